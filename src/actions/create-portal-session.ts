@@ -1,0 +1,29 @@
+/** Opens Stripe's customer portal for the user's own customer. */
+import type { User } from "../domain/user.ts";
+import { NotFoundError } from "../errors.ts";
+import type { ActionContext } from "./context.ts";
+import { runSimpleOperation } from "./operation.ts";
+import { returnUrl } from "./return-url.ts";
+
+export interface PortalRequest {
+  /** On an allowed origin; the app's own by default. */
+  returnUrl?: string | undefined;
+}
+
+/** Throws `NotFoundError` `no_customer` for a user who never started a checkout. */
+export async function createPortalSession(
+  context: ActionContext,
+  user: User,
+  request: PortalRequest,
+): Promise<{ url: string }> {
+  const url = returnUrl(context.urls, "returnUrl", request.returnUrl);
+  const customerId = await context.store.customers.findCustomerOf(user.id);
+  if (customerId === null) throw new NotFoundError("no_customer", "There is nothing to manage yet: subscribe first.");
+  const session = await runSimpleOperation(context, {
+    kind: "portal",
+    subject: user.id,
+    params: { customerId, returnUrl: url },
+    act: (sent, { key }) => context.gateway.createPortalSession(sent.customerId, sent.returnUrl, key),
+  });
+  return { url: session.url };
+}

@@ -1,0 +1,80 @@
+/** One Stripe customer per user: the local link first, then Stripe's search, then a new one. */
+import type { OperationRecord } from "../domain/operations.ts";
+import type { User } from "../domain/user.ts";
+import { UnavailableError } from "../errors.ts";
+import type { ActionContext } from "./context.ts";
+import { runOperation } from "./operation.ts";
+
+const OPERATION = "customer";
+/** Rounds of load and act, when replicas overtake each other. */
+const MAX_ROUNDS = 5;
+
+/**
+ * Answers the id of the user's Stripe customer, making it where there is none. Calls for one user, at once or on many
+ * replicas, end with the same customer. Throws `UnavailableError` when Stripe or the store can't answer: an error of
+ * the search is never taken for "none".
+ */
+export async function ensureCustomer(context: ActionContext, user: User): Promise<string> {
+  const linked = await context.store.customers.findCustomerOf(user.id);
+  if (linked !== null) return linked;
+  return context.serialize(`customer:${user.id}`, async () => {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      // The operation before the link: what another replica makes in between is then newer than what we decide on.
+      const operation = await context.store.operations.findCurrent(OPERATION, user.id);
+      const again = await context.store.customers.findCustomerOf(user.id);
+      if (again !== null) return again;
+      const customerId =
+        (await madeBefore(context, user, operation)) ??
+        (await searchCustomer(context, user)) ??
+        (await createCustomer(context, user, operation?.generation ?? 0));
+      if (customerId !== null) return link(context, user.id, customerId);
+    }
+    throw new UnavailableError("operation_in_progress", "Your customer is being created. Try again in a moment.");
+  });
+}
+
+/** What an earlier operation made, where a crash came before the link. */
+async function madeBefore(
+  context: ActionContext,
+  user: User,
+  operation: OperationRecord | null,
+): Promise<string | null> {
+  if (operation?.state !== "succeeded" || operation.result === null) return null;
+  return confirm(context, user, JSON.parse(operation.result) as string);
+}
+
+/** A customer made before this software came. */
+async function searchCustomer(context: ActionContext, user: User): Promise<string | null> {
+  for (const found of await context.gateway.searchCustomersOfUser(user.id)) {
+    const confirmed = await confirm(context, user, found.id);
+    if (confirmed !== null) return confirmed;
+  }
+  return null;
+}
+
+/** Search lags behind, and customers are deleted: what was found is looked at before it is believed. */
+async function confirm({ gateway }: ActionContext, user: User, customerId: string): Promise<string | null> {
+  const current = await gateway.retrieveCustomer(customerId);
+  return current && !current.customer.deleted && current.customer.userId === user.id ? customerId : null;
+}
+
+/** Null when somebody else has acted meanwhile. */
+async function createCustomer(context: ActionContext, user: User, basedOn: number): Promise<string | null> {
+  const { gateway } = context;
+  const outcome = await runOperation(context, {
+    kind: OPERATION,
+    subject: user.id,
+    basedOn,
+    params: { userId: user.id, email: user.email, name: user.name },
+    act: async (params, { id, key }) => (await gateway.createCustomer({ ...params, operationId: id }, key)).id,
+    lookUp: async (_params, { id, createdAt }) => (await gateway.findCustomerOfOperation(id, createdAt))?.id ?? null,
+  });
+  return outcome.kind === "done" ? outcome.result : null;
+}
+
+async function link({ store, runtime }: ActionContext, userId: string, customerId: string): Promise<string> {
+  const linked = await store.customers.link(userId, customerId, runtime.now());
+  if (linked === null)
+    throw new Error(`customer ${customerId} is linked to another user than its metadata says; it was left as it is`);
+  return linked;
+}

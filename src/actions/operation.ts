@@ -1,0 +1,123 @@
+/** Runs one intent towards Stripe so that a retry, a crash or a second replica ends with the same single effect. */
+import { createHash } from "node:crypto";
+import { canonicalJson, decideOperation, type OperationRecord } from "../domain/operations.ts";
+import { TollkeeperError, UnavailableError } from "../errors.ts";
+import type { ActionContext } from "./context.ts";
+
+export interface Intent<Params, Result> {
+  kind: string;
+  /** Whose intent it is: at most one operation of a kind and subject is under way. */
+  subject: string;
+  /** Decides what happens at Stripe; kept until the outcome is known, so that anybody can finish it. */
+  params: Params;
+  /** The newest generation that the caller's decision rests on: a newer one means that somebody else has acted. */
+  basedOn?: number;
+  act(params: Params, operation: { id: string; key: string }): Promise<Result>;
+  /** Finds what an earlier try led to, when its key no longer tells. Absent where acting again does no harm. */
+  lookUp?(params: Params, operation: { id: string; createdAt: number }): Promise<Result | null>;
+}
+
+export type OperationOutcome<Result> = { kind: "done"; result: Result } | { kind: "overtaken" };
+
+type Context = Pick<ActionContext, "store" | "runtime">;
+
+/** An unfinished older intent of the same subject, then ours, and some room for a second replica doing the same. */
+const MAX_ROUNDS = 5;
+
+export async function runOperation<Params, Result>(
+  context: Context,
+  intent: Intent<Params, Result>,
+): Promise<OperationOutcome<Result>> {
+  const { store, runtime } = context;
+  const params = canonicalJson(intent.params);
+  const fingerprint = createHash("sha256").update(params).digest("hex");
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const current = await store.operations.findCurrent(intent.kind, intent.subject);
+    const decision = decideOperation(current, runtime.now());
+    if (decision === "begin") {
+      const generation = current?.generation ?? 0;
+      if (intent.basedOn !== undefined && generation > intent.basedOn) return { kind: "overtaken" };
+      const operation = newOperation(context, intent, { params, fingerprint, generation: generation + 1 });
+      if (!(await store.operations.begin(operation))) continue;
+      return { kind: "done", result: await carryOut(context, intent, operation) };
+    }
+    if (current === null) continue;
+    const result = await resume(context, intent, current, decision);
+    if (current.fingerprint === fingerprint) return { kind: "done", result };
+    if (intent.basedOn !== undefined) return { kind: "overtaken" };
+  }
+  throw new UnavailableError("operation_in_progress", "The same request is being worked on. Try again in a moment.");
+}
+
+/** For intents on which no earlier decision rests. */
+export async function runSimpleOperation<Params, Result>(
+  context: Context,
+  intent: Omit<Intent<Params, Result>, "basedOn">,
+): Promise<Result> {
+  const outcome = await runOperation(context, intent);
+  if (outcome.kind === "overtaken") throw new Error("an operation without a base can't be overtaken");
+  return outcome.result;
+}
+
+function newOperation<Params, Result>(
+  { runtime }: Context,
+  { kind, subject }: Intent<Params, Result>,
+  rest: Pick<OperationRecord, "params" | "fingerprint" | "generation">,
+): OperationRecord {
+  const id = `op_${runtime.newId()}`;
+  return { ...rest, id, kind, subject, idempotencyKey: id, state: "pending", result: null, createdAt: runtime.now() };
+}
+
+/** Finishes what an earlier call, or another replica, has left pending. */
+async function resume<Params, Result>(
+  context: Context,
+  intent: Intent<Params, Result>,
+  operation: OperationRecord,
+  decision: "retry" | "look_up",
+): Promise<Result> {
+  if (decision === "look_up") return lookUpOrActAgain(context, intent, operation);
+  try {
+    return await carryOut(context, intent, operation);
+  } catch (error) {
+    // Stripe has stored a failure under this key and will only repeat it: that must not lock the user out.
+    if (error instanceof UnavailableError && error.settled) return lookUpOrActAgain(context, intent, operation);
+    throw error;
+  }
+}
+
+async function lookUpOrActAgain<Params, Result>(
+  context: Context,
+  intent: Intent<Params, Result>,
+  operation: OperationRecord,
+): Promise<Result> {
+  const { store, runtime } = context;
+  const found = await intent.lookUp?.(paramsOf(operation), operation);
+  if (found != null) {
+    await store.operations.finish(operation.id, "succeeded", JSON.stringify(found), runtime.now());
+    return found;
+  }
+  const idempotencyKey = `${operation.id}_${runtime.newId()}`;
+  await store.operations.replaceKey(operation.id, idempotencyKey, runtime.now());
+  return carryOut(context, intent, { ...operation, idempotencyKey });
+}
+
+async function carryOut<Params, Result>(
+  { store, runtime }: Context,
+  intent: Intent<Params, Result>,
+  operation: OperationRecord,
+): Promise<Result> {
+  try {
+    const result = await intent.act(paramsOf(operation), { id: operation.id, key: operation.idempotencyKey });
+    await store.operations.finish(operation.id, "succeeded", JSON.stringify(result ?? null), runtime.now());
+    return result;
+  } catch (error) {
+    // A refusal is an outcome. Anything else may or may not have happened, and the row stays to be finished.
+    if (error instanceof TollkeeperError && !error.retryable)
+      await store.operations.finish(operation.id, "failed", JSON.stringify({ code: error.code }), runtime.now());
+    throw error;
+  }
+}
+
+function paramsOf<Params>(operation: OperationRecord): Params {
+  return JSON.parse(operation.params ?? "null") as Params;
+}

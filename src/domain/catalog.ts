@@ -1,0 +1,66 @@
+/** Compares the plans in code with Stripe's products and prices. Nothing is ever deleted. */
+import { lookupKey, type Plan, type PlanPrice, type Plans } from "./plans.ts";
+import type { PriceRecord, ProductRecord } from "./records.ts";
+
+export type CatalogChange =
+  | { kind: "create_product"; plan: Plan }
+  | { kind: "rename_product"; plan: Plan; productId: string; from: string }
+  | { kind: "create_price"; plan: Plan; price: PlanPrice; productId: string | null }
+  | { kind: "replace_price"; plan: Plan; price: PlanPrice; productId: string; from: PriceRecord };
+
+/** What `plans push` would do, in order: products first, then the prices that need them. */
+export function diffCatalog(
+  plans: Plans,
+  products: readonly ProductRecord[],
+  prices: readonly PriceRecord[],
+): CatalogChange[] {
+  return plans.flatMap((plan) => {
+    const product = products.find((candidate) => candidate.plan === plan.id && candidate.active);
+    const changes: CatalogChange[] = [];
+    if (!product) changes.push({ kind: "create_product", plan });
+    else if (product.name !== plan.name)
+      changes.push({ kind: "rename_product", plan, productId: product.id, from: product.name });
+    for (const price of plan.prices) changes.push(...diffPrice(plan, price, product?.id ?? null, prices));
+    return changes;
+  });
+}
+
+/** One line a person can read. */
+export function describeChange(change: CatalogChange): string {
+  switch (change.kind) {
+    case "create_product":
+      return `+ product ${change.plan.id} "${change.plan.name}"`;
+    case "rename_product":
+      return `~ product ${change.plan.id} "${change.from}" -> "${change.plan.name}"`;
+    case "create_price":
+      return `+ price ${lookupKey(change.plan.id, change.price.interval)} ${describePrice(change.price)}`;
+    case "replace_price":
+      return (
+        `~ price ${lookupKey(change.plan.id, change.price.interval)} ` +
+        `${change.from.unitAmount ?? "?"} ${change.from.currency} -> ${describePrice(change.price)} ` +
+        `(a new price takes the lookup key; who pays the old one keeps it)`
+      );
+  }
+}
+
+function describePrice(price: PlanPrice): string {
+  return `${price.amount} ${price.currency} a ${price.interval}`;
+}
+
+function diffPrice(
+  plan: Plan,
+  price: PlanPrice,
+  productId: string | null,
+  prices: readonly PriceRecord[],
+): CatalogChange[] {
+  const known = prices.find((candidate) => candidate.lookupKey === lookupKey(plan.id, price.interval));
+  if (!known || productId === null) return [{ kind: "create_price", plan, price, productId }];
+  const same =
+    known.active &&
+    known.unitAmount === price.amount &&
+    known.currency === price.currency &&
+    known.interval === price.interval &&
+    known.intervalCount === 1 &&
+    known.productId === productId;
+  return same ? [] : [{ kind: "replace_price", plan, price, productId, from: known }];
+}

@@ -1,0 +1,43 @@
+/** An operation is one intent towards Stripe: what to do about it depends only on its record and the time. */
+
+export type OperationState = "pending" | "succeeded" | "failed";
+
+export interface OperationRecord {
+  id: string;
+  kind: string;
+  /** Whose intent it is; at most one operation of a kind and subject is pending. */
+  subject: string;
+  /** Counts the intents of one subject; the newest is the one that counts. */
+  generation: number;
+  fingerprint: string;
+  /** The parameters while the outcome is unknown, so that anybody can finish it; null afterwards. */
+  params: string | null;
+  idempotencyKey: string;
+  state: OperationState;
+  /** The outcome, as JSON. */
+  result: string | null;
+  createdAt: number;
+}
+
+/**
+ * Stripe keeps a key's outcome for at least 24 hours; past this age a retry with the same key might act twice.
+ * @see https://docs.stripe.com/api/idempotent_requests
+ */
+export const IDEMPOTENCY_KEY_LIFETIME_MS: number = 23 * 3_600_000;
+
+export type OperationDecision = "begin" | "retry" | "look_up";
+
+/** A pending operation is finished first, under its own key; when Stripe may have forgotten the key, look before acting. */
+export function decideOperation(current: OperationRecord | null, now: number): OperationDecision {
+  if (current?.state !== "pending") return "begin";
+  return now - current.createdAt < IDEMPOTENCY_KEY_LIFETIME_MS ? "retry" : "look_up";
+}
+
+/** JSON with sorted keys: equal parameters have equal text. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) =>
+    member !== null && typeof member === "object" && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  );
+}

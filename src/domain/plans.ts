@@ -1,0 +1,132 @@
+/** Plans are written in code; Stripe's products and prices are found from them, never the other way round. */
+import { ConfigError } from "../errors.ts";
+import type { PriceRecord, ProductRecord } from "./records.ts";
+
+export type PlanInterval = "month" | "year";
+
+export interface PlanPrice {
+  interval: PlanInterval;
+  /** In the currency's minor unit: 900 is $9.00, and ¥900. */
+  amount: number;
+  /** Three-letter ISO code in lower case. */
+  currency: string;
+  /** Days before the first charge; 0 is no trial. */
+  trialDays: number;
+}
+
+export interface Plan {
+  id: string;
+  name: string;
+  description: string | null;
+  /** A user has at most one live subscription in a group. */
+  group: string;
+  features: readonly { id: string; name: string }[];
+  prices: readonly PlanPrice[];
+}
+
+export interface PlanInput {
+  id: string;
+  name: string;
+  description?: string;
+  /** Default "default". */
+  group?: string;
+  /** A feature's id, or its id with the name that people read. */
+  features: readonly (string | { id: string; name: string })[];
+  prices: readonly (Omit<PlanPrice, "trialDays"> & { trialDays?: number })[];
+}
+
+export type Plans = readonly Plan[];
+
+const ID = /^[a-z][a-z0-9_]{0,39}$/;
+const MAX_TRIAL_DAYS = 730;
+const MAX_AMOUNT = 99_999_999;
+
+/**
+ * Declares what is sold. Throws `ConfigError` listing everything that is wrong with it.
+ *
+ * @example
+ * const plans = definePlans([{
+ *   id: "premium", name: "Premium", features: ["exports"],
+ *   prices: [{ interval: "month", amount: 900, currency: "usd", trialDays: 7 }],
+ * }]);
+ */
+export function definePlans(input: readonly PlanInput[]): Plans {
+  const plans = input.map(toPlan);
+  const problems = [...duplicates(plans.map((plan) => plan.id)).map((id) => `plan "${id}" is defined twice`)];
+  if (plans.length === 0) problems.push("plans are empty: define at least one plan");
+  for (const plan of plans) problems.push(...problemsOf(plan).map((problem) => `plan "${plan.id}": ${problem}`));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return plans;
+}
+
+/** The key under which a plan's price is found in Stripe. @see https://docs.stripe.com/products-prices/manage-prices#lookup-keys */
+export function lookupKey(planId: string, interval: PlanInterval): string {
+  return `${planId}_${interval}`;
+}
+
+export function findPlan(plans: Plans, planId: string): Plan | undefined {
+  return plans.find((plan) => plan.id === planId);
+}
+
+/**
+ * The plan a Stripe price sells: by the product's metadata, which outlives price changes, else by lookup key.
+ * Undefined for prices made for something else.
+ */
+export function planOfPrice(
+  plans: Plans,
+  price: Pick<PriceRecord, "lookupKey"> | undefined,
+  product: Pick<ProductRecord, "plan"> | undefined,
+): Plan | undefined {
+  const byProduct = product?.plan ? findPlan(plans, product.plan) : undefined;
+  return (
+    byProduct ?? plans.find((plan) => plan.prices.some((p) => lookupKey(plan.id, p.interval) === price?.lookupKey))
+  );
+}
+
+function toPlan(input: PlanInput): Plan {
+  return {
+    id: input.id,
+    name: input.name,
+    description: input.description ?? null,
+    group: input.group ?? "default",
+    features: input.features.map((feature) => (typeof feature === "string" ? { id: feature, name: feature } : feature)),
+    prices: input.prices.map((price) => ({ ...price, trialDays: price.trialDays ?? 0 })),
+  };
+}
+
+function problemsOf(plan: Plan): string[] {
+  const problems: string[] = [];
+  if (!ID.test(plan.id)) problems.push(`id must match ${ID}`);
+  if (!ID.test(plan.group)) problems.push(`group "${plan.group}" must match ${ID}`);
+  if (plan.name.trim() === "") problems.push("name is blank");
+  for (const feature of plan.features)
+    if (!ID.test(feature.id)) problems.push(`feature "${feature.id}" must match ${ID}`);
+  for (const id of duplicates(plan.features.map((feature) => feature.id)))
+    problems.push(`feature "${id}" is listed twice`);
+  if (plan.prices.length === 0) problems.push("has no price");
+  for (const interval of duplicates(plan.prices.map((price) => price.interval)))
+    problems.push(`has two prices for interval "${interval}"`);
+  for (const price of plan.prices)
+    problems.push(...problemsOfPrice(price).map((problem) => `price ${price.interval}: ${problem}`));
+  return problems;
+}
+
+function problemsOfPrice(price: PlanPrice): string[] {
+  const problems: string[] = [];
+  if (price.interval !== "month" && price.interval !== "year") problems.push('interval must be "month" or "year"');
+  if (!isWhole(price.amount, 1, MAX_AMOUNT))
+    problems.push(`amount ${price.amount} must be a whole number of minor units from 1 to ${MAX_AMOUNT}`);
+  if (!/^[a-z]{3}$/.test(price.currency))
+    problems.push(`currency "${price.currency}" must be three lower-case letters, such as "usd"`);
+  if (!isWhole(price.trialDays, 0, MAX_TRIAL_DAYS))
+    problems.push(`trialDays ${price.trialDays} must be a whole number from 0 to ${MAX_TRIAL_DAYS}`);
+  return problems;
+}
+
+function isWhole(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
+}
+
+function duplicates(values: readonly string[]): string[] {
+  return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
+}

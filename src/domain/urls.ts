@@ -1,0 +1,30 @@
+/** Where a user may be sent back to: only origins that the app has named. */
+
+export type UrlProblem = "malformed" | "not_https" | "origin_not_allowed" | "has_credentials";
+
+const MAX_URL_LENGTH = 2000;
+
+export function checkReturnUrl(
+  text: string,
+  allowedOrigins: readonly string[],
+  requireHttps: boolean,
+): UrlProblem | null {
+  if (text.length > MAX_URL_LENGTH || !URL.canParse(text)) return "malformed";
+  const url = new URL(text);
+  if (url.protocol !== "https:" && url.protocol !== "http:") return "malformed";
+  if (url.username !== "" || url.password !== "") return "has_credentials";
+  if (requireHttps && url.protocol !== "https:") return "not_https";
+  return allowedOrigins.includes(url.origin) ? null : "origin_not_allowed";
+}
+
+/** Stripe fills in the session's id. @see https://docs.stripe.com/payments/checkout/custom-success-page */
+export const SESSION_ID_PLACEHOLDER = "{CHECKOUT_SESSION_ID}";
+
+export function withSessionId(successUrl: string): string {
+  if (successUrl.includes(SESSION_ID_PLACEHOLDER)) return successUrl;
+  const [beforeHash = "", ...hash] = successUrl.split("#");
+  const separator = beforeHash.includes("?") ? "&" : "?";
+  const tail = hash.length > 0 ? `#${hash.join("#")}` : "";
+  // Not through URLSearchParams: it would escape the braces that Stripe looks for.
+  return `${beforeHash}${separator}session_id=${SESSION_ID_PLACEHOLDER}${tail}`;
+}

@@ -1,0 +1,29 @@
+/** Stripe's door: raw bytes in, a status out. */
+import type { ReceiveResult } from "../../sync/receive-event.ts";
+import type { HttpContext } from "../context.ts";
+import type { App } from "../json-route.ts";
+import { readBody } from "../read-body.ts";
+
+/** Stripe's largest events are a few hundred kilobytes. */
+const MAX_WEBHOOK_BYTES = 1_048_576;
+
+const STATUS: Record<ReceiveResult["status"], 200 | 400 | 503> = {
+  accepted: 200,
+  duplicate: 200,
+  ignored: 200,
+  rejected: 400,
+  unavailable: 503,
+};
+
+export function webhookRoute(app: App, { receiveEvent, runtime }: HttpContext): void {
+  app.post("/webhook", async (c) => {
+    const body = await readBody(c.req.raw, MAX_WEBHOOK_BYTES);
+    if (body.kind === "ok") {
+      const result = await receiveEvent(body.bytes, c.req.header("stripe-signature") ?? null);
+      return c.json(result, STATUS[result.status]);
+    }
+    const reason = body.kind === "too_large" ? "payload_too_large" : "unreadable_body";
+    runtime.log.warn({ outcome: "rejected", reason }, "webhook refused");
+    return c.json({ status: "rejected", reason }, body.kind === "too_large" ? 413 : 400);
+  });
+}

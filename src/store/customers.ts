@@ -1,0 +1,87 @@
+/** Which Stripe customer is which user's, and what the mirror knows of customers and their cards. */
+import type { Kysely } from "kysely";
+import type { CustomerRecord, Mode, PaymentMethodRecord } from "../domain/records.ts";
+import type { Schema } from "./schema.ts";
+
+export interface CustomerStore {
+  /** The user's customer; null before the first checkout, and after Stripe deleted it. */
+  findCustomerOf(userId: string): Promise<string | null>;
+  findUserOf(customerId: string): Promise<string | null>;
+  /** Links the two unless either has a link already; answers the user's customer afterwards, whoever linked it. */
+  link(userId: string, customerId: string, now: number): Promise<string | null>;
+  unlink(customerId: string): Promise<void>;
+  saveCustomer(customer: CustomerRecord): Promise<void>;
+  savePaymentMethod(method: PaymentMethodRecord): Promise<void>;
+  removePaymentMethod(id: string): Promise<void>;
+  findPaymentMethod(id: string): Promise<PaymentMethodRecord | null>;
+}
+
+export function customerStore(db: Kysely<Schema>, mode: Mode): CustomerStore {
+  const findCustomerOf = async (userId: string): Promise<string | null> => {
+    const link = await db
+      .selectFrom("customerLinks")
+      .select("customerId")
+      .where("mode", "=", mode)
+      .where("userId", "=", userId)
+      .executeTakeFirst();
+    return link?.customerId ?? null;
+  };
+  return {
+    findCustomerOf,
+
+    async findUserOf(customerId) {
+      const link = await db
+        .selectFrom("customerLinks")
+        .select("userId")
+        .where("mode", "=", mode)
+        .where("customerId", "=", customerId)
+        .executeTakeFirst();
+      return link?.userId ?? null;
+    },
+
+    async link(userId, customerId, now) {
+      await db
+        .insertInto("customerLinks")
+        .values({ mode, userId, customerId, linkedAt: now })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      return findCustomerOf(userId);
+    },
+
+    async unlink(customerId) {
+      await db.deleteFrom("customerLinks").where("mode", "=", mode).where("customerId", "=", customerId).execute();
+    },
+
+    async saveCustomer(customer) {
+      const row = { ...customer, mode, deleted: Number(customer.deleted) };
+      await db
+        .insertInto("customers")
+        .values(row)
+        .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet(row))
+        .execute();
+    },
+
+    async savePaymentMethod(method) {
+      const row = { ...method, mode };
+      await db
+        .insertInto("paymentMethods")
+        .values(row)
+        .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet(row))
+        .execute();
+    },
+
+    async removePaymentMethod(id) {
+      await db.deleteFrom("paymentMethods").where("mode", "=", mode).where("id", "=", id).execute();
+    },
+
+    async findPaymentMethod(id) {
+      const row = await db
+        .selectFrom("paymentMethods")
+        .select(["id", "customerId", "type", "brand", "last4", "expMonth", "expYear"])
+        .where("mode", "=", mode)
+        .where("id", "=", id)
+        .executeTakeFirst();
+      return row ?? null;
+    },
+  };
+}

@@ -1,0 +1,95 @@
+/** Opens the store on SQLite or PostgreSQL; everything past this file is the same on both. */
+import { CamelCasePlugin, Kysely, sql } from "kysely";
+import type { Mode } from "../domain/records.ts";
+import { UnavailableError } from "../errors.ts";
+import { catalogStore, type CatalogStore } from "./catalog.ts";
+import { customerStore, type CustomerStore } from "./customers.ts";
+import { grantStore, type GrantStore } from "./grants.ts";
+import { inboxStore, type InboxStore } from "./inbox.ts";
+import { laneStore, type LaneStore } from "./lanes.ts";
+import { migrate } from "./migrations/index.ts";
+import { operationStore, type OperationStore } from "./operations.ts";
+import { outboxStore, type OutboxStore } from "./outbox.ts";
+import { isPostgresOutOfService, postgresDialect } from "./postgres.ts";
+import type { Schema } from "./schema.ts";
+import { isSqliteOutOfService, sqliteDialect } from "./sqlite.ts";
+import { subscriptionStore, type SubscriptionStore } from "./subscriptions.ts";
+
+export type Dialect = "sqlite" | "postgres";
+
+/** All rows of one mode. Every method throws `UnavailableError` (`store_unavailable`) when the database can't do it now. */
+export interface StoreParts {
+  customers: CustomerStore;
+  subscriptions: SubscriptionStore;
+  catalog: CatalogStore;
+  inbox: InboxStore;
+  outbox: OutboxStore;
+  operations: OperationStore;
+  lanes: LaneStore;
+  grants: GrantStore;
+}
+
+export interface Store extends StoreParts {
+  /** All or nothing. Use only the parts it hands over: the outer ones would wait for this transaction to end. */
+  transaction<T>(work: (parts: StoreParts) => Promise<T>): Promise<T>;
+  /** Applies missing migrations; answers their names. */
+  migrate(): Promise<string[]>;
+  /** Throws when the database does not answer. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  /** `postgres://…`, `file:PATH` or `file::memory:`. */
+  url: string;
+  mode: Mode;
+  onConnectionLost?: (error: Error) => void;
+}
+
+export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptions): Store {
+  const dialect: Dialect = /^postgres(ql)?:/.test(url) ? "postgres" : "sqlite";
+  const db = new Kysely<Schema>({
+    dialect: dialect === "postgres" ? postgresDialect(url, onConnectionLost) : sqliteDialect(url.replace(/^file:/, "")),
+    plugins: [new CamelCasePlugin()],
+  });
+  const whole = guard({
+    migrate: () => migrate(db, dialect),
+    ping: async () => {
+      await sql`select 1`.execute(db);
+    },
+    close: () => db.destroy(),
+    transaction: <T>(work: (parts: StoreParts) => Promise<T>): Promise<T> =>
+      db.transaction().execute((transaction) => work(storeParts(transaction, mode, dialect))),
+  });
+  return { ...storeParts(db, mode, dialect), ...whole };
+}
+
+function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect): StoreParts {
+  return {
+    customers: guard(customerStore(db, mode)),
+    subscriptions: guard(subscriptionStore(db, mode)),
+    catalog: guard(catalogStore(db, mode)),
+    inbox: guard(inboxStore(db, mode, dialect)),
+    outbox: guard(outboxStore(db, mode, dialect)),
+    operations: guard(operationStore(db, mode)),
+    lanes: guard(laneStore(db, mode)),
+    grants: guard(grantStore(db, mode)),
+  };
+}
+
+/** The same methods, with "the database can't now" told apart from "the query is wrong". */
+function guard<T extends object>(methods: T): T {
+  const guarded = Object.entries(methods).map(([name, method]: [string, (...args: unknown[]) => Promise<unknown>]) => [
+    name,
+    (...args: unknown[]) => method(...args).catch(rethrow),
+  ]);
+  return Object.fromEntries(guarded) as T;
+}
+
+function rethrow(error: unknown): never {
+  if (!isSqliteOutOfService(error) && !isPostgresOutOfService(error)) throw error;
+  const reason = error instanceof Error ? error.message : String(error);
+  throw new UnavailableError("store_unavailable", "The database can't be reached now. Try again in a moment.", {
+    cause: new Error(reason, { cause: error }),
+  });
+}

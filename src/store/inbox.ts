@@ -1,0 +1,88 @@
+/** The inbox: envelopes of events, stored before Stripe is answered and worked off afterwards. */
+import type { Kysely } from "kysely";
+import type { Mode } from "../domain/records.ts";
+import type { Dialect } from "./database.ts";
+import { claimRows, queue, type Claim, type Queue } from "./queue.ts";
+import type { Schema } from "./schema.ts";
+
+export interface InboxEvent {
+  eventId: string;
+  type: string;
+  objectId: string;
+  /** Whose events are worked on one at a time: the customer, or the object where the event names none. */
+  lane: string;
+  eventCreatedAt: number;
+}
+
+export interface ClaimedEvent extends InboxEvent, Claim {
+  /** Hints that were there when this one was claimed: one retrieve from now on serves all of them. */
+  upToSeq: number;
+}
+
+export interface InboxStore extends Queue {
+  /** Stores what is new, in one commit; answers the ids that were new. */
+  add(events: readonly InboxEvent[], now: number): Promise<Set<string>>;
+  claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedEvent[]>;
+  /** Completes the other waiting hints for the same object. */
+  completeSameObject(event: ClaimedEvent): Promise<void>;
+  /** Gives dead letters another chance; answers how many. */
+  revive(now: number): Promise<number>;
+}
+
+export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): InboxStore {
+  return {
+    ...queue(db, mode, "inbox"),
+
+    async add(events, now) {
+      const rows = events.map((event) => ({
+        ...event,
+        mode,
+        receivedAt: now,
+        state: "pending" as const,
+        runAt: now,
+        leasedUntil: 0,
+        attempts: 0,
+      }));
+      const added = await db
+        .insertInto("inbox")
+        .values(rows)
+        .onConflict((conflict) => conflict.columns(["mode", "eventId"]).doNothing())
+        .returning("eventId")
+        .execute();
+      return new Set(added.map((row) => row.eventId));
+    },
+
+    async claim(limit, now, leasedUntil) {
+      const query = { mode, table: "inbox" as const, dialect, now, leasedUntil, limit };
+      const { rows } = await claimRows<InboxEvent & Claim>(db, query).execute(db);
+      if (rows.length === 0) return [];
+      const { upToSeq } = await db
+        .selectFrom("inbox")
+        .select((eb) => eb.fn.max("seq").as("upToSeq"))
+        .executeTakeFirstOrThrow();
+      return rows.map((row) => ({ ...row, upToSeq }));
+    },
+
+    async completeSameObject(event) {
+      await db
+        .updateTable("inbox")
+        .set({ state: "done", leasedUntil: 0 })
+        .where("mode", "=", mode)
+        .where("lane", "=", event.lane)
+        .where("objectId", "=", event.objectId)
+        .where("state", "=", "pending")
+        .where("seq", "<=", event.upToSeq)
+        .execute();
+    },
+
+    async revive(now) {
+      const revived = await db
+        .updateTable("inbox")
+        .set({ state: "pending", runAt: now, attempts: 0, reason: null })
+        .where("mode", "=", mode)
+        .where("state", "=", "dead")
+        .executeTakeFirst();
+      return Number(revived.numUpdatedRows);
+    },
+  };
+}

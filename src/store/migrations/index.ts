@@ -1,0 +1,48 @@
+/** Brings a database to this version's tables: numbered steps, each once, under a lock that keeps replicas apart. */
+import { sql, type Kysely } from "kysely";
+import { ConfigError } from "../../errors.ts";
+import type { Dialect } from "../database.ts";
+import type { Schema } from "../schema.ts";
+import { initial } from "./0001-initial.ts";
+
+export interface MigrationStep {
+  name: string;
+  statements: (dialect: Dialect) => string[];
+}
+
+const STEPS: readonly MigrationStep[] = [initial];
+
+/** Any number that nobody else locks on the same database. */
+const LOCK_KEY = 7_024_551_101;
+
+/**
+ * Applies the steps that are missing, all or none, and answers their names. Safe to run from several processes at once.
+ * Throws `ConfigError` when the database has been used by a newer version.
+ */
+export async function migrate(db: Kysely<Schema>, dialect: Dialect): Promise<string[]> {
+  return db.transaction().execute(async (transaction) => {
+    if (dialect === "postgres") await sql`select pg_advisory_xact_lock(${LOCK_KEY})`.execute(transaction);
+    await sql`create table if not exists tollkeeper_migrations (name text primary key)`.execute(transaction);
+    const { rows } = await sql<{ name: string }>`select name from tollkeeper_migrations order by name`.execute(
+      transaction,
+    );
+    const applied = new Set(rows.map((row) => row.name));
+    refuseNewer(applied);
+    const missing = STEPS.filter((step) => !applied.has(step.name));
+    for (const step of missing) {
+      for (const statement of step.statements(dialect)) await sql.raw(statement).execute(transaction);
+      await sql`insert into tollkeeper_migrations (name) values (${step.name})`.execute(transaction);
+    }
+    return missing.map((step) => step.name);
+  });
+}
+
+function refuseNewer(applied: ReadonlySet<string>): void {
+  const known = new Set(STEPS.map((step) => step.name));
+  const unknown = [...applied].filter((name) => !known.has(name));
+  if (unknown.length > 0)
+    throw new ConfigError([
+      `DATABASE_URL names a database with migrations this version does not know (${unknown.join(", ")}): ` +
+        `run the newer version of tollkeeper, or use another database`,
+    ]);
+}

@@ -1,0 +1,73 @@
+/** The record of every intent towards Stripe. */
+import type { Kysely } from "kysely";
+import type { OperationRecord } from "../domain/operations.ts";
+import type { Mode } from "../domain/records.ts";
+import type { Schema } from "./schema.ts";
+
+export interface OperationStore {
+  /** The newest operation of this kind for this subject. */
+  findCurrent(kind: string, subject: string): Promise<OperationRecord | null>;
+  /** False when another caller began the same generation first. */
+  begin(operation: OperationRecord): Promise<boolean>;
+  /** Gives a pending operation a new key, once it is known that the old one led to nothing. */
+  replaceKey(id: string, idempotencyKey: string, now: number): Promise<void>;
+  finish(id: string, state: "succeeded" | "failed", result: string, now: number): Promise<void>;
+}
+
+export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
+  return {
+    async findCurrent(kind, subject) {
+      const row = await db
+        .selectFrom("operations")
+        .select([
+          "id",
+          "kind",
+          "subject",
+          "generation",
+          "fingerprint",
+          "params",
+          "idempotencyKey",
+          "state",
+          "result",
+          "createdAt",
+        ])
+        .where("mode", "=", mode)
+        .where("kind", "=", kind)
+        .where("subject", "=", subject)
+        .orderBy("generation", "desc")
+        .limit(1)
+        .executeTakeFirst();
+      return row ?? null;
+    },
+
+    async begin(operation) {
+      const inserted = await db
+        .insertInto("operations")
+        .values({ ...operation, mode })
+        .onConflict((conflict) => conflict.columns(["mode", "kind", "subject", "generation"]).doNothing())
+        .returning("id")
+        .executeTakeFirst();
+      return inserted !== undefined;
+    },
+
+    async replaceKey(id, idempotencyKey, now) {
+      await db
+        .updateTable("operations")
+        .set({ idempotencyKey, createdAt: now })
+        .where("mode", "=", mode)
+        .where("id", "=", id)
+        .where("state", "=", "pending")
+        .execute();
+    },
+
+    async finish(id, state, result, now) {
+      await db
+        .updateTable("operations")
+        .set({ state, result, params: null, finishedAt: now })
+        .where("mode", "=", mode)
+        .where("id", "=", id)
+        .where("state", "=", "pending")
+        .execute();
+    },
+  };
+}

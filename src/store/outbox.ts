@@ -1,0 +1,42 @@
+/** The outbox: what the app's hooks are to be told, written with the change that causes it. */
+import type { Kysely } from "kysely";
+import type { Mode } from "../domain/records.ts";
+import type { Dialect } from "./database.ts";
+import { claimRows, queue, type Claim, type Queue } from "./queue.ts";
+import type { Schema } from "./schema.ts";
+
+export interface OutboxMessage {
+  /** Stable: the same fact has the same id, however often it is found. */
+  id: string;
+  userId: string;
+  hook: string;
+  /** The hook's argument, as JSON. */
+  payload: string;
+  createdAt: number;
+}
+
+export interface OutboxStore extends Queue {
+  /** Does nothing where the id is there already. */
+  add(message: OutboxMessage): Promise<void>;
+  claim(limit: number, now: number, leasedUntil: number): Promise<(OutboxMessage & Claim)[]>;
+}
+
+export function outboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): OutboxStore {
+  return {
+    ...queue(db, mode, "outbox"),
+
+    async add(message) {
+      await db
+        .insertInto("outbox")
+        .values({ ...message, mode, state: "pending", runAt: message.createdAt, leasedUntil: 0, attempts: 0 })
+        .onConflict((conflict) => conflict.columns(["mode", "id"]).doNothing())
+        .execute();
+    },
+
+    async claim(limit, now, leasedUntil) {
+      const query = { mode, table: "outbox" as const, dialect, now, leasedUntil, limit };
+      const { rows } = await claimRows<OutboxMessage & Claim>(db, query).execute(db);
+      return rows;
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/** What the inbox and the outbox share: rows worked on one at a time per lane, under leases, until done or dead. */
+import { sql, type Kysely, type RawBuilder } from "kysely";
+import type { Mode } from "../domain/records.ts";
+import type { Dialect } from "./database.ts";
+import type { Schema } from "./schema.ts";
+
+export type QueueTable = "inbox" | "outbox";
+
+/** A claimed row's name: `attempts` is the fencing token, since every claim raises it. */
+export interface Claim {
+  seq: number;
+  attempts: number;
+}
+
+export interface Queue {
+  /** The instant the next row is due; null when none waits. */
+  nextDueAt(): Promise<number | null>;
+  /** False when the lease was lost: somebody else has the row now, and this work must not be written. */
+  complete(claim: Claim): Promise<boolean>;
+  retry(claim: Claim, runAt: number, reason: string): Promise<boolean>;
+  bury(claim: Claim, reason: string): Promise<boolean>;
+  countByState(): Promise<Record<"pending" | "done" | "dead", number>>;
+}
+
+export function queue(db: Kysely<Schema>, mode: Mode, table: QueueTable): Queue {
+  const finish = async (
+    claim: Claim,
+    change: Partial<Pick<Schema["inbox"], "state" | "runAt" | "reason">>,
+  ): Promise<boolean> => {
+    const updated = await db
+      .updateTable(table)
+      .set({ leasedUntil: 0, ...change })
+      .where("mode", "=", mode)
+      .where("seq", "=", claim.seq)
+      .where("attempts", "=", claim.attempts)
+      .where("state", "=", "pending")
+      .executeTakeFirst();
+    return updated.numUpdatedRows === 1n;
+  };
+  return {
+    async nextDueAt() {
+      const row = await db
+        .selectFrom(table)
+        .select((eb) => eb.fn.min("runAt").as("dueAt"))
+        .where("mode", "=", mode)
+        .where("state", "=", "pending")
+        .executeTakeFirst();
+      return row?.dueAt ?? null;
+    },
+    complete: (claim) => finish(claim, { state: "done", reason: null }),
+    retry: (claim, runAt, reason) => finish(claim, { runAt, reason }),
+    bury: (claim, reason) => finish(claim, { state: "dead", reason }),
+    async countByState() {
+      const rows = await db
+        .selectFrom(table)
+        .select((eb) => ["state", eb.fn.countAll<number>().as("count")])
+        .where("mode", "=", mode)
+        .groupBy("state")
+        .execute();
+      const counts = { pending: 0, done: 0, dead: 0 };
+      for (const row of rows) counts[row.state] = Number(row.count);
+      return counts;
+    },
+  };
+}
+
+/**
+ * Leases the earliest due row of each lane that nobody works on, and returns it. In the outbox an earlier row that waits
+ * for its retry also holds its lane, since hooks run in order; in the inbox it does not, since hints have no order.
+ */
+export function claimRows<Row>(
+  db: Kysely<Schema>,
+  query: { mode: Mode; table: QueueTable; dialect: Dialect; now: number; leasedUntil: number; limit: number },
+): RawBuilder<Row> {
+  const { mode, now } = query;
+  const table = sql.table(query.table);
+  const lane = sql.ref(query.table === "inbox" ? "lane" : "user_id");
+  const blocks =
+    query.table === "inbox"
+      ? sql`(other.leased_until > ${now} or (other.run_at <= ${now} and other.seq < item.seq))`
+      : sql`other.seq < item.seq`;
+  const skipLocked = query.dialect === "postgres" ? sql`for update skip locked` : sql``;
+  return sql<Row>`
+    update ${table} set leased_until = ${query.leasedUntil}, run_at = ${query.leasedUntil}, attempts = attempts + 1
+    where seq in (
+      select item.seq from ${table} as item
+      where item.mode = ${mode} and item.state = 'pending' and item.run_at <= ${now}
+        and not exists (
+          select 1 from ${table} as other
+          where other.mode = item.mode and other.${lane} = item.${lane} and other.state = 'pending'
+            and other.seq <> item.seq and ${blocks})
+      order by item.run_at, item.seq limit ${query.limit} ${skipLocked})
+    returning *`;
+}

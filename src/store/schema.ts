@@ -1,0 +1,120 @@
+/** The tables, as Kysely sees them: instants are epoch milliseconds, flags 0 or 1, JSON is text. `mode` keeps test and live apart. */
+import type { Generated } from "kysely";
+import type { BillingInterval, InvoiceRecord, InvoiceStatus, Mode, SubscriptionStatus } from "../domain/records.ts";
+import type { OperationState } from "../domain/operations.ts";
+
+export interface Schema {
+  customerLinks: { mode: Mode; userId: string; customerId: string; linkedAt: number };
+  lanes: { mode: Mode; lane: string; version: number };
+  customers: { mode: Mode; id: string; userId: string | null; deleted: number; defaultPaymentMethodId: string | null };
+  subscriptions: {
+    mode: Mode;
+    id: string;
+    customerId: string;
+    status: SubscriptionStatus;
+    createdAt: number;
+    cancelAtPeriodEnd: number;
+    cancelAt: number | null;
+    canceledAt: number | null;
+    endedAt: number | null;
+    trialStart: number | null;
+    trialEnd: number | null;
+    defaultPaymentMethodId: string | null;
+    latestInvoiceId: string | null;
+  };
+  subscriptionItems: {
+    mode: Mode;
+    id: string;
+    subscriptionId: string;
+    priceId: string;
+    productId: string;
+    quantity: number;
+    currentPeriodStart: number;
+    currentPeriodEnd: number;
+  };
+  invoices: {
+    mode: Mode;
+    id: string;
+    customerId: string;
+    subscriptionId: string | null;
+    status: InvoiceStatus;
+    currency: string;
+    total: number;
+    amountPaid: number;
+    attempted: number;
+    attemptCount: number;
+    nextPaymentAttemptAt: number | null;
+    hostedInvoiceUrl: string | null;
+    createdAt: number;
+    payment: InvoiceRecord["payment"];
+    failureMessage: string | null;
+  };
+  paymentMethods: {
+    mode: Mode;
+    id: string;
+    customerId: string | null;
+    type: string;
+    brand: string | null;
+    last4: string | null;
+    expMonth: number | null;
+    expYear: number | null;
+  };
+  products: { mode: Mode; id: string; name: string; active: number; plan: string | null };
+  prices: {
+    mode: Mode;
+    id: string;
+    productId: string;
+    active: number;
+    lookupKey: string | null;
+    currency: string;
+    unitAmount: number | null;
+    billingInterval: BillingInterval | null;
+    intervalCount: number;
+  };
+  inbox: {
+    seq: Generated<number>;
+    mode: Mode;
+    eventId: string;
+    type: string;
+    objectId: string;
+    lane: string;
+    eventCreatedAt: number;
+    receivedAt: number;
+    state: QueueState;
+    runAt: number;
+    leasedUntil: number;
+    attempts: number;
+    reason: string | null;
+  };
+  outbox: {
+    seq: Generated<number>;
+    mode: Mode;
+    id: string;
+    userId: string;
+    hook: string;
+    payload: string;
+    createdAt: number;
+    state: QueueState;
+    runAt: number;
+    leasedUntil: number;
+    attempts: number;
+    reason: string | null;
+  };
+  operations: {
+    mode: Mode;
+    id: string;
+    kind: string;
+    subject: string;
+    generation: number;
+    fingerprint: string;
+    params: string | null;
+    idempotencyKey: string;
+    state: OperationState;
+    result: string | null;
+    createdAt: number;
+    finishedAt: number | null;
+  };
+  accessGrants: { mode: Mode; userId: string; features: string; checkAt: number | null };
+}
+
+export type QueueState = "pending" | "done" | "dead";

@@ -1,0 +1,52 @@
+/** Stripe's errors in our words: what may be retried, what the user can mend, and what is over. */
+import Stripe from "stripe";
+import { PaymentError, TollkeeperError, UnavailableError } from "../errors.ts";
+
+/** Runs a call and turns what Stripe throws into a `TollkeeperError`. */
+export async function guarded<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw toTollkeeperError(error);
+  }
+}
+
+/** As `guarded`, and null when Stripe has no such object. */
+export async function guardedOrNull<T>(call: () => Promise<T>): Promise<T | null> {
+  try {
+    return await call();
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw toTollkeeperError(error);
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Stripe.errors.StripeError && error.statusCode === 404;
+}
+
+function toTollkeeperError(error: unknown): unknown {
+  if (!(error instanceof Stripe.errors.StripeError)) return error;
+  const request = error.requestId ? ` (Stripe request ${error.requestId})` : "";
+  if (error instanceof Stripe.errors.StripeCardError) return new PaymentError(error.message, { cause: error });
+  const status = error.statusCode ?? 0;
+  if (status === 401 || status === 403)
+    return new UnavailableError(
+      "stripe_unavailable",
+      `Stripe refuses the secret key${request}: check STRIPE_SECRET_KEY and its permissions.`,
+      { cause: error },
+    );
+  if (status === 0 || status >= 500 || status === 429 || status === 409)
+    return new UnavailableError("stripe_unavailable", `Stripe can't answer now${request}. Try again in a moment.`, {
+      cause: error,
+      settled: status >= 500 && error.headers?.["idempotent-replayed"] === "true",
+    });
+  return new TollkeeperError(
+    400,
+    "stripe_rejected",
+    `Stripe refused the request${request}: ${error.code ?? error.type}.`,
+    {
+      cause: error,
+    },
+  );
+}

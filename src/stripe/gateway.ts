@@ -1,0 +1,399 @@
+/** The one way to Stripe: our verbs, our records, our errors, over the official SDK. */
+import Stripe from "stripe";
+import type { CheckoutIntent } from "../domain/checkout.ts";
+import { lookupKey, type Plan, type PlanPrice } from "../domain/plans.ts";
+import type {
+  CheckoutSessionRecord,
+  CustomerRecord,
+  InvoiceRecord,
+  Mode,
+  PaymentMethodRecord,
+  PriceRecord,
+  ProductRecord,
+  SubscriptionRecord,
+} from "../domain/records.ts";
+import { guarded, guardedOrNull } from "./failures.ts";
+import * as records from "./records.ts";
+
+/** The API version that every request and record here is written for. */
+export const STRIPE_API_VERSION: "2026-10-28.endive" = "2026-10-28.endive";
+
+/** Retries of one request by the SDK, on connection failures, 409, 429 and 5xx. */
+const NETWORK_RETRIES = 3;
+const TIMEOUT_MS = 20_000;
+const PAGE_SIZE = 100;
+/** Bounds every walk through a list that is read whole. */
+const MAX_LISTED = 10_000;
+
+export interface GatewayOptions {
+  secretKey: string;
+  mode: Mode;
+  /** Metadata name under which a customer carries our user's id. */
+  userIdKey: string;
+  /** Replaces https://api.stripe.com, for the emulator. */
+  apiBase?: string | undefined;
+  /** The network; the emulator's fetch function in tests. */
+  fetch?: typeof fetch | undefined;
+  version: string;
+}
+
+export interface NewCustomer {
+  userId: string;
+  email: string | null;
+  name: string | null;
+  operationId: string;
+}
+
+export interface NewCheckoutSession extends CheckoutIntent {
+  userId: string;
+  customerId: string;
+  priceId: string;
+  trialDays: number;
+  allowPromotionCodes: boolean;
+  operationId: string;
+}
+
+/** A subscription as retrieved, with what came along. */
+export interface RetrievedSubscription {
+  subscription: SubscriptionRecord;
+  prices: PriceRecord[];
+  paymentMethod: PaymentMethodRecord | null;
+}
+
+export interface Cancellation {
+  reason?: CancellationReason | undefined;
+  comment?: string | undefined;
+}
+
+export type CancellationReason =
+  | "customer_service"
+  | "low_quality"
+  | "missing_features"
+  | "other"
+  | "switched_service"
+  | "too_complex"
+  | "too_expensive"
+  | "unused";
+
+/** `retrieve…` answers null where Stripe has no such object. Every write takes the operation's idempotency key. */
+export interface StripeGateway {
+  searchCustomersOfUser(userId: string): Promise<CustomerRecord[]>;
+  findCustomerOfOperation(operationId: string, createdSince: number): Promise<CustomerRecord | null>;
+  createCustomer(customer: NewCustomer, key: string): Promise<CustomerRecord>;
+  retrieveCustomer(id: string): Promise<{ customer: CustomerRecord; paymentMethod: PaymentMethodRecord | null } | null>;
+
+  createCheckoutSession(session: NewCheckoutSession, key: string): Promise<CheckoutSessionRecord>;
+  retrieveCheckoutSession(id: string): Promise<CheckoutSessionRecord | null>;
+  findCheckoutSessionOfOperation(customerId: string, operationId: string): Promise<CheckoutSessionRecord | null>;
+  /** Answers the session as it is afterwards: one that completed meanwhile stays complete. */
+  expireCheckoutSession(id: string, key: string): Promise<CheckoutSessionRecord | null>;
+  createPortalSession(customerId: string, returnUrl: string, key: string): Promise<{ id: string; url: string }>;
+
+  retrieveSubscription(id: string): Promise<RetrievedSubscription | null>;
+  listSubscriptions(customerId: string): Promise<RetrievedSubscription[]>;
+  cancelSubscription(id: string, cancellation: Cancellation, key: string): Promise<void>;
+  /** `cancelAtPeriodEnd` says which of the two ways of ending is to be undone: that, or a date. */
+  resumeSubscription(id: string, cancelAtPeriodEnd: boolean, key: string): Promise<void>;
+
+  retrieveInvoice(id: string): Promise<InvoiceRecord | null>;
+  retrievePaymentMethod(id: string): Promise<PaymentMethodRecord | null>;
+  retrieveProduct(id: string): Promise<ProductRecord | null>;
+  retrievePrice(id: string): Promise<PriceRecord | null>;
+  listProducts(): Promise<ProductRecord[]>;
+  listPricesByLookupKey(keys: readonly string[]): Promise<PriceRecord[]>;
+  createProduct(plan: Plan, key: string): Promise<ProductRecord>;
+  renameProduct(id: string, name: string, key: string): Promise<void>;
+  createPrice(plan: Plan, price: PlanPrice, productId: string, key: string): Promise<PriceRecord>;
+}
+
+export function createStripeGateway(options: GatewayOptions): StripeGateway {
+  const stripe = connect(options);
+  return {
+    ...customers(stripe, options),
+    ...checkout(stripe, options),
+    ...subscriptions(stripe),
+    ...catalog(stripe),
+  };
+}
+
+function connect(options: GatewayOptions): Stripe {
+  const base = options.apiBase ? new URL(options.apiBase) : null;
+  return new Stripe(options.secretKey, {
+    apiVersion: STRIPE_API_VERSION,
+    maxNetworkRetries: NETWORK_RETRIES,
+    timeout: TIMEOUT_MS,
+    telemetry: false,
+    appInfo: { name: "tollkeeper", version: options.version },
+    httpClient: Stripe.createFetchHttpClient(options.fetch ?? fetch),
+    ...(base && {
+      host: base.hostname,
+      port: base.port === "" ? (base.protocol === "https:" ? 443 : 80) : Number(base.port),
+      protocol: base.protocol === "https:" ? ("https" as const) : ("http" as const),
+    }),
+  });
+}
+
+/** Our clock and Stripe's may differ a little. */
+const CLOCK_SLACK_SECONDS = 300;
+
+type CustomerCalls = Pick<
+  StripeGateway,
+  "searchCustomersOfUser" | "findCustomerOfOperation" | "createCustomer" | "retrieveCustomer"
+>;
+
+function customers(stripe: Stripe, { userIdKey }: GatewayOptions): CustomerCalls {
+  return {
+    searchCustomersOfUser: (userId) =>
+      guarded(async () => {
+        const query = `metadata['${escapeQuery(userIdKey)}']:'${escapeQuery(userId)}'`;
+        const found = await stripe.customers.search({ query, limit: PAGE_SIZE });
+        // The index lags: it may still hold customers that were deleted, or whose metadata has changed.
+        return found.data
+          .toSorted((a, b) => a.created - b.created)
+          .map((customer) => records.toCustomer(customer, userIdKey))
+          .filter((customer) => !customer.deleted && customer.userId === userId);
+      }),
+
+    findCustomerOfOperation: (operationId, createdSince) =>
+      guarded(async () => {
+        const created = { gte: Math.floor(createdSince / 1000) - CLOCK_SLACK_SECONDS };
+        const listed = await stripe.customers
+          .list({ created, limit: PAGE_SIZE })
+          .autoPagingToArray({ limit: MAX_LISTED });
+        const found = listed.find((customer) => customer.metadata[records.OPERATION_METADATA] === operationId);
+        return found ? records.toCustomer(found, userIdKey) : null;
+      }),
+
+    createCustomer: (customer, key) =>
+      guarded(async () => {
+        const metadata = { [userIdKey]: customer.userId, [records.OPERATION_METADATA]: customer.operationId };
+        const created = await stripe.customers.create(
+          {
+            metadata,
+            ...(customer.email !== null && { email: customer.email }),
+            ...(customer.name !== null && { name: customer.name }),
+          },
+          { idempotencyKey: key },
+        );
+        return records.toCustomer(created, userIdKey);
+      }),
+
+    retrieveCustomer: (id) =>
+      guardedOrNull(async () => {
+        const customer = await stripe.customers.retrieve(id, { expand: ["invoice_settings.default_payment_method"] });
+        const method = customer.deleted ? null : customer.invoice_settings.default_payment_method;
+        return {
+          customer: records.toCustomer(customer, userIdKey),
+          paymentMethod: typeof method === "object" && method !== null ? records.toPaymentMethod(method) : null,
+        };
+      }),
+  };
+}
+
+type CheckoutCalls = Pick<
+  StripeGateway,
+  | "createCheckoutSession"
+  | "retrieveCheckoutSession"
+  | "findCheckoutSessionOfOperation"
+  | "expireCheckoutSession"
+  | "createPortalSession"
+>;
+
+function checkout(stripe: Stripe, { userIdKey }: GatewayOptions): CheckoutCalls {
+  const retrieve = async (id: string) => records.toCheckoutSession(await stripe.checkout.sessions.retrieve(id));
+  return {
+    createCheckoutSession: (session, key) =>
+      guarded(async () => {
+        const params = sessionParams(session, userIdKey);
+        return records.toCheckoutSession(await stripe.checkout.sessions.create(params, { idempotencyKey: key }));
+      }),
+
+    retrieveCheckoutSession: (id) => guardedOrNull(() => retrieve(id)),
+
+    findCheckoutSessionOfOperation: (customerId, operationId) =>
+      guarded(async () => {
+        const listed = await stripe.checkout.sessions
+          .list({ customer: customerId, limit: PAGE_SIZE })
+          .autoPagingToArray({ limit: MAX_LISTED });
+        const found = listed.find((session) => session.metadata?.[records.OPERATION_METADATA] === operationId);
+        return found ? records.toCheckoutSession(found) : null;
+      }),
+
+    expireCheckoutSession: async (id, key) => {
+      try {
+        const expired = await guarded(() => stripe.checkout.sessions.expire(id, {}, { idempotencyKey: key }));
+        return records.toCheckoutSession(expired);
+      } catch (error) {
+        // Only an open session can be expired; what it has become meanwhile is the answer.
+        const current = await guardedOrNull(() => retrieve(id));
+        if (current?.status === "open") throw error;
+        return current;
+      }
+    },
+
+    createPortalSession: (customerId, returnUrl, key) =>
+      guarded(async () => {
+        const params = { customer: customerId, return_url: returnUrl };
+        const session = await stripe.billingPortal.sessions.create(params, { idempotencyKey: key });
+        return { id: session.id, url: session.url };
+      }),
+  };
+}
+
+function sessionParams(session: NewCheckoutSession, userIdKey: string): Stripe.Checkout.SessionCreateParams {
+  const metadata = {
+    [userIdKey]: session.userId,
+    [records.PLAN_METADATA]: session.plan,
+    [records.OPERATION_METADATA]: session.operationId,
+  };
+  return {
+    mode: "subscription",
+    customer: session.customerId,
+    client_reference_id: session.userId,
+    line_items: [{ price: session.priceId, quantity: 1 }],
+    success_url: session.successUrl,
+    cancel_url: session.cancelUrl,
+    metadata,
+    subscription_data: { metadata, ...(session.trialDays > 0 && { trial_period_days: session.trialDays }) },
+    ...(session.allowPromotionCodes && { allow_promotion_codes: true }),
+  };
+}
+
+type SubscriptionCalls = Pick<
+  StripeGateway,
+  | "retrieveSubscription"
+  | "listSubscriptions"
+  | "cancelSubscription"
+  | "resumeSubscription"
+  | "retrieveInvoice"
+  | "retrievePaymentMethod"
+>;
+
+function subscriptions(stripe: Stripe): SubscriptionCalls {
+  return {
+    retrieveSubscription: (id) =>
+      guardedOrNull(async () => {
+        const subscription = await stripe.subscriptions.retrieve(id, { expand: ["default_payment_method"] });
+        return withItems(stripe, subscription);
+      }),
+
+    listSubscriptions: (customerId) =>
+      guarded(async () => {
+        const listed = await stripe.subscriptions
+          .list({ customer: customerId, status: "all", limit: PAGE_SIZE, expand: ["data.default_payment_method"] })
+          .autoPagingToArray({ limit: MAX_LISTED });
+        return Promise.all(listed.map((subscription) => withItems(stripe, subscription)));
+      }),
+
+    cancelSubscription: (id, { reason, comment }, key) =>
+      guarded(async () => {
+        const details = { ...(reason && { feedback: reason }), ...(comment && { comment }) };
+        const params = { cancel_at_period_end: true, ...((reason ?? comment) && { cancellation_details: details }) };
+        await stripe.subscriptions.update(id, params, { idempotencyKey: key });
+      }),
+
+    resumeSubscription: (id, cancelAtPeriodEnd, key) =>
+      guarded(async () => {
+        const params = cancelAtPeriodEnd ? { cancel_at_period_end: false } : { cancel_at: "" as const };
+        await stripe.subscriptions.update(id, params, { idempotencyKey: key });
+      }),
+
+    retrieveInvoice: (id) =>
+      guardedOrNull(async () =>
+        records.toInvoice(await stripe.invoices.retrieve(id, { expand: ["payments.data.payment.payment_intent"] })),
+      ),
+
+    retrievePaymentMethod: (id) =>
+      guardedOrNull(async () => records.toPaymentMethod(await stripe.paymentMethods.retrieve(id))),
+  };
+}
+
+/** The items inside a subscription are cut after the first page. */
+async function withItems(stripe: Stripe, subscription: Stripe.Subscription): Promise<RetrievedSubscription> {
+  const items = subscription.items.has_more
+    ? await stripe.subscriptionItems
+        .list({ subscription: subscription.id, limit: PAGE_SIZE })
+        .autoPagingToArray({ limit: MAX_LISTED })
+    : subscription.items.data;
+  const method = subscription.default_payment_method;
+  return {
+    subscription: records.toSubscription(subscription, items),
+    prices: items.map((item) => records.toPrice(item.price)),
+    paymentMethod: typeof method === "object" && method !== null ? records.toPaymentMethod(method) : null,
+  };
+}
+
+type CatalogCalls = Pick<
+  StripeGateway,
+  | "retrieveProduct"
+  | "retrievePrice"
+  | "listProducts"
+  | "listPricesByLookupKey"
+  | "createProduct"
+  | "renameProduct"
+  | "createPrice"
+>;
+
+/** Stripe takes at most ten lookup keys in one list request. */
+const LOOKUP_KEYS_PER_LIST = 10;
+
+function catalog(stripe: Stripe): CatalogCalls {
+  return {
+    retrieveProduct: (id) => guardedOrNull(async () => records.toProduct(await stripe.products.retrieve(id))),
+    retrievePrice: (id) => guardedOrNull(async () => records.toPrice(await stripe.prices.retrieve(id))),
+
+    listProducts: () =>
+      guarded(async () => {
+        const listed = await stripe.products.list({ limit: PAGE_SIZE }).autoPagingToArray({ limit: MAX_LISTED });
+        return listed.map(records.toProduct);
+      }),
+
+    listPricesByLookupKey: (keys) =>
+      guarded(async () => {
+        const found: PriceRecord[] = [];
+        for (let start = 0; start < keys.length; start += LOOKUP_KEYS_PER_LIST) {
+          const lookup_keys = keys.slice(start, start + LOOKUP_KEYS_PER_LIST);
+          const page = await stripe.prices.list({ lookup_keys, limit: PAGE_SIZE });
+          found.push(...page.data.map(records.toPrice));
+        }
+        return found;
+      }),
+
+    createProduct: (plan, key) =>
+      guarded(async () => {
+        const params = {
+          name: plan.name,
+          metadata: { [records.PLAN_METADATA]: plan.id },
+          ...(plan.description !== null && { description: plan.description }),
+        };
+        return records.toProduct(await stripe.products.create(params, { idempotencyKey: key }));
+      }),
+
+    renameProduct: (id, name, key) =>
+      guarded(async () => {
+        await stripe.products.update(id, { name }, { idempotencyKey: key });
+      }),
+
+    createPrice: (plan, price, productId, key) =>
+      guarded(async () => {
+        const created = await stripe.prices.create(
+          {
+            product: productId,
+            unit_amount: price.amount,
+            currency: price.currency,
+            recurring: { interval: price.interval },
+            lookup_key: lookupKey(plan.id, price.interval),
+            transfer_lookup_key: true,
+            metadata: { [records.PLAN_METADATA]: plan.id },
+          },
+          { idempotencyKey: key },
+        );
+        return records.toPrice(created);
+      }),
+  };
+}
+
+/** @see https://docs.stripe.com/search#search-query-language */
+function escapeQuery(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll("'", "\\'");
+}

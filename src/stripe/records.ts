@@ -1,0 +1,186 @@
+/** Stripe object -> our record, for the pinned API version. The only place that knows Stripe's field names. */
+import type Stripe from "stripe";
+import type {
+  BillingInterval,
+  CheckoutSessionRecord,
+  CustomerRecord,
+  InvoiceRecord,
+  InvoiceStatus,
+  PaymentMethodRecord,
+  PriceRecord,
+  ProductRecord,
+  SubscriptionItemRecord,
+  SubscriptionRecord,
+  SubscriptionStatus,
+} from "../domain/records.ts";
+
+/** Metadata names that this software writes. The user's id has a configurable one. */
+export const PLAN_METADATA = "tollkeeper_plan";
+export const OPERATION_METADATA = "tollkeeper_operation";
+
+const SUBSCRIPTION_STATUSES: readonly SubscriptionStatus[] = [
+  "incomplete",
+  "incomplete_expired",
+  "trialing",
+  "active",
+  "past_due",
+  "canceled",
+  "unpaid",
+  "paused",
+];
+const INVOICE_STATUSES: readonly InvoiceStatus[] = ["draft", "open", "paid", "void", "uncollectible"];
+const INTERVALS: readonly BillingInterval[] = ["day", "week", "month", "year"];
+
+export function toCustomer(customer: Stripe.Customer | Stripe.DeletedCustomer, userIdKey: string): CustomerRecord {
+  if (customer.deleted) return { id: customer.id, userId: null, deleted: true, defaultPaymentMethodId: null };
+  return {
+    id: customer.id,
+    userId: customer.metadata[userIdKey] ?? null,
+    deleted: false,
+    defaultPaymentMethodId: idOf(customer.invoice_settings.default_payment_method),
+  };
+}
+
+export function toSubscription(
+  subscription: Stripe.Subscription,
+  items: readonly Stripe.SubscriptionItem[],
+): SubscriptionRecord {
+  return {
+    id: subscription.id,
+    customerId: requiredId(subscription.customer),
+    status: known("subscription.status", subscription.status, SUBSCRIPTION_STATUSES),
+    createdAt: instant(subscription.created),
+    cancelAtPeriodEnd: subscription.cancel_at_period_end,
+    cancelAt: instantOrNull(subscription.cancel_at),
+    canceledAt: instantOrNull(subscription.canceled_at),
+    endedAt: instantOrNull(subscription.ended_at),
+    trialStart: instantOrNull(subscription.trial_start),
+    trialEnd: instantOrNull(subscription.trial_end),
+    defaultPaymentMethodId: idOf(subscription.default_payment_method),
+    latestInvoiceId: idOf(subscription.latest_invoice),
+    items: items.map(toItem),
+  };
+}
+
+function toItem(item: Stripe.SubscriptionItem): SubscriptionItemRecord {
+  return {
+    id: item.id,
+    priceId: item.price.id,
+    productId: requiredId(item.price.product),
+    quantity: item.quantity ?? 1,
+    currentPeriodStart: instant(item.current_period_start),
+    currentPeriodEnd: instant(item.current_period_end),
+  };
+}
+
+/** Needs `payments.data.payment.payment_intent` expanded. */
+export function toInvoice(invoice: Stripe.Invoice): InvoiceRecord {
+  const intent = paymentIntentOf(invoice);
+  return {
+    id: invoice.id,
+    customerId: requiredId(invoice.customer),
+    subscriptionId: idOf(invoice.parent?.subscription_details?.subscription),
+    status: known("invoice.status", invoice.status ?? "draft", INVOICE_STATUSES),
+    currency: invoice.currency,
+    total: invoice.total,
+    amountPaid: invoice.amount_paid,
+    attempted: invoice.attempted,
+    attemptCount: invoice.attempt_count,
+    nextPaymentAttemptAt: instantOrNull(invoice.next_payment_attempt),
+    hostedInvoiceUrl: invoice.hosted_invoice_url ?? null,
+    createdAt: instant(invoice.created),
+    payment: paymentState(invoice, intent),
+    failureMessage: intent?.last_payment_error?.message ?? null,
+  };
+}
+
+export function toPaymentMethod(method: Stripe.PaymentMethod): PaymentMethodRecord {
+  return {
+    id: method.id,
+    customerId: idOf(method.customer),
+    type: method.type,
+    brand: method.card?.brand ?? null,
+    last4: method.card?.last4 ?? null,
+    expMonth: method.card?.exp_month ?? null,
+    expYear: method.card?.exp_year ?? null,
+  };
+}
+
+export function toProduct(product: Stripe.Product): ProductRecord {
+  return {
+    id: product.id,
+    name: product.name,
+    active: product.active,
+    plan: product.metadata[PLAN_METADATA] ?? null,
+  };
+}
+
+export function toPrice(price: Stripe.Price): PriceRecord {
+  return {
+    id: price.id,
+    productId: requiredId(price.product),
+    active: price.active,
+    lookupKey: price.lookup_key,
+    currency: price.currency,
+    unitAmount: price.unit_amount,
+    interval: price.recurring ? known("price.recurring.interval", price.recurring.interval, INTERVALS) : null,
+    intervalCount: price.recurring?.interval_count ?? 1,
+  };
+}
+
+export function toCheckoutSession(session: Stripe.Checkout.Session): CheckoutSessionRecord {
+  return {
+    id: session.id,
+    url: session.url,
+    status: known("session.status", session.status ?? "expired", ["open", "complete", "expired"]),
+    paymentStatus: known("session.payment_status", session.payment_status, ["paid", "unpaid", "no_payment_required"]),
+    customerId: idOf(session.customer),
+    subscriptionId: idOf(session.subscription),
+    clientReferenceId: session.client_reference_id,
+    expiresAt: instant(session.expires_at),
+    operationId: session.metadata?.[OPERATION_METADATA] ?? null,
+  };
+}
+
+/** Stripe counts whole seconds. */
+export function instant(seconds: number): number {
+  return seconds * 1000;
+}
+
+function instantOrNull(seconds: number | null | undefined): number | null {
+  return seconds == null ? null : instant(seconds);
+}
+
+function paymentIntentOf(invoice: Stripe.Invoice): Stripe.PaymentIntent | null {
+  const intents = (invoice.payments?.data ?? []).flatMap(({ payment }) =>
+    typeof payment.payment_intent === "object" && payment.payment_intent !== null ? [payment.payment_intent] : [],
+  );
+  return intents.at(-1) ?? null;
+}
+
+function paymentState(invoice: Stripe.Invoice, intent: Stripe.PaymentIntent | null): InvoiceRecord["payment"] {
+  if (invoice.status === "paid" || intent?.status === "succeeded") return "succeeded";
+  if (intent?.status === "requires_action") return "requires_action";
+  if (intent?.last_payment_error) return "failed";
+  // Without an intent to look at (a bank debit, say), an attempt that did not pay has failed.
+  if (intent === null && invoice.attempted && invoice.attempt_count > 0) return "failed";
+  return intent === null ? "none" : "pending";
+}
+
+/** The SDK's unions are open; a value the pinned version does not know must be seen, not guessed at. */
+function known<T extends string>(field: string, value: string, values: readonly T[]): T {
+  const found = values.find((candidate) => candidate === value);
+  if (found === undefined) throw new Error(`Stripe sent ${field} "${value}", which this version does not know`);
+  return found;
+}
+
+function idOf(value: string | { id: string } | null | undefined): string | null {
+  if (value == null) return null;
+  return typeof value === "string" ? value : value.id;
+}
+
+function requiredId(value: string | { id: string } | null): string {
+  const id = idOf(value);
+  if (id === null) throw new Error("Stripe left out an id that this version always sends");
+  return id;
+}

@@ -1,0 +1,48 @@
+/** Events that arrive while one commit is under way share the next: a burst costs few commits, and each waits for its own. */
+import type { InboxEvent, InboxStore } from "../store/inbox.ts";
+
+/** Resolves once the event is on disk; true when it was new. */
+export type InboxWriter = (event: InboxEvent) => Promise<boolean>;
+
+/** SQLite takes at most 32,766 parameters a statement; a row has thirteen. */
+const MAX_BATCH = 500;
+
+interface Waiting {
+  event: InboxEvent;
+  resolve: (added: boolean) => void;
+  reject: (error: unknown) => void;
+}
+
+export function createInboxWriter(inbox: Pick<InboxStore, "add">, now: () => number): InboxWriter {
+  let waiting: Waiting[] = [];
+  let writing = false;
+
+  const writeAll = async (): Promise<void> => {
+    writing = true;
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, MAX_BATCH);
+      waiting = waiting.slice(MAX_BATCH);
+      await writeBatch(inbox, batch, now());
+    }
+    writing = false;
+  };
+
+  return (event) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ event, resolve, reject });
+      if (!writing) void writeAll();
+    });
+}
+
+async function writeBatch(inbox: Pick<InboxStore, "add">, batch: readonly Waiting[], now: number): Promise<void> {
+  try {
+    const added = await inbox.add(
+      batch.map(({ event }) => event),
+      now,
+    );
+    // The same event twice in one batch: the first is new, the second a duplicate.
+    for (const { event, resolve } of batch) resolve(added.delete(event.eventId));
+  } catch (error) {
+    for (const { reject } of batch) reject(error);
+  }
+}

@@ -1,0 +1,74 @@
+/** The webhook's door: checks who speaks, keeps the envelope, and only then says yes. Never throws. */
+import type { Mode } from "../domain/records.ts";
+import { TollkeeperError } from "../errors.ts";
+import type { Runtime } from "../runtime.ts";
+import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/event-types.ts";
+import { parseEnvelope, type Envelope } from "../stripe/envelope.ts";
+import { verifySignature } from "../stripe/signature.ts";
+import type { InboxWriter } from "./inbox-writer.ts";
+
+export interface ReceiverOptions {
+  inbox: InboxWriter;
+  mode: Mode;
+  secrets: readonly string[];
+  /** How far a signature's time may be from ours, either way, in milliseconds. */
+  toleranceMs: number;
+  runtime: Runtime;
+  /** Called after something new was stored. */
+  onStored: () => void;
+}
+
+export type ReceiveResult =
+  | { status: "accepted"; eventId: string }
+  | { status: "duplicate"; eventId: string }
+  | { status: "ignored"; eventId: string; reason: "event_type" | "connected_account" }
+  | { status: "rejected"; reason: string }
+  | { status: "unavailable"; reason: string };
+
+export type ReceiveEvent = (payload: Uint8Array, signature: string | null) => Promise<ReceiveResult>;
+
+export function createReceiver(options: ReceiverOptions): ReceiveEvent {
+  const { log } = options.runtime;
+  return async (payload, signature) => {
+    try {
+      const verified = verifySignature({ ...options, payload, header: signature, now: options.runtime.now() });
+      if (!verified.valid) {
+        log.warn({ outcome: "rejected", reason: verified.reason, bytes: payload.byteLength }, "webhook refused");
+        return { status: "rejected", reason: verified.reason };
+      }
+      const envelope = parseEnvelope(parseJson(payload));
+      if (!envelope) {
+        log.warn({ outcome: "rejected", reason: "not_an_event", bytes: payload.byteLength }, "webhook refused");
+        return { status: "rejected", reason: "not_an_event" };
+      }
+      const result = await admit(options, envelope);
+      log.info({ eventId: envelope.id, eventType: envelope.type, outcome: result.status }, "webhook received");
+      return result;
+    } catch (error) {
+      const reason = error instanceof TollkeeperError ? error.code : "internal_error";
+      log.error({ outcome: "unavailable", reason, error: String(error) }, "webhook could not be stored");
+      return { status: "unavailable", reason };
+    }
+  };
+}
+
+async function admit(options: ReceiverOptions, envelope: Envelope): Promise<ReceiveResult> {
+  const { id: eventId, type, objectId, customerId, createdAt } = envelope;
+  if (envelope.mode !== options.mode) return { status: "rejected", reason: "wrong_mode" };
+  if (envelope.account !== null) return { status: "ignored", eventId, reason: "connected_account" };
+  if (!ALLOWED_WEBHOOK_EVENTS.has(type)) return { status: "ignored", eventId, reason: "event_type" };
+  const lane = customerId ?? objectId;
+  const added = await options.inbox({ eventId, type, objectId, lane, eventCreatedAt: createdAt });
+  if (!added) return { status: "duplicate", eventId };
+  options.onStored();
+  return { status: "accepted", eventId };
+}
+
+/** Undefined for what is not JSON in UTF-8. */
+function parseJson(payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,202 @@
+/** The composition root: puts the parts together. The only file that knows every server part. */
+import { randomUUID } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
+import { pino } from "pino";
+import { cancelSubscription, resumeSubscription } from "./actions/change-subscription.ts";
+import type { ActionContext } from "./actions/context.ts";
+import { createCheckoutSession } from "./actions/create-checkout-session.ts";
+import { createPortalSession } from "./actions/create-portal-session.ts";
+import { ensureCustomer } from "./actions/ensure-customer.ts";
+import { can, getEntitlements } from "./actions/get-entitlements.ts";
+import { listSubscriptions } from "./actions/list-subscriptions.ts";
+import { createSerialize } from "./actions/serialize.ts";
+import { verifyCheckoutSession } from "./actions/verify-checkout-session.ts";
+import { createOidcAuthenticate } from "./auth/oidc.ts";
+import { resolveConfig, type Config, type TollkeeperOptions } from "./config.ts";
+import type { Entitlement } from "./domain/access.ts";
+import type { User } from "./domain/user.ts";
+import type { SubscriptionView } from "./domain/views.ts";
+import type { HttpContext } from "./http/context.ts";
+import { createHandler, type FetchHandler } from "./http/handler.ts";
+import type { Runtime } from "./runtime.ts";
+import { openStore, type Store } from "./store/database.ts";
+import { createStripeGateway, STRIPE_API_VERSION } from "./stripe/gateway.ts";
+import { createInboxWriter } from "./sync/inbox-writer.ts";
+import { createReceiver } from "./sync/receive-event.ts";
+import { createSync } from "./sync/sync.ts";
+import { createWorker } from "./sync/worker.ts";
+import { VERSION } from "./version.ts";
+import type { ConfigAnswer } from "./wire.ts";
+
+export interface Tollkeeper {
+  /** All routes. Starts by itself with the first request, where `start` was not called. */
+  fetch: FetchHandler;
+  basePath: string;
+  /** Applies migrations and begins to work off the inbox. Throws when the store can't be used. */
+  start(): Promise<void>;
+  /** Finishes what is under way and closes the store. */
+  stop(): Promise<void>;
+  /** Works off all that is due now; for tests and scripts. */
+  settle(): Promise<void>;
+  /** Whether the user may use a feature now. */
+  can(userId: string, feature: string): Promise<boolean>;
+  getEntitlements(userId: string): Promise<Entitlement[]>;
+  listSubscriptions(userId: string): Promise<SubscriptionView[]>;
+  /** The id of the user's Stripe customer, made where there is none. */
+  ensureCustomer(user: User): Promise<string>;
+}
+
+/**
+ * Puts the service together. Throws `ConfigError` listing everything that is missing or contradictory; touches neither
+ * network nor database before `start` or the first request.
+ *
+ * @example
+ * const tollkeeper = createTollkeeper({ ...optionsFromEnvironment(process.env), plans });
+ * app.use(toNodeHandler(tollkeeper));
+ */
+export function createTollkeeper(options: TollkeeperOptions): Tollkeeper {
+  const config = resolveConfig(options);
+  const runtime = createRuntime(options);
+  const store = openStore({
+    url: config.databaseUrl,
+    mode: config.mode,
+    onConnectionLost: (error) => runtime.log.warn({ error: error.message }, "database connection lost"),
+  });
+  const context = createContext(options, config, runtime, store);
+  const worker = createWorker({ store, sync: context.sync, hooks: options.hooks ?? {}, runtime });
+  const started = once(async () => {
+    await store.migrate();
+    if (options.runWorker !== false) worker.start();
+  });
+  const handler = createHandler(createHttpContext(options, config, context, worker.wake));
+  return {
+    basePath: config.basePath,
+    fetch: async (request) => {
+      // A store that is down answers through the routes, each in its own way.
+      await started().catch(() => {});
+      return handler(request);
+    },
+    start: started,
+    stop: async () => {
+      await worker.stop();
+      await store.close();
+    },
+    settle: async () => {
+      await started();
+      await worker.drain();
+    },
+    can: (userId, feature) => can(context, userId, feature),
+    getEntitlements: (userId) => getEntitlements(context, userId),
+    listSubscriptions: (userId) => listSubscriptions(context, { id: userId }),
+    ensureCustomer: (user) => ensureCustomer(context, user),
+  };
+}
+
+function createRuntime(options: TollkeeperOptions): Runtime {
+  const now = options.runtime?.now ?? Date.now;
+  return {
+    random: Math.random,
+    newId: randomUUID,
+    sleep: (ms, signal) => wait(ms, undefined, { signal }).catch(() => {}),
+    billingNow: now,
+    ...options.runtime,
+    now,
+    log: options.log ?? pino({ level: options.logLevel ?? "info", redact: { paths: REDACTED, censor: "[redacted]" } }),
+  };
+}
+
+/** Nothing here logs these; the list is for what an app passes through our logger. */
+const REDACTED = ["authorization", "headers.authorization", "secretKey", "webhookSecrets", "token", "email", "*.email"];
+
+function createContext(options: TollkeeperOptions, config: Config, runtime: Runtime, store: Store) {
+  const gateway = createStripeGateway({
+    secretKey: config.stripe.secretKey,
+    mode: config.mode,
+    userIdKey: config.userIdMetadataKey,
+    apiBase: config.stripe.apiBase,
+    fetch: options.fetch,
+    version: VERSION,
+  });
+  const rules = { plans: config.plans, policy: config.access, runtime };
+  const sync = createSync({ ...rules, store, gateway });
+  return {
+    ...rules,
+    store,
+    gateway,
+    sync,
+    urls: config.urls,
+    allowPromotionCodes: config.allowPromotionCodes,
+    serialize: createSerialize(),
+  } satisfies ActionContext;
+}
+
+function createHttpContext(
+  options: TollkeeperOptions,
+  config: Config,
+  context: ActionContext,
+  onStored: () => void,
+): HttpContext {
+  const { store, runtime } = context;
+  return {
+    basePath: config.basePath,
+    allowedOrigins: config.urls.allowedOrigins,
+    runtime,
+    authenticate:
+      "authenticate" in config.auth
+        ? config.auth.authenticate
+        : createOidcAuthenticate({ ...config.auth, now: runtime.now, fetch: options.fetch }),
+    config: publicConfig(config),
+    receiveEvent: createReceiver({
+      inbox: createInboxWriter(store.inbox, runtime.now),
+      mode: config.mode,
+      secrets: config.stripe.webhookSecrets,
+      toleranceMs: config.webhookToleranceMs,
+      runtime,
+      onStored,
+    }),
+    actions: {
+      createCheckoutSession: (user, request) => createCheckoutSession(context, user, request),
+      verifyCheckoutSession: (user, sessionId) => verifyCheckoutSession(context, user, sessionId),
+      listSubscriptions: (user) => listSubscriptions(context, user),
+      cancelSubscription: (user, request) => cancelSubscription(context, user, request),
+      resumeSubscription: (user, request) => resumeSubscription(context, user, request),
+      createPortalSession: (user, request) => createPortalSession(context, user, request),
+      getEntitlements: (userId) => getEntitlements(context, userId),
+    },
+    checkReady: () => store.ping(),
+  };
+}
+
+function publicConfig(config: Config): ConfigAnswer {
+  return {
+    mode: config.mode,
+    publishableKey: config.stripe.publishableKey,
+    apiVersion: STRIPE_API_VERSION,
+    features: {
+      checkout: true,
+      portal: true,
+      trials: config.plans.some((plan) => plan.prices.some((price) => price.trialDays > 0)),
+      promotionCodes: config.allowPromotionCodes,
+    },
+    plans: config.plans.map(({ id, name, description, features, prices }) => ({
+      id,
+      name,
+      description,
+      features: features.map((feature) => feature.id),
+      featureNames: Object.fromEntries(features.map((feature) => [feature.id, feature.name])),
+      prices: prices.map((price) => ({ ...price })),
+    })),
+  };
+}
+
+/** Runs until it succeeds, then never again; callers at the same time share one run. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  return () => {
+    running ??= work().catch((error: unknown) => {
+      running = null;
+      throw error;
+    });
+    return running;
+  };
+}
