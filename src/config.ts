@@ -22,6 +22,8 @@ export interface TollkeeperOptions {
   stripeWebhookMode?: Mode | undefined;
   /** `STRIPE_API_BASE`: where Stripe is. Default https://api.stripe.com; the emulator's address to try things out. */
   stripeApiBase?: string | undefined;
+  /** How often one request to Stripe is tried again on connection failures, 409, 429 and 5xx. Default 3; 0 to 10. */
+  stripeNetworkRetries?: number | undefined;
   /** `DATABASE_URL`: `file:PATH` or `postgres://…`. Default `file:.tollkeeper/tollkeeper.sqlite`. */
   databaseUrl?: string | undefined;
   /** `APP_URL`: where the app's pages are; users come back there. https in production. */
@@ -71,7 +73,7 @@ export interface TollkeeperOptions {
 export interface Config {
   mode: Mode;
   plans: Plans;
-  stripe: { secretKey: string; publishableKey: string; webhookSecrets: readonly string[]; apiBase: string | undefined };
+  stripe: { secretKey: string; publishableKey: string; webhookSecrets: readonly string[]; apiBase: string | undefined; networkRetries: number };
   databaseUrl: string;
   auth: { issuer: string; audience: string; jwksUri: string | undefined } | { authenticate: Authenticate };
   basePath: string;
@@ -90,6 +92,8 @@ export const DEFAULT_EMULATOR_PORT: number = 12111;
 const DEFAULT_USER_ID_METADATA_KEY = "auth0_user_id";
 const DEFAULT_WEBHOOK_TOLERANCE_SECONDS = 300;
 const MAX_WEBHOOK_TOLERANCE_SECONDS = 3600;
+const DEFAULT_NETWORK_RETRIES = 3;
+const MAX_NETWORK_RETRIES = 10;
 const MAX_GRACE_DAYS = 90;
 const MAX_METADATA_KEY_LENGTH = 40;
 
@@ -147,6 +151,7 @@ export function resolveConfig(options: TollkeeperOptions): Config {
       publishableKey: options.stripePublishableKey,
       webhookSecrets: options.stripeWebhookSecrets,
       apiBase: options.stripeApiBase,
+      networkRetries: numbers.networkRetries,
     },
     databaseUrl,
     auth,
@@ -154,7 +159,8 @@ export function resolveConfig(options: TollkeeperOptions): Config {
     userIdMetadataKey,
     urls,
     allowPromotionCodes: options.allowPromotionCodes ?? false,
-    ...numbers,
+    access: numbers.access,
+    webhookToleranceMs: numbers.webhookToleranceMs,
   };
 }
 
@@ -256,7 +262,7 @@ function resolveAuth(options: TollkeeperOptions, problems: string[]): Config["au
   return { issuer: authIssuer ?? "", audience: authAudience ?? "", jwksUri: authJwksUri };
 }
 
-function resolveNumbers(options: TollkeeperOptions, problems: string[]): Pick<Config, "access" | "webhookToleranceMs"> {
+function resolveNumbers(options: TollkeeperOptions, problems: string[]) {
   const access = { ...DEFAULT_ACCESS_POLICY, ...options.access };
   const { pastDueGraceDays } = access;
   if (!Number.isFinite(pastDueGraceDays) || pastDueGraceDays < 0 || pastDueGraceDays > MAX_GRACE_DAYS)
@@ -266,5 +272,8 @@ function resolveNumbers(options: TollkeeperOptions, problems: string[]): Pick<Co
     problems.push(
       `webhookToleranceSeconds ${tolerance} must be a whole number from 1 to ${MAX_WEBHOOK_TOLERANCE_SECONDS}`,
     );
-  return { access, webhookToleranceMs: tolerance * 1000 };
+  const networkRetries = options.stripeNetworkRetries ?? DEFAULT_NETWORK_RETRIES;
+  if (!Number.isInteger(networkRetries) || networkRetries < 0 || networkRetries > MAX_NETWORK_RETRIES)
+    problems.push(`stripeNetworkRetries ${networkRetries} must be a whole number from 0 to ${MAX_NETWORK_RETRIES}`);
+  return { access, webhookToleranceMs: tolerance * 1000, networkRetries };
 }

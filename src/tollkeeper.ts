@@ -115,6 +115,7 @@ function createContext(options: TollkeeperOptions, config: Config, runtime: Runt
     userIdKey: config.userIdMetadataKey,
     apiBase: config.stripe.apiBase,
     fetch: options.fetch,
+    networkRetries: config.stripe.networkRetries,
     version: VERSION,
   });
   const rules = { plans: config.plans, policy: config.access, runtime };

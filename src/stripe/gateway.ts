@@ -16,10 +16,8 @@ import { guarded, guardedOrNull } from "./failures.ts";
 import * as records from "./records.ts";
 
 /** The API version that every request and record here is written for. */
-export const STRIPE_API_VERSION: "2026-10-28.endive" = "2026-10-28.endive";
+export const STRIPE_API_VERSION = "2026-10-28.endive";
 
-/** Retries of one request by the SDK, on connection failures, 409, 429 and 5xx. */
-const NETWORK_RETRIES = 3;
 const TIMEOUT_MS = 20_000;
 const PAGE_SIZE = 100;
 /** Bounds every walk through a list that is read whole. */
@@ -34,6 +32,8 @@ export interface GatewayOptions {
   apiBase?: string | undefined;
   /** The network; the emulator's fetch function in tests. */
   fetch?: typeof fetch | undefined;
+  /** Retries of one request by the SDK, on connection failures, 409, 429 and 5xx. */
+  networkRetries: number;
   version: string;
 }
 
@@ -120,7 +120,7 @@ function connect(options: GatewayOptions): Stripe {
   const base = options.apiBase ? new URL(options.apiBase) : null;
   return new Stripe(options.secretKey, {
     apiVersion: STRIPE_API_VERSION,
-    maxNetworkRetries: NETWORK_RETRIES,
+    maxNetworkRetries: options.networkRetries,
     timeout: TIMEOUT_MS,
     telemetry: false,
     appInfo: { name: "tollkeeper", version: options.version },

@@ -161,9 +161,8 @@ function paymentIntentOf(invoice: Stripe.Invoice): Stripe.PaymentIntent | null {
 function paymentState(invoice: Stripe.Invoice, intent: Stripe.PaymentIntent | null): InvoiceRecord["payment"] {
   if (invoice.status === "paid" || intent?.status === "succeeded") return "succeeded";
   if (intent?.status === "requires_action") return "requires_action";
-  if (intent?.last_payment_error) return "failed";
-  // Without an intent to look at (a bank debit, say), an attempt that did not pay has failed.
-  if (intent === null && invoice.attempted && invoice.attempt_count > 0) return "failed";
+  if (intent?.status === "processing") return "pending";
+  if (intent?.last_payment_error || (invoice.attempted && invoice.attempt_count > 0)) return "failed";
   return intent === null ? "none" : "pending";
 }
 

@@ -1,0 +1,82 @@
+/** Parameters: what each request takes, and Stripe's words for what is wrong with them. */
+import { z } from "zod";
+import { ApiError } from "./errors.ts";
+
+export const text = z.string().max(5_000);
+export const integer = z
+  .string()
+  .regex(/^-?\d{1,15}$/, "integer")
+  .transform(Number);
+export const flag = z.enum(["true", "false"]).transform((value) => value === "true");
+export const url = z.string().refine((value) => /^https?:\/\//.test(value), "url");
+export const metadata = z.union([z.literal(""), z.record(z.string().max(40), z.string().max(500))]);
+export const expand = z.array(z.string()).optional();
+
+/** A value that an empty string takes away. */
+export function unsettable<Schema extends z.ZodType>(schema: Schema) {
+  return z.union([z.literal("").transform(() => null), schema]);
+}
+
+export const listParams = {
+  limit: integer.pipe(z.number().min(1).max(100)).optional(),
+  starting_after: text.optional(),
+  ending_before: text.optional(),
+  created: z
+    .union([
+      integer.transform((at) => ({ gte: at, lte: at })),
+      z.strictObject({ gt: integer.optional(), gte: integer.optional(), lt: integer.optional(), lte: integer.optional() }),
+    ])
+    .optional(),
+  expand,
+};
+
+/** Throws the 400 that Stripe would answer. */
+export function parseParams<Schema extends z.ZodType>(schema: Schema, params: unknown): z.output<Schema> {
+  const result = schema.safeParse(params);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw toApiError(issue, params);
+}
+
+function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiError {
+  if (!issue) return new ApiError("Invalid request");
+  const param = paramName(issue.path);
+  if (issue.code === "unrecognized_keys") {
+    const names = issue.keys.map((key) => paramName([...issue.path, key]));
+    const noun = names.length > 1 ? "parameters" : "parameter";
+    return new ApiError(`Received unknown ${noun}: ${names.join(", ")}`, { code: "parameter_unknown", param: names[0] ?? "" });
+  }
+  const value = valueAt(params, issue.path);
+  if (value === undefined) return new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
+  if (value === "") {
+    const message = `You passed an empty string for '${param}'. We assume empty values are an attempt to unset a parameter; however '${param}' cannot be unset.`;
+    return new ApiError(message, { code: "parameter_invalid_empty", param });
+  }
+  if (issue.message === "integer") return new ApiError(`Invalid integer: ${String(value)}`, { code: "parameter_invalid_integer", param });
+  if (issue.message === "url") return new ApiError("Not a valid URL", { code: "url_invalid", param });
+  return new ApiError(`Invalid ${param}: ${issue.message}`, { param });
+}
+
+function paramName(path: readonly PropertyKey[]): string {
+  const [head, ...rest] = path.map(String);
+  return `${head ?? ""}${rest.map((part) => `[${part}]`).join("")}`;
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  let current = value;
+  for (const part of path) {
+    if (typeof current !== "object" || current === null) return undefined;
+    current = (current as Record<PropertyKey, unknown>)[part];
+  }
+  return current;
+}
+
+/** Metadata merges: an empty value removes a key, an empty string all of them. */
+export function mergeMetadata(
+  current: Record<string, string>,
+  change: "" | Record<string, string> | undefined,
+): Record<string, string> {
+  if (change === undefined) return current;
+  if (change === "") return {};
+  return Object.fromEntries(Object.entries({ ...current, ...change }).filter(([, value]) => value !== ""));
+}

@@ -1,0 +1,27 @@
+/** The list of events. @see https://docs.stripe.com/api/events */
+import { z } from "zod";
+import type { Api } from "../api.ts";
+import { page } from "../core/lists.ts";
+import { expand, flag, listParams, text } from "../core/params.ts";
+import { all, need } from "../core/world.ts";
+
+const ListParams = z.strictObject({
+  ...listParams,
+  type: text.optional(),
+  types: z.array(text).max(20).optional(),
+  delivery_success: flag.optional(),
+});
+
+export function eventRoutes(api: Api): void {
+  api.get("/v1/events", ListParams, (world, params) => {
+    const rows = all(world, "event").filter(
+      (event) =>
+        (params.type === undefined || event.type === params.type) &&
+        (params.types === undefined || params.types.includes(event.type)) &&
+        (params.delivery_success === undefined || (event.pending_webhooks === 0) === params.delivery_success),
+    );
+    return page(rows, params, "/v1/events");
+  });
+
+  api.get("/v1/events/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "event", id));
+}

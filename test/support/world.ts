@@ -1,0 +1,203 @@
+/** A whole world in one process: the service and the emulator on one virtual clock, with no socket between them. */
+import { onTestFinished } from "vitest";
+import { createEmulator, type Emulator } from "../../src/emulator/index.ts";
+import { createTollkeeper, definePlans, type Tollkeeper, type TollkeeperOptions } from "../../src/index.ts";
+import { UnauthenticatedError } from "../../src/errors.ts";
+import { diffCatalog } from "../../src/domain/catalog.ts";
+import { createStripeGateway, type StripeGateway } from "../../src/stripe/gateway.ts";
+import { pushPlans } from "../../src/actions/push-plans.ts";
+import { freshDatabase, type DialectName } from "./databases.ts";
+
+export const START = Date.UTC(2026, 0, 31, 12);
+export const DAY = 86_400;
+export const WEBHOOK_SECRET = "whsec_test_secret_1";
+const STRIPE = "http://stripe.test";
+const SERVICE = "http://app.test";
+
+export const PLANS = definePlans([
+  {
+    id: "premium",
+    name: "Premium",
+    features: ["exports", "priority_support"],
+    prices: [
+      { interval: "month", amount: 900, currency: "usd" },
+      { interval: "year", amount: 9_000, currency: "usd" },
+    ],
+  },
+  {
+    id: "team",
+    name: "Team",
+    features: ["exports", "seats"],
+    prices: [{ interval: "month", amount: 2_900, currency: "usd", trialDays: 14 }],
+  },
+]);
+
+export interface LogLine {
+  level: "debug" | "info" | "warn" | "error";
+  fields: object;
+  message: string;
+}
+
+export interface World {
+  emulator: Emulator;
+  service: Tollkeeper;
+  gateway: StripeGateway;
+  log: LogLine[];
+  databaseUrl: string;
+  /** Another replica on the same database and the same Stripe. */
+  replica(options?: Partial<TollkeeperOptions>): Tollkeeper;
+  /** Calls a route as a user (by id; null is nobody). */
+  call(user: string | null, method: "GET" | "POST", path: string, body?: unknown): Promise<Answer>;
+  /** Calls the emulator's API as a developer would. */
+  stripe(method: "GET" | "POST" | "DELETE", path: string, params?: Record<string, string>): Promise<Answer>;
+  /** Delivers and works off everything due now. */
+  settle(): Promise<void>;
+  /** Moves the clock, with all that is due on the way. */
+  advance(seconds: number): Promise<void>;
+  /** Subscribes a user through checkout with a test card. */
+  subscribe(user: string, plan?: string, card?: string): Promise<Answer>;
+  features(user: string): Promise<string[]>;
+}
+
+export interface Answer {
+  status: number;
+  // Answers are read by tests that know their shape.
+  body: Json;
+}
+export type Json = { [name: string]: Json } & Json[] & string & number & boolean;
+
+export interface WorldOptions {
+  dialect?: DialectName;
+  options?: Partial<TollkeeperOptions>;
+  /** Stands between the service and Stripe. */
+  network?: (request: Request, next: (request: Request) => Promise<Response>) => Promise<Response>;
+  /** Stands between Stripe's webhooks and the service. */
+  deliver?: (request: Request, next: (request: Request) => Promise<Response>) => Promise<Response>;
+  payload?: "snapshot" | "thin";
+  pushPlans?: boolean;
+}
+
+export async function createWorld(setup: WorldOptions = {}): Promise<World> {
+  const log: LogLine[] = [];
+  const databaseUrl = await freshDatabase(setup.dialect ?? "sqlite");
+  let service: Tollkeeper;
+  const deliver = setup.deliver ?? ((request, next) => next(request));
+  const emulator = createEmulator({
+    seed: 7,
+    startAt: START,
+    wallNow: () => emulator.now(),
+    baseUrl: STRIPE,
+    webhooks: [{ url: `${SERVICE}/stripe/webhook`, secret: WEBHOOK_SECRET, payload: setup.payload }],
+    fetch: (request) => deliver(request, (passed) => service.fetch(passed)),
+  });
+  const network = setup.network ?? ((request, next) => next(request));
+  const towardsStripe: typeof fetch = (input, init) => network(new Request(input, init), emulator.fetch);
+  let ids = 0;
+  const build = (more: Partial<TollkeeperOptions> = {}): Tollkeeper => {
+    const built = createTollkeeper({
+      plans: PLANS,
+      stripeSecretKey: "sk_test_123",
+      stripePublishableKey: "pk_test_123",
+      stripeWebhookSecrets: [WEBHOOK_SECRET],
+      stripeApiBase: STRIPE,
+      stripeNetworkRetries: 0,
+      databaseUrl,
+      appUrl: SERVICE,
+      authenticate: testSignIn,
+      runWorker: false,
+      fetch: towardsStripe,
+      log: recorder(log),
+      runtime: {
+        now: () => emulator.now(),
+        billingNow: () => emulator.now(),
+        random: () => 0.5,
+        newId: () => `id${String(++ids).padStart(6, "0")}`,
+      },
+      ...setup.options,
+      ...more,
+    });
+    onTestFinished(() => built.stop());
+    return built;
+  };
+  service = build();
+  await service.start();
+  const gateway = createStripeGateway({
+    secretKey: "sk_test_123",
+    mode: "test",
+    userIdKey: "auth0_user_id",
+    apiBase: STRIPE,
+    fetch: (input, init) => emulator.fetch(new Request(input, init)),
+    networkRetries: 0,
+    version: "test",
+  });
+  if (setup.pushPlans !== false)
+    await pushPlans(gateway, diffCatalog(PLANS, [], []), { newId: () => `push${String(++ids)}` });
+
+  const settle = async (): Promise<void> => {
+    await emulator.settle();
+    await service.settle();
+  };
+  const call: World["call"] = async (user, method, path, body) => {
+    const headers = new Headers({ ...(user !== null && { authorization: `Bearer ${user}` }) });
+    if (method === "POST") headers.set("content-type", "application/json");
+    const response = await service.fetch(
+      new Request(`${SERVICE}/stripe/${path}`, {
+        method,
+        headers,
+        ...(method === "POST" && { body: JSON.stringify(body ?? {}) }),
+      }),
+    );
+    return { status: response.status, body: (await response.json()) as Json };
+  };
+  const stripe: World["stripe"] = async (method, path, params = {}) => {
+    const form = new URLSearchParams(params);
+    const query = method === "GET" && form.size > 0 ? `?${form.toString()}` : "";
+    const response = await emulator.fetch(
+      new Request(`${STRIPE}${path}${query}`, {
+        method,
+        headers: { authorization: "Bearer sk_test_123", "content-type": "application/x-www-form-urlencoded" },
+        ...(method !== "GET" && { body: form.toString() }),
+      }),
+    );
+    return { status: response.status, body: (await response.json()) as Json };
+  };
+  return {
+    emulator,
+    service,
+    gateway,
+    log,
+    databaseUrl,
+    replica: build,
+    call,
+    stripe,
+    settle,
+    async advance(seconds) {
+      await emulator.advance(seconds);
+      await service.settle();
+    },
+    async subscribe(user, plan = "premium", card = "pm_card_visa") {
+      const opened = await call(user, "POST", "create-checkout-session", { plan, interval: "month" });
+      if (opened.status !== 200) return opened;
+      const paid = await stripe("POST", `/v1/payment_pages/${opened.body["sessionId"]}/confirm`, { payment_method: card });
+      await settle();
+      return paid;
+    },
+    async features(user) {
+      const { body } = await call(user, "GET", "entitlements");
+      return (body["entitlements"] as unknown as { feature: string }[]).map(({ feature }) => feature);
+    },
+  };
+}
+
+function testSignIn(request: Request): { id: string; email: string; name: null } | null {
+  const header = request.headers.get("authorization");
+  if (header === null) return null;
+  const id = header.replace("Bearer ", "");
+  if (id === "wrong") throw new UnauthenticatedError("The token is not valid here.");
+  return { id, email: `${id}@example.com`, name: null };
+}
+
+function recorder(log: LogLine[]) {
+  const at = (level: LogLine["level"]) => (fields: object, message: string) => void log.push({ level, fields, message });
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
