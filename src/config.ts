@@ -73,7 +73,13 @@ export interface TollkeeperOptions {
 export interface Config {
   mode: Mode;
   plans: Plans;
-  stripe: { secretKey: string; publishableKey: string; webhookSecrets: readonly string[]; apiBase: string | undefined; networkRetries: number };
+  stripe: {
+    secretKey: string;
+    publishableKey: string;
+    webhookSecrets: readonly string[];
+    apiBase: string | undefined;
+    networkRetries: number;
+  };
   databaseUrl: string;
   auth: { issuer: string; audience: string; jwksUri: string | undefined } | { authenticate: Authenticate };
   basePath: string;

@@ -37,11 +37,13 @@ export function createApi(engine: Engine): Api {
   const route =
     (method: "GET" | "POST" | "DELETE", access: "secret" | "public"): AddRoute =>
     (path, schema, handler) => {
-      app.on(method, path, (c) => respond(engine, c, access, (world, params) => {
-        const parsed = parseParams(schema, params) as Parameters<typeof handler>[1];
-        const result = handler(world, parsed, c.req.param("id") ?? "");
-        return expandObject(world, result, (parsed as { expand?: string[] }).expand);
-      }));
+      app.on(method, path, (c) =>
+        respond(engine, c, access, (world, params) => {
+          const parsed = parseParams(schema, params) as Parameters<typeof handler>[1];
+          const result = handler(world, parsed, c.req.param("id") ?? "");
+          return expandObject(world, result, (parsed as { expand?: string[] }).expand);
+        }),
+      );
     };
   const api: Api = {
     app,
@@ -57,7 +59,10 @@ export function createApi(engine: Engine): Api {
 export function refuseTheRest({ app }: Api, engine: Engine): void {
   app.all("/v1/*", (c) =>
     respond(engine, c, "secret", () => {
-      throw new ApiError(`This emulator does not have ${c.req.method} ${c.req.path} yet.`, { status: 501, type: "api_error" });
+      throw new ApiError(`This emulator does not have ${c.req.method} ${c.req.path} yet.`, {
+        status: 501,
+        type: "api_error",
+      });
     }),
   );
 }
@@ -108,10 +113,13 @@ function failure(
   const known =
     error instanceof ApiError
       ? error
-      : new ApiError(`The emulator failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, {
-          status: 500,
-          type: "api_error",
-        });
+      : new ApiError(
+          `The emulator failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+          {
+            status: 500,
+            type: "api_error",
+          },
+        );
   const answer = { status: known.status, body: JSON.stringify(known.toBody(requestId), null, 2), requestId };
   // What was refused before it began is not kept; a decline or a 500 is.
   if (key !== null && (known.status === 402 || known.status >= 500))

@@ -39,7 +39,8 @@ export function controlRoutes(engine: Engine, startAt: () => number): Hono {
   });
 
   app.post("/snapshot", (c) => {
-    if (snapshots.size >= MAX_SNAPSHOTS) return refuse(c, `There are ${MAX_SNAPSHOTS} snapshots already: reset drops them.`);
+    if (snapshots.size >= MAX_SNAPSHOTS)
+      return refuse(c, `There are ${MAX_SNAPSHOTS} snapshots already: reset drops them.`);
     const id = `snapshot_${snapshots.size + 1}`;
     snapshots.set(id, serialize(world.state));
     return c.json({ id });

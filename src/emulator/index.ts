@@ -66,7 +66,11 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const wallNow = options.wallNow ?? Date.now;
   const startAt = () => Math.floor((options.startAt ?? wallNow()) / 1000);
   const state = loadState(options.stateFile) ?? newState(options.seed ?? 1, startAt());
-  const world: World = { state, baseUrl: options.baseUrl ?? DEFAULT_BASE_URL, request: { id: null, idempotencyKey: null } };
+  const world: World = {
+    state,
+    baseUrl: options.baseUrl ?? DEFAULT_BASE_URL,
+    request: { id: null, idempotencyKey: null },
+  };
   for (const endpoint of options.webhooks ?? []) addEndpoint(world, endpoint);
   const engine = createEngine({
     world,
@@ -119,14 +123,24 @@ export async function serveEmulator(
   options: EmulatorOptions & { port: number; host?: string; environment?: string | undefined },
 ): Promise<ServedEmulator> {
   if (options.environment === "production")
-    throw new Error("The emulator is no Stripe: it does not start with NODE_ENV=production. Unset it, or use a Stripe key.");
+    throw refusal(
+      "production",
+      "The emulator is no Stripe: it does not start with NODE_ENV=production. Unset it, or use a Stripe key.",
+    );
   const host = options.host ?? "127.0.0.1";
   const baseUrl = options.baseUrl ?? `http://${host}:${options.port}`;
   const emulator = createEmulator({ clock: "running", ...options, baseUrl });
   const server = serve({ fetch: answering(emulator), port: options.port, hostname: host });
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
-    server.once("error", reject);
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      reject(
+        refusal(
+          error.code ?? "listen",
+          `The emulator can't listen on ${host}:${options.port} (${error.message}): set another port.`,
+        ),
+      ),
+    );
   });
   const tick = setInterval(() => {
     emulator.now();
@@ -142,6 +156,11 @@ export async function serveEmulator(
         if ("closeAllConnections" in server) server.closeAllConnections();
       }),
   };
+}
+
+/** An error that a person can mend; its code tells it from a bug. */
+function refusal(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
 }
 
 /** A broken connection, which is a rejection in process, is an aborted body over HTTP. */

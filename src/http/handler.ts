@@ -84,7 +84,10 @@ function onError({ runtime }: HttpContext, error: Error, c: Context<HttpEnv>): R
   if (error instanceof TollkeeperError) {
     const { status, code, message, details } = error;
     if (status >= 500)
-      runtime.log.warn({ requestId: c.get("requestId"), code, cause: error.cause instanceof Error ? error.cause.message : undefined }, "request failed");
+      runtime.log.warn(
+        { requestId: c.get("requestId"), code, cause: error.cause instanceof Error ? error.cause.message : undefined },
+        "request failed",
+      );
     if (error.retryable) c.header("retry-after", "1");
     return answerError(c, status, { code, message, ...(details && { details: { ...details } }) });
   }

@@ -178,7 +178,9 @@ export async function createWorld(setup: WorldOptions = {}): Promise<World> {
     async subscribe(user, plan = "premium", card = "pm_card_visa") {
       const opened = await call(user, "POST", "create-checkout-session", { plan, interval: "month" });
       if (opened.status !== 200) return opened;
-      const paid = await stripe("POST", `/v1/payment_pages/${opened.body["sessionId"]}/confirm`, { payment_method: card });
+      const paid = await stripe("POST", `/v1/payment_pages/${opened.body["sessionId"]}/confirm`, {
+        payment_method: card,
+      });
       await settle();
       return paid;
     },
@@ -198,6 +200,7 @@ function testSignIn(request: Request): { id: string; email: string; name: null }
 }
 
 function recorder(log: LogLine[]) {
-  const at = (level: LogLine["level"]) => (fields: object, message: string) => void log.push({ level, fields, message });
+  const at = (level: LogLine["level"]) => (fields: object, message: string) =>
+    void log.push({ level, fields, message });
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

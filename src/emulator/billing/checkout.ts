@@ -36,7 +36,9 @@ export type CheckoutOutcome =
 /** Pays an open session. Until it is paid there is no subscription. */
 export function confirmCheckout(world: World, session: CheckoutSession, methodOrToken: string): CheckoutOutcome {
   if (session.status !== "open")
-    throw new ApiError(`This Checkout Session is ${session.status}; it can't be paid.`, { code: "checkout_session_not_open" });
+    throw new ApiError(`This Checkout Session is ${session.status}; it can't be paid.`, {
+      code: "checkout_session_not_open",
+    });
   const order = orderOf(world, session);
   const method = methodFromIdOrToken(world, methodOrToken, "payment_method");
   order.paymentMethod = method.id;
@@ -103,7 +105,11 @@ function intentOf(world: World, session: CheckoutSession, order: Order): Payment
 function settle(world: World, session: CheckoutSession, order: Order, intent: PaymentIntent): CheckoutOutcome {
   if (intent.status === "succeeded") return complete(world, session, order, intent);
   if (intent.status === "requires_action") return { kind: "challenge", nextAction: intent.next_action };
-  const error = intent.last_payment_error ?? { code: "card_declined", message: "Your card was declined.", type: "card_error" };
+  const error = intent.last_payment_error ?? {
+    code: "card_declined",
+    message: "Your card was declined.",
+    type: "card_error",
+  };
   order.notice = error.message;
   return { kind: "declined", error };
 }

@@ -2,7 +2,13 @@
 import { emit } from "../core/events.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import { find, need, newId, type World } from "../core/world.ts";
-import { cancelPayment, completeChallenge, confirmPayment, createPaymentIntent, type PaymentIntent } from "./payments.ts";
+import {
+  cancelPayment,
+  completeChallenge,
+  confirmPayment,
+  createPaymentIntent,
+  type PaymentIntent,
+} from "./payments.ts";
 import { paymentFailed, paymentRecovered } from "./subscription-changes.ts";
 import type { Subscription } from "./subscriptions.ts";
 
@@ -62,7 +68,13 @@ function newInvoice(world: World, subscription: Subscription, reason: InvoiceRea
     hosted_invoice_url: null as string | null,
     invoice_pdf: null as string | null,
     last_finalization_error: null,
-    lines: { object: "list" as const, data: lines, has_more: false, total_count: lines.length, url: `/v1/invoices/${id}/lines` },
+    lines: {
+      object: "list" as const,
+      data: lines,
+      has_more: false,
+      total_count: lines.length,
+      url: `/v1/invoices/${id}/lines`,
+    },
     livemode: false as const,
     metadata: {} as Record<string, string>,
     next_payment_attempt: null as number | null,
@@ -114,7 +126,12 @@ export interface InvoicePayment {
   status_transitions: { canceled_at: number | null; paid_at: number | null };
 }
 
-function invoiceLine(world: World, invoice: string, subscription: Subscription, item: Subscription["items"]["data"][number]) {
+function invoiceLine(
+  world: World,
+  invoice: string,
+  subscription: Subscription,
+  item: Subscription["items"]["data"][number],
+) {
   const product = need(world, "product", item.price.product);
   const unit = item.price.unit_amount ?? 0;
   const inTrial = subscription.status === "trialing";
@@ -154,7 +171,24 @@ function invoiceLine(world: World, invoice: string, subscription: Subscription, 
   };
 }
 
-const ZERO_DECIMAL = new Set(["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"]);
+const ZERO_DECIMAL = new Set([
+  "bif",
+  "clp",
+  "djf",
+  "gnf",
+  "jpy",
+  "kmf",
+  "krw",
+  "mga",
+  "pyg",
+  "rwf",
+  "ugx",
+  "vnd",
+  "vuv",
+  "xaf",
+  "xof",
+  "xpf",
+]);
 
 export function formatAmount(amount: number, currency: string): string {
   const value = ZERO_DECIMAL.has(currency) ? amount : amount / 100;

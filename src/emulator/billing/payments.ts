@@ -47,7 +47,10 @@ function newPaymentIntent(world: World, { amount, currency, customer, invoice }:
     latest_charge: null as string | null,
     livemode: false as const,
     metadata: {} as Record<string, string>,
-    next_action: null as { type: "redirect_to_url"; redirect_to_url: { url: string; return_url: string | null } } | null,
+    next_action: null as {
+      type: "redirect_to_url";
+      redirect_to_url: { url: string; return_url: string | null };
+    } | null,
     payment_details: { order_reference: invoice },
     payment_method: null as string | null,
     payment_method_types: ["card"],
@@ -85,7 +88,12 @@ export function completeChallenge(world: World, intent: PaymentIntent, authentic
 
 export function cancelPayment(world: World, intent: PaymentIntent, reason: string): void {
   if (intent.status === "succeeded" || intent.status === "canceled") return;
-  Object.assign(intent, { status: "canceled", canceled_at: world.state.now, cancellation_reason: reason, next_action: null });
+  Object.assign(intent, {
+    status: "canceled",
+    canceled_at: world.state.now,
+    cancellation_reason: reason,
+    next_action: null,
+  });
   emit(world, "payment_intent.canceled", intent);
 }
 
@@ -118,7 +126,12 @@ function askForAction(world: World, intent: PaymentIntent): void {
 
 function decline(world: World, intent: PaymentIntent, error: PaymentError): void {
   const chargeId = newId(world, "ch");
-  Object.assign(intent, { status: "requires_payment_method", last_payment_error: error, latest_charge: chargeId, next_action: null });
+  Object.assign(intent, {
+    status: "requires_payment_method",
+    last_payment_error: error,
+    latest_charge: chargeId,
+    next_action: null,
+  });
   emit(world, "charge.failed", chargeOf(world, intent, chargeId, "failed"));
   emit(world, "payment_intent.payment_failed", intent);
 }

@@ -3,7 +3,14 @@ import { emit } from "../core/events.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import { all, copy, find, newId, type World } from "../core/world.ts";
 import type { Price } from "../resources/prices.ts";
-import { createInvoice, finalizeInvoice, payInvoice, scheduleFinalization, voidInvoice, type Invoice } from "./invoices.ts";
+import {
+  createInvoice,
+  finalizeInvoice,
+  payInvoice,
+  scheduleFinalization,
+  voidInvoice,
+  type Invoice,
+} from "./invoices.ts";
 import { periodEnd } from "./periods.ts";
 import { update } from "./subscription-changes.ts";
 
@@ -32,7 +39,10 @@ export interface NewSubscription {
 }
 
 /** Makes it with its first invoice, which is finalized at once; `startPayment` then pays it. */
-export function createSubscription(world: World, input: NewSubscription): { subscription: Subscription; invoice: Invoice } {
+export function createSubscription(
+  world: World,
+  input: NewSubscription,
+): { subscription: Subscription; invoice: Invoice } {
   const subscription = newSubscription(world, input);
   world.state.tables.subscription.set(subscription.id, subscription);
   const invoice = createInvoice(world, subscription, "subscription_create");
@@ -42,7 +52,12 @@ export function createSubscription(world: World, input: NewSubscription): { subs
   if (subscription.status === "incomplete")
     setTimer(world, "incomplete_expires", subscription.id, world.state.now + INCOMPLETE_LIFETIME);
   if (subscription.trial_end !== null)
-    setTimer(world, "trial_will_end", subscription.id, Math.max(world.state.now, subscription.trial_end - TRIAL_NOTICE));
+    setTimer(
+      world,
+      "trial_will_end",
+      subscription.id,
+      Math.max(world.state.now, subscription.trial_end - TRIAL_NOTICE),
+    );
   return { subscription, invoice };
 }
 
@@ -64,7 +79,11 @@ function newSubscription(world: World, input: NewSubscription) {
     cancel_at: null as number | null,
     cancel_at_period_end: false,
     canceled_at: null as number | null,
-    cancellation_details: { comment: null as string | null, feedback: null as string | null, reason: null as string | null },
+    cancellation_details: {
+      comment: null as string | null,
+      feedback: null as string | null,
+      reason: null as string | null,
+    },
     collection_method: "charge_automatically",
     created: now,
     currency: first?.price.currency ?? "usd",
@@ -166,7 +185,8 @@ export function expireIncomplete(world: World, subscription: Subscription): void
   if (subscription.status !== "incomplete") return;
   clearTimer(world, "period_ends", subscription.id);
   update(world, subscription, { status: "incomplete_expired", ended_at: world.state.now });
-  const invoice = subscription.latest_invoice === null ? undefined : find(world, "invoice", subscription.latest_invoice);
+  const invoice =
+    subscription.latest_invoice === null ? undefined : find(world, "invoice", subscription.latest_invoice);
   if (invoice?.status === "open") voidInvoice(world, invoice);
 }
 
@@ -182,17 +202,30 @@ export function cancelAtPeriodEnd(world: World, subscription: Subscription, deta
     cancel_at_period_end: true,
     cancel_at: end,
     canceled_at: world.state.now,
-    cancellation_details: { comment: details.comment ?? null, feedback: details.feedback ?? null, reason: "cancellation_requested" },
+    cancellation_details: {
+      comment: details.comment ?? null,
+      feedback: details.feedback ?? null,
+      reason: "cancellation_requested",
+    },
   });
 }
 
 /** To end at an instant, which is how the portal says it. */
-export function cancelAt(world: World, subscription: Subscription, at: number, details: CancellationDetails = {}): void {
+export function cancelAt(
+  world: World,
+  subscription: Subscription,
+  at: number,
+  details: CancellationDetails = {},
+): void {
   update(world, subscription, {
     cancel_at_period_end: false,
     cancel_at: at,
     canceled_at: world.state.now,
-    cancellation_details: { comment: details.comment ?? null, feedback: details.feedback ?? null, reason: "cancellation_requested" },
+    cancellation_details: {
+      comment: details.comment ?? null,
+      feedback: details.feedback ?? null,
+      reason: "cancellation_requested",
+    },
   });
   setTimer(world, "cancels", subscription.id, at);
 }
@@ -208,7 +241,11 @@ export function undoCancellation(world: World, subscription: Subscription): void
 }
 
 /** Ends it now. */
-export function end(world: World, subscription: Subscription, reason: "cancellation_requested" | "payment_failed"): void {
+export function end(
+  world: World,
+  subscription: Subscription,
+  reason: "cancellation_requested" | "payment_failed",
+): void {
   if (isOver(subscription)) return;
   for (const kind of ["period_ends", "cancels", "trial_will_end", "incomplete_expires"] as const)
     clearTimer(world, kind, subscription.id);
@@ -226,7 +263,8 @@ function stopCollecting(world: World, subscription: Subscription): void {
     if (invoice.parent.subscription_details.subscription !== subscription.id) continue;
     clearTimer(world, "invoice_retries", invoice.id);
     clearTimer(world, "invoice_finalizes", invoice.id);
-    if (invoice.status === "open" || invoice.status === "draft") Object.assign(invoice, { auto_advance: false, next_payment_attempt: null });
+    if (invoice.status === "open" || invoice.status === "draft")
+      Object.assign(invoice, { auto_advance: false, next_payment_attempt: null });
   }
 }
 

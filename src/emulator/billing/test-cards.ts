@@ -28,8 +28,23 @@ function declines(message: string, declineCode: string, code = "card_declined"):
 
 const declined = declines("Your card was declined.", "generic_decline");
 
-function card(number: string, token: string, label: string, onSession: CardOutcome, rest: Partial<TestCard> = {}): TestCard {
-  return { number, token, label, brand: "visa", onSession, offSession: onSession, attaches: onSession.kind !== "declines", ...rest };
+function card(
+  number: string,
+  token: string,
+  label: string,
+  onSession: CardOutcome,
+  rest: Partial<TestCard> = {},
+): TestCard {
+  return {
+    number,
+    token,
+    label,
+    brand: "visa",
+    onSession,
+    offSession: onSession,
+    attaches: onSession.kind !== "declines",
+    ...rest,
+  };
 }
 
 export const TEST_CARDS: readonly TestCard[] = [
@@ -55,7 +70,9 @@ export const TEST_CARDS: readonly TestCard[] = [
     "Declined: wrong CVC",
     declines("Your card's security code is incorrect.", "incorrect_cvc", "incorrect_cvc"),
   ),
-  card("4000000000000341", "pm_card_chargeCustomerFail", "Saves, then every charge fails", declined, { attaches: true }),
+  card("4000000000000341", "pm_card_chargeCustomerFail", "Saves, then every charge fails", declined, {
+    attaches: true,
+  }),
   card("4000002500003155", "pm_card_authenticationRequiredOnSetup", "Asks for 3-D Secure once", authenticates, {
     offSession: succeeds,
   }),

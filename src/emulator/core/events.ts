@@ -60,7 +60,9 @@ export function emit(
 }
 
 function listensTo(endpoint: WebhookEndpoint, type: string): boolean {
-  return endpoint.status === "enabled" && endpoint.enabled_events.some((enabled) => enabled === "*" || enabled === type);
+  return (
+    endpoint.status === "enabled" && endpoint.enabled_events.some((enabled) => enabled === "*" || enabled === type)
+  );
 }
 
 function forgetOldEvents(world: World): void {

@@ -9,7 +9,9 @@ export function expand<T extends object>(world: World, object: T, paths: readonl
   for (const path of paths ?? []) {
     const levels = path.split(".");
     if (levels.length > MAX_LEVELS)
-      throw new ApiError(`You cannot expand more than ${MAX_LEVELS} levels of a property: ${path}`, { param: "expand" });
+      throw new ApiError(`You cannot expand more than ${MAX_LEVELS} levels of a property: ${path}`, {
+        param: "expand",
+      });
     walk(world, expanded as Record<string, unknown>, levels, path);
   }
   return expanded;

@@ -22,10 +22,13 @@ export function storedAnswer(
   request: Pick<StoredAnswer, "method" | "path" | "params">,
 ): StoredAnswer | null {
   if (key.length > MAX_KEY_LENGTH)
-    throw new ApiError(`The idempotency key is longer than ${MAX_KEY_LENGTH} characters.`, { type: "idempotency_error" });
+    throw new ApiError(`The idempotency key is longer than ${MAX_KEY_LENGTH} characters.`, {
+      type: "idempotency_error",
+    });
   const stored = world.state.answers.get(key);
   if (!stored || stored.storedAt + KEY_LIFETIME_SECONDS <= world.state.now) return null;
-  if (stored.method === request.method && stored.path === request.path && stored.params === request.params) return stored;
+  if (stored.method === request.method && stored.path === request.path && stored.params === request.params)
+    return stored;
   throw new ApiError(
     `Keys for idempotent requests can only be used with the same parameters they were first used with. ` +
       `Try using a key other than '${key}' if you meant to execute a different request.`,

@@ -5,7 +5,9 @@ export interface ListParams {
   limit?: number | undefined;
   starting_after?: string | undefined;
   ending_before?: string | undefined;
-  created?: { gt?: number | undefined; gte?: number | undefined; lt?: number | undefined; lte?: number | undefined } | undefined;
+  created?:
+    | { gt?: number | undefined; gte?: number | undefined; lt?: number | undefined; lte?: number | undefined }
+    | undefined;
 }
 
 export interface List<T> {
@@ -18,7 +20,11 @@ export interface List<T> {
 const DEFAULT_LIMIT = 10;
 
 /** `rows` come oldest first, as they were made. */
-export function page<T extends { id: string; created: number }>(rows: readonly T[], params: ListParams, url: string): List<T> {
+export function page<T extends { id: string; created: number }>(
+  rows: readonly T[],
+  params: ListParams,
+  url: string,
+): List<T> {
   const matching = rows.filter((row) => inRange(row.created, params.created)).toReversed();
   const limit = params.limit ?? DEFAULT_LIMIT;
   const { starting_after: after, ending_before: before } = params;

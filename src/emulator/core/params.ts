@@ -24,7 +24,12 @@ export const listParams = {
   created: z
     .union([
       integer.transform((at) => ({ gte: at, lte: at })),
-      z.strictObject({ gt: integer.optional(), gte: integer.optional(), lt: integer.optional(), lte: integer.optional() }),
+      z.strictObject({
+        gt: integer.optional(),
+        gte: integer.optional(),
+        lt: integer.optional(),
+        lte: integer.optional(),
+      }),
     ])
     .optional(),
   expand,
@@ -44,15 +49,20 @@ function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiEr
   if (issue.code === "unrecognized_keys") {
     const names = issue.keys.map((key) => paramName([...issue.path, key]));
     const noun = names.length > 1 ? "parameters" : "parameter";
-    return new ApiError(`Received unknown ${noun}: ${names.join(", ")}`, { code: "parameter_unknown", param: names[0] ?? "" });
+    return new ApiError(`Received unknown ${noun}: ${names.join(", ")}`, {
+      code: "parameter_unknown",
+      param: names[0] ?? "",
+    });
   }
   const value = valueAt(params, issue.path);
-  if (value === undefined) return new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
+  if (value === undefined)
+    return new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
   if (value === "") {
     const message = `You passed an empty string for '${param}'. We assume empty values are an attempt to unset a parameter; however '${param}' cannot be unset.`;
     return new ApiError(message, { code: "parameter_invalid_empty", param });
   }
-  if (issue.message === "integer") return new ApiError(`Invalid integer: ${String(value)}`, { code: "parameter_invalid_integer", param });
+  if (issue.message === "integer")
+    return new ApiError(`Invalid integer: ${String(value)}`, { code: "parameter_invalid_integer", param });
   if (issue.message === "url") return new ApiError("Not a valid URL", { code: "url_invalid", param });
   return new ApiError(`Invalid ${param}: ${issue.message}`, { param });
 }

@@ -16,8 +16,7 @@ function parseQuery(query: string): Clause[] {
   let rest = query;
   while (rest.trim() !== "") {
     const match = CLAUSE.exec(rest);
-    if (!match)
-      throw new ApiError(`We were unable to parse your search query: ${query}`, { param: "query" });
+    if (!match) throw new ApiError(`We were unable to parse your search query: ${query}`, { param: "query" });
     const [whole, metadataName, field, value = ""] = match;
     clauses.push(toClause(metadataName, field, unescape(value)));
     rest = rest.slice(whole.length).replace(AND, "");

@@ -35,7 +35,8 @@ export function nextTimer(world: World, until: number, what: "deliveries" | "bil
   let earliest: Timer | null = null;
   for (const timer of world.state.timers) {
     if (timer.at > until || (timer.kind === "delivery") !== (what === "deliveries")) continue;
-    if (!earliest || timer.at < earliest.at || (timer.at === earliest.at && timer.order < earliest.order)) earliest = timer;
+    if (!earliest || timer.at < earliest.at || (timer.at === earliest.at && timer.order < earliest.order))
+      earliest = timer;
   }
   return earliest;
 }

@@ -134,8 +134,6 @@ export function serialize(state: State): string {
 
 export function deserialize(text: string): State {
   return JSON.parse(text, (_key, value: unknown) =>
-    typeof value === "object" && value !== null && "$map" in value
-      ? new Map(value.$map as [string, unknown][])
-      : value,
+    typeof value === "object" && value !== null && "$map" in value ? new Map(value.$map as [string, unknown][]) : value,
   ) as State;
 }

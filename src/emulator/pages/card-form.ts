@@ -9,25 +9,57 @@ export function cardForm(action: string, button: string, notice: string | null):
   return html`<form method="post" action="${action}" data-testid="card-form">
     ${notice ? html`<p class="alert" role="alert" data-testid="notice">${notice}</p>` : ""}
     <label for="number">Card number</label>
-    <input id="number" name="number" inputmode="numeric" autocomplete="off" placeholder="4242 4242 4242 4242" required list="test-cards" autofocus />
+    <input
+      id="number"
+      name="number"
+      inputmode="numeric"
+      autocomplete="off"
+      placeholder="4242 4242 4242 4242"
+      required
+      list="test-cards"
+      autofocus
+    />
     <datalist id="test-cards">
       ${TEST_CARDS.map((card) => html`<option value="${card.number}">${card.label}</option>`)}
     </datalist>
     <div class="pair">
       <div>
         <label for="expiry">Expiry (MM/YY)</label>
-        <input id="expiry" name="expiry" autocomplete="off" placeholder="12/34" value="12/34" required pattern="\\d\\d ?/ ?\\d\\d" />
+        <input
+          id="expiry"
+          name="expiry"
+          autocomplete="off"
+          placeholder="12/34"
+          value="12/34"
+          required
+          pattern="\\d\\d ?/ ?\\d\\d"
+        />
       </div>
       <div>
         <label for="cvc">CVC</label>
-        <input id="cvc" name="cvc" inputmode="numeric" autocomplete="off" placeholder="123" value="123" required pattern="\\d{3,4}" />
+        <input
+          id="cvc"
+          name="cvc"
+          inputmode="numeric"
+          autocomplete="off"
+          placeholder="123"
+          value="123"
+          required
+          pattern="\\d{3,4}"
+        />
       </div>
     </div>
     <button type="submit" data-testid="pay">${button}</button>
     <details>
       <summary>Test cards</summary>
       <table>
-        ${TEST_CARDS.map((card) => html`<tr><td><code>${card.number}</code></td><td>${card.label}</td></tr>`)}
+        ${TEST_CARDS.map(
+          (card) =>
+            html`<tr>
+              <td><code>${card.number}</code></td>
+              <td>${card.label}</td>
+            </tr>`,
+        )}
       </table>
     </details>
   </form>`;
@@ -42,10 +74,12 @@ export function readCard(world: World, form: Record<string, unknown>): CardInput
   const expiry = /^(\d\d) ?\/ ?(\d\d)$/.exec(fieldOf(form, "expiry"));
   const month = Number(expiry?.[1]);
   const year = 2000 + Number(expiry?.[2]);
-  if (!expiry || month < 1 || month > 12) return { kind: "invalid", notice: "Your card's expiration date is incomplete." };
+  if (!expiry || month < 1 || month > 12)
+    return { kind: "invalid", notice: "Your card's expiration date is incomplete." };
   if (Date.UTC(year, month, 1) / 1000 <= world.state.now)
     return { kind: "invalid", notice: "Your card's expiration date is in the past." };
-  if (!/^\d{3,4}$/.test(fieldOf(form, "cvc"))) return { kind: "invalid", notice: "Your card's security code is incomplete." };
+  if (!/^\d{3,4}$/.test(fieldOf(form, "cvc")))
+    return { kind: "invalid", notice: "Your card's security code is incomplete." };
   return { kind: "method", id: createPaymentMethod(world, card, { month, year }).id };
 }
 

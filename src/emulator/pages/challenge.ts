@@ -15,7 +15,10 @@ export function challengePage(app: Hono, engine: Engine): void {
     engine.catchUp();
     const intent = find(world, "payment_intent", c.req.param("id"));
     if (intent?.status !== "requires_action")
-      return c.html(layout("Nothing to confirm", html`<div class="card"><h1>There is nothing to confirm</h1></div>`), 404);
+      return c.html(
+        layout("Nothing to confirm", html`<div class="card"><h1>There is nothing to confirm</h1></div>`),
+        404,
+      );
     return c.html(
       layout(
         "3-D Secure",
@@ -39,7 +42,8 @@ export function challengePage(app: Hono, engine: Engine): void {
     const session = sessionOf(world, intent);
     const invoice = invoiceOf(world, intent);
     let next = "/";
-    if (session?.status === "open") next = nextPage(session, answerCheckoutChallenge(world, session, intent, authenticated));
+    if (session?.status === "open")
+      next = nextPage(session, answerCheckoutChallenge(world, session, intent, authenticated));
     else if (invoice) {
       answerChallenge(world, invoice, intent, authenticated);
       next = `/i/${invoice.id}`;

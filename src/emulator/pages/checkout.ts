@@ -14,7 +14,8 @@ export function checkoutPage(app: Hono, engine: Engine): void {
   app.get("/c/pay/:id", (c) => {
     engine.catchUp();
     const session = find(world, "checkout.session", c.req.param("id"));
-    if (!session) return c.html(layout("Not found", html`<div class="card"><h1>There is no such checkout</h1></div>`), 404);
+    if (!session)
+      return c.html(layout("Not found", html`<div class="card"><h1>There is no such checkout</h1></div>`), 404);
     return c.html(session.status === "open" ? openPage(world, session) : closedPage(session));
   });
 

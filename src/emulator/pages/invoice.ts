@@ -15,7 +15,8 @@ export function invoicePage(app: Hono, engine: Engine): void {
   app.get("/i/:id", (c) => {
     engine.catchUp();
     const invoice = find(world, "invoice", c.req.param("id"));
-    if (!invoice) return c.html(layout("Not found", html`<div class="card"><h1>There is no such invoice</h1></div>`), 404);
+    if (!invoice)
+      return c.html(layout("Not found", html`<div class="card"><h1>There is no such invoice</h1></div>`), 404);
     const notice = c.req.query("notice") ?? intentOf(world, invoice)?.last_payment_error?.message ?? null;
     return c.html(
       layout(

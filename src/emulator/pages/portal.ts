@@ -24,7 +24,8 @@ export function portalPage(app: Hono, engine: Engine): void {
   app.get("/p/session/:id", (c) => {
     engine.catchUp();
     const session = find(world, "billing_portal.session", c.req.param("id"));
-    if (!session) return c.html(layout("Not found", html`<div class="card"><h1>There is no such portal session</h1></div>`), 404);
+    if (!session)
+      return c.html(layout("Not found", html`<div class="card"><h1>There is no such portal session</h1></div>`), 404);
     const subscriptions = all(world, "subscription").filter((row) => row.customer === session.customer && !isOver(row));
     return c.html(
       layout(
@@ -58,7 +59,9 @@ export function portalPage(app: Hono, engine: Engine): void {
 function subscriptionCard(world: World, sessionId: string, subscription: Subscription): Markup {
   const [item] = subscription.items.data;
   const name = item ? need(world, "product", item.price.product).name : "Subscription";
-  const price = item ? `${formatAmount(item.price.unit_amount ?? 0, item.price.currency)} per ${item.price.recurring?.interval ?? "month"}` : "";
+  const price = item
+    ? `${formatAmount(item.price.unit_amount ?? 0, item.price.currency)} per ${item.price.recurring?.interval ?? "month"}`
+    : "";
   const end = new Date(nextPeriodEnd(subscription) * 1000).toUTCString().slice(5, 16);
   const ending = subscription.cancel_at !== null || subscription.cancel_at_period_end;
   return html`<section class="card" data-testid="subscription">

@@ -31,14 +31,29 @@ export function viewerPage(app: Hono, engine: Engine): void {
           <section class="card">
             <h2>Subscriptions</h2>
             <table>
-              <tr><th>Id</th><th>Customer</th><th>Status</th></tr>
-              ${all(world, "subscription").map((row) => html`<tr><td><code>${row.id}</code></td><td><code>${row.customer}</code></td><td>${row.status}</td></tr>`)}
+              <tr>
+                <th>Id</th>
+                <th>Customer</th>
+                <th>Status</th>
+              </tr>
+              ${all(world, "subscription").map(
+                (row) =>
+                  html`<tr>
+                    <td><code>${row.id}</code></td>
+                    <td><code>${row.customer}</code></td>
+                    <td>${row.status}</td>
+                  </tr>`,
+              )}
             </table>
           </section>
           <section class="card">
             <h2>Last events</h2>
             <table>
-              <tr><th>When</th><th>Type</th><th>Delivered</th></tr>
+              <tr>
+                <th>When</th>
+                <th>Type</th>
+                <th>Delivered</th>
+              </tr>
               ${lastEvents(world)}
             </table>
           </section>`,
@@ -59,6 +74,10 @@ function lastEvents(world: World) {
     .toReversed()
     .map((event) => {
       const when = new Date(event.created * 1000).toISOString().replace("T", " ").slice(0, 19);
-      return html`<tr><td>${when}</td><td><code>${event.type}</code></td><td>${event.pending_webhooks === 0 ? "yes" : "not yet"}</td></tr>`;
+      return html`<tr>
+        <td>${when}</td>
+        <td><code>${event.type}</code></td>
+        <td>${event.pending_webhooks === 0 ? "yes" : "not yet"}</td>
+      </tr>`;
     });
 }

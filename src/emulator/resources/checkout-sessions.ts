@@ -29,7 +29,10 @@ const CreateParams = z.strictObject({
   allow_promotion_codes: flag.optional(),
   metadata: metadata.optional(),
   subscription_data: z
-    .strictObject({ metadata: metadata.optional(), trial_period_days: integer.pipe(z.number().min(1).max(730)).optional() })
+    .strictObject({
+      metadata: metadata.optional(),
+      trial_period_days: integer.pipe(z.number().min(1).max(730)).optional(),
+    })
     .optional(),
   expand,
 });
@@ -75,7 +78,14 @@ function newCheckoutSession(world: World, params: CreateInput) {
     customer: customer.id,
     customer_account: null,
     customer_creation: null,
-    customer_details: { address: null, email: customer.email, name: customer.name, phone: null, tax_exempt: "none", tax_ids: null },
+    customer_details: {
+      address: null,
+      email: customer.email,
+      name: customer.name,
+      phone: null,
+      tax_exempt: "none",
+      tax_ids: null,
+    },
     customer_email: null,
     discounts: [],
     expires_at: params.expires_at ?? now + LIFETIME,
@@ -111,7 +121,9 @@ export function checkoutSessionRoutes(api: Api): void {
     const session = newCheckoutSession(world, params);
     const { now } = world.state;
     if (session.expires_at < now + MIN_LIFETIME || session.expires_at > now + LIFETIME)
-      throw new ApiError("The `expires_at` timestamp must be between 30 minutes and 24 hours from now.", { param: "expires_at" });
+      throw new ApiError("The `expires_at` timestamp must be between 30 minutes and 24 hours from now.", {
+        param: "expires_at",
+      });
     world.state.tables["checkout.session"].set(session.id, session);
     world.state.orders.set(session.id, {
       items: params.line_items.map(({ price, quantity }) => ({ price, quantity: quantity ?? 1 })),
@@ -135,12 +147,16 @@ export function checkoutSessionRoutes(api: Api): void {
     return page(rows, params, "/v1/checkout/sessions");
   });
 
-  api.get("/v1/checkout/sessions/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "checkout.session", id));
+  api.get("/v1/checkout/sessions/:id", z.strictObject({ expand }), (world, _params, id) =>
+    need(world, "checkout.session", id),
+  );
 
   api.post("/v1/checkout/sessions/:id/expire", z.strictObject({ expand }), (world, _params, id) => {
     const session = need(world, "checkout.session", id);
     if (session.status !== "open")
-      throw new ApiError(`Only Checkout Sessions with a status in ["open"] can be expired. This Checkout Session has a status of ${session.status}.`);
+      throw new ApiError(
+        `Only Checkout Sessions with a status in ["open"] can be expired. This Checkout Session has a status of ${session.status}.`,
+      );
     expireCheckout(world, session);
     return session;
   });

@@ -125,7 +125,11 @@ export function customerRoutes(api: Api): void {
 export function needCustomer(world: World, id: string, param = "id"): Customer {
   const customer = need(world, "customer", id, param);
   if ("deleted" in customer)
-    throw new ApiError(`No such customer: '${id}'`, { status: param === "id" ? 404 : 400, code: "resource_missing", param });
+    throw new ApiError(`No such customer: '${id}'`, {
+      status: param === "id" ? 404 : 400,
+      code: "resource_missing",
+      param,
+    });
   return customer;
 }
 
@@ -143,4 +147,3 @@ function needOwnMethod(world: World, customer: Customer, method: string): void {
 function living(world: World): Customer[] {
   return all(world, "customer").filter((customer) => !("deleted" in customer));
 }
-

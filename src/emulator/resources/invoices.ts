@@ -38,8 +38,7 @@ export function invoiceRoutes(api: Api): void {
     const given = params.payment_method ? methodFromIdOrToken(world, params.payment_method, "payment_method") : null;
     if (given) attach(world, given, invoice.customer);
     const card = given?.id ?? (subscription && defaultPaymentMethod(world, subscription));
-    if (!card)
-      throw new ApiError("There is no payment method to pay this invoice with.", { code: "resource_missing" });
+    if (!card) throw new ApiError("There is no payment method to pay this invoice with.", { code: "resource_missing" });
     const intent = payInvoice(world, invoice, card, given !== null);
     const { last_payment_error: failure } = intent;
     if (failure && intent.status === "requires_payment_method") {
@@ -56,5 +55,7 @@ export function invoiceRoutes(api: Api): void {
     return invoice;
   });
 
-  api.get("/v1/payment_intents/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "payment_intent", id));
+  api.get("/v1/payment_intents/:id", z.strictObject({ expand }), (world, _params, id) =>
+    need(world, "payment_intent", id),
+  );
 }

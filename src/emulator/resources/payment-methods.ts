@@ -104,7 +104,10 @@ export function attach(world: World, method: PaymentMethod, customerId: string):
 
 export function paymentMethodRoutes(api: Api): void {
   api.post("/v1/payment_methods", CreateParams, (world, params) => {
-    const card = "token" in params.card ? cardByToken(params.card.token.replace(/^tok_/, "pm_card_")) : cardByNumber(params.card.number);
+    const card =
+      "token" in params.card
+        ? cardByToken(params.card.token.replace(/^tok_/, "pm_card_"))
+        : cardByNumber(params.card.number);
     if (!card)
       throw new ApiError("Only Stripe's test cards work here: see https://docs.stripe.com/testing", {
         status: 402,
@@ -112,18 +115,23 @@ export function paymentMethodRoutes(api: Api): void {
         code: "incorrect_number",
         param: "card[number]",
       });
-    const expiry = "number" in params.card ? { month: params.card.exp_month, year: params.card.exp_year } : nextYear(world);
+    const expiry =
+      "number" in params.card ? { month: params.card.exp_month, year: params.card.exp_year } : nextYear(world);
     const method = createPaymentMethod(world, card, expiry);
     method.metadata = mergeMetadata({}, params.metadata);
     return method;
   });
 
   api.get("/v1/payment_methods", ListParams, (world, params) => {
-    const rows = all(world, "payment_method").filter((row) => params.customer === undefined || row.customer === params.customer);
+    const rows = all(world, "payment_method").filter(
+      (row) => params.customer === undefined || row.customer === params.customer,
+    );
     return page(rows, params, "/v1/payment_methods");
   });
 
-  api.get("/v1/payment_methods/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "payment_method", id));
+  api.get("/v1/payment_methods/:id", z.strictObject({ expand }), (world, _params, id) =>
+    need(world, "payment_method", id),
+  );
 
   api.post("/v1/payment_methods/:id/attach", AttachParams, (world, params, id) => {
     needCustomer(world, params.customer, "customer");

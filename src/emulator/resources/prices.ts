@@ -15,7 +15,10 @@ const CreateParams = z.strictObject({
   currency: z.string().regex(/^[a-z]{3}$/, "must be a three-letter currency code"),
   unit_amount: integer.pipe(z.number().min(0)),
   recurring: z
-    .strictObject({ interval: z.enum(["day", "week", "month", "year"]), interval_count: integer.pipe(z.number().min(1)).optional() })
+    .strictObject({
+      interval: z.enum(["day", "week", "month", "year"]),
+      interval_count: integer.pipe(z.number().min(1)).optional(),
+    })
     .optional(),
   lookup_key: lookupKey.optional(),
   transfer_lookup_key: flag.optional(),
@@ -114,8 +117,7 @@ function claimLookupKey(world: World, key: string | undefined, transfer: boolean
   if (key === undefined) return;
   const owner = all(world, "price").find((price) => price.lookup_key === key);
   if (!owner) return;
-  if (!transfer)
-    throw new ApiError(`A price (\`${owner.id}\`) already uses that lookup key.`, { param: "lookup_key" });
+  if (!transfer) throw new ApiError(`A price (\`${owner.id}\`) already uses that lookup key.`, { param: "lookup_key" });
   owner.lookup_key = null;
   emit(world, "price.updated", owner, { lookup_key: key });
 }

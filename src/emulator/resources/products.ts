@@ -8,7 +8,12 @@ import { all, need, newId, type World } from "../core/world.ts";
 
 export type Product = ReturnType<typeof newProduct>;
 
-const fields = { description: unsettable(text).optional(), active: flag.optional(), metadata: metadata.optional(), expand };
+const fields = {
+  description: unsettable(text).optional(),
+  active: flag.optional(),
+  metadata: metadata.optional(),
+  expand,
+};
 const CreateParams = z.strictObject({ ...fields, name: text });
 const UpdateParams = z.strictObject({ ...fields, name: text.optional() });
 const ListParams = z.strictObject({ ...listParams, active: flag.optional() });

@@ -22,7 +22,10 @@ import type { Price } from "./prices.ts";
 const quantity = integer.pipe(z.number().min(0)).optional();
 const CreateParams = z.strictObject({
   customer: text,
-  items: z.array(z.strictObject({ price: text, quantity })).min(1).max(20),
+  items: z
+    .array(z.strictObject({ price: text, quantity }))
+    .min(1)
+    .max(20),
   default_payment_method: text.optional(),
   trial_period_days: integer.pipe(z.number().min(1).max(730)).optional(),
   metadata: metadata.optional(),
@@ -103,7 +106,8 @@ export function subscriptionRoutes(api: Api): void {
 
   api.delete("/v1/subscriptions/:id", CancelParams, (world, params, id) => {
     const subscription = need(world, "subscription", id);
-    if (isOver(subscription)) throw new ApiError(`No such subscription: '${id}'`, { status: 404, code: "resource_missing", param: "id" });
+    if (isOver(subscription))
+      throw new ApiError(`No such subscription: '${id}'`, { status: 404, code: "resource_missing", param: "id" });
     Object.assign(subscription.cancellation_details, {
       comment: params.cancellation_details?.comment ?? null,
       feedback: params.cancellation_details?.feedback ?? null,
@@ -130,18 +134,25 @@ function changeCancellation(world: World, subscription: Subscription, params: z.
 
 export function recurringPrice(world: World, id: string, param: string): Price {
   const price = need(world, "price", id, param);
-  if (!price.active) throw new ApiError(`The price specified is inactive. This field only accepts active prices.`, { param });
+  if (!price.active)
+    throw new ApiError(`The price specified is inactive. This field only accepts active prices.`, { param });
   if (!price.recurring)
-    throw new ApiError(`The price specified is set to \`type=one_time\` but this field only accepts prices with \`type=recurring\`.`, { param });
+    throw new ApiError(
+      `The price specified is set to \`type=one_time\` but this field only accepts prices with \`type=recurring\`.`,
+      { param },
+    );
   return price;
 }
 
 function ownMethod(world: World, customer: string, method: string): void {
   if (need(world, "payment_method", method, "default_payment_method").customer !== customer)
-    throw new ApiError(`The customer does not have a payment method with the ID ${method}. The payment method must be attached to the customer.`, {
-      code: "resource_missing",
-      param: "default_payment_method",
-    });
+    throw new ApiError(
+      `The customer does not have a payment method with the ID ${method}. The payment method must be attached to the customer.`,
+      {
+        code: "resource_missing",
+        param: "default_payment_method",
+      },
+    );
 }
 
 /** Canceled ones are listed only where they are asked for. */
@@ -151,4 +162,3 @@ function matchesStatus(subscription: Subscription, status: string | undefined): 
   if (status === "ended") return isOver(subscription);
   return subscription.status === status;
 }
-

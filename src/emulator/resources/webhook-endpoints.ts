@@ -16,7 +16,12 @@ export interface EndpointInput {
   payload?: "snapshot" | "thin" | undefined;
 }
 
-const CreateParams = z.strictObject({ url, enabled_events: z.array(text).min(1), description: text.optional(), expand });
+const CreateParams = z.strictObject({
+  url,
+  enabled_events: z.array(text).min(1),
+  description: text.optional(),
+  expand,
+});
 
 /** Adds an endpoint, or finds the one with the same URL. */
 export function addEndpoint(world: World, input: EndpointInput): WebhookEndpoint {
@@ -54,7 +59,9 @@ export function webhookEndpointRoutes(api: Api): void {
     page(all(world, "webhook_endpoint"), params, "/v1/webhook_endpoints"),
   );
 
-  api.get("/v1/webhook_endpoints/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "webhook_endpoint", id));
+  api.get("/v1/webhook_endpoints/:id", z.strictObject({ expand }), (world, _params, id) =>
+    need(world, "webhook_endpoint", id),
+  );
 
   api.delete("/v1/webhook_endpoints/:id", z.strictObject({}), (world, _params, id) => {
     need(world, "webhook_endpoint", id);

@@ -1,0 +1,29 @@
+/** `tollkeeper serve`: the service beside an app in any language. */
+import type { Command } from "commander";
+import { DEFAULT_HOST, DEFAULT_PORT } from "../../config.ts";
+import { listen } from "../../http/listen.ts";
+import { createTollkeeper } from "../../tollkeeper.ts";
+import { loadOptions, portFrom, type Env } from "../environment.ts";
+import { untilStopped } from "../until-stopped.ts";
+
+export function addServe(program: Command, env: Env): void {
+  program
+    .command("serve")
+    .description("run the service with the environment's keys (PORT, HOST, and see docs/stripe_configuration.md)")
+    .option("--config <file>", "plans, hooks and options (default: tollkeeper.config.ts, .mjs or .js)")
+    .action((options: { config?: string }) => runServe(env, options.config));
+}
+
+export async function runServe(env: Env, configFile: string | undefined): Promise<void> {
+  const options = await loadOptions(env, configFile);
+  const port = portFrom("PORT", env["PORT"], DEFAULT_PORT);
+  const host = env["HOST"] ?? DEFAULT_HOST;
+  const tollkeeper = createTollkeeper(options);
+  await tollkeeper.start();
+  const server = await listen(tollkeeper.fetch, { port, host, portName: "PORT" });
+  console.log(`Tollkeeper on http://${host}:${port}${tollkeeper.basePath} · ${options.stripeApiBase ?? "Stripe"}`);
+  await untilStopped(async () => {
+    await server.close();
+    await tollkeeper.stop();
+  });
+}

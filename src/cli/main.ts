@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+/** The command line. */
+import { existsSync } from "node:fs";
+import { Command } from "commander";
+import { TollkeeperError } from "../errors.ts";
+import { VERSION } from "../version.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addEmulator } from "./commands/emulator.ts";
+import { addMigrate } from "./commands/migrate.ts";
+import { addPlans } from "./commands/plans.ts";
+import { addServe } from "./commands/serve.ts";
+import { addStart } from "./commands/start.ts";
+
+const ENV_FILE = ".env";
+if (existsSync(ENV_FILE)) process.loadEnvFile(ENV_FILE);
+
+const program = new Command("tollkeeper")
+  .description("Stripe subscriptions that stay true")
+  .version(VERSION)
+  .showHelpAfterError();
+for (const add of [addStart, addDemo, addServe, addEmulator, addMigrate, addPlans]) add(program, process.env);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const expected = error instanceof TollkeeperError || (error instanceof Error && "code" in error);
+  console.error(error instanceof Error ? (expected ? error.message : error.stack) : String(error));
+  process.exitCode = 1;
+}

@@ -1,0 +1,216 @@
+/** `<tollkeeper-premium-modal>`: plans and prices for visitors, the subscription for members. No framework, no inline style. */
+import type { Plan, Subscription, TollkeeperClient, VerifiedCheckout } from "../browser/index.ts";
+import { h } from "./dom.ts";
+import { ENGLISH, type CancelReason, type Messages } from "./messages.ts";
+import { STYLE } from "./premium-modal-style.ts";
+import { render, type View, type ViewContext } from "./premium-modal-views.ts";
+
+export { ENGLISH, type Messages } from "./messages.ts";
+
+/** Told on the element when the subscription was changed in it. */
+export class PremiumChangeEvent extends Event {
+  readonly subscription: Subscription;
+  constructor(subscription: Subscription) {
+    super("tollkeeper-change", { bubbles: true, composed: true });
+    this.subscription = subscription;
+  }
+}
+
+/**
+ * Set `client`, then call `show()`. Attributes: `locale` (default the page's), `interval` (`month` or `year`).
+ * Events: `tollkeeper-change`, `tollkeeper-close`, `tollkeeper-sign-in` where a visitor has to sign in first.
+ */
+export class PremiumModal extends HTMLElement {
+  client: TollkeeperClient | null = null;
+  #messages: Messages = ENGLISH;
+  #view: View = { kind: "loading" };
+  #subscription: Subscription | null = null;
+  #body = h("div", { class: "body", part: "body" });
+  #alert = h("div", { "aria-live": "assertive" });
+  #dialog = h("dialog", { part: "dialog", "aria-labelledby": "heading" });
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE);
+    root.adoptedStyleSheets = [sheet];
+    this.#dialog.append(this.#body);
+    this.#dialog.addEventListener("close", () => this.dispatchEvent(new Event("tollkeeper-close")));
+    this.#dialog.addEventListener("click", (event) => {
+      if (event.target === this.#dialog) this.close();
+    });
+    root.append(this.#dialog);
+  }
+
+  /** Words to say in place of the English ones; what is left out stays English. */
+  set messages(messages: Partial<Messages>) {
+    this.#messages = { ...ENGLISH, ...messages };
+    this.#draw();
+  }
+  get messages(): Messages {
+    return this.#messages;
+  }
+
+  /** Opens and loads what fits the user: plans, or their subscription. */
+  async show(): Promise<void> {
+    this.#open({ kind: "loading" });
+    await this.#load();
+  }
+
+  /** Opens on the page users come back to, once their checkout is verified. */
+  showSuccess({ subscription }: Pick<VerifiedCheckout, "subscription">): void {
+    this.#open({ kind: "success", planName: subscription?.planName ?? "Premium" });
+  }
+
+  close(): void {
+    this.#dialog.close();
+  }
+
+  get #client(): TollkeeperClient {
+    if (!this.client) throw new Error("Set the modal's client first: modal.client = createTollkeeperClient(…)");
+    return this.client;
+  }
+
+  #open(view: View): void {
+    this.#setView(view);
+    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#focusHeading();
+  }
+
+  async #load(): Promise<void> {
+    const client = this.#client;
+    try {
+      const [config, subscription] = await Promise.all([client.config(), this.#loadSubscription(client)]);
+      this.#subscription = subscription;
+      const interval = this.getAttribute("interval") === "year" ? "year" : "month";
+      this.#setView(subscription ? { kind: "member", subscription } : { kind: "plans", plans: config.plans, interval });
+    } catch (error) {
+      this.#setView({ kind: "failed", message: sentenceOf(error) });
+    }
+  }
+
+  /** Visitors see the plans, too. */
+  async #loadSubscription(client: TollkeeperClient): Promise<Subscription | null> {
+    const subscriptions = await client.subscriptions().catch((error: unknown) => {
+      if (isUnauthenticated(error)) return [];
+      throw error;
+    });
+    return subscriptions.find((subscription) => subscription.live) ?? null;
+  }
+
+  #setView(view: View): void {
+    this.#view = view;
+    this.#draw();
+    if (this.#dialog.open) this.#focusHeading();
+  }
+
+  #draw(): void {
+    this.#alert.replaceChildren();
+    this.#dialog.toggleAttribute("aria-busy", this.#view.kind === "loading");
+    const close = h(
+      "button",
+      { type: "button", class: "close", part: "close", "aria-label": this.#messages.close, click: () => this.close() },
+      "×",
+    );
+    this.#body.replaceChildren(
+      ...render(this.#view, this.#context()).filter((child) => child !== null),
+      this.#alert,
+      close,
+    );
+  }
+
+  /** A reader is told where it is, and the keyboard goes on from there. */
+  #focusHeading(): void {
+    this.#body.querySelector<HTMLElement>("#heading")?.focus();
+  }
+
+  #context(): ViewContext {
+    return {
+      messages: this.#messages,
+      locale: this.getAttribute("locale") ?? (document.documentElement.lang || undefined),
+      actions: {
+        retry: () => void this.show(),
+        close: () => this.close(),
+        choose: (plan) => void this.#choose(plan),
+        setInterval: (interval) => this.#switchInterval(interval),
+        manage: () => void this.#run(() => this.#client.portal()),
+        askCancel: () => this.#withSubscription((subscription) => this.#setView({ kind: "canceling", subscription })),
+        keep: () => this.#withSubscription((subscription) => this.#setView({ kind: "member", subscription })),
+        cancel: (reason) => void this.#change((id) => this.#client.cancel(cancelRequest(id, reason))),
+        resume: () => void this.#change((subscriptionId) => this.#client.resume({ subscriptionId })),
+      },
+    };
+  }
+
+  #switchInterval(interval: "month" | "year"): void {
+    if (this.#view.kind !== "plans") return;
+    this.#view = { ...this.#view, interval };
+    this.#draw();
+    this.#body.querySelector<HTMLElement>(`input[value="${interval}"]`)?.focus();
+  }
+
+  async #choose(plan: Plan): Promise<void> {
+    const wanted = this.#view.kind === "plans" ? this.#view.interval : "month";
+    const interval = plan.prices.some((price) => price.interval === wanted)
+      ? wanted
+      : (plan.prices[0]?.interval ?? wanted);
+    const leaving = await this.#run(() => this.#client.checkout({ plan: plan.id, interval }));
+    if (leaving) this.#alert.replaceChildren(h("p", { role: "status" }, this.#messages.redirecting));
+  }
+
+  async #change(act: (subscriptionId: string) => Promise<Subscription>): Promise<void> {
+    await this.#run(async () => {
+      if (!this.#subscription) return;
+      this.#subscription = await act(this.#subscription.id);
+      this.#setView({ kind: "member", subscription: this.#subscription });
+      this.dispatchEvent(new PremiumChangeEvent(this.#subscription));
+    });
+  }
+
+  /** Runs one action at a time, and says why when it fails; true when it succeeded. */
+  async #run(act: () => Promise<void>): Promise<boolean> {
+    this.#setBusy(true);
+    try {
+      await act();
+      return true;
+    } catch (error) {
+      if (isUnauthenticated(error))
+        this.dispatchEvent(new Event("tollkeeper-sign-in", { bubbles: true, composed: true }));
+      this.#alert.replaceChildren(h("p", { class: "alert", part: "error", role: "alert" }, sentenceOf(error)));
+      return false;
+    } finally {
+      this.#setBusy(false);
+    }
+  }
+
+  #setBusy(busy: boolean): void {
+    for (const button of this.#body.querySelectorAll("button"))
+      button.disabled = busy && !button.classList.contains("close");
+  }
+
+  #withSubscription(act: (subscription: Subscription) => void): void {
+    if (this.#subscription) act(this.#subscription);
+  }
+}
+
+function cancelRequest(subscriptionId: string, reason: string) {
+  return { subscriptionId, ...(reason !== "" && { reason: reason as CancelReason }) };
+}
+
+function isUnauthenticated(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "unauthenticated";
+}
+
+/** Errors of the client are written for people; of anything else they only need to know that it failed. */
+function sentenceOf(error: unknown): string {
+  return error instanceof Error && error.name === "TollkeeperClientError"
+    ? error.message
+    : "Something went wrong. Please try again.";
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "tollkeeper-premium-modal": PremiumModal;
+  }
+}

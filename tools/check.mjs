@@ -1,0 +1,16 @@
+// What `npm run check` runs: everything a change must pass.
+import { runSteps } from "./steps.mjs";
+
+await runSteps([
+  ["lint", "oxlint", "--type-aware", "--deny-warnings"],
+  ["format", "oxfmt", "--check"],
+  ["types of the server", "tsc"],
+  ["types of the browser", "tsc", "-p", "tsconfig.browser.json"],
+  ["build", "node", "tools/build.mjs"],
+  ["unused code and dependencies", "knip"],
+  ["package", "publint", "--strict"],
+  ["package types", "attw", "--pack", ".", "--profile", "esm-only"],
+  ["bundles", "node", "tools/check-bundles.mjs"],
+  ["import rules", "node", "tools/check-imports.mjs"],
+  ["tests", "vitest", "run"],
+]);
