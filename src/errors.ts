@@ -8,7 +8,6 @@ export type ErrorCode =
   | "unknown_price"
   | "unauthenticated"
   | "payment_failed"
-  | "forbidden"
   | "not_found"
   | "no_customer"
   | "already_subscribed"
@@ -18,8 +17,6 @@ export type ErrorCode =
   | "price_not_ready"
   | "ambiguous_subscription"
   | "payload_too_large"
-  | "invalid_signature"
-  | "rate_limited"
   | "stripe_rejected"
   | "stripe_unavailable"
   | "store_unavailable"
@@ -27,7 +24,7 @@ export type ErrorCode =
   | "body_already_read"
   | "internal_error";
 
-export type ErrorStatus = 400 | 401 | 402 | 403 | 404 | 409 | 413 | 429 | 500 | 503;
+export type ErrorStatus = 400 | 401 | 402 | 404 | 409 | 413 | 500 | 503;
 
 export interface ErrorOptions {
   cause?: unknown;
@@ -47,7 +44,7 @@ export class TollkeeperError extends Error {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.status = status;
     this.code = code;
-    this.retryable = status === 503 || status === 429;
+    this.retryable = status === 503;
     this.details = options.details;
   }
 }
@@ -70,14 +67,6 @@ export class InvalidRequestError extends TollkeeperError {
   }
 }
 
-/** 400: a webhook that this endpoint's secret did not sign, or signed too long ago. */
-export class SignatureError extends TollkeeperError {
-  override readonly name = "SignatureError";
-  constructor(message: string) {
-    super(400, "invalid_signature", message);
-  }
-}
-
 /** 401: no token, or one that proves nothing. */
 export class UnauthenticatedError extends TollkeeperError {
   override readonly name = "UnauthenticatedError";
@@ -91,14 +80,6 @@ export class PaymentError extends TollkeeperError {
   override readonly name = "PaymentError";
   constructor(message: string, options?: ErrorOptions) {
     super(402, "payment_failed", message, options);
-  }
-}
-
-/** 403: known, and still not allowed. */
-export class ForbiddenError extends TollkeeperError {
-  override readonly name = "ForbiddenError";
-  constructor(message: string) {
-    super(403, "forbidden", message);
   }
 }
 

@@ -29,11 +29,9 @@ export { STRIPE_API_VERSION } from "./stripe/gateway.ts";
 export {
   ConfigError,
   ConflictError,
-  ForbiddenError,
   InvalidRequestError,
   NotFoundError,
   PaymentError,
-  SignatureError,
   TollkeeperError,
   UnauthenticatedError,
   UnavailableError,

@@ -20,20 +20,23 @@ export async function buildBrowser() {
   if (existsSync(STAMP) && readFileSync(STAMP, "utf8") === state) return;
   const { build } = await import("vite");
   const common = { root, configFile: false, logLevel: "warn" };
-  const output = (entry) => ({
-    target: "es2022",
-    outDir: "dist",
-    emptyOutDir: false,
-    minify: true,
-    lib: { entry, formats: ["es"] },
-    rolldownOptions: { output: { entryFileNames: "[name].js", chunkFileNames: "browser/[name].js" } },
-  });
   await build({ ...common, build: output(LIBRARY) });
   await build({ ...common, build: output(PAGE) });
   mkdirSync(join(root, "dist/demo/page"), { recursive: true });
   for (const file of ["index.html", "style.css"])
     copyFileSync(join(root, "src/demo/page", file), join(root, "dist/demo/page", file));
   writeFileSync(STAMP, state);
+}
+
+function output(entry) {
+  return {
+    target: "es2022",
+    outDir: "dist",
+    emptyOutDir: false,
+    minify: true,
+    lib: { entry, formats: ["es"] },
+    rolldownOptions: { output: { entryFileNames: "[name].js", chunkFileNames: "browser/[name].js" } },
+  };
 }
 
 function fingerprint() {

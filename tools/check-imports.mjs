@@ -14,7 +14,7 @@ const TABLE = {
   wire: ["zod"],
   domain: ["errors"],
   stripe: ["domain", "errors", "stripe(npm)", "node:crypto"],
-  store: ["domain", "errors", "kysely", "pg", "node:sqlite", "node:fs", "node:path"],
+  store: ["domain", "errors", "kysely", "pg", "node:sqlite", "node:fs", "node:path", "node:timers"],
   auth: ["domain", "errors", "jose"],
   actions: ["domain", "errors", "runtime", "node:crypto", "type:stripe", "type:store"],
   sync: [

@@ -91,7 +91,7 @@ async function lookUpOrActAgain<Params, Result>(
   operation: OperationRecord,
 ): Promise<Result> {
   const { store, runtime } = context;
-  const found = await intent.lookUp?.(paramsOf(operation), operation);
+  const found = await intent.lookUp?.(JSON.parse(operation.params ?? "null") as Params, operation);
   if (found != null) {
     await store.operations.finish(operation.id, "succeeded", JSON.stringify(found), runtime.now());
     return found;
@@ -107,7 +107,10 @@ async function carryOut<Params, Result>(
   operation: OperationRecord,
 ): Promise<Result> {
   try {
-    const result = await intent.act(paramsOf(operation), { id: operation.id, key: operation.idempotencyKey });
+    const result = await intent.act(JSON.parse(operation.params ?? "null") as Params, {
+      id: operation.id,
+      key: operation.idempotencyKey,
+    });
     await store.operations.finish(operation.id, "succeeded", JSON.stringify(result ?? null), runtime.now());
     return result;
   } catch (error) {
@@ -116,8 +119,4 @@ async function carryOut<Params, Result>(
       await store.operations.finish(operation.id, "failed", JSON.stringify({ code: error.code }), runtime.now());
     throw error;
   }
-}
-
-function paramsOf<Params>(operation: OperationRecord): Params {
-  return JSON.parse(operation.params ?? "null") as Params;
 }

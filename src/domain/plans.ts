@@ -52,7 +52,7 @@ const MAX_AMOUNT = 99_999_999;
  */
 export function definePlans(input: readonly PlanInput[]): Plans {
   const plans = input.map(toPlan);
-  const problems = [...duplicates(plans.map((plan) => plan.id)).map((id) => `plan "${id}" is defined twice`)];
+  const problems = duplicates(plans.map((plan) => plan.id)).map((id) => `plan "${id}" is defined twice`);
   if (plans.length === 0) problems.push("plans are empty: define at least one plan");
   for (const plan of plans) problems.push(...problemsOf(plan).map((problem) => `plan "${plan.id}": ${problem}`));
   if (problems.length > 0) throw new ConfigError(problems);

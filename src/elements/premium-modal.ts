@@ -67,7 +67,7 @@ export class PremiumModal extends HTMLElement {
     this.#dialog.close();
   }
 
-  get #client(): TollkeeperClient {
+  #needClient(): TollkeeperClient {
     if (!this.client) throw new Error("Set the modal's client first: modal.client = createTollkeeperClient(…)");
     return this.client;
   }
@@ -79,7 +79,7 @@ export class PremiumModal extends HTMLElement {
   }
 
   async #load(): Promise<void> {
-    const client = this.#client;
+    const client = this.#needClient();
     try {
       const [config, subscription] = await Promise.all([client.config(), this.#loadSubscription(client)]);
       this.#subscription = subscription;
@@ -134,11 +134,11 @@ export class PremiumModal extends HTMLElement {
         close: () => this.close(),
         choose: (plan) => void this.#choose(plan),
         setInterval: (interval) => this.#switchInterval(interval),
-        manage: () => void this.#run(() => this.#client.portal()),
+        manage: () => void this.#run(() => this.#needClient().portal()),
         askCancel: () => this.#withSubscription((subscription) => this.#setView({ kind: "canceling", subscription })),
         keep: () => this.#withSubscription((subscription) => this.#setView({ kind: "member", subscription })),
-        cancel: (reason) => void this.#change((id) => this.#client.cancel(cancelRequest(id, reason))),
-        resume: () => void this.#change((subscriptionId) => this.#client.resume({ subscriptionId })),
+        cancel: (reason) => void this.#change((id) => this.#needClient().cancel(cancelRequest(id, reason))),
+        resume: () => void this.#change((subscriptionId) => this.#needClient().resume({ subscriptionId })),
       },
     };
   }
@@ -155,7 +155,7 @@ export class PremiumModal extends HTMLElement {
     const interval = plan.prices.some((price) => price.interval === wanted)
       ? wanted
       : (plan.prices[0]?.interval ?? wanted);
-    const leaving = await this.#run(() => this.#client.checkout({ plan: plan.id, interval }));
+    const leaving = await this.#run(() => this.#needClient().checkout({ plan: plan.id, interval }));
     if (leaving) this.#alert.replaceChildren(h("p", { role: "status" }, this.#messages.redirecting));
   }
 

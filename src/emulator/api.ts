@@ -39,7 +39,7 @@ export function createApi(engine: Engine): Api {
     (path, schema, handler) => {
       app.on(method, path, (c) =>
         respond(engine, c, access, (world, params) => {
-          const parsed = parseParams(schema, params) as Parameters<typeof handler>[1];
+          const parsed = parseParams(schema, params);
           const result = handler(world, parsed, c.req.param("id") ?? "");
           return expandObject(world, result, (parsed as { expand?: string[] }).expand);
         }),

@@ -31,10 +31,7 @@ export function toNodeHandler({ fetch, basePath }: Mountable): NodeHandler {
       (/^[/?]/.test(request.url.slice(basePath.length)) && request.url.startsWith(basePath));
     if (!ours && next) return next();
     if (bodyIsGone(request)) return refuse(response);
-    listener(request, response).catch((error: unknown) => {
-      if (next) next(error);
-      else response.destroy(error instanceof Error ? error : undefined);
-    });
+    void listener(request, response);
   };
 }
 

@@ -53,7 +53,7 @@ export function queue(db: Kysely<Schema>, mode: Mode, table: QueueTable): Queue 
     async countByState() {
       const rows = await db
         .selectFrom(table)
-        .select((eb) => ["state", eb.fn.countAll<number>().as("count")])
+        .select((eb) => ["state", eb.fn.countAll().as("count")])
         .where("mode", "=", mode)
         .groupBy("state")
         .execute();

@@ -2,22 +2,68 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { SqliteDialect, type SqliteDatabase, type SqliteStatement } from "kysely";
+import { setTimeout as wait } from "node:timers/promises";
+import {
+  CompiledQuery,
+  SqliteDialect,
+  SqliteDriver,
+  type DatabaseConnection,
+  type SqliteDatabase,
+  type SqliteDialectConfig,
+  type SqliteStatement,
+} from "kysely";
 
-/** How long one process waits for another that writes to the same file. */
+/** How long a statement waits for another connection that writes to the same file. */
 const BUSY_TIMEOUT_MS = 5_000;
+const BUSY_POLL_MS = 10;
 const MAX_CACHED_STATEMENTS = 500;
 
 export function sqliteDialect(path: string): SqliteDialect {
-  return new SqliteDialect({ database: async () => open(path) });
+  return new PatientDialect({ database: async () => open(path) });
+}
+
+class PatientDialect extends SqliteDialect {
+  readonly #config: SqliteDialectConfig;
+  constructor(config: SqliteDialectConfig) {
+    super(config);
+    this.#config = config;
+  }
+  override createDriver(): SqliteDriver {
+    return new PatientDriver(this.#config);
+  }
+}
+
+/** Waits for a locked file without stopping the process: SQLite's own wait would, and with it whoever holds the lock here. */
+class PatientDriver extends SqliteDriver {
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    const connection = await super.acquireConnection();
+    return {
+      executeQuery: (query, options) => whileBusy(() => connection.executeQuery(query, options)),
+      streamQuery: (query, chunkSize, options) => connection.streamQuery(query, chunkSize, options),
+    };
+  }
+
+  /** Takes the write lock at once: a reader that turns writer in mid-transaction would be refused, not queued. */
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+}
+
+async function whileBusy<T>(act: () => Promise<T>): Promise<T> {
+  for (let waited = 0; ; waited += BUSY_POLL_MS) {
+    try {
+      return await act();
+    } catch (error) {
+      if (resultCode(error) !== BUSY || waited >= BUSY_TIMEOUT_MS) throw error;
+      await wait(BUSY_POLL_MS);
+    }
+  }
 }
 
 function open(path: string): SqliteDatabase {
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
-  const database = new DatabaseSync(path);
-  database.exec(
-    `pragma busy_timeout = ${BUSY_TIMEOUT_MS}; pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on`,
-  );
+  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  database.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 0");
   const cache = new Map<string, SqliteStatement>();
   return {
     close: () => database.close(),
@@ -25,8 +71,7 @@ function open(path: string): SqliteDatabase {
       const cached = cache.get(text);
       if (cached) return cached;
       if (cache.size >= MAX_CACHED_STATEMENTS) cache.clear();
-      // Taking the write lock at once: a reader that turns writer in mid-transaction would be refused, not queued.
-      const statement = adapt(database.prepare(text === "begin" ? "begin immediate" : text));
+      const statement = adapt(database.prepare(text));
       cache.set(text, statement);
       return statement;
     },
@@ -52,7 +97,12 @@ const OUT_OF_SERVICE: ReadonlySet<number> = new Set([BUSY, LOCKED, READ_ONLY, IO
 
 /** Whether SQLite could not do it now, rather than being asked for something wrong. @see https://sqlite.org/rescode.html */
 export function isSqliteOutOfService(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if ("errcode" in error && typeof error.errcode === "number") return OUT_OF_SERVICE.has(error.errcode & 0xff);
-  return "code" in error && error.code === "ERR_INVALID_STATE";
+  const code = resultCode(error);
+  if (code !== null) return OUT_OF_SERVICE.has(code);
+  return error instanceof Error && "code" in error && error.code === "ERR_INVALID_STATE";
+}
+
+/** SQLite's primary result code; null for errors that are not SQLite's. */
+function resultCode(error: unknown): number | null {
+  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : null;
 }

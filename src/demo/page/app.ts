@@ -2,7 +2,7 @@
 import { createTollkeeperClient, type Subscription } from "../../browser/index.ts";
 import { h } from "../../elements/dom.ts";
 import { formatDate, formatMoney } from "../../elements/format.ts";
-import "../../elements/premium-modal-define.ts";
+import { PremiumModal } from "../../elements/premium-modal-define.ts";
 
 const USERS = [
   { userId: "ada", email: "ada@example.com", name: "Ada" },
@@ -16,15 +16,17 @@ const TOOLS = [
 ];
 const USER_KEY = "fieldnotes-user";
 
-const find = <T extends HTMLElement = HTMLElement>(id: string): T => {
+function find(id: string): HTMLElement;
+function find<T extends HTMLElement>(id: string, kind: new () => T): T;
+function find(id: string, kind: new () => HTMLElement = HTMLElement): HTMLElement {
   const element = document.getElementById(id);
-  if (!element) throw new Error(`the page has no #${id}`);
-  return element as T;
-};
+  if (!(element instanceof kind)) throw new Error(`the page has no such #${id}`);
+  return element;
+}
 
-const userSelect = find<HTMLSelectElement>("user");
+const userSelect = find("user", HTMLSelectElement);
 const modal = document.querySelector("tollkeeper-premium-modal");
-if (!modal) throw new Error("the page has no modal");
+if (!(modal instanceof PremiumModal)) throw new Error("the page has no modal");
 
 const client = createTollkeeperClient({ getToken });
 modal.client = client;
@@ -118,7 +120,7 @@ interface Panel {
 async function showPanel(): Promise<void> {
   const panel = (await (await fetch("/demo/panel")).json()) as Panel;
   find("now").textContent = formatDate(panel.now, "en");
-  find<HTMLAnchorElement>("emulator").href = panel.emulatorUrl;
+  find("emulator", HTMLAnchorElement).href = panel.emulatorUrl;
   const told = panel.told.map(({ hook, summary }) => h("li", {}, h("code", {}, hook), ` ${summary}`));
   find("told").replaceChildren(...(told.length > 0 ? told : [h("li", {}, "Nothing yet.")]));
 }

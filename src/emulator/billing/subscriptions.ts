@@ -197,10 +197,9 @@ export interface CancellationDetails {
 
 /** To end at the period's end. */
 export function cancelAtPeriodEnd(world: World, subscription: Subscription, details: CancellationDetails): void {
-  const end = nextPeriodEnd(subscription);
   update(world, subscription, {
     cancel_at_period_end: true,
-    cancel_at: end,
+    cancel_at: nextPeriodEnd(subscription),
     canceled_at: world.state.now,
     cancellation_details: {
       comment: details.comment ?? null,

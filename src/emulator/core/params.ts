@@ -62,7 +62,7 @@ function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiEr
     return new ApiError(message, { code: "parameter_invalid_empty", param });
   }
   if (issue.message === "integer")
-    return new ApiError(`Invalid integer: ${String(value)}`, { code: "parameter_invalid_integer", param });
+    return new ApiError(`Invalid integer: ${JSON.stringify(value)}`, { code: "parameter_invalid_integer", param });
   if (issue.message === "url") return new ApiError("Not a valid URL", { code: "url_invalid", param });
   return new ApiError(`Invalid ${param}: ${issue.message}`, { param });
 }

@@ -29,7 +29,7 @@ function toClause(metadataName: string | undefined, field: string | undefined, v
     const name = unescape(metadataName);
     return (row) => row.metadata[name] === value;
   }
-  return (row) => String((row as Record<string, unknown>)[field ?? ""] ?? "") === value;
+  return (row) => (row as Record<string, unknown>)[field ?? ""] === value;
 }
 
 function unescape(text: string): string {

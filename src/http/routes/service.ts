@@ -30,5 +30,9 @@ export function serviceRoutes(app: App, context: HttpContext): void {
   });
 
   app.openAPIRegistry.registerComponent("securitySchemes", SECURITY_SCHEME, { type: "http", scheme: "bearer" });
-  app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "Tollkeeper", version: "1" } });
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: { title: "Tollkeeper", version: "1" },
+    servers: [{ url: context.basePath }],
+  });
 }

@@ -1,5 +1,6 @@
 /** Stripe's door: raw bytes in, a status out. */
 import type { ReceiveResult } from "../../sync/receive-event.ts";
+import { WebhookAnswer } from "../../wire.ts";
 import type { HttpContext } from "../context.ts";
 import type { App } from "../json-route.ts";
 import { readBody } from "../read-body.ts";
@@ -16,6 +17,18 @@ const STATUS: Record<ReceiveResult["status"], 200 | 400 | 503> = {
 };
 
 export function webhookRoute(app: App, { receiveEvent, runtime }: HttpContext): void {
+  const content = { "application/json": { schema: WebhookAnswer } };
+  app.openAPIRegistry.registerPath({
+    method: "post",
+    path: "/webhook",
+    description: "Takes Stripe's signed events; the body is raw bytes",
+    responses: {
+      200: { description: "Stored, known already, or not needed", content },
+      400: { description: "Not signed by this endpoint's secret, or not an event of this mode", content },
+      413: { description: "Larger than any event", content },
+      503: { description: "Not stored; Stripe will deliver it again", content },
+    },
+  });
   app.post("/webhook", async (c) => {
     const body = await readBody(c.req.raw, MAX_WEBHOOK_BYTES);
     if (body.kind === "ok") {

@@ -1,0 +1,238 @@
+import { describe, expect, test, onTestFinished } from "vitest";
+import { openStore, type Store } from "../../src/store/database.ts";
+import type { Mode } from "../../src/domain/records.ts";
+import { DIALECTS, freshDatabase } from "../support/databases.ts";
+import { invoiceRecord, NOW, subscriptionRecord } from "../support/records.ts";
+
+const event = (eventId: string, objectId = "sub_1", lane = "cus_1") => ({
+  eventId,
+  type: "customer.subscription.updated",
+  objectId,
+  lane,
+  eventCreatedAt: NOW,
+});
+
+describe.each(DIALECTS)("the store on %s", (dialect) => {
+  async function open(url?: string, mode: Mode = "test"): Promise<Store> {
+    const store = openStore({ url: url ?? (await freshDatabase(dialect)), mode });
+    onTestFinished(() => store.close());
+    await store.migrate();
+    return store;
+  }
+
+  test("migrates once, also when several start at the same time", async () => {
+    const url = await freshDatabase(dialect);
+    const stores = Array.from({ length: 3 }, () => openStore({ url, mode: "test" }));
+    onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))));
+    const applied = await Promise.all(stores.map((store) => store.migrate()));
+    expect(applied.flat()).toEqual(["0001-initial"]);
+    expect(await stores[0]?.migrate()).toEqual([]);
+  });
+
+  test("keeps an event once, however often it comes", async () => {
+    const { inbox } = await open();
+    expect(await inbox.add([event("evt_1"), event("evt_2")], NOW)).toEqual(new Set(["evt_1", "evt_2"]));
+    expect(await inbox.add([event("evt_2"), event("evt_3")], NOW)).toEqual(new Set(["evt_3"]));
+    expect((await inbox.countByState()).pending).toBe(3);
+  });
+
+  test("keeps test and live apart in one database", async () => {
+    const url = await freshDatabase(dialect);
+    const testStore = await open(url, "test");
+    const liveStore = await open(url, "live");
+    await testStore.customers.link("ada", "cus_test", NOW);
+    await liveStore.customers.link("ada", "cus_live", NOW);
+    expect(await testStore.customers.findCustomerOf("ada")).toBe("cus_test");
+    expect(await liveStore.customers.findCustomerOf("ada")).toBe("cus_live");
+    await testStore.inbox.add([event("evt_1")], NOW);
+    expect(await liveStore.inbox.claim(10, NOW, NOW + 1)).toEqual([]);
+  });
+
+  test("claims one event per lane, and none of a lane that is being worked on", async () => {
+    const { inbox } = await open();
+    await inbox.add([event("evt_1"), event("evt_2", "in_1"), event("evt_3", "sub_9", "cus_9")], NOW);
+    const first = await inbox.claim(10, NOW, NOW + 1_000);
+    expect(first.map((claimed) => claimed.eventId).toSorted()).toEqual(["evt_1", "evt_3"]);
+    expect(await inbox.claim(10, NOW, NOW + 1_000)).toEqual([]);
+    for (const claimed of first) expect(await inbox.complete(claimed)).toBe(true);
+    expect((await inbox.claim(10, NOW, NOW + 1_000)).map((claimed) => claimed.eventId)).toEqual(["evt_2"]);
+  });
+
+  test("gives several claimers different lanes", async () => {
+    const { inbox } = await open();
+    await inbox.add(
+      Array.from({ length: 40 }, (_, at) => event(`evt_${at}`, `sub_${at}`, `cus_${at % 20}`)),
+      NOW,
+    );
+    const claims = await Promise.all(Array.from({ length: 4 }, () => inbox.claim(8, NOW, NOW + 1_000)));
+    const lanes = claims.flat().map((claimed) => claimed.lane);
+    expect(new Set(lanes).size).toBe(lanes.length);
+  });
+
+  test("hands a lost lease to the next claimer, and takes nothing from the first any more", async () => {
+    const { inbox } = await open();
+    await inbox.add([event("evt_1")], NOW);
+    const [lost] = await inbox.claim(1, NOW, NOW + 1_000);
+    const [taken] = await inbox.claim(1, NOW + 1_001, NOW + 2_000);
+    if (!lost || !taken) throw new Error("expected two claims");
+    expect(taken.eventId).toBe("evt_1");
+    expect(await inbox.complete(lost)).toBe(false);
+    expect(await inbox.complete(taken)).toBe(true);
+  });
+
+  test("lets other events of a lane go ahead of one that waits for its retry", async () => {
+    const { inbox } = await open();
+    await inbox.add([event("evt_poison", "in_1"), event("evt_2", "sub_1")], NOW);
+    const [poison] = await inbox.claim(1, NOW, NOW + 1_000);
+    if (!poison) throw new Error("expected a claim");
+    await inbox.retry(poison, NOW + 60_000, "no");
+    expect((await inbox.claim(1, NOW, NOW + 1_000)).map((claimed) => claimed.eventId)).toEqual(["evt_2"]);
+  });
+
+  test("completes the hints for one object together, but none that came after the claim", async () => {
+    const { inbox } = await open();
+    await inbox.add([event("evt_1"), event("evt_2"), event("evt_other", "in_1")], NOW);
+    const [claimed] = await inbox.claim(1, NOW, NOW + 1_000);
+    if (!claimed) throw new Error("expected a claim");
+    await inbox.add([event("evt_later")], NOW);
+    await inbox.completeSameObject(claimed);
+    expect(await inbox.countByState()).toEqual({ pending: 2, done: 2, dead: 0 });
+  });
+
+  test("gives dead letters another chance when asked", async () => {
+    const { inbox } = await open();
+    await inbox.add([event("evt_1")], NOW);
+    const [claimed] = await inbox.claim(1, NOW, NOW + 1_000);
+    if (!claimed) throw new Error("expected a claim");
+    await inbox.bury(claimed, "poison");
+    expect(await inbox.claim(1, NOW + 9_000, NOW + 10_000)).toEqual([]);
+    expect(await inbox.revive(NOW)).toBe(1);
+    expect((await inbox.claim(1, NOW, NOW + 1_000)).length).toBe(1);
+  });
+
+  test("delivers a user's outbox in order, also around a retry", async () => {
+    const { outbox } = await open();
+    const message = (id: string, userId: string) => ({
+      id,
+      userId,
+      hook: "onAccessGranted",
+      payload: "{}",
+      createdAt: NOW,
+    });
+    for (const [id, user] of [
+      ["m1", "ada"],
+      ["m2", "ada"],
+      ["m3", "grace"],
+    ] as const)
+      await outbox.add(message(id, user));
+    await outbox.add(message("m1", "ada"));
+    const first = await outbox.claim(10, NOW, NOW + 1_000);
+    expect(first.map(({ id }) => id)).toEqual(["m1", "m3"]);
+    if (!first[0]) throw new Error("expected a claim");
+    await outbox.retry(first[0], NOW + 60_000, "the hook threw");
+    expect(await outbox.claim(10, NOW, NOW + 1_000)).toEqual([]);
+  });
+
+  test("links a user to one customer, whoever comes first", async () => {
+    const { customers } = await open();
+    const linked = await Promise.all(Array.from({ length: 20 }, (_, at) => customers.link("ada", `cus_${at}`, NOW)));
+    expect(new Set(linked).size).toBe(1);
+    expect(await customers.link("grace", linked[0] ?? "", NOW)).toBeNull();
+  });
+
+  test("lets one writer through per version of a lane", async () => {
+    const store = await open();
+    const advance = () => store.transaction((parts) => parts.lanes.advance("cus_1", 0));
+    const results = await Promise.all(Array.from({ length: 5 }, advance));
+    expect(results.filter(Boolean)).toHaveLength(1);
+    expect(await store.lanes.versionOf("cus_1")).toBe(1);
+    expect(await store.lanes.advance("cus_1", 1)).toBe(true);
+    expect(await store.lanes.advance("cus_1", 1)).toBe(false);
+  });
+
+  test("takes everything of a failed transaction back", async () => {
+    const store = await open();
+    const failing = store.transaction(async (parts) => {
+      await parts.customers.link("ada", "cus_1", NOW);
+      throw new Error("no");
+    });
+    await expect(failing).rejects.toThrow("no");
+    expect(await store.customers.findCustomerOf("ada")).toBeNull();
+  });
+
+  test("begins one operation per generation", async () => {
+    const { operations } = await open();
+    const operation = {
+      id: "op_1",
+      kind: "checkout",
+      subject: "ada",
+      generation: 1,
+      fingerprint: "f",
+      params: "{}",
+      idempotencyKey: "op_1",
+      state: "pending" as const,
+      result: null,
+      createdAt: NOW,
+    };
+    expect(await operations.begin(operation)).toBe(true);
+    expect(await operations.begin({ ...operation, id: "op_2" })).toBe(false);
+    await operations.finish("op_1", "succeeded", '{"id":1}', NOW);
+    expect(await operations.findCurrent("checkout", "ada")).toMatchObject({
+      state: "succeeded",
+      params: null,
+      result: '{"id":1}',
+    });
+  });
+
+  test("reads a subscription back with all that is around it", async () => {
+    const { customers, subscriptions, catalog } = await open();
+    await customers.link("ada", "cus_1", NOW);
+    await customers.saveCustomer({ id: "cus_1", userId: "ada", deleted: false, defaultPaymentMethodId: "pm_1" });
+    const card = {
+      id: "pm_1",
+      customerId: "cus_1",
+      type: "card",
+      brand: "visa",
+      last4: "4242",
+      expMonth: 12,
+      expYear: 2030,
+    };
+    await customers.savePaymentMethod(card);
+    const product = { id: "prod_1", name: "Premium", active: true, plan: "premium" };
+    await catalog.saveProduct(product);
+    await catalog.addProduct({ ...product, name: "stale" });
+    await subscriptions.saveSubscription(subscriptionRecord());
+    await subscriptions.saveSubscription(subscriptionRecord({ status: "past_due" }));
+    await subscriptions.saveInvoice(invoiceRecord({ status: "open", attempted: true }));
+    expect(await subscriptions.listOfUser("ada")).toEqual([
+      {
+        subscription: subscriptionRecord({ status: "past_due" }),
+        latestInvoice: invoiceRecord({ status: "open", attempted: true }),
+        prices: [],
+        products: [product],
+        paymentMethod: card,
+      },
+    ]);
+    expect(await subscriptions.listOfUser("grace")).toEqual([]);
+    expect(await subscriptions.findOwner("sub_1")).toBe("cus_1");
+    expect(await subscriptions.findOwner("sub_unknown")).toBeNull();
+  });
+});
+
+test("a database of a newer version is refused, with what to do", async () => {
+  const url = await freshDatabase("sqlite");
+  const store = openStore({ url, mode: "test" });
+  onTestFinished(() => store.close());
+  await store.migrate();
+  const { DatabaseSync } = await import("node:sqlite");
+  const raw = new DatabaseSync(url.replace("file:", ""));
+  raw.exec("insert into tollkeeper_migrations values ('9999-from-the-future')");
+  raw.close();
+  await expect(store.migrate()).rejects.toThrow("run the newer version of tollkeeper");
+});
+
+test("a PostgreSQL that can't be reached is unavailable, not broken", async () => {
+  const store = openStore({ url: "postgres://nobody@127.0.0.1:1/none", mode: "test" });
+  onTestFinished(() => store.close());
+  await expect(store.ping()).rejects.toMatchObject({ code: "store_unavailable", retryable: true });
+});

@@ -1,0 +1,78 @@
+/** Records to decide on: say what matters, the rest is ordinary. */
+import type { SubscriptionState } from "../../src/domain/access.ts";
+import type { InvoiceRecord, SubscriptionRecord } from "../../src/domain/records.ts";
+
+export const NOW = Date.UTC(2026, 5, 15, 12);
+export const DAY_MS = 86_400_000;
+
+export function subscriptionRecord(changes: Partial<SubscriptionRecord> = {}): SubscriptionRecord {
+  return {
+    id: "sub_1",
+    customerId: "cus_1",
+    status: "active",
+    createdAt: NOW - 10 * DAY_MS,
+    cancelAtPeriodEnd: false,
+    cancelAt: null,
+    canceledAt: null,
+    endedAt: null,
+    trialStart: null,
+    trialEnd: null,
+    defaultPaymentMethodId: null,
+    latestInvoiceId: "in_1",
+    items: [
+      {
+        id: "si_1",
+        priceId: "price_1",
+        productId: "prod_1",
+        quantity: 1,
+        currentPeriodStart: NOW - 10 * DAY_MS,
+        currentPeriodEnd: NOW + 20 * DAY_MS,
+      },
+    ],
+    ...changes,
+  };
+}
+
+export function invoiceRecord(changes: Partial<InvoiceRecord> = {}): InvoiceRecord {
+  return {
+    id: "in_1",
+    customerId: "cus_1",
+    subscriptionId: "sub_1",
+    status: "paid",
+    currency: "usd",
+    total: 900,
+    amountPaid: 900,
+    attempted: true,
+    attemptCount: 1,
+    nextPaymentAttemptAt: null,
+    hostedInvoiceUrl: "https://invoice.example/1",
+    createdAt: NOW - 10 * DAY_MS,
+    payment: "succeeded",
+    failureMessage: null,
+    ...changes,
+  };
+}
+
+export function stateOf(
+  subscription: Partial<SubscriptionRecord> = {},
+  invoice: Partial<InvoiceRecord> | null = {},
+  plan = "premium",
+): SubscriptionState {
+  return {
+    subscription: subscriptionRecord(subscription),
+    latestInvoice: invoice && invoiceRecord(invoice),
+    prices: [
+      {
+        id: "price_1",
+        productId: "prod_1",
+        active: true,
+        lookupKey: null,
+        currency: "usd",
+        unitAmount: 900,
+        interval: "month",
+        intervalCount: 1,
+      },
+    ],
+    products: [{ id: "prod_1", name: plan, active: true, plan }],
+  };
+}

@@ -1,0 +1,122 @@
+import { describe, expect, test } from "vitest";
+import { optionsFromEnvironment, resolveConfig, type TollkeeperOptions } from "../../src/config.ts";
+import { ConfigError } from "../../src/errors.ts";
+import { PLANS } from "../support/world.ts";
+
+const ENV = {
+  STRIPE_SECRET_KEY: "sk_test_abc123",
+  STRIPE_PUBLISHABLE_KEY: "pk_test_abc123",
+  STRIPE_WEBHOOK_SECRET: "whsec_abcdefgh",
+  APP_URL: "https://app.example.com",
+  AUTH0_DOMAIN: "example.eu.auth0.com",
+  AUTH_AUDIENCE: "https://api.example.com",
+};
+const resolve = (env: Record<string, string | undefined> = {}, options: Partial<TollkeeperOptions> = {}) =>
+  resolveConfig({ ...optionsFromEnvironment({ ...ENV, ...env }), plans: PLANS, ...options });
+
+test("a complete environment is taken, with its defaults", () => {
+  const config = resolve();
+  expect(config).toMatchObject({
+    mode: "test",
+    databaseUrl: "file:.tollkeeper/tollkeeper.sqlite",
+    basePath: "/stripe",
+    userIdMetadataKey: "auth0_user_id",
+    webhookToleranceMs: 300_000,
+    access: { pastDueGraceDays: 7, keepPaidPeriod: true },
+    auth: { issuer: "https://example.eu.auth0.com", audience: "https://api.example.com" },
+  });
+  expect(config.urls).toMatchObject({
+    allowedOrigins: ["https://app.example.com"],
+    successUrl: "https://app.example.com?session_id={CHECKOUT_SESSION_ID}",
+  });
+});
+
+test("several webhook secrets are taken while one is rolled", () => {
+  const config = resolve({ STRIPE_WEBHOOK_SECRET: "whsec_abcdefgh, whsec_ijklmnop" });
+  expect(config.stripe.webhookSecrets).toEqual(["whsec_abcdefgh", "whsec_ijklmnop"]);
+});
+
+describe("the start is refused", () => {
+  test.each([
+    ["without a secret key", { STRIPE_SECRET_KEY: "" }, "STRIPE_SECRET_KEY is missing"],
+    ["with a publishable key in its place", { STRIPE_SECRET_KEY: "pk_test_abc123" }, "holds a publishable key"],
+    ["with a key that is none", { STRIPE_SECRET_KEY: "hunter2" }, "STRIPE_SECRET_KEY must begin with"],
+    ["without a publishable key", { STRIPE_PUBLISHABLE_KEY: " " }, "STRIPE_PUBLISHABLE_KEY is missing"],
+    [
+      "with a secret key where browsers see it",
+      { STRIPE_PUBLISHABLE_KEY: "sk_test_abc123" },
+      "which browsers would see",
+    ],
+    ["with keys of two modes", { STRIPE_PUBLISHABLE_KEY: "pk_live_abc123" }, "take both from one mode"],
+    ["without a webhook secret", { STRIPE_WEBHOOK_SECRET: undefined }, "STRIPE_WEBHOOK_SECRET is missing"],
+    ["with a blank webhook secret", { STRIPE_WEBHOOK_SECRET: "  " }, "STRIPE_WEBHOOK_SECRET is missing"],
+    ["with a blank one among them", { STRIPE_WEBHOOK_SECRET: "whsec_abcdefgh,," }, "has a blank entry"],
+    ["with a webhook secret that is none", { STRIPE_WEBHOOK_SECRET: "sk_test_abc123" }, "must begin with whsec_"],
+    [
+      "with a live key and a test webhook",
+      { ...LIVE(), STRIPE_WEBHOOK_MODE: "test" },
+      "STRIPE_WEBHOOK_MODE is test but STRIPE_SECRET_KEY is a live key",
+    ],
+    ["with a webhook mode that is none", { STRIPE_WEBHOOK_MODE: "prod" }, "it must be test or live"],
+    [
+      "with a live key and the emulator",
+      { ...LIVE(), STRIPE_API_BASE: "http://127.0.0.1:12111" },
+      "STRIPE_API_BASE is set with a live key",
+    ],
+    [
+      "with an http app in production",
+      { NODE_ENV: "production", APP_URL: "http://app.example.com" },
+      'APP_URL "http://app.example.com" in production: use https',
+    ],
+    ["without an app", { APP_URL: "" }, "APP_URL is missing"],
+    ["with an app that is no URL", { APP_URL: "app.example.com" }, "must be a URL"],
+    ["with a path among the origins", { ALLOWED_ORIGINS: "https://a.example.com/path" }, "write origins alone"],
+    [
+      "with an http origin in production",
+      { NODE_ENV: "production", ALLOWED_ORIGINS: "http://a.example.com" },
+      "in production: use https",
+    ],
+    ["without an issuer", { AUTH0_DOMAIN: "" }, "AUTH_ISSUER or AUTH0_DOMAIN is missing"],
+    ["without an audience", { AUTH_AUDIENCE: "" }, "AUTH_AUDIENCE is missing"],
+    [
+      "with an http issuer in production",
+      { NODE_ENV: "production", AUTH_ISSUER: "http://id.example.com" },
+      "in production: use https",
+    ],
+    ["with a database that is none", { DATABASE_URL: "mysql://x" }, "DATABASE_URL must be"],
+  ])("%s", (_name, env, message) => {
+    expect(() => resolve(env)).toThrow(ConfigError);
+    expect(() => resolve(env)).toThrow(message);
+  });
+
+  test.each([
+    ["a success URL elsewhere", { successUrl: "https://evil.example.com/" }, "successUrl"],
+    ["two ways to sign in", { authenticate: () => null }, "choose one way to sign in"],
+    ["an endless grace", { access: { pastDueGraceDays: 1_000 } }, "pastDueGraceDays 1000"],
+    [
+      "no tolerance at all, which would switch the check off",
+      { webhookToleranceSeconds: 0 },
+      "webhookToleranceSeconds 0",
+    ],
+    ["a base path without a slash", { basePath: "stripe" }, "basePath"],
+    ["no plans", { plans: [] }, "plans are missing"],
+  ])("with %s", (_name, options, message) => {
+    expect(() => resolve({}, options)).toThrow(message);
+  });
+
+  test("naming every problem at once, and no secret", () => {
+    const secret = "sk_test_donttellanybody";
+    try {
+      resolve({ STRIPE_SECRET_KEY: secret, STRIPE_PUBLISHABLE_KEY: "pk_live_x", APP_URL: "" });
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toMatchObject({ problems: expect.arrayContaining([expect.stringContaining("APP_URL")]) });
+      expect((error as ConfigError).problems.length).toBeGreaterThan(1);
+      expect(String(error)).not.toContain(secret);
+    }
+  });
+
+  function LIVE() {
+    return { STRIPE_SECRET_KEY: "sk_live_abc123", STRIPE_PUBLISHABLE_KEY: "pk_live_abc123" };
+  }
+});
