@@ -87,9 +87,14 @@ function guard<T extends object>(methods: T): T {
 }
 
 function rethrow(error: unknown): never {
-  if (!isSqliteOutOfService(error) && !isPostgresOutOfService(error)) throw error;
+  if (!isClosed(error) && !isSqliteOutOfService(error) && !isPostgresOutOfService(error)) throw error;
   const reason = error instanceof Error ? error.message : String(error);
   throw new UnavailableError("store_unavailable", "The database can't be reached now. Try again in a moment.", {
     cause: new Error(reason, { cause: error }),
   });
+}
+
+/** What Kysely says after `close`. */
+function isClosed(error: unknown): boolean {
+  return error instanceof Error && error.message === "driver has already been destroyed";
 }

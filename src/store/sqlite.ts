@@ -63,7 +63,9 @@ async function whileBusy<T>(act: () => Promise<T>): Promise<T> {
 function open(path: string): SqliteDatabase {
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-  database.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 0");
+  database.exec(
+    "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 0",
+  );
   const cache = new Map<string, SqliteStatement>();
   return {
     close: () => database.close(),
@@ -104,5 +106,7 @@ export function isSqliteOutOfService(error: unknown): boolean {
 
 /** SQLite's primary result code; null for errors that are not SQLite's. */
 function resultCode(error: unknown): number | null {
-  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : null;
+  return error instanceof Error && "errcode" in error && typeof error.errcode === "number"
+    ? error.errcode & 0xff
+    : null;
 }

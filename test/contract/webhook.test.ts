@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { ALLOWED_WEBHOOK_EVENTS } from "../../src/index.ts";
 import { openStore } from "../../src/store/database.ts";
-import { createWorld, WEBHOOK_SECRET, type World } from "../support/world.ts";
+import { createWorld, signatureOf, WEBHOOK_SECRET, type World } from "../support/world.ts";
 
 const EVENT = {
   id: "evt_1",
@@ -22,14 +22,21 @@ async function post(
     "content-type": "application/json",
     ...(header !== null && { "stripe-signature": header }),
   });
-  const request = new Request("http://app.test/stripe/webhook", { method: "POST", headers, body: typeof body === "string" ? body : body.slice() });
+  const request = new Request("http://app.test/stripe/webhook", {
+    method: "POST",
+    headers,
+    body: typeof body === "string" ? body : body.slice(),
+  });
   const response = await world.service.fetch(request);
   return { status: response.status, body: await response.json() };
 }
 
-function sign(world: World, body: string, { secret = WEBHOOK_SECRET, shift = 0, scheme = "v1" } = {}): string {
-  const at = Math.floor(world.emulator.now() / 1000) + shift;
-  return `t=${at},${scheme}=${createHmac("sha256", secret).update(`${at}.${body}`).digest("hex")}`;
+function sign(
+  world: World,
+  body: string,
+  { shift = 0, ...how }: { secret?: string; shift?: number; scheme?: string } = {},
+): string {
+  return signatureOf(body, world.emulator.now() + shift * 1000, how);
 }
 
 async function inboxCount(world: World): Promise<number> {

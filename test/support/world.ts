@@ -1,4 +1,5 @@
 /** A whole world in one process: the service and the emulator on one virtual clock, with no socket between them. */
+import { createHmac } from "node:crypto";
 import { onTestFinished } from "vitest";
 import { createEmulator, type Emulator } from "../../src/emulator/index.ts";
 import { createTollkeeper, definePlans, type Tollkeeper, type TollkeeperOptions } from "../../src/index.ts";
@@ -31,6 +32,12 @@ export const PLANS = definePlans([
     prices: [{ interval: "month", amount: 2_900, currency: "usd", trialDays: 14 }],
   },
 ]);
+
+/** What Stripe would send as `Stripe-Signature` at this time. */
+export function signatureOf(body: string, now: number, { secret = WEBHOOK_SECRET, scheme = "v1" } = {}): string {
+  const at = Math.floor(now / 1000);
+  return `t=${at},${scheme}=${createHmac("sha256", secret).update(`${at}.${body}`).digest("hex")}`;
+}
 
 export interface LogLine {
   level: "debug" | "info" | "warn" | "error";

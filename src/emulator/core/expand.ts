@@ -6,6 +6,8 @@ const MAX_LEVELS = 4;
 
 export function expand<T extends object>(world: World, object: T, paths: readonly string[] | undefined): T {
   const expanded = copy(object);
+  // Nothing is left to expand of what was deleted.
+  if ("deleted" in expanded) return expanded;
   for (const path of paths ?? []) {
     const levels = path.split(".");
     if (levels.length > MAX_LEVELS)

@@ -1,0 +1,213 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { DIALECTS } from "../support/databases.ts";
+import { createWorld, DAY, signatureOf, type World } from "../support/world.ts";
+
+/** Catches what Stripe would deliver, to deliver it in another way. */
+async function catching(options: Parameters<typeof createWorld>[0] = {}) {
+  const caught: string[] = [];
+  const world = await createWorld({
+    ...options,
+    deliver: async (request) => {
+      caught.push(await request.text());
+      return new Response(null, { status: 200 });
+    },
+  });
+  // Each attempt is signed afresh, as Stripe does.
+  const deliver = async (index: number, service = world.service): Promise<number> => {
+    const body = caught[index] ?? "";
+    const headers = { "stripe-signature": signatureOf(body, world.emulator.now()) };
+    const request = new Request("http://app.test/stripe/webhook", { method: "POST", headers, body });
+    return (await service.fetch(request)).status;
+  };
+  return { world, caught, deliver };
+}
+
+async function lifeUntilCanceled(world: World): Promise<void> {
+  await world.subscribe("ada");
+  await world.stripe("POST", `/v1/subscriptions/${await subscriptionId(world)}`, { cancel_at_period_end: "true" });
+  await world.emulator.settle();
+  await world.emulator.advance(29 * DAY);
+}
+
+async function subscriptionId(world: World): Promise<string> {
+  const { body } = await world.stripe("GET", "/v1/subscriptions", { status: "all" });
+  return (body["data"] as { id: string }[])[0]?.id ?? "";
+}
+
+test("any order and repetition of deliveries ends in the same mirror", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.infiniteStream(fc.nat()), fc.boolean(), async (numbers, inBetween) => {
+      const { world, caught, deliver } = await catching();
+      await lifeUntilCanceled(world);
+      const order = shuffle([...caught.keys(), ...caught.keys()], numbers);
+      for (const index of order) {
+        await deliver(index);
+        if (inBetween) await world.service.settle();
+      }
+      await world.service.settle();
+      const { body } = await world.call("ada", "GET", "subscriptions");
+      expect(body["subscriptions"]).toMatchObject([
+        { status: "canceled", latestInvoice: { status: "paid" }, paymentMethod: { last4: "4242" } },
+      ]);
+      expect(await world.features("ada")).toEqual([]);
+    }),
+    { numRuns: 15 },
+  );
+});
+
+describe.each(DIALECTS)("on %s", (dialect) => {
+  test("the same event on two replicas at once is stored once and applied once", async () => {
+    const granted: string[] = [];
+    const hooks = { onAccessGranted: ({ id }: { id: string }) => void granted.push(id) };
+    const { world, caught, deliver } = await catching({ dialect, options: { hooks } });
+    await world.subscribe("ada");
+    const replica = world.replica();
+    const both = caught.map((_body, index) => Promise.all([deliver(index), deliver(index, replica)]));
+    expect((await Promise.all(both)).flat().every((status) => status === 200)).toBe(true);
+    await Promise.all([world.service.settle(), replica.settle()]);
+    await Promise.all([world.service.settle(), replica.settle()]);
+    expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+    expect(granted).toHaveLength(1);
+  });
+});
+
+test("thin notifications end in the same state as snapshots", async () => {
+  const states = await Promise.all(
+    (["snapshot", "thin"] as const).map(async (payload) => {
+      const world = await createWorld({ payload });
+      await world.subscribe("ada");
+      await world.advance(40 * DAY);
+      const { body } = await world.call("ada", "GET", "subscriptions");
+      return JSON.parse(JSON.stringify(body).replaceAll(/"(sub|in)_\w+"/g, '"id"')) as typeof body;
+    }),
+  );
+  expect(states[1]).toEqual(states[0]);
+  expect(states[0]?.["subscriptions"]).toMatchObject([{ status: "active" }]);
+});
+
+test("a late word of the old subscription takes nothing from the new one", async () => {
+  const { world, caught, deliver } = await catching();
+  await lifeUntilCanceled(world);
+  const old = caught.length;
+  const opened = await world.call("ada", "POST", "create-checkout-session", { plan: "team", interval: "month" });
+  await world.stripe("POST", `/v1/payment_pages/${String(opened.body["sessionId"])}/confirm`, {
+    payment_method: "pm_card_visa",
+  });
+  await world.emulator.settle();
+  for (let index = old; index < caught.length; index++) await deliver(index);
+  await world.service.settle();
+  for (let index = 0; index < old; index++) await deliver(index);
+  await world.service.settle();
+  expect(await world.features("ada")).toEqual(["exports", "seats"]);
+});
+
+test("hints for one object that wait together cost one retrieve", async () => {
+  let retrieves = 0;
+  const { world, caught, deliver } = await catching({
+    network: (request, next) => {
+      if (/\/v1\/subscriptions\/sub_/.test(request.url)) retrieves += 1;
+      return next(request);
+    },
+  });
+  await world.subscribe("ada");
+  const id = await subscriptionId(world);
+  for (let at = 0; at < 20; at++) await world.stripe("POST", `/v1/subscriptions/${id}`, { "metadata[n]": String(at) });
+  await world.emulator.settle();
+  const updates = [...caught.keys()].filter((index) => caught[index]?.includes('"customer.subscription.updated"'));
+  expect(updates.length).toBeGreaterThanOrEqual(20);
+  for (const index of updates) await deliver(index);
+  await world.service.settle();
+  expect(retrieves).toBe(1);
+});
+
+test("a delivery that failed is tried again by Stripe, and then it counts", async () => {
+  let failing = true;
+  const world = await createWorld({
+    deliver: (request, next) => (failing ? Promise.resolve(new Response(null, { status: 500 })) : next(request)),
+  });
+  await world.subscribe("ada");
+  expect(await world.features("ada")).toEqual([]);
+  failing = false;
+  await world.advance(5 * 60);
+  expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+});
+
+test("work that fails for a while is retried; what never works goes to the dead letters and holds up nobody", async () => {
+  let down = true;
+  const world = await createWorld({
+    network: async (request, next) =>
+      down && request.method === "GET" && /\/v1\/(subscriptions|invoices)\/(sub|in)_/.test(request.url)
+        ? Response.json({ error: { type: "api_error", message: "down" } }, { status: 500 })
+        : next(request),
+  });
+  await world.subscribe("ada");
+  expect(await world.features("ada")).toEqual([]);
+  down = false;
+  await world.advance(60);
+  expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+});
+
+test("an answer that was under way while a newer one was written is not written over it", async () => {
+  const waiting: { pass: () => void; asked: Promise<void> }[] = [];
+  let hold = false;
+  const world = await createWorld({
+    network: async (request, next) => {
+      if (!hold || request.method !== "GET" || !/\/v1\/subscriptions\/sub_/.test(request.url)) return next(request);
+      hold = false;
+      const response = await next(request);
+      let pass = () => {};
+      const released = new Promise<void>((resolve) => {
+        pass = resolve;
+      });
+      waiting.push({ pass, asked: Promise.resolve() });
+      await released;
+      return response;
+    },
+  });
+  await world.subscribe("ada");
+  const id = await subscriptionId(world);
+  await world.stripe("POST", `/v1/subscriptions/${id}`, { "metadata[a]": "1" });
+  await world.emulator.settle();
+  hold = true;
+  const slow = world.service.settle();
+  while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const canceled = await world.call("ada", "POST", "cancel-subscription");
+  expect(canceled.body["subscription"]).toMatchObject({ cancelAtPeriodEnd: true });
+  waiting[0]?.pass();
+  await slow;
+  const { body } = await world.call("ada", "GET", "subscriptions");
+  expect(body["subscriptions"]).toMatchObject([{ cancelAtPeriodEnd: true }]);
+});
+
+test("a hook that throws is told again, in order, with the same id", async () => {
+  const told: string[] = [];
+  let failures = 2;
+  const world = await createWorld({
+    options: {
+      hooks: {
+        onAccessGranted: ({ id }) => {
+          told.push(`granted ${id}`);
+          if (failures-- > 0) throw new Error("the app was busy");
+        },
+        onAccessRevoked: () => void told.push("revoked"),
+      },
+    },
+  });
+  await world.subscribe("ada");
+  await world.stripe("DELETE", `/v1/subscriptions/${await subscriptionId(world)}`);
+  await world.settle();
+  await world.advance(120);
+  await world.advance(31 * DAY);
+  expect(new Set(told.slice(0, 3)).size).toBe(1);
+  expect(told).toHaveLength(4);
+  expect(told.at(-1)).toBe("revoked");
+});
+
+function shuffle(items: number[], numbers: Iterable<number>): number[] {
+  const draws = numbers[Symbol.iterator]();
+  const rest = [...items];
+  const order: number[] = [];
+  while (rest.length > 0) order.push(...rest.splice((draws.next().value ?? 0) % rest.length, 1));
+  return order;
+}
