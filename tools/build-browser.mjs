@@ -43,7 +43,7 @@ function fingerprint() {
   const hash = createHash("sha256");
   const folders = ["src/browser", "src/elements", "src/demo/page"];
   const files = folders.flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)));
-  for (const file of [...files.toSorted(), "tools/build-browser.mjs", "package-lock.json"]) {
+  for (const file of [...files.toSorted(), "tools/build-browser.mjs", "package.json", "package-lock.json"]) {
     hash.update(file);
     hash.update(readFileSync(join(root, file)));
   }

@@ -6,6 +6,7 @@ await runSteps([
   ["format", "oxfmt", "--check"],
   ["types of the server", "tsc"],
   ["types of the browser", "tsc", "-p", "tsconfig.browser.json"],
+  ["types of the browser tests", "tsc", "-p", "test/browser"],
   ["build", "node", "tools/build.mjs"],
   ["unused code and dependencies", "knip"],
   ["package", "publint", "--strict"],

@@ -137,7 +137,7 @@ export async function serveEmulator(
       reject(
         refusal(
           error.code ?? "listen",
-          `The emulator can't listen on ${host}:${options.port} (${error.message}): set another port.`,
+          `The emulator can't listen on ${host}:${options.port} (${error.message}): set another port with EMULATOR_PORT or --port.`,
         ),
       ),
     );

@@ -1,0 +1,238 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { launchBrowser } from "../support/browser.ts";
+import { startTestDemo, type TestDemo } from "../support/demo.ts";
+
+const PATIENCE_MS = 5_000;
+
+let browser: Browser;
+let demo: TestDemo;
+
+beforeAll(async () => {
+  [browser, demo] = await Promise.all([launchBrowser(), startTestDemo()]);
+});
+afterAll(async () => {
+  await browser.close();
+  await demo.remove();
+});
+
+let visits = 0;
+
+/** The demo's page for a user nobody else uses, with whatever the page complains about. */
+async function visit(options: { colorScheme?: "dark"; viewport?: { width: number; height: number } } = {}) {
+  const context = await browser.newContext({ baseURL: demo.url, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
+  onTestFinished(() => context.close());
+  const user = `visitor-${++visits}`;
+  // The page's own sign-in, for a made-up user of this test.
+  await context.route("**/demo/token", async (route) => {
+    const response = await route.fetch({ postData: JSON.stringify({ userId: user, email: `${user}@example.com` }) });
+    await route.fulfill({ response });
+  });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.goto("/");
+  await page.getByText("You use Fieldnotes for free.").waitFor();
+  return { page, complaints };
+}
+
+const modal = (page: Page) => page.getByRole("dialog");
+const unlocked = (page: Page) => page.locator('[data-feature="exports"]').getAttribute("data-unlocked");
+
+async function goToCheckout(page: Page, plan = "Premium"): Promise<void> {
+  await page.getByRole("button", { name: "Go Premium" }).click();
+  await modal(page)
+    .getByRole("button", { name: `Get ${plan}` })
+    .click();
+  await page.waitForURL(/\/c\/pay\//);
+}
+
+async function pay(page: Page, number: string): Promise<void> {
+  await page.getByLabel("Card number").fill(number);
+  await page.getByTestId("pay").click();
+}
+
+async function subscribe(page: Page): Promise<void> {
+  await goToCheckout(page);
+  await pay(page, "4242 4242 4242 4242");
+  await modal(page).getByText("Welcome to Premium").waitFor();
+  await modal(page).getByRole("button", { name: "Done" }).click();
+}
+
+async function advance(page: Page, label: string): Promise<void> {
+  const moved = page.waitForResponse(/clock\/advance/);
+  await page.getByRole("button", { name: label }).click();
+  await moved;
+  await page.waitForLoadState("networkidle");
+}
+
+describe("in a browser", () => {
+  test("somebody subscribes with 4242, and is back with everything unlocked and a clean address", async () => {
+    const { page, complaints } = await visit();
+    expect(await unlocked(page)).toBe("false");
+    await subscribe(page);
+    expect(new URL(page.url()).search).toBe("");
+    expect(await unlocked(page)).toBe("true");
+    await page.locator('[data-feature="exports"]').click();
+    await page.getByText("On the habit of notes,412").waitFor();
+    await page.reload();
+    await page.getByText("Renews").waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test("a declined card is told in place, and another one pays", async () => {
+    const { page } = await visit();
+    await goToCheckout(page);
+    await pay(page, "4000000000009995");
+    expect(await page.getByRole("alert").textContent()).toBe("Your card has insufficient funds.");
+    await pay(page, "4242424242424242");
+    await modal(page).getByText("Welcome to Premium").waitFor();
+  });
+
+  test("3-D Secure accepted pays", async () => {
+    const { page } = await visit();
+    await goToCheckout(page);
+    await pay(page, "4000002760003184");
+    await page.getByTestId("authenticate").click();
+    await modal(page).getByText("Welcome to Premium").waitFor();
+    expect(await unlocked(page)).toBe("true");
+  });
+
+  test("3-D Secure refused goes back to the card form with the reason, and nothing is unlocked", async () => {
+    const { page } = await visit();
+    await goToCheckout(page);
+    await pay(page, "4000002760003184");
+    await page.getByTestId("fail").click();
+    expect(await page.getByRole("alert").textContent()).toContain("unable to authenticate");
+    await page.getByTestId("back").click();
+    await page.getByText("You use Fieldnotes for free.").waitFor();
+    expect(await unlocked(page)).toBe("false");
+  });
+
+  test("going back from checkout loses nothing, and the same session goes on", async () => {
+    const { page } = await visit();
+    await goToCheckout(page);
+    const first = page.url();
+    await page.getByTestId("back").click();
+    await goToCheckout(page);
+    expect(page.url()).toBe(first);
+  });
+
+  test("a cancellation keeps access over to the period's end, can be taken back, and then ends it", async () => {
+    const { page, complaints } = await visit();
+    await subscribe(page);
+    await page.getByRole("button", { name: "Your plan", exact: true }).click();
+    await modal(page).getByRole("button", { name: "Cancel subscription" }).click();
+    await modal(page).getByLabel("What made you decide?").selectOption("unused");
+    await modal(page).getByRole("button", { name: "Cancel subscription" }).click();
+    await modal(page).getByText("You keep everything until then.").waitFor();
+    await modal(page).getByRole("button", { name: "Keep my subscription" }).click();
+    await modal(page).getByText("Renews on").waitFor();
+    await modal(page).getByRole("button", { name: "Cancel subscription" }).click();
+    await modal(page).getByRole("button", { name: "Cancel subscription" }).click();
+    await modal(page).getByText("Ends on").waitFor();
+    await page.keyboard.press("Escape");
+    expect(await unlocked(page)).toBe("true");
+    await advance(page, "+ 1 week");
+    expect(await unlocked(page)).toBe("true");
+    await advance(page, "+ 31 days");
+    await page.getByText("You use Fieldnotes for free.").waitFor();
+    expect(await unlocked(page)).toBe("false");
+    expect(complaints).toEqual([]);
+  });
+
+  test("the portal cancels, and the page knows it on return", async () => {
+    const { page } = await visit();
+    await subscribe(page);
+    await page.getByRole("button", { name: "Manage billing" }).click();
+    await page.getByTestId("cancel-open").click();
+    await page.getByTestId("cancel").click();
+    expect(await page.getByTestId("state").textContent()).toContain("Ends on");
+    await page.getByTestId("return").click();
+    await page.getByText("Ends", { exact: true }).waitFor();
+  });
+
+  test("a renewal that fails tells the user, who pays with another card", async () => {
+    const { page } = await visit();
+    await goToCheckout(page);
+    await pay(page, "4000000000000341");
+    // It saves and then fails: the first charge, too.
+    expect(await page.getByRole("alert").textContent()).toContain("declined");
+    await pay(page, "4242424242424242");
+    await modal(page).getByText("Welcome to Premium").waitFor();
+  });
+});
+
+describe("the modal", () => {
+  test("is worked by keyboard: focus goes in, stays in, and comes back", async () => {
+    const { page } = await visit();
+    const opener = page.getByRole("button", { name: "Go Premium" });
+    await opener.focus();
+    await page.keyboard.press("Enter");
+    await modal(page).getByRole("button", { name: "Get Premium" }).waitFor();
+    for (let presses = 0; presses < 12; presses++) {
+      await page.keyboard.press("Tab");
+      const inside = await page.evaluate(() => {
+        const active = document.activeElement;
+        return active === document.body || active?.tagName === "TOLLKEEPER-PREMIUM-MODAL";
+      });
+      expect(inside).toBe(true);
+    }
+    await page.keyboard.press("Escape");
+    expect(await opener.evaluate((element) => element === document.activeElement)).toBe(true);
+  });
+
+  test("names itself to screen readers and switches prices by arrow key", async () => {
+    const { page } = await visit();
+    await page.getByRole("button", { name: "Go Premium" }).click();
+    await page.getByRole("dialog", { name: "Go Premium" }).waitFor();
+    await modal(page).getByText("$9", { exact: false }).first().waitFor();
+    await modal(page).getByRole("radio", { name: "Monthly" }).focus();
+    await page.keyboard.press("ArrowRight");
+    await modal(page).getByText("$90").waitFor();
+    expect(
+      await modal(page)
+        .getByRole("radio", { name: /Yearly \(save 16%\)/ })
+        .isChecked(),
+    ).toBe(true);
+  });
+
+  test("says what went wrong, and tries again", async () => {
+    const { page } = await visit();
+    await page.route("**/stripe/subscriptions", (route) => route.abort());
+    await page.getByRole("button", { name: "Go Premium" }).click();
+    expect(await modal(page).getByRole("alert").textContent()).toBe(
+      "You seem to be offline. Check your connection and try again.",
+    );
+    await page.unroute("**/stripe/subscriptions");
+    await modal(page).getByRole("button", { name: "Try again" }).click();
+    await modal(page).getByRole("button", { name: "Get Premium" }).waitFor();
+  });
+
+  test("shows plan names as text, whatever they hold", async () => {
+    const { page } = await visit();
+    await page.route("**/stripe/config", async (route) => {
+      const response = await route.fetch();
+      const config = (await response.json()) as { plans: { name: string; featureNames: Record<string, string> }[] };
+      for (const plan of config.plans) plan.name = '<img src=x onerror="window.hacked = true">';
+      await route.fulfill({ response, json: config });
+    });
+    await page.getByRole("button", { name: "Go Premium" }).click();
+    await modal(page).getByText("<img src=x").first().waitFor();
+    expect(await page.evaluate(() => "hacked" in window)).toBe(false);
+  });
+
+  test("fits a narrow screen", async () => {
+    const { page } = await visit({ viewport: { width: 340, height: 640 } });
+    await page.getByRole("button", { name: "Go Premium" }).click();
+    await modal(page).getByRole("button", { name: "Get Premium" }).waitFor();
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    expect(overflow).toBeLessThanOrEqual(0);
+    const box = await modal(page).boundingBox();
+    expect(box?.width).toBeLessThanOrEqual(340);
+  });
+});
