@@ -1,9 +1,9 @@
 /** The demo on free ports, with its state in a folder of its own. */
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startDemo, type Demo } from "../../src/demo/index.ts";
+import { freePort } from "./ports.ts";
 
 export interface TestDemo extends Demo {
   remove(): Promise<void>;
@@ -20,13 +20,4 @@ export async function startTestDemo(): Promise<TestDemo> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -1,0 +1,6 @@
+/** All billing routes, in one route handler. */
+import { billing } from "../../../billing";
+
+const handle = (request: Request): Promise<Response> => billing().fetch(request);
+
+export { handle as GET, handle as OPTIONS, handle as POST };

@@ -1,0 +1,14 @@
+/** What the examples sell. */
+import { definePlans } from "tollkeeper";
+
+export const plans = definePlans([
+  {
+    id: "premium",
+    name: "Premium",
+    features: [{ id: "exports", name: "Export everything" }],
+    prices: [
+      { interval: "month", amount: 900, currency: "usd" },
+      { interval: "year", amount: 9_000, currency: "usd" },
+    ],
+  },
+]);

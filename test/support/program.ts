@@ -1,0 +1,75 @@
+/** Programs of ours in processes of their own, as their users run them: from dist/, with an environment. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+
+export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url));
+export const CLI: string = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+export interface Program {
+  child: ChildProcess;
+  /** All it has printed so far. */
+  output(): string;
+  /** Resolves with the line once one matches; throws where the program ends before. */
+  printed(pattern: RegExp): Promise<string>;
+  /** Ends it and resolves with its exit code; null where a signal ended it. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  exited: Promise<number | null>;
+}
+
+export interface ProgramOptions {
+  env?: Record<string, string>;
+  cwd?: string;
+}
+
+/** Starts `node` with these arguments, and with no environment but the one given. */
+export function runNode(args: readonly string[], { env = {}, cwd = ROOT }: ProgramOptions = {}): Program {
+  const child = spawn(process.execPath, args, {
+    cwd,
+    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  const listeners = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      for (const listener of listeners) listener();
+    });
+  const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  const program: Program = {
+    child,
+    exited,
+    output: () => output,
+    printed(pattern) {
+      return new Promise((resolve, reject) => {
+        const look = (): void => {
+          const line = output.split("\n").find((text) => pattern.test(text));
+          if (line !== undefined) resolve(line);
+        };
+        listeners.add(look);
+        void exited.then((code) => reject(new Error(`ended with ${code} before printing ${pattern}:\n${output}`)));
+        look();
+      });
+    },
+    stop(signal = "SIGTERM") {
+      child.kill(signal);
+      return exited;
+    },
+  };
+  onTestFinished(async () => {
+    await program.stop("SIGKILL");
+  });
+  return program;
+}
+
+/** Runs a command of ours to its end. */
+export async function runCli(
+  args: readonly string[],
+  options?: ProgramOptions,
+): Promise<{ code: number | null; output: string }> {
+  const program = runNode([CLI, ...args], options);
+  await once(program.child, "close");
+  return { code: program.child.exitCode, output: program.output() };
+}
