@@ -25,8 +25,13 @@ export async function loadOptions(env: Env, configFile: string | undefined): Pro
 
 /** Throws `ConfigError` for what is no port. */
 export function portFrom(name: string, value: string | undefined, fallback: number): number {
-  if (value === undefined || value.trim() === "") return fallback;
-  const port = Number(value);
-  if (Number.isInteger(port) && port >= 0 && port <= MAX_PORT) return port;
-  throw new ConfigError([`${name} "${value}" must be a whole number from 0 to ${MAX_PORT}`]);
+  return wholeNumberFrom(name, value, MAX_PORT) ?? fallback;
+}
+
+/** Undefined where the value is absent or blank. Throws `ConfigError` for what is no whole number from 0 to `max`. */
+export function wholeNumberFrom(name: string, value: string | undefined, max: number): number | undefined {
+  if (value === undefined || value.trim() === "") return undefined;
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= 0 && number <= max) return number;
+  throw new ConfigError([`${name} "${value}" must be a whole number from 0 to ${max}`]);
 }

@@ -25,5 +25,6 @@ try {
 } catch (error) {
   const expected = error instanceof TollkeeperError || (error instanceof Error && "code" in error);
   console.error(error instanceof Error ? (expected ? error.message : error.stack) : String(error));
-  process.exitCode = 1;
+  // What a failed start has begun must not keep the process alive.
+  process.exit(1);
 }

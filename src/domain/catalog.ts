@@ -37,14 +37,25 @@ export function describeChange(change: CatalogChange): string {
     case "replace_price":
       return (
         `~ price ${lookupKey(change.plan.id, change.price.interval)} ` +
-        `${change.from.unitAmount ?? "?"} ${change.from.currency} -> ${describePrice(change.price)} ` +
+        `${describeMoney(change.from.unitAmount, change.from.currency)} -> ${describePrice(change.price)} ` +
         `(a new price takes the lookup key; who pays the old one keeps it)`
       );
   }
 }
 
 function describePrice(price: PlanPrice): string {
-  return `${price.amount} ${price.currency} a ${price.interval}`;
+  return `${describeMoney(price.amount, price.currency)} a ${price.interval}`;
+}
+
+/** Stripe counts these in hundredths although nobody writes them so. @see https://docs.stripe.com/currencies#special-cases */
+const HUNDREDTHS = new Set(["isk", "ugx"]);
+
+/** 900 "usd" is "9.00 USD"; a price without one amount (tiers) is "tiered". */
+function describeMoney(amount: number | null, currency: string): string {
+  if (amount === null) return "tiered";
+  const { maximumFractionDigits } = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions();
+  const digits = HUNDREDTHS.has(currency) ? 2 : (maximumFractionDigits ?? 2);
+  return `${(amount / 10 ** digits).toFixed(digits)} ${currency.toUpperCase()}`;
 }
 
 function diffPrice(

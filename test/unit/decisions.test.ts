@@ -179,7 +179,7 @@ describe("the catalog's difference", () => {
       prices.map((price, index) => (index === 0 ? { ...price, unitAmount: 800 } : price)),
     );
     expect(changes.map(({ kind }) => kind)).toEqual(["replace_price"]);
-    expect(changes.map(describeChange)[0]).toContain("800 usd -> 900 usd a month");
+    expect(changes.map(describeChange)[0]).toContain("8.00 USD -> 9.00 USD a month");
   });
 });
 

@@ -2,8 +2,10 @@
 import type { Command } from "commander";
 import { DEFAULT_EMULATOR_PORT } from "../../config.ts";
 import { serveEmulator } from "../../emulator/index.ts";
-import { portFrom, type Env } from "../environment.ts";
+import { portFrom, wholeNumberFrom, type Env } from "../environment.ts";
 import { untilStopped } from "../until-stopped.ts";
+
+const MAX_SEED = 0x7fff_ffff;
 
 interface Options {
   port?: string;
@@ -31,7 +33,7 @@ async function runEmulator(env: Env, options: Options): Promise<void> {
     port,
     environment: env["NODE_ENV"],
     stateFile: options.state,
-    ...(options.seed !== undefined && { seed: Number(options.seed) }),
+    seed: wholeNumberFrom("--seed", options.seed, MAX_SEED),
     webhooks: options.webhook === undefined ? [] : [{ url: options.webhook, secret: options.webhookSecret }],
   });
   console.log(

@@ -1,0 +1,187 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import configuration from "../../tollkeeper.config.ts";
+import { freshDatabase, DIALECTS } from "../support/databases.ts";
+import { freePort } from "../support/ports.ts";
+import { CLI, runCli, runNode } from "../support/program.ts";
+import { setStage, type Stage } from "../support/stage.ts";
+
+const { plans } = configuration;
+
+function emptyFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "tollkeeper-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function pricesOf(stage: Stage): Promise<unknown[]> {
+  const { body } = await stage.stripe("GET", "/v1/prices?limit=100");
+  return body["data"] as unknown[];
+}
+
+describe("tollkeeper plans push", () => {
+  test("shows the difference and changes nothing until it is told to", async () => {
+    const stage = await setStage({ plans: [] });
+    const { code, output } = await runCli(["plans", "push"], { env: stage.env });
+    expect(output).toContain("differs from the plans in code");
+    expect(output).toContain("9.00 USD a month");
+    expect(output).toContain("Run it again with --yes");
+    expect(code).toBe(0);
+    expect(await pricesOf(stage)).toEqual([]);
+  });
+
+  test("makes what is missing, and finds nothing to do the second time", async () => {
+    const stage = await setStage({ plans: [] });
+    const first = await runCli(["plans", "push", "--yes"], { env: stage.env });
+    expect(first).toMatchObject({ code: 0, output: expect.stringContaining("done: ") as string });
+    expect(await pricesOf(stage)).toHaveLength(2);
+    const second = await runCli(["plans", "push", "--yes"], { env: stage.env });
+    expect(second.output.trim()).toBe("Stripe (test) has all plans as they are in code.");
+    expect(await pricesOf(stage)).toHaveLength(2);
+  });
+
+  test("says that Stripe can't be reached, and nothing of the key", async () => {
+    const stage = await setStage({ plans: [] });
+    await stage.emulator.close();
+    const { code, output } = await runCli(["plans", "push"], { env: stage.env });
+    expect(code).toBe(1);
+    expect(output).toContain("Stripe");
+    expect(output).not.toContain(stage.env["STRIPE_SECRET_KEY"]);
+    expect(output).not.toContain("    at ");
+  });
+});
+
+test.each(DIALECTS)("tollkeeper migrate brings %s up to date once", async (dialect) => {
+  const env = { DATABASE_URL: await freshDatabase(dialect) };
+  expect(await runCli(["migrate"], { env })).toMatchObject({
+    code: 0,
+    output: expect.stringMatching(/^Applied: 0001/) as string,
+  });
+  expect((await runCli(["migrate"], { env })).output).toBe("Nothing to apply: the database is up to date.\n");
+});
+
+describe("tollkeeper serve", () => {
+  test("does not start without keys, and names each that is missing with what to do", async () => {
+    const { code, output } = await runCli(["serve"]);
+    expect(code).toBe(1);
+    for (const name of [
+      "STRIPE_SECRET_KEY",
+      "STRIPE_PUBLISHABLE_KEY",
+      "STRIPE_WEBHOOK_SECRET",
+      "APP_URL",
+      "AUTH_ISSUER",
+    ])
+      expect(output).toContain(`${name} `);
+    expect(output).not.toContain("    at ");
+  });
+
+  test("says which file is missing where there are no plans", async () => {
+    const { code, output } = await runCli(["serve"], { cwd: emptyFolder() });
+    expect(code).toBe(1);
+    expect(output).toContain("tollkeeper.config.ts is missing");
+  });
+
+  test("says that its port is taken, and how to move it", async () => {
+    const stage = await setStage({ plans });
+    const squatter = createServer().listen(Number(stage.env["PORT"]), "127.0.0.1");
+    onTestFinished(() => void squatter.close());
+    const { code, output } = await runCli(["serve"], { env: stage.env });
+    expect(code).toBe(1);
+    expect(output).toMatch(/port \d+ on 127.0.0.1 is in use by another program: set PORT to another one/);
+  });
+
+  test("stops with 0 when it is told to, by either signal", async () => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      const stage = await setStage({ plans });
+      const service = runNode([CLI, "serve"], { env: stage.env });
+      await service.printed(/^Tollkeeper on http/);
+      expect((await stage.call(null, "GET", "/stripe/ready")).status).toBe(200);
+      expect(await service.stop(signal)).toBe(0);
+    }
+  });
+});
+
+describe("tollkeeper emulator", () => {
+  test("runs alone, with a clock that can be moved", async () => {
+    const port = await freePort();
+    const emulator = runNode([CLI, "emulator", "--port", String(port)]);
+    expect(await emulator.printed(/^Stripe emulator on/)).toContain(`http://127.0.0.1:${port}`);
+    const before = (await (await fetch(`http://127.0.0.1:${port}/_emulator/clock`)).json()) as { now: number };
+    const moved = await fetch(`http://127.0.0.1:${port}/_emulator/clock/advance`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ seconds: 86_400 }),
+    });
+    const after = (await moved.json()) as { now: number };
+    expect(after.now - before.now).toBeGreaterThanOrEqual(86_400);
+    expect(await emulator.stop()).toBe(0);
+  });
+
+  test("does not start in production", async () => {
+    const port = String(await freePort());
+    const { code, output } = await runCli(["emulator", "--port", port], { env: { NODE_ENV: "production" } });
+    expect(code).toBe(1);
+    expect(output).toContain("NODE_ENV=production");
+    expect(output).not.toContain("    at ");
+  });
+});
+
+test.each([["nonsense"], ["emulator", "--port", "70000"], ["emulator", "--seed", "abc"], ["demo", "--nonsense"]])(
+  "%s %s %s is refused with what to do",
+  async (...args) => {
+    const { code, output } = await runCli(args.filter((arg) => typeof arg === "string"));
+    expect(code).toBe(1);
+    expect(output).toMatch(/unknown|must be/);
+    expect(output).not.toContain("    at ");
+  },
+);
+
+describe("npm start without a key", () => {
+  async function startDemo(folder: string, env: Record<string, string>) {
+    const demo = runNode([CLI, "start"], { cwd: folder, env });
+    return { demo, firstLine: await demo.printed(/./) };
+  }
+
+  test("says first what runs where, sells by script, and remembers it after a restart", async () => {
+    const folder = emptyFolder();
+    const [port, emulatorPort] = [String(await freePort()), String(await freePort())];
+    const env = { PORT: port, EMULATOR_PORT: emulatorPort };
+    const url = `http://localhost:${port}`;
+    const { demo, firstLine } = await startDemo(folder, env);
+    expect(firstLine).toContain(url);
+    expect(firstLine).toContain(`http://127.0.0.1:${emulatorPort}`);
+
+    const post = async (address: string, body: object, token?: string) => {
+      const response = await fetch(address, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
+        body: JSON.stringify(body),
+      });
+      return (await response.json()) as Record<string, string>;
+    };
+    const { token } = await post(`${url}/demo/token`, { userId: "ada", email: "ada@example.com" });
+    const { sessionId } = await post(
+      `${url}/stripe/create-checkout-session`,
+      { plan: "premium", interval: "month" },
+      token,
+    );
+    await fetch(`http://127.0.0.1:${emulatorPort}/v1/payment_pages/${sessionId}/confirm`, {
+      method: "POST",
+      headers: { authorization: "Bearer sk_test_demo" },
+      body: new URLSearchParams({ payment_method: "pm_card_visa" }),
+    });
+    const verified = await fetch(`${url}/stripe/checkout-session?session_id=${sessionId}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(await verified.json()).toMatchObject({ status: "complete" });
+    expect(await demo.stop()).toBe(0);
+
+    const again = await startDemo(folder, env);
+    const entitlements = await fetch(`${url}/stripe/entitlements`, { headers: { authorization: `Bearer ${token}` } });
+    expect(JSON.stringify(await entitlements.json())).toContain('"exports"');
+    expect(await again.demo.stop("SIGINT")).toBe(0);
+  });
+});
