@@ -1,19 +1,20 @@
 /** Node's own server: the handler answers what is under its base path and passes on the rest. */
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { toNodeHandler } from "tollkeeper";
 import { signedInUser, tollkeeper } from "./billing.ts";
 
 const billing = toNodeHandler(tollkeeper);
 
-const server = createServer((request, response) =>
-  billing(request, response, async () => {
-    const user = await signedInUser(request.headers.authorization);
-    if (request.url !== "/export") return response.writeHead(404).end("Not found.");
-    if (!user) return response.writeHead(401).end("Sign in first.");
-    if (!(await tollkeeper.can(user.id, "exports"))) return response.writeHead(403).end("Exports are part of Premium.");
-    return response.writeHead(200, { "content-type": "text/csv" }).end("title,words\n");
-  }),
-);
+const server = createServer((request, response) => billing(request, response, () => void exportAll(request, response)));
+
+async function exportAll(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const answer = (status: number, text: string) => void response.writeHead(status).end(text);
+  if (request.url !== "/export") return answer(404, "Not found.");
+  const user = await signedInUser(request.headers.authorization);
+  if (!user) return answer(401, "Sign in first.");
+  if (!(await tollkeeper.can(user.id, "exports"))) return answer(403, "Exports are part of Premium.");
+  return answer(200, "title,words\n");
+}
 
 await tollkeeper.start();
 const port = Number(process.env["PORT"] ?? 3000);

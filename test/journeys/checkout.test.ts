@@ -138,7 +138,10 @@ describe.each(DIALECTS)("a customer on %s", (dialect) => {
     const world = await createWorld({ dialect });
     const replicas = [world.service, world.replica(), world.replica(), world.replica()];
     const ada = { id: "ada", email: "ada@example.com", name: "Ada" };
-    const ids = await Promise.all(Array.from({ length: 50 }, (_, at) => replicas[at % 4]?.ensureCustomer(ada)));
+    const asks = Array.from({ length: 13 }, () => replicas)
+      .flat()
+      .slice(0, 50);
+    const ids = await Promise.all(asks.map((replica) => replica.ensureCustomer(ada)));
     expect(new Set(ids).size).toBe(1);
     expect(await customers(world)).toMatchObject([
       { id: ids[0], metadata: { auth0_user_id: "ada" }, email: "ada@example.com" },
@@ -148,16 +151,16 @@ describe.each(DIALECTS)("a customer on %s", (dialect) => {
   test("has one open session for first checkouts on four replicas at once", async () => {
     const world = await createWorld({ dialect });
     const services = [world.service, world.replica(), world.replica(), world.replica()];
-    const ask = (at: number) =>
-      services[at % 4]?.fetch(
+    const ask = (service: (typeof services)[number]) =>
+      service.fetch(
         new Request("http://app.test/stripe/create-checkout-session", {
           method: "POST",
           headers: { authorization: "Bearer ada", "content-type": "application/json" },
           body: JSON.stringify(PREMIUM),
         }),
       );
-    const answers = await Promise.all(Array.from({ length: 20 }, (_, at) => ask(at)));
-    expect(new Set(answers.map((answer) => answer?.status))).toEqual(new Set([200]));
+    const answers = await Promise.all([1, 2, 3, 4, 5].flatMap(() => services.map(ask)));
+    expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]));
     expect(await customers(world)).toHaveLength(1);
     expect((await sessions(world)).filter(({ status }) => status === "open")).toHaveLength(1);
   });
