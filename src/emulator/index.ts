@@ -4,7 +4,8 @@ import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { ConnectionReset, createApi, refuseTheRest } from "./api.ts";
 import { controlRoutes } from "./control.ts";
-import { deserialize, newState, serialize, type State, type World } from "./core/world.ts";
+import type { Delivery } from "./core/events.ts";
+import { copy, deserialize, newState, serialize, type State, type World } from "./core/world.ts";
 import { createEngine } from "./engine.ts";
 import { challengePage } from "./pages/challenge.ts";
 import { checkoutPage } from "./pages/checkout.ts";
@@ -51,6 +52,8 @@ export interface Emulator {
   advance(seconds: number): Promise<number>;
   /** Waits until everything due now is delivered. */
   settle(): Promise<void>;
+  /** Every delivery with its attempts, oldest first. */
+  deliveries(): Delivery[];
 }
 
 const DEFAULT_BASE_URL = "http://127.0.0.1:12111";
@@ -94,6 +97,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     now: () => engine.now() * 1000,
     advance: async (seconds) => (await engine.advance(seconds)) * 1000,
     settle: engine.deliverDue,
+    deliveries: () => copy([...world.state.deliveries.values()]),
   };
 }
 

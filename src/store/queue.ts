@@ -17,19 +17,21 @@ export interface Queue {
   nextDueAt(): Promise<number | null>;
   /** False when the lease was lost: somebody else has the row now, and this work must not be written. */
   complete(claim: Claim): Promise<boolean>;
+  /** Holds a row that is still worked on; false when the lease was lost. */
+  renew(claim: Claim, leasedUntil: number): Promise<boolean>;
   retry(claim: Claim, runAt: number, reason: string): Promise<boolean>;
   bury(claim: Claim, reason: string): Promise<boolean>;
   countByState(): Promise<Record<"pending" | "done" | "dead", number>>;
 }
 
 export function queue(db: Kysely<Schema>, mode: Mode, table: QueueTable): Queue {
-  const finish = async (
+  const change = async (
     claim: Claim,
-    change: Partial<Pick<Schema["inbox"], "state" | "runAt" | "reason">>,
+    fields: Partial<Pick<Schema["inbox"], "state" | "runAt" | "leasedUntil" | "reason">>,
   ): Promise<boolean> => {
     const updated = await db
       .updateTable(table)
-      .set({ leasedUntil: 0, ...change })
+      .set({ leasedUntil: 0, ...fields })
       .where("mode", "=", mode)
       .where("seq", "=", claim.seq)
       .where("attempts", "=", claim.attempts)
@@ -47,9 +49,10 @@ export function queue(db: Kysely<Schema>, mode: Mode, table: QueueTable): Queue 
         .executeTakeFirst();
       return row?.dueAt ?? null;
     },
-    complete: (claim) => finish(claim, { state: "done", reason: null }),
-    retry: (claim, runAt, reason) => finish(claim, { runAt, reason }),
-    bury: (claim, reason) => finish(claim, { state: "dead", reason }),
+    complete: (claim) => change(claim, { state: "done", reason: null }),
+    renew: (claim, leasedUntil) => change(claim, { leasedUntil, runAt: leasedUntil }),
+    retry: (claim, runAt, reason) => change(claim, { runAt, reason }),
+    bury: (claim, reason) => change(claim, { state: "dead", reason }),
     async countByState() {
       const rows = await db
         .selectFrom(table)

@@ -30,8 +30,10 @@ export interface Worker {
 
 /** Lanes worked on at once. */
 const CONCURRENCY = 8;
-/** Past this a claim counts as lost with its worker. Longer than a retrieve with all its retries. */
-const LEASE_MS = 120_000;
+/** Past this a claim counts as lost with its worker: how long a crash holds up a customer. */
+const LEASE_MS = 10_000;
+/** How often a worker that lives says so: a lease outlasts two missed beats. */
+const HEARTBEAT_MS = 3_000;
 /** How long the worker sleeps when nobody wakes it. */
 const POLL_MS = 1_000;
 const MAX_REASON_LENGTH = 300;
@@ -131,6 +133,7 @@ async function work(
   claim: Claim & { eventId?: string; id?: string },
   act: () => Promise<void>,
 ): Promise<void> {
+  const heart = keepLease(runtime, queue, claim);
   try {
     await act();
   } catch (error) {
@@ -147,5 +150,21 @@ async function work(
       runtime.log.error(fields, "work failed for good; it is with the dead letters");
       await queue.bury(claim, reason);
     }
+  } finally {
+    heart.abort();
   }
+}
+
+/** Renews a claim until aborted, so that slow work is not taken for a dead worker's. */
+function keepLease(runtime: Runtime, queue: Queue, claim: Claim): AbortController {
+  const heart = new AbortController();
+  const beat = async (): Promise<void> => {
+    for (;;) {
+      await runtime.sleep(HEARTBEAT_MS, heart.signal);
+      if (heart.signal.aborted || !(await queue.renew(claim, runtime.now() + LEASE_MS))) return;
+    }
+  };
+  // A beat that is missed costs nothing: the fencing token decides who may write.
+  beat().catch((error: unknown) => runtime.log.warn({ error: String(error) }, "a lease could not be renewed"));
+  return heart;
 }

@@ -80,6 +80,17 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect(await inbox.complete(taken)).toBe(true);
   });
 
+  test("holds a lease that is renewed in time, and none that was lost", async () => {
+    const { inbox } = await open();
+    await inbox.add([event("evt_1")], NOW);
+    const [first] = await inbox.claim(1, NOW, NOW + 1_000);
+    if (!first) throw new Error("expected a claim");
+    expect(await inbox.renew(first, NOW + 3_000)).toBe(true);
+    expect(await inbox.claim(1, NOW + 1_001, NOW + 2_000)).toEqual([]);
+    expect(await inbox.claim(1, NOW + 3_001, NOW + 4_000)).toHaveLength(1);
+    expect(await inbox.renew(first, NOW + 9_000)).toBe(false);
+  });
+
   test("lets other events of a lane go ahead of one that waits for its retry", async () => {
     const { inbox } = await open();
     await inbox.add([event("evt_poison", "in_1"), event("evt_2", "sub_1")], NOW);

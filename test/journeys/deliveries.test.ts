@@ -204,6 +204,38 @@ test("a hook that throws is told again, in order, with the same id", async () =>
   expect(told.at(-1)).toBe("revoked");
 });
 
+test("a hook that takes long is not given to another replica as long as its own one lives", async () => {
+  let told = 0;
+  const heartbeats: (() => void)[] = [];
+  const world = await createWorld({
+    options: {
+      hooks: {
+        async onAccessGranted() {
+          if (++told > 1) return;
+          for (let slow = 0; slow < 4; slow++) {
+            await world.emulator.advance(5);
+            for (const beat of heartbeats.splice(0)) beat();
+            await new Promise((resolve) => setImmediate(resolve));
+            await other.settle();
+          }
+        },
+      },
+      runtime: {
+        now: () => world.emulator.now(),
+        billingNow: () => world.emulator.now(),
+        sleep: (_ms, signal) =>
+          new Promise((resolve) => {
+            heartbeats.push(resolve);
+            signal.addEventListener("abort", () => resolve());
+          }),
+      },
+    },
+  });
+  const other = world.replica();
+  await world.subscribe("ada");
+  expect(told).toBe(1);
+});
+
 function shuffle(items: number[], numbers: Iterable<number>): number[] {
   const draws = numbers[Symbol.iterator]();
   const rest = [...items];

@@ -96,7 +96,8 @@ async function answerOf(response: Response): Promise<Answer> {
 }
 
 const LOOK_AGAIN_MS = 20;
-const PATIENCE_MS = 10_000;
+/** Longer than a lease, which whoever was killed leaves behind. */
+const PATIENCE_MS = 20_000;
 
 /** Looks until the answer holds: for what another process does in its own time. Throws with the last answer. */
 export async function eventually<T>(look: () => Promise<T>, holds: (answer: T) => boolean): Promise<T> {
