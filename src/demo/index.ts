@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { planChanges, pushPlans } from "../actions/push-plans.ts";
 import { createOidcAuthenticate } from "../auth/oidc.ts";
 import type { Hooks } from "../domain/hooks.ts";
+import { describeMoney } from "../domain/money.ts";
 import { serveEmulator } from "../emulator/index.ts";
 import { listen } from "../http/listen.ts";
 import { createStripeGateway } from "../stripe/gateway.ts";
@@ -110,7 +111,7 @@ function recordingHooks(told: { at: number; hook: string; summary: string }[], n
     onAccessGranted: ({ userId, features }) => record("onAccessGranted", `${userId}: ${features.join(", ")}`),
     onAccessRevoked: ({ userId, features }) => record("onAccessRevoked", `${userId}: ${features.join(", ")}`),
     onPaymentSucceeded: ({ userId, amount, currency }) =>
-      record("onPaymentSucceeded", `${userId}: ${amount} ${currency}`),
+      record("onPaymentSucceeded", `${userId}: ${describeMoney(amount, currency)}`),
     onPaymentFailed: ({ userId, message }) => record("onPaymentFailed", `${userId}: ${message ?? ""}`),
     onPaymentActionRequired: ({ userId, message }) => record("onPaymentActionRequired", `${userId}: ${message ?? ""}`),
     onTrialWillEnd: ({ userId, trialEnd }) =>

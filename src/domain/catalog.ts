@@ -1,4 +1,5 @@
 /** Compares the plans in code with Stripe's products and prices. Nothing is ever deleted. */
+import { describeMoney } from "./money.ts";
 import { lookupKey, type Plan, type PlanPrice, type Plans } from "./plans.ts";
 import type { PriceRecord, ProductRecord } from "./records.ts";
 
@@ -37,7 +38,7 @@ export function describeChange(change: CatalogChange): string {
     case "replace_price":
       return (
         `~ price ${lookupKey(change.plan.id, change.price.interval)} ` +
-        `${describeMoney(change.from.unitAmount, change.from.currency)} -> ${describePrice(change.price)} ` +
+        `${change.from.unitAmount === null ? "tiered" : describeMoney(change.from.unitAmount, change.from.currency)} -> ${describePrice(change.price)} ` +
         `(a new price takes the lookup key; who pays the old one keeps it)`
       );
   }
@@ -45,17 +46,6 @@ export function describeChange(change: CatalogChange): string {
 
 function describePrice(price: PlanPrice): string {
   return `${describeMoney(price.amount, price.currency)} a ${price.interval}`;
-}
-
-/** Stripe counts these in hundredths although nobody writes them so. @see https://docs.stripe.com/currencies#special-cases */
-const HUNDREDTHS = new Set(["isk", "ugx"]);
-
-/** 900 "usd" is "9.00 USD"; a price without one amount (tiers) is "tiered". */
-function describeMoney(amount: number | null, currency: string): string {
-  if (amount === null) return "tiered";
-  const { maximumFractionDigits } = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions();
-  const digits = HUNDREDTHS.has(currency) ? 2 : (maximumFractionDigits ?? 2);
-  return `${(amount / 10 ** digits).toFixed(digits)} ${currency.toUpperCase()}`;
 }
 
 function diffPrice(

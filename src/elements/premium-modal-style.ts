@@ -26,7 +26,7 @@ button, a.button { display: inline-block; font: inherit; font-weight: 600; paddi
 button.primary, a.primary { color: var(--tollkeeper-on-accent); background: var(--tollkeeper-accent); border-color: transparent; }
 button.danger { color: var(--tollkeeper-danger); }
 button:hover:not(:disabled), a.button:hover { filter: brightness(1.08); } button:disabled { opacity: 0.6; cursor: default; }
-:focus-visible { outline: 3px solid var(--tollkeeper-accent); outline-offset: 2px; }
+:focus-visible { outline: 3px solid var(--tollkeeper-accent); outline-offset: 2px; } h2:focus-visible { outline: none; }
 fieldset { display: inline-flex; gap: 4px; margin: 4px 0 18px; padding: 4px; border: 1px solid var(--tollkeeper-line); border-radius: 999px; }
 legend { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 fieldset label { position: relative; padding: 6px 14px; border-radius: 999px; font-size: 14px; font-weight: 600; cursor: pointer; }
@@ -39,7 +39,8 @@ fieldset label:has(:focus-visible) { outline: 3px solid var(--tollkeeper-accent)
 .price { font-size: 32px; font-weight: 700; letter-spacing: -0.6px; }
 .price small { font-size: 14px; font-weight: 400; letter-spacing: 0; color: var(--tollkeeper-soft); }
 ul { margin: 12px 0 18px; padding: 0; list-style: none; flex: 1; } li { padding: 4px 0 4px 26px; position: relative; }
-li::before { content: "✓" / ""; position: absolute; left: 2px; color: var(--tollkeeper-accent); font-weight: 700; }
+li::before { content: ""; position: absolute; left: 5px; top: 9px; width: 5px; height: 10px; transform: rotate(42deg);
+  border: solid var(--tollkeeper-accent); border-width: 0 2.5px 2.5px 0; }
 .actions { display: flex; flex-wrap: wrap; gap: 10px; margin-top: 18px; }
 .alert { padding: 10px 14px; border: 1px solid currentcolor; border-radius: 10px; color: var(--tollkeeper-danger); }
 label.field { display: block; margin-bottom: 6px; font-size: 14px; font-weight: 600; }
