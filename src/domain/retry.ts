@@ -7,8 +7,8 @@ export interface RetryPolicy {
   maxDelayMs: number;
 }
 
-/** 12 attempts over about an hour: past that a person should look. */
-export const DEFAULT_RETRY_POLICY: RetryPolicy = { maxAttempts: 12, firstDelayMs: 1_000, maxDelayMs: 600_000 };
+/** 16 attempts over about an hour: past that a person should look. */
+export const DEFAULT_RETRY_POLICY: RetryPolicy = { maxAttempts: 16, firstDelayMs: 1_000, maxDelayMs: 600_000 };
 
 export type RetryDecision = { kind: "retry"; delayMs: number } | { kind: "dead" };
 

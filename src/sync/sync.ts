@@ -2,7 +2,6 @@
  * The one writer of the mirror. The rule that keeps an old answer from overwriting a newer one: a lane's version is read
  * before Stripe is asked, and the answer is written only if nobody wrote that lane since; otherwise Stripe is asked again.
  */
-import { DEFAULT_RETRY_POLICY } from "../domain/retry.ts";
 import { UnavailableError } from "../errors.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
 import type { StripeGateway } from "../stripe/gateway.ts";
@@ -34,7 +33,7 @@ export interface Sync {
 }
 
 /** How often Stripe is asked again because somebody wrote the lane meanwhile. */
-const MAX_STALE_ANSWERS = DEFAULT_RETRY_POLICY.maxAttempts;
+const MAX_STALE_ANSWERS = 12;
 
 export function createSync(context: SyncContext): Sync {
   const { store, gateway } = context;
