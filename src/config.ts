@@ -265,6 +265,8 @@ function resolveAuth(options: TollkeeperOptions, problems: string[]): Config["au
   if (!authAudience) problems.push("AUTH_AUDIENCE is missing: without it a token for another API would be taken");
   if (authJwksUri !== undefined && !URL.canParse(authJwksUri))
     problems.push(`AUTH_JWKS_URI "${authJwksUri}" must be a URL`);
+  else if (options.environment === "production" && authJwksUri?.startsWith("http:"))
+    problems.push(`AUTH_JWKS_URI "${authJwksUri}" in production: use https`);
   return { issuer: authIssuer ?? "", audience: authAudience ?? "", jwksUri: authJwksUri };
 }
 

@@ -7,6 +7,7 @@ export type ErrorCode =
   | "unknown_plan"
   | "unknown_price"
   | "unauthenticated"
+  | "origin_not_allowed"
   | "payment_failed"
   | "not_found"
   | "no_customer"
@@ -24,7 +25,7 @@ export type ErrorCode =
   | "body_already_read"
   | "internal_error";
 
-export type ErrorStatus = 400 | 401 | 402 | 404 | 409 | 413 | 500 | 503;
+export type ErrorStatus = 400 | 401 | 402 | 403 | 404 | 409 | 413 | 500 | 503;
 
 export interface ErrorOptions {
   cause?: unknown;
@@ -80,6 +81,14 @@ export class PaymentError extends TollkeeperError {
   override readonly name = "PaymentError";
   constructor(message: string, options?: ErrorOptions) {
     super(402, "payment_failed", message, options);
+  }
+}
+
+/** 403: who asks may not. */
+export class ForbiddenError extends TollkeeperError {
+  override readonly name = "ForbiddenError";
+  constructor(code: "origin_not_allowed", message: string) {
+    super(403, code, message);
   }
 }
 

@@ -29,6 +29,7 @@ export { STRIPE_API_VERSION } from "./stripe/gateway.ts";
 export {
   ConfigError,
   ConflictError,
+  ForbiddenError,
   InvalidRequestError,
   NotFoundError,
   PaymentError,

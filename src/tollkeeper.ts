@@ -65,30 +65,36 @@ export function createTollkeeper(options: TollkeeperOptions): Tollkeeper {
   const context = createContext(options, config, runtime, store);
   const worker = createWorker({ store, sync: context.sync, hooks: options.hooks ?? {}, runtime });
   const started = once(async () => {
-    await store.migrate();
+    try {
+      await store.migrate();
+    } catch (error) {
+      runtime.log.error({ error: String(error) }, "the service could not start; it tries again with the next request");
+      throw error;
+    }
     if (options.runWorker !== false) worker.start();
   });
-  const handler = createHandler(createHttpContext(options, config, context, worker.wake));
+  const handler = createHandler(createHttpContext(options, config, context, { started, onStored: worker.wake }));
+  /** What an app calls directly works before `start` was called, too. */
+  const whenStarted = async <T>(work: () => Promise<T>): Promise<T> => {
+    await started();
+    return work();
+  };
   return {
     basePath: config.basePath,
-    fetch: async (request) => {
-      // A store that is down answers through the routes, each in its own way.
-      await started().catch(() => {});
-      return handler(request);
-    },
+    fetch: handler,
     start: started,
     stop: async () => {
       await worker.stop();
       await store.close();
     },
-    settle: async () => {
-      await started();
-      await worker.drain();
-    },
-    can: (userId, feature) => can(context, userId, feature),
-    getEntitlements: (userId) => getEntitlements(context, userId),
-    listSubscriptions: (userId) => listSubscriptions(context, { id: userId }),
-    ensureCustomer: (user) => ensureCustomer(context, user),
+    settle: () =>
+      whenStarted(async () => {
+        await worker.drain();
+      }),
+    can: (userId, feature) => whenStarted(() => can(context, userId, feature)),
+    getEntitlements: (userId) => whenStarted(() => getEntitlements(context, userId)),
+    listSubscriptions: (userId) => whenStarted(() => listSubscriptions(context, { id: userId })),
+    ensureCustomer: (user) => whenStarted(() => ensureCustomer(context, user)),
   };
 }
 
@@ -135,7 +141,7 @@ function createHttpContext(
   options: TollkeeperOptions,
   config: Config,
   context: ActionContext,
-  onStored: () => void,
+  { started, onStored }: { started: () => Promise<void>; onStored: () => void },
 ): HttpContext {
   const { store, runtime } = context;
   return {
@@ -147,6 +153,7 @@ function createHttpContext(
         ? config.auth.authenticate
         : createOidcAuthenticate({ ...config.auth, now: runtime.now, fetch: options.fetch }),
     config: publicConfig(config),
+    started,
     receiveEvent: createReceiver({
       inbox: createInboxWriter(store.inbox, runtime.now),
       mode: config.mode,

@@ -7,8 +7,14 @@ const MAX_COMMENT = 500;
 
 export const PlanInterval = z.enum(["month", "year"]);
 const instant = z.int().describe("Epoch milliseconds");
-const id = z.string().min(1).max(MAX_ID);
-const url = z.string().min(1).max(MAX_URL);
+/** Half of a character, such as an emoji cut in two, can be sent to nobody. */
+const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .refine((value) => value.isWellFormed(), "is cut in the middle of a character");
+const id = text(MAX_ID).min(1);
+const url = text(MAX_URL).min(1);
 
 export const CheckoutSessionRequest = z.strictObject({
   plan: id.describe("The plan's id"),
@@ -33,7 +39,7 @@ export const CancelRequest = z.strictObject({
       "unused",
     ])
     .optional(),
-  comment: z.string().max(MAX_COMMENT).optional(),
+  comment: text(MAX_COMMENT).optional(),
 });
 
 export const ResumeRequest = z.strictObject({ subscriptionId: id.optional() });

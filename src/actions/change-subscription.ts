@@ -2,7 +2,7 @@
 import { isLive, scheduledEnd } from "../domain/subscription.ts";
 import type { User } from "../domain/user.ts";
 import { viewSubscription, type SubscriptionView } from "../domain/views.ts";
-import { ConflictError, NotFoundError } from "../errors.ts";
+import { ConflictError, NotFoundError, UnavailableError } from "../errors.ts";
 import type { MirroredSubscription } from "../store/subscriptions.ts";
 import type { Cancellation } from "../stripe/gateway.ts";
 import type { ActionContext } from "./context.ts";
@@ -27,11 +27,11 @@ export async function cancelSubscription(
   user: User,
   { subscriptionId, reason, comment }: CancelRequest,
 ): Promise<SubscriptionView> {
-  const chosen = await choose(context, user, subscriptionId);
-  if (!isLive(chosen.subscription))
-    throw new ConflictError("not_cancelable", `This subscription is ${chosen.subscription.status}; it will not renew.`);
-  if (scheduledEnd(chosen.subscription) !== null) return viewSubscription(chosen, context.plans);
-  return apply(context, user, chosen, { change: "cancel", cancellation: { reason, comment } });
+  return change(context, user, subscriptionId, ({ subscription }) => {
+    if (!isLive(subscription))
+      throw new ConflictError("not_cancelable", `This subscription is ${subscription.status}; it will not renew.`);
+    return scheduledEnd(subscription) === null ? { change: "cancel", cancellation: { reason, comment } } : null;
+  });
 }
 
 /** Throws as `cancelSubscription` does; `not_resumable` for one that has ended. */
@@ -40,12 +40,48 @@ export async function resumeSubscription(
   user: User,
   { subscriptionId }: ChangeRequest,
 ): Promise<SubscriptionView> {
-  const chosen = await choose(context, user, subscriptionId);
-  const { subscription } = chosen;
-  if (!isLive(subscription))
-    throw new ConflictError("not_resumable", `This subscription is ${subscription.status}. Subscribe again instead.`);
-  if (scheduledEnd(subscription) === null) return viewSubscription(chosen, context.plans);
-  return apply(context, user, chosen, { change: "resume", cancelAtPeriodEnd: subscription.cancelAtPeriodEnd });
+  return change(context, user, subscriptionId, ({ subscription }) => {
+    if (!isLive(subscription))
+      throw new ConflictError("not_resumable", `This subscription is ${subscription.status}. Subscribe again instead.`);
+    if (scheduledEnd(subscription) === null) return null;
+    return { change: "resume", cancelAtPeriodEnd: subscription.cancelAtPeriodEnd };
+  });
+}
+
+/** An operation that is finished first may have been another change, or an old answer: look again, and act again. */
+const MAX_ROUNDS = 4;
+
+/** Asks Stripe what is true, decides (null: it is as wanted), acts, and looks again. */
+async function change(
+  context: ActionContext,
+  user: User,
+  subscriptionId: string | undefined,
+  decide: (state: MirroredSubscription) => Change | null,
+): Promise<SubscriptionView> {
+  const { id, customerId } = (await choose(context, user, subscriptionId)).subscription;
+  return context.serialize(`subscription:${id}`, async () => {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      await context.sync.object({ object: "subscription", id, customerId });
+      const current = await choose(context, user, id);
+      const params = decide(current);
+      if (params === null) return viewSubscription(current, context.plans);
+      await act(context, id, params);
+    }
+    throw new UnavailableError("operation_in_progress", "Your subscription is being changed. Try again in a moment.");
+  });
+}
+
+async function act(context: ActionContext, id: string, params: Change): Promise<void> {
+  const { gateway } = context;
+  await runSimpleOperation(context, {
+    kind: "subscription_change",
+    subject: id,
+    params,
+    act: async (sent: Change, { key }) => {
+      if (sent.change === "cancel") await gateway.cancelSubscription(id, sent.cancellation, key);
+      else await gateway.resumeSubscription(id, sent.cancelAtPeriodEnd, key);
+    },
+  });
 }
 
 async function choose(
@@ -65,29 +101,4 @@ async function choose(
   const [only] = live;
   if (!only) throw new NotFoundError("not_found", "You have no subscription.");
   return only;
-}
-
-async function apply(
-  context: ActionContext,
-  user: User,
-  { subscription }: MirroredSubscription,
-  params: Change,
-): Promise<SubscriptionView> {
-  const { gateway, sync } = context;
-  return context.serialize(`subscription:${subscription.id}`, async () => {
-    await runSimpleOperation(context, {
-      kind: "subscription_change",
-      subject: subscription.id,
-      params,
-      act: async (sent: Change, { key }) => {
-        if (sent.change === "cancel") await gateway.cancelSubscription(subscription.id, sent.cancellation, key);
-        else await gateway.resumeSubscription(subscription.id, sent.cancelAtPeriodEnd, key);
-      },
-    });
-    await sync.object({ object: "subscription", id: subscription.id, customerId: subscription.customerId });
-    const states = await context.store.subscriptions.listOfUser(user.id);
-    const changed = states.find((state) => state.subscription.id === subscription.id);
-    if (!changed) throw new NotFoundError("not_found", `You have no subscription "${subscription.id}".`);
-    return viewSubscription(changed, context.plans);
-  });
 }

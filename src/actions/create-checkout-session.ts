@@ -6,6 +6,7 @@ import {
   type CheckoutIntent,
   type LastCheckout,
 } from "../domain/checkout.ts";
+import { settledGeneration } from "../domain/operations.ts";
 import { findPlan, lookupKey, type Plan, type PlanInterval, type PlanPrice } from "../domain/plans.ts";
 import type { CheckoutSessionRecord } from "../domain/records.ts";
 import { withSessionId } from "../domain/urls.ts";
@@ -77,7 +78,7 @@ async function attempt(
   intent: CheckoutIntent,
 ): Promise<CheckoutSessionRecord | null> {
   const { store, sync } = context;
-  const subject = `${user.id} ${plan.group}`;
+  const subject = subjectOf(user.id, plan.group);
   const customerId = await ensureCustomer(context, user);
   // The session before the subscriptions: one that completes in between is then seen as a subscription.
   const { last, generation } = await loadLast(context, subject);
@@ -99,7 +100,7 @@ async function attempt(
         userId: user.id,
         customerId,
         priceId: await findPriceId(context, plan, price),
-        trialDays: trialDaysFor(price, states),
+        trialDays: trialDaysFor(price, states, await loadOthers(context, user.id, plan.group)),
         allowPromotionCodes: context.allowPromotionCodes,
       });
   }
@@ -119,11 +120,11 @@ async function start(
     basedOn,
     act: async (sent: CheckoutParams, { id, key }) => {
       const session = await gateway.createCheckoutSession({ ...sent, operationId: id }, key);
-      return { session, intent: intentOf(sent) };
+      return { session, intent: intentOf(sent), trialDays: sent.trialDays };
     },
     lookUp: async (sent, { id }) => {
       const session = await gateway.findCheckoutSessionOfOperation(sent.customerId, id);
-      return session && { session, intent: intentOf(sent) };
+      return session && { session, intent: intentOf(sent), trialDays: sent.trialDays };
     },
   });
   return outcome.kind === "done" ? outcome.result.session : null;
@@ -135,11 +136,22 @@ async function loadLast(
   subject: string,
 ): Promise<{ last: LastCheckout | null; generation: number }> {
   const operation = await store.operations.findCurrent(OPERATION, subject);
-  const generation = operation?.generation ?? 0;
+  const generation = settledGeneration(operation);
   if (operation?.state !== "succeeded" || operation.result === null) return { last: null, generation };
   const opened = JSON.parse(operation.result) as LastCheckout;
   const session = await gateway.retrieveCheckoutSession(opened.session.id);
-  return { last: session && { intent: opened.intent, session }, generation };
+  return { last: session && { ...opened, session }, generation };
+}
+
+/** The user's last checkouts in the other plan groups. */
+async function loadOthers(context: ActionContext, userId: string, group: string): Promise<LastCheckout[]> {
+  const groups = [...new Set(context.plans.map((plan) => plan.group))].filter((other) => other !== group);
+  const loaded = await Promise.all(groups.map((other) => loadLast(context, subjectOf(userId, other))));
+  return loaded.flatMap(({ last }) => last ?? []);
+}
+
+function subjectOf(userId: string, group: string): string {
+  return `${userId} ${group}`;
 }
 
 async function expire(context: ActionContext, sessionId: string): Promise<void> {

@@ -10,6 +10,9 @@ export interface PortalRequest {
   returnUrl?: string | undefined;
 }
 
+/** The link that an answer carries goes stale: past this a new one is asked for. */
+const LINK_LIFETIME_MS = 60_000;
+
 /** Throws `NotFoundError` `no_customer` for a user who never started a checkout. */
 export async function createPortalSession(
   context: ActionContext,
@@ -23,6 +26,7 @@ export async function createPortalSession(
     kind: "portal",
     subject: user.id,
     params: { customerId, returnUrl: url },
+    keyLifetimeMs: LINK_LIFETIME_MS,
     act: (sent, { key }) => context.gateway.createPortalSession(sent.customerId, sent.returnUrl, key),
   });
   return { url: session.url };

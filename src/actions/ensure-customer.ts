@@ -1,5 +1,5 @@
 /** One Stripe customer per user: the local link first, then Stripe's search, then a new one. */
-import type { OperationRecord } from "../domain/operations.ts";
+import { settledGeneration, type OperationRecord } from "../domain/operations.ts";
 import type { User } from "../domain/user.ts";
 import { UnavailableError } from "../errors.ts";
 import type { ActionContext } from "./context.ts";
@@ -26,7 +26,7 @@ export async function ensureCustomer(context: ActionContext, user: User): Promis
       const customerId =
         (await madeBefore(context, user, operation)) ??
         (await searchCustomer(context, user)) ??
-        (await createCustomer(context, user, operation?.generation ?? 0));
+        (await createCustomer(context, user, settledGeneration(operation)));
       if (customerId !== null) return link(context, user.id, customerId);
     }
     throw new UnavailableError("operation_in_progress", "Your customer is being created. Try again in a moment.");
@@ -46,6 +46,9 @@ async function madeBefore(
 /** A customer made before this software came. */
 async function searchCustomer(context: ActionContext, user: User): Promise<string | null> {
   for (const found of await context.gateway.searchCustomersOfUser(user.id)) {
+    // Its metadata was moved from one user to another by hand: it stays with the one who has paid with it.
+    const owner = await context.store.customers.findUserOf(found.id);
+    if (owner !== null && owner !== user.id) continue;
     const confirmed = await confirm(context, user, found.id);
     if (confirmed !== null) return confirmed;
   }
@@ -65,7 +68,8 @@ async function createCustomer(context: ActionContext, user: User, basedOn: numbe
     kind: OPERATION,
     subject: user.id,
     basedOn,
-    params: { userId: user.id, email: user.email, name: user.name },
+    // A lone surrogate in a token's claim can't be sent to anybody.
+    params: { userId: user.id, email: user.email?.toWellFormed() ?? null, name: user.name?.toWellFormed() ?? null },
     act: async (params, { id, key }) => (await gateway.createCustomer({ ...params, operationId: id }, key)).id,
     lookUp: async (_params, { id, createdAt }) => (await gateway.findCustomerOfOperation(id, createdAt))?.id ?? null,
   });

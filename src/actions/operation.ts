@@ -12,6 +12,8 @@ export interface Intent<Params, Result> {
   params: Params;
   /** The newest generation that the caller's decision rests on: a newer one means that somebody else has acted. */
   basedOn?: number;
+  /** How long an unfinished one is asked for again under its own key. Default: as long as Stripe keeps keys. */
+  keyLifetimeMs?: number;
   act(params: Params, operation: { id: string; key: string }): Promise<Result>;
   /** Finds what an earlier try led to, when its key no longer tells. Absent where acting again does no harm. */
   lookUp?(params: Params, operation: { id: string; createdAt: number }): Promise<Result | null>;
@@ -33,7 +35,7 @@ export async function runOperation<Params, Result>(
   const fingerprint = createHash("sha256").update(params).digest("hex");
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const current = await store.operations.findCurrent(intent.kind, intent.subject);
-    const decision = decideOperation(current, runtime.now());
+    const decision = decideOperation(current, runtime.now(), intent.keyLifetimeMs);
     if (decision === "begin") {
       const generation = current?.generation ?? 0;
       if (intent.basedOn !== undefined && generation > intent.basedOn) return { kind: "overtaken" };
@@ -46,7 +48,11 @@ export async function runOperation<Params, Result>(
     if (current.fingerprint === fingerprint) return { kind: "done", result };
     if (intent.basedOn !== undefined) return { kind: "overtaken" };
   }
-  throw new UnavailableError("operation_in_progress", "The same request is being worked on. Try again in a moment.");
+  throw inProgress();
+}
+
+function inProgress(): UnavailableError {
+  return new UnavailableError("operation_in_progress", "The same request is being worked on. Try again in a moment.");
 }
 
 /** For intents on which no earlier decision rests. */
@@ -97,7 +103,8 @@ async function lookUpOrActAgain<Params, Result>(
     return found;
   }
   const idempotencyKey = `${operation.id}_${runtime.newId()}`;
-  await store.operations.replaceKey(operation.id, idempotencyKey, runtime.now());
+  const change = { id: operation.id, from: operation.idempotencyKey, to: idempotencyKey };
+  if (!(await store.operations.replaceKey(change, runtime.now()))) throw inProgress();
   return carryOut(context, intent, { ...operation, idempotencyKey });
 }
 

@@ -23,6 +23,10 @@ const KEYS_MAX_AGE_MS = 24 * 3_600_000;
 /** At most one fetch of the keys in this time, however many unknown key ids come. */
 const KEYS_COOLDOWN_MS = 30_000;
 const FETCH_TIMEOUT_MS = 5_000;
+/** After a failed fetch the issuer is left alone this long. */
+const FAILURE_COOLDOWN_MS = 5_000;
+/** Access tokens, and issuers that do not say; a token for logging out or binding a key proves no sign-in. */
+const TOKEN_TYPES: ReadonlySet<string> = new Set(["jwt", "at+jwt", "application/at+jwt"]);
 const MAX_USER_ID_LENGTH = 255;
 const MAX_TOKEN_LENGTH = 16_384;
 
@@ -33,7 +37,7 @@ export function createOidcAuthenticate(options: OidcOptions): Authenticate {
     const token = bearerToken(request);
     if (token === null) return null;
     try {
-      const { payload } = await jwtVerify(token, keys, {
+      const { payload, protectedHeader } = await jwtVerify(token, keys, {
         algorithms: ALGORITHMS,
         issuer: [issuer, `${issuer}/`],
         audience: options.audience,
@@ -41,6 +45,8 @@ export function createOidcAuthenticate(options: OidcOptions): Authenticate {
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
         currentDate: new Date(options.now()),
       });
+      if (protectedHeader.typ !== undefined && !TOKEN_TYPES.has(protectedHeader.typ.toLowerCase()))
+        throw new UnauthenticatedError("The token is not an access token.");
       return toUser(payload);
     } catch (error) {
       throw toFailure(error);
@@ -59,21 +65,46 @@ function bearerToken(request: Request): string | null {
 }
 
 function toUser({ sub, email, name }: JWTPayload): User {
-  if (typeof sub !== "string" || sub === "" || sub.length > MAX_USER_ID_LENGTH)
+  if (typeof sub !== "string" || sub === "" || sub.length > MAX_USER_ID_LENGTH || !sub.isWellFormed())
     throw new UnauthenticatedError("The token names no user.");
   return { id: sub, email: typeof email === "string" ? email : null, name: typeof name === "string" ? name : null };
 }
 
 function lazyKeys(issuer: string, options: OidcOptions): JWTVerifyGetKey {
-  let keys: JWTVerifyGetKey | null = null;
-  return async (header, token) => {
-    keys ??= createRemoteJWKSet(new URL(options.jwksUri ?? (await discoverJwksUri(issuer, options.fetch ?? fetch))), {
+  const fetchOnce = withCooldown(options.fetch ?? fetch, options.now);
+  let finding: Promise<JWTVerifyGetKey> | null = null;
+  const find = async (): Promise<JWTVerifyGetKey> =>
+    createRemoteJWKSet(new URL(options.jwksUri ?? (await discoverJwksUri(issuer, fetchOnce))), {
       cacheMaxAge: KEYS_MAX_AGE_MS,
       cooldownDuration: KEYS_COOLDOWN_MS,
       timeoutDuration: FETCH_TIMEOUT_MS,
-      ...(options.fetch && { [customFetch]: options.fetch }),
+      [customFetch]: fetchOnce,
     });
-    return keys(header, token);
+  return async (header, token) => {
+    finding ??= find().catch((error: unknown) => {
+      finding = null;
+      throw error;
+    });
+    return (await finding)(header, token);
+  };
+}
+
+/** After a failure the same failure is answered for a while: tokens of strangers must not become requests to the issuer. */
+function withCooldown(fetchNow: typeof fetch, now: () => number): typeof fetch {
+  const failures = new Map<string, { until: number; error: unknown }>();
+  return async (input, init) => {
+    const url = input instanceof Request ? input.url : String(input);
+    const failure = failures.get(url);
+    if (failure && now() < failure.until) throw failure.error;
+    try {
+      const response = await fetchNow(input, init);
+      if (!response.ok) throw new Error(`the issuer answered ${response.status}`);
+      failures.delete(url);
+      return response;
+    } catch (error) {
+      failures.set(url, { until: now() + FAILURE_COOLDOWN_MS, error });
+      throw error;
+    }
   };
 }
 
@@ -82,7 +113,6 @@ async function discoverJwksUri(issuer: string, fetchDocument: typeof fetch): Pro
   const response = await fetchDocument(`${issuer}/.well-known/openid-configuration`, {
     signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
   });
-  if (!response.ok) throw new Error(`the issuer's discovery document answered ${response.status}`);
   const document = (await response.json()) as { jwks_uri?: unknown };
   if (typeof document.jwks_uri !== "string") throw new Error("the issuer's discovery document names no jwks_uri");
   return document.jwks_uri;

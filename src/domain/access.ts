@@ -6,7 +6,7 @@ import { currentPeriod, paidUntil, scheduledEnd } from "./subscription.ts";
 const DAY_MS = 86_400_000;
 
 export interface AccessPolicy {
-  /** Days of access after a renewal's first failed charge, counted from the start of the unpaid period. Default 7. */
+  /** Days of access while a charge fails, counted from the oldest invoice that is still to be paid. Default 7. */
   pastDueGraceDays: number;
   /** Whether a subscription canceled at once keeps what was paid for until the period's end. Default true. */
   keepPaidPeriod: boolean;
@@ -18,6 +18,8 @@ export const DEFAULT_ACCESS_POLICY: AccessPolicy = { pastDueGraceDays: 7, keepPa
 export interface SubscriptionState {
   subscription: SubscriptionRecord;
   latestInvoice: InvoiceRecord | null;
+  /** When the oldest invoice was made that is still to be paid; null where none is. */
+  unpaidSince: number | null;
   prices: readonly PriceRecord[];
   products: readonly ProductRecord[];
 }
@@ -100,8 +102,9 @@ function accessOf(state: SubscriptionState, policy: AccessPolicy, now: number): 
       if (end !== null) return ending(subscription.status, end, now);
       return { reason: subscription.status, until: period?.end ?? null };
     case "past_due": {
-      if (!period) return null;
-      const graceEnd = period.start + policy.pastDueGraceDays * DAY_MS;
+      const since = state.unpaidSince ?? period?.start;
+      if (since === undefined) return null;
+      const graceEnd = since + policy.pastDueGraceDays * DAY_MS;
       return ending("past_due_grace", end === null ? graceEnd : Math.min(graceEnd, end), now);
     }
     case "canceled": {

@@ -15,6 +15,8 @@ export interface CheckoutIntent {
 export interface LastCheckout {
   intent: CheckoutIntent;
   session: CheckoutSessionRecord;
+  /** The trial that it offers. */
+  trialDays: number;
 }
 
 export type CheckoutDecision =
@@ -38,9 +40,18 @@ export function decideCheckout(
   return { kind: sameIntent(intent, last.intent) ? "continue" : "replace", session: last.session };
 }
 
-/** A trial is given once: whoever had one, under any plan, pays from the first day. */
-export function trialDaysFor(price: PlanPrice, states: readonly SubscriptionState[]): number {
-  return states.some((state) => state.subscription.trialStart !== null) ? 0 : price.trialDays;
+/**
+ * A trial is given once: whoever had one under any plan, or has another open checkout that offers one, pays from the
+ * first day.
+ */
+export function trialDaysFor(
+  price: PlanPrice,
+  states: readonly SubscriptionState[],
+  others: readonly LastCheckout[],
+): number {
+  const had = states.some((state) => state.subscription.trialStart !== null);
+  const offered = others.some(({ session, trialDays }) => session.status === "open" && trialDays > 0);
+  return had || offered ? 0 : price.trialDays;
 }
 
 export function findPlanPrice(plan: Plan, interval: PlanInterval): PlanPrice | undefined {

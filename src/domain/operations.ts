@@ -25,12 +25,25 @@ export interface OperationRecord {
  */
 export const IDEMPOTENCY_KEY_LIFETIME_MS: number = 23 * 3_600_000;
 
+/**
+ * The generation whose outcome a caller can have known when it loaded this: a pending one may still become anything, so
+ * a decision can't rest on it.
+ */
+export function settledGeneration(current: Pick<OperationRecord, "generation" | "state"> | null): number {
+  if (current === null) return 0;
+  return current.state === "pending" ? current.generation - 1 : current.generation;
+}
+
 export type OperationDecision = "begin" | "retry" | "look_up";
 
 /** A pending operation is finished first, under its own key; when Stripe may have forgotten the key, look before acting. */
-export function decideOperation(current: OperationRecord | null, now: number): OperationDecision {
+export function decideOperation(
+  current: OperationRecord | null,
+  now: number,
+  keyLifetimeMs: number = IDEMPOTENCY_KEY_LIFETIME_MS,
+): OperationDecision {
   if (current?.state !== "pending") return "begin";
-  return now - current.createdAt < IDEMPOTENCY_KEY_LIFETIME_MS ? "retry" : "look_up";
+  return now - current.createdAt < keyLifetimeMs ? "retry" : "look_up";
 }
 
 /** JSON with sorted keys: equal parameters have equal text. */

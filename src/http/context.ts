@@ -27,6 +27,8 @@ export interface HttpContext {
     createPortalSession(user: User, request: PortalRequest): Promise<{ url: string }>;
     getEntitlements(userId: string): Promise<Entitlement[]>;
   };
+  /** Resolves once the service has started; throws where it can't. */
+  started(): Promise<void>;
   /** Throws when the service can't do its work. */
   checkReady(): Promise<void>;
 }

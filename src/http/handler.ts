@@ -3,7 +3,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Next } from "hono";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
-import { InvalidRequestError, TollkeeperError, type ErrorCode, type ErrorStatus } from "../errors.ts";
+import { ForbiddenError, InvalidRequestError, TollkeeperError, type ErrorCode, type ErrorStatus } from "../errors.ts";
 import type { ErrorAnswer } from "../wire.ts";
 import type { HttpContext } from "./context.ts";
 import type { App, HttpEnv } from "./json-route.ts";
@@ -27,6 +27,7 @@ export function createHandler(context: HttpContext): FetchHandler {
   });
   webhookRoute(routes, context);
   serviceRoutes(routes, context);
+  routes.use(refuseForeignPages(context));
   routes.use(limitBody);
   checkoutRoutes(routes, context);
   subscriptionRoutes(routes, context);
@@ -59,6 +60,20 @@ function setHeaders({ runtime }: HttpContext) {
     c.header("x-content-type-options", "nosniff");
     const fields = { requestId: c.get("requestId"), method: c.req.method, path: c.req.path, status: c.res.status };
     runtime.log.debug({ ...fields, durationMs: runtime.now() - startedAt }, "request");
+  };
+}
+
+/**
+ * A sign-in by cookie is sent along by any page's form: what other origins post is refused. Servers and scripts send no
+ * Origin, and pages that `allowedOrigins` does not name can't read answers anyway.
+ */
+function refuseForeignPages({ allowedOrigins }: HttpContext) {
+  return async (c: Context<HttpEnv>, next: Next): Promise<void> => {
+    const origin = c.req.header("origin");
+    const ours = origin === undefined || allowedOrigins.includes(origin) || origin === new URL(c.req.url).origin;
+    if (c.req.method === "POST" && !ours)
+      throw new ForbiddenError("origin_not_allowed", `Pages on ${origin.slice(0, 200)} may not do this.`);
+    await next();
   };
 }
 

@@ -2,7 +2,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { ZodType } from "zod";
 import type { User } from "../domain/user.ts";
-import { UnauthenticatedError } from "../errors.ts";
+import { UnauthenticatedError, UnavailableError } from "../errors.ts";
 import { ErrorAnswer } from "../wire.ts";
 import type { HttpContext } from "./context.ts";
 
@@ -19,6 +19,7 @@ export const forUser = { security: [{ [SECURITY_SCHEME]: [] }] };
 const errorContent = { "application/json": { schema: ErrorAnswer } };
 const USER_ERRORS: Record<number, string> = {
   400: "The request is wrong; the message names the field",
+  403: "origin_not_allowed: the page that asks is not one of the app's",
   401: "No token, or one that proves nothing",
   503: "Stripe or the store can't answer now; try again",
 };
@@ -56,6 +57,17 @@ export function requireSignIn(app: App, context: HttpContext, routes: readonly {
       const user = await context.authenticate(c.req.raw);
       if (!user) throw new UnauthenticatedError("Sign in first: send Authorization: Bearer <token>.");
       c.set("user", user);
+      await requireStart(context);
       await next();
     });
+}
+
+/** Starts the service with the first request. Throws `UnavailableError` where it can't start: its log says why. */
+export async function requireStart(context: Pick<HttpContext, "started">): Promise<void> {
+  try {
+    await context.started();
+  } catch (cause) {
+    if (cause instanceof UnavailableError) throw cause;
+    throw new UnavailableError("store_unavailable", "The service could not start. Its log says why.", { cause });
+  }
 }

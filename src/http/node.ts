@@ -24,12 +24,11 @@ export interface Mountable {
 export function toNodeHandler({ fetch, basePath }: Mountable): NodeHandler {
   const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
   return (request, response, next) => {
-    // Express cuts the path it was mounted under off `url`.
-    request.url = request.originalUrl ?? request.url ?? "/";
-    const ours =
-      request.url === basePath ||
-      (/^[/?]/.test(request.url.slice(basePath.length)) && request.url.startsWith(basePath));
+    // Express cuts the path it was mounted under off `url`; for what is not ours it stays as Express needs it.
+    const url = request.originalUrl ?? request.url ?? "/";
+    const ours = url === basePath || (/^[/?]/.test(url.slice(basePath.length)) && url.startsWith(basePath));
     if (!ours && next) return next();
+    request.url = url;
     if (bodyIsGone(request)) return refuse(response);
     void listener(request, response);
   };

@@ -20,7 +20,7 @@ export interface ClaimedEvent extends InboxEvent, Claim {
 }
 
 export interface InboxStore extends Queue {
-  /** Stores what is new, in one commit; answers the ids that were new. */
+  /** Stores what is new, in one commit, and revives dead letters that come again; answers the ids of both. */
   add(events: readonly InboxEvent[], now: number): Promise<Set<string>>;
   claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedEvent[]>;
   /** Completes the other waiting hints for the same object. */
@@ -46,7 +46,12 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
       const added = await db
         .insertInto("inbox")
         .values(rows)
-        .onConflict((conflict) => conflict.columns(["mode", "eventId"]).doNothing())
+        .onConflict((conflict) =>
+          conflict
+            .columns(["mode", "eventId"])
+            .doUpdateSet({ state: "pending", runAt: now, attempts: 0, reason: null })
+            .where("inbox.state", "=", "dead"),
+        )
         .returning("eventId")
         .execute();
       return new Set(added.map((row) => row.eventId));

@@ -9,8 +9,11 @@ export interface OperationStore {
   findCurrent(kind: string, subject: string): Promise<OperationRecord | null>;
   /** False when another caller began the same generation first. */
   begin(operation: OperationRecord): Promise<boolean>;
-  /** Gives a pending operation a new key, once it is known that the old one led to nothing. */
-  replaceKey(id: string, idempotencyKey: string, now: number): Promise<void>;
+  /**
+   * Gives a pending operation a new key, once it is known that the old one led to nothing; false when another caller has
+   * done so first, since two keys would be two acts.
+   */
+  replaceKey(operation: { id: string; from: string; to: string }, now: number): Promise<boolean>;
   finish(id: string, state: "succeeded" | "failed", result: string, now: number): Promise<void>;
 }
 
@@ -50,14 +53,16 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
       return inserted !== undefined;
     },
 
-    async replaceKey(id, idempotencyKey, now) {
-      await db
+    async replaceKey({ id, from, to }, now) {
+      const replaced = await db
         .updateTable("operations")
-        .set({ idempotencyKey, createdAt: now })
+        .set({ idempotencyKey: to, createdAt: now })
         .where("mode", "=", mode)
         .where("id", "=", id)
+        .where("idempotencyKey", "=", from)
         .where("state", "=", "pending")
-        .execute();
+        .executeTakeFirst();
+      return replaced.numUpdatedRows === 1n;
     },
 
     async finish(id, state, result, now) {

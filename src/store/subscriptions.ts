@@ -165,6 +165,15 @@ function selectStates(db: Kysely<Schema>, mode: Mode, userId: string) {
       "m.expMonth",
       "m.expYear",
     ])
+    .select((eb) =>
+      eb
+        .selectFrom("invoices as u")
+        .select((inner) => inner.fn.min("u.createdAt").as("oldest"))
+        .whereRef("u.mode", "=", "s.mode")
+        .whereRef("u.subscriptionId", "=", "s.id")
+        .where("u.status", "=", "open")
+        .as("unpaidSince"),
+    )
     .execute();
 }
 
@@ -197,6 +206,7 @@ function toState(row: StateRow, rows: readonly StateRow[]): MirroredSubscription
     prices: rows.flatMap(toPrice),
     products: rows.flatMap(toProduct),
     latestInvoice: toInvoice(row),
+    unpaidSince: row.unpaidSince,
     paymentMethod: toPaymentMethod(row),
   };
 }

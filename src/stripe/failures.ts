@@ -1,6 +1,6 @@
 /** Stripe's errors in our words: what may be retried, what the user can mend, and what is over. */
 import Stripe from "stripe";
-import { PaymentError, TollkeeperError, UnavailableError } from "../errors.ts";
+import { InvalidRequestError, PaymentError, TollkeeperError, UnavailableError } from "../errors.ts";
 
 /** Runs a call and turns what Stripe throws into a `TollkeeperError`. */
 export async function guarded<T>(call: () => Promise<T>): Promise<T> {
@@ -26,6 +26,9 @@ function isMissing(error: unknown): boolean {
 }
 
 function toTollkeeperError(error: unknown): unknown {
+  // Thrown before anything was sent: trying again would throw again.
+  if (error instanceof URIError)
+    return new InvalidRequestError("invalid_request", "A text is cut in the middle of a character.", { cause: error });
   if (!(error instanceof Stripe.errors.StripeError)) return error;
   const request = error.requestId ? ` (Stripe request ${error.requestId})` : "";
   if (error instanceof Stripe.errors.StripeCardError) return new PaymentError(error.message, { cause: error });

@@ -1,5 +1,5 @@
 /** Works off the inbox, the outbox and access that time has changed: a few lanes at once, one row a lane. */
-import { decideRetry, DEFAULT_RETRY_POLICY, type RetryPolicy } from "../domain/retry.ts";
+import { decideRetry, DEFAULT_RETRY_POLICY, type Failure, type RetryPolicy } from "../domain/retry.ts";
 import type { Hooks } from "../domain/hooks.ts";
 import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
@@ -28,43 +28,88 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-/** Lanes worked on at once. */
-const CONCURRENCY = 8;
+/** Rows of one kind worked on at once: one that is slow holds up its lane, never the others. */
+const SLOTS = 8;
 /** Past this a claim counts as lost with its worker: how long a crash holds up a customer. */
 const LEASE_MS = 10_000;
 /** How often a worker that lives says so: a lease outlasts two missed beats. */
 const HEARTBEAT_MS = 3_000;
+/** A hook that has not answered by then is tried again. */
+const HOOK_TIMEOUT_MS = 30_000;
+/** How long `stop` waits for what is under way; leases end what it leaves. */
+const STOP_TIMEOUT_MS = 8_000;
 /** How long the worker sleeps when nobody wakes it. */
 const POLL_MS = 1_000;
 const MAX_REASON_LENGTH = 300;
 
+/** One kind of work. */
+interface Source {
+  /** What is due, at most so many; each is nobody else's until it is done. */
+  take(limit: number): Promise<(() => Promise<void>)[]>;
+}
+
 export function createWorker(options: WorkerOptions): Worker {
   const { runtime } = options;
+  const sources = [inboxSource(options), outboxSource(options), accessSource(options)].map((source) => ({
+    source,
+    running: new Set<Promise<void>>(),
+  }));
   let stopping: AbortController | null = null;
-  let running: Promise<void> | null = null;
+  let looping: Promise<void> | null = null;
   let awake = false;
   let alarm: AbortController | null = null;
+
+  /** Counts what was finished: a lane that is freed while a claim looks elsewhere is to be looked at again. */
+  let finished = 0;
+
+  const underWay = (): Promise<void>[] => sources.flatMap(({ running }) => [...running]);
+
+  /** Fills the free slots; answers how many rows it took. */
+  const fill = async (): Promise<number> => {
+    let taken = 0;
+    for (const { source, running } of sources) {
+      if (running.size >= SLOTS) continue;
+      for (const act of await source.take(SLOTS - running.size)) {
+        taken += 1;
+        const task: Promise<void> = act()
+          .catch((error: unknown) => {
+            // Its lease runs out, and it is taken again.
+            runtime.log.error({ error: String(error) }, "the outcome of some work could not be written down");
+          })
+          .finally(() => {
+            running.delete(task);
+            finished += 1;
+          });
+        running.add(task);
+      }
+    }
+    return taken;
+  };
 
   const drain = async (): Promise<number> => {
     let total = 0;
     for (;;) {
-      const done = await runOnce(options);
-      total += done;
-      if (done === 0 || stopping?.signal.aborted) return total;
+      const before = finished;
+      const taken = await fill();
+      total += taken;
+      if (underWay().length > 0) await Promise.race(underWay());
+      else if (taken === 0 && finished === before) return total;
     }
   };
 
   const loop = async (stop: AbortSignal): Promise<void> => {
     while (!stop.aborted) {
       awake = false;
+      const before = finished;
+      let taken = 0;
       try {
-        await drain();
+        taken = await fill();
       } catch (error) {
         runtime.log.error({ error: String(error) }, "the worker could not go on; it tries again");
       }
-      if (awake || stop.aborted) continue;
+      if (taken > 0 || finished !== before || awake || stop.aborted) continue;
       alarm = new AbortController();
-      await runtime.sleep(POLL_MS, AbortSignal.any([alarm.signal, stop]));
+      await Promise.race([runtime.sleep(POLL_MS, AbortSignal.any([alarm.signal, stop])), ...underWay()]);
     }
   };
 
@@ -75,40 +120,82 @@ export function createWorker(options: WorkerOptions): Worker {
       alarm?.abort();
     },
     start() {
-      if (running) return;
+      if (looping) return;
       stopping = new AbortController();
-      running = loop(stopping.signal);
+      looping = loop(stopping.signal);
     },
     async stop() {
       stopping?.abort();
-      await running;
-      running = null;
+      await looping;
+      looping = null;
       stopping = null;
+      const patience = new AbortController();
+      await Promise.race([runtime.sleep(STOP_TIMEOUT_MS, patience.signal), Promise.all(underWay())]);
+      patience.abort();
     },
   };
 }
 
-async function runOnce(options: WorkerOptions): Promise<number> {
-  const { store, sync, hooks, runtime } = options;
-  const now = runtime.now();
-  const [events, users] = await Promise.all([
-    store.inbox.claim(CONCURRENCY, now, now + LEASE_MS),
-    store.grants.listDue(runtime.billingNow(), CONCURRENCY),
-  ]);
-  await Promise.all([
-    ...events.map((event) => work(options, store.inbox, event, () => syncEvent(sync, event))),
-    ...users.map((userId) => sync.access(userId)),
-  ]);
-  const messages = await store.outbox.claim(CONCURRENCY, now, now + LEASE_MS);
-  await Promise.all(
-    messages.map((message) =>
-      work(options, store.outbox, message, async () => {
-        await deliverHook(hooks, message);
-        await store.outbox.complete(message);
-      }),
-    ),
-  );
-  return events.length + users.length + messages.length;
+function inboxSource(options: WorkerOptions): Source {
+  const { store, sync, runtime } = options;
+  return {
+    async take(limit) {
+      const now = runtime.now();
+      const events = await store.inbox.claim(limit, now, now + LEASE_MS);
+      return events.map((event) => () => work(options, store.inbox, event, () => syncEvent(sync, event)));
+    },
+  };
+}
+
+function outboxSource(options: WorkerOptions): Source {
+  const { store, hooks, runtime } = options;
+  return {
+    async take(limit) {
+      const now = runtime.now();
+      const messages = await store.outbox.claim(limit, now, now + LEASE_MS);
+      return messages.map(
+        (message) => () =>
+          work(options, store.outbox, message, async () => {
+            await inTime(runtime, message.hook, () => deliverHook(hooks, message));
+            await store.outbox.complete(message);
+          }),
+      );
+    },
+  };
+}
+
+/** Access that ends by itself, for users whom nobody is looking at already. */
+function accessSource({ store, sync, runtime }: WorkerOptions): Source {
+  const looking = new Set<string>();
+  return {
+    async take(limit) {
+      const due = await store.grants.listDue(runtime.billingNow(), limit + looking.size);
+      const users = due.filter((userId) => !looking.has(userId)).slice(0, limit);
+      for (const userId of users) looking.add(userId);
+      return users.map((userId) => async () => {
+        try {
+          await sync.access(userId);
+        } catch (error) {
+          runtime.log.warn({ error: String(error) }, "a user's access could not be decided again; it will be");
+        } finally {
+          looking.delete(userId);
+        }
+      });
+    },
+  };
+}
+
+async function inTime(runtime: Runtime, hook: string, act: () => Promise<void>): Promise<void> {
+  const watch = new AbortController();
+  const late = async (): Promise<void> => {
+    await runtime.sleep(HOOK_TIMEOUT_MS, watch.signal);
+    if (!watch.signal.aborted) throw new Error(`${hook} has not finished within ${HOOK_TIMEOUT_MS / 1000} seconds`);
+  };
+  try {
+    await Promise.race([act(), late()]);
+  } finally {
+    watch.abort();
+  }
 }
 
 async function syncEvent(sync: Sync, event: ClaimedEvent): Promise<void> {
@@ -138,10 +225,8 @@ async function work(
     await act();
   } catch (error) {
     if (error instanceof LeaseLostError) return;
-    // What is not ours (a bug, a hook that threw) may pass too; the number of attempts bounds it.
-    const retryable = error instanceof TollkeeperError ? error.retryable : true;
     const reason = String(error).slice(0, MAX_REASON_LENGTH);
-    const decision = decideRetry(claim.attempts, retryable, retry, runtime.random());
+    const decision = decideRetry(claim.attempts, failureOf(error), retry, runtime.random());
     const fields = { id: claim.eventId ?? claim.id, attempt: claim.attempts, reason };
     if (decision.kind === "retry") {
       runtime.log.warn({ ...fields, delayMs: decision.delayMs }, "work failed; it will be tried again");
@@ -153,6 +238,12 @@ async function work(
   } finally {
     heart.abort();
   }
+}
+
+/** What is not ours (a bug, a hook that threw) may pass; the number of attempts bounds it. */
+function failureOf(error: unknown): Failure {
+  if (!(error instanceof TollkeeperError)) return "unexpected";
+  return error.retryable ? "outage" : "refused";
 }
 
 /** Renews a claim until aborted, so that slow work is not taken for a dead worker's. */

@@ -45,8 +45,8 @@ function network(): Network {
   return state;
 }
 
-const authenticator = (issuer = network()) =>
-  createOidcAuthenticate({ issuer: ISSUER, audience: AUDIENCE, now: () => NOW, fetch: issuer.fetch });
+const authenticator = (issuer = network(), now = () => NOW) =>
+  createOidcAuthenticate({ issuer: ISSUER, audience: AUDIENCE, now, fetch: issuer.fetch });
 const requestWith = (authorization?: string) =>
   new Request("http://app.test/", authorization === undefined ? {} : { headers: { authorization } });
 
@@ -104,6 +104,10 @@ describe("a sign-in", () => {
         return token().setProtectedHeader({ alg: "HS256", kid: "rsa" }).sign(secret);
       },
     ],
+    [
+      "a token for logging out",
+      () => token().setProtectedHeader({ alg: "RS256", kid: "rsa", typ: "logout+jwt" }).sign(rsa.privateKey),
+    ],
     ["noise", async () => "abc.def.ghi"],
   ])("is refused for %s", async (_name, make) => {
     const authenticate = authenticator();
@@ -125,13 +129,15 @@ describe("a sign-in", () => {
   test("is unavailable, not refused, while the issuer's keys can't be reached", async () => {
     const issuer = network();
     issuer.down = true;
-    const authenticate = authenticator(issuer);
+    let now = NOW;
+    const authenticate = authenticator(issuer, () => now);
     const jwt = await signed(token());
     await expect(async () => authenticate(requestWith(`Bearer ${jwt}`))).rejects.toMatchObject({
       code: "sign_in_unavailable",
       status: 503,
     });
     issuer.down = false;
+    now += 6_000;
     expect(await authenticate(requestWith(`Bearer ${jwt}`))).toMatchObject({ id: "auth0|ada" });
   });
 
@@ -142,6 +148,18 @@ describe("a sign-in", () => {
     await authenticate(requestWith(`Bearer ${jwt}`));
     issuer.down = true;
     expect(await authenticate(requestWith(`Bearer ${jwt}`))).toMatchObject({ id: "auth0|ada" });
+  });
+
+  test.each([
+    ["while it is down", true],
+    ["at a cold start", false],
+  ])("leaves the issuer alone under a flood of worthless tokens %s", async (_name, down) => {
+    const issuer = network();
+    issuer.down = down;
+    const authenticate = authenticator(issuer);
+    const jwt = await token().setProtectedHeader({ alg: "RS256", kid: "rsa" }).sign(stranger.privateKey);
+    await Promise.allSettled(Array.from({ length: 50 }, async () => authenticate(requestWith(`Bearer ${jwt}`))));
+    expect(issuer.calls.length).toBeLessThanOrEqual(2);
   });
 
   test("does not fetch the keys again for a flood of unknown key ids", async () => {

@@ -219,6 +219,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
       {
         subscription: subscriptionRecord({ status: "past_due" }),
         latestInvoice: invoiceRecord({ status: "open", attempted: true }),
+        unpaidSince: invoiceRecord().createdAt,
         prices: [],
         products: [product],
         paymentMethod: card,

@@ -133,6 +133,74 @@ test("a delivery that failed is tried again by Stripe, and then it counts", asyn
   expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
 });
 
+test("an outage of days loses nothing: its events are worked off when Stripe answers again", async () => {
+  let down = true;
+  const world = await createWorld({
+    network: async (request, next) => {
+      if (down && request.method === "GET" && /\/v1\/(subscriptions|invoices)\/\w+_/.test(request.url))
+        throw new TypeError("fetch failed");
+      return next(request);
+    },
+  });
+  await world.subscribe("ada");
+  for (let hours = 0; hours < 48; hours++) await world.advance(3_600);
+  expect(await world.features("ada")).toEqual([]);
+  down = false;
+  await world.advance(20 * 60);
+  expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+});
+
+test("an event that is with the dead letters is accepted and worked off when it comes again", async () => {
+  let poisoned = true;
+  const { world, caught, deliver } = await catching({
+    network: async (request, next) => {
+      const response = await next(request);
+      if (!poisoned || request.method !== "GET" || !/\/v1\/(subscriptions|invoices)\/\w+_/.test(request.url))
+        return response;
+      const body = (await response.json()) as { status: string };
+      return Response.json({ ...body, status: "a status of the future" });
+    },
+  });
+  await world.subscribe("ada");
+  const completed = caught.findIndex((body) => JSON.stringify(body).includes("checkout.session.completed"));
+  await deliver(completed);
+  for (let tries = 0; tries < 20; tries++) await world.advance(600);
+  expect(world.log.some(({ message }) => message.includes("dead letters"))).toBe(true);
+  expect(await world.features("ada")).toEqual([]);
+  poisoned = false;
+  expect(await deliver(completed)).toBe(200);
+  await world.service.settle();
+  expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+});
+
+test("a hook that never answers holds up its own user, and nobody else, and not the end", async () => {
+  const world = await createWorld({
+    options: {
+      hooks: { onAccessGranted: ({ userId }) => (userId === "ada" ? new Promise(() => {}) : undefined) },
+      runtime: {
+        now: () => world.emulator.now(),
+        billingNow: () => world.emulator.now(),
+        sleep: (ms, signal) =>
+          new Promise((resolve) => {
+            // Polling, and the patience of the end, but not the hook's own time limit.
+            if (ms < 10_000) setTimeout(resolve, 1);
+            signal.addEventListener("abort", () => resolve());
+          }),
+      },
+    },
+  });
+  const service = world.replica({ runWorker: true });
+  await service.start();
+  for (const user of ["ada", "bob"]) {
+    const { body } = await world.call(user, "POST", "create-checkout-session", { plan: "premium", interval: "month" });
+    const page = `/v1/payment_pages/${String(body["sessionId"])}/confirm`;
+    await world.stripe("POST", page, { payment_method: "pm_card_visa" });
+  }
+  await world.emulator.settle();
+  await expect.poll(() => world.features("bob")).toEqual(["exports", "priority_support"]);
+  await service.stop();
+});
+
 test("work that fails for a while is retried; what never works goes to the dead letters and holds up nobody", async () => {
   let down = true;
   const world = await createWorld({
@@ -223,9 +291,10 @@ test("a hook that takes long is not given to another replica as long as its own 
       runtime: {
         now: () => world.emulator.now(),
         billingNow: () => world.emulator.now(),
-        sleep: (_ms, signal) =>
+        sleep: (ms, signal) =>
           new Promise((resolve) => {
-            heartbeats.push(resolve);
+            // The hook's own time limit is not what this is about.
+            if (ms < 5_000) heartbeats.push(resolve);
             signal.addEventListener("abort", () => resolve());
           }),
       },

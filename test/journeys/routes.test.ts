@@ -1,4 +1,6 @@
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
+import { freshDatabase } from "../support/databases.ts";
 import { createWorld } from "../support/world.ts";
 
 const USER_ROUTES = [
@@ -109,6 +111,7 @@ describe("the service", () => {
       400,
       "invalid_request",
     ],
+    ["half of an emoji", '{"comment":"bye \\ud83d"}', "application/json", 400, "invalid_request"],
     ["a polluted prototype", '{"__proto__":{"admin":true}}', "application/json", 400, "invalid_request"],
   ])("refuses %s", async (_name, body, type, status, code) => {
     const world = await createWorld({ pushPlans: false });
@@ -140,6 +143,50 @@ describe("the service", () => {
       );
     }
     expect((await world.call("ada", "GET", "subscriptions")).body["subscriptions"]).toMatchObject([{ cancelAt: null }]);
+  });
+
+  test("takes nothing that another site's form posts with the user's cookie, empty or not", async () => {
+    const world = await createWorld({
+      options: {
+        authenticate: () => ({ id: "ada", email: null, name: null }),
+      },
+    });
+    await world.subscribe("ada");
+    const cancel = (origin: string) =>
+      world.service.fetch(
+        new Request("http://app.test/stripe/cancel-subscription", {
+          method: "POST",
+          headers: { cookie: "session=ada", origin, "content-type": "application/x-www-form-urlencoded" },
+        }),
+      );
+    for (const origin of ["https://evil.example", "null"]) {
+      const refused = await cancel(origin);
+      expect(refused.status).toBe(403);
+      expect(await refused.json()).toMatchObject({ error: { code: "origin_not_allowed" } });
+    }
+    expect((await cancel("http://app.test")).status).toBe(200);
+  });
+
+  test("that could not start says so, accepts nothing, and logs why", async () => {
+    const world = await createWorld({ pushPlans: false });
+    const database = new DatabaseSync(world.databaseUrl.replace("file:", ""));
+    database.exec("insert into tollkeeper_migrations (name) values ('9999-newer')");
+    database.close();
+    const service = world.replica();
+    const webhook = new Request("http://app.test/stripe/webhook", { method: "POST", body: "{}" });
+    expect((await service.fetch(webhook)).status).toBe(503);
+    expect((await service.fetch(new Request("http://app.test/stripe/ready"))).status).toBe(503);
+    await expect(service.can("ada", "exports")).rejects.toThrow("9999-newer");
+    expect(world.log.at(-1)).toMatchObject({
+      level: "error",
+      message: expect.stringContaining("could not start") as string,
+    });
+  });
+
+  test("answers what the app asks it first, before any request", async () => {
+    const service = (await createWorld({ pushPlans: false })).replica({ databaseUrl: await freshDatabase("sqlite") });
+    expect(await service.can("ada", "exports")).toBe(false);
+    expect(await service.getEntitlements("ada")).toEqual([]);
   });
 
   test("lets pages of allowed origins call it, and no others", async () => {

@@ -74,6 +74,15 @@ describe("the handler for Node", () => {
     expect(await (await fetch(`${url}/`)).text()).toBe("the app's");
   });
 
+  test("under a path of a router leaves the router's other routes to it", async () => {
+    const world = await createWorld({ pushPlans: false, options: { basePath: "/api/stripe" } });
+    const api = express.Router().use(toNodeHandler(world.service));
+    api.get("/me", (_request, response) => void response.send("the app's"));
+    const url = await serve(express().use("/api", api));
+    expect((await fetch(`${url}/api/stripe/health`)).status).toBe(200);
+    expect(await (await fetch(`${url}/api/me`)).text()).toBe("the app's");
+  });
+
   test("answers 413 to a body that goes on past the limit, and reads no further", async () => {
     const world = await createWorld({ pushPlans: false });
     const url = new URL(await serve(toNodeHandler(world.service)));

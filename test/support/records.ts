@@ -61,6 +61,7 @@ export function stateOf(
   return {
     subscription: subscriptionRecord(subscription),
     latestInvoice: invoice && invoiceRecord(invoice),
+    unpaidSince: invoice?.status === "open" ? invoiceRecord(invoice).createdAt : null,
     prices: [
       {
         id: "price_1",

@@ -136,7 +136,9 @@ export async function createWorld(setup: WorldOptions = {}): Promise<World> {
     version: "test",
   });
   if (setup.pushPlans !== false)
-    await pushPlans(gateway, diffCatalog(PLANS, [], []), { newId: () => `push${String(++ids)}` });
+    await pushPlans(gateway, diffCatalog(setup.options?.plans ?? PLANS, [], []), {
+      newId: () => `push${String(++ids)}`,
+    });
 
   const settle = async (): Promise<void> => {
     await emulator.settle();

@@ -73,6 +73,16 @@ describe("access by status", () => {
     ["unpaid has no access", stateOf({ status: "unpaid" }), null],
     ["paused has no access", stateOf({ status: "paused" }), null],
     ["a date to cancel that has passed ends access before Stripe's event comes", stateOf({ cancelAt: NOW }), null],
+    [
+      "an upgrade that fails late in a paid period has its days of grace, too",
+      stateOf({ status: "past_due" }, { status: "open", payment: "failed", createdAt: NOW - 3_600_000 }),
+      { reason: "past_due_grace", until: NOW - 3_600_000 + 7 * DAY_MS },
+    ],
+    [
+      "grace does not begin again with the next unpaid period",
+      { ...stateOf({ status: "past_due" }, { status: "open" }), unpaidSince: NOW - 35 * DAY_MS },
+      null,
+    ],
   ])("%s", (_name, state, expected) => {
     expect(decide([state])).toMatchObject(
       expected === null ? [] : [{ feature: "exports", plan: "premium", ...expected }],

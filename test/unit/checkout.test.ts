@@ -31,7 +31,10 @@ describe("a checkout", () => {
   });
 
   test("continues the open session of the same intent", () => {
-    expect(decide([], { intent: INTENT, session: SESSION })).toEqual({ kind: "continue", session: SESSION });
+    expect(decide([], { intent: INTENT, session: SESSION, trialDays: 0 })).toEqual({
+      kind: "continue",
+      session: SESSION,
+    });
   });
 
   test.each([
@@ -39,11 +42,11 @@ describe("a checkout", () => {
     ["another interval", { ...INTENT, interval: "year" as const }],
     ["another way back", { ...INTENT, successUrl: "https://a.test/elsewhere" }],
   ])("replaces an open session for %s", (_name, intent) => {
-    expect(decide([], { intent, session: SESSION }).kind).toBe("replace");
+    expect(decide([], { intent, session: SESSION, trialDays: 0 }).kind).toBe("replace");
   });
 
   test.each(["expired", "complete"] as const)("starts anew after a session that is %s", (status) => {
-    expect(decide([], { intent: INTENT, session: { ...SESSION, status } }).kind).toBe("start");
+    expect(decide([], { intent: INTENT, session: { ...SESSION, status }, trialDays: 0 }).kind).toBe("start");
   });
 
   test.each(["active", "trialing", "past_due", "unpaid", "paused"] as const)(
@@ -67,8 +70,12 @@ describe("a checkout", () => {
 
 test("a trial is given once", () => {
   const price = { interval: "month" as const, amount: 900, currency: "usd", trialDays: 14 };
-  expect(trialDaysFor(price, [])).toBe(14);
-  expect(trialDaysFor(price, [stateOf({ status: "canceled", trialStart: 1 })])).toBe(0);
+  const other = { intent: INTENT, session: SESSION, trialDays: 7 };
+  expect(trialDaysFor(price, [], [])).toBe(14);
+  expect(trialDaysFor(price, [stateOf({ status: "canceled", trialStart: 1 })], [])).toBe(0);
+  expect(trialDaysFor(price, [], [other])).toBe(0);
+  expect(trialDaysFor(price, [], [{ ...other, session: { ...SESSION, status: "expired" } }])).toBe(14);
+  expect(trialDaysFor(price, [], [{ ...other, trialDays: 0 }])).toBe(14);
 });
 
 describe("a return URL", () => {

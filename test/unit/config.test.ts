@@ -83,6 +83,11 @@ describe("the start is refused", () => {
       { NODE_ENV: "production", AUTH_ISSUER: "http://id.example.com" },
       "in production: use https",
     ],
+    [
+      "with keys over http in production",
+      { NODE_ENV: "production", AUTH_JWKS_URI: "http://id.example.com/keys" },
+      "in production: use https",
+    ],
     ["with a database that is none", { DATABASE_URL: "mysql://x" }, "DATABASE_URL must be"],
   ])("%s", (_name, env, message) => {
     expect(() => resolve(env)).toThrow(ConfigError);

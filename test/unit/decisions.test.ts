@@ -56,7 +56,7 @@ describe("a retry", () => {
         fc.integer({ min: 1, max: 11 }),
         fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
         (attempt, random) => {
-          const decision = decideRetry(attempt, true, DEFAULT_RETRY_POLICY, random);
+          const decision = decideRetry(attempt, "unexpected", DEFAULT_RETRY_POLICY, random);
           if (decision.kind !== "retry") throw new Error("expected a retry");
           const full = Math.min(600_000, 1_000 * 2 ** (attempt - 1));
           expect(decision.delayMs).toBeGreaterThanOrEqual(full / 2);
@@ -67,11 +67,16 @@ describe("a retry", () => {
   });
 
   test("ends with the dead letters after the last attempt", () => {
-    expect(decideRetry(DEFAULT_RETRY_POLICY.maxAttempts, true, DEFAULT_RETRY_POLICY, 0)).toEqual({ kind: "dead" });
+    const last = DEFAULT_RETRY_POLICY.maxAttempts;
+    expect(decideRetry(last, "unexpected", DEFAULT_RETRY_POLICY, 0)).toEqual({ kind: "dead" });
+  });
+
+  test("goes on through an outage of any length, at the longest delay", () => {
+    expect(decideRetry(5_000, "outage", DEFAULT_RETRY_POLICY, 0.999)).toEqual({ kind: "retry", delayMs: 599_700 });
   });
 
   test("is not made of what can't succeed", () => {
-    expect(decideRetry(1, false, DEFAULT_RETRY_POLICY, 0)).toEqual({ kind: "dead" });
+    expect(decideRetry(1, "refused", DEFAULT_RETRY_POLICY, 0)).toEqual({ kind: "dead" });
   });
 });
 

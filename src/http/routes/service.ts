@@ -2,7 +2,7 @@
 import { createRoute } from "@hono/zod-openapi";
 import { ConfigAnswer, HealthAnswer } from "../../wire.ts";
 import type { HttpContext } from "../context.ts";
-import { answers, SECURITY_SCHEME, type App } from "../json-route.ts";
+import { answers, requireStart, SECURITY_SCHEME, type App } from "../json-route.ts";
 
 const config = createRoute({
   method: "get",
@@ -25,6 +25,7 @@ export function serviceRoutes(app: App, context: HttpContext): void {
   app.openapi(config, (c) => c.json(context.config, 200));
   app.openapi(health, (c) => c.json({ status: "ok" as const }, 200));
   app.openapi(ready, async (c) => {
+    await requireStart(context);
     await context.checkReady();
     return c.json({ status: "ok" as const }, 200);
   });

@@ -2,7 +2,7 @@
 import type { ReceiveResult } from "../../sync/receive-event.ts";
 import { WebhookAnswer } from "../../wire.ts";
 import type { HttpContext } from "../context.ts";
-import type { App } from "../json-route.ts";
+import { requireStart, type App } from "../json-route.ts";
 import { readBody } from "../read-body.ts";
 
 /** Stripe's largest events are a few hundred kilobytes. */
@@ -16,7 +16,8 @@ const STATUS: Record<ReceiveResult["status"], 200 | 400 | 503> = {
   unavailable: 503,
 };
 
-export function webhookRoute(app: App, { receiveEvent, runtime }: HttpContext): void {
+export function webhookRoute(app: App, context: HttpContext): void {
+  const { receiveEvent, runtime } = context;
   const content = { "application/json": { schema: WebhookAnswer } };
   app.openAPIRegistry.registerPath({
     method: "post",
@@ -32,6 +33,11 @@ export function webhookRoute(app: App, { receiveEvent, runtime }: HttpContext): 
   app.post("/webhook", async (c) => {
     const body = await readBody(c.req.raw, MAX_WEBHOOK_BYTES);
     if (body.kind === "ok") {
+      const started = await requireStart(context).then(
+        () => true,
+        () => false,
+      );
+      if (!started) return c.json({ status: "unavailable", reason: "store_unavailable" }, STATUS.unavailable);
       const result = await receiveEvent(body.bytes, c.req.header("stripe-signature") ?? null);
       return c.json(result, STATUS[result.status]);
     }

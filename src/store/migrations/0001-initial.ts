@@ -28,6 +28,7 @@ export const initial: MigrationStep = {
         attempted integer not null, attempt_count integer not null, next_payment_attempt_at bigint,
         hosted_invoice_url text, created_at bigint not null, payment text not null, failure_message text,
         primary key (mode, id))`,
+      `create index invoices_to_pay on invoices (mode, subscription_id) where status = 'open'`,
       `create table payment_methods (mode text not null, id text not null, customer_id text, type text not null,
         brand text, last4 text, exp_month integer, exp_year integer, primary key (mode, id))`,
       `create table products (mode text not null, id text not null, name text not null, active integer not null,
