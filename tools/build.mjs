@@ -1,9 +1,12 @@
 // Builds what is published: dist/ with the server's modules, the browser's bundles and all types.
-import { rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { run } from "./steps.mjs";
 
-rmSync(fileURLToPath(new URL("../dist", import.meta.url)), { recursive: true, force: true });
+const path = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
+
+rmSync(path("dist"), { recursive: true, force: true });
 await run("tsc", ["-p", "tsconfig.build.json"]);
 await run("tsc", ["-p", "tsconfig.browser.build.json"]);
+cpSync(path("src/emulator/schema"), path("dist/emulator/schema"), { recursive: true });
 await run("node", ["tools/build-browser.mjs"]);

@@ -1,16 +1,21 @@
 /** What every API request goes through: key, faults, idempotency, parameters, expansion, and Stripe's error bodies. */
+import { expand as expandObject } from "./expand.ts";
 import { Hono, type Context } from "hono";
 import type { z } from "zod";
+import { problemsOfAnswer } from "./core/check-answer.ts";
 import { ApiError } from "./core/errors.ts";
-import { expand as expandObject } from "./core/expand.ts";
+
 import { takeFault, type Fault } from "./core/faults.ts";
 import { parseForm, type FormValue } from "./core/form.ts";
-import { storeAnswer, storedAnswer } from "./core/idempotency.ts";
+import { inFlight, storeAnswer, storedAnswer } from "./core/idempotency.ts";
+import { sortParams, type UsedParams } from "./core/known-params.ts";
 import { parseParams } from "./core/params.ts";
-import { API_VERSION, newId, type World } from "./core/world.ts";
+import { usedParamsOf } from "./core/used-params.ts";
+import { API_VERSION, find, focus, lookUp, newId, type World } from "./core/world.ts";
 import type { Engine } from "./engine.ts";
 
-type Handler<Schema extends z.ZodType> = (world: World, params: z.output<Schema>, id: string) => object;
+/** `id` and `child` are the path's; absent ones are empty. */
+type Handler<Schema extends z.ZodType> = (world: World, params: z.output<Schema>, id: string, child: string) => object;
 type AddRoute = <Schema extends z.ZodType>(path: string, schema: Schema, handler: Handler<Schema>) => void;
 
 export interface Api {
@@ -20,6 +25,17 @@ export interface Api {
   /** Without a secret key, as the checkout page calls it. */
   publicPost: AddRoute;
   app: Hono;
+  /** Every route with what it uses, for the report on fidelity. */
+  routes: { method: Method; path: string; uses: UsedParams }[];
+}
+
+type Method = "GET" | "POST" | "DELETE";
+
+export interface ApiOptions {
+  /** Whether each answer is compared with the SDK's types; one that differs is a 500 that says where. */
+  checkAnswers: boolean;
+  /** Told of each parameter that was taken and ignored, once per parameter. */
+  onIgnored: (operation: string, param: string) => void;
 }
 
 interface Answer {
@@ -29,129 +45,206 @@ interface Answer {
   replayed: boolean;
 }
 
-const MAX_BODY_BYTES = 1_048_576;
-const KEY = /^(sk|rk)_test_\w+$/;
+interface Route {
+  method: Method;
+  path: string;
+  access: "secret" | "public";
+  act: (world: World, params: Record<string, FormValue>, id: string, child: string) => object;
+}
 
-export function createApi(engine: Engine): Api {
+const MAX_BODY_BYTES = 1_048_576;
+const KEY = /^(?:sk|rk|pk)_test_(\w+)$/;
+
+export function createApi(engine: Engine, options: ApiOptions): Api {
   const app = new Hono();
-  const route =
-    (method: "GET" | "POST" | "DELETE", access: "secret" | "public"): AddRoute =>
+  const routes: Api["routes"] = [];
+  const inProgress = new Set<string>();
+  const add =
+    (method: Method, access: Route["access"]): AddRoute =>
     (path, schema, handler) => {
-      app.on(method, path, (c) =>
-        respond(engine, c, access, (world, params) => {
-          const parsed = parseParams(schema, params);
-          const result = handler(world, parsed, c.req.param("id") ?? "");
-          return expandObject(world, result, (parsed as { expand?: string[] }).expand);
-        }),
-      );
+      const uses = usedParamsOf(schema) ?? new Map();
+      routes.push({ method, path, uses });
+      const act: Route["act"] = (world, params, id, child) => {
+        const { used, ignored } = sortParams(method, path, params, uses);
+        for (const param of ignored) noteIgnored(world, options, `${method} ${path}`, param);
+        const parsed = parseParams(schema, used);
+        const result = expandObject(
+          world,
+          handler(world, parsed, id, child),
+          (used as { expand?: string[] }).expand ?? [],
+        );
+        if (options.checkAnswers) checkAnswer(method, path, result);
+        return result;
+      };
+      app.on(method, path, (c) => respond(engine, c, { method, path, access, act }, inProgress));
     };
-  const api: Api = {
+  return {
     app,
-    get: route("GET", "secret"),
-    post: route("POST", "secret"),
-    delete: route("DELETE", "secret"),
-    publicPost: route("POST", "public"),
+    routes,
+    get: add("GET", "secret"),
+    post: add("POST", "secret"),
+    delete: add("DELETE", "secret"),
+    publicPost: add("POST", "public"),
   };
-  return api;
 }
 
 /** Everything else that Stripe has is refused loudly, never answered with an invention. */
 export function refuseTheRest({ app }: Api, engine: Engine): void {
-  app.all("/v1/*", (c) =>
-    respond(engine, c, "secret", () => {
-      throw new ApiError(`This emulator does not have ${c.req.method} ${c.req.path} yet.`, {
-        status: 501,
-        type: "api_error",
-      });
-    }),
-  );
+  app.all("/v1/*", (c) => {
+    const act = (): object => {
+      throw new ApiError(
+        `Unrecognized request URL (${c.req.method}: ${c.req.path}), or one that this emulator does not have.`,
+        {
+          status: 501,
+          type: "api_error",
+        },
+      );
+    };
+    return respond(engine, c, { method: c.req.method as Method, path: c.req.path, access: "secret", act }, new Set());
+  });
 }
 
-type Act = (world: World, params: Record<string, FormValue>) => object;
+function noteIgnored({ account }: World, { onIgnored }: ApiOptions, operation: string, param: string): void {
+  const name = `${operation} ${param.replaceAll(/\[\d+\]/g, "[]")}`;
+  const count = account.ignored.get(name) ?? 0;
+  account.ignored.set(name, count + 1);
+  if (count === 0) onIgnored(operation, param);
+}
 
-async function respond(engine: Engine, c: Context, access: "secret" | "public", act: Act): Promise<Response> {
-  const { world } = engine;
+function checkAnswer(method: string, path: string, result: object): void {
+  const problems = problemsOfAnswer(method, path, result);
+  if (problems.length > 0)
+    throw new Error(`the answer to ${method} ${path} is not as the SDK's types say: ${problems.join("; ")}`);
+}
+
+async function respond(engine: Engine, c: Context, route: Route, inProgress: Set<string>): Promise<Response> {
   engine.catchUp();
   const text = await readText(c);
-  const fault = takeFault(world.state, c.req.method, c.req.path);
-  if (fault?.when === "before") return failWith(world, fault);
-  const answer = answerRequest(engine, c, access, text, act);
-  if (fault) return failWith(world, fault);
+  const key = c.req.method === "POST" ? (c.req.header("idempotency-key") ?? null) : null;
+  const request = { method: c.req.method, path: c.req.path, text: `${c.req.url} ${text ?? ""}`, key };
+  const fault = takeFault(engine.state, request);
+  if (key === null || fault === null) return work(engine, c, route, { text, key, fault });
+  if (inProgress.has(key)) return toResponse(c, errorAnswer(engine, inFlight(key)));
+  inProgress.add(key);
+  try {
+    return await work(engine, c, route, { text, key, fault });
+  } finally {
+    inProgress.delete(key);
+  }
+}
+
+interface Work {
+  text: string | null;
+  key: string | null;
+  fault: Fault | null;
+}
+
+async function work(engine: Engine, c: Context, route: Route, { text, key, fault }: Work): Promise<Response> {
+  const failing = fault !== null && fault.answer !== "stale" && fault.answer !== "decline" ? fault : null;
+  if (failing?.when === "before") return failWith(engine, failing);
+  const answer = answerRequest(engine, c, route, { text, key, fault });
+  if (failing) return failWith(engine, failing, answer);
   if (c.req.method !== "GET") void engine.deliverDue();
   return toResponse(c, answer);
 }
 
-function answerRequest(engine: Engine, c: Context, access: "secret" | "public", text: string | null, act: Act): Answer {
-  const { world } = engine;
-  const requestId = newId(world, "req", 14);
-  const key = c.req.method === "POST" ? (c.req.header("idempotency-key") ?? null) : null;
+function answerRequest(engine: Engine, c: Context, route: Route, { text, key, fault }: Work): Answer {
+  let world: World | null = null;
+  const requestId = newId({ state: engine.state } as World, "req", 14);
   const request = { method: c.req.method, path: c.req.path, params: text ?? "" };
   try {
-    if (access === "secret") authenticate(c);
+    world = route.access === "secret" ? engine.worldOf(accountOfKey(c)) : publicWorld(engine, c.req.param("id") ?? "");
     if (text === null) throw new ApiError("The request body is too large.", { status: 413 });
     const stored = key === null ? null : storedAnswer(world, key, request);
     if (stored) return { ...stored, replayed: true };
     world.request = { id: requestId, idempotencyKey: key };
-    const body = JSON.stringify(act(world, readParams(c, text)), null, 2);
+    const params = readParams(c, text);
+    focusOn(world, c.req.param("id") ?? "", params);
+    world.staleSeconds = fault?.answer === "stale" ? fault.seconds : 0;
+    world.declineWith = fault?.answer === "decline" ? fault.code : null;
+    const body = JSON.stringify(route.act(world, params, c.req.param("id") ?? "", c.req.param("child") ?? ""), null, 2);
     const answer = { status: 200, body, requestId };
-    if (key !== null) storeAnswer(world, key, { ...request, ...answer, storedAt: world.state.now });
+    if (key !== null) storeAnswer(world, key, { ...request, ...answer, storedAt: engine.state.now });
     return { ...answer, replayed: false };
   } catch (error) {
-    return failure(engine, error, key, request, requestId);
+    const answer = { ...errorAnswer(engine, error), requestId };
+    // What was refused before it began is not kept; a decline or a 500 is.
+    if (world !== null && key !== null && (answer.status === 402 || answer.status >= 500))
+      storeAnswer(world, key, { ...request, ...answer, storedAt: engine.state.now });
+    return answer;
   } finally {
     if (c.req.method !== "GET") engine.changed();
   }
 }
 
-function failure(
-  { world }: Engine,
-  error: unknown,
-  key: string | null,
-  request: { method: string; path: string; params: string },
-  requestId: string,
-): Answer {
+/** Things happen in the time of the test clock that the object, or the customer it is for, lives on. */
+function focusOn(world: World, id: string, params: Record<string, FormValue>): void {
+  const clock = params["test_clock"];
+  if (typeof clock === "string") return focus(world, { test_clock: clock });
+  const named = ["customer", "subscription", "invoice", "payment_intent", "charge", "from_subscription"]
+    .map((name) => params[name])
+    .find((value) => typeof value === "string");
+  focus(
+    world,
+    lookUp(world, id) ?? (typeof named === "string" ? (find(world, "customer", named) ?? lookUp(world, named)) : null),
+  );
+}
+
+function errorAnswer(engine: Engine, error: unknown): Answer {
   const known =
     error instanceof ApiError
       ? error
       : new ApiError(
           `The emulator failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-          {
-            status: 500,
-            type: "api_error",
-          },
+          { status: 500, type: "api_error" },
         );
-  const answer = { status: known.status, body: JSON.stringify(known.toBody(requestId), null, 2), requestId };
-  // What was refused before it began is not kept; a decline or a 500 is.
-  if (key !== null && (known.status === 402 || known.status >= 500))
-    storeAnswer(world, key, { ...request, ...answer, storedAt: world.state.now });
-  return { ...answer, replayed: false };
+  const requestId = newId({ state: engine.state } as World, "req", 14);
+  return { status: known.status, body: JSON.stringify(known.toBody(requestId), null, 2), requestId, replayed: false };
 }
 
-function authenticate(c: Context): void {
+function publicWorld(engine: Engine, id: string): World {
+  const world = engine.worldWith(id);
+  if (!world)
+    throw new ApiError(`No such payment page: '${id}'`, { status: 404, code: "resource_missing", param: "id" });
+  return world;
+}
+
+/** Keys separate accounts: whatever follows `sk_test_` names one. */
+function accountOfKey(c: Context): string {
   const header = c.req.header("authorization") ?? "";
   const bearer = /^Bearer (.+)$/.exec(header)?.[1];
   const basic = /^Basic (.+)$/.exec(header)?.[1];
   const key = bearer ?? (basic && Buffer.from(basic, "base64").toString("utf8").split(":")[0]);
   if (!key)
     throw new ApiError(
-      "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
+      "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details, or we can help at https://support.stripe.com/.",
       { status: 401 },
     );
-  if (!KEY.test(key)) {
+  const account = KEY.exec(key)?.[1];
+  if (account === undefined) {
     const shown = `${key.slice(0, 8)}${"*".repeat(8)}${key.slice(-4)}`;
     throw new ApiError(`Invalid API Key provided: ${shown}`, { status: 401 });
   }
+  if (key.startsWith("pk_"))
+    throw new ApiError(
+      "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list of your API keys at https://dashboard.stripe.com/account/apikeys.",
+      { status: 401, code: "secret_key_required" },
+    );
+  return account;
 }
 
 /** Null where it is longer than Stripe takes. */
 async function readText(c: Context): Promise<string | null> {
   if (c.req.method === "GET") return "";
+  if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES) return null;
   const text = await c.req.text();
   return text.length > MAX_BODY_BYTES ? null : text;
 }
 
 function readParams(c: Context, text: string): Record<string, FormValue> {
-  const query = parseForm(new URL(c.req.url).search.slice(1));
+  const { url } = c.req;
+  const question = url.indexOf("?");
+  const query = question < 0 ? {} : parseForm(url.slice(question + 1));
   if (!/json/.test(c.req.header("content-type") ?? "")) return { ...query, ...parseForm(text) };
   try {
     return { ...query, ...(JSON.parse(text || "{}") as Record<string, FormValue>) };
@@ -160,17 +253,36 @@ function readParams(c: Context, text: string): Record<string, FormValue> {
   }
 }
 
-function failWith(world: World, { answer }: Fault): Response {
+const LOCK_TIMEOUT =
+  "This object cannot be accessed right now because another API request or Stripe process is currently accessing it. If you see this error intermittently, retry the request. If you see this error frequently and are making multiple concurrent requests to a single object, make your requests serially or at a lower rate.";
+const NEVER_MS = 2_147_483_647;
+
+async function failWith(engine: Engine, { answer }: Fault, made?: Answer): Promise<Response> {
   // What a client's fetch does when the connection breaks.
   if (answer === "reset") throw new ConnectionReset();
-  const type = answer >= 500 ? "api_error" : "invalid_request_error";
-  const requestId = newId(world, "req", 14);
-  const error = new ApiError("This failure was asked for.", { status: answer, type });
-  return new Response(JSON.stringify(error.toBody(requestId)), {
-    status: answer,
-    headers: { "content-type": "application/json", "request-id": requestId },
-  });
+  if (answer === "timeout") await new Promise((resolve) => setTimeout(resolve, NEVER_MS).unref());
+  if (answer === "cut")
+    return new Response((made?.body ?? '{"object": "cu').slice(0, 12), { status: 200, headers: JSON_TYPE });
+  const status = answer === "lock_timeout" ? 429 : Number(answer);
+  const error =
+    answer === "lock_timeout"
+      ? new ApiError(LOCK_TIMEOUT, { status, code: "lock_timeout" })
+      : new ApiError(status === 429 ? "Request rate limit exceeded." : "This failure was asked for.", {
+          status,
+          type: status >= 500 ? "api_error" : "invalid_request_error",
+          ...(status === 429 && { code: "rate_limit" }),
+        });
+  const requestId = newId({ state: engine.state } as World, "req", 14);
+  const headers = new Headers({ ...JSON_TYPE, "request-id": requestId });
+  if (status === 429) {
+    headers.set("stripe-should-retry", "true");
+    headers.set("retry-after", "1");
+    headers.set("stripe-rate-limited-reason", answer === "lock_timeout" ? "resource-specific" : "global-rate");
+  }
+  return new Response(JSON.stringify(error.toBody(requestId)), { status, headers });
 }
+
+const JSON_TYPE = { "content-type": "application/json" };
 
 /** Breaks the connection in place of an answer. */
 export class ConnectionReset extends TypeError {
@@ -182,16 +294,16 @@ export class ConnectionReset extends TypeError {
 
 function toResponse(c: Context, { status, body, requestId, replayed }: Answer): Response {
   const key = c.req.header("idempotency-key");
-  const headers = new Headers({
-    "content-type": "application/json",
+  const headers: Record<string, string> = {
+    ...JSON_TYPE,
     "request-id": requestId,
     "stripe-version": c.req.header("stripe-version") ?? API_VERSION,
-  });
+  };
   if (c.req.method === "POST") {
-    if (key) headers.set("idempotency-key", key);
-    headers.set("original-request", requestId);
-    headers.set("stripe-should-retry", "false");
-    if (replayed) headers.set("idempotent-replayed", "true");
+    if (key) headers["idempotency-key"] = key;
+    headers["original-request"] = requestId;
+    headers["stripe-should-retry"] = "false";
+    if (replayed) headers["idempotent-replayed"] = "true";
   }
   return new Response(body, { status, headers });
 }

@@ -1,52 +1,93 @@
 /** Makes time pass: does what is due, in order, and carries events to their endpoints. */
-import { expireCheckout } from "./billing/checkout.ts";
-import { collect, end, expireIncomplete, renew, retryCollection } from "./billing/subscriptions.ts";
-import { subscriptionOf } from "./billing/invoices.ts";
-import { deliver, emit, type DeliveryNetwork } from "./core/events.ts";
-import { nextTimer, removeTimer, type Timer, type TimerKind } from "./core/timers.ts";
-import { find, type World } from "./core/world.ts";
+import { runClock, runTimer } from "./billing/due.ts";
+import { deliver, reopen, type DeliveryNetwork } from "./core/deliveries.ts";
+import { takeReordering } from "./core/faults.ts";
+import { inOrder } from "./core/order.ts";
+import { clearTimer, nextDelivery, nextTimer, takeTimer, type Timer } from "./core/timers.ts";
+import { accountOf, copy, focus, lookUp, type Account, type State, type World } from "./core/world.ts";
 
 export interface EngineOptions {
-  world: World;
+  state: State;
+  baseUrl: string;
   network: DeliveryNetwork;
   /** Whether virtual time goes on by itself, or moves only by `advance`. */
   clock: "running" | "still";
-  /** Called after every change, before anybody is told of it. */
+  /** Called for each account when it is new. */
+  onAccount: (world: World) => void;
+  /** Called after every change. */
   onChange: () => void;
 }
 
+/** Where `advance` stops early. */
+export interface StopAt {
+  /** An event's type. */
+  event: string;
+  when: "before" | "after";
+}
+
 export interface Engine {
-  world: World;
+  /** Replaced when a snapshot is restored. */
+  state: State;
+  /** The world of an API key's account. */
+  worldOf(accountId: string): World;
+  /** The world of the account that has this object, in the object's time; null where nobody has it. */
+  worldWith(id: string): World | null;
   now(): number;
   /** Does what has become due by itself since the last look. */
   catchUp(): void;
   /** Moves time on, doing all due work step by step, deliveries included. */
-  advance(seconds: number): Promise<number>;
+  advance(seconds: number, stopAt?: StopAt): Promise<number>;
   /** Delivers what is due now. */
   deliverDue(): Promise<void>;
+  /** Delivers one now, again where it was delivered before; false where there is none of that id. */
+  deliverNow(id: string): Promise<boolean>;
+  /** Whether deliveries wait to be asked for; and the number of the order in which due ones go, null for as they came. */
+  deliveries: { held: boolean; order: number | null };
   changed(): void;
 }
 
 const DELIVERIES_AT_ONCE = 16;
 
-export function createEngine({ world, network, clock, onChange }: EngineOptions): Engine {
+export function createEngine(options: EngineOptions): Engine {
+  const { network, clock, onChange } = options;
   const wallSeconds = () => Math.floor(network.wallNow() / 1000);
   let delivering: Promise<void> | null = null;
   let advancing: Promise<unknown> = Promise.resolve();
 
+  const worldIn = (account: Account): World => ({
+    state: engine.state,
+    account,
+    clock: null,
+    baseUrl: options.baseUrl,
+    request: { id: null, idempotencyKey: null },
+  });
+
+  const worldOf = (accountId: string): World => {
+    const isNew = !engine.state.accounts.has(accountId);
+    const world = worldIn(accountOf(engine.state, accountId));
+    if (isNew) options.onAccount(world);
+    return world;
+  };
+
+  const worlds = (): World[] => [...engine.state.accounts.values()].map(worldIn);
+
   const catchUp = (): void => {
     if (clock === "still") return;
-    const target = wallSeconds() + world.state.aheadSeconds;
-    for (let timer = nextTimer(world, target, "billing"); timer; timer = nextTimer(world, target, "billing"))
-      runTimer(world, timer, onChange);
-    world.state.now = Math.max(world.state.now, target);
+    const target = wallSeconds() + engine.state.aheadSeconds;
+    let done = 0;
+    for (const world of worlds()) done += runClock(world, "", target);
+    engine.state.now = Math.max(engine.state.now, target);
+    if (done > 0) onChange();
   };
 
   const deliverAll = async (): Promise<void> => {
-    for (;;) {
-      const batch = takeDeliveries(world);
+    while (!engine.deliveries.held) {
+      const batch = takeDeliveries(engine, worlds());
       if (batch.length === 0) return;
-      await Promise.all(batch.map((id) => deliver(world, network, id)));
+      for (let start = 0; start < batch.length; start += DELIVERIES_AT_ONCE)
+        await Promise.all(
+          batch.slice(start, start + DELIVERIES_AT_ONCE).map(({ world, id }) => deliver(world, network, id)),
+        );
       onChange();
     }
   };
@@ -58,95 +99,115 @@ export function createEngine({ world, network, clock, onChange }: EngineOptions)
     await delivering;
   };
 
-  const advance = async (seconds: number): Promise<number> => {
+  const advance = async (seconds: number, stopAt?: StopAt): Promise<number> => {
     catchUp();
-    const target = world.state.now + seconds;
+    const target = engine.state.now + seconds;
     await deliverDue();
     for (;;) {
-      const billing = nextTimer(world, target, "billing");
-      const delivery = nextTimer(world, target, "deliveries");
-      if (!billing && !delivery) break;
-      if (delivery && (!billing || delivery.at <= billing.at)) {
-        moveTo(world, delivery.at);
+      const billing = earliest(worlds(), (world) => nextTimer(world.account.timers, "", target));
+      const delivery = engine.deliveries.held
+        ? null
+        : earliest(worlds(), (world) => nextDelivery(world.account.timers, target));
+      if (delivery && (!billing || delivery.timer.at <= billing.timer.at)) {
+        moveTo(engine.state, delivery.timer.at);
         await deliverDue();
-      } else if (billing) runTimer(world, billing, onChange);
+        continue;
+      }
+      if (!billing) break;
+      if (stopAt?.when === "before" && emitsInFork(billing, stopAt.event)) return stopped(engine, onChange);
+      const known = billing.world.account.tables.event.size;
+      runTimer(billing.world, billing.timer, "");
+      if (stopAt?.when === "after" && emittedSince(billing.world, known, stopAt.event))
+        return stopped(engine, onChange);
     }
-    moveTo(world, target);
-    if (clock === "running") world.state.aheadSeconds = target - wallSeconds();
-    onChange();
-    return world.state.now;
+    moveTo(engine.state, target);
+    return stopped(engine, onChange);
   };
 
-  return {
-    world,
+  /** Keeps a running clock as far ahead of the wall's as it has come. */
+  const stopped = (stoppedEngine: Engine, tell: () => void): number => {
+    if (clock === "running") stoppedEngine.state.aheadSeconds = stoppedEngine.state.now - wallSeconds();
+    tell();
+    return stoppedEngine.state.now;
+  };
+
+  const engine: Engine = {
+    state: options.state,
+    worldOf,
+    worldWith(id) {
+      const world = worlds().find((candidate) => lookUp(candidate, id) !== undefined);
+      if (!world) return null;
+      focus(world, lookUp(world, id));
+      return world;
+    },
     now() {
       catchUp();
-      return world.state.now;
+      return engine.state.now;
     },
     catchUp,
     deliverDue,
+    async deliverNow(id) {
+      const world = worlds().find(({ account }) => account.deliveries.has(id));
+      if (!world) return false;
+      clearTimer(world, "delivery", id);
+      reopen(world, id);
+      await deliver(world, network, id);
+      onChange();
+      return true;
+    },
+    deliveries: { held: false, order: null },
     changed: onChange,
-    advance(seconds) {
-      const mine = advancing.then(() => advance(seconds));
+    advance(seconds, stopAt) {
+      const mine = advancing.then(() => advance(seconds, stopAt));
       advancing = mine.catch(() => {});
       return mine;
     },
   };
+  return engine;
 }
 
-function takeDeliveries(world: World): string[] {
-  const ids: string[] = [];
-  while (ids.length < DELIVERIES_AT_ONCE) {
-    const timer = nextTimer(world, world.state.now, "deliveries");
-    if (!timer) break;
-    removeTimer(world, timer);
-    ids.push(timer.id);
+interface Due {
+  world: World;
+  timer: Timer;
+}
+
+function earliest(worlds: readonly World[], next: (world: World) => Timer | null): Due | null {
+  let first: Due | null = null;
+  for (const world of worlds) {
+    const timer = next(world);
+    if (!timer) continue;
+    if (!first || timer.at < first.timer.at || (timer.at === first.timer.at && timer.order < first.timer.order))
+      first = { world, timer };
   }
-  return ids;
+  return first;
 }
 
-function moveTo(world: World, at: number): void {
-  world.state.now = Math.max(world.state.now, at);
+/** Takes all deliveries that are due, in the order they are to go. */
+function takeDeliveries({ state, deliveries }: Engine, worlds: readonly World[]): { world: World; id: string }[] {
+  const due: { world: World; id: string }[] = [];
+  for (;;) {
+    const next = earliest(worlds, (world) => nextDelivery(world.account.timers, state.now));
+    if (!next) break;
+    takeTimer(next.world.account.timers, next.timer, null);
+    due.push({ world: next.world, id: next.timer.id });
+  }
+  if (deliveries.order !== null) return inOrder(due, deliveries.order);
+  return due.length > 1 && takeReordering(state) ? due.toReversed() : due;
 }
 
-function runTimer(world: World, timer: Timer, onChange: () => void): void {
-  removeTimer(world, timer);
-  moveTo(world, timer.at);
-  world.request = { id: null, idempotencyKey: null };
-  EFFECTS[timer.kind](world, timer.id);
-  onChange();
+function moveTo(state: State, at: number): void {
+  state.now = Math.max(state.now, at);
 }
 
-const EFFECTS: Record<TimerKind, (world: World, id: string) => void> = {
-  session_expires: (world, id) => withRow(world, "checkout.session", id, (session) => expireCheckout(world, session)),
-  period_ends: (world, id) => withRow(world, "subscription", id, (subscription) => renew(world, subscription)),
-  cancels: (world, id) =>
-    withRow(world, "subscription", id, (subscription) => end(world, subscription, "cancellation_requested")),
-  trial_will_end: (world, id) =>
-    withRow(world, "subscription", id, (subscription) => {
-      if (subscription.status === "trialing") emit(world, "customer.subscription.trial_will_end", subscription);
-    }),
-  incomplete_expires: (world, id) =>
-    withRow(world, "subscription", id, (subscription) => expireIncomplete(world, subscription)),
-  invoice_finalizes: (world, id) =>
-    withRow(world, "invoice", id, (invoice) => {
-      const subscription = subscriptionOf(world, invoice);
-      if (subscription) collect(world, invoice, subscription);
-    }),
-  invoice_retries: (world, id) =>
-    withRow(world, "invoice", id, (invoice) => {
-      const subscription = subscriptionOf(world, invoice);
-      if (subscription) retryCollection(world, invoice, subscription);
-    }),
-  delivery: () => {},
-};
+/** Tries the step on a copy of the account, to see what it would tell. */
+function emitsInFork({ world, timer }: Due, event: string): boolean {
+  const account = copy(world.account);
+  const trial: World = { ...world, account, state: { ...world.state, accounts: new Map([[account.id, account]]) } };
+  const known = account.tables.event.size;
+  runTimer(trial, timer, "");
+  return emittedSince(trial, known, event);
+}
 
-function withRow<Name extends "checkout.session" | "subscription" | "invoice">(
-  world: World,
-  table: Name,
-  id: string,
-  act: (row: NonNullable<ReturnType<typeof find<Name>>>) => void,
-): void {
-  const row = find(world, table, id);
-  if (row) act(row);
+function emittedSince(world: World, known: number, type: string): boolean {
+  return [...world.account.tables.event.values()].slice(known).some((event) => event.type === type);
 }

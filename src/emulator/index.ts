@@ -1,33 +1,21 @@
 /** A local Stripe for subscription billing: the API, its pages, its webhooks and a clock that can be moved. */
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { ConnectionReset, createApi, refuseTheRest } from "./api.ts";
 import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/events.ts";
-import { copy, deserialize, newState, serialize, type State, type World } from "./core/world.ts";
-import { createEngine } from "./engine.ts";
-import { challengePage } from "./pages/challenge.ts";
-import { checkoutPage } from "./pages/checkout.ts";
-import { invoicePage } from "./pages/invoice.ts";
+import { copy, deserialize, fork, newState, serialize, type State } from "./core/world.ts";
+import { createEngine, type StopAt } from "./engine.ts";
+import { PAGES } from "./pages/index.ts";
 import { STYLE } from "./pages/layout.ts";
-import { portalPage } from "./pages/portal.ts";
-import { viewerPage } from "./pages/viewer.ts";
-import { checkoutSessionRoutes } from "./resources/checkout-sessions.ts";
-import { customerRoutes } from "./resources/customers.ts";
-import { eventRoutes } from "./resources/events.ts";
-import { invoiceRoutes } from "./resources/invoices.ts";
-import { paymentMethodRoutes } from "./resources/payment-methods.ts";
-import { portalSessionRoutes } from "./resources/portal-sessions.ts";
-import { priceRoutes } from "./resources/prices.ts";
-import { productRoutes } from "./resources/products.ts";
-import { subscriptionRoutes } from "./resources/subscriptions.ts";
-import { addEndpoint, webhookEndpointRoutes, type EndpointInput } from "./resources/webhook-endpoints.ts";
+import { RESOURCES } from "./resources/index.ts";
+import { addEndpoint, type EndpointInput } from "./resources/webhook-endpoints.ts";
 
 export interface EmulatorOptions {
   /** Where its pages are reached. Default http://127.0.0.1:12111. */
   baseUrl?: string | undefined;
-  /** Where events are delivered. Default nowhere. */
+  /** Where events of every account are delivered. Default nowhere. */
   webhooks?: readonly EndpointInput[] | undefined;
   /** Decides every id. Default 1. */
   seed?: number | undefined;
@@ -41,6 +29,10 @@ export interface EmulatorOptions {
   wallNow?: (() => number) | undefined;
   /** A file that keeps the state over restarts. Default: memory only. */
   stateFile?: string | undefined;
+  /** Compares each answer with the SDK's types, and answers 500 where they differ. Default false. */
+  checkAnswers?: boolean | undefined;
+  /** Told once of each parameter that is taken and ignored. Default: nobody. */
+  onIgnored?: ((operation: string, param: string) => void) | undefined;
 }
 
 export interface Emulator {
@@ -48,13 +40,24 @@ export interface Emulator {
   fetch: (request: Request) => Promise<Response>;
   /** Virtual time, epoch milliseconds. */
   now(): number;
-  /** Moves time on and does all due work, deliveries included; answers the new time in epoch milliseconds. */
-  advance(seconds: number): Promise<number>;
+  /**
+   * Moves time on and does all due work, deliveries included; answers the new time in epoch milliseconds. With `stopAt`
+   * it ends early, before or after the step that tells of an event.
+   */
+  advance(seconds: number, stopAt?: StopAt): Promise<number>;
   /** Waits until everything due now is delivered. */
   settle(): Promise<void>;
   /** Every delivery with its attempts, oldest first. */
   deliveries(): Delivery[];
+  /** Everything the emulator knows; a value of your own. */
+  snapshot(): State;
+  /** Goes back to a snapshot. */
+  restore(snapshot: State): void;
+  /** Another emulator that goes on from here, apart from this one. */
+  fork(options?: Pick<EmulatorOptions, "fetch">): Emulator;
 }
+
+export type { State, StopAt };
 
 const DEFAULT_BASE_URL = "http://127.0.0.1:12111";
 
@@ -69,50 +72,54 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const wallNow = options.wallNow ?? Date.now;
   const startAt = () => Math.floor((options.startAt ?? wallNow()) / 1000);
   const state = loadState(options.stateFile) ?? newState(options.seed ?? 1, startAt());
-  const world: World = {
+  return build(options, state).emulator;
+}
+
+function build(options: EmulatorOptions, state: State): { emulator: Emulator; save: () => void } {
+  const wallNow = options.wallNow ?? Date.now;
+  const file = keepIn(options.stateFile, () => engine.state);
+  const engine = createEngine({
     state,
     baseUrl: options.baseUrl ?? DEFAULT_BASE_URL,
-    request: { id: null, idempotencyKey: null },
-  };
-  for (const endpoint of options.webhooks ?? []) addEndpoint(world, endpoint);
-  const engine = createEngine({
-    world,
     network: { fetch: options.fetch ?? ((request) => fetch(request)), wallNow },
     clock: options.clock ?? "still",
-    onChange: () => saveState(options.stateFile, world.state),
+    onAccount: (world) => {
+      for (const endpoint of options.webhooks ?? []) addEndpoint(world, endpoint);
+    },
+    onChange: file.changed,
   });
   const app = new Hono();
-  const api = createApi(engine);
+  const api = createApi(engine, {
+    checkAnswers: options.checkAnswers ?? false,
+    onIgnored: options.onIgnored ?? (() => {}),
+  });
   for (const addRoutes of RESOURCES) addRoutes(api);
   refuseTheRest(api, engine);
   app.route("/", api.app);
-  app.route("/_emulator", controlRoutes(engine, startAt));
+  app.route(
+    "/_emulator",
+    controlRoutes(engine, () => Math.floor((options.startAt ?? wallNow()) / 1000)),
+  );
   app.get("/_emulator/style.css", (c) => c.text(STYLE, 200, { "content-type": "text/css" }));
-  for (const addPage of [viewerPage, checkoutPage, challengePage, portalPage, invoicePage]) addPage(app, engine);
+  for (const addPage of PAGES) addPage(app, engine);
   app.onError((error) => {
     throw error;
   });
-  return {
+  const emulator: Emulator = {
     fetch: async (request) => app.fetch(request),
     now: () => engine.now() * 1000,
-    advance: async (seconds) => (await engine.advance(seconds)) * 1000,
+    advance: async (seconds, stopAt) => (await engine.advance(seconds, stopAt)) * 1000,
     settle: engine.deliverDue,
-    deliveries: () => copy([...world.state.deliveries.values()]),
+    deliveries: () => copy([...engine.state.accounts.values()].flatMap((account) => [...account.deliveries.values()])),
+    snapshot: () => fork(engine.state),
+    restore: (snapshot) => {
+      engine.state = fork(snapshot);
+      engine.changed();
+    },
+    fork: (changes = {}) => build({ ...options, ...changes, stateFile: undefined }, fork(engine.state)).emulator,
   };
+  return { emulator, save: file.save };
 }
-
-const RESOURCES = [
-  customerRoutes,
-  productRoutes,
-  priceRoutes,
-  paymentMethodRoutes,
-  subscriptionRoutes,
-  invoiceRoutes,
-  checkoutSessionRoutes,
-  portalSessionRoutes,
-  webhookEndpointRoutes,
-  eventRoutes,
-];
 
 export interface ServedEmulator extends Emulator {
   url: string;
@@ -133,7 +140,9 @@ export async function serveEmulator(
     );
   const host = options.host ?? "127.0.0.1";
   const baseUrl = options.baseUrl ?? `http://${host}:${options.port}`;
-  const emulator = createEmulator({ clock: "running", ...options, baseUrl });
+  const startAt = Math.floor((options.startAt ?? (options.wallNow ?? Date.now)()) / 1000);
+  const state = loadState(options.stateFile) ?? newState(options.seed ?? 1, startAt);
+  const { emulator, save } = build({ clock: "running", ...options, baseUrl }, state);
   const server = serve({ fetch: answering(emulator), port: options.port, hostname: host });
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
@@ -156,7 +165,10 @@ export async function serveEmulator(
     close: () =>
       new Promise((resolve) => {
         clearInterval(tick);
-        server.close(() => resolve());
+        server.close(() => {
+          save();
+          resolve();
+        });
         if ("closeAllConnections" in server) server.closeAllConnections();
       }),
   };
@@ -180,18 +192,31 @@ function answering(emulator: Emulator): (request: Request) => Promise<Response> 
 }
 
 function loadState(file: string | undefined): State | null {
-  if (file === undefined) return null;
+  if (file === undefined || !existsSync(file)) return null;
   try {
-    return deserialize(readFileSync(file, "utf8"));
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-    throw new Error(`The emulator's state in ${file} can't be read. Delete the file to start anew.`, { cause: error });
+    const state = deserialize(readFileSync(file, "utf8"));
+    if (state.accounts instanceof Map) return state;
+  } catch (cause) {
+    throw refusal(
+      "state",
+      `The emulator's state in ${file} can't be read (${String(cause)}). Delete the file to start anew.`,
+    );
   }
+  throw refusal("state", `The emulator's state in ${file} is of another version. Delete the file to start anew.`);
 }
 
-/** Written beside and moved into place: a crash leaves the old state or the new one, never half of one. */
-function saveState(file: string | undefined, state: State): void {
-  if (file === undefined) return;
-  writeFileSync(`${file}.new`, serialize(state));
-  renameSync(`${file}.new`, file);
+/** How long changes are gathered before they are written. */
+const SAVE_AFTER_MS = 100;
+
+/** Keeps a state in a file. Written beside and moved into place: a crash leaves the old state or the new one. */
+function keepIn(file: string | undefined, state: () => State): { changed: () => void; save: () => void } {
+  if (file === undefined) return { changed: () => {}, save: () => {} };
+  let timer: NodeJS.Timeout | null = null;
+  const save = (): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    writeFileSync(`${file}.new`, serialize(state()));
+    renameSync(`${file}.new`, file);
+  };
+  return { changed: () => (timer ??= setTimeout(save, SAVE_AFTER_MS)), save };
 }

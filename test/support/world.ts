@@ -92,6 +92,7 @@ export async function createWorld(setup: WorldOptions = {}): Promise<World> {
     startAt: START,
     wallNow: () => emulator.now(),
     baseUrl: STRIPE,
+    checkAnswers: true,
     webhooks: [{ url: `${SERVICE}/stripe/webhook`, secret: WEBHOOK_SECRET, payload: setup.payload }],
     fetch: (request) => deliver(request, (passed) => service.fetch(passed)),
   });

@@ -1,98 +1,122 @@
 /** Invoices: draft, finalized, paid or given up. @see https://docs.stripe.com/invoicing/integration/workflow-transitions */
-import { emit } from "../core/events.ts";
+import type { InvoiceItem } from "./invoice-items.ts";
+import { ApiError } from "../core/errors.ts";
+import { change, emit } from "../core/events.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
-import { find, need, newId, type World } from "../core/world.ts";
-import {
-  cancelPayment,
-  completeChallenge,
-  confirmPayment,
-  createPaymentIntent,
-  type PaymentIntent,
-} from "./payments.ts";
-import { paymentFailed, paymentRecovered } from "./subscription-changes.ts";
+import { find, insert, need, newId, now, of, type World } from "../core/world.ts";
+
+import { applyDiscounts, stillCounts } from "./discounts.ts";
+import { lineOfInvoiceItem, linesOfItem, type InvoiceLine, type Period } from "./invoice-lines.ts";
+import { cancelPayment, type PaymentIntent } from "./payments.ts";
 import type { Subscription } from "./subscriptions.ts";
+import { applyTaxes, sumTaxes } from "./taxes.ts";
 
 const DAY = 86_400;
-const HOUR = 3_600;
 /** A renewal waits as a draft this long. */
-const FINALIZE_AFTER = HOUR;
-/** Eight attempts over two weeks, the default: days after the first failure. */
-const RETRY_DAYS = [1, 3, 5, 7, 9, 11, 14];
+const FINALIZE_AFTER = 3_600;
 
-export type InvoiceReason = "subscription_create" | "subscription_cycle" | "subscription_update";
+export type InvoiceReason =
+  | "manual"
+  | "subscription_create"
+  | "subscription_cycle"
+  | "subscription_update"
+  | "upcoming";
 export type Invoice = ReturnType<typeof newInvoice>;
 
-/** A draft for the subscription's items over their current period; free during a trial. */
-export function createInvoice(world: World, subscription: Subscription, reason: InvoiceReason): Invoice {
-  const invoice = newInvoice(world, subscription, reason);
-  world.state.tables.invoice.set(invoice.id, invoice);
-  subscription.latest_invoice = invoice.id;
-  emit(world, "invoice.created", invoice);
-  return invoice;
+export interface NewInvoice {
+  customer: string;
+  subscription?: Subscription | null;
+  reason: InvoiceReason;
+  currency?: string | undefined;
+  period?: Period | undefined;
+  autoAdvance?: boolean;
+  collectionMethod?: "charge_automatically" | "send_invoice" | undefined;
+  daysUntilDue?: number | null;
+  description?: string | null;
+  footer?: string | null;
+  metadata?: Record<string, string>;
+  discounts?: string[];
+  defaultPaymentMethod?: string | null;
+  defaultTaxRates?: string[];
 }
 
-function newInvoice(world: World, subscription: Subscription, reason: InvoiceReason) {
+/** An empty draft. */
+export function newInvoice(world: World, input: NewInvoice) {
   const id = newId(world, "in");
-  const customer = need(world, "customer", subscription.customer);
-  const lines = subscription.items.data.map((item) => invoiceLine(world, id, subscription, item));
-  const total = lines.reduce((sum, line) => sum + line.amount, 0);
+  const customer = need(world, "customer", input.customer, "customer");
+  const subscription = input.subscription ?? null;
+  const at = now(world);
+  const days = input.daysUntilDue ?? subscription?.days_until_due ?? null;
   return {
     id,
     object: "invoice" as const,
     account_country: "US",
     account_name: "Emulator",
-    amount_due: total,
+    account_tax_ids: null,
+    amount_due: 0,
     amount_overpaid: 0,
     amount_paid: 0,
-    amount_remaining: total,
+    amount_remaining: 0,
     amount_shipping: 0,
+    application: null,
     attempt_count: 0,
     attempted: false,
-    auto_advance: true,
+    auto_advance: input.autoAdvance ?? subscription !== null,
     automatic_tax: { disabled_reason: null, enabled: false, liability: null, provider: null, status: null },
     automatically_finalizes_at: null as number | null,
-    billing_reason: reason,
-    collection_method: "charge_automatically",
-    created: world.state.now,
-    currency: subscription.currency,
-    customer: subscription.customer,
+    billing_reason: input.reason,
+    collection_method: input.collectionMethod ?? subscription?.collection_method ?? "charge_automatically",
+    created: at,
+    currency: subscription?.currency ?? input.currency ?? customer.currency ?? "usd",
+    custom_fields: null,
+    customer: input.customer,
+    customer_account: null,
+    customer_address: customer.address,
     customer_email: customer.email,
     customer_name: customer.name,
-    default_payment_method: null as string | null,
-    description: null,
-    discounts: [] as string[],
-    due_date: null,
+    customer_phone: customer.phone,
+    customer_shipping: customer.shipping,
+    customer_tax_exempt: customer.tax_exempt,
+    customer_tax_ids: [],
+    default_payment_method: input.defaultPaymentMethod ?? null,
+    default_source: null,
+    default_tax_rates: input.defaultTaxRates ?? subscription?.default_tax_rates ?? ([] as string[]),
+    description: input.description ?? subscription?.description ?? null,
+    discounts: input.discounts ?? ([] as string[]),
+    due_date: days === null ? null : at + days * DAY,
     effective_at: null as number | null,
     ending_balance: null as number | null,
-    footer: null,
+    footer: input.footer ?? null,
+    from_invoice: null,
     hosted_invoice_url: null as string | null,
     invoice_pdf: null as string | null,
+    issuer: { type: "self" as const },
     last_finalization_error: null,
+    latest_revision: null,
     lines: {
       object: "list" as const,
-      data: lines,
+      data: [] as InvoiceLine[],
       has_more: false,
-      total_count: lines.length,
+      total_count: 0,
       url: `/v1/invoices/${id}/lines`,
     },
     livemode: false as const,
-    metadata: {} as Record<string, string>,
+    metadata: input.metadata ?? {},
     next_payment_attempt: null as number | null,
     number: null as string | null,
-    parent: {
-      quote_details: null,
-      subscription_details: { metadata: subscription.metadata, subscription: subscription.id },
-      type: "subscription_details",
-    },
-    payments: {
-      object: "list" as const,
-      data: [] as InvoicePayment[],
-      has_more: false,
-      url: "/v1/invoice_payments",
-    },
-    period_end: world.state.now,
-    period_start: world.state.now,
+    on_behalf_of: null,
+    parent: parentOf(subscription),
+    payment_settings: { default_mandate: null, payment_method_options: null, payment_method_types: null },
+    period_end: input.period?.end ?? at,
+    period_start: input.period?.start ?? at,
+    post_payment_credit_notes_amount: 0,
+    pre_payment_credit_notes_amount: 0,
+    receipt_number: null,
+    rendering: null,
+    shipping_cost: null,
+    shipping_details: null,
     starting_balance: 0,
+    statement_descriptor: null,
     status: "draft" as "draft" | "open" | "paid" | "void" | "uncollectible",
     status_transitions: {
       finalized_at: null as number | null,
@@ -100,15 +124,26 @@ function newInvoice(world: World, subscription: Subscription, reason: InvoiceRea
       paid_at: null as number | null,
       voided_at: null as number | null,
     },
-    subtotal: total,
-    subtotal_excluding_tax: total,
-    test_clock: null,
-    total,
-    total_discount_amounts: [],
-    total_excluding_tax: total,
-    total_taxes: [],
+    subtotal: 0,
+    subtotal_excluding_tax: 0,
+    test_clock: customer.test_clock,
+    total: 0,
+    total_discount_amounts: [] as { amount: number; discount: string }[],
+    total_excluding_tax: 0,
+    total_pretax_credit_amounts: [] as { amount: number; discount: string; type: "discount" }[],
+    total_taxes: [] as InvoiceLine["taxes"],
     webhooks_delivered_at: null as number | null,
   };
+}
+
+function parentOf(subscription: Subscription | null) {
+  return (
+    subscription && {
+      quote_details: null,
+      subscription_details: { metadata: { ...subscription.metadata }, subscription: subscription.id },
+      type: "subscription_details" as const,
+    }
+  );
 }
 
 export interface InvoicePayment {
@@ -126,216 +161,189 @@ export interface InvoicePayment {
   status_transitions: { canceled_at: number | null; paid_at: number | null };
 }
 
-function invoiceLine(
+/** Keeps a draft with its lines, and tells of it. */
+export function issueDraft(world: World, invoice: Invoice, subscription: Subscription | null): Invoice {
+  insert(world, "invoice", invoice);
+  if (subscription) subscription.latest_invoice = invoice.id;
+  const customer = need(world, "customer", invoice.customer);
+  customer.currency ??= invoice.currency;
+  const event = emit(world, "invoice.created", invoice);
+  world.account.createdEvents.set(invoice.id, event.id);
+  return invoice;
+}
+
+/** A draft for a subscription: what waited, then its items over their current period. */
+export function createSubscriptionInvoice(
   world: World,
-  invoice: string,
   subscription: Subscription,
-  item: Subscription["items"]["data"][number],
-) {
-  const product = need(world, "product", item.price.product);
-  const unit = item.price.unit_amount ?? 0;
-  const inTrial = subscription.status === "trialing";
-  const interval = item.price.recurring?.interval ?? "month";
-  const shown = `${item.quantity} × ${product.name} (at ${formatAmount(unit, item.price.currency)} / ${interval})`;
-  return {
-    id: newId(world, "il"),
-    object: "line_item" as const,
-    amount: inTrial ? 0 : unit * item.quantity,
-    currency: item.price.currency,
-    description: inTrial ? `Trial period for ${product.name}` : shown,
-    discount_amounts: [],
-    discountable: true,
-    discounts: [],
-    invoice,
-    livemode: false as const,
-    metadata: {},
-    parent: {
-      invoice_item_details: null,
-      subscription_item_details: {
-        invoice_item: null,
-        proration: false,
-        proration_details: { credited_items: null },
-        subscription: subscription.id,
-        subscription_item: item.id,
-      },
-      type: "subscription_item_details",
-    },
-    period: { end: item.current_period_end, start: item.current_period_start },
-    pricing: {
-      price_details: { price: item.price.id, product: item.price.product },
-      type: "price_details",
-      unit_amount_decimal: String(inTrial ? 0 : unit),
-    },
-    quantity: item.quantity,
-    taxes: [],
-  };
+  reason: InvoiceReason,
+  lines: (invoice: Invoice) => InvoiceLine[],
+): Invoice {
+  const invoice = newInvoice(world, { customer: subscription.customer, subscription, reason });
+  invoice.discounts = discountsFor(world, subscription);
+  const waiting = takePendingItems(world, invoice, subscription.id);
+  setLines(world, invoice, [...waiting, ...lines(invoice)]);
+  return issueDraft(world, invoice, subscription);
 }
 
-const ZERO_DECIMAL = new Set([
-  "bif",
-  "clp",
-  "djf",
-  "gnf",
-  "jpy",
-  "kmf",
-  "krw",
-  "mga",
-  "pyg",
-  "rwf",
-  "ugx",
-  "vnd",
-  "vuv",
-  "xaf",
-  "xof",
-  "xpf",
-]);
-
-export function formatAmount(amount: number, currency: string): string {
-  const value = ZERO_DECIMAL.has(currency) ? amount : amount / 100;
-  return new Intl.NumberFormat("en-US", { style: "currency", currency }).format(value);
+/** The subscription's own discounts, else the customer's. */
+export function discountsFor(world: World, subscription: Subscription | null, customerId?: string): string[] {
+  const own = subscription?.discounts ?? [];
+  const customer = find(world, "customer", subscription?.customer ?? customerId ?? null);
+  const ids = own.length > 0 ? own : customer?.discount ? [customer.discount.id] : [];
+  return ids.filter((id) => stillCounts(world, id));
 }
 
-/** Sets the hour after which a renewal's draft is finalized. */
+/** The lines of what waited for this customer's (or subscription's) next invoice. */
+export function takePendingItems(world: World, invoice: Invoice, subscription: string | null): InvoiceLine[] {
+  return pendingItems(world, invoice.customer, subscription, invoice.currency).map((item) => {
+    item.invoice = invoice.id;
+    return lineOfInvoiceItem(world, invoice.id, item);
+  });
+}
+
+export function pendingItems(
+  world: World,
+  customer: string,
+  subscription: string | null,
+  currency: string,
+): InvoiceItem[] {
+  return of(world, "invoiceitem", "customer", customer).filter((item) => {
+    const owner = item.parent?.subscription_details?.subscription ?? null;
+    return item.invoice === null && item.currency === currency && (owner === null || owner === subscription);
+  });
+}
+
+export function linesOfPeriod(
+  world: World,
+  invoice: Invoice,
+  subscription: Subscription,
+  periodOf: (item: Subscription["items"]["data"][number]) => Period | null,
+): InvoiceLine[] {
+  return subscription.items.data.flatMap((item) => {
+    const period = periodOf(item);
+    return period === null ? [] : linesOfItem(world, invoice.id, subscription, item, period);
+  });
+}
+
+/** Replaces the lines of a draft, and adds everything up again. */
+export function setLines(world: World, invoice: Invoice, lines: InvoiceLine[]): void {
+  invoice.lines.data = lines;
+  invoice.lines.total_count = lines.length;
+  addUp(world, invoice);
+}
+
+export function addUp(world: World, invoice: Invoice): void {
+  const lines = invoice.lines.data;
+  applyDiscounts(world, lines, invoice.discounts);
+  applyTaxes(world, lines, (line) => ratesOf(world, invoice, line as InvoiceLine));
+  const discounts = sumDiscounts(lines);
+  const off = discounts.reduce((sum, { amount }) => sum + amount, 0);
+  const taxes = sumTaxes(lines);
+  const sumOf = (behavior: "exclusive" | "inclusive") =>
+    taxes.filter((tax) => tax.tax_behavior === behavior).reduce((sum, { amount }) => sum + amount, 0);
+  const subtotal = lines.reduce((sum, { amount }) => sum + amount, 0);
+  const total = subtotal - off + sumOf("exclusive");
+  const start = find(world, "customer", invoice.customer)?.balance ?? 0;
+  Object.assign(invoice, {
+    subtotal,
+    subtotal_excluding_tax: subtotal - sumOf("inclusive"),
+    total,
+    total_discount_amounts: discounts,
+    total_pretax_credit_amounts: discounts.map((discount) => ({ ...discount, type: "discount" })),
+    total_taxes: taxes,
+    total_excluding_tax: total - sumOf("inclusive") - sumOf("exclusive"),
+    starting_balance: start,
+    amount_due: Math.max(0, total + start),
+    amount_remaining: Math.max(0, total + start),
+  });
+}
+
+function ratesOf(world: World, invoice: Invoice, line: InvoiceLine): readonly string[] {
+  const itemId = line.parent?.subscription_item_details?.subscription_item;
+  const subscription = find(world, "subscription", line.subscription);
+  const own = subscription?.items.data.find((item) => item.id === itemId)?.tax_rates ?? [];
+  const waiting = find(world, "invoiceitem", line.parent?.invoice_item_details?.invoice_item ?? null)?.tax_rates ?? [];
+  if (own.length > 0) return own;
+  return waiting.length > 0 ? waiting : invoice.default_tax_rates;
+}
+
+function sumDiscounts(lines: readonly InvoiceLine[]): { amount: number; discount: string }[] {
+  const sums = new Map<string, number>();
+  for (const line of lines)
+    for (const { amount, discount } of line.discount_amounts) sums.set(discount, (sums.get(discount) ?? 0) + amount);
+  return [...sums].map(([discount, amount]) => ({ amount, discount }));
+}
+
+/** Sets the hour after which a draft is finalized. */
 export function scheduleFinalization(world: World, invoice: Invoice): void {
-  invoice.automatically_finalizes_at = world.state.now + FINALIZE_AFTER;
+  invoice.automatically_finalizes_at = now(world) + FINALIZE_AFTER;
   setTimer(world, "invoice_finalizes", invoice.id, invoice.automatically_finalizes_at);
 }
 
-/** Fixes the amount. A free invoice is paid at once, without a payment intent. */
-export function finalizeInvoice(world: World, invoice: Invoice): void {
-  const { now } = world.state;
-  const customer = need(world, "customer", invoice.customer);
-  invoice.status = "open";
-  invoice.number = `${customer.invoice_prefix}-${String(customer.next_invoice_sequence++).padStart(4, "0")}`;
-  invoice.effective_at = now;
-  invoice.automatically_finalizes_at = null;
-  invoice.status_transitions.finalized_at = now;
-  invoice.ending_balance = 0;
-  invoice.hosted_invoice_url = `${world.baseUrl}/i/${invoice.id}`;
-  invoice.invoice_pdf = `${world.baseUrl}/i/${invoice.id}?print=1`;
-  emit(world, "invoice.finalized", invoice);
-  if (invoice.amount_due === 0) markPaid(world, invoice);
-}
-
-/** Tries to pay an open invoice with a card; having none is a failed try. */
-export function payInvoice(world: World, invoice: Invoice, card: string | null, onSession: boolean): PaymentIntent {
-  const intent = intentOf(world, invoice) ?? attachIntent(world, invoice);
-  if (card !== null) confirmPayment(world, intent, card, onSession);
-  invoice.attempted = true;
-  settleAttempt(world, invoice, intent);
-  return intent;
-}
-
-/** What the person did on the bank's page, for an invoice that waits for it. */
-export function answerChallenge(world: World, invoice: Invoice, intent: PaymentIntent, authenticated: boolean): void {
-  completeChallenge(world, intent, authenticated);
-  settleAttempt(world, invoice, intent);
-}
-
-function settleAttempt(world: World, invoice: Invoice, intent: PaymentIntent): void {
-  if (intent.status === "succeeded") return markPaid(world, invoice);
-  const needsAction = intent.status === "requires_action";
-  const isRenewal = invoice.billing_reason === "subscription_cycle";
-  // While the bank asks a person who is there, nothing has failed yet.
-  if (isRenewal || !needsAction) {
-    invoice.attempt_count += 1;
-    scheduleRetry(world, invoice);
-    emit(world, "invoice.payment_failed", invoice);
-  }
-  if (needsAction) emit(world, "invoice.payment_action_required", invoice);
-  markFailed(world, invoice);
-}
-
-function markFailed(world: World, invoice: Invoice): void {
-  const subscription = subscriptionOf(world, invoice);
-  if (subscription && invoice.billing_reason === "subscription_cycle") paymentFailed(world, subscription);
-}
-
-function scheduleRetry(world: World, invoice: Invoice): void {
-  if (invoice.billing_reason !== "subscription_cycle") return;
-  const days = RETRY_DAYS[invoice.attempt_count - 1];
-  const first = invoice.status_transitions.finalized_at ?? world.state.now;
-  invoice.next_payment_attempt = days === undefined ? null : Math.max(world.state.now + 1, first + days * DAY);
-  setTimer(world, "invoice_retries", invoice.id, invoice.next_payment_attempt ?? world.state.now);
-}
-
-export function markPaid(world: World, invoice: Invoice): void {
-  const { now } = world.state;
-  clearTimer(world, "invoice_retries", invoice.id);
-  if (invoice.amount_due > 0) invoice.attempt_count += 1;
-  invoice.attempted = true;
-  invoice.status = "paid";
-  invoice.amount_paid = invoice.amount_due;
-  invoice.amount_remaining = 0;
-  invoice.auto_advance = false;
-  invoice.next_payment_attempt = null;
-  invoice.status_transitions.paid_at = now;
-  for (const payment of invoice.payments.data) {
-    payment.status = "paid";
-    payment.amount_paid = payment.amount_requested;
-    payment.status_transitions.paid_at = now;
-  }
-  emit(world, "invoice.paid", invoice);
-  emit(world, "invoice.payment_succeeded", invoice);
-  for (const payment of invoice.payments.data) emit(world, "invoice_payment.paid", payment);
-  const subscription = subscriptionOf(world, invoice);
-  if (subscription) paymentRecovered(world, subscription);
-}
-
 export function voidInvoice(world: World, invoice: Invoice): void {
+  if (invoice.status !== "open" && invoice.status !== "uncollectible")
+    throw new ApiError(`You can only pass in open or uncollectible invoices. This invoice is ${invoice.status}.`, {
+      code: "invoice_not_editable",
+    });
   clearTimer(world, "invoice_retries", invoice.id);
-  invoice.status = "void";
-  invoice.auto_advance = false;
-  invoice.next_payment_attempt = null;
-  invoice.status_transitions.voided_at = world.state.now;
   const intent = intentOf(world, invoice);
   if (intent) cancelPayment(world, intent, "void_invoice");
+  invoice.status = "void";
+  Object.assign(invoice, { auto_advance: false, next_payment_attempt: null });
+  invoice.status_transitions.voided_at = now(world);
+  for (const payment of of(world, "invoice_payment", "invoice", invoice.id))
+    if (payment.status === "open") payment.status = "canceled";
   emit(world, "invoice.voided", invoice);
 }
 
+export function markUncollectible(world: World, invoice: Invoice): void {
+  if (invoice.status !== "open")
+    throw new ApiError(`You can only mark open invoices as uncollectible. This invoice is ${invoice.status}.`, {
+      code: "invoice_not_editable",
+    });
+  clearTimer(world, "invoice_retries", invoice.id);
+  change(world, "invoice.updated", invoice, (row) => {
+    row.status = "uncollectible";
+    row.next_payment_attempt = null;
+    row.status_transitions.marked_uncollectible_at = now(world);
+  });
+  emit(world, "invoice.marked_uncollectible", invoice);
+}
+
+/** The payment intent that this invoice is paid with, the newest of them. */
 export function intentOf(world: World, invoice: Invoice): PaymentIntent | null {
-  const id = invoice.payments.data.at(-1)?.payment.payment_intent;
-  return (id && find(world, "payment_intent", id)) || null;
+  const payments = of(world, "invoice_payment", "invoice", invoice.id).filter(({ status }) => status !== "canceled");
+  return find(world, "payment_intent", payments.at(-1)?.payment.payment_intent ?? null) ?? null;
 }
 
 /** The invoice that a payment intent is for. */
 export function invoiceOf(world: World, intent: PaymentIntent): Invoice | null {
-  const id = intent.payment_details.order_reference;
-  return (id && find(world, "invoice", id)) || null;
+  const [payment] = of(world, "invoice_payment", "payment_intent", intent.id);
+  return payment ? (find(world, "invoice", payment.invoice) ?? null) : null;
 }
 
 export function subscriptionOf(world: World, invoice: Invoice): Subscription | null {
-  return find(world, "subscription", invoice.parent.subscription_details.subscription) ?? null;
+  return find(world, "subscription", invoice.parent?.subscription_details.subscription ?? null) ?? null;
 }
 
-/** Counts a payment that was made before the invoice was there, as Checkout does. */
-export function attachPaidIntent(world: World, invoice: Invoice, intent: PaymentIntent): void {
-  intent.payment_details.order_reference = invoice.id;
-  attachPayment(world, invoice, intent);
-  markPaid(world, invoice);
-}
-
-function attachIntent(world: World, invoice: Invoice): PaymentIntent {
-  const { amount_due: amount, currency, customer, id } = invoice;
-  const intent = createPaymentIntent(world, { amount, currency, customer, invoice: id });
-  attachPayment(world, invoice, intent);
-  return intent;
-}
-
-function attachPayment(world: World, invoice: Invoice, intent: PaymentIntent): void {
-  const { amount_due: amount, currency, id } = invoice;
-  invoice.payments.data.push({
+export function attachPayment(world: World, invoice: Invoice, intent: PaymentIntent, isDefault = true): InvoicePayment {
+  return insert(world, "invoice_payment", {
     id: newId(world, "inpay"),
     object: "invoice_payment",
     amount_paid: null,
-    amount_requested: amount,
-    created: world.state.now,
-    currency,
-    invoice: id,
-    is_default: true,
+    amount_requested: intent.amount,
+    created: now(world),
+    currency: invoice.currency,
+    invoice: invoice.id,
+    is_default: isDefault,
     livemode: false,
     payment: { payment_intent: intent.id, type: "payment_intent" },
     status: "open",
     status_transitions: { canceled_at: null, paid_at: null },
   });
+}
+
+export function openInvoicesOf(world: World, subscription: Subscription): Invoice[] {
+  return of(world, "invoice", "subscription", subscription.id).filter(({ status }) => status === "open");
 }

@@ -33,3 +33,15 @@ function monthsBetween(from: number, to: number): number {
   const end = new Date(to * 1000);
   return (end.getUTCFullYear() - start.getUTCFullYear()) * 12 + end.getUTCMonth() - start.getUTCMonth();
 }
+
+/** The start of the period that `at` lies in, counted from the anchor. */
+export function periodStart(anchor: number, interval: Interval, count: number, at: number): number {
+  if (interval === "day" || interval === "week") {
+    const length = (interval === "week" ? 7 : 1) * DAY * count;
+    return anchor + Math.floor((at - anchor) / length) * length;
+  }
+  const months = interval === "year" ? 12 * count : count;
+  let periods = Math.floor(monthsBetween(anchor, at) / months) + 1;
+  while (addMonths(anchor, periods * months) > at) periods -= 1;
+  return addMonths(anchor, periods * months);
+}

@@ -1,18 +1,14 @@
 /** Changes of a subscription that payments cause, and how every change is told. */
-import { emit } from "../core/events.ts";
+import { change } from "../core/events.ts";
 import { clearTimer } from "../core/timers.ts";
-import { all, copy, type World } from "../core/world.ts";
+import type { World } from "../core/world.ts";
+import { refreshEntitlements } from "./entitlements.ts";
+import { openInvoicesOf } from "./invoices.ts";
 import type { Subscription } from "./subscriptions.ts";
 
 /** Changes fields and tells what they were. */
 export function update(world: World, subscription: Subscription, changes: Partial<Subscription>): void {
-  const previous: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(changes)) {
-    const before = subscription[name as keyof Subscription];
-    if (JSON.stringify(before) !== JSON.stringify(value)) previous[name] = copy(before);
-  }
-  Object.assign(subscription, changes);
-  if (Object.keys(previous).length > 0) emit(world, "customer.subscription.updated", subscription, previous);
+  change(world, "customer.subscription.updated", subscription, (row) => void Object.assign(row, changes));
 }
 
 export function paymentFailed(world: World, subscription: Subscription): void {
@@ -21,10 +17,14 @@ export function paymentFailed(world: World, subscription: Subscription): void {
 
 export function paymentRecovered(world: World, subscription: Subscription): void {
   clearTimer(world, "incomplete_expires", subscription.id);
-  if (subscription.status === "incomplete" || subscription.status === "past_due") {
-    const stillOpen = all(world, "invoice").some(
-      (invoice) => invoice.status === "open" && invoice.parent.subscription_details.subscription === subscription.id,
-    );
-    if (!stillOpen) update(world, subscription, { status: "active" });
-  }
+  const waits =
+    subscription.status === "incomplete" || subscription.status === "past_due" || subscription.status === "unpaid";
+  if (!waits || openInvoicesOf(world, subscription).length > 0) return;
+  update(world, subscription, { status: "active" });
+  refreshEntitlements(world, subscription.customer);
+}
+
+/** Changes of the row that are told as one event. */
+export function edit(world: World, subscription: Subscription, mutate: (row: Subscription) => void): void {
+  change(world, "customer.subscription.updated", subscription, mutate);
 }

@@ -7,7 +7,7 @@ export type CardOutcome =
 
 export interface TestCard {
   number: string;
-  brand: "visa" | "mastercard" | "amex";
+  brand: "visa" | "mastercard" | "amex" | "discover";
   token: string;
   /** What happens when a person pays with it. */
   onSession: CardOutcome;
@@ -51,12 +51,36 @@ export const TEST_CARDS: readonly TestCard[] = [
   card("4242424242424242", "pm_card_visa", "Succeeds", succeeds),
   card("5555555555554444", "pm_card_mastercard", "Succeeds (Mastercard)", succeeds, { brand: "mastercard" }),
   card("378282246310005", "pm_card_amex", "Succeeds (American Express)", succeeds, { brand: "amex" }),
+  card("6011111111111117", "pm_card_discover", "Succeeds (Discover)", succeeds, { brand: "discover" }),
+  card("4000056655665556", "pm_card_visa_debit", "Succeeds (debit)", succeeds),
   card("4000000000000002", "pm_card_chargeDeclined", "Declined", declined),
   card(
     "4000000000009995",
     "pm_card_chargeDeclinedInsufficientFunds",
     "Declined: insufficient funds",
     declines("Your card has insufficient funds.", "insufficient_funds"),
+  ),
+  card(
+    "4000000000009987",
+    "pm_card_chargeDeclinedLostCard",
+    "Declined: lost card",
+    declines("Your card was declined.", "lost_card"),
+  ),
+  card(
+    "4000000000009979",
+    "pm_card_chargeDeclinedStolenCard",
+    "Declined: stolen card",
+    declines("Your card was declined.", "stolen_card"),
+  ),
+  card(
+    "4000000000000119",
+    "pm_card_chargeDeclinedProcessingError",
+    "Declined: processing error",
+    declines(
+      "An error occurred while processing your card. Try again in a little bit.",
+      "processing_error",
+      "processing_error",
+    ),
   ),
   card(
     "4000000000000069",
@@ -79,6 +103,14 @@ export const TEST_CARDS: readonly TestCard[] = [
   card("4000002760003184", "pm_card_authenticationRequired", "Asks for 3-D Secure each time", authenticates),
   card("4000000000003220", "pm_card_threeDSecure2Required", "Asks for 3-D Secure 2", authenticates),
 ];
+
+/** The decline with Stripe's sentence for its code; for faults that ask for one. */
+export function declineOutcome(declineCode: string): CardOutcome {
+  const known = TEST_CARDS.map(({ onSession }) => onSession).find(
+    (outcome) => outcome.kind === "declines" && outcome.declineCode === declineCode,
+  );
+  return known ?? declines("Your card was declined.", declineCode);
+}
 
 export function cardByNumber(number: string): TestCard | undefined {
   return TEST_CARDS.find((candidate) => candidate.number === number.replaceAll(/\s/g, ""));

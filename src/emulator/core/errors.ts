@@ -8,7 +8,9 @@ interface ApiErrorFields {
   code?: string;
   param?: string;
   decline_code?: string;
+  charge?: string;
   payment_intent?: object;
+  payment_method?: object | undefined;
 }
 
 export class ApiError extends Error {

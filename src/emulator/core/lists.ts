@@ -1,5 +1,6 @@
 /** Lists, newest first, with cursors. @see https://docs.stripe.com/api/pagination */
 import { missing } from "./errors.ts";
+import { now, type World } from "./world.ts";
 
 export interface ListParams {
   limit?: number | undefined;
@@ -20,21 +21,31 @@ export interface List<T> {
 const DEFAULT_LIMIT = 10;
 
 /** `rows` come oldest first, as they were made. */
-export function page<T extends { id: string; created: number }>(
+export function page<T extends { id: string }>(
+  world: World,
   rows: readonly T[],
   params: ListParams,
   url: string,
 ): List<T> {
-  const matching = rows.filter((row) => inRange(row.created, params.created)).toReversed();
+  const visible = rows.filter((row) => isVisible(world, row) && inRange(createdOf(row), params.created)).toReversed();
   const limit = params.limit ?? DEFAULT_LIMIT;
   const { starting_after: after, ending_before: before } = params;
   if (before !== undefined) {
-    const end = cursor(matching, before, "ending_before");
+    const end = cursor(visible, before, "ending_before");
     const start = Math.max(0, end - limit);
-    return { object: "list", data: matching.slice(start, end), has_more: start > 0, url };
+    return { object: "list", data: visible.slice(start, end), has_more: start > 0, url };
   }
-  const start = after === undefined ? 0 : cursor(matching, after, "starting_after") + 1;
-  return { object: "list", data: matching.slice(start, start + limit), has_more: start + limit < matching.length, url };
+  const start = after === undefined ? 0 : cursor(visible, after, "starting_after") + 1;
+  return { object: "list", data: visible.slice(start, start + limit), has_more: start + limit < visible.length, url };
+}
+
+/** A fault may show a list as it was a while ago: without what has been made since. */
+export function isVisible(world: World, row: object): boolean {
+  return !world.staleSeconds || createdOf(row) <= now(world) - world.staleSeconds;
+}
+
+function createdOf(row: object): number {
+  return "created" in row && typeof row.created === "number" ? row.created : 0;
 }
 
 function cursor(rows: readonly { id: string }[], id: string, param: string): number {

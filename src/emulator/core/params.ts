@@ -7,6 +7,11 @@ export const integer = z
   .string()
   .regex(/^-?\d{1,15}$/, "integer")
   .transform(Number);
+export const decimal = z
+  .string()
+  .regex(/^-?\d{1,12}(\.\d{1,12})?$/, "decimal")
+  .transform(Number);
+export const whole = integer.pipe(z.number().min(0, "at least 0"));
 export const flag = z.enum(["true", "false"]).transform((value) => value === "true");
 export const url = z.string().refine((value) => /^https?:\/\//.test(value), "url");
 export const metadata = z.union([z.literal(""), z.record(z.string().max(40), z.string().max(500))]);
@@ -62,9 +67,27 @@ function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiEr
     return new ApiError(message, { code: "parameter_invalid_empty", param });
   }
   if (issue.message === "integer")
-    return new ApiError(`Invalid integer: ${JSON.stringify(value)}`, { code: "parameter_invalid_integer", param });
+    return new ApiError(`Invalid integer: ${shown(value)}`, { code: "parameter_invalid_integer", param });
+  if (issue.message === "at least 0")
+    return new ApiError("This value must be greater than or equal to 0.", { code: "parameter_invalid_integer", param });
+  if (issue.code === "invalid_value" && issue.values.every((known) => known === "true" || known === "false"))
+    return new ApiError(`Invalid boolean: ${shown(value)}`, { param });
+  if (issue.code === "invalid_value")
+    return new ApiError(`Invalid ${param}: must be one of ${oneOf(issue.values)}`, { param });
+  if (issue.code === "invalid_type" && issue.expected === "object") return new ApiError("Invalid object", { param });
+  if (issue.code === "invalid_type" && issue.expected === "array") return new ApiError("Invalid array", { param });
   if (issue.message === "url") return new ApiError("Not a valid URL", { code: "url_invalid", param });
   return new ApiError(`Invalid ${param}: ${issue.message}`, { param });
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** a, b, or c */
+function oneOf(values: readonly unknown[]): string {
+  const texts = values.map(String);
+  return texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")}, or ${texts.at(-1)}`;
 }
 
 function paramName(path: readonly PropertyKey[]): string {

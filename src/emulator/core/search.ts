@@ -1,37 +1,101 @@
-/** Stripe's search language, as far as equality reaches. @see https://docs.stripe.com/search#search-query-language */
+/** Stripe's search language. @see https://docs.stripe.com/search#search-query-language */
+import { z } from "zod";
 import { ApiError } from "./errors.ts";
+import { isVisible } from "./lists.ts";
+import { expand, integer, text } from "./params.ts";
+import type { World } from "./world.ts";
 
-const CLAUSE = /^\s*(?:metadata\['((?:[^'\\]|\\.)*)'\]|(\w+))\s*:\s*'((?:[^'\\]|\\.)*)'\s*/;
-const AND = /^AND\s+/i;
+export const searchParams = z.strictObject({
+  query: text,
+  limit: integer.pipe(z.number().min(1).max(100)).optional(),
+  page: text.optional(),
+  expand,
+});
 
-export function search<T extends { metadata: Record<string, string> }>(rows: readonly T[], query: string): T[] {
-  const clauses = parseQuery(query);
-  return rows.filter((row) => clauses.every((clause) => clause(row)));
+const CLAUSE =
+  /^\s*(-?)(\w+(?:\.\w+)*)(?:\[\s*(["'])((?:(?!\3)[^\\]|\\.)*)\3\s*\])?\s*(:|~|>=|<=|>|<)\s*(?:(["'])((?:(?!\6)[^\\]|\\.)*)\6|(null|-?\d+(?:\.\d+)?|true|false))\s*/;
+const CONNECTIVE = /^(AND|OR)\s+/i;
+const DEFAULT_LIMIT = 10;
+
+export interface SearchPage<T> {
+  object: "search_result";
+  data: T[];
+  has_more: boolean;
+  next_page: string | null;
+  url: string;
 }
 
-type Clause = (row: { metadata: Record<string, string> }) => boolean;
+/** Searches `rows`, which come oldest first. The page is the offset of the next. */
+export function search<T extends object>(
+  world: World,
+  rows: readonly T[],
+  params: z.output<typeof searchParams>,
+  url: string,
+): SearchPage<T> {
+  const matches = parseQuery(params.query);
+  const found = rows.filter((row) => isVisible(world, row) && matches(row)).toReversed();
+  const start = Number(params.page ?? 0);
+  if (!Number.isInteger(start) || start < 0) throw new ApiError(`Invalid page: ${params.page}`, { param: "page" });
+  const end = start + (params.limit ?? DEFAULT_LIMIT);
+  const more = end < found.length;
+  return {
+    object: "search_result",
+    data: found.slice(start, end),
+    has_more: more,
+    next_page: more ? String(end) : null,
+    url,
+  };
+}
 
-function parseQuery(query: string): Clause[] {
+type Clause = (row: object) => boolean;
+
+function parseQuery(query: string): Clause {
   const clauses: Clause[] = [];
+  const connectives = new Set<string>();
   let rest = query;
-  while (rest.trim() !== "") {
+  do {
     const match = CLAUSE.exec(rest);
-    if (!match) throw new ApiError(`We were unable to parse your search query: ${query}`, { param: "query" });
-    const [whole, metadataName, field, value = ""] = match;
-    clauses.push(toClause(metadataName, field, unescape(value)));
-    rest = rest.slice(whole.length).replace(AND, "");
-  }
-  return clauses;
+    if (!match) throw unparsable(query);
+    clauses.push(toClause(match));
+    rest = rest.slice(match[0].length);
+    const connective = CONNECTIVE.exec(rest);
+    if (!connective && rest.trim() !== "") throw unparsable(query);
+    if (connective) connectives.add((connective[1] ?? "").toUpperCase());
+    rest = rest.slice(connective?.[0].length ?? 0);
+  } while (rest.trim() !== "");
+  if (connectives.size > 1)
+    throw new ApiError("You cannot combine AND and OR in one search query.", { param: "query" });
+  return (row) =>
+    connectives.has("OR") ? clauses.some((clause) => clause(row)) : clauses.every((clause) => clause(row));
 }
 
-function toClause(metadataName: string | undefined, field: string | undefined, value: string): Clause {
-  if (metadataName !== undefined) {
-    const name = unescape(metadataName);
-    return (row) => row.metadata[name] === value;
-  }
-  return (row) => (row as Record<string, unknown>)[field ?? ""] === value;
+function unparsable(query: string): ApiError {
+  return new ApiError(`We were unable to parse your search query: ${query}`, { param: "query" });
 }
 
-function unescape(text: string): string {
-  return text.replaceAll(/\\(.)/g, "$1");
+function toClause([, minus, field = "", , key, operator = ":", , quoted, bare]: RegExpExecArray): Clause {
+  const path = key === undefined ? field.split(".") : [field, unescape(key)];
+  const wanted = quoted === undefined ? bare : unescape(quoted);
+  const compare = COMPARE[operator];
+  return (row) => {
+    const value = path.reduce<unknown>((at, name) => (at as Record<string, unknown> | null | undefined)?.[name], row);
+    const holds =
+      wanted === "null" && quoted === undefined
+        ? value == null
+        : value != null && (compare?.(value, wanted ?? "") ?? false);
+    return holds !== (minus === "-");
+  };
+}
+
+const COMPARE: Record<string, (value: unknown, wanted: string) => boolean> = {
+  ":": (value, wanted) => String(value).toLowerCase() === wanted.toLowerCase(),
+  "~": (value, wanted) => String(value).toLowerCase().includes(wanted.toLowerCase()),
+  ">": (value, wanted) => Number(value) > Number(wanted),
+  "<": (value, wanted) => Number(value) < Number(wanted),
+  ">=": (value, wanted) => Number(value) >= Number(wanted),
+  "<=": (value, wanted) => Number(value) <= Number(wanted),
+};
+
+function unescape(value: string): string {
+  return value.replaceAll(/\\(.)/g, "$1");
 }

@@ -1,41 +1,55 @@
-/** Everything the emulator knows, as plain values: it can be stored, restored and compared. */
-import type { Customer } from "../resources/customers.ts";
-import type { CheckoutSession } from "../resources/checkout-sessions.ts";
+/** Everything the emulator knows, as plain values: it can be stored, restored, forked and compared. */
 import type { Order } from "../billing/checkout.ts";
-import type { Invoice } from "../billing/invoices.ts";
-import type { PaymentIntent } from "../billing/payments.ts";
-import type { Subscription } from "../billing/subscriptions.ts";
-import type { PaymentMethod } from "../resources/payment-methods.ts";
-import type { PortalSession } from "../resources/portal-sessions.ts";
-import type { Price } from "../resources/prices.ts";
-import type { Product } from "../resources/products.ts";
-import type { Delivery, StripeEvent } from "./events.ts";
+import type { PendingPlan } from "../billing/pending-plans.ts";
+import { copy } from "./copy.ts";
+import type { Delivery } from "./events.ts";
 import { missing } from "./errors.ts";
-import type { Fault } from "./faults.ts";
+import type { DeliveryFault, Fault } from "./faults.ts";
 import type { StoredAnswer } from "./idempotency.ts";
 import { randomText } from "./random.ts";
-import type { Timer } from "./timers.ts";
-import type { WebhookEndpoint } from "../resources/webhook-endpoints.ts";
+import { emptyTables, INDEXES, type Row, type TableName, type Tables } from "./tables.ts";
+import type { Timers } from "./timers.ts";
+
+export { copy } from "./copy.ts";
+export type { Row } from "./tables.ts";
 
 /** The pinned version whose shapes are emulated. */
 export const API_VERSION = "2026-10-28.endive";
 
-export interface Tables {
-  customer: Map<string, Customer>;
-  product: Map<string, Product>;
-  price: Map<string, Price>;
-  "checkout.session": Map<string, CheckoutSession>;
-  subscription: Map<string, Subscription>;
-  invoice: Map<string, Invoice>;
-  payment_intent: Map<string, PaymentIntent>;
-  payment_method: Map<string, PaymentMethod>;
-  "billing_portal.session": Map<string, PortalSession>;
-  webhook_endpoint: Map<string, WebhookEndpoint>;
-  event: Map<string, StripeEvent>;
+/** What one API key sees: keys separate accounts. */
+export interface Account {
+  id: string;
+  tables: Tables;
+  timers: Timers;
+  deliveries: Map<string, Delivery>;
+  /** event id -> its deliveries. */
+  deliveriesOf: Map<string, string[]>;
+  answers: Map<string, StoredAnswer>;
+  /** The test card behind each payment method. */
+  cardNumbers: Map<string, string>;
+  /** What each checkout session sells, and how far its paying is. */
+  orders: Map<string, Order>;
+  /** Endpoint secrets, which the API shows only once; the newest first, the others until they run out. */
+  endpointSecrets: Map<string, EndpointSecret[]>;
+  /** customer -> its active entitlements. */
+  entitlementsOf: Map<string, string[]>;
+  /** product feature -> its product, which the API does not show. */
+  productOfFeature: Map<string, string>;
+  /** subscription -> the change that waits for its invoice. */
+  pendingPlans: Map<string, PendingPlan>;
+  /** invoice -> its `invoice.created` event, whose delivery finalization waits for. */
+  createdEvents: Map<string, string>;
+  /** Endpoints that get thin notifications; the others get whole objects. */
+  payloads: Map<string, "snapshot" | "thin">;
+  /** Parameters that were taken and ignored: operation and parameter -> how often. */
+  ignored: Map<string, number>;
 }
 
-export type TableName = keyof Tables;
-export type Row<Name extends TableName> = Tables[Name] extends Map<string, infer Value> ? Value : never;
+export interface EndpointSecret {
+  secret: string;
+  /** Null for the current one. */
+  expiresAt: number | null;
+}
 
 export interface State {
   seed: number;
@@ -43,68 +57,79 @@ export interface State {
   now: number;
   /** How far virtual time is ahead of the wall's, where the clock runs. */
   aheadSeconds: number;
-  tables: Tables;
-  timers: Timer[];
   timerCount: number;
-  deliveries: Map<string, Delivery>;
-  answers: Map<string, StoredAnswer>;
   faults: Fault[];
-  /** The test card behind each payment method. */
-  cardNumbers: Map<string, string>;
-  /** What each checkout session sells, and how far its paying is. */
-  orders: Map<string, Order>;
-  /** Endpoint secrets, which the API shows only once. */
-  endpointSecrets: Map<string, string>;
+  deliveryFaults: DeliveryFault[];
+  accounts: Map<string, Account>;
 }
 
+/** A state, and whose turn it is: an account, the test clock that its object lives on, and the request under way. */
 export interface World {
   state: State;
+  account: Account;
+  /** The test clock in whose time things happen; null is the emulator's own. */
+  clock: string | null;
   /** Where the emulator's own pages are. */
   baseUrl: string;
   /** The request under way, for the events it causes. */
   request: { id: string | null; idempotencyKey: string | null };
+  /** How old lists and searches are to look, by a fault. */
+  staleSeconds?: number;
+  /** The decline code of the payment that this request makes, by a fault. */
+  declineWith?: string | null;
 }
 
-export function newState(seed: number, now: number): State {
+export const DEFAULT_ACCOUNT = "default";
+
+export function newState(seed: number, startAt: number): State {
   return {
     seed,
-    now,
+    now: startAt,
     aheadSeconds: 0,
-    tables: {
-      customer: new Map(),
-      product: new Map(),
-      price: new Map(),
-      "checkout.session": new Map(),
-      subscription: new Map(),
-      invoice: new Map(),
-      payment_intent: new Map(),
-      payment_method: new Map(),
-      "billing_portal.session": new Map(),
-      webhook_endpoint: new Map(),
-      event: new Map(),
-    },
-    timers: [],
     timerCount: 0,
-    deliveries: new Map(),
-    answers: new Map(),
     faults: [],
+    deliveryFaults: [],
+    accounts: new Map(),
+  };
+}
+
+/** The account of that name, made where there is none. */
+export function accountOf(state: State, id: string): Account {
+  const known = state.accounts.get(id);
+  if (known) return known;
+  const account: Account = {
+    id,
+    tables: emptyTables(),
+    timers: { clocks: new Map(), current: new Map(), deliveries: [] },
+    deliveries: new Map(),
+    deliveriesOf: new Map(),
+    answers: new Map(),
     cardNumbers: new Map(),
     orders: new Map(),
     endpointSecrets: new Map(),
+    entitlementsOf: new Map(),
+    productOfFeature: new Map(),
+    pendingPlans: new Map(),
+    createdEvents: new Map(),
+    payloads: new Map(),
+    ignored: new Map(),
   };
+  state.accounts.set(id, account);
+  return account;
+}
+
+/** The time here: the test clock's, or the emulator's own. */
+export function now(world: World): number {
+  if (world.clock === null) return world.state.now;
+  return world.account.tables["test_helpers.test_clock"].get(world.clock)?.frozen_time ?? world.state.now;
 }
 
 export function newId(world: World, prefix: string, length = 24): string {
   return `${prefix}_${randomText(world.state, length)}`;
 }
 
-/** A deep copy: what leaves the world must not change when the world does. */
-export function copy<T>(value: T): T {
-  return structuredClone(value);
-}
-
-export function find<Name extends TableName>(world: World, table: Name, id: string): Row<Name> | undefined {
-  return (world.state.tables[table] as Map<string, Row<Name>>).get(id);
+export function find<Name extends TableName>(world: World, table: Name, id: string | null): Row<Name> | undefined {
+  return id === null ? undefined : (world.account.tables[table] as Map<string, Row<Name>>).get(id);
 }
 
 /** Throws Stripe's `resource_missing`; `param` is where the id came from, "id" for the path. */
@@ -115,16 +140,74 @@ export function need<Name extends TableName>(world: World, table: Name, id: stri
 }
 
 export function all<Name extends TableName>(world: World, table: Name): Row<Name>[] {
-  return [...(world.state.tables[table] as Map<string, Row<Name>>).values()];
+  return [...(world.account.tables[table] as Map<string, Row<Name>>).values()];
 }
 
-/** Any object by its id, for `expand`. */
+export function insert<Name extends TableName>(world: World, table: Name, row: Row<Name>): Row<Name> {
+  (world.account.tables[table] as Map<string, Row<Name>>).set((row as { id: string }).id, row);
+  addToIndexes(indexesOf(world.account), table, row as object);
+  return row;
+}
+
+/** The rows of a table that belong to another object, oldest first: `of(world, "invoice", "customer", id)`. */
+export function of<Name extends TableName>(
+  world: World,
+  table: Name,
+  field: keyof (typeof INDEXES)[Name] & string,
+  owner: string,
+): Row<Name>[] {
+  const ids = indexesOf(world.account).get(`${table}.${field}`)?.get(owner) ?? [];
+  const rows = world.account.tables[table] as Map<string, Row<Name>>;
+  return ids.flatMap((id) => rows.get(id) ?? []);
+}
+
+type Indexes = Map<string, Map<string, string[]>>;
+/** Made from the tables, so they are no part of the state. */
+const indexes = new WeakMap<Account, Indexes>();
+
+function indexesOf(account: Account): Indexes {
+  const known = indexes.get(account);
+  if (known) return known;
+  const made: Indexes = new Map();
+  for (const table of Object.keys(INDEXES) as TableName[])
+    for (const row of account.tables[table].values()) addToIndexes(made, table, row);
+  indexes.set(account, made);
+  return made;
+}
+
+function addToIndexes(target: Indexes, table: TableName, row: object): void {
+  const { id } = row as { id: string };
+  for (const [field, ownerOf] of Object.entries(INDEXES[table] as Record<string, (row: never) => string | null>)) {
+    const owner = ownerOf(row as never);
+    if (owner === null) continue;
+    const name = `${table}.${field}`;
+    const index = target.get(name) ?? new Map<string, string[]>();
+    target.set(name, index);
+    const ids = index.get(owner);
+    if (!ids) index.set(owner, [id]);
+    else if (!ids.includes(id)) ids.push(id);
+  }
+}
+
+/** Any object of this account by its id, for `expand` and for the clock it lives on. */
 export function lookUp(world: World, id: string): object | undefined {
-  for (const table of Object.values(world.state.tables)) {
+  for (const table of Object.values(world.account.tables)) {
     const row = (table as Map<string, object>).get(id);
     if (row) return row;
   }
   return undefined;
+}
+
+/** From here on things happen in the time of the object's test clock. */
+export function focus(world: World, object: unknown): void {
+  world.clock = clockOf(world, object);
+}
+
+function clockOf(world: World, object: unknown): string | null {
+  if (typeof object !== "object" || object === null) return null;
+  const { test_clock: clock, customer } = object as { test_clock?: unknown; customer?: unknown };
+  if (typeof clock === "string") return clock;
+  return typeof customer === "string" ? (find(world, "customer", customer)?.test_clock ?? null) : null;
 }
 
 /** Maps travel as JSON in pairs. */
@@ -136,4 +219,8 @@ export function deserialize(text: string): State {
   return JSON.parse(text, (_key, value: unknown) =>
     typeof value === "object" && value !== null && "$map" in value ? new Map(value.$map as [string, unknown][]) : value,
   ) as State;
+}
+
+export function fork(state: State): State {
+  return copy(state);
 }

@@ -1,13 +1,15 @@
 /** The card form that the checkout and invoice pages share. */
+import { createPaymentMethod } from "../billing/payment-methods.ts";
 import { html } from "hono/html";
 import { cardByNumber, TEST_CARDS } from "../billing/test-cards.ts";
-import type { World } from "../core/world.ts";
-import { createPaymentMethod } from "../resources/payment-methods.ts";
+import { now, type World } from "../core/world.ts";
+
 import type { Markup } from "./layout.ts";
 
-export function cardForm(action: string, button: string, notice: string | null): Markup {
+export function cardForm(action: string, button: string, notice: string | null, askEmail = false): Markup {
   return html`<form method="post" action="${action}" data-testid="card-form">
     ${notice ? html`<p class="alert" role="alert" data-testid="notice">${notice}</p>` : ""}
+    ${askEmail ? html`<label for="email">Email</label><input id="email" name="email" type="email" required />` : ""}
     <label for="number">Card number</label>
     <input
       id="number"
@@ -76,7 +78,7 @@ export function readCard(world: World, form: Record<string, unknown>): CardInput
   const year = 2000 + Number(expiry?.[2]);
   if (!expiry || month < 1 || month > 12)
     return { kind: "invalid", notice: "Your card's expiration date is incomplete." };
-  if (Date.UTC(year, month, 1) / 1000 <= world.state.now)
+  if (Date.UTC(year, month, 1) / 1000 <= now(world))
     return { kind: "invalid", notice: "Your card's expiration date is in the past." };
   if (!/^\d{3,4}$/.test(fieldOf(form, "cvc")))
     return { kind: "invalid", notice: "Your card's security code is incomplete." };

@@ -20,6 +20,10 @@ export function layout(title: string, body: Markup): Markup {
     </html>`;
 }
 
+export function notFound(text: string): Markup {
+  return layout("Not found", html`<div class="card"><h1>${text}</h1></div>`);
+}
+
 export const STYLE: string = `
 :root { color-scheme: light dark; --ink: light-dark(#1b2130, #e9ecf4); --soft: light-dark(#5c6579, #a2aabd);
   --paper: light-dark(#f5f6fa, #12151d); --card: light-dark(#fff, #1b202b); --line: light-dark(#dfe3ec, #2f3646);
@@ -48,5 +52,7 @@ button.danger { color: #fff; background: #b42318; }
 details { margin-top: 16px; font-size: 14px; } summary { cursor: pointer; color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: 14px; } td, th { text-align: left; padding: 6px 8px; border-top: 1px solid var(--line); }
 code { font: 13px ui-monospace, monospace; } a { color: var(--accent); }
+button.link { width: auto; margin: 0; padding: 0; color: var(--accent); background: none; font-weight: 400; text-decoration: underline; }
+td { overflow-wrap: anywhere; }
 .inline { display: flex; gap: 8px; flex-wrap: wrap; } .inline button { width: auto; margin-top: 8px; padding: 8px 14px; }
 `;

@@ -1,6 +1,7 @@
 /** The list of events. @see https://docs.stripe.com/api/events */
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, listParams, text } from "../core/params.ts";
 import { all, need } from "../core/world.ts";
@@ -14,14 +15,21 @@ const ListParams = z.strictObject({
 
 export function eventRoutes(api: Api): void {
   api.get("/v1/events", ListParams, (world, params) => {
+    if (params.type !== undefined && params.types !== undefined)
+      throw new ApiError("You may only specify one of these parameters: type, types.", { param: "type" });
     const rows = all(world, "event").filter(
       (event) =>
-        (params.type === undefined || event.type === params.type) &&
+        (params.type === undefined || matches(event.type, params.type)) &&
         (params.types === undefined || params.types.includes(event.type)) &&
         (params.delivery_success === undefined || (event.pending_webhooks === 0) === params.delivery_success),
     );
-    return page(rows, params, "/v1/events");
+    return page(world, rows, params, "/v1/events");
   });
 
   api.get("/v1/events/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "event", id));
+}
+
+/** `invoice.*` stands for every type that begins so. */
+function matches(type: string, wanted: string): boolean {
+  return wanted.endsWith("*") ? type.startsWith(wanted.slice(0, -1)) : type === wanted;
 }

@@ -1,61 +1,322 @@
-/** Invoices and payment intents over the API. @see https://docs.stripe.com/api/invoices */
+/** Invoices over the API, and their payments. @see https://docs.stripe.com/api/invoices */
+import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
+import { needCustomer } from "../billing/customers.ts";
+import { finalizeInvoice, markPaid } from "../billing/settlement.ts";
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { payInvoice, subscriptionOf, voidInvoice } from "../billing/invoices.ts";
-import { defaultPaymentMethod } from "../billing/subscriptions.ts";
+import { cardFor, intentFor, payInvoice } from "../billing/collection.ts";
+import { redeemAll } from "../billing/discounts.ts";
+import {
+  addUp,
+  attachPayment,
+  discountsFor,
+  intentOf,
+  issueDraft,
+  markUncollectible,
+  newInvoice,
+  scheduleFinalization,
+  setLines,
+  subscriptionOf,
+  takePendingItems,
+  voidInvoice,
+  type Invoice,
+} from "../billing/invoices.ts";
+import { declineError } from "../billing/payments.ts";
+import { previewInvoice } from "../billing/preview.ts";
+import { planChange, previewChange } from "../billing/subscription-update.ts";
 import { ApiError } from "../core/errors.ts";
+import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
-import { expand, listParams, text } from "../core/params.ts";
-import { all, need } from "../core/world.ts";
-import { attach, methodFromIdOrToken } from "./payment-methods.ts";
+import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
+import { search, searchParams } from "../core/search.ts";
+import { all, need, of, type World } from "../core/world.ts";
 
+import { itemChanges, updateItem } from "./subscription-items.ts";
+
+const discounts = unsettable(
+  z.array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() })),
+).optional();
+const collectionMethod = z.enum(["charge_automatically", "send_invoice"]).optional();
+const fields = {
+  auto_advance: flag.optional(),
+  collection_method: collectionMethod,
+  days_until_due: integer.optional(),
+  default_payment_method: text.optional(),
+  default_tax_rates: unsettable(z.array(text)).optional(),
+  description: unsettable(text).optional(),
+  discounts,
+  footer: unsettable(text).optional(),
+  metadata: metadata.optional(),
+  expand,
+};
+const CreateParams = z.strictObject({
+  ...fields,
+  customer: text,
+  currency: text.optional(),
+  subscription: text.optional(),
+  pending_invoice_items_behavior: z.enum(["exclude", "include"]).optional(),
+});
 const ListParams = z.strictObject({
   ...listParams,
   customer: text.optional(),
   subscription: text.optional(),
-  status: text.optional(),
+  status: z.enum(["draft", "open", "paid", "uncollectible", "void"]).optional(),
+  collection_method: collectionMethod,
 });
-const PayParams = z.strictObject({ payment_method: text.optional(), expand });
+const PayParams = z.strictObject({
+  payment_method: text.optional(),
+  off_session: flag.optional(),
+  paid_out_of_band: flag.optional(),
+  expand,
+});
+const PreviewParams = z.strictObject({
+  customer: text.optional(),
+  subscription: text.optional(),
+  discounts,
+  subscription_details: z
+    .strictObject({
+      items: z.array(updateItem).optional(),
+      proration_behavior: z.enum(["create_prorations", "always_invoice", "none"]).optional(),
+      proration_date: integer.optional(),
+      billing_cycle_anchor: z.enum(["now", "unchanged"]).optional(),
+    })
+    .optional(),
+  preview_mode: z.enum(["next", "recurring"]).optional(),
+  expand,
+});
+const Nothing = z.strictObject({ expand });
 
 export function invoiceRoutes(api: Api): void {
+  api.post("/v1/invoices", CreateParams, createInvoice);
+  api.post("/v1/invoices/create_preview", PreviewParams, preview);
+  api.get("/v1/invoices/search", searchParams, (world, params) =>
+    search(world, all(world, "invoice"), params, "/v1/invoices/search"),
+  );
   api.get("/v1/invoices", ListParams, (world, params) => {
     const rows = all(world, "invoice").filter(
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
-        (params.subscription === undefined || row.parent.subscription_details.subscription === params.subscription) &&
+        (params.subscription === undefined || row.parent?.subscription_details.subscription === params.subscription) &&
+        (params.collection_method === undefined || row.collection_method === params.collection_method) &&
         (params.status === undefined || row.status === params.status),
     );
-    return page(rows, params, "/v1/invoices");
+    return page(world, rows, params, "/v1/invoices");
   });
-
-  api.get("/v1/invoices/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "invoice", id));
-
-  api.post("/v1/invoices/:id/pay", PayParams, (world, params, id) => {
+  api.get("/v1/invoices/:id", Nothing, (world, _params, id) => need(world, "invoice", id));
+  api.get("/v1/invoices/:id/lines", z.strictObject(listParams), (world, params, id) => {
+    const { data, url } = need(world, "invoice", id).lines;
+    return page(world, data.toReversed(), params, url);
+  });
+  api.post("/v1/invoices/:id", z.strictObject(fields), updateInvoice);
+  api.delete("/v1/invoices/:id", z.strictObject({}), (world, _params, id) => {
     const invoice = need(world, "invoice", id);
-    if (invoice.status === "paid") throw new ApiError("Invoice is already paid", { code: "invoice_already_paid" });
-    if (invoice.status !== "open") throw new ApiError(`This invoice can't be paid: it is ${invoice.status}.`);
-    const subscription = subscriptionOf(world, invoice);
-    const given = params.payment_method ? methodFromIdOrToken(world, params.payment_method, "payment_method") : null;
-    if (given) attach(world, given, invoice.customer);
-    const card = given?.id ?? (subscription && defaultPaymentMethod(world, subscription));
-    if (!card) throw new ApiError("There is no payment method to pay this invoice with.", { code: "resource_missing" });
-    const intent = payInvoice(world, invoice, card, given !== null);
-    const { last_payment_error: failure } = intent;
-    if (failure && intent.status === "requires_payment_method") {
-      const { type, message, code, decline_code } = failure;
-      throw new ApiError(message, { status: 402, type, code, ...(decline_code && { decline_code }) });
-    }
+    if (invoice.status !== "draft" || invoice.parent)
+      throw new ApiError("You can only delete draft invoices that were created by the API.", {
+        code: "invoice_not_editable",
+      });
+    world.account.tables.invoice.delete(id);
+    for (const item of of(world, "invoiceitem", "customer", invoice.customer))
+      if (item.invoice === id) item.invoice = null;
+    emit(world, "invoice.deleted", invoice);
+    return { id, object: "invoice", deleted: true };
+  });
+  transitionRoutes(api);
+  paymentRoutes(api);
+}
+
+function createInvoice(world: World, params: z.output<typeof CreateParams>): Invoice {
+  const customer = needCustomer(world, params.customer, "customer");
+  const subscription =
+    params.subscription === undefined ? null : need(world, "subscription", params.subscription, "subscription");
+  if (params.collection_method === "send_invoice" && params.days_until_due === undefined)
+    throw new ApiError("If `collection_method` is `send_invoice`, `days_until_due` or `due_date` is needed.", {
+      code: "parameter_missing",
+      param: "days_until_due",
+    });
+  const invoice = newInvoice(world, {
+    customer: customer.id,
+    subscription,
+    reason: "manual",
+    currency: params.currency,
+    autoAdvance: params.auto_advance ?? false,
+    collectionMethod: params.collection_method,
+    daysUntilDue: params.days_until_due ?? null,
+    description: params.description ?? null,
+    footer: params.footer ?? null,
+    metadata: mergeMetadata({}, params.metadata),
+    defaultPaymentMethod: params.default_payment_method ?? null,
+    defaultTaxRates: params.default_tax_rates ?? [],
+  });
+  invoice.discounts = params.discounts
+    ? redeemAll(world, params.discounts, { customer: customer.id, invoice: invoice.id })
+    : discountsFor(world, subscription, customer.id);
+  const include = params.pending_invoice_items_behavior === "include" || subscription !== null;
+  setLines(world, invoice, include ? takePendingItems(world, invoice, subscription?.id ?? null) : []);
+  issueDraft(world, invoice, null);
+  if (invoice.auto_advance) scheduleFinalization(world, invoice);
+  return invoice;
+}
+
+function updateInvoice(world: World, params: z.output<z.ZodObject<typeof fields>>, id: string): Invoice {
+  const invoice = need(world, "invoice", id);
+  if (invoice.status !== "draft" && (params.discounts !== undefined || params.default_tax_rates !== undefined))
+    throw new ApiError("Finalized invoices can't be updated in this way", { code: "invoice_not_editable" });
+  change(world, "invoice.updated", invoice, () => {
+    const { auto_advance: advance, description, footer, collection_method: method } = params;
+    if (advance !== undefined) invoice.auto_advance = advance;
+    if (description !== undefined) invoice.description = description;
+    if (footer !== undefined) invoice.footer = footer;
+    if (method !== undefined) invoice.collection_method = method;
+    if (params.default_payment_method !== undefined) invoice.default_payment_method = params.default_payment_method;
+    if (params.default_tax_rates !== undefined) invoice.default_tax_rates = params.default_tax_rates ?? [];
+    if (params.discounts !== undefined)
+      invoice.discounts = redeemAll(world, params.discounts ?? [], { customer: invoice.customer, invoice: id });
+    invoice.metadata = mergeMetadata(invoice.metadata, params.metadata);
+    if (invoice.status === "draft") addUp(world, invoice);
+  });
+  if (params.auto_advance && invoice.status === "draft") scheduleFinalization(world, invoice);
+  return invoice;
+}
+
+function preview(world: World, params: z.output<typeof PreviewParams>): Invoice {
+  const subscription =
+    params.subscription === undefined ? null : need(world, "subscription", params.subscription, "subscription");
+  const customer = params.customer ?? subscription?.customer;
+  if (customer === undefined)
+    throw new ApiError("You must pass `customer` or `subscription`.", { code: "parameter_missing", param: "customer" });
+  needCustomer(world, customer, "customer");
+  const details = params.subscription_details;
+  const discountIds = params.discounts ? redeemAll(world, params.discounts, { customer }) : undefined;
+  const withDiscounts = discountIds && { discounts: discountIds };
+  if (!subscription || (!details?.items && details?.billing_cycle_anchor === undefined))
+    return previewInvoice(world, { customer, subscription, ...withDiscounts });
+  const behavior = details.proration_behavior ?? "create_prorations";
+  const plan = planChange(world, subscription, {
+    items: itemChanges(world, details.items ?? []),
+    prorationBehavior: behavior,
+    prorationDate: details.proration_date,
+    anchor: details.billing_cycle_anchor,
+  });
+  const changed = {
+    ...subscription,
+    items: { ...subscription.items, data: plan.items },
+    billing_cycle_anchor: plan.anchor,
+  };
+  const changeOnly = behavior === "always_invoice" || details.billing_cycle_anchor === "now";
+  const changes = (invoice: Invoice) => (behavior === "none" ? [] : previewChange(world, invoice, subscription, plan));
+  return previewInvoice(world, { customer, subscription: changed, changes, changeOnly, ...withDiscounts });
+}
+
+function transitionRoutes(api: Api): void {
+  api.post(
+    "/v1/invoices/:id/finalize",
+    z.strictObject({ auto_advance: flag.optional(), expand }),
+    (world, params, id) => {
+      const invoice = need(world, "invoice", id);
+      if (params.auto_advance !== undefined) invoice.auto_advance = params.auto_advance;
+      finalizeInvoice(world, invoice);
+      if (invoice.status === "open") intentFor(world, invoice);
+      return invoice;
+    },
+  );
+  api.post("/v1/invoices/:id/pay", PayParams, pay);
+  api.post("/v1/invoices/:id/send", Nothing, (world, _params, id) => {
+    const invoice = need(world, "invoice", id);
+    if (invoice.status === "draft") finalizeInvoice(world, invoice);
+    emit(world, "invoice.sent", invoice);
     return invoice;
   });
-
-  api.post("/v1/invoices/:id/void", z.strictObject({ expand }), (world, _params, id) => {
+  api.post("/v1/invoices/:id/void", Nothing, (world, _params, id) => {
     const invoice = need(world, "invoice", id);
-    if (invoice.status !== "open") throw new ApiError("You can only void open invoices.");
     voidInvoice(world, invoice);
     return invoice;
   });
+  api.post("/v1/invoices/:id/mark_uncollectible", Nothing, (world, _params, id) => {
+    const invoice = need(world, "invoice", id);
+    markUncollectible(world, invoice);
+    return invoice;
+  });
+  api.post("/v1/invoices/:id/attach_payment", z.strictObject({ payment_intent: text, expand }), (world, params, id) => {
+    const invoice = need(world, "invoice", id);
+    if (invoice.status !== "open")
+      throw new ApiError("You can only attach a payment to an open invoice.", { code: "invoice_not_editable" });
+    const intent = need(world, "payment_intent", params.payment_intent, "payment_intent");
+    attachPayment(world, invoice, intent, false);
+    if (intent.status === "succeeded" && intent.amount >= invoice.amount_remaining) markPaid(world, invoice);
+    return invoice;
+  });
+}
 
-  api.get("/v1/payment_intents/:id", z.strictObject({ expand }), (world, _params, id) =>
-    need(world, "payment_intent", id),
+function pay(world: World, params: z.output<typeof PayParams>, id: string): Invoice {
+  const invoice = need(world, "invoice", id);
+  if (invoice.status === "paid") throw new ApiError("Invoice is already paid", { code: "invoice_already_paid" });
+  if (invoice.status === "draft") finalizeInvoice(world, invoice);
+  // What is free after its credit was paid by being finalized.
+  if ((invoice.status as string) === "paid") return invoice;
+  if (invoice.status !== "open" && invoice.status !== "uncollectible")
+    throw new ApiError(`This invoice can't be paid: it is ${invoice.status}.`, { code: "invoice_not_editable" });
+  if (params.paid_out_of_band) {
+    markPaid(world, invoice, true);
+    return invoice;
+  }
+  const given = params.payment_method ? methodFromIdOrToken(world, params.payment_method, "payment_method") : null;
+  if (given) attach(world, given, invoice.customer);
+  const card = given?.id ?? cardFor(world, invoice);
+  if (!card) throw noCard();
+  const intent = payInvoice(world, invoice, card, { onSession: params.off_session === false });
+  if (intent.status === "requires_payment_method") throw declineError(world, intent);
+  if (intent.status === "requires_action")
+    throw new ApiError(
+      "This payment requires additional user action before it can be completed successfully. Payment can be completed using the PaymentIntent associated with this invoice. For more details see: https://stripe.com/docs/billing/subscriptions/overview#requires-action",
+      {
+        status: 402,
+        type: "card_error",
+        code: "invoice_payment_intent_requires_action",
+        payment_intent: { ...intent },
+      },
+    );
+  return invoice;
+}
+
+export function noCard(): ApiError {
+  return new ApiError(
+    "This customer has no attached payment source or default payment method. Please consider adding a default payment method. For more information, visit https://stripe.com/docs/billing/subscriptions/payment-methods-setting#payment-method-priority.",
+    { code: "resource_missing" },
   );
+}
+
+function paymentRoutes(api: Api): void {
+  const PaymentListParams = z.strictObject({
+    ...listParams,
+    invoice: text.optional(),
+    status: text.optional(),
+    payment: z.strictObject({ type: text, payment_intent: text.optional() }).optional(),
+  });
+  api.get("/v1/invoice_payments", PaymentListParams, (world, params) => {
+    const rows = all(world, "invoice_payment").filter(
+      (row) =>
+        (params.invoice === undefined || row.invoice === params.invoice) &&
+        (params.status === undefined || row.status === params.status) &&
+        (params.payment?.payment_intent === undefined || row.payment.payment_intent === params.payment.payment_intent),
+    );
+    return page(world, rows, params, "/v1/invoice_payments");
+  });
+  api.get("/v1/invoice_payments/:id", Nothing, (world, _params, id) => need(world, "invoice_payment", id));
+}
+
+/** What `expand` adds to an invoice. */
+export function invoiceExtras(world: World, invoice: Invoice) {
+  return {
+    payments: () => ({
+      object: "list",
+      data: of(world, "invoice_payment", "invoice", invoice.id),
+      has_more: false,
+      url: "/v1/invoices/payments",
+    }),
+    confirmation_secret: () => {
+      const intent = intentOf(world, invoice);
+      return intent && { client_secret: intent.client_secret, type: "payment_intent" };
+    },
+    subscription: () => subscriptionOf(world, invoice),
+  };
 }

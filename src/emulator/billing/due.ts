@@ -1,0 +1,61 @@
+/** Does what has become due, one timer after the other, each in the time of its clock. */
+import { takeTimer, nextTimer, type Timer, type TimerKind } from "../core/timers.ts";
+import { emit } from "../core/events.ts";
+import { find, focus, type World } from "../core/world.ts";
+import { expireCheckout } from "./checkout.ts";
+import { collect } from "./collection.ts";
+import { retryCollection } from "./dunning.ts";
+import { expirePending } from "./pending-updates.ts";
+import { tellUpcoming } from "./preview.ts";
+import { end, expireIncomplete, renew, resumeCollection } from "./subscriptions.ts";
+
+/** Runs the timers of one clock that are due at `until`; answers how many. */
+export function runClock(world: World, clock: string, until: number): number {
+  const { timers } = world.account;
+  let done = 0;
+  for (let timer = nextTimer(timers, clock, until); timer; timer = nextTimer(timers, clock, until)) {
+    runTimer(world, timer, clock);
+    done += 1;
+  }
+  return done;
+}
+
+export function runTimer(world: World, timer: Timer, clock: string): void {
+  takeTimer(world.account.timers, timer, clock);
+  const testClock = clock === "" ? undefined : find(world, "test_helpers.test_clock", clock);
+  if (testClock) testClock.frozen_time = Math.max(testClock.frozen_time, timer.at);
+  else world.state.now = Math.max(world.state.now, timer.at);
+  world.clock = testClock?.id ?? null;
+  world.request = { id: null, idempotencyKey: null };
+  EFFECTS[timer.kind](world, timer.id);
+}
+
+const EFFECTS: Record<TimerKind, (world: World, id: string) => void> = {
+  session_expires: (world, id) => withRow(world, "checkout.session", id, (session) => expireCheckout(world, session)),
+  period_ends: (world, id) => withRow(world, "subscription", id, (subscription) => renew(world, subscription)),
+  cancels: (world, id) =>
+    withRow(world, "subscription", id, (subscription) => end(world, subscription, "cancellation_requested")),
+  trial_will_end: (world, id) =>
+    withRow(world, "subscription", id, (subscription) => {
+      if (subscription.status === "trialing") emit(world, "customer.subscription.trial_will_end", subscription);
+    }),
+  invoice_upcoming: (world, id) => withRow(world, "subscription", id, (row) => tellUpcoming(world, row)),
+  pause_ends: (world, id) => withRow(world, "subscription", id, (row) => resumeCollection(world, row)),
+  pending_update_expires: (world, id) => withRow(world, "subscription", id, (row) => expirePending(world, row)),
+  incomplete_expires: (world, id) => withRow(world, "subscription", id, (row) => expireIncomplete(world, row)),
+  invoice_finalizes: (world, id) => withRow(world, "invoice", id, (invoice) => collect(world, invoice)),
+  invoice_retries: (world, id) => withRow(world, "invoice", id, (invoice) => retryCollection(world, invoice)),
+  delivery: () => {},
+};
+
+function withRow<Name extends "checkout.session" | "subscription" | "invoice">(
+  world: World,
+  table: Name,
+  id: string,
+  act: (row: NonNullable<ReturnType<typeof find<Name>>>) => void,
+): void {
+  const row = find(world, table, id);
+  if (!row) return;
+  focus(world, row);
+  act(row);
+}

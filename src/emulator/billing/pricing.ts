@@ -1,0 +1,81 @@
+/** What a price asks for a quantity. @see https://docs.stripe.com/products-prices/pricing-models */
+import { formatAmount, round } from "../core/money.ts";
+import type { Price } from "../resources/prices.ts";
+
+export interface PricedPart {
+  amount: number;
+  quantity: number;
+  /** Minor units, with as many decimals as the price has. */
+  unitAmountDecimal: string;
+  description: string;
+}
+
+/** One part for most prices; one for each tier that a graduated price reaches. */
+export function priceParts(price: Price, quantity: number, name: string): PricedPart[] {
+  if (price.billing_scheme === "tiered") return tieredParts(price, quantity, name);
+  const unit = Number(price.unit_amount_decimal ?? 0);
+  const packs = price.transform_quantity;
+  const units = packs ? (packs.round === "up" ? Math.ceil : Math.floor)(quantity / packs.divide_by) : quantity;
+  return [
+    {
+      amount: round(unit * units),
+      quantity,
+      unitAmountDecimal: price.unit_amount_decimal ?? "0",
+      description: `${quantity} × ${name} (at ${unitText(unit, price)})`,
+    },
+  ];
+}
+
+export function amountFor(price: Price, quantity: number): number {
+  return priceParts(price, quantity, "").reduce((sum, part) => sum + part.amount, 0);
+}
+
+function tieredParts(price: Price, quantity: number, name: string): PricedPart[] {
+  const tiers = price.tiers ?? [];
+  if (price.tiers_mode === "volume") {
+    const index = tiers.findIndex((tier) => tier.up_to === null || quantity <= tier.up_to);
+    return tierParts(price, tiers[index], quantity, { name, label: `Tier ${index + 1}` });
+  }
+  let from = 0;
+  const parts: PricedPart[] = [];
+  for (const [index, tier] of tiers.entries()) {
+    const within = Math.min(quantity, tier.up_to ?? Infinity) - from;
+    if (within <= 0 && !(quantity === 0 && index === 0)) break;
+    const label = index === 0 ? "Tier 1" : `Tier ${index + 1}`;
+    parts.push(...tierParts(price, tier, Math.max(0, within), { name, label }));
+    from = tier.up_to ?? Infinity;
+  }
+  return parts;
+}
+
+type Tier = NonNullable<Price["tiers"]>[number];
+
+function tierParts(
+  price: Price,
+  tier: Tier | undefined,
+  quantity: number,
+  { name, label }: { name: string; label: string },
+): PricedPart[] {
+  if (!tier) return [];
+  const unit = Number(tier.unit_amount_decimal ?? 0);
+  const flat = tier.flat_amount ?? 0;
+  const parts = [
+    {
+      amount: round(unit * quantity),
+      quantity,
+      unitAmountDecimal: tier.unit_amount_decimal ?? "0",
+      description: `${quantity} × ${name} (${label} at ${unitText(unit, price)})`,
+    },
+  ];
+  if (flat === 0) return parts;
+  const description = `${name} (${label} flat fee)`;
+  return [...parts, { amount: flat, quantity: 1, unitAmountDecimal: String(flat), description }];
+}
+
+/** "$9.00 / month", "$9.00 / 3 months", or "$9.00" for what is sold once. */
+function unitText(unit: number, { currency, recurring }: Price): string {
+  const amount = formatAmount(unit, currency);
+  if (!recurring) return amount;
+  const { interval, interval_count: count } = recurring;
+  return `${amount} / ${count === 1 ? interval : `${count} ${interval}s`}`;
+}

@@ -1,0 +1,42 @@
+/** Minor units, as Stripe counts them. @see https://docs.stripe.com/currencies */
+
+/** Currencies without a minor unit. */
+const ZERO_DECIMAL = new Set("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split(" "));
+const THREE_DECIMAL = new Set("bhd jod kwd omr tnd".split(" "));
+
+export function decimalsOf(currency: string): number {
+  if (ZERO_DECIMAL.has(currency)) return 0;
+  return THREE_DECIMAL.has(currency) ? 3 : 2;
+}
+
+/** 900 "usd" is "$9.00", as Stripe writes it in lines and on pages. */
+export function formatAmount(amount: number, currency: string): string {
+  const digits = decimalsOf(currency);
+  return new Intl.NumberFormat("en-US", {
+    style: "currency",
+    currency,
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(amount / 10 ** digits);
+}
+
+/** To whole minor units, halves away from zero. */
+export function round(amount: number): number {
+  // What arithmetic leaves beside an exact half, such as 0.49999999999999994, counts as the half.
+  const near = Math.abs(amount) + 1e-7;
+  return Math.sign(amount) * Math.floor(near + 0.5) || 0;
+}
+
+/** Splits a total in proportion to weights, to the last minor unit. */
+export function split(total: number, weights: readonly number[]): number[] {
+  const sum = weights.reduce((all, weight) => all + weight, 0);
+  if (sum === 0) return weights.map(() => 0);
+  let rest = total;
+  let left = sum;
+  return weights.map((weight) => {
+    const part = left === 0 ? 0 : round((rest * weight) / left);
+    rest -= part;
+    left -= weight;
+    return part;
+  });
+}

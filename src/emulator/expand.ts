@@ -1,0 +1,116 @@
+/** `expand`: ids become the objects they name, and what is only shown on request is shown. @see https://docs.stripe.com/expand */
+import { checkoutLines, orderOf } from "./billing/checkout.ts";
+import { invoiceExtras } from "./resources/invoices.ts";
+import { ApiError } from "./core/errors.ts";
+import { all, copy, lookUp, of, type Row, type World } from "./core/world.ts";
+
+const MAX_LEVELS = 4;
+/** Lists inside objects are cut here; the others have to be listed. */
+const INNER_LIST_LIMIT = 10;
+
+type Extras = Record<string, () => unknown>;
+
+export function expand<T extends object>(world: World, object: T, paths: readonly string[]): T {
+  const expanded = copy(object) as T & { data?: unknown[]; deleted?: boolean };
+  // Nothing is left to expand of what was deleted.
+  if (expanded.deleted === true) return expanded;
+  for (const path of paths) {
+    const levels = path.split(".");
+    if (levels.length > MAX_LEVELS)
+      throw new ApiError(`You cannot expand more than ${MAX_LEVELS} levels of a property. Property: ${path}`, {
+        code: "property_expansion_max_depth",
+      });
+    walk(world, expanded, levels, path);
+  }
+  for (const row of Array.isArray(expanded.data) ? expanded.data : [expanded]) present(row, 0);
+  return expanded;
+}
+
+function walk(world: World, object: object, levels: readonly string[], path: string): void {
+  const [name, ...rest] = levels;
+  if (name === undefined) return;
+  const row = object as Record<string, unknown>;
+  const extra = extrasOf(world, object)[name];
+  if (extra && !(name in row && row[name] !== undefined)) row[name] = copy(extra());
+  if (!(name in row))
+    throw new ApiError(`This property cannot be expanded (${path}).`, {
+      code: "property_cannot_be_expanded",
+    });
+  const value = row[name];
+  if (Array.isArray(value)) {
+    const entries: unknown[] = value.map((entry: unknown) => resolve(world, entry));
+    row[name] = entries;
+    for (const entry of entries) descend(world, entry, rest, path);
+    return;
+  }
+  row[name] = resolve(world, value);
+  descend(world, row[name], rest, path);
+}
+
+function descend(world: World, value: unknown, rest: readonly string[], path: string): void {
+  if (typeof value === "object" && value !== null) walk(world, value, rest, path);
+}
+
+function resolve(world: World, value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  const found = lookUp(world, value);
+  return found ? copy(found) : value;
+}
+
+/** What each kind of object shows only where it is asked for. */
+function extrasOf(world: World, object: object): Extras {
+  const row = object as { object?: string; id?: string };
+  switch (row.object) {
+    case "invoice":
+      return invoiceExtras(world, object as Row<"invoice">);
+    case "customer":
+      return customerExtras(world, row.id ?? "");
+    case "charge":
+      return { refunds: () => listOf(of(world, "refund", "charge", row.id ?? ""), `/v1/charges/${row.id}/refunds`) };
+    case "checkout.session": {
+      const session = object as Row<"checkout.session">;
+      return {
+        line_items: () => ({
+          ...listOf(
+            checkoutLines(world, session, orderOf(world, session)),
+            `/v1/checkout/sessions/${row.id}/line_items`,
+          ),
+          total_count: undefined,
+        }),
+      };
+    }
+    default:
+      return {};
+  }
+}
+
+function customerExtras(world: World, id: string): Extras {
+  return {
+    subscriptions: () => listOf(of(world, "subscription", "customer", id), `/v1/customers/${id}/subscriptions`),
+    sources: () => listOf([], `/v1/customers/${id}/sources`),
+    tax_ids: () => listOf([], `/v1/customers/${id}/tax_ids`),
+    invoice_credit_balance: () => ({}),
+    tax: () => ({ automatic_tax: "unrecognized_location", ip_address: null, location: null, provider: "stripe" }),
+    cash_balance: () => null,
+    payment_methods: () =>
+      listOf(
+        all(world, "payment_method").filter((row) => row.customer === id),
+        "",
+      ),
+  };
+}
+
+function listOf(data: readonly object[], url: string) {
+  return { object: "list", data: [...data], has_more: false, total_count: data.length, url };
+}
+
+/** Cuts long lists inside, and leaves out what nobody asked for. */
+function present(value: unknown, depth: number): void {
+  if (typeof value !== "object" || value === null) return;
+  const row = value as Record<string, unknown>;
+  if (depth > 0 && row["object"] === "list" && Array.isArray(row["data"]) && row["data"].length > INNER_LIST_LIMIT) {
+    row["data"] = row["data"].slice(0, INNER_LIST_LIMIT);
+    row["has_more"] = true;
+  }
+  for (const inner of Object.values(row)) present(inner, depth + 1);
+}

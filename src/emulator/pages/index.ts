@@ -1,0 +1,16 @@
+/** Every page, a line each. */
+import type { Hono } from "hono";
+import type { Engine } from "../engine.ts";
+import { challengePage } from "./challenge.ts";
+import { checkoutPage } from "./checkout.ts";
+import { invoicePage } from "./invoice.ts";
+import { portalPage } from "./portal.ts";
+import { viewerPage } from "./viewer.ts";
+
+export const PAGES: readonly ((app: Hono, engine: Engine) => void)[] = [
+  viewerPage,
+  checkoutPage,
+  challengePage,
+  portalPage,
+  invoicePage,
+];

@@ -1,0 +1,49 @@
+/** Every resource, a line each. */
+import type { Api } from "../api.ts";
+import { chargeRoutes } from "./charges.ts";
+import { checkoutSessionRoutes } from "./checkout-sessions.ts";
+import { couponRoutes } from "./coupons.ts";
+import { customerRoutes } from "./customers.ts";
+import { entitlementRoutes } from "./entitlements.ts";
+import { eventRoutes } from "./events.ts";
+import { invoiceItemRoutes } from "./invoice-items.ts";
+import { invoiceRoutes } from "./invoices.ts";
+import { meterRoutes } from "./meters.ts";
+import { paymentIntentRoutes } from "./payment-intents.ts";
+import { paymentMethodRoutes } from "./payment-methods.ts";
+import { portalSessionRoutes } from "./portal-sessions.ts";
+import { priceRoutes } from "./prices.ts";
+import { productRoutes } from "./products.ts";
+import { promotionCodeRoutes } from "./promotion-codes.ts";
+import { refundRoutes } from "./refunds.ts";
+import { setupIntentRoutes } from "./setup-intents.ts";
+import { subscriptionItemRoutes } from "./subscription-items.ts";
+import { subscriptionRoutes } from "./subscriptions.ts";
+import { taxRateRoutes } from "./tax-rates.ts";
+import { testClockRoutes } from "./test-clocks.ts";
+import { webhookEndpointRoutes } from "./webhook-endpoints.ts";
+
+export const RESOURCES: readonly ((api: Api) => void)[] = [
+  customerRoutes,
+  productRoutes,
+  priceRoutes,
+  couponRoutes,
+  promotionCodeRoutes,
+  taxRateRoutes,
+  paymentMethodRoutes,
+  paymentIntentRoutes,
+  setupIntentRoutes,
+  chargeRoutes,
+  refundRoutes,
+  subscriptionRoutes,
+  subscriptionItemRoutes,
+  invoiceRoutes,
+  invoiceItemRoutes,
+  checkoutSessionRoutes,
+  portalSessionRoutes,
+  entitlementRoutes,
+  meterRoutes,
+  webhookEndpointRoutes,
+  eventRoutes,
+  testClockRoutes,
+];
