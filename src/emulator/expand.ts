@@ -2,7 +2,8 @@
 import { checkoutLines, orderOf } from "./billing/checkout.ts";
 import { invoiceExtras } from "./resources/invoices.ts";
 import { ApiError } from "./core/errors.ts";
-import { all, copy, lookUp, of, type Row, type World } from "./core/world.ts";
+import { present } from "./core/present.ts";
+import { all, find, lookUp, of, type Row, type World } from "./core/world.ts";
 
 const MAX_LEVELS = 4;
 /** Lists inside objects are cut here; the others have to be listed. */
@@ -11,7 +12,7 @@ const INNER_LIST_LIMIT = 10;
 type Extras = Record<string, () => unknown>;
 
 export function expand<T extends object>(world: World, object: T, paths: readonly string[]): T {
-  const expanded = copy(object) as T & { data?: unknown[]; deleted?: boolean };
+  const expanded = present(object) as T & { data?: unknown[]; deleted?: boolean };
   // Nothing is left to expand of what was deleted.
   if (expanded.deleted === true) return expanded;
   for (const path of paths) {
@@ -22,7 +23,7 @@ export function expand<T extends object>(world: World, object: T, paths: readonl
       });
     walk(world, expanded, levels, path);
   }
-  for (const row of Array.isArray(expanded.data) ? expanded.data : [expanded]) present(row, 0);
+  for (const row of Array.isArray(expanded.data) ? expanded.data : [expanded]) cutLists(row, 0);
   return expanded;
 }
 
@@ -31,7 +32,7 @@ function walk(world: World, object: object, levels: readonly string[], path: str
   if (name === undefined) return;
   const row = object as Record<string, unknown>;
   const extra = extrasOf(world, object)[name];
-  if (extra && !(name in row && row[name] !== undefined)) row[name] = copy(extra());
+  if (extra && !(name in row && row[name] !== undefined)) row[name] = present(extra());
   if (!(name in row))
     throw new ApiError(`This property cannot be expanded (${path}).`, {
       code: "property_cannot_be_expanded",
@@ -54,7 +55,7 @@ function descend(world: World, value: unknown, rest: readonly string[], path: st
 function resolve(world: World, value: unknown): unknown {
   if (typeof value !== "string") return value;
   const found = lookUp(world, value);
-  return found ? copy(found) : value;
+  return found ? present(found) : value;
 }
 
 /** What each kind of object shows only where it is asked for. */
@@ -65,8 +66,15 @@ function extrasOf(world: World, object: object): Extras {
       return invoiceExtras(world, object as Row<"invoice">);
     case "customer":
       return customerExtras(world, row.id ?? "");
+    case "price": {
+      const price = find(world, "price", row.id ?? "");
+      return { tiers: () => price?.tiers ?? null, currency_options: () => price?.currency_options ?? null };
+    }
     case "charge":
-      return { refunds: () => listOf(of(world, "refund", "charge", row.id ?? ""), `/v1/charges/${row.id}/refunds`) };
+      return {
+        refunds: () =>
+          listOf(of(world, "refund", "charge", row.id ?? "").toReversed(), `/v1/charges/${row.id}/refunds`),
+      };
     case "checkout.session": {
       const session = object as Row<"checkout.session">;
       return {
@@ -86,7 +94,8 @@ function extrasOf(world: World, object: object): Extras {
 
 function customerExtras(world: World, id: string): Extras {
   return {
-    subscriptions: () => listOf(of(world, "subscription", "customer", id), `/v1/customers/${id}/subscriptions`),
+    subscriptions: () =>
+      listOf(of(world, "subscription", "customer", id).toReversed(), `/v1/customers/${id}/subscriptions`),
     sources: () => listOf([], `/v1/customers/${id}/sources`),
     tax_ids: () => listOf([], `/v1/customers/${id}/tax_ids`),
     invoice_credit_balance: () => ({}),
@@ -104,13 +113,13 @@ function listOf(data: readonly object[], url: string) {
   return { object: "list", data: [...data], has_more: false, total_count: data.length, url };
 }
 
-/** Cuts long lists inside, and leaves out what nobody asked for. */
-function present(value: unknown, depth: number): void {
+/** Lists inside objects are cut. */
+function cutLists(value: unknown, depth: number): void {
   if (typeof value !== "object" || value === null) return;
   const row = value as Record<string, unknown>;
   if (depth > 0 && row["object"] === "list" && Array.isArray(row["data"]) && row["data"].length > INNER_LIST_LIMIT) {
     row["data"] = row["data"].slice(0, INNER_LIST_LIMIT);
     row["has_more"] = true;
   }
-  for (const inner of Object.values(row)) present(inner, depth + 1);
+  for (const inner of Object.values(row)) cutLists(inner, depth + 1);
 }

@@ -47,6 +47,9 @@ const KEPT = new RegExp(
 /** Numbers that are no integers: the types do not tell them apart. */
 const DECIMAL = /(^|_)(percent|percent_off|percentage|rate|latitude|longitude|effective_percentage)$/;
 
+/** An event's object can be anything: listing all of it would say nothing. */
+const MAX_ALTERNATIVES = 50;
+
 const files = readdirSync(resources, { recursive: true })
   .filter((name) => name.endsWith(".d.ts"))
   .map((name) => join(resources, name))
@@ -180,6 +183,7 @@ function toType(type, space, field) {
 }
 
 function toUnion(types, space, field) {
+  if (types.length > MAX_ALTERNATIVES && types.every((part) => part.flags & ts.TypeFlags.Object)) return "any";
   const values = [];
   const others = [];
   for (const part of types) {

@@ -1,9 +1,14 @@
 /** Charges: what a payment's attempt did to a card. @see https://docs.stripe.com/api/charges */
+import { change } from "../core/events.ts";
+import { nextRandom } from "../core/random.ts";
+import { setTimer } from "../core/timers.ts";
 import { find, insert, newId, now, type World } from "../core/world.ts";
 import { addBalanceTransaction } from "./balance.ts";
 import type { PaymentError, PaymentIntent } from "./payments.ts";
 
 export type Charge = ReturnType<typeof newCharge>;
+
+const SETTLES_AFTER = 2;
 
 export interface ChargeOutcome {
   paid: boolean;
@@ -13,15 +18,26 @@ export interface ChargeOutcome {
 
 export function createCharge(world: World, intent: PaymentIntent, outcome: ChargeOutcome): Charge {
   const charge = insert(world, "charge", newCharge(world, intent, outcome));
-  if (outcome.paid)
-    charge.balance_transaction = addBalanceTransaction(world, {
-      amount: charge.amount,
-      currency: charge.currency,
-      description: charge.description,
-      source: charge.id,
-      type: "charge",
-    }).id;
+  // Captured in the background, it is told a moment later what it brought in.
+  if (outcome.captured && intent.capture_method === "automatic_async")
+    setTimer(world, "charge_settles", charge.id, now(world) + SETTLES_AFTER);
+  else if (outcome.captured) enterBalance(world, charge);
   return charge;
+}
+
+/** A charge that was captured in the background is accounted for. */
+export function settleCharge(world: World, charge: Charge): void {
+  change(world, "charge.updated", charge, () => enterBalance(world, charge));
+}
+
+function enterBalance(world: World, charge: Charge): void {
+  charge.balance_transaction = addBalanceTransaction(world, {
+    amount: charge.amount,
+    currency: charge.currency,
+    description: charge.description,
+    source: charge.id,
+    type: "charge",
+  }).id;
 }
 
 function newCharge(world: World, intent: PaymentIntent, { paid, captured, error }: ChargeOutcome) {
@@ -44,8 +60,6 @@ function newCharge(world: World, intent: PaymentIntent, { paid, captured, error 
     currency: intent.currency,
     customer: intent.customer,
     description: intent.description,
-    destination: null,
-    dispute: null,
     disputed: false,
     failure_balance_transaction: null,
     failure_code: error?.code ?? null,
@@ -54,12 +68,11 @@ function newCharge(world: World, intent: PaymentIntent, { paid, captured, error 
     livemode: false as const,
     metadata: { ...intent.metadata },
     on_behalf_of: null,
-    order: null,
     outcome: outcomeOf(error),
     paid,
     payment_intent: intent.id as string | null,
     payment_method: intent.payment_method,
-    payment_method_details: method ? { card: cardDetails(method.card, intent), type: "card" } : null,
+    payment_method_details: method ? { card: cardDetails(world, method.card, intent, captured), type: "card" } : null,
     radar_options: {},
     receipt_email: intent.receipt_email,
     receipt_number: null,
@@ -108,6 +121,8 @@ function outcomeOf(error: PaymentError | undefined) {
       };
 }
 
+const AUTHORIZED_FOR = 7 * 86_400;
+
 interface Card {
   brand: string;
   exp_month: number;
@@ -119,15 +134,20 @@ interface Card {
 }
 
 function cardDetails(
+  world: World,
   { brand, exp_month, exp_year, last4, fingerprint, country, funding }: Card,
   intent: PaymentIntent,
+  captured: boolean,
 ) {
   return {
     amount_authorized: intent.amount,
-    authorization_code: null,
+    authorization_code: digits(world, 6),
     brand,
+    // What is only authorized lapses after a week.
+    ...(intent.capture_method === "manual" && !captured && { capture_before: now(world) + AUTHORIZED_FOR }),
     checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: "pass" },
     country,
+    electronic_commerce_indicator: null,
     exp_month,
     exp_year,
     extended_authorization: { status: "disabled" },
@@ -140,10 +160,16 @@ function cardDetails(
     multicapture: { status: "unavailable" },
     network: brand,
     network_token: { used: false },
-    network_transaction_id: null,
+    network_transaction_id: digits(world, 15),
     overcapture: { maximum_amount_capturable: intent.amount, status: "unavailable" },
     regulated_status: "unregulated",
     three_d_secure: null,
+    transaction_link_id: null,
     wallet: null,
   };
+}
+
+/** Digits as networks give them. */
+function digits(world: World, length: number): string {
+  return Array.from({ length }, () => Math.floor(nextRandom(world.state) * 10)).join("");
 }

@@ -129,10 +129,11 @@ export function price(world: World, session: CheckoutSession, order: Order): voi
   session.amount_total = free ? null : sum("amount_total");
   session.total_details = free ? null : { amount_discount: sum("amount_discount"), amount_shipping: 0, amount_tax: 0 };
   session.payment_status = free || session.amount_total === 0 ? "no_payment_required" : "unpaid";
-  session.discounts = order.discounts.map(({ coupon, promotion_code: code }) => ({
-    coupon: coupon ?? null,
-    promotion_code: code ?? null,
-  }));
+  if (!free)
+    session.discounts = order.discounts.map(({ coupon, promotion_code: code }) => ({
+      coupon: coupon ?? null,
+      promotion_code: code ?? null,
+    }));
 }
 
 export type CheckoutLine = ReturnType<typeof checkoutLines>[number];
@@ -202,9 +203,7 @@ function previewDiscounts(world: World, session: CheckoutSession, order: Order):
 }
 
 function confirmSetupMode(world: World, session: CheckoutSession, order: Order, methodId: string): CheckoutOutcome {
-  const known = find(world, "setup_intent", order.setupIntent);
-  const intent = known ?? createSetupIntent(world, { customer: session.customer, metadata: order.metadata });
-  order.setupIntent = session.setup_intent = intent.id;
+  const intent = need(world, "setup_intent", order.setupIntent ?? "");
   confirmSetup(world, intent, methodId, null);
   return settleSetup(world, session, order, intent);
 }
@@ -242,6 +241,7 @@ function intentOf(world: World, session: CheckoutSession, order: Order): Payment
     customer: session.customer,
     description: payment ? order.description : "Subscription creation",
     metadata: payment ? order.metadata : {},
+    captureMethod: payment ? "automatic_async" : "automatic",
     setupFutureUsage: payment ? null : "off_session",
   });
   order.paymentIntent = intent.id;

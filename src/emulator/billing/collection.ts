@@ -92,6 +92,8 @@ export function intentFor(world: World, invoice: Invoice): PaymentIntent {
     amount: invoice.amount_remaining,
     currency: invoice.currency,
     customer: invoice.customer,
+    captureMethod: "automatic",
+    invoice: invoice.id,
     description: DESCRIPTIONS[invoice.billing_reason] ?? "Payment for Invoice",
     setupFutureUsage: subscription && invoice.billing_reason === "subscription_create" ? "off_session" : null,
   });

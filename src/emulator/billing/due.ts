@@ -2,6 +2,7 @@
 import { takeTimer, nextTimer, type Timer, type TimerKind } from "../core/timers.ts";
 import { emit } from "../core/events.ts";
 import { find, focus, type World } from "../core/world.ts";
+import { settleCharge } from "./charges.ts";
 import { expireCheckout } from "./checkout.ts";
 import { collect } from "./collection.ts";
 import { retryCollection } from "./dunning.ts";
@@ -45,10 +46,11 @@ const EFFECTS: Record<TimerKind, (world: World, id: string) => void> = {
   incomplete_expires: (world, id) => withRow(world, "subscription", id, (row) => expireIncomplete(world, row)),
   invoice_finalizes: (world, id) => withRow(world, "invoice", id, (invoice) => collect(world, invoice)),
   invoice_retries: (world, id) => withRow(world, "invoice", id, (invoice) => retryCollection(world, invoice)),
+  charge_settles: (world, id) => withRow(world, "charge", id, (charge) => settleCharge(world, charge)),
   delivery: () => {},
 };
 
-function withRow<Name extends "checkout.session" | "subscription" | "invoice">(
+function withRow<Name extends "charge" | "checkout.session" | "subscription" | "invoice">(
   world: World,
   table: Name,
   id: string,

@@ -2,6 +2,7 @@
 import type { InvoiceItem } from "./invoice-items.ts";
 import { need, newId, type World } from "../core/world.ts";
 
+import type { Product } from "./products.ts";
 import { priceParts, type PricedPart } from "./pricing.ts";
 import type { LineTax } from "./taxes.ts";
 import type { Subscription, SubscriptionItem } from "./subscriptions.ts";
@@ -96,7 +97,7 @@ export function linesOfItem(
 ): InvoiceLine[] {
   const product = need(world, "product", item.price.product);
   const inTrial = subscription.status === "trialing" || subscription.trial_end === period.end;
-  return partsOf(world, subscription, item, period, inTrial, product.name).map((part) =>
+  return partsOf(world, subscription, item, period, inTrial, product).map((part) =>
     newLine(world, {
       invoice,
       amount: part.amount,
@@ -132,13 +133,16 @@ function partsOf(
   item: SubscriptionItem,
   period: Period,
   inTrial: boolean,
-  name: string,
+  { name, unit_label: unit }: Product,
 ): PricedPart[] {
   const metered = item.price.recurring?.usage_type === "metered";
   const quantity = metered ? usageOf(world, subscription.customer, item.price, period) : (item.quantity ?? 1);
-  if (inTrial)
-    return metered ? [] : [{ amount: 0, quantity, unitAmountDecimal: "0", description: `Trial period for ${name}` }];
-  return priceParts(item.price, quantity, name);
+  if (inTrial && metered) return [];
+  if (inTrial) {
+    const what = `${quantity} ${unit ? `${unit} ` : ""}× ${name}`;
+    return [{ amount: 0, quantity, unitAmountDecimal: "0", description: `Free trial for ${what}` }];
+  }
+  return priceParts(item.price, quantity, name, unit);
 }
 
 export function lineOfInvoiceItem(world: World, invoice: string, item: InvoiceItem): InvoiceLine {

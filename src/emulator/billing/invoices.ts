@@ -112,7 +112,10 @@ export function newInvoice(world: World, input: NewInvoice) {
     post_payment_credit_notes_amount: 0,
     pre_payment_credit_notes_amount: 0,
     receipt_number: null,
-    rendering: null,
+    rendering:
+      input.reason === "manual"
+        ? { amount_tax_display: null, pdf: { page_size: "auto" }, template: null, template_version: null }
+        : null,
     shipping_cost: null,
     shipping_details: null,
     starting_balance: 0,
@@ -168,6 +171,7 @@ export function issueDraft(world: World, invoice: Invoice, subscription: Subscri
   const customer = need(world, "customer", invoice.customer);
   customer.currency ??= invoice.currency;
   const event = emit(world, "invoice.created", invoice);
+  if (event.pending_webhooks === 0) invoice.webhooks_delivered_at = now(world);
   world.account.createdEvents.set(invoice.id, event.id);
   return invoice;
 }
@@ -238,12 +242,15 @@ export function addUp(world: World, invoice: Invoice): void {
   applyDiscounts(world, lines, invoice.discounts);
   applyTaxes(world, lines, (line) => ratesOf(world, invoice, line as InvoiceLine));
   const discounts = sumDiscounts(lines);
-  const off = discounts.reduce((sum, { amount }) => sum + amount, 0);
+  const off = discounts.reduce((all, { amount }) => all + amount, 0);
   const taxes = sumTaxes(lines);
   const sumOf = (behavior: "exclusive" | "inclusive") =>
-    taxes.filter((tax) => tax.tax_behavior === behavior).reduce((sum, { amount }) => sum + amount, 0);
-  const subtotal = lines.reduce((sum, { amount }) => sum + amount, 0);
-  const total = subtotal - off + sumOf("exclusive");
+    taxes.filter((tax) => tax.tax_behavior === behavior).reduce((all, { amount }) => all + amount, 0);
+  const sum = lines.reduce((all, { amount }) => all + amount, 0);
+  // What is taken off single lines is no discount of the invoice's: its subtotal comes after it.
+  const offLines = lines.reduce((all, line) => all + offOwn(line), 0);
+  const subtotal = sum - offLines;
+  const total = sum - off + sumOf("exclusive");
   const start = find(world, "customer", invoice.customer)?.balance ?? 0;
   Object.assign(invoice, {
     subtotal,
@@ -266,6 +273,12 @@ function ratesOf(world: World, invoice: Invoice, line: InvoiceLine): readonly st
   const waiting = find(world, "invoiceitem", line.parent?.invoice_item_details?.invoice_item ?? null)?.tax_rates ?? [];
   if (own.length > 0) return own;
   return waiting.length > 0 ? waiting : invoice.default_tax_rates;
+}
+
+function offOwn(line: InvoiceLine): number {
+  return line.discount_amounts
+    .filter(({ discount }) => line.discounts.includes(discount))
+    .reduce((all, { amount }) => all + amount, 0);
 }
 
 function sumDiscounts(lines: readonly InvoiceLine[]): { amount: number; discount: string }[] {

@@ -2,6 +2,7 @@
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { find, insert, need, newId, now, type World } from "../core/world.ts";
+import { addBalanceTransaction } from "./balance.ts";
 import { createCharge } from "./charges.ts";
 import { cardByNumber, declineOutcome, type CardOutcome } from "./test-cards.ts";
 
@@ -42,6 +43,8 @@ export interface NewPaymentIntent {
   setupFutureUsage?: "off_session" | "on_session" | null;
   receiptEmail?: string | null;
   shipping?: object | null;
+  /** The invoice that it pays. */
+  invoice?: string;
 }
 
 export function createPaymentIntent(world: World, input: NewPaymentIntent): PaymentIntent {
@@ -58,6 +61,7 @@ function newPaymentIntent(world: World, input: NewPaymentIntent) {
     amount: input.amount,
     amount_capturable: 0,
     amount_details: { tip: {} },
+    allowed_payment_method_types: null,
     amount_received: 0,
     application: null,
     application_fee_amount: null,
@@ -76,15 +80,18 @@ function newPaymentIntent(world: World, input: NewPaymentIntent) {
     last_payment_error: null as PaymentError | null,
     latest_charge: null as string | null,
     livemode: false as const,
+    managed_payments: null,
     metadata: input.metadata ?? {},
     next_action: null as NextAction | null,
     on_behalf_of: null,
+    ...(input.invoice && { payment_details: { customer_reference: null, order_reference: input.invoice } }),
     payment_method: null as string | null,
     payment_method_configuration_details: null,
     payment_method_options: {
       card: { installments: null, mandate_options: null, network: null, request_three_d_secure: "automatic" },
     },
     payment_method_types: ["card"],
+    payment_record: null,
     processing: null,
     receipt_email: input.receiptEmail ?? null,
     review: null,
@@ -142,7 +149,9 @@ export function capturePayment(world: World, intent: PaymentIntent, amount: numb
       { code: "amount_too_large", param: "amount_to_capture" },
     );
   const charge = need(world, "charge", intent.latest_charge ?? "");
-  Object.assign(charge, { captured: true, amount_captured: amount });
+  const { currency, description, id: source } = charge;
+  const transaction = addBalanceTransaction(world, { amount, currency, description, source, type: "charge" });
+  Object.assign(charge, { captured: true, amount_captured: amount, balance_transaction: transaction.id });
   Object.assign(intent, { status: "succeeded", amount_received: amount, amount_capturable: 0 });
   emit(world, "charge.captured", charge);
   emit(world, "payment_intent.succeeded", intent);

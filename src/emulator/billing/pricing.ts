@@ -11,7 +11,12 @@ export interface PricedPart {
 }
 
 /** One part for most prices; one for each tier that a graduated price reaches. */
-export function priceParts(price: Price, quantity: number, name: string): PricedPart[] {
+export function priceParts(
+  price: Price,
+  quantity: number,
+  name: string,
+  unitLabel: string | null = null,
+): PricedPart[] {
   if (price.billing_scheme === "tiered") return tieredParts(price, quantity, name);
   const unit = Number(price.unit_amount_decimal ?? 0);
   const packs = price.transform_quantity;
@@ -21,7 +26,7 @@ export function priceParts(price: Price, quantity: number, name: string): Priced
       amount: round(unit * units),
       quantity,
       unitAmountDecimal: price.unit_amount_decimal ?? "0",
-      description: `${quantity} × ${name} (at ${unitText(unit, price)})`,
+      description: `${quantity} ${unitLabel ? `${unitLabel} ` : ""}× ${name} (at ${unitText(unit, price)})`,
     },
   ];
 }

@@ -20,12 +20,11 @@ export interface NewProduct {
   metadata?: "" | Record<string, string> | undefined;
 }
 
-function newProduct(world: World, params: NewProduct) {
+export function newProduct(world: World, params: NewProduct) {
   return {
     id: params.id ?? newId(world, "prod", 14),
     object: "product" as const,
     active: params.active ?? true,
-    attributes: [],
     created: now(world),
     default_price: null as string | null,
     description: params.description ?? null,
@@ -37,6 +36,7 @@ function newProduct(world: World, params: NewProduct) {
     package_dimensions: null,
     shippable: null,
     statement_descriptor: params.statement_descriptor ?? null,
+    tax_details: null,
     tax_code: params.tax_code ?? null,
     type: "service",
     unit_label: params.unit_label ?? null,

@@ -25,6 +25,7 @@ function newSetupIntent(world: World, input: NewSetupIntent) {
   return {
     id,
     object: "setup_intent" as const,
+    allowed_payment_method_types: null,
     application: null,
     automatic_payment_methods: null as { allow_redirects: string; enabled: boolean } | null,
     cancellation_reason: null as string | null,

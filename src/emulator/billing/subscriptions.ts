@@ -137,6 +137,7 @@ function newSubscription(world: World, input: NewSubscription) {
     cancellation_details: {
       comment: null as string | null,
       feedback: null as string | null,
+      feedback_option: null,
       reason: (canceling ? "cancellation_requested" : null) as string | null,
     },
     collection_method: input.collectionMethod ?? "charge_automatically",
@@ -151,7 +152,13 @@ function newSubscription(world: World, input: NewSubscription) {
     description: input.description ?? null,
     discounts: [] as string[],
     ended_at: null as number | null,
-    invoice_settings: { account_tax_ids: null, issuer: { type: "self" as const } },
+    invoice_settings: {
+      account_tax_ids: null,
+      custom_fields: null,
+      description: null,
+      footer: null,
+      issuer: { type: "self" as const },
+    },
     items: {
       object: "list" as const,
       data: items,
@@ -190,7 +197,12 @@ function newSubscription(world: World, input: NewSubscription) {
     test_clock: find(world, "customer", input.customer)?.test_clock ?? null,
     transfer_data: null,
     trial_end: input.trialEnd,
-    trial_settings: { end_behavior: { missing_payment_method: input.missingPaymentMethod ?? "create_invoice" } },
+    trial_settings: {
+      end_behavior: {
+        billing_cycle_anchor: null,
+        missing_payment_method: input.missingPaymentMethod ?? ("create_invoice" as const),
+      },
+    },
     trial_start: input.trialEnd === null ? null : at,
   };
 }
@@ -211,6 +223,7 @@ export function newItem(
     created: at,
     current_period_end: trialEnd ?? (anchor > at ? anchor : endOf(price, anchor, at)),
     current_period_start: anchor < at ? startOf(price, anchor, at) : at,
+    current_trial: null,
     discounts: [] as string[],
     metadata: metadata ?? {},
     price: copy(price),
@@ -405,6 +418,7 @@ function requested(details: CancellationDetails): Subscription["cancellation_det
   return {
     comment: details.comment ?? null,
     feedback: details.feedback ?? null,
+    feedback_option: null,
     reason: "cancellation_requested",
   };
 }
@@ -415,7 +429,7 @@ export function undoCancellation(world: World, subscription: Subscription): void
     cancel_at_period_end: false,
     cancel_at: null,
     canceled_at: null,
-    cancellation_details: { comment: null, feedback: null, reason: null },
+    cancellation_details: { comment: null, feedback: null, feedback_option: null, reason: null },
   });
 }
 

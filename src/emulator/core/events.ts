@@ -1,6 +1,7 @@
 /** Events: what happened, with the object as it was then, and a delivery for every endpoint that listens. */
 import type { WebhookEndpoint } from "../resources/webhook-endpoints.ts";
 import { changedFields } from "./diff.ts";
+import { present } from "./present.ts";
 import { setTimer } from "./timers.ts";
 import { all, API_VERSION, copy, insert, newId, now, type World } from "./world.ts";
 
@@ -35,7 +36,7 @@ export function emit(world: World, type: string, object: object, previous?: Reco
     object: "event",
     api_version: API_VERSION,
     created: now(world),
-    data: { object: copy(object), ...(previous && { previous_attributes: previous }) },
+    data: { object: present(object), ...(previous && { previous_attributes: previous }) },
     livemode: false,
     pending_webhooks: listeners.length,
     request: { id: world.request.id, idempotency_key: world.request.idempotencyKey },

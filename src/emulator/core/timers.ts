@@ -12,6 +12,7 @@ export type TimerKind =
   | "incomplete_expires"
   | "pause_ends"
   | "pending_update_expires"
+  | "charge_settles"
   | "delivery";
 
 export interface Timer {

@@ -11,6 +11,7 @@ import {
   price as setAmounts,
   type Order,
 } from "../billing/checkout.ts";
+import { createSetupIntent } from "../billing/setup.ts";
 import { ApiError } from "../core/errors.ts";
 import { change } from "../core/events.ts";
 import { page } from "../core/lists.ts";
@@ -99,6 +100,7 @@ function newCheckoutSession(world: World, params: CreateInput) {
     object: "checkout.session" as const,
     adaptive_pricing: { enabled: false },
     after_expiration: null,
+    allowed_payment_method_types: null,
     allow_promotion_codes: params.allow_promotion_codes ?? null,
     amount_subtotal: null as number | null,
     amount_total: null as number | null,
@@ -125,20 +127,21 @@ function newCheckoutSession(world: World, params: CreateInput) {
           business_name: null,
           email: customer?.email ?? params.customer_email ?? null,
           individual_name: null,
-          name: customer?.name ?? null,
+          name: null,
           phone: null,
-          tax_exempt: "none",
+          tax_exempt: mode === "setup" ? null : "none",
           tax_ids: null,
         }
       : null) as { email: string | null; name: string | null } | null,
     customer_email: params.customer_email ?? null,
-    discounts: [] as { coupon: string | null; promotion_code: string | null }[],
+    discounts: (mode === "setup" ? null : []) as { coupon: string | null; promotion_code: string | null }[] | null,
     expires_at: params.expires_at ?? at + LIFETIME,
     integration_identifier: null,
     invoice: null as string | null,
     invoice_creation: mode === "payment" ? NO_INVOICE : null,
     livemode: false as const,
     locale: null,
+    managed_payments: null,
     metadata: mergeMetadata({}, params.metadata),
     mode,
     origin_context: null,
@@ -152,9 +155,10 @@ function newCheckoutSession(world: World, params: CreateInput) {
     permissions: null,
     phone_number_collection: { enabled: false },
     recovered_from: null,
-    saved_payment_method_options: customer
-      ? { allow_redisplay_filters: ["always"], payment_method_remove: "disabled", payment_method_save: null }
-      : null,
+    saved_payment_method_options:
+      customer && mode !== "setup"
+        ? { allow_redisplay_filters: ["always"], payment_method_remove: "disabled", payment_method_save: null }
+        : null,
     setup_intent: null as string | null,
     shipping_address_collection: null,
     shipping_cost: null,
@@ -278,6 +282,11 @@ function create(world: World, params: CreateInput): CheckoutSession {
   if (session.mode !== "setup") session.currency = prices[0]?.currency ?? "usd";
   insert(world, "checkout.session", session);
   const order = newOrder(params, items);
+  if (session.mode === "setup") {
+    const { metadata: given } = order;
+    order.setupIntent = createSetupIntent(world, { customer: session.customer, metadata: given }).id;
+    session.setup_intent = order.setupIntent;
+  }
   world.account.orders.set(session.id, order);
   setAmounts(world, session, order);
   setTimer(world, "session_expires", session.id, session.expires_at);

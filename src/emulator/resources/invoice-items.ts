@@ -1,5 +1,6 @@
 /** Invoice items: what waits for an invoice. @see https://docs.stripe.com/api/invoiceitems */
-import { needCustomer } from "../billing/customers.ts";
+import { needCustomer, type Customer } from "../billing/customers.ts";
+import { newProduct } from "../billing/products.ts";
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { redeemAll } from "../billing/discounts.ts";
@@ -13,7 +14,7 @@ import { page } from "../core/lists.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { all, find, insert, need, type World } from "../core/world.ts";
 
-import { createPrice, type Price } from "./prices.ts";
+import { createPrice, newPrice, type Price } from "./prices.ts";
 
 const discounts = unsettable(
   z.array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() })),
@@ -102,7 +103,9 @@ function createItem(world: World, params: z.output<typeof CreateParams>): Invoic
   const invoice = params.invoice === undefined ? null : need(world, "invoice", params.invoice, "invoice");
   if (invoice && invoice.status !== "draft") throw notEditable();
   if (params.subscription !== undefined) need(world, "subscription", params.subscription, "subscription");
-  const price = priceOf(world, params);
+  const price =
+    priceOf(world, params) ??
+    (params.amount === undefined ? null : implicitPrice(world, params, currencyOf(params, invoice, customer)));
   if (params.amount === undefined && price === null)
     throw new ApiError("One of `amount`, `pricing` or `price_data` is needed.", {
       code: "parameter_missing",
@@ -112,8 +115,9 @@ function createItem(world: World, params: z.output<typeof CreateParams>): Invoic
     customer: customer.id,
     subscription: params.subscription ?? null,
     price,
-    currency: price?.currency ?? params.currency ?? invoice?.currency ?? customer.currency ?? "usd",
-    description: params.description ?? (price ? need(world, "product", price.product).name : null),
+    currency: price?.currency ?? currencyOf(params, invoice, customer),
+    description:
+      params.description ?? (params.amount === undefined && price ? need(world, "product", price.product).name : null),
     period: params.period,
     discountable: params.discountable ?? true,
     metadata: mergeMetadata({}, params.metadata),
@@ -129,6 +133,21 @@ function createItem(world: World, params: z.output<typeof CreateParams>): Invoic
   }
   emit(world, "invoiceitem.created", item);
   return item;
+}
+
+function currencyOf(params: { currency?: string | undefined }, invoice: Invoice | null, customer: Customer): string {
+  return params.currency ?? invoice?.currency ?? customer.currency ?? "usd";
+}
+
+/** A bare amount gets a price and a product of its own, which nobody else can use. */
+function implicitPrice(
+  world: World,
+  { amount, description, quantity }: Pick<z.output<typeof CreateParams>, "amount" | "description" | "quantity">,
+  currency: string,
+): Price {
+  const product = insert(world, "product", newProduct(world, { name: description ?? "Item", active: false }));
+  const unit = String((amount ?? 0) / (quantity ?? 1));
+  return insert(world, "price", newPrice(world, { currency, unit_amount_decimal: unit, active: false }, product.id));
 }
 
 function priceOf(world: World, params: Pick<z.output<typeof CreateParams>, "pricing" | "price_data">): Price | null {

@@ -63,7 +63,6 @@ function newMeter(world: World, params: z.output<typeof CreateParams>) {
     created: at,
     customer_mapping: params.customer_mapping ?? { event_payload_key: "stripe_customer_id", type: "by_id" as const },
     default_aggregation: params.default_aggregation,
-    dimension_payload_keys: null,
     display_name: params.display_name,
     event_name: params.event_name,
     event_time_window: params.event_time_window ?? null,

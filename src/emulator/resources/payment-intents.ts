@@ -143,7 +143,7 @@ function checkAmount(amount: number): void {
   if (amount >= MINIMUM_AMOUNT) return;
   throw new ApiError(
     amount < 1
-      ? "The amount must be greater than or equal to the minimum charge amount allowed for your account and the currency set (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts). If you want to save a card for later use without an immediate payment, use a Setup Intent instead: https://docs.stripe.com/payments/save-and-reuse"
+      ? "The amount must be greater than or equal to the minimum charge amount allowed for your account and the currency set (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).  If you want to save a Payment Method for future use without an immediate payment, use a Setup Intent instead: https://docs.stripe.com/payments/setup-intents"
       : "Amount must be at least $0.50 usd",
     { code: amount < 1 ? "parameter_invalid_integer" : "amount_too_small", param: "amount" },
   );

@@ -126,12 +126,14 @@ function toFeatures(given: z.output<typeof features>, isDefault: boolean) {
     subscription_cancel: {
       cancellation_reason: {
         enabled: cancel?.cancellation_reason?.enabled ?? isDefault,
+        feedback_options: null,
         options: cancel?.cancellation_reason?.options ?? REASONS,
       },
       enabled: cancel?.enabled ?? isDefault,
       mode: cancel?.mode ?? ("at_period_end" as const),
       proration_behavior: cancel?.proration_behavior ?? ("none" as const),
     },
+    subscription_pause: { duration: { interval_options: [], type: "indefinite" as const }, enabled: false },
     subscription_update: {
       billing_cycle_anchor: null,
       default_allowed_updates: update?.default_allowed_updates ?? (isDefault ? (["price", "quantity"] as const) : []),

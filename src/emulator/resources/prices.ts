@@ -93,7 +93,7 @@ const ListParams = z.strictObject({
   lookup_keys: z.array(text).max(10).optional(),
 });
 
-function newPrice(world: World, params: PriceInput, product: string) {
+export function newPrice(world: World, params: PriceInput, product: string) {
   const amount = params.unit_amount_decimal ?? (params.unit_amount === undefined ? null : String(params.unit_amount));
   const tiered = params.billing_scheme === "tiered";
   return {

@@ -271,7 +271,8 @@ function changePlain(world: World, subscription: Subscription, params: z.output<
     if (params.description !== undefined) row.description = params.description;
     if (params.collection_method !== undefined) row.collection_method = params.collection_method;
     if (params.days_until_due !== undefined) row.days_until_due = params.days_until_due;
-    if (params.trial_settings !== undefined) row.trial_settings = params.trial_settings;
+    if (params.trial_settings !== undefined)
+      Object.assign(row.trial_settings.end_behavior, params.trial_settings.end_behavior);
     if (params.payment_settings?.save_default_payment_method !== undefined)
       row.payment_settings.save_default_payment_method = params.payment_settings.save_default_payment_method;
     if (params.discounts !== undefined)
