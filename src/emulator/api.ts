@@ -162,7 +162,7 @@ function answerRequest(engine: Engine, c: Context, route: Route, { text, key, fa
     focusOn(world, c.req.param("id") ?? "", params);
     world.staleSeconds = fault?.answer === "stale" ? fault.seconds : 0;
     world.declineWith = fault?.answer === "decline" ? fault.code : null;
-    const body = JSON.stringify(route.act(world, params, c.req.param("id") ?? "", c.req.param("child") ?? ""), null, 2);
+    const body = JSON.stringify(route.act(world, params, c.req.param("id") ?? "", c.req.param("child") ?? ""));
     const answer = { status: 200, body, requestId };
     if (key !== null) storeAnswer(world, key, { ...request, ...answer, storedAt: engine.state.now });
     return { ...answer, replayed: false };
@@ -199,7 +199,7 @@ function errorAnswer(engine: Engine, error: unknown): Answer {
           { status: 500, type: "api_error" },
         );
   const requestId = newId({ state: engine.state } as World, "req", 14);
-  return { status: known.status, body: JSON.stringify(known.toBody(requestId), null, 2), requestId, replayed: false };
+  return { status: known.status, body: JSON.stringify(known.toBody(requestId)), requestId, replayed: false };
 }
 
 function publicWorld(engine: Engine, id: string): World {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { ConnectionReset, createApi, refuseTheRest } from "./api.ts";
+import { audit } from "./audit.ts";
 import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/events.ts";
 import { copy, deserialize, fork, newState, serialize, type State } from "./core/world.ts";
@@ -49,6 +50,8 @@ export interface Emulator {
   settle(): Promise<void>;
   /** Every delivery with its attempts, oldest first. */
   deliveries(): Delivery[];
+  /** Checks the books (sums, charges, balances, transitions): a line for each thing that does not hold. */
+  audit(): string[];
   /** Everything the emulator knows; a value of your own. */
   snapshot(): State;
   /** Goes back to a snapshot. */
@@ -111,6 +114,7 @@ function build(options: EmulatorOptions, state: State): { emulator: Emulator; sa
     advance: async (seconds, stopAt) => (await engine.advance(seconds, stopAt)) * 1000,
     settle: engine.deliverDue,
     deliveries: () => copy([...engine.state.accounts.values()].flatMap((account) => [...account.deliveries.values()])),
+    audit: () => audit(engine.state),
     snapshot: () => fork(engine.state),
     restore: (snapshot) => {
       engine.state = fork(snapshot);

@@ -1,5 +1,6 @@
 /** The official SDK on an emulator of its own, with no socket between them, every answer checked against its types. */
 import Stripe from "stripe";
+import { expect, onTestFinished } from "vitest";
 import { createEmulator, type Emulator, type EmulatorOptions } from "../../src/emulator/index.ts";
 
 export const START = Date.UTC(2026, 0, 31, 12);
@@ -23,6 +24,8 @@ export function createSdk(options: EmulatorOptions = {}): Sdk {
     checkAnswers: true,
     ...options,
   });
+  // Whatever a test does, the books must be right at its end.
+  onTestFinished(() => expect(emulator.audit()).toEqual([]));
   const as: Sdk["as"] = (key, config = {}) => connect(emulator, key, config);
   const stripe = as("sk_test_123");
   return {
@@ -47,9 +50,7 @@ export function connect(
     port: 80,
     maxNetworkRetries: 0,
     telemetry: false,
-    httpClient: Stripe.createFetchHttpClient((input, init) =>
-      emulator.fetch(new Request(input as string, init as RequestInit)),
-    ),
+    httpClient: Stripe.createFetchHttpClient((input, init) => emulator.fetch(new Request(input, init))),
     ...config,
   });
 }

@@ -1,6 +1,6 @@
 /** A whole world in one process: the service and the emulator on one virtual clock, with no socket between them. */
 import { createHmac } from "node:crypto";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { createEmulator, type Emulator } from "../../src/emulator/index.ts";
 import { createTollkeeper, definePlans, type Tollkeeper, type TollkeeperOptions } from "../../src/index.ts";
 import { UnauthenticatedError } from "../../src/errors.ts";
@@ -96,6 +96,7 @@ export async function createWorld(setup: WorldOptions = {}): Promise<World> {
     webhooks: [{ url: `${SERVICE}/stripe/webhook`, secret: WEBHOOK_SECRET, payload: setup.payload }],
     fetch: (request) => deliver(request, (passed) => service.fetch(passed)),
   });
+  onTestFinished(() => expect(emulator.audit()).toEqual([]));
   const network = setup.network ?? ((request, next) => next(request));
   const towardsStripe: typeof fetch = (input, init) => network(new Request(input, init), emulator.fetch);
   let ids = 0;

@@ -148,12 +148,7 @@ function thinBody(event: StripeEvent): string {
   });
 }
 
-/** @see https://docs.stripe.com/webhooks#verify-manually */
-export function sign(body: string, secret: string, timestamp: number): string {
-  return signWith(body, [secret], timestamp);
-}
-
-/** One `v1` for each secret that is valid while an old one runs out. */
+/** One `v1` for each secret that is valid while an old one runs out. @see https://docs.stripe.com/webhooks#verify-manually */
 function signWith(body: string, secrets: readonly string[], timestamp: number): string {
   const digests = secrets.map((secret) => createHmac("sha256", secret).update(`${timestamp}.${body}`).digest("hex"));
   return [`t=${timestamp}`, ...digests.map((digest) => `v1=${digest}`)].join(",");

@@ -9,15 +9,18 @@ export function decimalsOf(currency: string): number {
   return THREE_DECIMAL.has(currency) ? 3 : 2;
 }
 
+const formats = new Map<string, Intl.NumberFormat>();
+
 /** 900 "usd" is "$9.00", as Stripe writes it in lines and on pages. */
 export function formatAmount(amount: number, currency: string): string {
   const digits = decimalsOf(currency);
-  return new Intl.NumberFormat("en-US", {
-    style: "currency",
-    currency,
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  }).format(amount / 10 ** digits);
+  let format = formats.get(currency);
+  if (!format) {
+    const decimals = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    format = new Intl.NumberFormat("en-US", { style: "currency", currency, ...decimals });
+    formats.set(currency, format);
+  }
+  return format.format(amount / 10 ** digits);
 }
 
 /** To whole minor units, halves away from zero. */

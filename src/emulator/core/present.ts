@@ -4,14 +4,16 @@ import { copy } from "./copy.ts";
 /** A copy of the object as the API and events show it. */
 export function present<T>(object: T): T {
   const shown = copy(object);
-  presentInside(shown);
+  if (typeof shown === "object" && shown !== null) presentInside(shown);
   return shown;
 }
 
-function presentInside(value: unknown): void {
-  if (typeof value !== "object" || value === null) return;
-  for (const inner of Object.values(value)) presentInside(inner);
+function presentInside(value: object): void {
   const row = value as Record<string, unknown>;
+  for (const name of Object.keys(row)) {
+    const inner = row[name];
+    if (typeof inner === "object" && inner !== null) presentInside(inner);
+  }
   switch (row["object"]) {
     case "price":
       delete row["tiers"];

@@ -79,8 +79,6 @@ export interface World {
   declineWith?: string | null;
 }
 
-export const DEFAULT_ACCOUNT = "default";
-
 export function newState(seed: number, startAt: number): State {
   return {
     seed,

@@ -1,0 +1,121 @@
+/**
+ * The emulator's own books, checked: what must hold of every account whatever happened. For tests, which call it at their
+ * end; a line each for what does not hold.
+ */
+import type { Invoice } from "./billing/invoices.ts";
+import type { Account, State } from "./core/world.ts";
+
+export function audit(state: State): string[] {
+  return [...state.accounts.values()].flatMap((account) => [
+    ...[...account.tables.invoice.values()].flatMap((invoice) => auditInvoice(account, invoice)),
+    ...auditCharges(account),
+    ...auditBalances(account),
+    ...auditTransitions(account),
+  ]);
+}
+
+const sum = (amounts: readonly { amount: number }[]): number => amounts.reduce((all, { amount }) => all + amount, 0);
+
+function auditInvoice(account: Account, invoice: Invoice): string[] {
+  const problems: string[] = [];
+  const holds = (what: string, one: number, other: number): void => {
+    if (one !== other) problems.push(`${invoice.id}: ${what} is ${one}, not ${other}`);
+  };
+  const lines = invoice.lines.data;
+  const discounts = sum(lines.flatMap((line) => line.discount_amounts));
+  const exclusive = sum(lines.flatMap((line) => line.taxes).filter((tax) => tax.tax_behavior === "exclusive"));
+  holds("total", invoice.total, sum(lines) - discounts + exclusive);
+  holds("the sum of its discounts", sum(invoice.total_discount_amounts), discounts);
+  holds("the number of its lines", invoice.lines.total_count, lines.length);
+  for (const line of lines)
+    if (sum(line.discount_amounts) > Math.max(0, line.amount))
+      problems.push(`${line.id} is discounted by more than it costs`);
+  if (invoice.status === "draft") return problems;
+  holds("amount_due", invoice.amount_due, Math.max(0, invoice.total + invoice.starting_balance));
+  if (invoice.status !== "paid") return problems;
+  holds("amount_remaining", invoice.amount_remaining, 0);
+  const paid = [...account.tables.invoice_payment.values()].filter(
+    (row) => row.invoice === invoice.id && row.status === "paid",
+  );
+  holds(
+    "amount_paid",
+    invoice.amount_paid,
+    paid.reduce((all, row) => all + (row.amount_paid ?? 0), 0),
+  );
+  return problems;
+}
+
+function auditCharges({ tables }: Account): string[] {
+  const problems: string[] = [];
+  const refunded = new Map<string, number>();
+  for (const { charge, amount } of tables.refund.values()) refunded.set(charge, (refunded.get(charge) ?? 0) + amount);
+  const succeeded = new Map<string, number>();
+  for (const charge of tables.charge.values()) {
+    if (charge.amount_refunded !== (refunded.get(charge.id) ?? 0))
+      problems.push(`${charge.id}: its refunds do not add up`);
+    if (charge.paid && charge.payment_intent)
+      succeeded.set(charge.payment_intent, (succeeded.get(charge.payment_intent) ?? 0) + 1);
+  }
+  for (const intent of tables.payment_intent.values()) {
+    const count = succeeded.get(intent.id) ?? 0;
+    if (count > 1) problems.push(`${intent.id} was charged ${count} times`);
+    if (intent.status === "succeeded" && count !== 1) problems.push(`${intent.id} succeeded without a charge`);
+  }
+  return problems;
+}
+
+function auditBalances({ tables }: Account): string[] {
+  const sums = new Map<string, number>();
+  for (const { customer, amount } of tables.customer_balance_transaction.values())
+    sums.set(customer, (sums.get(customer) ?? 0) + amount);
+  return [...tables.customer.values()].flatMap((customer) =>
+    "deleted" in customer || customer.balance === (sums.get(customer.id) ?? 0)
+      ? []
+      : [`${customer.id}: its balance is not the sum of its transactions`],
+  );
+}
+
+/** From each status, those that may follow. @see https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses */
+const LEGAL: Record<string, Record<string, readonly string[]>> = {
+  subscription: {
+    incomplete: ["active", "trialing", "incomplete_expired", "canceled"],
+    incomplete_expired: [],
+    trialing: ["active", "past_due", "paused", "canceled"],
+    active: ["trialing", "past_due", "paused", "canceled", "unpaid"],
+    past_due: ["active", "canceled", "unpaid", "paused"],
+    unpaid: ["active", "canceled"],
+    paused: ["active", "canceled"],
+    canceled: [],
+  },
+  invoice: {
+    draft: ["open", "paid"],
+    open: ["paid", "void", "uncollectible"],
+    uncollectible: ["paid", "void"],
+    paid: [],
+    void: [],
+  },
+  payment_intent: {
+    requires_payment_method: ["requires_confirmation", "requires_action", "requires_capture", "succeeded", "canceled"],
+    requires_confirmation: ["requires_payment_method", "requires_action", "requires_capture", "succeeded", "canceled"],
+    requires_action: ["requires_payment_method", "requires_capture", "succeeded", "canceled"],
+    requires_capture: ["succeeded", "canceled"],
+    succeeded: [],
+    canceled: [],
+  },
+};
+
+/** What the events tell, in their order. */
+function auditTransitions({ tables }: Account): string[] {
+  const last = new Map<string, string>();
+  const problems: string[] = [];
+  for (const { data, id: event } of tables.event.values()) {
+    const { id, object, status } = data.object as { id?: string; object: string; status?: string };
+    const legal = LEGAL[object];
+    if (!legal || id === undefined || status === undefined) continue;
+    const before = last.get(id);
+    last.set(id, status);
+    if (before !== undefined && before !== status && !legal[before]?.includes(status))
+      problems.push(`${event}: ${id} went from ${before} to ${status}`);
+  }
+  return problems;
+}
