@@ -8,6 +8,7 @@ import { collect } from "./collection.ts";
 import { retryCollection } from "./dunning.ts";
 import { expirePending } from "./pending-updates.ts";
 import { tellUpcoming } from "./preview.ts";
+import { advanceSchedule, advanceScheduleOf } from "./schedule-phases.ts";
 import { end, expireIncomplete, renew, resumeCollection } from "./subscriptions.ts";
 
 /** Runs the timers of one clock that are due at `until`; answers how many. */
@@ -33,7 +34,14 @@ export function runTimer(world: World, timer: Timer, clock: string): void {
 
 const EFFECTS: Record<TimerKind, (world: World, id: string) => void> = {
   session_expires: (world, id) => withRow(world, "checkout.session", id, (session) => expireCheckout(world, session)),
-  period_ends: (world, id) => withRow(world, "subscription", id, (subscription) => renew(world, subscription)),
+  period_ends: (world, id) =>
+    withRow(world, "subscription", id, (subscription) => {
+      advanceScheduleOf(world, subscription);
+      renew(world, subscription);
+    }),
+  phase_ends: (world, id) => withRow(world, "subscription_schedule", id, (row) => advanceSchedule(world, row)),
+  schedule_expiring: (world, id) =>
+    withRow(world, "subscription_schedule", id, (row) => void emit(world, "subscription_schedule.expiring", row)),
   cancels: (world, id) =>
     withRow(world, "subscription", id, (subscription) => end(world, subscription, "cancellation_requested")),
   trial_will_end: (world, id) =>
@@ -50,7 +58,7 @@ const EFFECTS: Record<TimerKind, (world: World, id: string) => void> = {
   delivery: () => {},
 };
 
-function withRow<Name extends "charge" | "checkout.session" | "subscription" | "invoice">(
+function withRow<Name extends "charge" | "checkout.session" | "subscription" | "subscription_schedule" | "invoice">(
   world: World,
   table: Name,
   id: string,

@@ -7,7 +7,7 @@ import type { Price } from "../resources/prices.ts";
 import { cardFor, payInvoice } from "./collection.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { lineOfInvoiceItem, linesOfItem, type InvoiceLine } from "./invoice-lines.ts";
-import { createSubscriptionInvoice, type Invoice } from "./invoices.ts";
+import { createSubscriptionInvoice, pendingItems, type Invoice } from "./invoices.ts";
 import { prorate, prorationItem, type ProratedItem } from "./prorations.ts";
 import { update } from "./subscription-changes.ts";
 import { newItem, type Subscription, type SubscriptionItem } from "./subscriptions.ts";
@@ -168,6 +168,32 @@ export function previewChange(
 
 function noSuchItem(id: string): ApiError {
   return new ApiError(`No such subscription item: '${id}'`, { code: "resource_missing", param: "items[0][id]" });
+}
+
+/**
+ * Ends it through `end`, and before that credits what is paid and not used (`prorate`), and invoices what is left to bill
+ * (`invoiceNow`); credit that no invoice takes stays for the next one.
+ */
+export function cancelNow(
+  world: World,
+  subscription: Subscription,
+  { invoiceNow, prorate: prorates }: { invoiceNow: boolean; prorate: boolean },
+  end: () => void,
+): void {
+  const at = now(world);
+  if (prorates && subscription.status !== "trialing") {
+    const credits = subscription.items.data.filter(isLicensed).map((item) => ({ item, period: periodOf(item) }));
+    prorate(world, subscription, { credits, charges: [], at });
+  }
+  end();
+  const used = subscription.items.data.filter((item) => !isLicensed(item));
+  const waiting = pendingItems(world, subscription.customer, subscription.id, subscription.currency);
+  if (!invoiceNow || waiting.length + used.length === 0) return;
+  const invoice = createSubscriptionInvoice(world, subscription, "subscription_update", (draft) =>
+    used.flatMap((item) => linesOfItem(world, draft.id, subscription, item, { ...periodOf(item), end: at })),
+  );
+  finalizeInvoice(world, invoice);
+  if (invoice.status === "open") payInvoice(world, invoice, cardFor(world, invoice), { onSession: false });
 }
 
 /** The card that a change made now would be charged to. */

@@ -20,6 +20,7 @@ import {
   type Invoice,
 } from "./invoices.ts";
 import { amountFor } from "./pricing.ts";
+import { closeScheduleOf } from "./schedules.ts";
 import { update } from "./subscription-changes.ts";
 import { isLicensed, endOf, isOver, nextPeriodEnd, setPeriodTimers, startOf } from "./subscription-periods.ts";
 
@@ -73,6 +74,8 @@ export interface NewSubscription {
   defaultTaxRates?: string[];
   missingPaymentMethod?: "create_invoice" | "cancel" | "pause";
   saveDefaultPaymentMethod?: "off" | "on_subscription";
+  /** The schedule it is made by. */
+  schedule?: string;
 }
 
 /** Makes it with its first invoice, which is finalized at once; `startPayment` then pays it. */
@@ -191,7 +194,7 @@ function newSubscription(world: World, input: NewSubscription) {
       trial_end: number | null;
       trial_from_plan: null;
     } | null,
-    schedule: null as string | null,
+    schedule: input.schedule ?? null,
     start_date: at,
     status: (input.trialEnd === null ? "incomplete" : "trialing") as SubscriptionStatus,
     test_clock: find(world, "customer", input.customer)?.test_clock ?? null,
@@ -379,6 +382,7 @@ export function expireIncomplete(world: World, subscription: Subscription): void
   if (subscription.status !== "incomplete") return;
   for (const kind of ["period_ends", "invoice_upcoming"] as const) clearTimer(world, kind, subscription.id);
   update(world, subscription, { status: "incomplete_expired", ended_at: now(world) });
+  closeScheduleOf(world, subscription, "payment_failed");
   for (const invoice of openInvoicesOf(world, subscription)) voidInvoice(world, invoice);
 }
 
@@ -448,6 +452,7 @@ export function end(
   subscription.cancel_at_period_end = false;
   if (reason !== null) subscription.cancellation_details.reason = reason;
   emit(world, "customer.subscription.deleted", subscription);
+  closeScheduleOf(world, subscription, reason);
   stopCollecting(world, subscription);
   refreshEntitlements(world, subscription.customer);
 }

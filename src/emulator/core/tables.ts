@@ -6,6 +6,7 @@ import type { Customer } from "../billing/customers.ts";
 import type { Invoice, InvoicePayment } from "../billing/invoices.ts";
 import type { Charge, PaymentIntent } from "../billing/payments.ts";
 import type { SetupIntent } from "../billing/setup.ts";
+import type { Schedule } from "../billing/schedules.ts";
 import type { Subscription } from "../billing/subscriptions.ts";
 import type { BalanceTransaction } from "../billing/balance.ts";
 import type { CheckoutSession } from "../resources/checkout-sessions.ts";
@@ -54,6 +55,7 @@ export interface Tables {
   refund: Map<string, Refund>;
   setup_intent: Map<string, SetupIntent>;
   subscription: Map<string, Subscription>;
+  subscription_schedule: Map<string, Schedule>;
   tax_rate: Map<string, TaxRate>;
   "test_helpers.test_clock": Map<string, TestClock>;
   webhook_endpoint: Map<string, WebhookEndpoint>;
@@ -95,6 +97,7 @@ export const INDEXES = {
   refund: { charge: (row) => row.charge },
   setup_intent: { customer: (row) => row.customer },
   subscription: { customer: (row) => row.customer },
+  subscription_schedule: {},
   tax_rate: {},
   "test_helpers.test_clock": {},
   webhook_endpoint: {},

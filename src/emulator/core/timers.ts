@@ -13,6 +13,8 @@ export type TimerKind =
   | "pause_ends"
   | "pending_update_expires"
   | "charge_settles"
+  | "phase_ends"
+  | "schedule_expiring"
   | "delivery";
 
 export interface Timer {

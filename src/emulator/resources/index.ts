@@ -18,6 +18,7 @@ import { promotionCodeRoutes } from "./promotion-codes.ts";
 import { refundRoutes } from "./refunds.ts";
 import { setupIntentRoutes } from "./setup-intents.ts";
 import { subscriptionItemRoutes } from "./subscription-items.ts";
+import { subscriptionScheduleRoutes } from "./subscription-schedules.ts";
 import { subscriptionRoutes } from "./subscriptions.ts";
 import { taxRateRoutes } from "./tax-rates.ts";
 import { testClockRoutes } from "./test-clocks.ts";
@@ -37,6 +38,7 @@ export const RESOURCES: readonly ((api: Api) => void)[] = [
   refundRoutes,
   subscriptionRoutes,
   subscriptionItemRoutes,
+  subscriptionScheduleRoutes,
   invoiceRoutes,
   invoiceItemRoutes,
   checkoutSessionRoutes,

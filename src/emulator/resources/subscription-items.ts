@@ -9,7 +9,7 @@ import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unset
 import { all, find, need, type World } from "../core/world.ts";
 import { createPrice, type Price } from "./prices.ts";
 
-const priceData = z.strictObject({
+export const priceData = z.strictObject({
   currency: text,
   product: text,
   unit_amount: whole.optional(),

@@ -23,7 +23,7 @@ import {
   type PaymentBehavior,
   type Subscription,
 } from "../billing/subscriptions.ts";
-import { applyChange, cardOf, planChange } from "../billing/subscription-update.ts";
+import { applyChange, cancelNow, cardOf, planChange } from "../billing/subscription-update.ts";
 import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, whole } from "../core/params.ts";
@@ -145,7 +145,8 @@ export function subscriptionRoutes(api: Api): void {
       comment: params.cancellation_details?.comment ?? null,
       feedback: params.cancellation_details?.feedback ?? null,
     });
-    end(world, subscription, "cancellation_requested");
+    const how = { invoiceNow: params.invoice_now ?? false, prorate: params.prorate ?? false };
+    cancelNow(world, subscription, how, () => end(world, subscription, "cancellation_requested"));
     return subscription;
   });
 
@@ -254,6 +255,11 @@ function change(world: World, params: z.output<typeof UpdateParams>, id: string)
       param: "id",
       status: 404,
     });
+  const cancels = params.cancel_at_period_end !== undefined || params.cancel_at !== undefined;
+  if (subscription.schedule !== null && cancels)
+    throw new ApiError(
+      `The subscription is managed by the subscription schedule \`${subscription.schedule}\`, and updating any cancelation behavior directly is not allowed. Please update the schedule instead.`,
+    );
   if (params.default_payment_method) ownMethod(world, subscription.customer, params.default_payment_method);
   changePlain(world, subscription, params);
   changePause(world, subscription, params.pause_collection);

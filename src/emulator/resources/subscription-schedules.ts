@@ -1,0 +1,320 @@
+/** Subscription schedules over the API. @see https://docs.stripe.com/api/subscription_schedules */
+import { z } from "zod";
+import type { Api } from "../api.ts";
+import { needCustomer } from "../billing/customers.ts";
+import { periodEnd } from "../billing/periods.ts";
+import { begin, enter } from "../billing/schedule-phases.ts";
+import {
+  cancelUnstarted,
+  emptyPhase,
+  isLive,
+  newSchedule,
+  phaseOf,
+  release,
+  setScheduleTimers,
+  type Phase,
+  type PhaseItem,
+  type Schedule,
+} from "../billing/schedules.ts";
+import { update } from "../billing/subscription-changes.ts";
+import { isOver } from "../billing/subscription-periods.ts";
+import { cancelNow } from "../billing/subscription-update.ts";
+import { end, undoCancellation } from "../billing/subscriptions.ts";
+import { ApiError } from "../core/errors.ts";
+import { change, emit } from "../core/events.ts";
+import { page } from "../core/lists.ts";
+import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, whole } from "../core/params.ts";
+import { all, find, insert, need, now, type World } from "../core/world.ts";
+import { createPrice } from "./prices.ts";
+import { priceData, recurringPrice } from "./subscription-items.ts";
+
+const discounts = unsettable(
+  z.array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() })),
+).optional();
+const collectionMethod = z.enum(["charge_automatically", "send_invoice"]).optional();
+const anchor = z.enum(["automatic", "phase_start"]).optional();
+const proration = z.enum(["always_invoice", "create_prorations", "none"]).optional();
+const phaseItem = z.strictObject({
+  price: text.optional(),
+  price_data: priceData.optional(),
+  quantity: whole.optional(),
+  metadata: metadata.optional(),
+  discounts,
+});
+const phase = z.strictObject({
+  items: z.array(phaseItem).min(1),
+  add_invoice_items: z
+    .array(z.strictObject({ price: text, quantity: whole.optional(), metadata: metadata.optional() }))
+    .optional(),
+  billing_cycle_anchor: anchor,
+  collection_method: collectionMethod,
+  currency: text.optional(),
+  default_payment_method: text.optional(),
+  description: unsettable(text).optional(),
+  discounts,
+  duration: z
+    .strictObject({ interval: z.enum(["day", "week", "month", "year"]), interval_count: integer.optional() })
+    .optional(),
+  end_date: z.union([z.literal("now"), integer]).optional(),
+  metadata: metadata.optional(),
+  proration_behavior: proration,
+  start_date: z.union([z.literal("now"), integer]).optional(),
+  trial: flag.optional(),
+  trial_end: z.union([z.literal("now"), integer]).optional(),
+});
+type PhaseInput = z.output<typeof phase>;
+const fields = {
+  default_settings: z
+    .strictObject({
+      billing_cycle_anchor: anchor,
+      collection_method: collectionMethod,
+      default_payment_method: text.optional(),
+      description: unsettable(text).optional(),
+      invoice_settings: z.strictObject({ days_until_due: integer.optional() }).optional(),
+    })
+    .optional(),
+  end_behavior: z.enum(["cancel", "none", "release", "renew"]).optional(),
+  metadata: metadata.optional(),
+  phases: z.array(phase).min(1).max(10).optional(),
+  expand,
+};
+const CreateParams = z.strictObject({
+  ...fields,
+  customer: text.optional(),
+  from_subscription: text.optional(),
+  start_date: z.union([z.literal("now"), integer]).optional(),
+});
+const UpdateParams = z.strictObject({ ...fields, proration_behavior: proration });
+const ListParams = z.strictObject({ ...listParams, customer: text.optional(), scheduled: flag.optional() });
+const CancelParams = z.strictObject({ invoice_now: flag.optional(), prorate: flag.optional(), expand });
+const ReleaseParams = z.strictObject({ preserve_cancel_date: flag.optional(), expand });
+
+export function subscriptionScheduleRoutes(api: Api): void {
+  api.post("/v1/subscription_schedules", CreateParams, (world, params) =>
+    params.from_subscription === undefined
+      ? createFromPhases(world, params)
+      : createFromSubscription(world, params, params.from_subscription),
+  );
+  api.get("/v1/subscription_schedules", ListParams, (world, params) => {
+    const rows = all(world, "subscription_schedule").filter(
+      (row) =>
+        (params.customer === undefined || row.customer === params.customer) &&
+        (params.scheduled !== true || row.status === "not_started"),
+    );
+    return page(world, rows, params, "/v1/subscription_schedules");
+  });
+  api.get("/v1/subscription_schedules/:id", z.strictObject({ expand }), (world, _params, id) =>
+    need(world, "subscription_schedule", id),
+  );
+  api.post("/v1/subscription_schedules/:id", UpdateParams, updateSchedule);
+  api.post("/v1/subscription_schedules/:id/cancel", CancelParams, (world, params, id) => {
+    const schedule = needLive(world, id, "cancel");
+    const subscription = find(world, "subscription", schedule.subscription);
+    if (!subscription || isOver(subscription)) cancelUnstarted(world, schedule);
+    else
+      cancelNow(world, subscription, { invoiceNow: params.invoice_now ?? true, prorate: params.prorate ?? true }, () =>
+        end(world, subscription, "cancellation_requested"),
+      );
+    return schedule;
+  });
+  api.post("/v1/subscription_schedules/:id/release", ReleaseParams, (world, params, id) => {
+    const schedule = needLive(world, id, "release");
+    const subscription = find(world, "subscription", schedule.subscription);
+    release(world, schedule);
+    if (subscription?.cancel_at && !params.preserve_cancel_date) undoCancellation(world, subscription);
+    return schedule;
+  });
+}
+
+function needLive(world: World, id: string, what: string): Schedule {
+  const schedule = need(world, "subscription_schedule", id);
+  if (isLive(schedule)) return schedule;
+  throw new ApiError(
+    `You cannot ${what} a subscription schedule that is currently in the \`${schedule.status}\` status. It must be \`not_started\` or \`active\`.`,
+  );
+}
+
+function createFromSubscription(world: World, params: z.output<typeof CreateParams>, id: string): Schedule {
+  for (const name of ["customer", "phases", "start_date", "default_settings", "end_behavior"] as const)
+    if (params[name] !== undefined)
+      throw new ApiError(`You may not specify \`${name}\` with \`from_subscription\`.`, { param: name });
+  const subscription = need(world, "subscription", id, "from_subscription");
+  if (subscription.schedule !== null)
+    throw new ApiError(
+      `You cannot migrate a subscription that is already attached to a schedule: \`${subscription.schedule}\`.`,
+      { param: "from_subscription" },
+    );
+  if (isOver(subscription))
+    throw new ApiError("You cannot migrate a subscription that has ended.", { param: "from_subscription" });
+  const phases = [phaseOf(subscription)];
+  const schedule = newSchedule(world, {
+    customer: subscription.customer,
+    phases,
+    endBehavior: subscription.cancel_at === null ? "release" : "cancel",
+    metadata: mergeMetadata({}, params.metadata),
+  });
+  const [first] = phases;
+  schedule.subscription = subscription.id;
+  schedule.status = "active";
+  if (first) schedule.current_phase = { end_date: first.end_date, start_date: first.start_date };
+  insert(world, "subscription_schedule", schedule);
+  emit(world, "subscription_schedule.created", schedule);
+  update(world, subscription, { schedule: schedule.id });
+  setScheduleTimers(world, schedule);
+  return schedule;
+}
+
+function createFromPhases(world: World, params: z.output<typeof CreateParams>): Schedule {
+  if (params.customer === undefined) throw missing("customer");
+  if (params.phases === undefined) throw missing("phases");
+  if (params.start_date === undefined) throw missing("start_date");
+  const customer = needCustomer(world, params.customer, "customer");
+  const at = now(world);
+  const starts = params.start_date === "now" ? at : params.start_date;
+  if (starts < at)
+    throw new ApiError("The emulator starts no schedule in the past: `start_date` must be now or later.", {
+      param: "start_date",
+    });
+  const schedule = newSchedule(world, {
+    customer: customer.id,
+    phases: phasesOf(world, params.phases, starts),
+    endBehavior: params.end_behavior ?? "release",
+    metadata: mergeMetadata({}, params.metadata),
+  });
+  applySettings(schedule, params);
+  insert(world, "subscription_schedule", schedule);
+  const [first] = schedule.phases;
+  if (first && starts <= at) {
+    schedule.status = "active";
+    schedule.current_phase = { end_date: first.end_date, start_date: first.start_date };
+    begin(world, schedule, first);
+  }
+  emit(world, "subscription_schedule.created", schedule);
+  setScheduleTimers(world, schedule);
+  return schedule;
+}
+
+function updateSchedule(world: World, params: z.output<typeof UpdateParams>, id: string): Schedule {
+  const schedule = needLive(world, id, "update");
+  const phases = params.phases && phasesOf(world, params.phases, firstStart(world, schedule, params.phases), schedule);
+  const current = phases?.find(({ start_date, end_date }) => start_date <= now(world) && now(world) < end_date);
+  if (phases && schedule.status === "active" && !current)
+    throw new ApiError("The current phase must be among the `phases`.", { param: "phases" });
+  change(world, "subscription_schedule.updated", schedule, (row) => {
+    applySettings(row, params);
+    if (params.end_behavior !== undefined) row.end_behavior = params.end_behavior;
+    row.metadata = mergeMetadata(row.metadata, params.metadata);
+    if (phases) row.phases = phases;
+    if (current && row.status === "active")
+      row.current_phase = { end_date: current.end_date, start_date: current.start_date };
+  });
+  const subscription = find(world, "subscription", schedule.subscription);
+  if (current && subscription && !isOver(subscription))
+    enter(world, subscription, { ...current, add_invoice_items: [] }, params.proration_behavior ?? "create_prorations");
+  setScheduleTimers(world, schedule);
+  return schedule;
+}
+
+function applySettings(schedule: Schedule, params: Pick<z.output<typeof UpdateParams>, "default_settings">): void {
+  const given = params.default_settings;
+  if (!given) return;
+  const settings = schedule.default_settings;
+  if (given.billing_cycle_anchor !== undefined) settings.billing_cycle_anchor = given.billing_cycle_anchor;
+  if (given.collection_method !== undefined) settings.collection_method = given.collection_method;
+  if (given.default_payment_method !== undefined) settings.default_payment_method = given.default_payment_method;
+  if (given.description !== undefined) settings.description = given.description;
+  if (given.invoice_settings?.days_until_due !== undefined)
+    settings.invoice_settings.days_until_due = given.invoice_settings.days_until_due;
+}
+
+function firstStart(world: World, schedule: Schedule, phases: readonly PhaseInput[]): number {
+  const known = schedule.current_phase?.start_date ?? schedule.phases[0]?.start_date ?? now(world);
+  const given = phases[0]?.start_date;
+  if (given === undefined) return known;
+  const starts = given === "now" ? now(world) : given;
+  if (schedule.status === "active" && starts !== known)
+    throw new ApiError("You can not modify the `start_date` of the current phase.", { param: "phases[0][start_date]" });
+  return starts;
+}
+
+/** One after the other without a gap: a phase ends where it says, or where the next one begins, or after its time. */
+function phasesOf(world: World, inputs: readonly PhaseInput[], starts: number, schedule?: Schedule): Phase[] {
+  const phases: Phase[] = [];
+  let start = starts;
+  for (const [index, input] of inputs.entries()) {
+    const made = phaseFrom(world, input, index, start, inputs[index + 1]);
+    const param = `phases[${index}]`;
+    if (made.end_date <= start)
+      throw new ApiError("The phase's `end_date` must be after its `start_date`.", { param: `${param}[end_date]` });
+    const given = input.start_date === "now" ? now(world) : input.start_date;
+    if (index > 0 && given !== undefined && given !== start)
+      throw new ApiError("Phases must follow each other without a gap.", { param: `${param}[start_date]` });
+    phases.push(made);
+    start = made.end_date;
+  }
+  const last = phases.at(-1)?.end_date ?? 0;
+  if (schedule && last <= now(world)) throw new ApiError("The last phase has already ended.", { param: "phases" });
+  return phases;
+}
+
+function phaseFrom(world: World, input: PhaseInput, index: number, start: number, next: PhaseInput | undefined): Phase {
+  const param = `phases[${index}]`;
+  if (input.duration && input.end_date !== undefined)
+    throw new ApiError("You may only specify one of these parameters: duration, end_date.", { param });
+  const items = input.items.map((item, at) => phaseItemFrom(world, item, `${param}[items][${at}]`));
+  const price = need(world, "price", items[0]?.price ?? "");
+  const { interval, interval_count } = input.duration ?? price.recurring ?? { interval: "month" as const };
+  const at = (given: number | "now" | undefined) => (given === "now" ? now(world) : given);
+  const ends = at(input.end_date) ?? (input.duration ? undefined : at(next?.start_date));
+  const endDate = ends ?? periodEnd(start, interval, interval_count ?? 1, start);
+  return {
+    ...emptyPhase(price.currency),
+    items,
+    add_invoice_items: (input.add_invoice_items ?? []).map((added, position) => ({
+      discountable: true,
+      discounts: [],
+      metadata: mergeMetadata({}, added.metadata),
+      period: { end: { type: "min_item_period_end" }, start: { type: "phase_start" } },
+      price: need(world, "price", added.price, `${param}[add_invoice_items][${position}][price]`).id,
+      quantity: added.quantity ?? 1,
+      tax_rates: [],
+    })),
+    billing_cycle_anchor: input.billing_cycle_anchor ?? null,
+    collection_method: input.collection_method ?? null,
+    default_payment_method: input.default_payment_method ?? null,
+    description: input.description ?? null,
+    discounts: phaseDiscounts(input.discounts),
+    metadata: mergeMetadata({}, input.metadata),
+    proration_behavior: input.proration_behavior ?? "create_prorations",
+    start_date: start,
+    end_date: endDate,
+    trial_end: input.trial ? endDate : (at(input.trial_end) ?? null),
+  };
+}
+
+function phaseItemFrom(world: World, item: z.output<typeof phaseItem>, param: string): PhaseItem {
+  const price = item.price_data
+    ? createPrice(world, item.price_data)
+    : recurringPrice(world, item.price ?? "", `${param}[price]`);
+  return {
+    billing_thresholds: null,
+    discounts: phaseDiscounts(item.discounts),
+    metadata: mergeMetadata({}, item.metadata),
+    plan: price.id,
+    price: price.id,
+    ...(price.recurring?.usage_type !== "metered" && { quantity: item.quantity ?? 1 }),
+    tax_rates: [],
+  };
+}
+
+function phaseDiscounts(given: z.output<typeof discounts>) {
+  return (given ?? []).map((discount) => ({
+    coupon: discount.coupon ?? null,
+    discount: discount.discount ?? null,
+    promotion_code: discount.promotion_code ?? null,
+  }));
+}
+
+function missing(param: string): ApiError {
+  return new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
+}
