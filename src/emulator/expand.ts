@@ -97,7 +97,7 @@ function customerExtras(world: World, id: string): Extras {
     subscriptions: () =>
       listOf(of(world, "subscription", "customer", id).toReversed(), `/v1/customers/${id}/subscriptions`),
     sources: () => listOf([], `/v1/customers/${id}/sources`),
-    tax_ids: () => listOf([], `/v1/customers/${id}/tax_ids`),
+    tax_ids: () => listOf(of(world, "tax_id", "customer", id).toReversed(), `/v1/customers/${id}/tax_ids`),
     invoice_credit_balance: () => ({}),
     tax: () => ({ automatic_tax: "unrecognized_location", ip_address: null, location: null, provider: "stripe" }),
     cash_balance: () => null,

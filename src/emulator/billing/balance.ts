@@ -14,16 +14,19 @@ export interface BalanceInput {
   currency: string;
   description: string | null;
   source: string;
-  type: "charge" | "refund";
+  type: "adjustment" | "charge" | "refund";
+  /** Default: what a charge costs; nothing for the others. */
+  fee?: number;
 }
 
 export function addBalanceTransaction(world: World, input: BalanceInput): BalanceTransaction {
   return insert(world, "balance_transaction", newBalanceTransaction(world, input));
 }
 
-function newBalanceTransaction(world: World, { amount, currency, description, source, type }: BalanceInput) {
+function newBalanceTransaction(world: World, input: BalanceInput) {
+  const { amount, currency, description, source, type } = input;
   const created = now(world);
-  const fee = type === "charge" ? Math.round(amount * FEE_RATE) + FEE_FIXED : 0;
+  const fee = input.fee ?? (type === "charge" ? Math.round(amount * FEE_RATE) + FEE_FIXED : 0);
   return {
     id: newId(world, "txn"),
     object: "balance_transaction" as const,
@@ -43,12 +46,12 @@ function newBalanceTransaction(world: World, { amount, currency, description, so
               amount: fee,
               application: null,
               currency,
-              description: "Stripe processing fees",
+              description: type === "charge" ? "Stripe processing fees" : "Dispute fee",
               type: "stripe_fee" as const,
             },
           ],
     net: amount - fee,
-    reporting_category: type,
+    reporting_category: type === "adjustment" ? "dispute" : type,
     source,
     status: "pending" as const,
     type,

@@ -77,7 +77,7 @@ export function newInvoice(world: World, input: NewInvoice) {
     customer_phone: customer.phone,
     customer_shipping: customer.shipping,
     customer_tax_exempt: customer.tax_exempt,
-    customer_tax_ids: [],
+    customer_tax_ids: taxIdsOf(world, customer.id),
     default_payment_method: input.defaultPaymentMethod ?? null,
     default_source: null,
     default_tax_rates: input.defaultTaxRates ?? subscription?.default_tax_rates ?? ([] as string[]),
@@ -137,6 +137,10 @@ export function newInvoice(world: World, input: NewInvoice) {
     total_taxes: [] as InvoiceLine["taxes"],
     webhooks_delivered_at: null as number | null,
   };
+}
+
+function taxIdsOf(world: World, customer: string): { type: string; value: string }[] {
+  return of(world, "tax_id", "customer", customer).map(({ type, value }) => ({ type, value }));
 }
 
 function parentOf(subscription: Subscription | null) {

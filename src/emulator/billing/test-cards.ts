@@ -5,6 +5,9 @@ export type CardOutcome =
   | { kind: "declines"; code: string; declineCode: string; message: string }
   | { kind: "authenticates" };
 
+/** What the cardholder says; an inquiry asks before it disputes. */
+export type DisputeReason = "fraudulent" | "product_not_received" | "inquiry";
+
 export interface TestCard {
   number: string;
   brand: "visa" | "mastercard" | "amex" | "discover";
@@ -15,6 +18,8 @@ export interface TestCard {
   offSession: CardOutcome;
   /** Whether it can be saved to a customer. */
   attaches: boolean;
+  /** Whether what it pays is disputed a moment later. */
+  disputes?: DisputeReason;
   /** What the pages say of it. */
   label: string;
 }
@@ -97,6 +102,13 @@ export const TEST_CARDS: readonly TestCard[] = [
   card("4000000000000341", "pm_card_chargeCustomerFail", "Saves, then every charge fails", declined, {
     attaches: true,
   }),
+  card("4000000000000259", "pm_card_createDispute", "Pays, then disputes it as fraud", succeeds, {
+    disputes: "fraudulent",
+  }),
+  card("4000000000002685", "pm_card_createDisputeProductNotReceived", "Pays, then disputes: not received", succeeds, {
+    disputes: "product_not_received",
+  }),
+  card("4000000000001976", "pm_card_createDisputeInquiry", "Pays, then inquires", succeeds, { disputes: "inquiry" }),
   card("4000002500003155", "pm_card_authenticationRequiredOnSetup", "Asks for 3-D Secure once", authenticates, {
     offSession: succeeds,
   }),

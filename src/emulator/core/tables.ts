@@ -13,6 +13,7 @@ import type { CheckoutSession } from "../resources/checkout-sessions.ts";
 import type { Coupon } from "../resources/coupons.ts";
 
 import type { CustomerBalanceTransaction } from "../billing/customer-balance.ts";
+import type { Dispute } from "../billing/disputes.ts";
 import type { Discount } from "../billing/discounts.ts";
 import type { ActiveEntitlement, Feature, ProductFeature } from "../resources/entitlements.ts";
 
@@ -23,6 +24,7 @@ import type { Price } from "../resources/prices.ts";
 
 import type { PromotionCode } from "../resources/promotion-codes.ts";
 import type { Refund } from "../resources/refunds.ts";
+import type { TaxId } from "../resources/tax-ids.ts";
 import type { TaxRate } from "../resources/tax-rates.ts";
 import type { TestClock } from "../resources/test-clocks.ts";
 import type { WebhookEndpoint } from "../resources/webhook-endpoints.ts";
@@ -40,6 +42,7 @@ export interface Tables {
   customer: Map<string, Customer>;
   customer_balance_transaction: Map<string, CustomerBalanceTransaction>;
   discount: Map<string, Discount>;
+  dispute: Map<string, Dispute>;
   "entitlements.active_entitlement": Map<string, ActiveEntitlement>;
   "entitlements.feature": Map<string, Feature>;
   event: Map<string, StripeEvent>;
@@ -56,6 +59,7 @@ export interface Tables {
   setup_intent: Map<string, SetupIntent>;
   subscription: Map<string, Subscription>;
   subscription_schedule: Map<string, Schedule>;
+  tax_id: Map<string, TaxId>;
   tax_rate: Map<string, TaxRate>;
   "test_helpers.test_clock": Map<string, TestClock>;
   webhook_endpoint: Map<string, WebhookEndpoint>;
@@ -79,6 +83,7 @@ export const INDEXES = {
   customer: { test_clock: (row) => row.test_clock },
   customer_balance_transaction: { customer: (row) => row.customer },
   discount: {},
+  dispute: {},
   "entitlements.active_entitlement": {},
   "entitlements.feature": {},
   event: {},
@@ -98,6 +103,7 @@ export const INDEXES = {
   setup_intent: { customer: (row) => row.customer },
   subscription: { customer: (row) => row.customer },
   subscription_schedule: {},
+  tax_id: { customer: (row) => row.customer },
   tax_rate: {},
   "test_helpers.test_clock": {},
   webhook_endpoint: {},

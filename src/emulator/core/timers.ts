@@ -13,6 +13,7 @@ export type TimerKind =
   | "pause_ends"
   | "pending_update_expires"
   | "charge_settles"
+  | "charge_disputed"
   | "phase_ends"
   | "schedule_expiring"
   | "delivery";

@@ -12,6 +12,7 @@ import { page } from "../core/lists.ts";
 import { expand, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
 import { all, insert, need, of, type World } from "../core/world.ts";
+import { checkTaxId, createTaxId } from "./tax-ids.ts";
 
 const email = unsettable(z.string().max(512)).optional();
 const address = z.strictObject({
@@ -38,7 +39,12 @@ const fields = {
     .optional(),
   expand,
 };
-const CreateParams = z.strictObject({ ...fields, payment_method: text.optional(), test_clock: text.optional() });
+const CreateParams = z.strictObject({
+  ...fields,
+  payment_method: text.optional(),
+  tax_id_data: z.array(z.strictObject({ type: text, value: text })).optional(),
+  test_clock: text.optional(),
+});
 const UpdateParams = z.strictObject(fields);
 const ListParams = z.strictObject({ ...listParams, email: text.optional(), test_clock: text.optional() });
 const Nothing = z.strictObject({ expand });
@@ -53,6 +59,7 @@ interface DeletedCustomer {
 export function customerRoutes(api: Api): void {
   api.post("/v1/customers", CreateParams, (world, params) => {
     checkEmail(params.email);
+    for (const taxId of params.tax_id_data ?? []) checkTaxId(taxId);
     if (params.test_clock !== undefined) need(world, "test_helpers.test_clock", params.test_clock, "test_clock");
     const customer = insert(world, "customer", newCustomer(world, params));
     if (params.payment_method !== undefined)
@@ -60,6 +67,7 @@ export function customerRoutes(api: Api): void {
     applySettings(world, customer, params);
     emit(world, "customer.created", customer);
     if (params.balance) changeBalance(world, customer, params.balance, "usd", { type: "initial" });
+    for (const taxId of params.tax_id_data ?? []) createTaxId(world, customer.id, taxId);
     return customer;
   });
 

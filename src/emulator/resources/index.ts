@@ -4,6 +4,7 @@ import { chargeRoutes } from "./charges.ts";
 import { checkoutSessionRoutes } from "./checkout-sessions.ts";
 import { couponRoutes } from "./coupons.ts";
 import { customerRoutes } from "./customers.ts";
+import { disputeRoutes } from "./disputes.ts";
 import { entitlementRoutes } from "./entitlements.ts";
 import { eventRoutes } from "./events.ts";
 import { invoiceItemRoutes } from "./invoice-items.ts";
@@ -20,6 +21,7 @@ import { setupIntentRoutes } from "./setup-intents.ts";
 import { subscriptionItemRoutes } from "./subscription-items.ts";
 import { subscriptionScheduleRoutes } from "./subscription-schedules.ts";
 import { subscriptionRoutes } from "./subscriptions.ts";
+import { taxIdRoutes } from "./tax-ids.ts";
 import { taxRateRoutes } from "./tax-rates.ts";
 import { testClockRoutes } from "./test-clocks.ts";
 import { webhookEndpointRoutes } from "./webhook-endpoints.ts";
@@ -31,11 +33,13 @@ export const RESOURCES: readonly ((api: Api) => void)[] = [
   couponRoutes,
   promotionCodeRoutes,
   taxRateRoutes,
+  taxIdRoutes,
   paymentMethodRoutes,
   paymentIntentRoutes,
   setupIntentRoutes,
   chargeRoutes,
   refundRoutes,
+  disputeRoutes,
   subscriptionRoutes,
   subscriptionItemRoutes,
   subscriptionScheduleRoutes,
