@@ -31,7 +31,13 @@ function auditInvoice(account: Account, invoice: Invoice): string[] {
     if (sum(line.discount_amounts) > Math.max(0, line.amount))
       problems.push(`${line.id} is discounted by more than it costs`);
   if (invoice.status === "draft") return problems;
-  holds("amount_due", invoice.amount_due, Math.max(0, invoice.total + invoice.starting_balance));
+  const due = Math.max(0, invoice.total + invoice.starting_balance) - invoice.pre_payment_credit_notes_amount;
+  holds("amount_due", invoice.amount_due, due);
+  const notes = [...account.tables.credit_note.values()].filter(
+    (note) => note.invoice === invoice.id && note.status === "issued",
+  );
+  const noted = invoice.pre_payment_credit_notes_amount + invoice.post_payment_credit_notes_amount;
+  holds("the sum of its credit notes", noted, sum(notes));
   if (invoice.status !== "paid") return problems;
   holds("amount_remaining", invoice.amount_remaining, 0);
   const paid = [...account.tables.invoice_payment.values()].filter(

@@ -1,4 +1,5 @@
 /** Invoice items: what waits for an invoice. */
+import type { TaxRate } from "../resources/tax-rates.ts";
 import { find, newId, now, type World } from "../core/world.ts";
 import type { Price } from "../resources/prices.ts";
 import { amountFor } from "./pricing.ts";
@@ -18,7 +19,7 @@ export interface NewInvoiceItem {
   proration?: boolean;
   discountable?: boolean;
   metadata?: Record<string, string>;
-  taxRates?: string[];
+  taxRates?: TaxRate[];
   date?: number;
 }
 
@@ -55,7 +56,7 @@ export function newInvoiceItem(world: World, input: NewInvoiceItem) {
     ...(input.proration && { proration_details: { discount_amounts: [] } }),
     quantity,
     quantity_decimal: String(quantity),
-    tax_rates: input.taxRates ?? ([] as string[]),
+    tax_rates: input.taxRates ?? ([] as TaxRate[]),
     test_clock: find(world, "customer", input.customer)?.test_clock ?? null,
   };
 }

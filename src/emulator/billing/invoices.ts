@@ -1,4 +1,5 @@
 /** Invoices: draft, finalized, paid or given up. @see https://docs.stripe.com/invoicing/integration/workflow-transitions */
+import type { TaxRate } from "../resources/tax-rates.ts";
 import type { InvoiceItem } from "./invoice-items.ts";
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
@@ -37,7 +38,7 @@ export interface NewInvoice {
   metadata?: Record<string, string>;
   discounts?: string[];
   defaultPaymentMethod?: string | null;
-  defaultTaxRates?: string[];
+  defaultTaxRates?: TaxRate[];
 }
 
 /** An empty draft. */
@@ -80,7 +81,7 @@ export function newInvoice(world: World, input: NewInvoice) {
     customer_tax_ids: taxIdsOf(world, customer.id),
     default_payment_method: input.defaultPaymentMethod ?? null,
     default_source: null,
-    default_tax_rates: input.defaultTaxRates ?? subscription?.default_tax_rates ?? ([] as string[]),
+    default_tax_rates: input.defaultTaxRates ?? subscription?.default_tax_rates ?? ([] as TaxRate[]),
     description: input.description ?? subscription?.description ?? null,
     discounts: input.discounts ?? ([] as string[]),
     due_date: days === null ? null : at + days * DAY,
@@ -244,7 +245,7 @@ export function setLines(world: World, invoice: Invoice, lines: InvoiceLine[]): 
 export function addUp(world: World, invoice: Invoice): void {
   const lines = invoice.lines.data;
   applyDiscounts(world, lines, invoice.discounts);
-  applyTaxes(world, lines, (line) => ratesOf(world, invoice, line as InvoiceLine));
+  applyTaxes(lines, (line) => ratesOf(world, invoice, line as InvoiceLine));
   const discounts = sumDiscounts(lines);
   const off = discounts.reduce((all, { amount }) => all + amount, 0);
   const taxes = sumTaxes(lines);
@@ -270,7 +271,7 @@ export function addUp(world: World, invoice: Invoice): void {
   });
 }
 
-function ratesOf(world: World, invoice: Invoice, line: InvoiceLine): readonly string[] {
+function ratesOf(world: World, invoice: Invoice, line: InvoiceLine): readonly TaxRate[] {
   const itemId = line.parent?.subscription_item_details?.subscription_item;
   const subscription = find(world, "subscription", line.subscription);
   const own = subscription?.items.data.find((item) => item.id === itemId)?.tax_rates ?? [];

@@ -1,4 +1,5 @@
 /** Changing what a subscription sells: items, quantities, anchors, and what that credits and charges. */
+import type { TaxRate } from "../resources/tax-rates.ts";
 import { isLicensed, endOf, setPeriodTimers, startOf } from "./subscription-periods.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { ApiError } from "../core/errors.ts";
@@ -19,7 +20,7 @@ export interface ItemChange {
   quantity?: number | undefined;
   deleted?: boolean | undefined;
   metadata?: Record<string, string> | undefined;
-  taxRates?: string[] | undefined;
+  taxRates?: TaxRate[] | undefined;
 }
 
 export interface SubscriptionChange {

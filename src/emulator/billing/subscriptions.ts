@@ -1,4 +1,5 @@
 /** A subscription's life: created, renewed, paused, ending. @see https://docs.stripe.com/billing/subscriptions/overview */
+import type { TaxRate } from "../resources/tax-rates.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { newInvoiceItem } from "./invoice-items.ts";
 import { emit } from "../core/events.ts";
@@ -51,7 +52,7 @@ export interface ItemInput {
   price: Price;
   quantity: number | undefined;
   metadata?: Record<string, string> | undefined;
-  taxRates?: string[] | undefined;
+  taxRates?: TaxRate[] | undefined;
   discounts?: DiscountInput[];
 }
 
@@ -71,7 +72,7 @@ export interface NewSubscription {
   daysUntilDue?: number | null;
   cancelAtPeriodEnd?: boolean;
   cancelAt?: number | null;
-  defaultTaxRates?: string[];
+  defaultTaxRates?: TaxRate[];
   missingPaymentMethod?: "create_invoice" | "cancel" | "pause";
   saveDefaultPaymentMethod?: "off" | "on_subscription";
   /** The schedule it is made by. */
@@ -232,7 +233,7 @@ export function newItem(
     price: copy(price),
     ...(!metered && { quantity: quantity ?? 1 }),
     subscription,
-    tax_rates: taxRates ?? ([] as string[]),
+    tax_rates: taxRates ?? ([] as TaxRate[]),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Manual tax rates on lines. @see https://docs.stripe.com/billing/taxes/tax-rates */
 import { round } from "../core/money.ts";
-import { find, type World } from "../core/world.ts";
+import type { TaxRate } from "../resources/tax-rates.ts";
+import { copy, need, type World } from "../core/world.ts";
 
 export interface LineTax {
   amount: number;
@@ -18,16 +19,17 @@ interface TaxableLine {
   taxes: LineTax[];
 }
 
+/** The rates of these ids, which objects then show whole. Throws where there is none of an id. */
+export function taxRatesOf(world: World, ids: readonly string[] | null | undefined, param: string): TaxRate[] {
+  return (ids ?? []).map((id, index) => copy(need(world, "tax_rate", id, `${param}[${index}]`)));
+}
+
 /** Writes the taxes of each line: its own rates, else the invoice's. */
-export function applyTaxes(
-  world: World,
-  lines: readonly TaxableLine[],
-  ratesOf: (line: TaxableLine) => readonly string[],
-): void {
+export function applyTaxes(lines: readonly TaxableLine[], ratesOf: (line: TaxableLine) => readonly TaxRate[]): void {
   for (const line of lines) {
     const off = line.discount_amounts.reduce((sum, { amount }) => sum + amount, 0);
     const base = line.amount - off;
-    const rates = ratesOf(line).flatMap((id) => find(world, "tax_rate", id) ?? []);
+    const rates = ratesOf(line);
     const inclusive = rates.filter((rate) => rate.inclusive).reduce((sum, rate) => sum + rate.percentage, 0);
     const net = base / (1 + inclusive / 100);
     line.taxes = rates.map((rate) => ({

@@ -8,6 +8,8 @@ import type { Charge, PaymentIntent } from "../billing/payments.ts";
 import type { SetupIntent } from "../billing/setup.ts";
 import type { Schedule } from "../billing/schedules.ts";
 import type { Subscription } from "../billing/subscriptions.ts";
+import type { Refund } from "../billing/refunds.ts";
+import type { CreditNote } from "../billing/credit-notes.ts";
 import type { BalanceTransaction } from "../billing/balance.ts";
 import type { CheckoutSession } from "../resources/checkout-sessions.ts";
 import type { Coupon } from "../resources/coupons.ts";
@@ -23,7 +25,6 @@ import type { PortalConfiguration, PortalSession } from "../resources/portal-ses
 import type { Price } from "../resources/prices.ts";
 
 import type { PromotionCode } from "../resources/promotion-codes.ts";
-import type { Refund } from "../resources/refunds.ts";
 import type { TaxId } from "../resources/tax-ids.ts";
 import type { TaxRate } from "../resources/tax-rates.ts";
 import type { TestClock } from "../resources/test-clocks.ts";
@@ -39,6 +40,7 @@ export interface Tables {
   charge: Map<string, Charge>;
   "checkout.session": Map<string, CheckoutSession>;
   coupon: Map<string, Coupon>;
+  credit_note: Map<string, CreditNote>;
   customer: Map<string, Customer>;
   customer_balance_transaction: Map<string, CustomerBalanceTransaction>;
   discount: Map<string, Discount>;
@@ -80,6 +82,7 @@ export const INDEXES = {
   charge: { payment_intent: (row) => row.payment_intent },
   "checkout.session": {},
   coupon: {},
+  credit_note: { invoice: (row) => row.invoice },
   customer: { test_clock: (row) => row.test_clock },
   customer_balance_transaction: { customer: (row) => row.customer },
   discount: {},

@@ -3,6 +3,7 @@ import type { Api } from "../api.ts";
 import { chargeRoutes } from "./charges.ts";
 import { checkoutSessionRoutes } from "./checkout-sessions.ts";
 import { couponRoutes } from "./coupons.ts";
+import { creditNoteRoutes } from "./credit-notes.ts";
 import { customerRoutes } from "./customers.ts";
 import { disputeRoutes } from "./disputes.ts";
 import { entitlementRoutes } from "./entitlements.ts";
@@ -45,6 +46,7 @@ export const RESOURCES: readonly ((api: Api) => void)[] = [
   subscriptionScheduleRoutes,
   invoiceRoutes,
   invoiceItemRoutes,
+  creditNoteRoutes,
   checkoutSessionRoutes,
   portalSessionRoutes,
   entitlementRoutes,

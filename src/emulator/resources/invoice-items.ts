@@ -1,4 +1,5 @@
 /** Invoice items: what waits for an invoice. @see https://docs.stripe.com/api/invoiceitems */
+import { taxRatesOf } from "../billing/taxes.ts";
 import { needCustomer, type Customer } from "../billing/customers.ts";
 import { newProduct } from "../billing/products.ts";
 import { z } from "zod";
@@ -121,7 +122,7 @@ function createItem(world: World, params: z.output<typeof CreateParams>): Invoic
     period: params.period,
     discountable: params.discountable ?? true,
     metadata: mergeMetadata({}, params.metadata),
-    taxRates: params.tax_rates ?? [],
+    taxRates: taxRatesOf(world, params.tax_rates, "tax_rates"),
     ...(params.amount !== undefined && { amount: params.amount }),
     ...(params.quantity !== undefined && { quantity: params.quantity }),
   });

@@ -1,4 +1,5 @@
 /** Invoices over the API, and their payments. @see https://docs.stripe.com/api/invoices */
+import { taxRatesOf } from "../billing/taxes.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
 import { needCustomer } from "../billing/customers.ts";
 import { finalizeInvoice, markPaid } from "../billing/settlement.ts";
@@ -145,7 +146,7 @@ function createInvoice(world: World, params: z.output<typeof CreateParams>): Inv
     footer: params.footer ?? null,
     metadata: mergeMetadata({}, params.metadata),
     defaultPaymentMethod: params.default_payment_method ?? null,
-    defaultTaxRates: params.default_tax_rates ?? [],
+    defaultTaxRates: taxRatesOf(world, params.default_tax_rates, "default_tax_rates"),
   });
   invoice.discounts = params.discounts
     ? redeemAll(world, params.discounts, { customer: customer.id, invoice: invoice.id })
@@ -168,7 +169,8 @@ function updateInvoice(world: World, params: z.output<z.ZodObject<typeof fields>
     if (footer !== undefined) invoice.footer = footer;
     if (method !== undefined) invoice.collection_method = method;
     if (params.default_payment_method !== undefined) invoice.default_payment_method = params.default_payment_method;
-    if (params.default_tax_rates !== undefined) invoice.default_tax_rates = params.default_tax_rates ?? [];
+    if (params.default_tax_rates !== undefined)
+      invoice.default_tax_rates = taxRatesOf(world, params.default_tax_rates, "default_tax_rates");
     if (params.discounts !== undefined)
       invoice.discounts = redeemAll(world, params.discounts ?? [], { customer: invoice.customer, invoice: id });
     invoice.metadata = mergeMetadata(invoice.metadata, params.metadata);

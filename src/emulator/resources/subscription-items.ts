@@ -1,4 +1,5 @@
 /** Subscription items over the API, and how items are named in other requests. @see https://docs.stripe.com/api/subscription_items */
+import { taxRatesOf } from "../billing/taxes.ts";
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import type { ItemInput, Subscription } from "../billing/subscriptions.ts";
@@ -100,7 +101,7 @@ export function itemInputs(world: World, items: readonly z.output<typeof createI
     price: priceOf(world, item, index),
     quantity: item.quantity,
     metadata: mergeMetadata({}, item.metadata),
-    taxRates: item.tax_rates ?? [],
+    taxRates: taxRatesOf(world, item.tax_rates, `items[${index}][tax_rates]`),
     discounts: item.discounts ?? [],
   }));
 }
@@ -112,7 +113,9 @@ export function itemChanges(world: World, items: readonly z.output<typeof update
     deleted: item.deleted,
     quantity: item.quantity,
     ...(item.metadata !== undefined && { metadata: mergeMetadata({}, item.metadata) }),
-    ...(item.tax_rates !== undefined && { taxRates: item.tax_rates ?? [] }),
+    ...(item.tax_rates !== undefined && {
+      taxRates: taxRatesOf(world, item.tax_rates, `items[${index}][tax_rates]`),
+    }),
     ...((item.price ?? item.price_data) && { price: priceOf(world, item, index) }),
   }));
 }

@@ -1,4 +1,5 @@
 /** Subscriptions over the API. @see https://docs.stripe.com/api/subscriptions */
+import { taxRatesOf } from "../billing/taxes.ts";
 import { needCustomer } from "../billing/customers.ts";
 import { isOver } from "../billing/subscription-periods.ts";
 import { edit } from "../billing/subscription-changes.ts";
@@ -207,7 +208,7 @@ function create(world: World, params: z.output<typeof CreateParams>): Subscripti
     daysUntilDue: params.days_until_due ?? null,
     cancelAtPeriodEnd: params.cancel_at_period_end ?? false,
     cancelAt: params.cancel_at ?? null,
-    defaultTaxRates: params.default_tax_rates ?? [],
+    defaultTaxRates: taxRatesOf(world, params.default_tax_rates, "default_tax_rates"),
     missingPaymentMethod: params.trial_settings?.end_behavior.missing_payment_method ?? "create_invoice",
     saveDefaultPaymentMethod: params.payment_settings?.save_default_payment_method ?? "off",
   });
@@ -273,7 +274,8 @@ function change(world: World, params: z.output<typeof UpdateParams>, id: string)
 function changePlain(world: World, subscription: Subscription, params: z.output<typeof UpdateParams>): void {
   edit(world, subscription, (row) => {
     if (params.default_payment_method !== undefined) row.default_payment_method = params.default_payment_method;
-    if (params.default_tax_rates !== undefined) row.default_tax_rates = params.default_tax_rates ?? [];
+    if (params.default_tax_rates !== undefined)
+      row.default_tax_rates = taxRatesOf(world, params.default_tax_rates, "default_tax_rates");
     if (params.description !== undefined) row.description = params.description;
     if (params.collection_method !== undefined) row.collection_method = params.collection_method;
     if (params.days_until_due !== undefined) row.days_until_due = params.days_until_due;
