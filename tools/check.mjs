@@ -13,5 +13,6 @@ await runSteps([
   ["package types", "attw", "--pack", ".", "--profile", "esm-only"],
   ["bundles", "node", "tools/check-bundles.mjs"],
   ["import rules", "node", "tools/check-imports.mjs"],
+  ["fidelity", "node", "tools/fidelity.mjs", "--check"],
   ["tests", "vitest", "run"],
 ]);

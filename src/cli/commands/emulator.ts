@@ -33,6 +33,7 @@ async function runEmulator(env: Env, options: Options): Promise<void> {
     port,
     environment: env["NODE_ENV"],
     stateFile: options.state,
+    onIgnored: (operation, param) => console.log(`ignored: ${param} of ${operation} changes nothing here`),
     seed: wholeNumberFrom("--seed", options.seed, MAX_SEED),
     webhooks: options.webhook === undefined ? [] : [{ url: options.webhook, secret: options.webhookSecret }],
   });
