@@ -54,12 +54,17 @@ export function emit(world: World, type: string, object: object, previous?: Reco
   return event;
 }
 
-/** Changes an object and tells what its fields were before; a change that changes nothing is not told. */
-export function change<T extends object>(world: World, type: string, object: T, mutate: (object: T) => void): void {
+/** Changes an object and tells what its fields were before; a change that changes nothing is not told, and answers null. */
+export function change<T extends object>(
+  world: World,
+  type: string,
+  object: T,
+  mutate: (object: T) => void,
+): StripeEvent | null {
   const before = copy(object);
   mutate(object);
   const previous = changedFields(before as Record<string, unknown>, object as Record<string, unknown>);
-  if (Object.keys(previous).length > 0) emit(world, type, object, previous);
+  return Object.keys(previous).length > 0 ? emit(world, type, object, previous) : null;
 }
 
 function listensTo(endpoint: WebhookEndpoint, type: string): boolean {
