@@ -23,6 +23,7 @@ export interface Api {
   post: AddRoute;
   delete: AddRoute;
   /** Without a secret key, as the checkout page calls it. */
+  publicGet: AddRoute;
   publicPost: AddRoute;
   app: Hono;
   /** Every route with what it uses, for the report on fidelity. */
@@ -84,6 +85,7 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     get: add("GET", "secret"),
     post: add("POST", "secret"),
     delete: add("DELETE", "secret"),
+    publicGet: add("GET", "public"),
     publicPost: add("POST", "public"),
   };
 }
