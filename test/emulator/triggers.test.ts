@@ -1,7 +1,7 @@
 /** What `stripe trigger` asks of Stripe, asked of the emulator: the fixtures of the Stripe CLI, as they are. */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { play, type Fixture } from "../support/fixture.ts";
+import { play, type Fixture, type Played } from "../support/fixture.ts";
 import { createSdk } from "../support/sdk.ts";
 
 const FOLDER = new URL("triggers/", import.meta.url);
@@ -67,16 +67,8 @@ describe("the Stripe CLI triggers", () => {
   test.each(names.filter((name) => !left.has(name)))("%s", async (name) => {
     const { emulator, eventTypes } = createSdk();
     const played = await play(emulator.fetch, "http://stripe.test", "sk_test_123", upgrade(read(name)));
-    const answers = played.map(({ name: request, status, body }) => ({
-      request,
-      ...(body.error ? { status, error: body.error } : { status }),
-    }));
-    expect(answers).toEqual(
-      played.map(({ name: request, expectedErrorType }) =>
-        expectedErrorType === null
-          ? { request, status: 200 }
-          : { request, status: expect.any(Number), error: expect.objectContaining({ type: expectedErrorType }) },
-      ),
+    expect(played.map(outcome)).toEqual(
+      played.map(({ name: request, expectedErrorType }) => `${request}: ${expectedErrorType ?? "answered"}`),
     );
     expect(await eventTypes()).toContain(EVENTS[name] ?? name);
   });
@@ -92,6 +84,11 @@ describe("the Stripe CLI triggers", () => {
     expect([...left].filter((name) => !names.includes(name))).toEqual([]);
   });
 });
+
+function outcome({ name, body, expectedErrorType }: Played): string {
+  if (!body.error) return `${name}: answered`;
+  return `${name}: ${body.error.type === expectedErrorType ? expectedErrorType : body.error.message}`;
+}
 
 function read(name: string): Fixture {
   return JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), "utf8")) as Fixture;
