@@ -258,6 +258,7 @@ export function checkoutSessionRoutes(api: Api): void {
       const { code, decline_code: declineCode, message } = outcome.error;
       throw new ApiError(message, {
         status: 402,
+        stands: true,
         type: "card_error",
         code,
         ...(declineCode && { decline_code: declineCode }),
