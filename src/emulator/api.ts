@@ -8,8 +8,9 @@ import { ApiError } from "./core/errors.ts";
 import { takeFault, type Fault } from "./core/faults.ts";
 import { parseForm, type FormValue } from "./core/form.ts";
 import { inFlight, storeAnswer, storedAnswer } from "./core/idempotency.ts";
-import { sortParams, type UsedParams } from "./core/known-params.ts";
+import { isOperation, sortParams, type UsedParams } from "./core/known-params.ts";
 import { parseParams } from "./core/params.ts";
+import { takeBack } from "./core/undo.ts";
 import { usedParamsOf } from "./core/used-params.ts";
 import { API_VERSION, find, focus, lookUp, newId, type World } from "./core/world.ts";
 import type { Engine } from "./engine.ts";
@@ -23,6 +24,7 @@ export interface Api {
   post: AddRoute;
   delete: AddRoute;
   /** Without a secret key, as the checkout page calls it. */
+  publicGet: AddRoute;
   publicPost: AddRoute;
   app: Hono;
   /** Every route with what it uses, for the report on fidelity. */
@@ -84,6 +86,7 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
     get: add("GET", "secret"),
     post: add("POST", "secret"),
     delete: add("DELETE", "secret"),
+    publicGet: add("GET", "public"),
     publicPost: add("POST", "public"),
   };
 }
@@ -92,16 +95,20 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
 export function refuseTheRest({ app }: Api, engine: Engine): void {
   app.all("/v1/*", (c) => {
     const act = (): object => {
-      throw new ApiError(
-        `Unrecognized request URL (${c.req.method}: ${c.req.path}), or one that this emulator does not have.`,
-        {
-          status: 501,
-          type: "api_error",
-        },
-      );
+      throw isOperation(c.req.method, c.req.path)
+        ? new ApiError(`This emulator does not have ${c.req.method} ${c.req.path}.`, { status: 501, type: "api_error" })
+        : unrecognized(c.req.method, c.req.path);
     };
     return respond(engine, c, { method: c.req.method as Method, path: c.req.path, access: "secret", act }, new Set());
   });
+}
+
+/** Nobody has such a URL. */
+export function unrecognized(method: string, path: string): ApiError {
+  return new ApiError(
+    `Unrecognized request URL (${method}: ${path}). If you are trying to list objects, remove the trailing slash. If you are trying to retrieve an object, make sure you passed a valid (non-empty) identifier in your code. Please see https://stripe.com/docs or we can help at https://support.stripe.com/.`,
+    { status: 404 },
+  );
 }
 
 function noteIgnored({ account }: World, { onIgnored }: ApiOptions, operation: string, param: string): void {
@@ -121,7 +128,12 @@ async function respond(engine: Engine, c: Context, route: Route, inProgress: Set
   engine.catchUp();
   const text = await readText(c);
   const key = c.req.method === "POST" ? (c.req.header("idempotency-key") ?? null) : null;
-  const request = { method: c.req.method, path: c.req.path, text: `${c.req.url} ${text ?? ""}`, key };
+  const request = {
+    method: c.req.method,
+    path: c.req.path,
+    text: `${c.req.url} ${typeof text === "string" ? text : ""}`,
+    key,
+  };
   const fault = takeFault(engine.state, request);
   if (key === null || fault === null) return work(engine, c, route, { text, key, fault });
   if (inProgress.has(key)) return toResponse(c, errorAnswer(engine, inFlight(key)));
@@ -134,7 +146,7 @@ async function respond(engine: Engine, c: Context, route: Route, inProgress: Set
 }
 
 interface Work {
-  text: string | null;
+  text: string | ApiError;
   key: string | null;
   fault: Fault | null;
 }
@@ -151,13 +163,15 @@ async function work(engine: Engine, c: Context, route: Route, { text, key, fault
 function answerRequest(engine: Engine, c: Context, route: Route, { text, key, fault }: Work): Answer {
   let world: World | null = null;
   const requestId = newId({ state: engine.state } as World, "req", 14);
-  const request = { method: c.req.method, path: c.req.path, params: text ?? "" };
+  const request = { method: c.req.method, path: c.req.path, params: typeof text === "string" ? text : "" };
   try {
     world = route.access === "secret" ? engine.worldOf(accountOfKey(c)) : publicWorld(engine, c.req.param("id") ?? "");
-    if (text === null) throw new ApiError("The request body is too large.", { status: 413 });
+    checkVersion(c);
+    if (text instanceof ApiError) throw text;
     const stored = key === null ? null : storedAnswer(world, key, request);
     if (stored) return { ...stored, replayed: true };
     world.request = { id: requestId, idempotencyKey: key };
+    world.undo = [];
     const params = readParams(c, text);
     focusOn(world, c.req.param("id") ?? "", params);
     world.staleSeconds = fault?.answer === "stale" ? fault.seconds : 0;
@@ -167,6 +181,7 @@ function answerRequest(engine: Engine, c: Context, route: Route, { text, key, fa
     if (key !== null) storeAnswer(world, key, { ...request, ...answer, storedAt: engine.state.now });
     return { ...answer, replayed: false };
   } catch (error) {
+    if (world !== null && !(error instanceof ApiError && error.stands)) takeBack(world);
     const answer = { ...errorAnswer(engine, error), requestId };
     // What was refused before it began is not kept; a decline or a 500 is.
     if (world !== null && key !== null && (answer.status === 402 || answer.status >= 500))
@@ -233,24 +248,39 @@ function accountOfKey(c: Context): string {
   return account;
 }
 
-/** Null where it is longer than Stripe takes. */
-async function readText(c: Context): Promise<string | null> {
+const VERSION = /^\d{4}-\d{2}-\d{2}(\.[a-z]+)?$/;
+
+/** Whichever version is asked for, the answer is in the pinned one. */
+function checkVersion(c: Context): void {
+  const version = c.req.header("stripe-version");
+  if (version !== undefined && !VERSION.test(version))
+    throw new ApiError(`Invalid Stripe API version: ${version.slice(0, 100)}`);
+}
+
+/** The error where it is longer than Stripe takes, or no text. */
+async function readText(c: Context): Promise<string | ApiError> {
   if (c.req.method === "GET") return "";
-  if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES) return null;
-  const text = await c.req.text();
-  return text.length > MAX_BODY_BYTES ? null : text;
+  const tooLarge = new ApiError("The request body is too large.", { status: 413 });
+  if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES) return tooLarge;
+  const bytes = await c.req.arrayBuffer();
+  if (bytes.byteLength > MAX_BODY_BYTES) return tooLarge;
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return new ApiError("The request body is not valid UTF-8.");
+  }
 }
 
 function readParams(c: Context, text: string): Record<string, FormValue> {
   const { url } = c.req;
   const question = url.indexOf("?");
   const query = question < 0 ? {} : parseForm(url.slice(question + 1));
-  if (!/json/.test(c.req.header("content-type") ?? "")) return { ...query, ...parseForm(text) };
-  try {
-    return { ...query, ...(JSON.parse(text || "{}") as Record<string, FormValue>) };
-  } catch {
-    throw new ApiError("Invalid JSON in the request body.");
-  }
+  if (text === "") return query;
+  if (!(c.req.header("content-type") ?? "").startsWith("application/x-www-form-urlencoded"))
+    throw new ApiError(
+      "Invalid request (check that your POST content type is application/x-www-form-urlencoded). If you have any questions, we can help at https://support.stripe.com/.",
+    );
+  return { ...query, ...parseForm(text) };
 }
 
 const LOCK_TIMEOUT =
@@ -297,7 +327,7 @@ function toResponse(c: Context, { status, body, requestId, replayed }: Answer): 
   const headers: Record<string, string> = {
     ...JSON_TYPE,
     "request-id": requestId,
-    "stripe-version": c.req.header("stripe-version") ?? API_VERSION,
+    "stripe-version": API_VERSION,
   };
   if (c.req.method === "POST") {
     if (key) headers["idempotency-key"] = key;

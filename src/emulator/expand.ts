@@ -31,9 +31,10 @@ function walk(world: World, object: object, levels: readonly string[], path: str
   const [name, ...rest] = levels;
   if (name === undefined) return;
   const row = object as Record<string, unknown>;
-  const extra = extrasOf(world, object)[name];
-  if (extra && !(name in row && row[name] !== undefined)) row[name] = present(extra());
-  if (!(name in row))
+  const extras = extrasOf(world, object);
+  const extra = Object.hasOwn(extras, name) ? extras[name] : undefined;
+  if (extra && row[name] === undefined) row[name] = present(extra());
+  if (!Object.hasOwn(row, name))
     throw new ApiError(`This property cannot be expanded (${path}).`, {
       code: "property_cannot_be_expanded",
     });

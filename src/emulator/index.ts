@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
-import { ConnectionReset, createApi, refuseTheRest } from "./api.ts";
+import { ConnectionReset, createApi, refuseTheRest, unrecognized } from "./api.ts";
 import { audit } from "./audit.ts";
 import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/events.ts";
@@ -105,6 +105,7 @@ function build(options: EmulatorOptions, state: State): { emulator: Emulator; sa
   );
   app.get("/_emulator/style.css", (c) => c.text(STYLE, 200, { "content-type": "text/css" }));
   for (const addPage of PAGES) addPage(app, engine);
+  app.notFound((c) => c.json(unrecognized(c.req.method, c.req.path).toBody(""), 404));
   app.onError((error) => {
     throw error;
   });

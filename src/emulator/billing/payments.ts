@@ -192,6 +192,7 @@ export function declineError(world: World, intent: PaymentIntent): ApiError {
   const { message, code, decline_code: declineCode } = failure;
   return new ApiError(message, {
     status: 402,
+    stands: true,
     type: "card_error",
     code,
     ...(declineCode && { decline_code: declineCode }),

@@ -110,10 +110,17 @@ function setTimers(world: World, subscription: Subscription): void {
   setPeriodTimers(world, subscription);
   if (subscription.status === "incomplete")
     setTimer(world, "incomplete_expires", subscription.id, at + INCOMPLETE_LIFETIME);
-  if (subscription.trial_end !== null)
-    setTimer(world, "trial_will_end", subscription.id, Math.max(at, subscription.trial_end - TRIAL_NOTICE));
+  if (subscription.trial_end !== null) announceTrialEnd(world, subscription, subscription.trial_end);
   if (subscription.cancel_at !== null && !subscription.cancel_at_period_end)
     setTimer(world, "cancels", subscription.id, subscription.cancel_at);
+}
+
+/** Three days before, or at once where it is nearer. */
+function announceTrialEnd(world: World, subscription: Subscription, trialEnd: number): void {
+  const at = trialEnd - TRIAL_NOTICE;
+  if (at > now(world)) return setTimer(world, "trial_will_end", subscription.id, at);
+  clearTimer(world, "trial_will_end", subscription.id);
+  emit(world, "customer.subscription.trial_will_end", subscription);
 }
 
 function newSubscription(world: World, input: NewSubscription) {
@@ -333,7 +340,7 @@ function endTrialWithoutCard(world: World, subscription: Subscription): boolean 
   if (card != null || behavior === "create_invoice") return false;
   if (behavior === "cancel") end(world, subscription, null);
   else {
-    update(world, subscription, { status: "paused" });
+    update(world, subscription, { status: "paused", trial_end: now(world) });
     emit(world, "customer.subscription.paused", subscription);
     refreshEntitlements(world, subscription.customer);
   }
@@ -464,6 +471,10 @@ export function moveTrialEnd(world: World, subscription: Subscription, trialEnd:
   if (trialEnd === "now") {
     if (subscription.status !== "trialing") return null;
     clearTimer(world, "trial_will_end", subscription.id);
+    if (endTrialWithoutCard(world, subscription)) {
+      clearTimer(world, "period_ends", subscription.id);
+      return null;
+    }
     const items = copy(subscription.items);
     for (const item of items.data)
       Object.assign(item, { current_period_start: at, current_period_end: endOf(item.price, at, at) });
@@ -489,6 +500,6 @@ export function moveTrialEnd(world: World, subscription: Subscription, trialEnd:
     billing_cycle_anchor: trialEnd,
   });
   setPeriodTimers(world, subscription);
-  setTimer(world, "trial_will_end", subscription.id, Math.max(at, trialEnd - TRIAL_NOTICE));
+  announceTrialEnd(world, subscription, trialEnd);
   return null;
 }

@@ -11,18 +11,25 @@ interface ApiErrorFields {
   charge?: string;
   payment_intent?: object;
   payment_method?: object | undefined;
+  /** Whether what the request has done stands all the same: a payment was tried. Default false. */
+  stands?: boolean;
 }
 
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly status: number;
   readonly type: ApiErrorType;
-  readonly fields: Omit<ApiErrorFields, "status" | "type">;
+  readonly stands: boolean;
+  readonly fields: Omit<ApiErrorFields, "status" | "type" | "stands">;
 
-  constructor(message: string, { status = 400, type = "invalid_request_error", ...fields }: ApiErrorFields = {}) {
+  constructor(
+    message: string,
+    { status = 400, type = "invalid_request_error", stands = false, ...fields }: ApiErrorFields = {},
+  ) {
     super(message);
     this.status = status;
     this.type = type;
+    this.stands = stands;
     this.fields = fields;
   }
 

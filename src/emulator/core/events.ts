@@ -3,6 +3,7 @@ import type { WebhookEndpoint } from "../resources/webhook-endpoints.ts";
 import { changedFields } from "./diff.ts";
 import { present } from "./present.ts";
 import { setTimer } from "./timers.ts";
+import { onUndo, willChange } from "./undo.ts";
 import { all, API_VERSION, copy, insert, newId, now, type World } from "./world.ts";
 
 export interface StripeEvent {
@@ -44,22 +45,30 @@ export function emit(world: World, type: string, object: object, previous?: Reco
   };
   forgetOldEvents(world);
   insert(world, "event", event);
+  onUndo(world, () => world.account.deliveriesOf.delete(event.id));
   const { deliveries, deliveriesOf } = world.account;
   for (const endpoint of listeners) {
     const id = newId(world, "whd");
     deliveries.set(id, { id, eventId: event.id, endpointId: endpoint.id, attempts: [], state: "pending" });
+    onUndo(world, () => deliveries.delete(id));
     deliveriesOf.set(event.id, [...(deliveriesOf.get(event.id) ?? []), id]);
     setTimer(world, "delivery", id, world.state.now);
   }
   return event;
 }
 
-/** Changes an object and tells what its fields were before; a change that changes nothing is not told. */
-export function change<T extends object>(world: World, type: string, object: T, mutate: (object: T) => void): void {
+/** Changes an object and tells what its fields were before; a change that changes nothing is not told, and answers null. */
+export function change<T extends object>(
+  world: World,
+  type: string,
+  object: T,
+  mutate: (object: T) => void,
+): StripeEvent | null {
   const before = copy(object);
+  willChange(world, object, before);
   mutate(object);
   const previous = changedFields(before as Record<string, unknown>, object as Record<string, unknown>);
-  if (Object.keys(previous).length > 0) emit(world, type, object, previous);
+  return Object.keys(previous).length > 0 ? emit(world, type, object, previous) : null;
 }
 
 function listensTo(endpoint: WebhookEndpoint, type: string): boolean {

@@ -1,49 +1,87 @@
 /** Form bodies as Stripe's SDKs send them: `a[b][0]=c` is a tree. */
+import { ApiError } from "./errors.ts";
 
 export type FormValue = string | FormValue[] | { [name: string]: FormValue };
 
 const MAX_DEPTH = 8;
 const MAX_FIELDS = 2_000;
-const FORBIDDEN = new Set(["__proto__", "constructor", "prototype"]);
+/** Hashes whose keys are the caller's own, numbers too. */
+const OPEN = new Set(["metadata", "payload"]);
 
+/** Throws the 400 of what is no form. */
 export function parseForm(text: string): Record<string, FormValue> {
   const root: Tree = new Map();
-  let fields = 0;
-  for (const [name, value] of new URLSearchParams(text)) {
-    if (++fields > MAX_FIELDS) break;
-    insert(root, pathOf(name), value);
+  const fields = text.split("&").filter((field) => field !== "");
+  if (fields.length > MAX_FIELDS) throw new ApiError(`A request can have at most ${MAX_FIELDS} parameters.`);
+  for (const field of fields) {
+    const equals = field.indexOf("=");
+    const name = decode(equals < 0 ? field : field.slice(0, equals));
+    const value = equals < 0 ? "" : decode(field.slice(equals + 1));
+    const path = pathOf(name);
+    check(name, path, value);
+    insert(root, path, value, name);
   }
   return toObject(root);
 }
 
 type Tree = Map<string, Tree | string>;
 
+/** What is no percent-encoded UTF-8 is refused, rather than guessed at. */
+function decode(part: string): string {
+  const spaced = part.replaceAll("+", " ");
+  if (!spaced.includes("%")) return spaced;
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    throw new ApiError(`Invalid %-encoding (${part.slice(0, 100)})`);
+  }
+}
+
 function pathOf(name: string): string[] {
   const [head = "", ...rest] = name.split("[");
   return [head, ...rest.map((part) => part.replace(/\]$/, ""))];
 }
 
-function insert(tree: Tree, path: readonly string[], value: string): void {
-  const [head, ...rest] = path;
-  if (head === undefined || FORBIDDEN.has(head) || path.length > MAX_DEPTH) return;
-  // `expand[]=a&expand[]=b` appends.
-  const key = head === "" ? String(tree.size) : head;
+function check(name: string, path: readonly string[], value: string): void {
+  const shown = name.slice(0, 100);
+  if (path.length > MAX_DEPTH) throw new ApiError(`The parameter ${shown} is nested too deeply.`);
+  if (path[0] === "" || path.includes("__proto__"))
+    throw new ApiError(`Received unknown parameter: ${shown}`, { code: "parameter_unknown", param: shown });
+  if (name.includes("\0") || value.includes("\0"))
+    throw new ApiError("This value contains characters that are unsupported by the field.", {
+      code: "invalid_characters",
+      param: shown.replaceAll("\0", ""),
+    });
+}
+
+function insert(tree: Tree, [head = "", ...rest]: readonly string[], value: string, name: string): void {
+  const key = head === "" ? keyInList(tree, rest) : head;
   if (rest.length === 0) {
     tree.set(key, value);
     return;
   }
   const child = tree.get(key);
-  const next: Tree = child instanceof Map ? child : new Map();
+  if (typeof child === "string") throw new ApiError("Invalid object", { param: name.slice(0, name.indexOf("[")) });
+  const next: Tree = child ?? new Map();
   tree.set(key, next);
-  insert(next, rest, value);
+  insert(next, rest, value, name);
 }
 
-function toValue(node: Tree | string): FormValue {
+/** `expand[]=a&expand[]=b` appends; `items[][price]=a&items[][quantity]=2` goes on with the same entry. */
+function keyInList(tree: Tree, [next]: readonly string[]): string {
+  const last = String(tree.size - 1);
+  const entry = tree.get(last);
+  return next !== undefined && next !== "" && entry instanceof Map && !entry.has(next) ? last : String(tree.size);
+}
+
+function toValue(name: string, node: Tree | string): FormValue {
   if (typeof node === "string") return node;
-  const isList = node.size > 0 && [...node.keys()].every((key) => /^\d+$/.test(key));
-  return isList ? [...node.values()].map(toValue) : toObject(node);
+  const isList = node.size > 0 && !OPEN.has(name) && [...node.keys()].every((key) => /^\d+$/.test(key));
+  if (!isList) return toObject(node);
+  const inOrder = [...node].toSorted(([one], [other]) => Number(one) - Number(other));
+  return inOrder.map(([key, entry]) => toValue(key, entry));
 }
 
 function toObject(tree: Tree): Record<string, FormValue> {
-  return Object.fromEntries([...tree].map(([key, node]) => [key, toValue(node)]));
+  return Object.fromEntries([...tree].map(([key, node]) => [key, toValue(key, node)]));
 }

@@ -25,6 +25,16 @@ function shapeOf(method: string, path: string): Shape | null | undefined {
   return byRoute.get(`${method} ${pathPattern(path)}`);
 }
 
+let patterns: RegExp[] | null = null;
+
+/** Whether the SDK knows a call of that method and path. */
+export function isOperation(method: string, path: string): boolean {
+  patterns ??= operations().operations.map(
+    ({ method: verb, path: route }) => new RegExp(`^${verb} ${route.replaceAll(/:\w+/g, "[^/]+")}$`),
+  );
+  return patterns.some((pattern) => pattern.test(`${method} ${path}`));
+}
+
 /** Throws Stripe's `parameter_unknown`. Routes that no SDK has take what their own schema names. */
 export function sortParams(method: string, path: string, params: Params, uses: UsedParams): Sorted {
   const shape = shapeOf(method, path);
@@ -55,7 +65,7 @@ interface Findings {
 function sort(fields: Fields, params: Params, uses: UsedParams, { at, ...found }: Findings): Params {
   const used: Params = {};
   for (const [name, value] of Object.entries(params)) {
-    const field = fields[name];
+    const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
     const path = [...at, name];
     if (field === undefined) found.unknown.push(nameOf(path));
     else if (!uses.has(name)) {

@@ -12,7 +12,8 @@ export const decimal = z
   .regex(/^-?\d{1,12}(\.\d{1,12})?$/, "decimal")
   .transform(Number);
 export const whole = integer.pipe(z.number().min(0, "at least 0"));
-export const flag = z.enum(["true", "false"]).transform((value) => value === "true");
+/** Python writes them with a capital. */
+export const flag = z.enum(["true", "false", "True", "False"]).transform((value) => value.toLowerCase() === "true");
 export const url = z.string().refine((value) => /^https?:\/\//.test(value), "url");
 export const metadata = z.union([z.literal(""), z.record(z.string().max(40), z.string().max(500))]);
 export const expand = z.array(z.string()).optional();
@@ -70,7 +71,7 @@ function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiEr
     return new ApiError(`Invalid integer: ${shown(value)}`, { code: "parameter_invalid_integer", param });
   if (issue.message === "at least 0")
     return new ApiError("This value must be greater than or equal to 0.", { code: "parameter_invalid_integer", param });
-  if (issue.code === "invalid_value" && issue.values.every((known) => known === "true" || known === "false"))
+  if (issue.code === "invalid_value" && issue.values.every((known) => /^(true|false)$/i.test(String(known))))
     return new ApiError(`Invalid boolean: ${shown(value)}`, { param });
   if (issue.code === "invalid_value")
     return new ApiError(`Invalid ${param}: must be one of ${oneOf(issue.values)}`, { param });

@@ -60,7 +60,7 @@ interface PriceShown {
 }
 
 /** The price under its older name. @see https://docs.stripe.com/api/plans */
-function planOf(price: PriceShown): object {
+export function planOf(price: PriceShown) {
   const { recurring } = price;
   return {
     id: price.id,

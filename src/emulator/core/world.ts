@@ -9,6 +9,7 @@ import type { StoredAnswer } from "./idempotency.ts";
 import { randomText } from "./random.ts";
 import { emptyTables, INDEXES, type Row, type TableName, type Tables } from "./tables.ts";
 import type { Timers } from "./timers.ts";
+import { onUndo } from "./undo.ts";
 
 export { copy } from "./copy.ts";
 export type { Row } from "./tables.ts";
@@ -73,6 +74,8 @@ export interface World {
   baseUrl: string;
   /** The request under way, for the events it causes. */
   request: { id: string | null; idempotencyKey: string | null };
+  /** Takes back what the request under way has done, should it be refused. */
+  undo?: (() => void)[];
   /** How old lists and searches are to look, by a fault. */
   staleSeconds?: number;
   /** The decline code of the payment that this request makes, by a fault. */
@@ -142,7 +145,10 @@ export function all<Name extends TableName>(world: World, table: Name): Row<Name
 }
 
 export function insert<Name extends TableName>(world: World, table: Name, row: Row<Name>): Row<Name> {
-  (world.account.tables[table] as Map<string, Row<Name>>).set((row as { id: string }).id, row);
+  const rows = world.account.tables[table] as Map<string, Row<Name>>;
+  const { id } = row as { id: string };
+  onUndo(world, () => rows.delete(id));
+  rows.set(id, row);
   addToIndexes(indexesOf(world.account), table, row as object);
   return row;
 }

@@ -85,7 +85,8 @@ const ListParams = z.strictObject({
   payment_intent: text.optional(),
   status: z.enum(["open", "complete", "expired"]).optional(),
 });
-const ConfirmParams = z.strictObject({ payment_method: text.optional(), key: text.optional(), expand });
+const PageParams = z.strictObject({ key: text.optional(), expand });
+const ConfirmParams = PageParams.extend({ payment_method: text.optional(), expected_amount: integer.optional() });
 const Nothing = z.strictObject({ expand });
 
 type CreateInput = z.output<typeof CreateParams>;
@@ -240,8 +241,15 @@ export function checkoutSessionRoutes(api: Api): void {
     return session;
   });
 
+  api.publicGet("/v1/payment_pages/:id", PageParams, (world, _params, id) => need(world, "checkout.session", id));
+
   api.publicPost("/v1/payment_pages/:id/confirm", ConfirmParams, (world, params, id) => {
     const session = need(world, "checkout.session", id);
+    if (params.expected_amount !== undefined && params.expected_amount !== session.amount_total)
+      throw new ApiError("The amount has changed since the page was shown. Load it again.", {
+        code: "checkout_amount_mismatch",
+        param: "expected_amount",
+      });
     const outcome =
       params.payment_method === undefined
         ? confirmWithoutCard(world, session)
@@ -250,6 +258,7 @@ export function checkoutSessionRoutes(api: Api): void {
       const { code, decline_code: declineCode, message } = outcome.error;
       throw new ApiError(message, {
         status: 402,
+        stands: true,
         type: "card_error",
         code,
         ...(declineCode && { decline_code: declineCode }),

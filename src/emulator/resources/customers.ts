@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { changeBalance } from "../billing/customer-balance.ts";
 import { needCustomer, newCustomer, toAddress, type Customer } from "../billing/customers.ts";
-import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
+import { attach, methodFromIdOrToken, type PaymentMethod } from "../billing/payment-methods.ts";
 import { isOver } from "../billing/subscription-periods.ts";
 import { end } from "../billing/subscriptions.ts";
 import { change, emit } from "../core/events.ts";
@@ -62,9 +62,10 @@ export function customerRoutes(api: Api): void {
     for (const taxId of params.tax_id_data ?? []) checkTaxId(taxId);
     if (params.test_clock !== undefined) need(world, "test_helpers.test_clock", params.test_clock, "test_clock");
     const customer = insert(world, "customer", newCustomer(world, params));
-    if (params.payment_method !== undefined)
-      attach(world, methodFromIdOrToken(world, params.payment_method, "payment_method"), customer.id);
-    applySettings(world, customer, params);
+    const method =
+      params.payment_method === undefined ? null : methodFromIdOrToken(world, params.payment_method, "payment_method");
+    if (method) attach(world, method, customer.id);
+    applySettings(world, customer, namingTheCard(params, method));
     emit(world, "customer.created", customer);
     if (params.balance) changeBalance(world, customer, params.balance, "usd", { type: "initial" });
     for (const taxId of params.tax_id_data ?? []) createTaxId(world, customer.id, taxId);
@@ -181,7 +182,21 @@ function checkEmail(value: string | null | undefined): void {
   throw new ApiError(`Invalid email address: ${value}`, { code: "email_invalid", param: "email" });
 }
 
-function applySettings(world: World, customer: Customer, params: z.output<typeof UpdateParams>): void {
+/** A token such as `pm_card_visa` names the same new card in both places. */
+function namingTheCard(
+  params: z.output<typeof CreateParams>,
+  method: PaymentMethod | null,
+): Pick<z.output<typeof UpdateParams>, "invoice_settings"> {
+  const { invoice_settings: settings, payment_method: token } = params;
+  if (!method || settings?.default_payment_method !== token) return params;
+  return { invoice_settings: { ...settings, default_payment_method: method.id } };
+}
+
+function applySettings(
+  world: World,
+  customer: Customer,
+  params: Pick<z.output<typeof UpdateParams>, "invoice_settings">,
+): void {
   const method = params.invoice_settings?.default_payment_method;
   if (method) needOwnMethod(world, customer, method);
   if (method !== undefined) customer.invoice_settings.default_payment_method = method;

@@ -13,6 +13,7 @@ import { invoiceRoutes } from "./invoices.ts";
 import { meterRoutes } from "./meters.ts";
 import { paymentIntentRoutes } from "./payment-intents.ts";
 import { paymentMethodRoutes } from "./payment-methods.ts";
+import { planRoutes } from "./plans.ts";
 import { portalSessionRoutes } from "./portal-sessions.ts";
 import { priceRoutes } from "./prices.ts";
 import { productRoutes } from "./products.ts";
@@ -31,6 +32,7 @@ export const RESOURCES: readonly ((api: Api) => void)[] = [
   customerRoutes,
   productRoutes,
   priceRoutes,
+  planRoutes,
   couponRoutes,
   promotionCodeRoutes,
   taxRateRoutes,

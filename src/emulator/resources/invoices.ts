@@ -272,6 +272,7 @@ function pay(world: World, params: z.output<typeof PayParams>, id: string): Invo
       "This payment requires additional user action before it can be completed successfully. Payment can be completed using the PaymentIntent associated with this invoice. For more details see: https://stripe.com/docs/billing/subscriptions/overview#requires-action",
       {
         status: 402,
+        stands: true,
         type: "card_error",
         code: "invoice_payment_intent_requires_action",
         payment_intent: { ...intent },

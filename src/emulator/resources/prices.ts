@@ -74,7 +74,7 @@ export const PriceFields = {
   expand,
 };
 const CreateParams = z.strictObject(PriceFields);
-type PriceInput = Partial<z.output<typeof CreateParams>> & { currency: string };
+type PriceInput = Partial<z.output<typeof CreateParams>> & { id?: string | undefined; currency: string };
 const UpdateParams = z.strictObject({
   active: flag.optional(),
   lookup_key: unsettable(lookupKey).optional(),
@@ -97,7 +97,7 @@ export function newPrice(world: World, params: PriceInput, product: string) {
   const amount = params.unit_amount_decimal ?? (params.unit_amount === undefined ? null : String(params.unit_amount));
   const tiered = params.billing_scheme === "tiered";
   return {
-    id: newId(world, "price"),
+    id: params.id ?? newId(world, "price"),
     object: "price" as const,
     active: params.active ?? true,
     billing_scheme: params.billing_scheme ?? ("per_unit" as const),

@@ -39,9 +39,11 @@ export function refundRoutes(api: Api): void {
   api.get("/v1/refunds/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "refund", id));
   api.post("/v1/refunds/:id", UpdateParams, (world, params, id) => {
     const row = need(world, "refund", id);
-    change(world, "refund.updated", row, () => {
+    const updated = change(world, "refund.updated", row, () => {
       row.metadata = mergeMetadata(row.metadata, params.metadata);
     });
+    // Stripe tells of it under the older name, too.
+    if (updated) emit(world, "charge.refund.updated", row, updated.data.previous_attributes);
     return row;
   });
 }

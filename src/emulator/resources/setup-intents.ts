@@ -100,6 +100,7 @@ function confirm(world: World, intent: SetupIntent, params: z.output<typeof Conf
   if (!failure || intent.status !== "requires_payment_method") return intent;
   throw new ApiError(failure.message, {
     status: 402,
+    stands: true,
     type: "card_error",
     code: failure.code,
     ...(failure.decline_code && { decline_code: failure.decline_code }),
