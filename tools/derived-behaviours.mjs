@@ -1,10 +1,11 @@
 /** What the emulator does by Stripe's documents alone. One that a recording has shown is taken off. */
 export const DERIVED = [
   "Subscription schedules: an item keeps its id where its price stays, and takes the place of one that goes; a plan of another interval begins its own cycle with its phase; a phase without an end lasts one period of its first price; usage of an item that a phase takes away is not billed.",
+  "A schedule whose last phase is over is completed, and lets the subscription go or ends it; one that is released by request is released.",
   "Subscription schedules start now or later, never in the past.",
   "A subscription that a schedule manages refuses changes of its cancellation, in Stripe's words; other changes are taken, and the next phase overrides them.",
   "`prorate` and `invoice_now` on canceling: the credit is an invoice item; the last invoice takes it and what was used, and leaves credit on the customer's balance.",
-  "Disputes begin four seconds after the charge; the words of the test decide them at once; a fee of 15.00 is taken with the money and is not given back.",
+  "Disputes begin with the charge, after its own events; the words of the test decide them at once; a fee of 15.00 is taken with the money and is not given back.",
   "Tax ids: `eu_vat`, `gb_vat` and `au_abn` that end in 000000000, 111111111 or 222222222 are verified, unverified or pending; others of these kinds are verified. Formats of the kinds not listed in the code are not checked.",
   "Credit notes: discounts and taxes of a line are credited in proportion to its amount; a note by `amount` alone is one line without taxes.",
   "Failed renewals are tried 1, 3, 5, 7, 9, 11 and 14 days after the first failure; then the subscription is canceled.",

@@ -41,13 +41,13 @@ test("phases follow each other: a renewal bills what its phase sells, and the la
   expect(await types()).toEqual(["subscription_schedule.created", "subscription_schedule.updated"]);
   await emulator.advance(61 * DAY);
   expect(await stripe.subscriptionSchedules.retrieve(schedule.id)).toMatchObject({
-    status: "released",
+    status: "completed",
     subscription: null,
     released_subscription: id,
     current_phase: null,
   });
   expect(await stripe.subscriptions.retrieve(id)).toMatchObject({ status: "active", schedule: null });
-  expect(await types()).toEqual(["subscription_schedule.expiring", "subscription_schedule.released"]);
+  expect(await types()).toEqual(["subscription_schedule.expiring", "subscription_schedule.completed"]);
 });
 
 test("a schedule that begins later makes its subscription then", async () => {

@@ -4,13 +4,11 @@ import { nextRandom } from "../core/random.ts";
 import { setTimer } from "../core/timers.ts";
 import { find, insert, newId, now, type World } from "../core/world.ts";
 import { addBalanceTransaction } from "./balance.ts";
-import { disputeReasonOf } from "./disputes.ts";
 import type { PaymentError, PaymentIntent } from "./payments.ts";
 
 export type Charge = ReturnType<typeof newCharge>;
 
 const SETTLES_AFTER = 2;
-const DISPUTED_AFTER = 4;
 
 export interface ChargeOutcome {
   paid: boolean;
@@ -24,8 +22,6 @@ export function createCharge(world: World, intent: PaymentIntent, outcome: Charg
   if (outcome.captured && intent.capture_method === "automatic_async")
     setTimer(world, "charge_settles", charge.id, now(world) + SETTLES_AFTER);
   else if (outcome.captured) enterBalance(world, charge);
-  if (outcome.paid && disputeReasonOf(world, charge) !== null)
-    setTimer(world, "charge_disputed", charge.id, now(world) + DISPUTED_AFTER);
   return charge;
 }
 

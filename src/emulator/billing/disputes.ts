@@ -46,7 +46,7 @@ export type EvidenceName = (typeof EVIDENCE)[number];
 export const EVIDENCE_NAMES: readonly EvidenceName[] = EVIDENCE;
 
 /** Why the charge's card is one that disputes; null where it is not. */
-export function disputeReasonOf(world: World, charge: Charge): DisputeReason | null {
+function disputeReasonOf(world: World, charge: Charge): DisputeReason | null {
   const number = world.account.cardNumbers.get(charge.payment_method ?? "") ?? "";
   return cardByNumber(number)?.disputes ?? null;
 }

@@ -5,7 +5,6 @@ import { find, focus, type World } from "../core/world.ts";
 import { settleCharge } from "./charges.ts";
 import { expireCheckout } from "./checkout.ts";
 import { collect } from "./collection.ts";
-import { openDispute } from "./disputes.ts";
 import { retryCollection } from "./dunning.ts";
 import { expirePending } from "./pending-updates.ts";
 import { tellUpcoming } from "./preview.ts";
@@ -55,7 +54,6 @@ const EFFECTS: Record<TimerKind, (world: World, id: string) => void> = {
   incomplete_expires: (world, id) => withRow(world, "subscription", id, (row) => expireIncomplete(world, row)),
   invoice_finalizes: (world, id) => withRow(world, "invoice", id, (invoice) => collect(world, invoice)),
   invoice_retries: (world, id) => withRow(world, "invoice", id, (invoice) => retryCollection(world, invoice)),
-  charge_disputed: (world, id) => withRow(world, "charge", id, (charge) => openDispute(world, charge)),
   charge_settles: (world, id) => withRow(world, "charge", id, (charge) => settleCharge(world, charge)),
   delivery: () => {},
 };

@@ -4,6 +4,7 @@ import { change, emit } from "../core/events.ts";
 import { find, insert, need, newId, now, type World } from "../core/world.ts";
 import { addBalanceTransaction } from "./balance.ts";
 import { createCharge } from "./charges.ts";
+import { openDispute } from "./disputes.ts";
 import { cardByNumber, declineOutcome, type CardOutcome } from "./test-cards.ts";
 
 export type { Charge } from "./charges.ts";
@@ -155,6 +156,7 @@ export function capturePayment(world: World, intent: PaymentIntent, amount: numb
   Object.assign(intent, { status: "succeeded", amount_received: amount, amount_capturable: 0 });
   emit(world, "charge.captured", charge);
   emit(world, "payment_intent.succeeded", intent);
+  openDispute(world, charge);
 }
 
 export function cancelPayment(world: World, intent: PaymentIntent, reason: string | null): void {
@@ -215,6 +217,7 @@ function succeed(world: World, intent: PaymentIntent): void {
   });
   emit(world, "charge.succeeded", charge);
   emit(world, manual ? "payment_intent.amount_capturable_updated" : "payment_intent.succeeded", intent);
+  if (!manual) openDispute(world, charge);
 }
 
 function askForAction(world: World, intent: PaymentIntent, returnUrl: string | null): void {

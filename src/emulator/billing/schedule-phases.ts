@@ -163,7 +163,7 @@ function replaceItems(world: World, subscription: Subscription, changes: readonl
 
 function finish(world: World, schedule: Schedule, subscription: Subscription): void {
   if (schedule.end_behavior === "cancel") return end(world, subscription, "cancellation_requested");
-  release(world, schedule);
+  release(world, schedule, "completed");
 }
 
 function inputOf({ coupon, discount, promotion_code }: PhaseDiscount) {

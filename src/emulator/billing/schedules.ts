@@ -178,18 +178,18 @@ function stop(world: World, schedule: Schedule): void {
   schedule.current_phase = null;
 }
 
-/** The subscription goes on by itself. */
-export function release(world: World, schedule: Schedule): void {
+/** The subscription goes on by itself: by request, or because the last phase is over. */
+export function release(world: World, schedule: Schedule, why: "released" | "completed"): void {
   stop(world, schedule);
   const subscription = find(world, "subscription", schedule.subscription);
   Object.assign(schedule, {
-    status: "released",
-    released_at: now(world),
+    status: why,
+    [`${why}_at`]: now(world),
     released_subscription: schedule.subscription,
     subscription: null,
   });
   if (subscription) update(world, subscription, { schedule: null });
-  emit(world, "subscription_schedule.released", schedule);
+  emit(world, `subscription_schedule.${why}`, schedule);
 }
 
 /** The subscription has ended, and its schedule with it: as planned, by request, or because nobody paid. */

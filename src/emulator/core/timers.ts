@@ -14,7 +14,6 @@ export type TimerKind =
   | "pause_ends"
   | "pending_update_expires"
   | "charge_settles"
-  | "charge_disputed"
   | "phase_ends"
   | "schedule_expiring"
   | "delivery";

@@ -4,7 +4,7 @@ import type { Api } from "../api.ts";
 import type { Charge } from "../billing/charges.ts";
 import { refundCharge } from "../billing/refunds.ts";
 import { ApiError } from "../core/errors.ts";
-import { change } from "../core/events.ts";
+import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
 import { all, need, type World } from "../core/world.ts";

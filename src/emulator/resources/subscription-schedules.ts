@@ -120,7 +120,7 @@ export function subscriptionScheduleRoutes(api: Api): void {
   api.post("/v1/subscription_schedules/:id/release", ReleaseParams, (world, params, id) => {
     const schedule = needLive(world, id, "release");
     const subscription = find(world, "subscription", schedule.subscription);
-    release(world, schedule);
+    release(world, schedule, "released");
     if (subscription?.cancel_at && !params.preserve_cancel_date) undoCancellation(world, subscription);
     return schedule;
   });

@@ -1,0 +1,109 @@
+/**
+ * How fast the emulator is, in process and on one core: `npm run bench`.
+ * The floor is a handler that does nothing, called the same way: what it costs is `Request`, `Response` and the client's
+ * parsing, which no emulator behind a fetch function can be faster than.
+ */
+import { createEmulator } from "../src/emulator/index.ts";
+
+type Fetch = (request: Request) => Promise<Response>;
+type Row = { id: string; data: { id: string }[] };
+
+const HEADERS = { authorization: "Bearer sk_test_bench", "content-type": "application/x-www-form-urlencoded" };
+const DAY = 86_400;
+const CUSTOMERS = 1_000;
+const MIXED_REQUESTS = 40_000;
+const START = Date.UTC(2026, 0, 31, 12);
+
+function client(fetch: Fetch) {
+  return async (method: "GET" | "POST", path: string, params?: Record<string, string>): Promise<Row> => {
+    const body = params && { body: new URLSearchParams(params) };
+    const response = await fetch(new Request(`http://bench.test${path}`, { method, headers: HEADERS, ...body }));
+    const answer = (await response.json()) as Row;
+    if (response.status !== 200) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
+    return answer;
+  };
+}
+
+type Call = ReturnType<typeof client>;
+
+async function timed<T>(work: () => Promise<T> | T): Promise<[T, number]> {
+  const startedAt = performance.now();
+  const result = await work();
+  return [result, performance.now() - startedAt];
+}
+
+async function subscribe(call: Call): Promise<void> {
+  const product = await call("POST", "/v1/products", { name: "Premium" });
+  const price = await call("POST", "/v1/prices", {
+    product: product.id,
+    unit_amount: "900",
+    currency: "usd",
+    "recurring[interval]": "month",
+  });
+  for (let index = 0; index < CUSTOMERS; index += 1) {
+    const customer = await call("POST", "/v1/customers", {
+      email: `user${index}@example.com`,
+      payment_method: "pm_card_visa",
+    });
+    const method = await call("GET", `/v1/customers/${customer.id}/payment_methods`);
+    await call("POST", "/v1/subscriptions", {
+      customer: customer.id,
+      default_payment_method: method.data[0]?.id ?? "",
+      "items[0][price]": price.id,
+    });
+  }
+}
+
+/** Of each four requests two read and two write. */
+async function mixed(call: Call, ids: readonly string[]): Promise<void> {
+  for (let index = 0; index < MIXED_REQUESTS; index += 1) {
+    const id = ids[index % ids.length] ?? "";
+    if (index % 4 === 0) await call("POST", `/v1/customers/${id}`, { "metadata[k]": String(index) });
+    else if (index % 4 === 1) await call("GET", `/v1/customers/${id}`);
+    else if (index % 4 === 2) await call("GET", `/v1/subscriptions?customer=${id}`);
+    else await call("POST", "/v1/customers", { name: "Ada" });
+  }
+}
+
+const megabytes = (): number => {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed / 1e6;
+};
+const perSecond = (milliseconds: number): number => Math.round((MIXED_REQUESTS / milliseconds) * 1_000);
+const say = (what: string, value: string): void => console.log(`${what.padEnd(58)} ${value}`);
+
+const [first, startMs] = await timed(async () => {
+  const emulator = createEmulator({ startAt: START });
+  await client(emulator.fetch)("GET", "/v1/customers");
+  return emulator;
+});
+say("start, until the first answer", `${startMs.toFixed(0)} ms`);
+
+const call = client(first.fetch);
+await subscribe(call);
+const customers = await call("GET", "/v1/customers?limit=100");
+const ids = customers.data.map(({ id }) => id);
+const example = JSON.stringify(await call("GET", `/v1/customers/${ids[0] ?? ""}`));
+const floor = client(async (request) => {
+  await request.text();
+  return new Response(example, { headers: { "content-type": "application/json" } });
+});
+await mixed(floor, ids);
+const [, floorMs] = await timed(() => mixed(floor, ids));
+const fresh = first.fork();
+const [, mixedMs] = await timed(() => mixed(client(fresh.fetch), ids));
+say("a handler that does nothing, called the same way", `${perSecond(floorMs)} requests/s`);
+say("reads and writes, half and half", `${perSecond(mixedMs)} requests/s`);
+say("of a request's time, the emulator's own part", `${Math.round((1 - floorMs / mixedMs) * 100)} %`);
+
+const before = megabytes();
+const [, yearMs] = await timed(() => first.advance(366 * DAY));
+const after = megabytes();
+say(`a year of ${CUSTOMERS} monthly subscriptions`, `${(yearMs / 1_000).toFixed(1)} s`);
+say("memory for a year of one subscriber", `${(((after - before) / CUSTOMERS) * 1_000).toFixed(0)} kB`);
+const [copy, snapshotMs] = await timed(() => first.snapshot());
+const [, restoreMs] = await timed(() => first.restore(copy));
+say("a snapshot of that year", `${snapshotMs.toFixed(0)} ms`);
+say("going back to it", `${restoreMs.toFixed(0)} ms`);
+const [, emptyMs] = await timed(() => createEmulator({ startAt: START }).fork());
+say("a fork of an empty one", `${emptyMs.toFixed(1)} ms`);
