@@ -1,5 +1,5 @@
 /** Lists, newest first, with cursors. @see https://docs.stripe.com/api/pagination */
-import { missing } from "./errors.ts";
+import { ApiError, missing } from "./errors.ts";
 import { now, type World } from "./world.ts";
 
 export interface ListParams {
@@ -30,6 +30,11 @@ export function page<T extends { id: string }>(
   const visible = rows.filter((row) => isVisible(world, row) && inRange(createdOf(row), params.created)).toReversed();
   const limit = params.limit ?? DEFAULT_LIMIT;
   const { starting_after: after, ending_before: before } = params;
+  if (before !== undefined && after !== undefined)
+    throw new ApiError("You may only specify one of these parameters: ending_before, starting_after.", {
+      code: "parameters_exclusive",
+      param: "ending_before",
+    });
   if (before !== undefined) {
     const end = cursor(visible, before, "ending_before");
     const start = Math.max(0, end - limit);

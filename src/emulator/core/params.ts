@@ -11,11 +11,31 @@ export const decimal = z
   .string()
   .regex(/^-?\d{1,12}(\.\d{1,12})?$/, "decimal")
   .transform(Number);
-export const whole = integer.pipe(z.number().min(0, "at least 0"));
+export const currency = z
+  .string()
+  .regex(/^[a-zA-Z]{3}$/, "must be a three-letter currency code")
+  .transform((value) => value.toLowerCase());
+export const whole = integer.pipe(z.number().min(0));
 /** Python writes them with a capital. */
 export const flag = z.enum(["true", "false", "True", "False"]).transform((value) => value.toLowerCase() === "true");
 export const url = z.string().refine((value) => /^https?:\/\//.test(value), "url");
-export const metadata = z.union([z.literal(""), z.record(z.string().max(40), z.string().max(500))]);
+/** @see https://docs.stripe.com/metadata#data */
+const METADATA = { keys: 50, keyLength: 40, valueLength: 500 };
+export const metadata = z.union([z.literal(""), z.record(z.string(), z.string())]).superRefine((given, context) => {
+  const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message });
+  for (const [key, value] of Object.entries(given === "" ? {} : given)) {
+    if (key.length > METADATA.keyLength)
+      refuse(
+        key,
+        `Metadata keys can have up to ${METADATA.keyLength} characters, but this one has ${key.length}: ${key}`,
+      );
+    if (value.length > METADATA.valueLength)
+      refuse(
+        key,
+        `Metadata values can have up to ${METADATA.valueLength} characters, but you passed in a value that is ${value.length} characters. Invalid value: ${value}`,
+      );
+  }
+});
 export const expand = z.array(z.string()).optional();
 
 /** A value that an empty string takes away. */
@@ -69,16 +89,33 @@ function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiEr
   }
   if (issue.message === "integer")
     return new ApiError(`Invalid integer: ${shown(value)}`, { code: "parameter_invalid_integer", param });
-  if (issue.message === "at least 0")
-    return new ApiError("This value must be greater than or equal to 0.", { code: "parameter_invalid_integer", param });
+  if (issue.code === "too_small" && issue.origin === "number")
+    return new ApiError(`This value must be greater than or equal to ${issue.minimum}.`, {
+      code: "parameter_invalid_integer",
+      param,
+    });
+  if (issue.code === "too_big" && issue.origin === "number")
+    return new ApiError(`This value must be less than or equal to ${issue.maximum} (currently: ${shown(value)}).`, {
+      code: "parameter_invalid_integer",
+      param,
+    });
+  if (issue.code === "too_big" && issue.origin === "string")
+    return new ApiError(`Invalid string: ${shortened(shown(value))}; must be at most ${issue.maximum} characters`, {
+      param,
+    });
   if (issue.code === "invalid_value" && issue.values.every((known) => /^(true|false)$/i.test(String(known))))
     return new ApiError(`Invalid boolean: ${shown(value)}`, { param });
   if (issue.code === "invalid_value")
     return new ApiError(`Invalid ${param}: must be one of ${oneOf(issue.values)}`, { param });
   if (issue.code === "invalid_type" && issue.expected === "object") return new ApiError("Invalid object", { param });
   if (issue.code === "invalid_type" && issue.expected === "array") return new ApiError("Invalid array", { param });
+  if (issue.code === "custom" && issue.message !== "url") return new ApiError(issue.message, { param });
   if (issue.message === "url") return new ApiError("Not a valid URL", { code: "url_invalid", param });
   return new ApiError(`Invalid ${param}: ${issue.message}`, { param });
+}
+
+function shortened(value: string): string {
+  return value.length < 40 ? value : `${value.slice(0, 17)}...${value.slice(-17)}`;
 }
 
 function shown(value: unknown): string {
@@ -112,5 +149,10 @@ export function mergeMetadata(
 ): Record<string, string> {
   if (change === undefined) return current;
   if (change === "") return {};
-  return Object.fromEntries(Object.entries({ ...current, ...change }).filter(([, value]) => value !== ""));
+  const merged = Object.entries({ ...current, ...change }).filter(([, value]) => value !== "");
+  if (merged.length > METADATA.keys)
+    throw new ApiError(`Metadata can have up to ${METADATA.keys} keys, but this would make ${merged.length}.`, {
+      param: "metadata",
+    });
+  return Object.fromEntries(merged);
 }

@@ -32,7 +32,7 @@ export function search<T extends object>(
   params: z.output<typeof searchParams>,
   url: string,
 ): SearchPage<T> {
-  const matches = parseQuery(params.query);
+  const matches = parseQuery(params.query, url.split("/").at(-2) ?? "");
   const found = rows.filter((row) => isVisible(world, row) && matches(row)).toReversed();
   const start = Number(params.page ?? 0);
   if (!Number.isInteger(start) || start < 0) throw new ApiError(`Invalid page: ${params.page}`, { param: "page" });
@@ -49,13 +49,14 @@ export function search<T extends object>(
 
 type Clause = (row: object) => boolean;
 
-function parseQuery(query: string): Clause {
+function parseQuery(query: string, resource: string): Clause {
   const clauses: Clause[] = [];
   const connectives = new Set<string>();
   let rest = query;
   do {
     const match = CLAUSE.exec(rest);
     if (!match) throw unparsable(query);
+    checkField(match[2] ?? "", resource);
     clauses.push(toClause(match));
     rest = rest.slice(match[0].length);
     const connective = CONNECTIVE.exec(rest);
@@ -67,6 +68,48 @@ function parseQuery(query: string): Clause {
     throw new ApiError("You cannot combine AND and OR in one search query.", { param: "query" });
   return (row) =>
     connectives.has("OR") ? clauses.some((clause) => clause(row)) : clauses.every((clause) => clause(row));
+}
+
+/** What each resource can be searched by. @see https://docs.stripe.com/search#supported-query-fields-for-each-resource */
+const FIELDS: Record<string, readonly string[]> = {
+  charges: [
+    "amount",
+    "billing_details",
+    "created",
+    "currency",
+    "customer",
+    "disputed",
+    "metadata",
+    "payment_method_details",
+    "refunded",
+    "status",
+  ],
+  customers: ["created", "email", "metadata", "name", "phone"],
+  invoices: [
+    "created",
+    "currency",
+    "customer",
+    "last_finalization_error_code",
+    "last_finalization_error_type",
+    "metadata",
+    "number",
+    "receipt_number",
+    "status",
+    "subscription",
+    "total",
+  ],
+  payment_intents: ["amount", "created", "currency", "customer", "metadata", "status"],
+  prices: ["active", "currency", "lookup_key", "metadata", "product", "type"],
+  products: ["active", "description", "metadata", "name", "shippable", "url"],
+  subscriptions: ["canceled_at", "created", "metadata", "status"],
+};
+function checkField(field: string, resource: string): void {
+  const [name = ""] = field.split(".");
+  if (FIELDS[resource]?.includes(name)) return;
+  throw new ApiError(
+    `Field \`${field}\` is an unsupported search field for resource \`${resource}\`. See https://docs.stripe.com/search#query-fields-for-${resource.replaceAll("_", "-")} for a list of supported fields.`,
+    { param: "query" },
+  );
 }
 
 function unparsable(query: string): ApiError {

@@ -15,7 +15,18 @@ import { createSetupIntent } from "../billing/setup.ts";
 import { ApiError } from "../core/errors.ts";
 import { change } from "../core/events.ts";
 import { page } from "../core/lists.ts";
-import { expand, flag, integer, listParams, mergeMetadata, metadata, text, url, whole } from "../core/params.ts";
+import {
+  currency,
+  expand,
+  flag,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  text,
+  url,
+  whole,
+} from "../core/params.ts";
 import { setTimer } from "../core/timers.ts";
 import { all, insert, need, newId, now, type World } from "../core/world.ts";
 
@@ -27,7 +38,7 @@ const LIFETIME = 24 * 3_600;
 const MIN_LIFETIME = 1_800;
 
 const priceData = z.strictObject({
-  currency: text,
+  currency,
   product: text.optional(),
   product_data: z.strictObject({ name: text, description: text.optional(), metadata: metadata.optional() }).optional(),
   unit_amount: whole.optional(),
@@ -52,7 +63,7 @@ const CreateParams = z.strictObject({
   customer_email: text.optional(),
   customer_creation: z.enum(["always", "if_required"]).optional(),
   client_reference_id: text.max(200).optional(),
-  currency: text.optional(),
+  currency: currency.optional(),
   line_items: z.array(lineItem).max(100).optional(),
   success_url: url.optional(),
   return_url: url.optional(),

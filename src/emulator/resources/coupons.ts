@@ -5,7 +5,17 @@ import { refreshCoupon } from "../billing/discounts.ts";
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
-import { decimal, expand, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
+import {
+  currency,
+  decimal,
+  expand,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  text,
+  unsettable,
+} from "../core/params.ts";
 import { all, insert, need, newId, now, type World } from "../core/world.ts";
 
 export type Coupon = ReturnType<typeof newCoupon>;
@@ -15,7 +25,7 @@ const CreateParams = z.strictObject({
   id: text.optional(),
   amount_off: positive.optional(),
   percent_off: decimal.pipe(z.number().gt(0).max(100)).optional(),
-  currency: text.optional(),
+  currency: currency.optional(),
   duration: z.enum(["forever", "once", "repeating"]).optional(),
   duration_in_months: positive.optional(),
   max_redemptions: positive.optional(),

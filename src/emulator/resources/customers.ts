@@ -9,7 +9,7 @@ import { end } from "../billing/subscriptions.ts";
 import { change, emit } from "../core/events.ts";
 import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";
-import { expand, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
+import { currency, expand, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
 import { all, insert, need, of, type World } from "../core/world.ts";
 import { checkTaxId, createTaxId } from "./tax-ids.ts";
@@ -136,7 +136,7 @@ function balanceRoutes(api: Api): void {
   const path = "/v1/customers/:id/balance_transactions";
   const Change = z.strictObject({
     amount: integer,
-    currency: text,
+    currency,
     description: text.optional(),
     metadata: metadata.optional(),
     expand,

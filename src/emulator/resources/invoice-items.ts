@@ -12,7 +12,17 @@ import { amountFor } from "../billing/pricing.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
-import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
+import {
+  currency,
+  expand,
+  flag,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  text,
+  unsettable,
+} from "../core/params.ts";
 import { all, find, insert, need, type World } from "../core/world.ts";
 
 import { createPrice, newPrice, type Price } from "./prices.ts";
@@ -21,7 +31,7 @@ const discounts = unsettable(
   z.array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() })),
 ).optional();
 const priceData = z.strictObject({
-  currency: text,
+  currency,
   product: text,
   unit_amount: integer.optional(),
   unit_amount_decimal: text.optional(),
@@ -42,7 +52,7 @@ const fields = {
 const CreateParams = z.strictObject({
   ...fields,
   customer: text,
-  currency: text.optional(),
+  currency: currency.optional(),
   invoice: text.optional(),
   subscription: text.optional(),
 });
@@ -144,11 +154,15 @@ function currencyOf(params: { currency?: string | undefined }, invoice: Invoice 
 function implicitPrice(
   world: World,
   { amount, description, quantity }: Pick<z.output<typeof CreateParams>, "amount" | "description" | "quantity">,
-  currency: string,
+  itemCurrency: string,
 ): Price {
   const product = insert(world, "product", newProduct(world, { name: description ?? "Item", active: false }));
   const unit = String((amount ?? 0) / (quantity ?? 1));
-  return insert(world, "price", newPrice(world, { currency, unit_amount_decimal: unit, active: false }, product.id));
+  return insert(
+    world,
+    "price",
+    newPrice(world, { currency: itemCurrency, unit_amount_decimal: unit, active: false }, product.id),
+  );
 }
 
 function priceOf(world: World, params: Pick<z.output<typeof CreateParams>, "pricing" | "price_data">): Price | null {

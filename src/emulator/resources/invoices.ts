@@ -28,7 +28,17 @@ import { planChange, previewChange } from "../billing/subscription-update.ts";
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
-import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
+import {
+  currency,
+  expand,
+  flag,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  text,
+  unsettable,
+} from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
 import { all, need, of, type World } from "../core/world.ts";
 
@@ -53,7 +63,7 @@ const fields = {
 const CreateParams = z.strictObject({
   ...fields,
   customer: text,
-  currency: text.optional(),
+  currency: currency.optional(),
   subscription: text.optional(),
   pending_invoice_items_behavior: z.enum(["exclude", "include"]).optional(),
 });

@@ -39,7 +39,7 @@ const CreateParams = z.strictObject({
   expand,
 });
 const EventParams = z.strictObject({
-  event_name: text,
+  event_name: text.min(1),
   payload: z.record(z.string(), text),
   identifier: text.max(100).optional(),
   timestamp: integer.optional(),

@@ -16,20 +16,32 @@ import {
 import { ApiError } from "../core/errors.ts";
 import { change } from "../core/events.ts";
 import { page } from "../core/lists.ts";
-import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
+import {
+  currency,
+  expand,
+  flag,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  text,
+  unsettable,
+  url,
+} from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
 import { all, need, type World } from "../core/world.ts";
 
 const MINIMUM_AMOUNT = 50;
+const MAXIMUM_AMOUNT = 99_999_999;
 const shipping = z.strictObject({
-  name: text,
+  name: text.min(1),
   address: z.record(z.string(), text),
   phone: text.optional(),
   carrier: text.optional(),
 });
 const fields = {
   amount: integer.optional(),
-  currency: text.optional(),
+  currency: currency.optional(),
   customer: text.optional(),
   description: text.optional(),
   payment_method: text.optional(),
@@ -48,7 +60,7 @@ const CreateParams = z.strictObject({
   ...fields,
   ...confirmation,
   amount: integer,
-  currency: text,
+  currency,
   confirm: flag.optional(),
   capture_method: z.enum(["automatic", "automatic_async", "manual"]).optional(),
   automatic_payment_methods: z
@@ -140,6 +152,8 @@ export function paymentIntentRoutes(api: Api): void {
 
 /** @see https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
 function checkAmount(amount: number): void {
+  if (amount > MAXIMUM_AMOUNT)
+    throw new ApiError("Amount must be no more than $999,999.99", { code: "amount_too_large", param: "amount" });
   if (amount >= MINIMUM_AMOUNT) return;
   throw new ApiError(
     amount < 1

@@ -12,7 +12,7 @@ import { createPrice, PriceFields, type Price } from "./prices.ts";
 const product = z.union([
   text,
   z.strictObject({
-    name: text,
+    name: text.min(1),
     id: text.optional(),
     active: flag.optional(),
     metadata: metadata.optional(),

@@ -5,7 +5,18 @@ import { createProduct } from "../billing/products.ts";
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
-import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, whole } from "../core/params.ts";
+import {
+  currency,
+  expand,
+  flag,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  text,
+  unsettable,
+  whole,
+} from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
 import { all, insert, need, newId, now, type World } from "../core/world.ts";
 
@@ -13,7 +24,6 @@ export type Price = ReturnType<typeof newPrice>;
 
 const lookupKey = text.max(200);
 const amountDecimal = z.string().regex(/^\d{1,12}(\.\d{1,12})?$/, "must be a decimal number");
-const currency = z.string().regex(/^[a-zA-Z]{3}$/, "must be a three-letter currency code");
 const interval = z.enum(["day", "week", "month", "year"]);
 const taxBehavior = z.enum(["exclusive", "inclusive", "unspecified"]);
 const tier = z.strictObject({
@@ -28,7 +38,7 @@ export const PriceFields = {
   product: text.optional(),
   product_data: z
     .strictObject({
-      name: text,
+      name: text.min(1),
       id: text.optional(),
       active: flag.optional(),
       metadata: metadata.optional(),
@@ -88,7 +98,7 @@ const ListParams = z.strictObject({
   ...listParams,
   active: flag.optional(),
   product: text.optional(),
-  currency: text.optional(),
+  currency: currency.optional(),
   type: z.enum(["one_time", "recurring"]).optional(),
   lookup_keys: z.array(text).max(10).optional(),
 });

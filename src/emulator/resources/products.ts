@@ -26,7 +26,7 @@ const fields = {
 const { product: _product, product_data: _data, active: _active, metadata: _metadata, ...priceFields } = PriceFields;
 const CreateParams = z.strictObject({
   ...fields,
-  name: text,
+  name: text.min(1),
   id: text.optional(),
   default_price_data: z.strictObject(priceFields).optional(),
 });

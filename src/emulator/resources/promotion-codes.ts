@@ -5,7 +5,7 @@ import { findActiveCode, refreshCoupon } from "../billing/discounts.ts";
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
-import { expand, flag, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
+import { currency, expand, flag, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
 import { all, insert, need, newId, now, type World } from "../core/world.ts";
 
 export type PromotionCode = ReturnType<typeof newPromotionCode>;
@@ -24,7 +24,7 @@ const CreateParams = z.strictObject({
     .strictObject({
       first_time_transaction: flag.optional(),
       minimum_amount: integer.optional(),
-      minimum_amount_currency: text.optional(),
+      minimum_amount_currency: currency.optional(),
     })
     .optional(),
   metadata: metadata.optional(),

@@ -6,12 +6,23 @@ import type { ItemInput, Subscription } from "../billing/subscriptions.ts";
 import { applyChange, planChange, type ItemChange, type SubscriptionChange } from "../billing/subscription-update.ts";
 import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";
-import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, whole } from "../core/params.ts";
+import {
+  currency,
+  expand,
+  flag,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  text,
+  unsettable,
+  whole,
+} from "../core/params.ts";
 import { all, find, need, type World } from "../core/world.ts";
 import { createPrice, type Price } from "./prices.ts";
 
 export const priceData = z.strictObject({
-  currency: text,
+  currency,
   product: text,
   unit_amount: whole.optional(),
   unit_amount_decimal: text.optional(),

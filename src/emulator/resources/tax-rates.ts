@@ -19,7 +19,7 @@ const fields = {
 };
 const CreateParams = z.strictObject({
   ...fields,
-  display_name: text,
+  display_name: text.min(1),
   inclusive: flag,
   percentage: decimal.pipe(z.number().min(0).max(100)),
 });
