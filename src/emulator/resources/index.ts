@@ -1,5 +1,6 @@
 /** Every resource, a line each. */
 import type { Api } from "../api.ts";
+import { accountRoutes } from "./accounts.ts";
 import { chargeRoutes } from "./charges.ts";
 import { checkoutSessionRoutes } from "./checkout-sessions.ts";
 import { couponRoutes } from "./coupons.ts";
@@ -11,6 +12,7 @@ import { invoiceRoutes } from "./invoices.ts";
 import { meterRoutes } from "./meters.ts";
 import { paymentIntentRoutes } from "./payment-intents.ts";
 import { paymentMethodRoutes } from "./payment-methods.ts";
+import { planRoutes } from "./plans.ts";
 import { portalSessionRoutes } from "./portal-sessions.ts";
 import { priceRoutes } from "./prices.ts";
 import { productRoutes } from "./products.ts";
@@ -24,9 +26,11 @@ import { testClockRoutes } from "./test-clocks.ts";
 import { webhookEndpointRoutes } from "./webhook-endpoints.ts";
 
 export const RESOURCES: readonly ((api: Api) => void)[] = [
+  accountRoutes,
   customerRoutes,
   productRoutes,
   priceRoutes,
+  planRoutes,
   couponRoutes,
   promotionCodeRoutes,
   taxRateRoutes,
