@@ -154,7 +154,9 @@ export function stopCollecting(world: World, subscription: Subscription): void {
     clearTimer(world, "invoice_retries", invoice.id);
     clearTimer(world, "invoice_finalizes", invoice.id);
     if (invoice.status === "open" || invoice.status === "draft")
-      Object.assign(invoice, { auto_advance: false, next_payment_attempt: null });
+      change(world, "invoice.updated", invoice, (row) => {
+        Object.assign(row, { auto_advance: false, next_payment_attempt: null });
+      });
   }
 }
 
