@@ -49,7 +49,11 @@ export interface SyncApp {
 export async function createSyncApp({ startAt = Date.now() } = {}): Promise<SyncApp> {
   const databaseUrl = await freshDatabase("postgres");
   const errors: string[] = [];
-  const logger = { info() {}, warn() {}, error: (...about: unknown[]) => void errors.push(about.map(String).join(" ")) };
+  const logger = {
+    info() {},
+    warn() {},
+    error: (...about: unknown[]) => void errors.push(about.map(String).join(" ")),
+  };
   const emulator = createEmulator({
     startAt,
     baseUrl: "http://stripe.test",
@@ -70,7 +74,15 @@ export async function createSyncApp({ startAt = Date.now() } = {}): Promise<Sync
     stripeAccountId: "acct_sync",
     poolConfig: { connectionString: databaseUrl },
     // Its events come in the same second, and it keeps the first of those: so it asks for what is true now.
-    revalidateObjectsViaStripeApi: ["subscription", "invoice", "customer", "product", "price", "payment_method", ...ENTITIES],
+    revalidateObjectsViaStripeApi: [
+      "subscription",
+      "invoice",
+      "customer",
+      "product",
+      "price",
+      "payment_method",
+      ...ENTITIES,
+    ],
     logger,
   });
   onTestFinished(() => sync.close());
@@ -79,8 +91,8 @@ export async function createSyncApp({ startAt = Date.now() } = {}): Promise<Sync
   onTestFinished(() => database.end());
 
   const table: SyncApp["table"] = async (name) => {
-    const { rows } = await database.query<{ _raw_data: Row }>(`select _raw_data from stripe."${name}" order by id`);
-    return byId(rows.map((row) => row._raw_data));
+    const { rows } = await database.query<{ row: Row }>(`select _raw_data as row from stripe."${name}" order by id`);
+    return byId(rows.map(({ row }) => row));
   };
   const listed: SyncApp["listed"] = async (name) => {
     const { data } = await LISTS[name](stripe);
@@ -103,14 +115,21 @@ export async function createSyncApp({ startAt = Date.now() } = {}): Promise<Sync
   };
 }
 
-const ENTITIES: RevalidateEntity[] = ["charge", "payment_intent", "setup_intent", "refund", "checkout_sessions", "coupon"];
+const ENTITIES: RevalidateEntity[] = [
+  "charge",
+  "payment_intent",
+  "setup_intent",
+  "refund",
+  "checkout_sessions",
+  "coupon",
+];
 
 /** It takes no network, but shows its client: that gets the `httpClient` that its own SDK makes. */
 function useNetwork(sync: StripeSync, network: typeof fetch): void {
   const own = createRequire(createRequire(import.meta.url).resolve("@stripe/sync-engine"));
   const { createFetchHttpClient } = own("stripe") as Pick<typeof Stripe, "createFetchHttpClient">;
-  const client = sync.stripe as unknown as { _setApiField(name: string, value: unknown): void };
-  client._setApiField("httpClient", createFetchHttpClient(network));
+  const { _setApiField: set } = sync.stripe as unknown as { _setApiField(name: string, value: unknown): void };
+  set.call(sync.stripe, "httpClient", createFetchHttpClient(network));
 }
 
 function byId(rows: Row[]): Map<string, Row> {
