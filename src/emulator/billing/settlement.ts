@@ -3,7 +3,7 @@ import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { clearTimer } from "../core/timers.ts";
 import { need, now, of, type World } from "../core/world.ts";
-import type { Customer } from "./customers.ts";
+import { setDelinquent, type Customer } from "./customers.ts";
 import { changeBalance } from "./customer-balance.ts";
 import { addUp, subscriptionOf, type Invoice } from "./invoices.ts";
 import { applyPending } from "./pending-plans.ts";
@@ -67,6 +67,7 @@ export function markPaid(world: World, invoice: Invoice, outOfBand = false): voi
   emit(world, "invoice.paid", invoice);
   emit(world, "invoice.payment_succeeded", invoice);
   if (!outOfBand) for (const payment of payments) emit(world, "invoice_payment.paid", payment);
+  setDelinquent(world, invoice.customer, false);
   const subscription = subscriptionOf(world, invoice);
   if (!subscription) return;
   applyPending(world, subscription, invoice);

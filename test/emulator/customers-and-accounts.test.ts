@@ -1,6 +1,6 @@
 /** The account of a key, and what it has under older names. */
 import { expect, test } from "vitest";
-import { createSdk, refusal, subscriber } from "../support/sdk.ts";
+import { createSdk, DAY, refusal, subscriber } from "../support/sdk.ts";
 
 test("the account is the key's, and another's is not there", async () => {
   const { stripe, as } = createSdk();
@@ -36,4 +36,19 @@ test("finalizing an invoice tells of the customer's next number and currency", a
     object: { currency: "usd", next_invoice_sequence: 2 },
     previous_attributes: { currency: null, next_invoice_sequence: 1 },
   });
+});
+
+test("a customer is delinquent from a renewal that fails until it is paid", async () => {
+  const { stripe, emulator } = createSdk();
+  const { customer, price, method } = await subscriber(stripe);
+  await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
+  const bad = await stripe.paymentMethods.attach("pm_card_chargeCustomerFail", { customer: customer.id });
+  await stripe.customers.update(customer.id, { invoice_settings: { default_payment_method: bad.id } });
+  await emulator.advance(29 * DAY);
+  expect(await stripe.customers.retrieve(customer.id)).toMatchObject({ delinquent: true });
+  const [event] = (await stripe.events.list({ type: "customer.updated" })).data;
+  expect(event?.data.previous_attributes).toEqual({ delinquent: false });
+  const [open] = (await stripe.invoices.list({ status: "open" })).data;
+  await stripe.invoices.pay(open?.id ?? "", { payment_method: method.id });
+  expect(await stripe.customers.retrieve(customer.id)).toMatchObject({ delinquent: false });
 });
