@@ -15,7 +15,7 @@ const HOOK = "http://app.test/hook";
 export type Row = Record<string, unknown> & { id: string };
 
 /** Tables with how their rows are listed; child rows are compared through their parents. */
-const LISTS = {
+export const LISTS = {
   products: (stripe) => stripe.products.list({ limit: 100 }),
   prices: (stripe) => stripe.prices.list({ limit: 100 }),
   coupons: (stripe) => stripe.coupons.list({ limit: 100 }),
@@ -132,6 +132,6 @@ function useNetwork(sync: StripeSync, network: typeof fetch): void {
   set.call(sync.stripe, "httpClient", createFetchHttpClient(network));
 }
 
-function byId(rows: Row[]): Map<string, Row> {
+export function byId(rows: Row[]): Map<string, Row> {
   return new Map(rows.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map((row) => [row.id, row]));
 }

@@ -1,5 +1,6 @@
 /** `@stripe/sync-engine` as it is published: what PostgreSQL holds is what the emulator answers. */
 import { describe, expect, test } from "vitest";
+import { purchase } from "./purchase.ts";
 import { createSyncApp, DAY, type SyncApp, type Table } from "./sync-app.ts";
 
 describe("webhooks", () => {
@@ -166,37 +167,6 @@ const BACKFILLED = [
 
 async function statuses(app: SyncApp, table: Table): Promise<unknown[]> {
   return [...(await app.table(table)).values()].map((row) => row["status"]);
-}
-
-interface Purchase {
-  customer: string;
-  subscription: string;
-  price: string;
-}
-
-/** Bought on the checkout page, as people do. */
-async function purchase({ stripe, emulator }: SyncApp, { trialDays = 0 } = {}): Promise<Purchase> {
-  const product = await stripe.products.create({ name: "Premium" });
-  const price = await stripe.prices.create({
-    product: product.id,
-    unit_amount: 900,
-    currency: "usd",
-    recurring: { interval: "month" },
-  });
-  const session = await stripe.checkout.sessions.create({
-    mode: "subscription",
-    line_items: [{ price: price.id, quantity: 1 }],
-    ...(trialDays > 0 && { subscription_data: { trial_period_days: trialDays } }),
-    customer_email: "ada@example.com",
-    success_url: "http://app.test/welcome",
-  });
-  const body = new URLSearchParams({ payment_method: "pm_card_visa" });
-  const paid = await emulator.fetch(
-    new Request(`http://stripe.test/v1/payment_pages/${session.id}/confirm`, { method: "POST", body }),
-  );
-  expect(paid.status).toBe(200);
-  const done = await stripe.checkout.sessions.retrieve(session.id);
-  return { customer: idOf(done.customer), subscription: idOf(done.subscription), price: price.id };
 }
 
 function idOf(link: string | { id: string } | null): string {
