@@ -5,7 +5,8 @@ import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
 import Stripe from "stripe";
 import { expect, onTestFinished } from "vitest";
-import { createEmulator, type Emulator } from "../../src/emulator/index.ts";
+import { createEmulator, serveEmulator, type Emulator, type EmulatorOptions } from "../../src/emulator/index.ts";
+import { freePort } from "../support/ports.ts";
 
 export const DAY = 86_400;
 const APP = "http://app.test";
@@ -13,6 +14,7 @@ const SECRET = "whsec_better_auth";
 
 export interface AuthApp {
   emulator: Emulator;
+  stripeUrl: string;
   stripe: Stripe;
   /** The cookie of a new user. */
   signUp(email: string): Promise<string>;
@@ -35,26 +37,33 @@ export interface Answer {
 
 export type Row = Record<string, string | number | null>;
 
-export async function createAuthApp({ webhook = true } = {}): Promise<AuthApp> {
+/** Served, the SDK reaches it over HTTP; else there is no socket between them. */
+export async function createAuthApp({ webhook = true, served = false } = {}): Promise<AuthApp> {
   const complaints: string[] = [];
   const ignored: string[] = [];
   // Both live at the wall's time: better-auth has no other clock.
-  const emulator = createEmulator({
-    baseUrl: "http://stripe.test",
+  const port = served ? await freePort() : 80;
+  const url = new URL(served ? `http://127.0.0.1:${port}` : "http://stripe.test");
+  const options: EmulatorOptions = {
+    clock: "still",
+    baseUrl: url.origin,
     checkAnswers: true,
     webhooks: webhook ? [{ url: `${APP}/api/auth/stripe/webhook`, secret: SECRET }] : [],
     fetch: (request) => auth.handler(request),
     onIgnored: (operation, param) => ignored.push(`${operation} ${param}`),
-  });
+  };
+  const emulator = served ? await serve(options, port) : createEmulator(options);
   onTestFinished(() => expect(emulator.audit()).toEqual([]));
   const client = new Stripe("sk_test_auth", {
-    host: "stripe.test",
+    host: url.hostname,
     protocol: "http",
-    port: 80,
+    port,
     maxNetworkRetries: 0,
-    httpClient: Stripe.createFetchHttpClient((input: RequestInfo | URL, init?: RequestInit) =>
-      emulator.fetch(new Request(input, init)),
-    ),
+    ...(!served && {
+      httpClient: Stripe.createFetchHttpClient((input: RequestInfo | URL, init?: RequestInit) =>
+        emulator.fetch(new Request(input, init)),
+      ),
+    }),
   });
   const [basic, pro, yearly] = await createPrices(client);
   const database = new DatabaseSync(":memory:");
@@ -96,6 +105,7 @@ export async function createAuthApp({ webhook = true } = {}): Promise<AuthApp> {
     );
   return {
     emulator,
+    stripeUrl: url.origin,
     stripe: client,
     complaints,
     ignored,
@@ -111,13 +121,19 @@ export async function createAuthApp({ webhook = true } = {}): Promise<AuthApp> {
       const response = await ask(method, path, { cookie }, body);
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };
     },
-    visit: (cookie, url) => auth.handler(new Request(url, { headers: { cookie } })),
+    visit: (cookie, link) => auth.handler(new Request(link, { headers: { cookie } })),
     row(table) {
       const rows = database.prepare(`select * from "${table}"`).all() as Row[];
       expect(rows).toHaveLength(1);
       return withTimes(rows[0] ?? {});
     },
   };
+}
+
+async function serve(options: EmulatorOptions, port: number): Promise<Emulator> {
+  const served = await serveEmulator({ ...options, port });
+  onTestFinished(() => served.close());
+  return served;
 }
 
 async function createPrices(client: Stripe): Promise<[basic: string, pro: string, yearly: string]> {

@@ -56,6 +56,39 @@ describe("checkout", () => {
     expect(app.row("subscription")).toMatchObject({ status: "active", billingInterval: "year" });
   });
 
+  test("it is the same over HTTP, with the SDK's host, protocol and port", async () => {
+    const app = await createAuthApp({ served: true });
+    await subscribe(app);
+    expect(app.row("subscription")).toMatchObject({ status: "active", ...rowOf(await theSubscription(app)) });
+  });
+
+  test("a declined card leaves it incomplete, and the next one that pays makes it active", async () => {
+    const app = await createAuthApp();
+    const cookie = await app.signUp("ada@example.com");
+    const opened = await app.call(cookie, "POST", "/subscription/upgrade", { plan: "basic", ...PAGES });
+    const url = String(opened.body["url"]);
+    const again = await payAt(app, url, "4000000000000002");
+    expect(new URL(again, url).href).toBe(url);
+    expect(await read(app, url)).toContain("Your card was declined");
+    expect(app.row("subscription")).toMatchObject({ status: "incomplete", stripeSubscriptionId: null });
+    await payAt(app, url);
+    expect(app.row("subscription")).toMatchObject({ status: "active", ...rowOf(await theSubscription(app)) });
+  });
+
+  test("a bank that asks is answered on its page", async () => {
+    const app = await createAuthApp();
+    const cookie = await app.signUp("ada@example.com");
+    const opened = await app.call(cookie, "POST", "/subscription/upgrade", { plan: "basic", ...PAGES });
+    const url = String(opened.body["url"]);
+    const bank = await payAt(app, url, "4000002760003184");
+    expect(app.row("subscription")).toMatchObject({ status: "incomplete" });
+    const body = new URLSearchParams({ answer: "yes" });
+    const answered = await app.emulator.fetch(new Request(new URL(bank, url), { method: "POST", body }));
+    expect(answered.headers.get("location")).toContain("/api/auth/subscription/success");
+    await app.emulator.settle();
+    expect(app.row("subscription")).toMatchObject({ status: "active", ...rowOf(await theSubscription(app)) });
+  });
+
   test("a trial is trialing in its table, and active when it has been paid for", async () => {
     const app = await createAuthApp();
     const cookie = await app.signUp("ada@example.com");
@@ -175,9 +208,9 @@ async function cancelInPortal(app: AuthApp, cookie: string): Promise<void> {
 }
 
 /** Pays on the checkout page; answers where it leads. */
-async function payAt(app: AuthApp, url: string): Promise<string> {
+async function payAt(app: AuthApp, url: string, number = "4242424242424242"): Promise<string> {
   const back = await submit(app, await read(app, url), "pay", {
-    number: "4242424242424242",
+    number,
     expiry: "12/34",
     cvc: "123",
   });
@@ -202,7 +235,7 @@ async function submit(app: AuthApp, page: string, button: string, typed: Record<
     ...hidden.map(([, name = "", value = ""]) => [name, value]),
     ...Object.entries(typed),
   ]);
-  const target = new URL(action ?? "", "http://stripe.test");
+  const target = new URL(action ?? "", app.stripeUrl);
   const response = await app.emulator.fetch(new Request(target, { method: "POST", body }));
   expect(response.status).toBe(303);
   return response.headers.get("location") ?? "";

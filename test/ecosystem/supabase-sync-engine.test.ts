@@ -72,7 +72,7 @@ async function createSupabaseApp({ startAt = Date.now() } = {}): Promise<Supabas
         const answers = byId(JSON.parse(JSON.stringify((await list(stripe)).data)) as Row[]);
         expect([...rows.keys()], name).toEqual([...answers.keys()]);
         for (const [id, row] of rows) {
-          const answer = answers.get(id) ?? {};
+          const answer: Record<string, unknown> = answers.get(id) ?? {};
           // Decimals it gets from this SDK as objects, and writes as text with quotes.
           const fields = Object.keys(row).filter((field) => field in answer && !field.endsWith("_decimal"));
           expect(fields.length).toBeGreaterThan(5);
