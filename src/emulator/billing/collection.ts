@@ -2,6 +2,7 @@
 import { change, emit } from "../core/events.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import { find, now, of, type World } from "../core/world.ts";
+import { setDelinquent } from "./customers.ts";
 import {
   attachPayment,
   intentOf,
@@ -133,7 +134,10 @@ function settleAttempt(world: World, invoice: Invoice, intent: PaymentIntent): v
       row.attempt_count += 1;
       if (isRenewal) row.next_payment_attempt = nextAttempt(world, row);
     });
-    if (isRenewal) setTimer(world, "invoice_retries", invoice.id, invoice.next_payment_attempt ?? now(world));
+    if (isRenewal) {
+      setTimer(world, "invoice_retries", invoice.id, invoice.next_payment_attempt ?? now(world));
+      setDelinquent(world, invoice.customer, true);
+    }
     emit(world, "invoice.payment_failed", invoice);
   }
   if (needsAction) emit(world, "invoice.payment_action_required", invoice);
@@ -154,7 +158,9 @@ export function stopCollecting(world: World, subscription: Subscription): void {
     clearTimer(world, "invoice_retries", invoice.id);
     clearTimer(world, "invoice_finalizes", invoice.id);
     if (invoice.status === "open" || invoice.status === "draft")
-      Object.assign(invoice, { auto_advance: false, next_payment_attempt: null });
+      change(world, "invoice.updated", invoice, (row) => {
+        Object.assign(row, { auto_advance: false, next_payment_attempt: null });
+      });
   }
 }
 

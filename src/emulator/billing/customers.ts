@@ -1,5 +1,6 @@
 /** Customers as rows. */
 import { ApiError } from "../core/errors.ts";
+import { change } from "../core/events.ts";
 import { mergeMetadata } from "../core/params.ts";
 import { find, newId, now, type World } from "../core/world.ts";
 import type { Discount } from "./discounts.ts";
@@ -32,7 +33,7 @@ export function newCustomer(world: World, params: NewCustomer) {
     currency: null as string | null,
     customer_account: null,
     default_source: null,
-    delinquent: false,
+    delinquent: false as boolean,
     description: params.description ?? null,
     discount: null as Discount | null,
     email: params.email ?? null,
@@ -70,4 +71,13 @@ export function needCustomer(world: World, id: string, param = "id"): Customer {
       param,
     });
   return customer;
+}
+
+/** Set by an automatic payment that fails, until an invoice is paid or given up through the API. */
+export function setDelinquent(world: World, id: string, delinquent: boolean): void {
+  const customer = find(world, "customer", id);
+  if (!customer || "deleted" in customer) return;
+  change(world, "customer.updated", customer, (row) => {
+    row.delinquent = delinquent;
+  });
 }

@@ -173,8 +173,6 @@ export interface InvoicePayment {
 export function issueDraft(world: World, invoice: Invoice, subscription: Subscription | null): Invoice {
   insert(world, "invoice", invoice);
   if (subscription) subscription.latest_invoice = invoice.id;
-  const customer = need(world, "customer", invoice.customer);
-  customer.currency ??= invoice.currency;
   const event = emit(world, "invoice.created", invoice);
   if (event.pending_webhooks === 0) invoice.webhooks_delivered_at = now(world);
   world.account.createdEvents.set(invoice.id, event.id);

@@ -1,8 +1,9 @@
 /** An invoice is fixed, and what is paid has its consequences. */
 import { ApiError } from "../core/errors.ts";
-import { emit } from "../core/events.ts";
+import { change, emit } from "../core/events.ts";
 import { clearTimer } from "../core/timers.ts";
 import { need, now, of, type World } from "../core/world.ts";
+import { setDelinquent, type Customer } from "./customers.ts";
 import { changeBalance } from "./customer-balance.ts";
 import { addUp, subscriptionOf, type Invoice } from "./invoices.ts";
 import { applyPending } from "./pending-plans.ts";
@@ -19,7 +20,7 @@ export function finalizeInvoice(world: World, invoice: Invoice): void {
   addUp(world, invoice);
   clearTimer(world, "invoice_finalizes", invoice.id);
   invoice.status = "open";
-  invoice.number = `${customer.invoice_prefix}-${String(customer.next_invoice_sequence++).padStart(4, "0")}`;
+  invoice.number = takeNumber(world, customer, invoice.currency);
   invoice.effective_at = at;
   invoice.automatically_finalizes_at = null;
   invoice.webhooks_delivered_at ??= at;
@@ -32,6 +33,16 @@ export function finalizeInvoice(world: World, invoice: Invoice): void {
   invoice.invoice_pdf = `${world.baseUrl}/i/${invoice.id}?print=1`;
   emit(world, "invoice.finalized", invoice);
   if (invoice.amount_due === 0) markPaid(world, invoice);
+}
+
+/** The customer's next number. It counts on, which is told. */
+function takeNumber(world: World, customer: Customer, currency: string): string {
+  const number = `${customer.invoice_prefix}-${String(customer.next_invoice_sequence).padStart(4, "0")}`;
+  change(world, "customer.updated", customer, (row) => {
+    row.next_invoice_sequence += 1;
+    row.currency ??= currency;
+  });
+  return number;
 }
 
 export function markPaid(world: World, invoice: Invoice, outOfBand = false): void {
@@ -56,6 +67,7 @@ export function markPaid(world: World, invoice: Invoice, outOfBand = false): voi
   emit(world, "invoice.paid", invoice);
   emit(world, "invoice.payment_succeeded", invoice);
   if (!outOfBand) for (const payment of payments) emit(world, "invoice_payment.paid", payment);
+  setDelinquent(world, invoice.customer, false);
   const subscription = subscriptionOf(world, invoice);
   if (!subscription) return;
   applyPending(world, subscription, invoice);

@@ -53,7 +53,7 @@ interface PriceShown {
     trial_period_days: number | null;
     usage_type: string;
   } | null;
-  tiers_mode: string | null;
+  tiers_mode?: string | null;
   transform_quantity: object | null;
   unit_amount: number | null;
   unit_amount_decimal: string | null;
@@ -64,7 +64,7 @@ export function planOf(price: PriceShown) {
   const { recurring } = price;
   return {
     id: price.id,
-    object: "plan",
+    object: "plan" as const,
     active: price.active,
     amount: price.unit_amount,
     amount_decimal: price.unit_amount_decimal,

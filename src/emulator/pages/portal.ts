@@ -30,9 +30,25 @@ export function portalPage(app: Hono, engine: Engine): void {
     const world = engine.worldWith(c.req.param("id"));
     const session = world && find(world, "billing_portal.session", c.req.param("id"));
     if (!world || !session) return c.html(notFound("There is no such portal session"), 404);
+    const confirmation = confirmationOf(session);
+    if (confirmation !== null && c.req.query("notice") === undefined) return c.redirect(confirmation, 303);
     return c.html(layout("Billing", portal(world, session, c.req.query("notice") ?? null)));
   });
   createPortalActions(app, engine);
+}
+
+/** Where a session leads that was made to confirm one change. */
+function confirmationOf({ id, flow }: PortalSession): string | null {
+  const confirm = flow?.type === "subscription_update_confirm" ? flow.subscription_update_confirm : null;
+  const [item] = confirm?.items ?? [];
+  if (!confirm || !item) return null;
+  const { price, quantity } = item;
+  const query = new URLSearchParams({
+    subscription: confirm.subscription,
+    ...(price !== null && { price }),
+    ...(quantity !== undefined && { quantity: String(quantity) }),
+  });
+  return `/p/session/${id}/preview?${query.toString()}`;
 }
 
 function portal(world: World, session: PortalSession, notice: string | null): Markup {

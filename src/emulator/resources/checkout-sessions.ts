@@ -56,11 +56,15 @@ const discounts = z.array(z.strictObject({ coupon: text.optional(), promotion_co
 const missingMethod = z.strictObject({
   end_behavior: z.strictObject({ missing_payment_method: z.enum(["cancel", "create_invoice", "pause"]) }),
 });
+const collected = z.enum(["auto", "never"]).optional();
+/** What the page collects goes to the customer: this page collects neither. */
+const customerUpdate = z.strictObject({ address: collected, name: collected, shipping: collected });
 const CreateParams = z.strictObject({
   mode: z.enum(["payment", "setup", "subscription"]).optional(),
   ui_mode: z.string().optional(),
   customer: text.optional(),
   customer_email: text.optional(),
+  customer_update: customerUpdate.optional(),
   customer_creation: z.enum(["always", "if_required"]).optional(),
   client_reference_id: text.max(200).optional(),
   currency: currency.optional(),
@@ -73,6 +77,7 @@ const CreateParams = z.strictObject({
   discounts,
   payment_method_collection: z.enum(["always", "if_required"]).optional(),
   payment_method_types: z.array(text).optional(),
+  locale: text.optional(),
   metadata: metadata.optional(),
   subscription_data: z
     .strictObject({
@@ -152,7 +157,7 @@ function newCheckoutSession(world: World, params: CreateInput) {
     invoice: null as string | null,
     invoice_creation: mode === "payment" ? NO_INVOICE : null,
     livemode: false as const,
-    locale: null,
+    locale: params.locale ?? null,
     managed_payments: null,
     metadata: mergeMetadata({}, params.metadata),
     mode,
@@ -323,6 +328,8 @@ function checkParams(params: CreateInput): void {
     throw new ApiError("You may only specify one of these parameters: allow_promotion_codes, discounts.", {
       param: "allow_promotion_codes",
     });
+  if (params.customer_update !== undefined && params.customer === undefined)
+    throw new ApiError("`customer_update` can only be used with `customer`.", { param: "customer_update" });
   if (params.customer !== undefined && params.customer_email !== undefined)
     throw new ApiError("You may only specify one of these parameters: customer, customer_email.", {
       param: "customer",

@@ -1,5 +1,6 @@
 /** Every resource, a line each. */
 import type { Api } from "../api.ts";
+import { accountRoutes } from "./accounts.ts";
 import { chargeRoutes } from "./charges.ts";
 import { checkoutSessionRoutes } from "./checkout-sessions.ts";
 import { couponRoutes } from "./coupons.ts";
@@ -29,6 +30,7 @@ import { testClockRoutes } from "./test-clocks.ts";
 import { webhookEndpointRoutes } from "./webhook-endpoints.ts";
 
 export const RESOURCES: readonly ((api: Api) => void)[] = [
+  accountRoutes,
   customerRoutes,
   productRoutes,
   priceRoutes,

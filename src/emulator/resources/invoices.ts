@@ -1,7 +1,7 @@
 /** Invoices over the API, and their payments. @see https://docs.stripe.com/api/invoices */
 import { taxRatesOf } from "../billing/taxes.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
-import { needCustomer } from "../billing/customers.ts";
+import { needCustomer, setDelinquent } from "../billing/customers.ts";
 import { finalizeInvoice, markPaid } from "../billing/settlement.ts";
 import { z } from "zod";
 import type { Api } from "../api.ts";
@@ -246,6 +246,7 @@ function transitionRoutes(api: Api): void {
   api.post("/v1/invoices/:id/mark_uncollectible", Nothing, (world, _params, id) => {
     const invoice = need(world, "invoice", id);
     markUncollectible(world, invoice);
+    setDelinquent(world, invoice.customer, false);
     return invoice;
   });
   api.post("/v1/invoices/:id/attach_payment", z.strictObject({ payment_intent: text, expand }), (world, params, id) => {

@@ -6,6 +6,7 @@ import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
 import { all, find, insert, need, newId, now, type World } from "../core/world.ts";
+import { checkFlow, flow } from "./portal-flows.ts";
 
 export type PortalConfiguration = ReturnType<typeof newConfiguration>;
 export type PortalSession = ReturnType<typeof newPortalSession>;
@@ -52,28 +53,12 @@ const fields = {
 const CreateParams = z.strictObject({ ...fields, features });
 const UpdateParams = z.strictObject({ ...fields, active: flag.optional() });
 const ListParams = z.strictObject({ ...listParams, active: flag.optional(), is_default: flag.optional() });
-const flow = z.strictObject({
-  type: z.enum(["payment_method_update", "subscription_cancel", "subscription_update", "subscription_update_confirm"]),
-  after_completion: z
-    .strictObject({
-      type: z.enum(["hosted_confirmation", "portal_homepage", "redirect"]),
-      redirect: z.strictObject({ return_url: url }).optional(),
-    })
-    .optional(),
-  subscription_cancel: z.strictObject({ subscription: text }).optional(),
-  subscription_update: z.strictObject({ subscription: text }).optional(),
-  subscription_update_confirm: z
-    .strictObject({
-      subscription: text,
-      items: z.array(z.strictObject({ id: text, price: text.optional(), quantity: text.optional() })),
-    })
-    .optional(),
-});
 const SessionParams = z.strictObject({
   customer: text,
   configuration: text.optional(),
   return_url: url.optional(),
   flow_data: flow.optional(),
+  locale: text.optional(),
   expand,
 });
 const Nothing = z.strictObject({ expand });
@@ -173,7 +158,7 @@ function newPortalSession(world: World, params: z.output<typeof SessionParams>, 
     customer_account: null,
     flow: params.flow_data ? toFlow(params.flow_data) : null,
     livemode: false as const,
-    locale: null,
+    locale: params.locale ?? null,
     on_behalf_of: null,
     return_url: params.return_url ?? null,
     url: `${world.baseUrl}/p/session/${id}`,
@@ -188,10 +173,20 @@ function toFlow(given: z.output<typeof flow>) {
       redirect: after?.redirect ?? null,
       type: after?.type ?? ("portal_homepage" as const),
     },
+    customer_update: null,
     subscription_cancel: cancel ? { retention: null, subscription: cancel.subscription } : null,
+    subscription_pause: null,
     subscription_update: update ?? null,
     subscription_update_confirm: given.subscription_update_confirm
-      ? { discounts: null, ...given.subscription_update_confirm }
+      ? {
+          subscription: given.subscription_update_confirm.subscription,
+          discounts: null,
+          items: given.subscription_update_confirm.items.map((item) => ({
+            id: item.id,
+            price: item.price ?? null,
+            ...(item.quantity !== undefined && { quantity: item.quantity }),
+          })),
+        }
       : null,
     type: given.type,
   };
@@ -204,8 +199,7 @@ export function portalSessionRoutes(api: Api): void {
       params.configuration === undefined
         ? defaultConfiguration(world)
         : need(world, "billing_portal.configuration", params.configuration, "configuration");
-    for (const target of [params.flow_data?.subscription_cancel, params.flow_data?.subscription_update])
-      if (target) need(world, "subscription", target.subscription, "flow_data[subscription]");
+    if (params.flow_data) checkFlow(world, params.customer, params.flow_data, configuration);
     const session = insert(world, "billing_portal.session", newPortalSession(world, params, configuration.id));
     emit(world, "billing_portal.session.created", session);
     return session;

@@ -1,0 +1,65 @@
+/** What a portal session is refused for when it is made for one thing. @see https://docs.stripe.com/customer-management/portal-deep-links */
+import { z } from "zod";
+import { ApiError, missing } from "../core/errors.ts";
+import { text, url, whole } from "../core/params.ts";
+import { find, need, type World } from "../core/world.ts";
+import type { PortalConfiguration } from "./portal-sessions.ts";
+
+export const flow = z.strictObject({
+  type: z.enum(["payment_method_update", "subscription_cancel", "subscription_update", "subscription_update_confirm"]),
+  after_completion: z
+    .strictObject({
+      type: z.enum(["hosted_confirmation", "portal_homepage", "redirect"]),
+      redirect: z.strictObject({ return_url: url }).optional(),
+    })
+    .optional(),
+  subscription_cancel: z.strictObject({ subscription: text }).optional(),
+  subscription_update: z.strictObject({ subscription: text }).optional(),
+  subscription_update_confirm: z
+    .strictObject({
+      subscription: text,
+      items: z.array(z.strictObject({ id: text, price: text.optional(), quantity: whole.optional() })),
+    })
+    .optional(),
+});
+type Flow = z.output<typeof flow>;
+
+export function checkFlow(world: World, customer: string, given: Flow, { features }: PortalConfiguration): void {
+  const {
+    type,
+    subscription_cancel: cancel,
+    subscription_update: update,
+    subscription_update_confirm: confirm,
+  } = given;
+  const target = { payment_method_update: null, subscription_cancel: cancel, subscription_update: update };
+  const about = type === "subscription_update_confirm" ? confirm : target[type];
+  if (about === null) return;
+  const param = `flow_data[${type}]`;
+  if (about === undefined)
+    throw new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
+  const subscription = find(world, "subscription", about.subscription);
+  if (subscription?.customer !== customer) throw missing("subscription", about.subscription, `${param}[subscription]`);
+  const feature = type === "subscription_cancel" ? "cancel" : "update";
+  if (!features[`subscription_${feature}`].enabled)
+    throw refused(
+      about.subscription,
+      `${feature === "cancel" ? "canceled" : "updated"} because the subscription ${feature} feature in the portal configuration is disabled`,
+    );
+  if (type === "subscription_cancel" && (subscription.cancel_at !== null || subscription.cancel_at_period_end))
+    throw new ApiError(`The subscription \`${subscription.id}\` is already set to be canceled at period end.`, {
+      param,
+    });
+  if (type !== "subscription_update_confirm" || !confirm) return;
+  const [change, ...more] = confirm.items;
+  if (!change || more.length > 0 || subscription.items.data.length > 1)
+    throw refused(subscription.id, "updated because only one item can be, of a subscription that has no other");
+  const item = subscription.items.data.find(({ id }) => id === change.id);
+  if (!item) throw missing("subscription item", change.id, `${param}[items][0][id]`);
+  if (change.price !== undefined) need(world, "price", change.price, `${param}[items][0][price]`);
+  if ((change.price ?? item.price.id) === item.price.id && (change.quantity ?? item.quantity) === item.quantity)
+    throw refused(subscription.id, "updated because there are no changes to confirm");
+}
+
+function refused(subscription: string, why: string): ApiError {
+  return new ApiError(`The subscription \`${subscription}\` cannot be ${why}.`, { param: "flow_data" });
+}

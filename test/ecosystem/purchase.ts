@@ -1,0 +1,41 @@
+/** A product, and a subscription to it. */
+import { expect } from "vitest";
+import type { SyncApp } from "./sync-app.ts";
+
+export interface Purchase {
+  customer: string;
+  subscription: string;
+  price: string;
+}
+
+/** Bought on the checkout page, as people do. */
+export async function purchase(
+  { stripe, emulator }: Pick<SyncApp, "stripe" | "emulator">,
+  { trialDays = 0 } = {},
+): Promise<Purchase> {
+  const product = await stripe.products.create({ name: "Premium" });
+  const price = await stripe.prices.create({
+    product: product.id,
+    unit_amount: 900,
+    currency: "usd",
+    recurring: { interval: "month" },
+  });
+  const session = await stripe.checkout.sessions.create({
+    mode: "subscription",
+    line_items: [{ price: price.id, quantity: 1 }],
+    ...(trialDays > 0 && { subscription_data: { trial_period_days: trialDays } }),
+    customer_email: "ada@example.com",
+    success_url: "http://app.test/welcome",
+  });
+  const body = new URLSearchParams({ payment_method: "pm_card_visa" });
+  const paid = await emulator.fetch(
+    new Request(`http://stripe.test/v1/payment_pages/${session.id}/confirm`, { method: "POST", body }),
+  );
+  expect(paid.status).toBe(200);
+  const done = await stripe.checkout.sessions.retrieve(session.id);
+  return { customer: idOf(done.customer), subscription: idOf(done.subscription), price: price.id };
+}
+
+function idOf(link: string | { id: string } | null): string {
+  return typeof link === "string" ? link : (link?.id ?? "");
+}

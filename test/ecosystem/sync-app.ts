@@ -1,0 +1,137 @@
+/** sync-engine with a PostgreSQL database of its own, on an emulator of its own. */
+import { createRequire } from "node:module";
+import { runMigrations, StripeSync, type RevalidateEntity } from "@stripe/sync-engine";
+import pg from "pg";
+import Stripe from "stripe";
+import { expect, onTestFinished } from "vitest";
+import { createEmulator, type Emulator } from "../../src/emulator/index.ts";
+import { freshDatabase } from "../support/databases.ts";
+import { writeDescription } from "./openapi.ts";
+
+export const DAY = 86_400;
+const KEY = "sk_test_sync";
+const HOOK = "http://app.test/hook";
+
+export type Row = Record<string, unknown> & { id: string };
+
+/** Tables with how their rows are listed; child rows are compared through their parents. */
+export const LISTS = {
+  products: (stripe) => stripe.products.list({ limit: 100 }),
+  prices: (stripe) => stripe.prices.list({ limit: 100 }),
+  coupons: (stripe) => stripe.coupons.list({ limit: 100 }),
+  customers: (stripe) => stripe.customers.list({ limit: 100 }),
+  subscriptions: (stripe) => stripe.subscriptions.list({ limit: 100, status: "all" }),
+  invoices: (stripe) => stripe.invoices.list({ limit: 100 }),
+  charges: (stripe) => stripe.charges.list({ limit: 100 }),
+  payment_intents: (stripe) => stripe.paymentIntents.list({ limit: 100 }),
+  setup_intents: (stripe) => stripe.setupIntents.list({ limit: 100 }),
+  refunds: (stripe) => stripe.refunds.list({ limit: 100 }),
+  checkout_sessions: (stripe) => stripe.checkout.sessions.list({ limit: 100 }),
+} satisfies Record<string, (stripe: Stripe) => Promise<{ data: { id: string }[] }>>;
+export type Table = keyof typeof LISTS | "payment_methods" | "subscription_items" | "plans";
+
+export interface SyncApp {
+  emulator: Emulator;
+  stripe: Stripe;
+  sync: StripeSync;
+  /** What sync-engine logged as an error. */
+  errors: string[];
+  /** What a table holds, by id. */
+  table(name: Table): Promise<Map<string, Row>>;
+  /** What the emulator answers for the same table. */
+  listed(name: keyof typeof LISTS): Promise<Map<string, Row>>;
+  /** Fails where a table is not as the emulator's list. */
+  expectSame(): Promise<void>;
+  /** Lets sync-engine make its own endpoint and read its webhooks. */
+  receive(): Promise<void>;
+}
+
+export async function createSyncApp({ startAt = Date.now() } = {}): Promise<SyncApp> {
+  const databaseUrl = await freshDatabase("postgres");
+  const errors: string[] = [];
+  const logger = {
+    info() {},
+    warn() {},
+    error: (...about: unknown[]) => void errors.push(about.map(String).join(" ")),
+  };
+  const emulator = createEmulator({
+    startAt,
+    baseUrl: "http://stripe.test",
+    checkAnswers: true,
+    fetch: async (request) => {
+      const signature = request.headers.get("stripe-signature") ?? undefined;
+      await sync.webhook.processWebhook(await request.text(), signature);
+      return new Response(null, { status: 204 });
+    },
+  });
+  onTestFinished(() => expect(emulator.audit()).toEqual([]));
+  const network = (input: RequestInfo | URL, init?: RequestInit) => emulator.fetch(new Request(input, init));
+  const stripe = new Stripe(KEY, { maxNetworkRetries: 0, httpClient: Stripe.createFetchHttpClient(network) });
+
+  await runMigrations({ databaseUrl, openApiSpecPath: writeDescription(), logger });
+  const sync = await StripeSync.create({
+    stripeSecretKey: KEY,
+    stripeAccountId: "acct_sync",
+    poolConfig: { connectionString: databaseUrl },
+    // Its events come in the same second, and it keeps the first of those: so it asks for what is true now.
+    revalidateObjectsViaStripeApi: [
+      "subscription",
+      "invoice",
+      "customer",
+      "product",
+      "price",
+      "payment_method",
+      ...ENTITIES,
+    ],
+    logger,
+  });
+  onTestFinished(() => sync.close());
+  useNetwork(sync, network);
+  const database = new pg.Pool({ connectionString: databaseUrl });
+  onTestFinished(() => database.end());
+
+  const table: SyncApp["table"] = async (name) => {
+    const { rows } = await database.query<{ row: Row }>(`select _raw_data as row from stripe."${name}" order by id`);
+    return byId(rows.map(({ row }) => row));
+  };
+  const listed: SyncApp["listed"] = async (name) => {
+    const { data } = await LISTS[name](stripe);
+    return byId(JSON.parse(JSON.stringify(data)) as Row[]);
+  };
+  return {
+    emulator,
+    stripe,
+    sync,
+    errors,
+    table,
+    listed,
+    async expectSame() {
+      for (const name of Object.keys(LISTS) as (keyof typeof LISTS)[])
+        expect(await table(name), name).toEqual(await listed(name));
+    },
+    async receive() {
+      await sync.webhook.findOrCreateManagedWebhook(HOOK);
+    },
+  };
+}
+
+const ENTITIES: RevalidateEntity[] = [
+  "charge",
+  "payment_intent",
+  "setup_intent",
+  "refund",
+  "checkout_sessions",
+  "coupon",
+];
+
+/** It takes no network, but shows its client: that gets the `httpClient` that its own SDK makes. */
+function useNetwork(sync: StripeSync, network: typeof fetch): void {
+  const own = createRequire(createRequire(import.meta.url).resolve("@stripe/sync-engine"));
+  const { createFetchHttpClient } = own("stripe") as Pick<typeof Stripe, "createFetchHttpClient">;
+  const { _setApiField: set } = sync.stripe as unknown as { _setApiField(name: string, value: unknown): void };
+  set.call(sync.stripe, "httpClient", createFetchHttpClient(network));
+}
+
+export function byId(rows: Row[]): Map<string, Row> {
+  return new Map(rows.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map((row) => [row.id, row]));
+}
