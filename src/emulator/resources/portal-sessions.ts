@@ -2,9 +2,10 @@
 import { needCustomer } from "../billing/customers.ts";
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { ApiError, missing } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
-import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
+import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
 import { all, find, insert, need, newId, now, type World } from "../core/world.ts";
 
 export type PortalConfiguration = ReturnType<typeof newConfiguration>;
@@ -23,6 +24,19 @@ const features = z.strictObject({
       mode: z.enum(["at_period_end", "immediately"]).optional(),
       proration_behavior: proration.optional(),
       cancellation_reason: z.strictObject({ enabled: flag, options: unsettable(z.array(text)).optional() }).optional(),
+    })
+    .optional(),
+  subscription_pause: z
+    .strictObject({
+      enabled: flag.optional(),
+      duration: z
+        .strictObject({
+          type: z.enum(["indefinite", "interval_options"]),
+          interval_options: unsettable(
+            z.array(z.strictObject({ interval: z.enum(["day", "week", "month", "year"]), interval_count: integer })),
+          ).optional(),
+        })
+        .optional(),
     })
     .optional(),
   subscription_update: z
@@ -53,19 +67,27 @@ const CreateParams = z.strictObject({ ...fields, features });
 const UpdateParams = z.strictObject({ ...fields, active: flag.optional() });
 const ListParams = z.strictObject({ ...listParams, active: flag.optional(), is_default: flag.optional() });
 const flow = z.strictObject({
-  type: z.enum(["payment_method_update", "subscription_cancel", "subscription_update", "subscription_update_confirm"]),
+  type: z.enum([
+    "payment_method_update",
+    "subscription_cancel",
+    "subscription_pause",
+    "subscription_update",
+    "subscription_update_confirm",
+  ]),
   after_completion: z
     .strictObject({
       type: z.enum(["hosted_confirmation", "portal_homepage", "redirect"]),
       redirect: z.strictObject({ return_url: url }).optional(),
+      hosted_confirmation: z.strictObject({ custom_message: text.optional() }).optional(),
     })
     .optional(),
   subscription_cancel: z.strictObject({ subscription: text }).optional(),
+  subscription_pause: z.strictObject({ subscription: text }).optional(),
   subscription_update: z.strictObject({ subscription: text }).optional(),
   subscription_update_confirm: z
     .strictObject({
       subscription: text,
-      items: z.array(z.strictObject({ id: text, price: text.optional(), quantity: text.optional() })),
+      items: z.array(z.strictObject({ id: text, price: text.optional(), quantity: integer.optional() })),
     })
     .optional(),
 });
@@ -133,7 +155,10 @@ function toFeatures(given: z.output<typeof features>, isDefault: boolean) {
       mode: cancel?.mode ?? ("at_period_end" as const),
       proration_behavior: cancel?.proration_behavior ?? ("none" as const),
     },
-    subscription_pause: { duration: { interval_options: [], type: "indefinite" as const }, enabled: false },
+    subscription_pause: {
+      duration: pauseDuration(given.subscription_pause),
+      enabled: given.subscription_pause?.enabled ?? false,
+    },
     subscription_update: {
       billing_cycle_anchor: null,
       default_allowed_updates: update?.default_allowed_updates ?? (isDefault ? (["price", "quantity"] as const) : []),
@@ -148,6 +173,18 @@ function toFeatures(given: z.output<typeof features>, isDefault: boolean) {
       trial_update_behavior: "end_trial" as const,
     },
   };
+}
+
+/** One month where it is offered and nothing else is said. */
+function pauseDuration(given: z.output<typeof features>["subscription_pause"]): PauseDuration {
+  if (given?.duration) return { type: given.duration.type, interval_options: given.duration.interval_options ?? [] };
+  if (!given?.enabled) return { type: "indefinite", interval_options: [] };
+  return { type: "interval_options", interval_options: [{ interval: "month", interval_count: 1 }] };
+}
+
+interface PauseDuration {
+  type: "indefinite" | "interval_options";
+  interval_options: { interval: "day" | "week" | "month" | "year"; interval_count: number }[];
 }
 
 /** The account's own configuration, made when it is first needed. */
@@ -182,19 +219,36 @@ function newPortalSession(world: World, params: z.output<typeof SessionParams>, 
 
 function toFlow(given: z.output<typeof flow>) {
   const { after_completion: after, subscription_cancel: cancel, subscription_update: update } = given;
+  const { subscription_update_confirm: confirm } = given;
   return {
     after_completion: {
-      hosted_confirmation: null,
+      hosted_confirmation: after?.hosted_confirmation
+        ? { custom_message: after.hosted_confirmation.custom_message ?? null }
+        : null,
       redirect: after?.redirect ?? null,
       type: after?.type ?? ("portal_homepage" as const),
     },
     subscription_cancel: cancel ? { retention: null, subscription: cancel.subscription } : null,
+    ...(given.subscription_pause && { subscription_pause: given.subscription_pause }),
     subscription_update: update ?? null,
-    subscription_update_confirm: given.subscription_update_confirm
-      ? { discounts: null, ...given.subscription_update_confirm }
+    subscription_update_confirm: confirm
+      ? {
+          discounts: null,
+          subscription: confirm.subscription,
+          items: confirm.items.map((item) => ({ ...item, price: item.price ?? null })),
+        }
       : null,
     type: given.type,
   };
+}
+
+/** A flow is about a subscription of the session's own customer. */
+function checkFlow(world: World, customer: string, given: z.output<typeof flow>): void {
+  if (given.type === "payment_method_update") return;
+  const param = `flow_data[${given.type}][subscription]`;
+  const id = given[given.type]?.subscription;
+  if (id === undefined) throw new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
+  if (need(world, "subscription", id, param).customer !== customer) throw missing("subscription", id, param);
 }
 
 export function portalSessionRoutes(api: Api): void {
@@ -204,8 +258,7 @@ export function portalSessionRoutes(api: Api): void {
       params.configuration === undefined
         ? defaultConfiguration(world)
         : need(world, "billing_portal.configuration", params.configuration, "configuration");
-    for (const target of [params.flow_data?.subscription_cancel, params.flow_data?.subscription_update])
-      if (target) need(world, "subscription", target.subscription, "flow_data[subscription]");
+    if (params.flow_data) checkFlow(world, params.customer, params.flow_data);
     const session = insert(world, "billing_portal.session", newPortalSession(world, params, configuration.id));
     emit(world, "billing_portal.session.created", session);
     return session;
