@@ -10,7 +10,7 @@ import { copy, deserialize, fork, newState, serialize, type State } from "./core
 import { createEngine, type StopAt } from "./engine.ts";
 import { guard } from "./guard.ts";
 import { PAGES } from "./pages/index.ts";
-import { STYLE } from "./pages/layout.ts";
+import { STYLE } from "./pages/style.ts";
 import { RESOURCES } from "./resources/index.ts";
 import { addEndpoint, type EndpointInput } from "./resources/webhook-endpoints.ts";
 
