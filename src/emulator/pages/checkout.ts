@@ -102,7 +102,7 @@ function openPage(world: World, session: CheckoutSession): Markup {
     title,
     html`<div class="columns">
       <section aria-label="Order">
-        ${session.cancel_url ? html`<a class="back" href="${session.cancel_url}" data-testid="back">← Back</a>` : ""}
+        ${session.cancel_url ? html`<a class="back" href="${session.cancel_url}" data-testid="back">Back</a>` : ""}
         ${session.mode === "setup" ? html`<h1>${title}</h1>` : orderSummary(world, session, order, title)}
       </section>
       <section class="card" aria-label="Payment">

@@ -63,7 +63,7 @@ export function flowAddress(visit: Visit): string {
 /** Back from a page: out of a flow to the application, else home. */
 export function backFrom(visit: Visit): { href: string; text: string } {
   const out = visit.session.flow ? returnAddress(visit) : null;
-  return out === null ? { href: addressOf(visit, "home"), text: "← Billing" } : { href: out, text: "← Return" };
+  return out === null ? { href: addressOf(visit, "home"), text: "Back to billing" } : { href: out, text: "Return" };
 }
 
 export function returnAddress({ session, configuration }: Visit): string | null {

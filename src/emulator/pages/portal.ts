@@ -36,7 +36,9 @@ export function portalPage(app: Hono, engine: Engine): void {
     const view = VIEWS[page ?? "home"]?.(visit, c.req.query(), notices.take(visit.session.id));
     if (!view) return c.redirect(addressOf(visit, "home"), 303);
     if ("notice" in view) return refuse(visit, view.notice);
-    return c.html(layout(view.title, frame(visit, page ?? "home", view.body)));
+    return c.html(
+      layout(view.title, frame(visit, page ?? "home", view.body), (page ?? "home") === "home" ? "wide" : "narrow"),
+    );
   });
 
   app.get("/p/session/:id/saved/:intent", (c) => {
@@ -100,7 +102,7 @@ const VIEWS: Record<string, View> = {
 function frame(visit: Visit, page: string, body: Markup): Markup {
   const { headline, privacy_policy_url: privacy, terms_of_service_url: terms } = visit.configuration.business_profile;
   const out = returnAddress(visit);
-  const back = page === "home" || page === "done" ? (out ? { href: out, text: "← Return" } : null) : backFrom(visit);
+  const back = page === "home" || page === "done" ? (out ? { href: out, text: "Return" } : null) : backFrom(visit);
   return html`${back ? html`<a class="back" href="${back.href}" data-testid="return">${back.text}</a>` : ""}
     ${headline ? html`<p class="soft" data-testid="headline">${headline}</p>` : ""} ${body}
     <p class="soft inline">${link("Terms", terms)} ${link("Privacy", privacy)}</p>`;

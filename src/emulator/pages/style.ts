@@ -13,12 +13,12 @@ main.narrow { max-width: 560px; } main.viewer { max-width: 1120px; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 24px; margin: 0 0 20px; }
 h1 { font-size: 22px; line-height: 1.3; margin: 0 0 12px; } h2 { font-size: 17px; margin: 0 0 8px; }
 p { margin: 0 0 10px; }
-.back { display: inline-block; margin: 0 0 16px; }
+.back { display: inline-block; margin: 0 0 16px; } .back::before { content: ""; display: inline-block; width: 7px; height: 7px; margin: 0 7px 2px 2px; border: solid currentcolor; border-width: 0 0 2px 2px; transform: rotate(45deg); }
 .price { font-size: 34px; line-height: 1.25; font-weight: 650; letter-spacing: -0.5px; margin: 4px 0; }
 .soft { color: var(--soft); font-size: 14px; }
 .row { display: flex; justify-content: space-between; align-items: baseline; gap: 4px 16px; padding: 10px 0; border-top: 1px solid var(--line); }
-.row > :last-child { flex: none; text-align: right; max-width: 60%; } .row > :first-child { min-width: 0; }
-.row.sum { font-weight: 650; } .row.wrap { flex-wrap: wrap; }
+.row > :last-child { flex: none; text-align: right; max-width: 55%; } .row > :first-child { min-width: 0; }
+.row.sum { font-weight: 650; } .row.wrap { flex-wrap: wrap; } .row.wrap > :last-child { max-width: none; }
 label { display: block; font-size: 14px; font-weight: 550; margin: 12px 0 4px; }
 input, select, textarea { width: 100%; font: inherit; color: inherit; padding: 10px 12px; border: 1px solid var(--edge); border-radius: 9px; background: var(--paper); }
 select { text-overflow: ellipsis; }
@@ -38,9 +38,9 @@ details { margin-top: 16px; font-size: 14px; } summary { cursor: pointer; color:
 table { border-collapse: collapse; width: 100%; font-size: 14px; } td, th { text-align: left; vertical-align: top; padding: 6px 8px 6px 0; border-top: 1px solid var(--line); }
 thead th { border-top: 0; color: var(--soft); font-weight: 550; white-space: nowrap; }
 td details { margin: 0; } pre { margin: 8px 0 0; padding: 10px; max-height: 320px; overflow: auto; font: 12px/1.45 ui-monospace, monospace; white-space: pre-wrap; background: var(--paper); border-radius: 9px; }
-code { font: 13px ui-monospace, monospace; } a { color: var(--accent); }
+code { font: 13px ui-monospace, monospace; } .viewer td code { white-space: nowrap; } a { color: var(--accent); }
 .num { text-align: right; } .nowrap { white-space: nowrap; overflow-wrap: normal; }
-button.link { width: auto; margin: 0; padding: 0; color: var(--accent); background: none; border: 0; font-weight: 400; text-decoration: underline; }
+button.link { width: auto; white-space: nowrap; overflow-wrap: normal; margin: 0; padding: 0; color: var(--accent); background: none; border: 0; font-weight: 400; text-decoration: underline; }
 .inline { display: flex; gap: 8px; flex-wrap: wrap; align-items: center; } .inline button, .inline .button { width: auto; margin-top: 4px; padding: 8px 14px; }
 .inline button.link { margin: 0; padding: 4px; }
 .code-form { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 4px 8px; align-items: end; margin-top: 8px; }
@@ -48,7 +48,7 @@ button.link { width: auto; margin: 0; padding: 0; color: var(--accent); backgrou
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 700px) {
   .columns { grid-template-columns: minmax(0, 1fr); gap: 20px; } main { margin: 20px auto; } .card { padding: 18px; }
-  main.viewer table { min-width: 620px; } main.viewer code { overflow-wrap: anywhere; }
+  main.viewer table { min-width: 680px; } .row:not(.wrap) > :last-child { max-width: 45%; }
 }
 @media print {
   :root { color-scheme: light; } body { background: none; } .banner, form, .back, .screen { display: none; }

@@ -45,7 +45,8 @@ function subscriptions(world: World): Markup {
       customerText(world, row.customer),
       row.items.data
         .map(
-          ({ price, quantity = 1 }) => `${need(world, "product", price.product).name}, ${priceText(price, quantity)}`,
+          ({ price, quantity = 1 }) =>
+            `${quantity > 1 ? `${quantity} × ` : ""}${need(world, "product", price.product).name}, ${priceText(price, quantity)}`,
         )
         .join("; "),
       html`<span class="badge">${row.status}</span>`,
@@ -55,7 +56,7 @@ function subscriptions(world: World): Markup {
 }
 
 function nextText(row: Subscription): string {
-  if (isOver(row) || row.status === "paused") return "";
+  if (isOver(row) || row.status === "paused" || row.status === "incomplete") return "";
   const end = dayText(row.cancel_at ?? nextPeriodEnd(row));
   return isEnding(row) ? `ends ${end}` : `renews ${end}`;
 }

@@ -11,7 +11,7 @@ export function requestsView(requests: readonly RequestNote[]): Markup {
     testid: "requests",
     heads: ["When", "Request", "Answer", "Id", "Idempotency key"],
     rows: requests.map(({ at, method, path, status, requestId, idempotencyKey, replayed }) => [
-      momentText(at),
+      html`<span class="nowrap">${momentText(at)}</span>`,
       html`<code>${method} ${path}</code>`,
       html`<span class="badge ${status !== null && status < 400 ? "good" : "bad"}">${status ?? "broken off"}</span>${
           replayed ? " replayed" : ""

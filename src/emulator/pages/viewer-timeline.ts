@@ -15,9 +15,9 @@ export function timeline(world: World): Markup {
       const ids = world.account.deliveriesOf.get(event.id) ?? [];
       const deliveries = ids.flatMap((id) => world.account.deliveries.get(id) ?? []);
       return [
-        momentText(event.created),
+        html`<span class="nowrap">${momentText(event.created)}</span>`,
         eventCell(event),
-        html`<code>${event.request.id ?? "the clock or a page"}</code>`,
+        event.request.id === null ? "the clock or a page" : html`<code>${event.request.id}</code>`,
         deliveries.length === 0 ? "nobody listens" : html`${deliveries.map((one) => deliveryCell(world, event, one))}`,
       ];
     }),

@@ -61,7 +61,7 @@ function clockCard(engine: Engine, worlds: readonly World[]): Markup {
   const renews = secondsToRenewal(engine) !== null;
   return html`<section class="card" data-testid="clock">
     <h2>Clock</h2>
-    <p data-testid="now">${momentText(engine.state.now)}</p>
+    <p><span data-testid="now">${momentText(engine.state.now)}</span> UTC</p>
     <p class="soft" data-testid="next">
       ${next ? `Next: ${next.kind.replaceAll("_", " ")}, ${next.id}, ${momentText(next.at)}` : "Nothing is due."}
     </p>
