@@ -11,6 +11,7 @@ import { inFlight, storeAnswer, storedAnswer } from "./core/idempotency.ts";
 import { isOperation, sortParams, type UsedParams } from "./core/known-params.ts";
 import { parseParams } from "./core/params.ts";
 import { takeBack } from "./core/undo.ts";
+import { noteRequest } from "./core/requests.ts";
 import { usedParamsOf } from "./core/used-params.ts";
 import { API_VERSION, find, focus, lookUp, newId, type World } from "./core/world.ts";
 import type { Engine } from "./engine.ts";
@@ -126,6 +127,24 @@ function checkAnswer(method: string, path: string, result: object): void {
 
 async function respond(engine: Engine, c: Context, route: Route, inProgress: Set<string>): Promise<Response> {
   engine.catchUp();
+  let response: Response | null = null;
+  try {
+    response = await respondOnce(engine, c, route, inProgress);
+    return response;
+  } finally {
+    noteRequest(engine.requests, {
+      at: engine.state.now,
+      method: c.req.method,
+      path: c.req.path,
+      status: response?.status ?? null,
+      requestId: response?.headers.get("request-id") ?? null,
+      idempotencyKey: c.req.header("idempotency-key") ?? null,
+      replayed: response?.headers.has("idempotent-replayed") ?? false,
+    });
+  }
+}
+
+async function respondOnce(engine: Engine, c: Context, route: Route, inProgress: Set<string>): Promise<Response> {
   const text = await readText(c);
   const key = c.req.method === "POST" ? (c.req.header("idempotency-key") ?? null) : null;
   const request = {

@@ -59,6 +59,7 @@ export function controlRoutes(engine: Engine, startAt: () => number): Hono {
   app.delete("/faults", (c) => {
     engine.state.faults = [];
     engine.state.deliveryFaults = [];
+    engine.state.nextDecline = null;
     return c.json(faults());
   });
 
@@ -80,6 +81,7 @@ export function controlRoutes(engine: Engine, startAt: () => number): Hono {
   });
   app.post("/reset", (c) => {
     engine.state = newState(seed, startAt());
+    engine.requests.length = 0;
     snapshots.clear();
     engine.changed();
     return c.json({ now: engine.state.now });

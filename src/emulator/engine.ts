@@ -3,6 +3,7 @@ import { runClock, runTimer } from "./billing/due.ts";
 import { deliver, reopen, type DeliveryNetwork } from "./core/deliveries.ts";
 import { takeReordering } from "./core/faults.ts";
 import { inOrder } from "./core/order.ts";
+import type { RequestNote } from "./core/requests.ts";
 import { clearTimer, nextDelivery, nextTimer, takeTimer, type Timer } from "./core/timers.ts";
 import { accountOf, copy, focus, lookUp, type Account, type State, type World } from "./core/world.ts";
 
@@ -43,6 +44,8 @@ export interface Engine {
   deliverNow(id: string): Promise<boolean>;
   /** Whether deliveries wait to be asked for; and the number of the order in which due ones go, null for as they came. */
   deliveries: { held: boolean; order: number | null };
+  /** The newest API requests, oldest first. */
+  requests: RequestNote[];
   changed(): void;
 }
 
@@ -156,6 +159,7 @@ export function createEngine(options: EngineOptions): Engine {
       return true;
     },
     deliveries: { held: false, order: null },
+    requests: [],
     changed: onChange,
     advance(seconds, stopAt) {
       const mine = advancing.then(() => advance(seconds, stopAt));

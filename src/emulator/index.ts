@@ -8,8 +8,9 @@ import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/events.ts";
 import { copy, deserialize, fork, newState, serialize, type State } from "./core/world.ts";
 import { createEngine, type StopAt } from "./engine.ts";
+import { guard } from "./guard.ts";
 import { PAGES } from "./pages/index.ts";
-import { STYLE } from "./pages/layout.ts";
+import { STYLE } from "./pages/style.ts";
 import { RESOURCES } from "./resources/index.ts";
 import { addEndpoint, type EndpointInput } from "./resources/webhook-endpoints.ts";
 
@@ -99,6 +100,7 @@ function build(options: EmulatorOptions, state: State): { emulator: Emulator; sa
   for (const addRoutes of RESOURCES) addRoutes(api);
   refuseTheRest(api, engine);
   app.route("/", api.app);
+  app.use("*", guard(options.baseUrl ?? DEFAULT_BASE_URL));
   app.route(
     "/_emulator",
     controlRoutes(engine, () => Math.floor((options.startAt ?? wallNow()) / 1000)),

@@ -9,7 +9,7 @@ import { retryCollection } from "./dunning.ts";
 import { expirePending } from "./pending-updates.ts";
 import { tellUpcoming } from "./preview.ts";
 import { advanceSchedule, advanceScheduleOf } from "./schedule-phases.ts";
-import { end, expireIncomplete, renew, resumeCollection } from "./subscriptions.ts";
+import { end, expireIncomplete, renew, resume, resumeCollection } from "./subscriptions.ts";
 
 /** Runs the timers of one clock that are due at `until`; answers how many. */
 export function runClock(world: World, clock: string, until: number): number {
@@ -49,7 +49,11 @@ const EFFECTS: Record<TimerKind, (world: World, id: string) => void> = {
       if (subscription.status === "trialing") emit(world, "customer.subscription.trial_will_end", subscription);
     }),
   invoice_upcoming: (world, id) => withRow(world, "subscription", id, (row) => tellUpcoming(world, row)),
-  pause_ends: (world, id) => withRow(world, "subscription", id, (row) => resumeCollection(world, row)),
+  pause_ends: (world, id) =>
+    withRow(world, "subscription", id, (row) => {
+      if (row.status === "paused") resume(world, row, "now");
+      else resumeCollection(world, row);
+    }),
   pending_update_expires: (world, id) => withRow(world, "subscription", id, (row) => expirePending(world, row)),
   incomplete_expires: (world, id) => withRow(world, "subscription", id, (row) => expireIncomplete(world, row)),
   invoice_finalizes: (world, id) => withRow(world, "invoice", id, (invoice) => collect(world, invoice)),

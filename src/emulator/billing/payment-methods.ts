@@ -1,7 +1,7 @@
 /** Cards: test cards only, made from numbers and tokens, and saved to customers. */
 import { ApiError } from "../core/errors.ts";
-import { emit } from "../core/events.ts";
-import { insert, need, newId, now, type World } from "../core/world.ts";
+import { change, emit } from "../core/events.ts";
+import { find, insert, need, newId, now, of, type World } from "../core/world.ts";
 import { cardByNumber, cardByToken, type TestCard } from "./test-cards.ts";
 
 export type PaymentMethod = ReturnType<typeof newPaymentMethod>;
@@ -89,4 +89,24 @@ export function attach(world: World, method: PaymentMethod, customerId: string):
     });
   method.customer = customerId;
   emit(world, "payment_method.attached", method);
+}
+
+/** Takes it away from its customer; nothing keeps it as its default. */
+export function detach(world: World, method: PaymentMethod): void {
+  forget(world, method);
+  change(world, "payment_method.detached", method, (row) => {
+    row.customer = null;
+  });
+}
+
+function forget(world: World, method: PaymentMethod): void {
+  const customer = find(world, "customer", method.customer);
+  if (!customer) return;
+  change(world, "customer.updated", customer, ({ invoice_settings: settings }) => {
+    if (settings.default_payment_method === method.id) settings.default_payment_method = null;
+  });
+  for (const subscription of of(world, "subscription", "customer", customer.id))
+    change(world, "customer.subscription.updated", subscription, (row) => {
+      if (row.default_payment_method === method.id) row.default_payment_method = null;
+    });
 }

@@ -118,7 +118,7 @@ export function confirmPayment(world: World, intent: PaymentIntent, methodId: st
   if (intent.status === "succeeded" || intent.status === "canceled" || intent.status === "requires_capture")
     throw unexpectedState(intent, "confirm");
   intent.payment_method = methodId;
-  const outcome = cardOutcome(world, methodId, how.onSession);
+  const outcome = takeNextDecline(world) ?? cardOutcome(world, methodId, how.onSession);
   if (outcome.kind === "succeeds") return succeed(world, intent);
   if (outcome.kind === "authenticates") return askForAction(world, intent, how.returnUrl ?? null);
   decline(world, intent, {
@@ -127,6 +127,12 @@ export function confirmPayment(world: World, intent: PaymentIntent, methodId: st
     message: outcome.message,
     type: "card_error",
   });
+}
+
+function takeNextDecline({ state }: World): CardOutcome | null {
+  const code = state.nextDecline ?? null;
+  state.nextDecline = null;
+  return code === null ? null : declineOutcome(code);
 }
 
 /** What the person did on the bank's page. */

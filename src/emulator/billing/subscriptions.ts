@@ -350,6 +350,7 @@ function endTrialWithoutCard(world: World, subscription: Subscription): boolean 
 /** A paused one goes on: with a new period from now, or the one it had. */
 export function resume(world: World, subscription: Subscription, anchor: "now" | "unchanged"): Invoice | null {
   const at = now(world);
+  clearTimer(world, "pause_ends", subscription.id);
   const items = copy(subscription.items);
   const billing_cycle_anchor = anchor === "now" ? at : subscription.billing_cycle_anchor;
   for (const item of items.data)

@@ -78,6 +78,12 @@ export function takeTimer(timers: Timers, timer: Timer, clock: string | null): v
   timers.current.delete(`${timer.kind} ${timer.id}`);
 }
 
+/** Every timer of one kind on a clock that counts, in no order. */
+export function timersOfKind({ clocks, current }: Timers, clock: string, kind: TimerKind): Timer[] {
+  const heap = clocks.get(clock) ?? [];
+  return heap.filter((timer) => timer.kind === kind && current.get(`${kind} ${timer.id}`) === timer.order);
+}
+
 function peek({ current }: Timers, heap: Timer[], until: number): Timer | null {
   for (;;) {
     const [first] = heap;

@@ -61,6 +61,8 @@ export interface State {
   timerCount: number;
   faults: Fault[];
   deliveryFaults: DeliveryFault[];
+  /** The decline code of the next payment that anybody makes, on whatever way. */
+  nextDecline?: string | null;
   accounts: Map<string, Account>;
 }
 

@@ -1,15 +1,22 @@
-/** The card form that the checkout and invoice pages share. */
+/** The card form that the checkout, invoice and portal pages share. */
 import { createPaymentMethod } from "../billing/payment-methods.ts";
 import { html } from "hono/html";
 import { cardByNumber, TEST_CARDS } from "../billing/test-cards.ts";
 import { now, type World } from "../core/world.ts";
+import { alert, type Markup } from "./layout.ts";
+import { numberText } from "./words.ts";
 
-import type { Markup } from "./layout.ts";
+export interface CardForm {
+  action: string;
+  button: string;
+  notice: string | null;
+  /** The address so far; null where none is asked for. */
+  email?: string | null;
+}
 
-export function cardForm(action: string, button: string, notice: string | null, askEmail = false): Markup {
+export function cardForm({ action, button, notice, email = null }: CardForm): Markup {
   return html`<form method="post" action="${action}" data-testid="card-form">
-    ${notice ? html`<p class="alert" role="alert" data-testid="notice">${notice}</p>` : ""}
-    ${askEmail ? html`<label for="email">Email</label><input id="email" name="email" type="email" required />` : ""}
+    ${alert(notice)} ${email === null ? "" : emailField(email)}
     <label for="number">Card number</label>
     <input
       id="number"
@@ -30,8 +37,8 @@ export function cardForm(action: string, button: string, notice: string | null, 
         <input
           id="expiry"
           name="expiry"
+          inputmode="numeric"
           autocomplete="off"
-          placeholder="12/34"
           value="12/34"
           required
           pattern="\\d\\d ?/ ?\\d\\d"
@@ -39,39 +46,59 @@ export function cardForm(action: string, button: string, notice: string | null, 
       </div>
       <div>
         <label for="cvc">CVC</label>
-        <input
-          id="cvc"
-          name="cvc"
-          inputmode="numeric"
-          autocomplete="off"
-          placeholder="123"
-          value="123"
-          required
-          pattern="\\d{3,4}"
-        />
+        <input id="cvc" name="cvc" inputmode="numeric" autocomplete="off" value="123" required pattern="\\d{3,4}" />
       </div>
     </div>
-    <button type="submit" data-testid="pay">${button}</button>
-    <details>
-      <summary>Test cards</summary>
-      <table>
-        ${TEST_CARDS.map(
-          (card) =>
-            html`<tr>
-              <td><code>${card.number}</code></td>
-              <td>${card.label}</td>
-            </tr>`,
-        )}
-      </table>
-    </details>
+    <button data-testid="pay">${button}</button>
+    ${testCards()}
   </form>`;
+}
+
+function emailField(email: string): Markup {
+  return html`<label for="email">Email</label
+    ><input id="email" name="email" type="email" autocomplete="off" required value="${email}" />`;
+}
+
+/** Each with a button that sends the form with it. */
+function testCards(): Markup {
+  return html`<details data-testid="test-cards">
+    <summary>Test cards</summary>
+    <table>
+      <thead>
+        <tr>
+          <th>Number</th>
+          <th>What it does</th>
+          <th><span class="hidden">Use it</span></th>
+        </tr>
+      </thead>
+      ${TEST_CARDS.map(
+        (card) =>
+          html`<tr>
+            <td class="nowrap"><code>${numberText(card.number)}</code></td>
+            <td>${card.label}</td>
+            <td>
+              <button
+                class="link"
+                formnovalidate
+                name="test_card"
+                value="${card.number}"
+                aria-label="Use ${numberText(card.number)}"
+                data-testid="use-${card.number}"
+              >
+                Use
+              </button>
+            </td>
+          </tr>`,
+      )}
+    </table>
+  </details>`;
 }
 
 export type CardInput = { kind: "method"; id: string } | { kind: "invalid"; notice: string };
 
-/** Makes a payment method of what was typed in. */
+/** Makes a payment method of what was typed in, or of the test card that was picked. */
 export function readCard(world: World, form: Record<string, unknown>): CardInput {
-  const card = cardByNumber(fieldOf(form, "number"));
+  const card = cardByNumber(fieldOf(form, "test_card") || fieldOf(form, "number"));
   if (!card) return { kind: "invalid", notice: "Your card number is not one of the test cards listed below." };
   const expiry = /^(\d\d) ?\/ ?(\d\d)$/.exec(fieldOf(form, "expiry"));
   const month = Number(expiry?.[1]);

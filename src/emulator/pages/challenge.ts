@@ -11,33 +11,35 @@ import { find, type World } from "../core/world.ts";
 import type { Engine } from "../engine.ts";
 import { fieldOf } from "./card-form.ts";
 import { nextPage } from "./checkout.ts";
-import { layout } from "./layout.ts";
+import { keepCard } from "./invoice.ts";
+import { layout, notFound } from "./layout.ts";
+import { cardText } from "./words.ts";
 
 export function challengePage(app: Hono, engine: Engine): void {
   app.get("/challenge/:id", (c) => {
     engine.catchUp();
     const world = engine.worldWith(c.req.param("id"));
     const intent = world && waitingIntent(world, c.req.param("id"));
-    if (!intent)
-      return c.html(
-        layout("Nothing to confirm", html`<div class="card"><h1>There is nothing to confirm</h1></div>`),
-        404,
-      );
+    if (!intent) return c.html(notFound("There is nothing to confirm"), 404);
     const what =
       intent.object === "payment_intent"
-        ? html`A payment of <strong>${formatAmount(intent.amount, intent.currency)}</strong> waits for your word.`
-        : html`Somebody wants to save your card for later payments.`;
+        ? html`Is this payment of <strong>${formatAmount(intent.amount, intent.currency)}</strong> yours?`
+        : html`Is it you who saves this card for later payments?`;
+    const method = find(world, "payment_method", intent.payment_method);
     return c.html(
       layout(
         "3-D Secure",
         html`<div class="card" data-testid="challenge">
-          <h1>Your bank asks: is it you?</h1>
-          <p>${what}</p>
+          <h1>3-D Secure: your bank asks</h1>
+          <p data-testid="question">${what}</p>
+          ${method ? html`<p class="soft">${cardText(method)}</p>` : ""}
           <form method="post">
             <button name="answer" value="yes" data-testid="authenticate">Complete authentication</button>
             <button class="quiet" name="answer" value="no" data-testid="fail">Fail authentication</button>
           </form>
+          <p class="inline"><a href="${abandoned(world, intent)}" data-testid="abandon">Leave without an answer</a></p>
         </div>`,
+        "narrow",
       ),
     );
   });
@@ -60,17 +62,37 @@ function waitingIntent(world: World, id: string): PaymentIntent | SetupIntent | 
   return intent?.status === "requires_action" ? intent : null;
 }
 
+/** Where the person is who closes the page: it waits on, and can be tried again. */
+function abandoned(world: World, intent: PaymentIntent | SetupIntent): string {
+  const session = sessionOf(world, intent);
+  return session?.status === "open" ? `/c/pay/${session.id}` : afterwards(world, intent);
+}
+
 /** Answers the page to show next. */
 function answer(world: World, intent: PaymentIntent | SetupIntent, authenticated: boolean): string {
-  const back = intent.next_action?.redirect_to_url.return_url;
   const session = sessionOf(world, intent);
   if (session?.status === "open")
     return nextPage(session, answerCheckoutChallenge(world, session, intent, authenticated));
-  if (intent.object === "setup_intent") {
-    answerSetupChallenge(world, intent, authenticated);
-    return back ?? "/";
+  const method = intent.payment_method;
+  const waiting = intent.next_action;
+  if (intent.object === "setup_intent") answerSetupChallenge(world, intent, authenticated);
+  else {
+    answerChallenge(world, intent, authenticated);
+    const invoice = invoiceOf(world, intent);
+    if (invoice?.status === "paid" && method !== null) keepCard(world, invoice, method);
   }
-  answerChallenge(world, intent, authenticated);
-  const invoice = invoiceOf(world, intent);
-  return back ?? (invoice ? `/i/${invoice.id}` : "/");
+  return afterwards(world, { ...intent, next_action: waiting });
+}
+
+/** The application's page, told how it went as Stripe tells it; else one of the emulator's. */
+function afterwards(world: World, intent: PaymentIntent | SetupIntent): string {
+  const back = intent.next_action?.redirect_to_url.return_url;
+  const invoice = intent.object === "payment_intent" ? invoiceOf(world, intent) : null;
+  if (!back) return invoice ? `/i/${invoice.id}` : "/";
+  if (back.startsWith(`${world.baseUrl}/`)) return back;
+  const url = new URL(back);
+  url.searchParams.set(intent.object, intent.id);
+  url.searchParams.set(`${intent.object}_client_secret`, intent.client_secret);
+  url.searchParams.set("redirect_status", intent.status === "succeeded" ? "succeeded" : "failed");
+  return url.href;
 }

@@ -7,15 +7,18 @@ import {
   confirmWithoutCard,
   orderOf,
   usePromotionCode,
+  type CheckoutLine,
   type CheckoutOutcome,
   type Order,
 } from "../billing/checkout.ts";
+import { amountFor } from "../billing/pricing.ts";
 import { formatAmount } from "../core/money.ts";
 import { find, type World } from "../core/world.ts";
 import type { Engine } from "../engine.ts";
 import type { CheckoutSession } from "../resources/checkout-sessions.ts";
 import { cardForm, fieldOf, readCard } from "./card-form.ts";
 import { layout, notFound, type Markup } from "./layout.ts";
+import { dayText, intervalText, priceText } from "./words.ts";
 
 export function checkoutPage(app: Hono, engine: Engine): void {
   app.get("/c/pay/:id", (c) => {
@@ -51,15 +54,25 @@ function act(world: World, session: CheckoutSession, action: string, form: Recor
     return `/c/pay/${session.id}`;
   }
   if (action === "start") return nextPage(session, confirmWithoutCard(world, session));
-  const email = fieldOf(form, "email");
-  if (session.customer === null && email !== "") session.customer_details = { ...guest(email) };
+  if (asksEmail(session)) {
+    const email = fieldOf(form, "email");
+    session.customer_details = { ...guest(email === "" ? null : email) };
+    if (!/^[^\s@]+@[^\s@]+$/.test(email)) {
+      order.notice = "Your email is incomplete.";
+      return `/c/pay/${session.id}`;
+    }
+  }
   const card = readCard(world, form);
   if (card.kind === "method") return nextPage(session, confirmCheckout(world, session, card.id));
   order.notice = card.notice;
   return `/c/pay/${session.id}`;
 }
 
-function guest(email: string) {
+function asksEmail(session: CheckoutSession): boolean {
+  return session.customer === null && session.customer_email === null;
+}
+
+function guest(email: string | null) {
   const nothing = { address: null, business_name: null, individual_name: null, phone: null, tax_ids: null };
   return { ...nothing, email, name: null, tax_exempt: "none" };
 }
@@ -78,17 +91,23 @@ function returnUrl(session: CheckoutSession): string {
 function openPage(world: World, session: CheckoutSession): Markup {
   const order = orderOf(world, session);
   const title = titleOf(world, session, order);
+  const email = session.customer_details?.email ?? "";
+  const form = cardForm({
+    action: `/c/pay/${session.id}/pay`,
+    button: buttonOf(session, order),
+    notice: order.notice,
+    email: asksEmail(session) ? email : null,
+  });
   return layout(
     title,
     html`<div class="columns">
       <section aria-label="Order">
-        ${session.cancel_url ? html`<a href="${session.cancel_url}" data-testid="back">← Back</a>` : ""}
+        ${session.cancel_url ? html`<a class="back" href="${session.cancel_url}" data-testid="back">Back</a>` : ""}
         ${session.mode === "setup" ? html`<h1>${title}</h1>` : orderSummary(world, session, order, title)}
       </section>
       <section class="card" aria-label="Payment">
-        <h1>Pay by card</h1>
-        ${session.customer_details?.email ? html`<p class="soft">${session.customer_details.email}</p>` : ""}
-        ${cardForm(`/c/pay/${session.id}/pay`, buttonOf(session, order), order.notice, session.customer === null && !session.customer_details?.email)}
+        <h2>${session.mode === "setup" ? "Card details" : "Pay by card"}</h2>
+        ${!asksEmail(session) && email ? html`<p class="soft" data-testid="email">${email}</p>` : ""} ${form}
         ${
           session.payment_method_collection === "if_required" && session.amount_total === 0
             ? html`<form method="post" action="/c/pay/${session.id}/start">
@@ -103,13 +122,14 @@ function openPage(world: World, session: CheckoutSession): Markup {
 
 function titleOf(world: World, session: CheckoutSession, order: Order): string {
   if (session.mode === "setup") return "Save a card";
-  const [first] = checkoutLines(world, session, order);
-  return `${session.mode === "subscription" ? "Subscribe to" : "Pay for"} ${first?.description ?? "your order"}`;
+  const [first, ...more] = checkoutLines(world, session, order);
+  const rest = more.length > 0 ? ` and ${more.length} more` : "";
+  return `${session.mode === "subscription" ? "Subscribe to" : "Pay for"} ${first?.description ?? "your order"}${rest}`;
 }
 
 function buttonOf(session: CheckoutSession, order: Order): string {
   if (session.mode === "setup") return "Save card";
-  if (session.mode === "payment") return "Pay";
+  if (session.mode === "payment") return `Pay ${formatAmount(session.amount_total ?? 0, session.currency ?? "usd")}`;
   return hasTrial(order) ? "Start trial" : "Subscribe";
 }
 
@@ -119,36 +139,56 @@ function hasTrial(order: Order): boolean {
 
 function orderSummary(world: World, session: CheckoutSession, order: Order, title: string): Markup {
   const lines = checkoutLines(world, session, order);
-  const currency = session.currency ?? "usd";
-  const money = (amount: number) => formatAmount(amount, currency);
-  const prices = lines.map(({ price, quantity }) => ({
-    amount: money((price.unit_amount ?? 0) * quantity),
-    interval: price.recurring?.interval ?? null,
-  }));
-  const [first] = prices;
-  const trial = order.trialDays > 0 ? `${order.trialDays} days free, then ` : "";
+  const money = (amount: number) => formatAmount(amount, session.currency ?? "usd");
   const discount = session.total_details?.amount_discount ?? 0;
-  return html`<p class="soft">${title}</p>
-    <p class="price" data-testid="price">${first?.amount}</p>
-    ${first?.interval ? html`<p class="soft">${trial}${first.amount} per ${first.interval}</p>` : ""}
+  return html`<h1 class="soft">${title}</h1>
+    <p class="price" data-testid="price">${hasTrial(order) ? trialText(order) : money(session.amount_total ?? 0)}</p>
+    ${session.mode === "subscription" ? html`<p class="soft" data-testid="terms">${termsOf(lines, order, session)}</p>` : ""}
     ${lines.map(
-      (line, at) =>
-        html`<div class="row">
-          <span>${line.quantity > 1 ? `${line.quantity} × ` : ""}${line.description}</span
-          ><span>${prices[at]?.amount}</span>
+      (line) =>
+        html`<div class="row" data-testid="line">
+          <span>${line.quantity > 1 ? `${line.quantity} × ` : ""}${line.description}</span>
+          <span>${priceText(line.price, line.quantity)}</span>
         </div>`,
     )}
-    ${discount > 0 ? html`<div class="row" data-testid="discount"><span>Discount</span><span>−${money(discount)}</span></div>` : ""}
-    <div class="row">
-      <strong>Due today</strong><strong data-testid="due">${money(session.amount_total ?? 0)}</strong>
-    </div>
-    ${session.allow_promotion_codes && discount === 0 ? codeForm(session) : ""}`;
+    ${
+      discount > 0
+        ? html`<div class="row" data-testid="discount">
+            <span>Discount${codeText(world, order)}</span><span>−${money(discount)}</span>
+          </div>`
+        : ""
+    }
+    <div class="row sum"><span>Due today</span><span data-testid="due">${money(session.amount_total ?? 0)}</span></div>
+    ${session.allow_promotion_codes && order.discounts.length === 0 ? codeForm(session) : ""}`;
+}
+
+function trialText({ trialDays, trialEnd }: Order): string {
+  if (trialEnd !== null) return `Free until ${dayText(trialEnd)}`;
+  return trialDays === 1 ? "1 day free" : `${trialDays} days free`;
+}
+
+/** What is paid again and again: "$9.00 per month", after a trial "Then $9.00 per month". */
+function termsOf(lines: readonly CheckoutLine[], order: Order, { currency }: CheckoutSession): string {
+  const recurring = lines.filter(({ price }) => price.recurring);
+  const [first] = recurring;
+  if (!first?.price.recurring) return "";
+  const sum = recurring.reduce((total, { price, quantity }) => total + amountFor(price, quantity), 0);
+  const only = recurring.length === 1;
+  const text = only
+    ? priceText(first.price, first.quantity)
+    : `${formatAmount(sum, currency ?? "usd")} ${intervalText(first.price.recurring)}`;
+  return hasTrial(order) ? `Then ${text}` : text;
+}
+
+function codeText(world: World, { discounts }: Order): string {
+  const code = find(world, "promotion_code", discounts[0]?.promotion_code ?? null);
+  return code ? ` (${code.code})` : "";
 }
 
 function codeForm(session: CheckoutSession): Markup {
-  return html`<form method="post" action="/c/pay/${session.id}/code" class="inline">
+  return html`<form method="post" action="/c/pay/${session.id}/code" class="code-form">
     <label for="code">Promotion code</label>
-    <input id="code" name="code" autocomplete="off" data-testid="promotion-code" />
+    <input id="code" name="code" autocomplete="off" required data-testid="promotion-code" />
     <button class="quiet" data-testid="apply-code">Apply</button>
   </form>`;
 }
@@ -156,14 +196,17 @@ function codeForm(session: CheckoutSession): Markup {
 function closedPage(session: CheckoutSession): Markup {
   const complete = session.status === "complete";
   const title = complete ? "This checkout is complete" : "This checkout has expired";
-  const text = complete ? "There is nothing more to pay." : "Go back and start again.";
+  const text = complete
+    ? "There is nothing more to pay."
+    : "Nothing was charged. Go back to where you came from to start again.";
   const link = complete ? returnUrl(session) : session.cancel_url;
   return layout(
     title,
     html`<div class="card" data-testid="closed">
       <h1>${title}</h1>
       <p>${text}</p>
-      ${link ? html`<a class="button" href="${link}">Go on</a>` : ""}
+      ${link ? html`<a class="button" href="${link}" data-testid="go-on">${complete ? "Go on" : "Go back"}</a>` : ""}
     </div>`,
+    "narrow",
   );
 }

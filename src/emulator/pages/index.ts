@@ -5,6 +5,7 @@ import { challengePage } from "./challenge.ts";
 import { checkoutPage } from "./checkout.ts";
 import { invoicePage } from "./invoice.ts";
 import { portalPage } from "./portal.ts";
+import { receiptPage } from "./receipt.ts";
 import { viewerPage } from "./viewer.ts";
 
 export const PAGES: readonly ((app: Hono, engine: Engine) => void)[] = [
@@ -13,4 +14,5 @@ export const PAGES: readonly ((app: Hono, engine: Engine) => void)[] = [
   challengePage,
   portalPage,
   invoicePage,
+  receiptPage,
 ];

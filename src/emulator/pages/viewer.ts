@@ -1,166 +1,103 @@
-/** The first page: what there is, what happened, and a clock to move. */
+/** The first page: a clock to move, what there is, and what happened. */
 import type { Hono } from "hono";
 import { html } from "hono/html";
-import { formatAmount } from "../core/money.ts";
-import { nextTimer } from "../core/timers.ts";
-import { all, type World } from "../core/world.ts";
+import { isEnding } from "./portal-visit.ts";
+import { nextTimer, timersOfKind } from "../core/timers.ts";
+import { find, type World } from "../core/world.ts";
 import type { Engine } from "../engine.ts";
 import { fieldOf } from "./card-form.ts";
 import { layout, type Markup } from "./layout.ts";
+import { accountView } from "./viewer-account.ts";
+import { requestsView } from "./viewer-requests.ts";
+import { momentText } from "./words.ts";
 
-const SHOWN = 60;
 const STEPS: Record<string, [label: string, seconds: number]> = {
   hour: ["An hour", 3_600],
   day: ["A day", 86_400],
   month: ["31 days", 31 * 86_400],
 };
-const MAX_RENEWAL_SECONDS = 400 * 86_400;
 
 export function viewerPage(app: Hono, engine: Engine): void {
-  app.get("/", (c) => c.html(layout("Emulator", viewer(engine))));
+  app.get("/", (c) => c.html(layout("Emulator", viewer(engine), "viewer")));
 
   app.post("/_viewer/advance", async (c) => {
     const step = fieldOf(await c.req.parseBody(), "step");
-    const known = STEPS[step];
-    if (known) await engine.advance(known[1]);
-    else if (step === "renewal") await engine.advance(MAX_RENEWAL_SECONDS, { event: "invoice.created", when: "after" });
+    const seconds = step === "renewal" ? secondsToRenewal(engine) : STEPS[step]?.[1];
+    if (seconds !== undefined && seconds !== null) await engine.advance(seconds);
     return c.redirect("/", 303);
   });
 
-  app.post("/_viewer/decline", (c) => {
-    engine.state.faults.push({
-      path: "/",
-      answer: "decline",
-      when: "before",
-      seconds: 60,
-      code: "generic_decline",
-      times: 1,
-      skip: 0,
-    });
+  app.post("/_viewer/decline", async (c) => {
+    const undo = fieldOf(await c.req.parseBody(), "what") === "undo";
+    engine.state.nextDecline = undo ? null : "generic_decline";
+    engine.changed();
     return c.redirect("/", 303);
   });
 
   app.post("/_viewer/resend", async (c) => {
-    await engine.deliverNow(fieldOf(await c.req.parseBody(), "delivery"));
-    return c.redirect("/", 303);
+    const id = fieldOf(await c.req.parseBody(), "delivery");
+    await engine.deliverNow(id);
+    return c.redirect(`/#${encodeURIComponent(id)}`, 303);
   });
 }
 
 function viewer(engine: Engine): Markup {
-  const now = engine.now();
-  const worlds = [...engine.state.accounts.keys()].map((id) => engine.worldOf(id));
-  const due = worlds.flatMap((world) => nextTimer(world.account.timers, "", Infinity) ?? []);
-  const next = due.toSorted((a, b) => a.at - b.at)[0];
+  engine.catchUp();
+  const worlds = worldsOf(engine);
   return html`<h1>Emulator</h1>
-    <section class="card">
-      <h2>Clock</h2>
-      <p data-testid="now">${new Date(now * 1000).toUTCString()}</p>
-      <p class="soft">
-        ${next ? `Next: ${next.kind.replaceAll("_", " ")} of ${next.id}, ${when(next.at)}` : "Nothing is due."}
-      </p>
-      <form method="post" action="/_viewer/advance" class="inline">
-        ${Object.entries(STEPS).map(([name, [label]]) => html`<button class="quiet" name="step" value="${name}">${label}</button>`)}
-        <button class="quiet" name="step" value="renewal">To the next renewal</button>
-      </form>
-      <form method="post" action="/_viewer/decline" class="inline">
-        <button class="quiet" data-testid="decline-next">Next payment fails</button>
-      </form>
-    </section>
-    ${worlds.length === 0 ? html`<p class="soft">Nobody has called yet: any <code>sk_test_…</code> key opens an account.</p>` : ""}
-    ${worlds.map((world) => accountView(world))}`;
+    ${clockCard(engine, worlds)}
+    ${worlds.length === 0 ? html`<p class="card">Nobody has called yet: any <code>sk_test_…</code> key opens an account.</p>` : ""}
+    ${worlds.map((world) => accountView(world))} ${requestsView(engine.requests)}`;
 }
 
-function accountView(world: World): Markup {
-  const ignored = [...world.account.ignored];
-  return html`<h2>Account ${world.account.id}</h2>
-    ${table(
-      "Customers",
-      ["Id", "Email", "Balance"],
-      all(world, "customer").map((row) => [row.id, row.email ?? "", String(row.balance ?? 0)]),
-    )}
-    ${table(
-      "Subscriptions",
-      ["Id", "Customer", "Status"],
-      all(world, "subscription").map((row) => [row.id, row.customer, row.status]),
-    )}
-    ${table(
-      "Invoices",
-      ["Number", "Customer", "Total", "Status"],
-      all(world, "invoice").map((row) => [
-        row.number ?? row.id,
-        row.customer,
-        formatAmount(row.total, row.currency),
-        row.status,
-      ]),
-    )}
-    ${
-      ignored.length > 0
-        ? table(
-            "Parameters that were taken and ignored",
-            ["Parameter", "Times"],
-            ignored.map(([name, times]) => [name, String(times)]),
-          )
-        : ""
-    }
-    <section class="card">
-      <h2>Events and deliveries</h2>
-      <table data-testid="timeline">
-        <tr>
-          <th>When</th>
-          <th>Type</th>
-          <th>Delivered</th>
-          <th></th>
-        </tr>
-        ${timeline(world)}
-      </table>
-    </section>`;
+function worldsOf(engine: Engine): World[] {
+  return [...engine.state.accounts.keys()].map((id) => engine.worldOf(id));
 }
 
-function table(title: string, heads: readonly string[], rows: readonly (readonly string[])[]): Markup {
-  return html`<section class="card">
-    <h2>${title}</h2>
-    <table>
-      <tr>
-        ${heads.map((head) => html`<th>${head}</th>`)}
-      </tr>
-      ${rows
-        .slice(-SHOWN)
-        .toReversed()
-        .map(
-          (row) =>
-            html`<tr>
-              ${row.map((cell) => html`<td>${cell}</td>`)}
-            </tr>`,
-        )}
-    </table>
+function clockCard(engine: Engine, worlds: readonly World[]): Markup {
+  const next = worlds
+    .flatMap(({ account }) => nextTimer(account.timers, "", Infinity) ?? [])
+    .toSorted((one, other) => one.at - other.at)[0];
+  const renews = secondsToRenewal(engine) !== null;
+  return html`<section class="card" data-testid="clock">
+    <h2>Clock</h2>
+    <p><span data-testid="now">${momentText(engine.state.now)}</span> UTC</p>
+    <p class="soft" data-testid="next">
+      ${next ? `Next: ${next.kind.replaceAll("_", " ")}, ${next.id}, ${momentText(next.at)}` : "Nothing is due."}
+    </p>
+    <form method="post" action="/_viewer/advance" class="inline" aria-label="Move the clock">
+      ${Object.entries(STEPS).map(
+        ([name, [label]]) =>
+          html`<button class="quiet" name="step" value="${name}" data-testid="advance-${name}">${label}</button>`,
+      )}
+      <button class="quiet" name="step" value="renewal" data-testid="advance-renewal" ${renews ? "" : "disabled"}>
+        To the next renewal
+      </button>
+    </form>
+    ${declineForm(engine)}
   </section>`;
 }
 
-function timeline(world: World): Markup[] {
-  return all(world, "event")
-    .slice(-SHOWN)
-    .toReversed()
-    .map((event) => {
-      const ids = world.account.deliveriesOf.get(event.id) ?? [];
-      const deliveries = ids.flatMap((id) => world.account.deliveries.get(id) ?? []);
-      return html`<tr>
-        <td>${when(event.created)}</td>
-        <td><code>${event.type}</code></td>
-        <td>
-          ${deliveries.map(({ state, attempts }) => `${state} (${attempts.map(({ status, error }) => status ?? error).join(", ")})`).join("; ") || "nobody listens"}
-        </td>
-        <td>
-          ${deliveries.map(
-            ({ id }) =>
-              html`<form method="post" action="/_viewer/resend">
-                <button class="link" name="delivery" value="${id}">Resend</button>
-              </form>`,
-          )}
-        </td>
-      </tr>`;
-    });
+function declineForm({ state }: Engine): Markup {
+  const waits = state.nextDecline != null;
+  return html`<form method="post" action="/_viewer/decline" class="inline">
+    ${
+      waits
+        ? html`<span role="status" data-testid="decline-waits">The next payment fails.</span>
+            <button class="link" name="what" value="undo" data-testid="decline-undo">Take it back</button>`
+        : html`<button class="quiet" data-testid="decline-next">Next payment fails</button>`
+    }
+  </form>`;
 }
 
-function when(at: number): string {
-  return new Date(at * 1000).toISOString().replace("T", " ").slice(0, 19);
+/** Until the next period of a subscription that goes on; null where there is none. */
+function secondsToRenewal(engine: Engine): number | null {
+  const renewals = worldsOf(engine).flatMap((world) =>
+    timersOfKind(world.account.timers, "", "period_ends").filter(({ id }) => {
+      const subscription = find(world, "subscription", id);
+      return subscription && !isEnding(subscription);
+    }),
+  );
+  if (renewals.length === 0) return null;
+  return Math.max(0, Math.min(...renewals.map(({ at }) => at)) - engine.state.now);
 }

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import {
   attach,
+  detach,
   createPaymentMethod,
   methodFromIdOrToken,
   nextYear,
@@ -14,7 +15,7 @@ import { ApiError } from "../core/errors.ts";
 import { change } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, integer, listParams, metadata, mergeMetadata, text } from "../core/params.ts";
-import { all, find, need, of, type World } from "../core/world.ts";
+import { all, need } from "../core/world.ts";
 
 const details = z.strictObject({
   address: z.record(z.string(), text).optional(),
@@ -95,10 +96,7 @@ export function paymentMethodRoutes(api: Api): void {
     const method = need(world, "payment_method", id);
     if (method.customer === null)
       throw new ApiError("The payment method you provided is not attached to a customer so detachment is impossible.");
-    forget(world, method);
-    change(world, "payment_method.detached", method, (row) => {
-      row.customer = null;
-    });
+    detach(world, method);
     return method;
   });
 }
@@ -107,17 +105,4 @@ function setDetails(method: PaymentMethod, given: z.output<typeof details> | und
   const { address, ...rest } = given ?? {};
   Object.assign(method.billing_details, rest);
   Object.assign(method.billing_details.address, address ?? {});
-}
-
-/** Nothing keeps a detached card as its default. */
-function forget(world: World, method: PaymentMethod): void {
-  const customer = find(world, "customer", method.customer);
-  if (!customer) return;
-  change(world, "customer.updated", customer, ({ invoice_settings: settings }) => {
-    if (settings.default_payment_method === method.id) settings.default_payment_method = null;
-  });
-  for (const subscription of of(world, "subscription", "customer", customer.id))
-    change(world, "customer.subscription.updated", subscription, (row) => {
-      if (row.default_payment_method === method.id) row.default_payment_method = null;
-    });
 }

@@ -6,14 +6,22 @@ import { find, need, type World } from "../core/world.ts";
 import type { PortalConfiguration } from "./portal-sessions.ts";
 
 export const flow = z.strictObject({
-  type: z.enum(["payment_method_update", "subscription_cancel", "subscription_update", "subscription_update_confirm"]),
+  type: z.enum([
+    "payment_method_update",
+    "subscription_cancel",
+    "subscription_pause",
+    "subscription_update",
+    "subscription_update_confirm",
+  ]),
   after_completion: z
     .strictObject({
       type: z.enum(["hosted_confirmation", "portal_homepage", "redirect"]),
       redirect: z.strictObject({ return_url: url }).optional(),
+      hosted_confirmation: z.strictObject({ custom_message: text.optional() }).optional(),
     })
     .optional(),
   subscription_cancel: z.strictObject({ subscription: text }).optional(),
+  subscription_pause: z.strictObject({ subscription: text }).optional(),
   subscription_update: z.strictObject({ subscription: text }).optional(),
   subscription_update_confirm: z
     .strictObject({
@@ -24,26 +32,28 @@ export const flow = z.strictObject({
 });
 type Flow = z.output<typeof flow>;
 
+/** The feature that a flow needs, and what it does. */
+const FEATURES = {
+  subscription_cancel: ["cancel", "canceled"],
+  subscription_pause: ["pause", "paused"],
+  subscription_update: ["update", "updated"],
+  subscription_update_confirm: ["update", "updated"],
+} as const;
+
 export function checkFlow(world: World, customer: string, given: Flow, { features }: PortalConfiguration): void {
-  const {
-    type,
-    subscription_cancel: cancel,
-    subscription_update: update,
-    subscription_update_confirm: confirm,
-  } = given;
-  const target = { payment_method_update: null, subscription_cancel: cancel, subscription_update: update };
-  const about = type === "subscription_update_confirm" ? confirm : target[type];
-  if (about === null) return;
+  const { type, subscription_update_confirm: confirm } = given;
+  if (type === "payment_method_update") return;
+  const about = given[type];
   const param = `flow_data[${type}]`;
   if (about === undefined)
     throw new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
   const subscription = find(world, "subscription", about.subscription);
   if (subscription?.customer !== customer) throw missing("subscription", about.subscription, `${param}[subscription]`);
-  const feature = type === "subscription_cancel" ? "cancel" : "update";
+  const [feature, done] = FEATURES[type];
   if (!features[`subscription_${feature}`].enabled)
     throw refused(
       about.subscription,
-      `${feature === "cancel" ? "canceled" : "updated"} because the subscription ${feature} feature in the portal configuration is disabled`,
+      `${done} because the subscription ${feature} feature in the portal configuration is disabled`,
     );
   if (type === "subscription_cancel" && (subscription.cancel_at !== null || subscription.cancel_at_period_end))
     throw new ApiError(`The subscription \`${subscription.id}\` is already set to be canceled at period end.`, {

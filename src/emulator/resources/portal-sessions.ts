@@ -2,9 +2,10 @@
 import { needCustomer } from "../billing/customers.ts";
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { ApiError, missing } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
-import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
+import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
 import { all, find, insert, need, newId, now, type World } from "../core/world.ts";
 import { checkFlow, flow } from "./portal-flows.ts";
 
@@ -24,6 +25,19 @@ const features = z.strictObject({
       mode: z.enum(["at_period_end", "immediately"]).optional(),
       proration_behavior: proration.optional(),
       cancellation_reason: z.strictObject({ enabled: flag, options: unsettable(z.array(text)).optional() }).optional(),
+    })
+    .optional(),
+  subscription_pause: z
+    .strictObject({
+      enabled: flag.optional(),
+      duration: z
+        .strictObject({
+          type: z.enum(["indefinite", "interval_options"]),
+          interval_options: unsettable(
+            z.array(z.strictObject({ interval: z.enum(["day", "week", "month", "year"]), interval_count: integer })),
+          ).optional(),
+        })
+        .optional(),
     })
     .optional(),
   subscription_update: z
@@ -118,7 +132,10 @@ function toFeatures(given: z.output<typeof features>, isDefault: boolean) {
       mode: cancel?.mode ?? ("at_period_end" as const),
       proration_behavior: cancel?.proration_behavior ?? ("none" as const),
     },
-    subscription_pause: { duration: { interval_options: [], type: "indefinite" as const }, enabled: false },
+    subscription_pause: {
+      duration: pauseDuration(given.subscription_pause),
+      enabled: given.subscription_pause?.enabled ?? false,
+    },
     subscription_update: {
       billing_cycle_anchor: null,
       default_allowed_updates: update?.default_allowed_updates ?? (isDefault ? (["price", "quantity"] as const) : []),
@@ -133,6 +150,18 @@ function toFeatures(given: z.output<typeof features>, isDefault: boolean) {
       trial_update_behavior: "end_trial" as const,
     },
   };
+}
+
+/** One month where it is offered and nothing else is said. */
+function pauseDuration(given: z.output<typeof features>["subscription_pause"]): PauseDuration {
+  if (given?.duration) return { type: given.duration.type, interval_options: given.duration.interval_options ?? [] };
+  if (!given?.enabled) return { type: "indefinite", interval_options: [] };
+  return { type: "interval_options", interval_options: [{ interval: "month", interval_count: 1 }] };
+}
+
+interface PauseDuration {
+  type: "indefinite" | "interval_options";
+  interval_options: { interval: "day" | "week" | "month" | "year"; interval_count: number }[];
 }
 
 /** The account's own configuration, made when it is first needed. */
@@ -167,25 +196,24 @@ function newPortalSession(world: World, params: z.output<typeof SessionParams>, 
 
 function toFlow(given: z.output<typeof flow>) {
   const { after_completion: after, subscription_cancel: cancel, subscription_update: update } = given;
+  const { subscription_update_confirm: confirm } = given;
   return {
     after_completion: {
-      hosted_confirmation: null,
+      hosted_confirmation: after?.hosted_confirmation
+        ? { custom_message: after.hosted_confirmation.custom_message ?? null }
+        : null,
       redirect: after?.redirect ?? null,
       type: after?.type ?? ("portal_homepage" as const),
     },
     customer_update: null,
     subscription_cancel: cancel ? { retention: null, subscription: cancel.subscription } : null,
-    subscription_pause: null,
+    subscription_pause: given.subscription_pause ?? null,
     subscription_update: update ?? null,
-    subscription_update_confirm: given.subscription_update_confirm
+    subscription_update_confirm: confirm
       ? {
-          subscription: given.subscription_update_confirm.subscription,
           discounts: null,
-          items: given.subscription_update_confirm.items.map((item) => ({
-            id: item.id,
-            price: item.price ?? null,
-            ...(item.quantity !== undefined && { quantity: item.quantity }),
-          })),
+          subscription: confirm.subscription,
+          items: confirm.items.map((item) => ({ ...item, price: item.price ?? null })),
         }
       : null,
     type: given.type,
