@@ -2,7 +2,6 @@
 import { needCustomer } from "../billing/customers.ts";
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { ApiError, missing } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
