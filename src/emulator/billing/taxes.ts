@@ -1,6 +1,6 @@
 /** Manual tax rates on lines. @see https://docs.stripe.com/billing/taxes/tax-rates */
 import { round } from "../core/money.ts";
-import { find, type World } from "../core/world.ts";
+import { find, need, type World } from "../core/world.ts";
 
 export interface LineTax {
   amount: number;
@@ -16,6 +16,11 @@ interface TaxableLine {
   subtotal: number;
   discount_amounts: { amount: number }[];
   taxes: LineTax[];
+}
+
+/** The ids of rates that are all there. */
+export function knownRates(world: World, ids: readonly string[] | null | undefined, param: string): string[] {
+  return (ids ?? []).map((id, at) => need(world, "tax_rate", id, `${param}[${at}]`).id);
 }
 
 /** Writes the taxes of each line: its own rates, else the invoice's. */

@@ -8,6 +8,7 @@ import { lineOfInvoiceItem } from "../billing/invoice-lines.ts";
 import { newInvoiceItem, type InvoiceItem } from "../billing/invoice-items.ts";
 import { addUp, setLines, type Invoice } from "../billing/invoices.ts";
 import { amountFor } from "../billing/pricing.ts";
+import { knownRates } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
@@ -131,7 +132,7 @@ function createItem(world: World, params: z.output<typeof CreateParams>): Invoic
     period: params.period,
     discountable: params.discountable ?? true,
     metadata: mergeMetadata({}, params.metadata),
-    taxRates: params.tax_rates ?? [],
+    taxRates: knownRates(world, params.tax_rates, "tax_rates"),
     ...(params.amount !== undefined && { amount: params.amount }),
     ...(params.quantity !== undefined && { quantity: params.quantity }),
   });

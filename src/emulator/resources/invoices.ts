@@ -24,6 +24,7 @@ import {
 import { declineError } from "../billing/payments.ts";
 import { previewInvoice } from "../billing/preview.ts";
 import { planChange, previewChange } from "../billing/subscription-update.ts";
+import { knownRates } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
@@ -39,6 +40,7 @@ import {
   unsettable,
 } from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
+import { willChange } from "../core/undo.ts";
 import { all, need, of, type World } from "../core/world.ts";
 
 import { itemChanges, updateItem } from "./subscription-items.ts";
@@ -155,7 +157,7 @@ function createInvoice(world: World, params: z.output<typeof CreateParams>): Inv
     footer: params.footer ?? null,
     metadata: mergeMetadata({}, params.metadata),
     defaultPaymentMethod: params.default_payment_method ?? null,
-    defaultTaxRates: params.default_tax_rates ?? [],
+    defaultTaxRates: knownRates(world, params.default_tax_rates, "default_tax_rates"),
   });
   invoice.discounts = params.discounts
     ? redeemAll(world, params.discounts, { customer: customer.id, invoice: invoice.id })
@@ -178,7 +180,8 @@ function updateInvoice(world: World, params: z.output<z.ZodObject<typeof fields>
     if (footer !== undefined) invoice.footer = footer;
     if (method !== undefined) invoice.collection_method = method;
     if (params.default_payment_method !== undefined) invoice.default_payment_method = params.default_payment_method;
-    if (params.default_tax_rates !== undefined) invoice.default_tax_rates = params.default_tax_rates ?? [];
+    if (params.default_tax_rates !== undefined)
+      invoice.default_tax_rates = knownRates(world, params.default_tax_rates, "default_tax_rates");
     if (params.discounts !== undefined)
       invoice.discounts = redeemAll(world, params.discounts ?? [], { customer: invoice.customer, invoice: id });
     invoice.metadata = mergeMetadata(invoice.metadata, params.metadata);
@@ -223,6 +226,7 @@ function transitionRoutes(api: Api): void {
     z.strictObject({ auto_advance: flag.optional(), expand }),
     (world, params, id) => {
       const invoice = need(world, "invoice", id);
+      willChange(world, invoice);
       if (params.auto_advance !== undefined) invoice.auto_advance = params.auto_advance;
       finalizeInvoice(world, invoice);
       if (invoice.status === "open") intentFor(world, invoice);

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import type { ItemInput, Subscription } from "../billing/subscriptions.ts";
 import { applyChange, planChange, type ItemChange, type SubscriptionChange } from "../billing/subscription-update.ts";
+import { knownRates } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";
 import {
@@ -111,7 +112,7 @@ export function itemInputs(world: World, items: readonly z.output<typeof createI
     price: priceOf(world, item, index),
     quantity: item.quantity,
     metadata: mergeMetadata({}, item.metadata),
-    taxRates: item.tax_rates ?? [],
+    taxRates: knownRates(world, item.tax_rates, "tax_rates"),
     discounts: item.discounts ?? [],
   }));
 }
@@ -123,7 +124,7 @@ export function itemChanges(world: World, items: readonly z.output<typeof update
     deleted: item.deleted,
     quantity: item.quantity,
     ...(item.metadata !== undefined && { metadata: mergeMetadata({}, item.metadata) }),
-    ...(item.tax_rates !== undefined && { taxRates: item.tax_rates ?? [] }),
+    ...(item.tax_rates !== undefined && { taxRates: knownRates(world, item.tax_rates, "tax_rates") }),
     ...((item.price ?? item.price_data) && { price: priceOf(world, item, index) }),
   }));
 }

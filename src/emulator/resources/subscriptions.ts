@@ -24,6 +24,7 @@ import {
   type Subscription,
 } from "../billing/subscriptions.ts";
 import { applyChange, cardOf, planChange } from "../billing/subscription-update.ts";
+import { knownRates } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, whole } from "../core/params.ts";
@@ -206,7 +207,7 @@ function create(world: World, params: z.output<typeof CreateParams>): Subscripti
     daysUntilDue: params.days_until_due ?? null,
     cancelAtPeriodEnd: params.cancel_at_period_end ?? false,
     cancelAt: params.cancel_at ?? null,
-    defaultTaxRates: params.default_tax_rates ?? [],
+    defaultTaxRates: knownRates(world, params.default_tax_rates, "default_tax_rates"),
     missingPaymentMethod: params.trial_settings?.end_behavior.missing_payment_method ?? "create_invoice",
     saveDefaultPaymentMethod: params.payment_settings?.save_default_payment_method ?? "off",
   });
@@ -267,7 +268,8 @@ function change(world: World, params: z.output<typeof UpdateParams>, id: string)
 function changePlain(world: World, subscription: Subscription, params: z.output<typeof UpdateParams>): void {
   edit(world, subscription, (row) => {
     if (params.default_payment_method !== undefined) row.default_payment_method = params.default_payment_method;
-    if (params.default_tax_rates !== undefined) row.default_tax_rates = params.default_tax_rates ?? [];
+    if (params.default_tax_rates !== undefined)
+      row.default_tax_rates = knownRates(world, params.default_tax_rates, "default_tax_rates");
     if (params.description !== undefined) row.description = params.description;
     if (params.collection_method !== undefined) row.collection_method = params.collection_method;
     if (params.days_until_due !== undefined) row.days_until_due = params.days_until_due;
