@@ -131,7 +131,7 @@ function requests(emulator: Emulator): fc.Arbitrary<Wanted> {
     const parts = path.split("/");
     const filled = fc
       .tuple(...parts.map((part, at) => (part.startsWith(":") ? idsIn(parts[at - 1] ?? "") : fc.constant(part))))
-      .map((all) => all.join("/"));
+      .map((chosen) => chosen.join("/"));
     const fields = params == null ? fc.constant<Pairs>([]) : pairsOf(params, "", ids, 0);
     const extra = fc.oneof(
       { weight: 9, arbitrary: fc.constant<Pairs>([]) },
