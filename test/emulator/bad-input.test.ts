@@ -198,3 +198,38 @@ test.each<[what: string, path: string, asked: Asked, refused: Refused]>([
   expect(answer.body["error"]).toMatchObject({ message: expect.stringMatching(/\S/) });
   expect(books(emulator)).toEqual(before);
 });
+
+test("what is named or chosen in a change must be there, or nothing is changed", async () => {
+  const { emulator, stripe, subscription } = await stocked();
+  const paid = subscription.latest_invoice as string;
+  const before = books(emulator);
+  const at = `/v1/subscriptions/${subscription.id}`;
+  const refused = async (path: string, asked: Asked) => (await ask(emulator, path, asked)).body["error"];
+  expect(await refused(at, { body: "metadata[a]=b&default_tax_rates[0]=txr_1" })).toMatchObject({
+    code: "resource_missing",
+    param: "default_tax_rates[0]",
+  });
+  expect(await refused(`${at}?cancellation_details[feedback]=bored`, { method: "DELETE" })).toMatchObject({
+    param: "cancellation_details[feedback]",
+  });
+  expect(await refused(at, { body: "metadata[a]=b&items[0][price]=price_1" })).toMatchObject({
+    code: "resource_missing",
+  });
+  expect(await refused(`/v1/invoices/${paid}/finalize`, { body: "auto_advance=true" })).toMatchObject({
+    type: "invalid_request_error",
+  });
+  expect(books(emulator)).toEqual(before);
+  expect((await stripe.subscriptions.retrieve(subscription.id)).status).toBe("active");
+});
+
+test("an account sees nothing of another's", async () => {
+  const { emulator, customer, price } = await stocked();
+  const key = "sk_test_other";
+  const seen = await ask(emulator, `/v1/customers/${customer.id}`, { method: "GET", key });
+  expect(seen).toMatchObject({ status: 404, body: { error: { code: "resource_missing", param: "id" } } });
+  const used = await ask(emulator, "/v1/subscriptions", {
+    body: `customer=${customer.id}&items[0][price]=${price.id}`,
+    key,
+  });
+  expect(used).toMatchObject({ status: 400, body: { error: { code: "resource_missing", param: "customer" } } });
+});

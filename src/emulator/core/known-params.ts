@@ -1,6 +1,7 @@
 /** Which parameters Stripe knows for an operation: unknown ones are refused, known ones that we do not use are put aside. */
 import { ApiError } from "./errors.ts";
 import type { FormValue } from "./form.ts";
+import { oneOf } from "./params.ts";
 import { fieldsOf, isOptional, operations, pathPattern, type Fields, type Shape } from "./shapes.ts";
 
 type Params = Record<string, FormValue>;
@@ -82,6 +83,7 @@ function sort(fields: Fields, params: Params, uses: UsedParams, { at, ...found }
 }
 
 function within(shape: Shape, value: FormValue, uses: UsedParams | null, found: Findings): FormValue {
+  if (typeof value === "string" && value !== "") checkChoice(choicesOf(shape), value, nameOf(found.at));
   if (typeof value !== "object" || uses === null) return value;
   if (Array.isArray(value)) {
     const inner = elementOf(shape);
@@ -91,6 +93,21 @@ function within(shape: Shape, value: FormValue, uses: UsedParams | null, found: 
   }
   const fields = objectFields(shape);
   return fields === null ? value : sort(fields, value, uses, found);
+}
+
+/** What can be chosen from; null where anything else can be given, too. */
+function choicesOf(shape: Shape): string[] | null {
+  if (typeof shape === "string") return shape === "null" ? [] : null;
+  if ("enum" in shape) return shape.enum.map(String);
+  if (!("any" in shape)) return null;
+  const all = shape.any.map(choicesOf);
+  return all.includes(null) ? null : all.flatMap((choices) => choices ?? []);
+}
+
+function checkChoice(choices: readonly string[] | null, value: string, param: string): void {
+  const named = choices?.filter((choice) => choice !== "") ?? [];
+  if (named.length === 0 || named.includes(value)) return;
+  throw new ApiError(`Invalid ${param}: must be one of ${oneOf(named)}`, { param });
 }
 
 function elementOf(shape: Shape): Shape | null {

@@ -123,7 +123,7 @@ function shown(value: unknown): string {
 }
 
 /** a, b, or c */
-function oneOf(values: readonly unknown[]): string {
+export function oneOf(values: readonly unknown[]): string {
   const texts = values.map(String);
   return texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")}, or ${texts.at(-1)}`;
 }

@@ -40,6 +40,7 @@ import {
   unsettable,
 } from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
+import { willChange } from "../core/undo.ts";
 import { all, need, of, type World } from "../core/world.ts";
 
 import { itemChanges, updateItem } from "./subscription-items.ts";
@@ -225,6 +226,7 @@ function transitionRoutes(api: Api): void {
     z.strictObject({ auto_advance: flag.optional(), expand }),
     (world, params, id) => {
       const invoice = need(world, "invoice", id);
+      willChange(world, invoice);
       if (params.auto_advance !== undefined) invoice.auto_advance = params.auto_advance;
       finalizeInvoice(world, invoice);
       if (invoice.status === "open") intentFor(world, invoice);

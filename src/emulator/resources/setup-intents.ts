@@ -8,6 +8,7 @@ import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, url } from "../core/params.ts";
+import { willChange } from "../core/undo.ts";
 import { all, need, type World } from "../core/world.ts";
 
 const fields = {
@@ -60,6 +61,7 @@ export function setupIntentRoutes(api: Api): void {
 
   api.post("/v1/setup_intents/:id", z.strictObject(fields), (world, params, id) => {
     const intent = need(world, "setup_intent", id);
+    willChange(world, intent);
     if (params.payment_method !== undefined) setMethod(world, intent, params.payment_method);
     if (params.customer !== undefined) intent.customer = needCustomer(world, params.customer, "customer").id;
     if (params.description !== undefined) intent.description = params.description;
