@@ -125,7 +125,7 @@ test("the customer portal opens for the user's own customer, and its cancellatio
   await world.subscribe("ada");
   const { body } = await world.call("ada", "POST", "create-portal-session");
   const page = await world.emulator.fetch(new Request(String(body["url"])));
-  const subscription = /name="subscription" value="(sub_\w+)"/.exec(await page.text())?.[1] ?? "";
+  const subscription = /subscription=(sub_\w+)/.exec(await page.text())?.[1] ?? "";
   const form = new URLSearchParams({ subscription, reason: "unused" });
   await world.emulator.fetch(new Request(`${String(body["url"])}/cancel`, { method: "POST", body: form }));
   await world.settle();
