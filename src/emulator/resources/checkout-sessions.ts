@@ -31,6 +31,7 @@ import { setTimer } from "../core/timers.ts";
 import { all, insert, need, newId, now, type World } from "../core/world.ts";
 
 import { createPrice } from "./prices.ts";
+import { intervalParam } from "./shared-params.ts";
 
 export type CheckoutSession = ReturnType<typeof newCheckoutSession>;
 
@@ -43,9 +44,7 @@ const priceData = z.strictObject({
   product_data: z.strictObject({ name: text, description: text.optional(), metadata: metadata.optional() }).optional(),
   unit_amount: whole.optional(),
   unit_amount_decimal: text.optional(),
-  recurring: z
-    .strictObject({ interval: z.enum(["day", "week", "month", "year"]), interval_count: integer.optional() })
-    .optional(),
+  recurring: z.strictObject({ interval: intervalParam, interval_count: integer.optional() }).optional(),
 });
 const lineItem = z.strictObject({
   price: text.optional(),

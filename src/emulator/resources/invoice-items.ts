@@ -12,24 +12,12 @@ import { amountFor } from "../billing/pricing.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
-import {
-  currency,
-  expand,
-  flag,
-  integer,
-  listParams,
-  mergeMetadata,
-  metadata,
-  text,
-  unsettable,
-} from "../core/params.ts";
+import { currency, expand, flag, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
 import { all, find, insert, need, type World } from "../core/world.ts";
 
 import { createPrice, newPrice, type Price } from "./prices.ts";
+import { discounts, taxRates } from "./shared-params.ts";
 
-const discounts = unsettable(
-  z.array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() })),
-).optional();
 const priceData = z.strictObject({
   currency,
   product: text,
@@ -45,7 +33,7 @@ const fields = {
   period: z.strictObject({ start: integer, end: integer }).optional(),
   pricing: z.strictObject({ price: text }).optional(),
   price_data: priceData.optional(),
-  tax_rates: unsettable(z.array(text)).optional(),
+  tax_rates: taxRates,
   metadata: metadata.optional(),
   expand,
 };

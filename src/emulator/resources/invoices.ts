@@ -44,17 +44,14 @@ import { willChange } from "../core/undo.ts";
 import { all, need, of, type World } from "../core/world.ts";
 
 import { itemChanges, updateItem } from "./subscription-items.ts";
+import { collectionMethod, discounts, prorationParam, taxRates } from "./shared-params.ts";
 
-const discounts = unsettable(
-  z.array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() })),
-).optional();
-const collectionMethod = z.enum(["charge_automatically", "send_invoice"]).optional();
 const fields = {
   auto_advance: flag.optional(),
   collection_method: collectionMethod,
   days_until_due: integer.optional(),
   default_payment_method: text.optional(),
-  default_tax_rates: unsettable(z.array(text)).optional(),
+  default_tax_rates: taxRates,
   description: unsettable(text).optional(),
   discounts,
   footer: unsettable(text).optional(),
@@ -88,7 +85,7 @@ const PreviewParams = z.strictObject({
   subscription_details: z
     .strictObject({
       items: z.array(updateItem).optional(),
-      proration_behavior: z.enum(["create_prorations", "always_invoice", "none"]).optional(),
+      proration_behavior: prorationParam,
       proration_date: integer.optional(),
       billing_cycle_anchor: z.enum(["now", "unchanged"]).optional(),
     })

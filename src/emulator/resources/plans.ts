@@ -8,6 +8,7 @@ import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unset
 import { planOf } from "../core/present.ts";
 import { all, find, need, type World } from "../core/world.ts";
 import { createPrice, PriceFields, type Price } from "./prices.ts";
+import { intervalParam } from "./shared-params.ts";
 
 const product = z.union([
   text,
@@ -28,7 +29,7 @@ const CreateParams = z.strictObject({
   amount_decimal: PriceFields.unit_amount_decimal,
   billing_scheme: PriceFields.billing_scheme,
   currency: PriceFields.currency,
-  interval: z.enum(["day", "week", "month", "year"]),
+  interval: intervalParam,
   interval_count: integer.pipe(z.number().min(1)).optional(),
   meter: text.optional(),
   metadata: metadata.optional(),

@@ -7,6 +7,7 @@ import { page } from "../core/lists.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
 import { all, find, insert, need, newId, now, type World } from "../core/world.ts";
 import { checkFlow, flow } from "./portal-flows.ts";
+import { intervalParam } from "./shared-params.ts";
 
 export type PortalConfiguration = ReturnType<typeof newConfiguration>;
 export type PortalSession = ReturnType<typeof newPortalSession>;
@@ -33,7 +34,7 @@ const features = z.strictObject({
         .strictObject({
           type: z.enum(["indefinite", "interval_options"]),
           interval_options: unsettable(
-            z.array(z.strictObject({ interval: z.enum(["day", "week", "month", "year"]), interval_count: integer })),
+            z.array(z.strictObject({ interval: intervalParam, interval_count: integer })),
           ).optional(),
         })
         .optional(),

@@ -19,12 +19,12 @@ import {
 } from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
 import { all, insert, need, newId, now, type World } from "../core/world.ts";
+import { intervalParam } from "./shared-params.ts";
 
 export type Price = ReturnType<typeof newPrice>;
 
 const lookupKey = text.max(200);
 const amountDecimal = z.string().regex(/^\d{1,12}(\.\d{1,12})?$/, "must be a decimal number");
-const interval = z.enum(["day", "week", "month", "year"]);
 const taxBehavior = z.enum(["exclusive", "inclusive", "unspecified"]);
 const tier = z.strictObject({
   up_to: z.union([z.literal("inf").transform(() => null), integer.pipe(z.number().min(1))]),
@@ -58,7 +58,7 @@ export const PriceFields = {
     .optional(),
   recurring: z
     .strictObject({
-      interval,
+      interval: intervalParam,
       interval_count: integer.pipe(z.number().min(1)).optional(),
       meter: text.optional(),
       trial_period_days: integer.optional(),

@@ -6,45 +6,21 @@ import type { ItemInput, Subscription } from "../billing/subscriptions.ts";
 import { applyChange, planChange, type ItemChange, type SubscriptionChange } from "../billing/subscription-update.ts";
 import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";
-import {
-  currency,
-  expand,
-  flag,
-  integer,
-  listParams,
-  mergeMetadata,
-  metadata,
-  text,
-  unsettable,
-  whole,
-} from "../core/params.ts";
+import { expand, flag, integer, listParams, mergeMetadata, metadata, text, whole } from "../core/params.ts";
 import { all, find, need, type World } from "../core/world.ts";
 import { createPrice, type Price } from "./prices.ts";
+import { discounts, prorationParam, recurringPriceData, taxRates } from "./shared-params.ts";
 
-export const priceData = z.strictObject({
-  currency,
-  product: text,
-  unit_amount: whole.optional(),
-  unit_amount_decimal: text.optional(),
-  recurring: z.strictObject({
-    interval: z.enum(["day", "week", "month", "year"]),
-    interval_count: integer.optional(),
-  }),
-});
 const itemFields = {
   price: text.optional(),
-  price_data: priceData.optional(),
+  price_data: recurringPriceData.optional(),
   quantity: whole.optional(),
   metadata: metadata.optional(),
-  tax_rates: unsettable(z.array(text)).optional(),
+  tax_rates: taxRates,
 };
-const discounts = unsettable(
-  z.array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() })),
-).optional();
 export const createItem = z.strictObject({ ...itemFields, discounts });
 export const updateItem = z.strictObject({ ...itemFields, id: text.optional(), deleted: flag.optional(), discounts });
-const behavior = z.enum(["create_prorations", "always_invoice", "none"]).optional();
-const change = { proration_behavior: behavior, proration_date: integer.optional(), expand };
+const change = { proration_behavior: prorationParam, proration_date: integer.optional(), expand };
 
 export function subscriptionItemRoutes(api: Api): void {
   api.get("/v1/subscription_items", z.strictObject({ ...listParams, subscription: text }), (world, params) => {

@@ -26,17 +26,13 @@ import { page } from "../core/lists.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, whole } from "../core/params.ts";
 import { all, find, insert, need, now, type World } from "../core/world.ts";
 import { createPrice } from "./prices.ts";
-import { priceData, recurringPrice } from "./subscription-items.ts";
+import { recurringPrice } from "./subscription-items.ts";
+import { collectionMethod, discounts, intervalParam, prorationParam, recurringPriceData } from "./shared-params.ts";
 
-const discounts = unsettable(
-  z.array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() })),
-).optional();
-const collectionMethod = z.enum(["charge_automatically", "send_invoice"]).optional();
 const anchor = z.enum(["automatic", "phase_start"]).optional();
-const proration = z.enum(["always_invoice", "create_prorations", "none"]).optional();
 const phaseItem = z.strictObject({
   price: text.optional(),
-  price_data: priceData.optional(),
+  price_data: recurringPriceData.optional(),
   quantity: whole.optional(),
   metadata: metadata.optional(),
   discounts,
@@ -52,12 +48,10 @@ const phase = z.strictObject({
   default_payment_method: text.optional(),
   description: unsettable(text).optional(),
   discounts,
-  duration: z
-    .strictObject({ interval: z.enum(["day", "week", "month", "year"]), interval_count: integer.optional() })
-    .optional(),
+  duration: z.strictObject({ interval: intervalParam, interval_count: integer.optional() }).optional(),
   end_date: z.union([z.literal("now"), integer]).optional(),
   metadata: metadata.optional(),
-  proration_behavior: proration,
+  proration_behavior: prorationParam,
   start_date: z.union([z.literal("now"), integer]).optional(),
   trial: flag.optional(),
   trial_end: z.union([z.literal("now"), integer]).optional(),
@@ -84,7 +78,7 @@ const CreateParams = z.strictObject({
   from_subscription: text.optional(),
   start_date: z.union([z.literal("now"), integer]).optional(),
 });
-const UpdateParams = z.strictObject({ ...fields, proration_behavior: proration });
+const UpdateParams = z.strictObject({ ...fields, proration_behavior: prorationParam });
 const ListParams = z.strictObject({ ...listParams, customer: text.optional(), scheduled: flag.optional() });
 const CancelParams = z.strictObject({ invoice_now: flag.optional(), prorate: flag.optional(), expand });
 const ReleaseParams = z.strictObject({ preserve_cancel_date: flag.optional(), expand });

@@ -34,15 +34,12 @@ import { all, find, need, now, of, type World } from "../core/world.ts";
 
 import { noCard } from "./invoices.ts";
 import { createItem, itemChanges, itemInputs, updateItem } from "./subscription-items.ts";
+import { collectionMethod, discounts, prorationParam, taxRates } from "./shared-params.ts";
 
 const DAY = 86_400;
-const discounts = unsettable(
-  z.array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() })),
-).optional();
 const behavior = z
   .enum(["allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"])
   .optional();
-const proration = z.enum(["create_prorations", "always_invoice", "none"]).optional();
 const trialSettings = z
   .strictObject({
     end_behavior: z.strictObject({ missing_payment_method: z.enum(["cancel", "create_invoice", "pause"]) }),
@@ -58,17 +55,17 @@ const paymentSettings = z
 const fields = {
   cancel_at_period_end: flag.optional(),
   cancel_at: unsettable(integer).optional(),
-  collection_method: z.enum(["charge_automatically", "send_invoice"]).optional(),
+  collection_method: collectionMethod,
   days_until_due: integer.optional(),
   default_payment_method: unsettable(text).optional(),
-  default_tax_rates: unsettable(z.array(text)).optional(),
+  default_tax_rates: taxRates,
   description: unsettable(text).optional(),
   discounts,
   metadata: metadata.optional(),
   off_session: flag.optional(),
   payment_behavior: behavior,
   payment_settings: paymentSettings,
-  proration_behavior: proration,
+  proration_behavior: prorationParam,
   trial_end: trialEnd.optional(),
   trial_settings: trialSettings,
   add_invoice_items: z.array(z.strictObject({ price: text, quantity: whole.optional() })).optional(),
@@ -110,7 +107,7 @@ const ListParams = z.strictObject({
 });
 const ResumeParams = z.strictObject({
   billing_cycle_anchor: z.enum(["now", "unchanged"]).optional(),
-  proration_behavior: proration,
+  proration_behavior: prorationParam,
   expand,
 });
 
