@@ -12,6 +12,7 @@ export const DERIVED = [
   "`pause` and `resume` of subscriptions: a pause bills nothing and gives nothing back; resuming with a new cycle bills a whole period.",
   "Balance transactions: 2.9 % and 30 minor units a charge, in the charge's own currency.",
   "`latest_charge` and the balance transaction of a payment captured in the background come two seconds later.",
+  "A customer is delinquent while a renewal's payment has failed; passing a due date does not make one so. Finalizing an invoice counts the customer's `next_invoice_sequence` on, and tells `customer.updated`.",
   "Search finds what is there at once; a fault makes it as stale as asked.",
   "Thin events carry the object's type and id, and are delivered to endpoints that ask for them.",
   "Rate limits are never met by themselves: a fault answers 429.",
