@@ -202,14 +202,14 @@ function loadState(file: string | undefined): State | null {
   if (file === undefined || !existsSync(file)) return null;
   try {
     const state = deserialize(readFileSync(file, "utf8"));
-    if (state.accounts instanceof Map) return state;
+    if (state) return state;
   } catch (cause) {
     throw refusal(
       "state",
       `The emulator's state in ${file} can't be read (${String(cause)}). Delete the file to start anew.`,
     );
   }
-  throw refusal("state", `The emulator's state in ${file} is of another version. Delete the file to start anew.`);
+  throw refusal("state", `The emulator's state in ${file} is none that it wrote. Delete the file to start anew.`);
 }
 
 /** How long changes are gathered before they are written. */

@@ -100,7 +100,13 @@ export function newState(seed: number, startAt: number): State {
 export function accountOf(state: State, id: string): Account {
   const known = state.accounts.get(id);
   if (known) return known;
-  const account: Account = {
+  const account = emptyAccount(id);
+  state.accounts.set(id, account);
+  return account;
+}
+
+function emptyAccount(id: string): Account {
+  return {
     id,
     tables: emptyTables(),
     timers: { clocks: new Map(), current: new Map(), deliveries: [] },
@@ -117,8 +123,6 @@ export function accountOf(state: State, id: string): Account {
     payloads: new Map(),
     ignored: new Map(),
   };
-  state.accounts.set(id, account);
-  return account;
 }
 
 /** The time here: the test clock's, or the emulator's own. */
@@ -221,10 +225,17 @@ export function serialize(state: State): string {
   return JSON.stringify(state, (_key, value: unknown) => (value instanceof Map ? { $map: [...value] } : value));
 }
 
-export function deserialize(text: string): State {
-  return JSON.parse(text, (_key, value: unknown) =>
+/** What this version keeps and the one that wrote the text did not begins empty. Null where the text holds no state. */
+export function deserialize(text: string): State | null {
+  const stored = JSON.parse(text, (_key, value: unknown) =>
     typeof value === "object" && value !== null && "$map" in value ? new Map(value.$map as [string, unknown][]) : value,
   ) as State;
+  if (!(stored.accounts instanceof Map)) return null;
+  const accounts = [...stored.accounts].map(([id, account]): [string, Account] => {
+    const empty = emptyAccount(id);
+    return [id, { ...empty, ...account, tables: { ...empty.tables, ...account.tables } }];
+  });
+  return { ...newState(stored.seed, stored.now), ...stored, accounts: new Map(accounts) };
 }
 
 export function fork(state: State): State {
