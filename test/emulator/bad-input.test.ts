@@ -130,6 +130,7 @@ test.each<[what: string, path: string, asked: Asked, refused: Refused]>([
     { status: 402, type: "card_error", code: "incorrect_number" },
   ],
   ["an unknown type", METHODS, { body: "type=gold" }, { param: "type" }],
+  ["an empty type", "/v1/tax_ids", { body: "type=&value=1" }, { code: "parameter_invalid_empty", param: "type" }],
   ["limit 0", `${NAME}?limit=0`, { method: "GET" }, integer("limit")],
   ["limit 101", `${NAME}?limit=101`, { method: "GET" }, integer("limit")],
   ["a limit that is none", `${NAME}?limit=ten`, { method: "GET" }, integer("limit")],

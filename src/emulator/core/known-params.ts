@@ -1,7 +1,7 @@
 /** Which parameters Stripe knows for an operation: unknown ones are refused, known ones that we do not use are put aside. */
 import { ApiError } from "./errors.ts";
 import type { FormValue } from "./form.ts";
-import { oneOf } from "./params.ts";
+import { cannotBeUnset, oneOf } from "./params.ts";
 import { fieldsOf, isOptional, operations, pathPattern, type Fields, type Shape } from "./shapes.ts";
 
 type Params = Record<string, FormValue>;
@@ -83,7 +83,7 @@ function sort(fields: Fields, params: Params, uses: UsedParams, { at, ...found }
 }
 
 function within(shape: Shape, value: FormValue, uses: UsedParams | null, found: Findings): FormValue {
-  if (typeof value === "string" && value !== "") checkChoice(choicesOf(shape), value, nameOf(found.at));
+  if (typeof value === "string") checkChoice(choicesOf(shape), value, nameOf(found.at));
   if (typeof value !== "object" || uses === null) return value;
   if (Array.isArray(value)) {
     const inner = elementOf(shape);
@@ -97,7 +97,7 @@ function within(shape: Shape, value: FormValue, uses: UsedParams | null, found: 
 
 /** What can be chosen from; null where anything else can be given, too. */
 function choicesOf(shape: Shape): string[] | null {
-  if (typeof shape === "string") return shape === "null" ? [] : null;
+  if (typeof shape === "string") return shape === "null" ? [""] : null;
   if ("enum" in shape) return shape.enum.map(String);
   if (!("any" in shape)) return null;
   const all = shape.any.map(choicesOf);
@@ -105,8 +105,9 @@ function choicesOf(shape: Shape): string[] | null {
 }
 
 function checkChoice(choices: readonly string[] | null, value: string, param: string): void {
-  const named = choices?.filter((choice) => choice !== "") ?? [];
-  if (named.length === 0 || named.includes(value)) return;
+  if (choices === null || choices.includes(value)) return;
+  if (value === "") throw cannotBeUnset(param);
+  const named = choices.filter((choice) => choice !== "");
   throw new ApiError(`Invalid ${param}: must be one of ${oneOf(named)}`, { param });
 }
 

@@ -83,10 +83,7 @@ function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiEr
   const value = valueAt(params, issue.path);
   if (value === undefined)
     return new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
-  if (value === "") {
-    const message = `You passed an empty string for '${param}'. We assume empty values are an attempt to unset a parameter; however '${param}' cannot be unset.`;
-    return new ApiError(message, { code: "parameter_invalid_empty", param });
-  }
+  if (value === "") return cannotBeUnset(param);
   if (issue.message === "integer")
     return new ApiError(`Invalid integer: ${shown(value)}`, { code: "parameter_invalid_integer", param });
   if (issue.code === "too_small" && issue.origin === "number")
@@ -112,6 +109,11 @@ function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiEr
   if (issue.code === "custom" && issue.message !== "url") return new ApiError(issue.message, { param });
   if (issue.message === "url") return new ApiError("Not a valid URL", { code: "url_invalid", param });
   return new ApiError(`Invalid ${param}: ${issue.message}`, { param });
+}
+
+export function cannotBeUnset(param: string): ApiError {
+  const message = `You passed an empty string for '${param}'. We assume empty values are an attempt to unset a parameter; however '${param}' cannot be unset.`;
+  return new ApiError(message, { code: "parameter_invalid_empty", param });
 }
 
 function shortened(value: string): string {
