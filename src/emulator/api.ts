@@ -10,7 +10,7 @@ import { parseForm, type FormValue } from "./core/form.ts";
 import { inFlight, storeAnswer, storedAnswer } from "./core/idempotency.ts";
 import { isOperation, sortParams, type UsedParams } from "./core/known-params.ts";
 import { parseParams } from "./core/params.ts";
-import { takeBack } from "./core/undo.ts";
+import { close, takeBack } from "./core/own.ts";
 import { noteRequest } from "./core/requests.ts";
 import { usedParamsOf } from "./core/used-params.ts";
 import { API_VERSION, find, focus, lookUp, newId, type World } from "./core/world.ts";
@@ -190,7 +190,7 @@ function answerRequest(engine: Engine, c: Context, route: Route, { text, key, fa
     const stored = key === null ? null : storedAnswer(world, key, request);
     if (stored) return { ...stored, replayed: true };
     world.request = { id: requestId, idempotencyKey: key };
-    world.undo = [];
+    if (request.method === "GET") world.own = null;
     const params = readParams(c, text);
     focusOn(world, c.req.param("id") ?? "", params);
     world.staleSeconds = fault?.answer === "stale" ? fault.seconds : 0;
@@ -207,6 +207,7 @@ function answerRequest(engine: Engine, c: Context, route: Route, { text, key, fa
       storeAnswer(world, key, { ...request, ...answer, storedAt: engine.state.now });
     return answer;
   } finally {
+    if (world !== null) close(world);
     if (c.req.method !== "GET") engine.changed();
   }
 }

@@ -5,7 +5,7 @@ import { takeReordering } from "./core/faults.ts";
 import { inOrder } from "./core/order.ts";
 import type { RequestNote } from "./core/requests.ts";
 import { clearTimer, nextDelivery, nextTimer, takeTimer, type Timer } from "./core/timers.ts";
-import { accountOf, copy, focus, lookUp, type Account, type State, type World } from "./core/world.ts";
+import { accountOf, focus, forkAccount, lookUp, type Account, type State, type World } from "./core/world.ts";
 
 export interface EngineOptions {
   state: State;
@@ -13,6 +13,8 @@ export interface EngineOptions {
   network: DeliveryNetwork;
   /** Whether virtual time goes on by itself, or moves only by `advance`. */
   clock: "running" | "still";
+  /** Whether rows are frozen between steps. */
+  checked: boolean;
   /** Called for each account when it is new. */
   onAccount: (world: World) => void;
   /** Called after every change. */
@@ -63,6 +65,9 @@ export function createEngine(options: EngineOptions): Engine {
     clock: null,
     baseUrl: options.baseUrl,
     request: { id: null, idempotencyKey: null },
+    own: new Set(),
+    undo: [],
+    checked: options.checked,
   });
 
   const worldOf = (accountId: string): World => {
@@ -205,8 +210,13 @@ function moveTo(state: State, at: number): void {
 
 /** Tries the step on a copy of the account, to see what it would tell. */
 function emitsInFork({ world, timer }: Due, event: string): boolean {
-  const account = copy(world.account);
-  const trial: World = { ...world, account, state: { ...world.state, accounts: new Map([[account.id, account]]) } };
+  const account = forkAccount(world.account);
+  const trial: World = {
+    ...world,
+    own: new Set(),
+    account,
+    state: { ...world.state, accounts: new Map([[account.id, account]]) },
+  };
   const known = account.tables.event.size;
   runTimer(trial, timer, "");
   return emittedSince(trial, known, event);

@@ -2,7 +2,7 @@
 import { checkoutLines, orderOf } from "./billing/checkout.ts";
 import { invoiceExtras } from "./resources/invoices.ts";
 import { ApiError } from "./core/errors.ts";
-import { present } from "./core/present.ts";
+import { mapShared, present } from "./core/present.ts";
 import { all, find, lookUp, of, type Row, type World } from "./core/world.ts";
 
 const MAX_LEVELS = 4;
@@ -12,45 +12,40 @@ const INNER_LIST_LIMIT = 10;
 type Extras = Record<string, () => unknown>;
 
 export function expand<T extends object>(world: World, object: T, paths: readonly string[]): T {
-  const expanded = present(object) as T & { data?: unknown[]; deleted?: boolean };
+  let shown: object = present(object);
   // Nothing is left to expand of what was deleted.
-  if (expanded.deleted === true) return expanded;
+  if ((shown as { deleted?: boolean }).deleted === true) return shown as T;
   for (const path of paths) {
     const levels = path.split(".");
     if (levels.length > MAX_LEVELS)
       throw new ApiError(`You cannot expand more than ${MAX_LEVELS} levels of a property. Property: ${path}`, {
         code: "property_expansion_max_depth",
       });
-    walk(world, expanded, levels, path);
+    shown = walk(world, shown, levels, path);
   }
-  for (const row of Array.isArray(expanded.data) ? expanded.data : [expanded]) cutLists(row, 0);
-  return expanded;
+  const { data } = shown as { data?: unknown };
+  if (!Array.isArray(data)) return cutLists(shown, 0) as T;
+  return { ...shown, data: mapShared(data, (row) => cutLists(row, 0)) } as T;
 }
 
-function walk(world: World, object: object, levels: readonly string[], path: string): void {
+/** The object with what the path names in place of its id. */
+function walk(world: World, object: object, levels: readonly string[], path: string): object {
   const [name, ...rest] = levels;
-  if (name === undefined) return;
+  if (name === undefined) return object;
   const row = object as Record<string, unknown>;
   const extras = extrasOf(world, object);
   const extra = Object.hasOwn(extras, name) ? extras[name] : undefined;
-  if (extra && row[name] === undefined) row[name] = present(extra());
-  if (!Object.hasOwn(row, name))
+  const isExtra = extra !== undefined && row[name] === undefined;
+  if (!isExtra && !Object.hasOwn(row, name))
     throw new ApiError(`This property cannot be expanded (${path}).`, {
       code: "property_cannot_be_expanded",
     });
-  const value = row[name];
-  if (Array.isArray(value)) {
-    const entries: unknown[] = value.map((entry: unknown) => resolve(world, entry));
-    row[name] = entries;
-    for (const entry of entries) descend(world, entry, rest, path);
-    return;
-  }
-  row[name] = resolve(world, value);
-  descend(world, row[name], rest, path);
-}
-
-function descend(world: World, value: unknown, rest: readonly string[], path: string): void {
-  if (typeof value === "object" && value !== null) walk(world, value, rest, path);
+  const value = isExtra ? present(extra()) : row[name];
+  const follow = (entry: unknown): unknown => {
+    const found = resolve(world, entry);
+    return typeof found === "object" && found !== null ? walk(world, found, rest, path) : found;
+  };
+  return { ...row, [name]: Array.isArray(value) ? value.map(follow) : follow(value) };
 }
 
 function resolve(world: World, value: unknown): unknown {
@@ -104,7 +99,7 @@ function customerExtras(world: World, id: string): Extras {
     cash_balance: () => null,
     payment_methods: () =>
       listOf(
-        all(world, "payment_method").filter((row) => row.customer === id),
+        all(world, "payment_method", (row) => row.customer === id),
         "",
       ),
   };
@@ -114,13 +109,23 @@ function listOf(data: readonly object[], url: string) {
   return { object: "list", data: [...data], has_more: false, total_count: data.length, url };
 }
 
-/** Lists inside objects are cut. */
-function cutLists(value: unknown, depth: number): void {
-  if (typeof value !== "object" || value === null) return;
+function cutLists(value: unknown, depth: number): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return mapShared(value, (entry) => cutLists(entry, depth + 1));
   const row = value as Record<string, unknown>;
-  if (depth > 0 && row["object"] === "list" && Array.isArray(row["data"]) && row["data"].length > INNER_LIST_LIMIT) {
-    row["data"] = row["data"].slice(0, INNER_LIST_LIMIT);
-    row["has_more"] = true;
+  let cut = row;
+  const set = (name: string, inner: unknown): void => {
+    if (cut === row) cut = { ...row };
+    cut[name] = inner;
+  };
+  const { data } = row;
+  if (depth > 0 && row["object"] === "list" && Array.isArray(data) && data.length > INNER_LIST_LIMIT) {
+    set("data", data.slice(0, INNER_LIST_LIMIT));
+    set("has_more", true);
   }
-  for (const inner of Object.values(row)) cutLists(inner, depth + 1);
+  for (const name of Object.keys(cut)) {
+    const inner = cutLists(cut[name], depth + 1);
+    if (inner !== cut[name]) set(name, inner);
+  }
+  return cut;
 }

@@ -34,6 +34,7 @@ function usesByRoute(): Map<string, UsedParams> {
     baseUrl: "",
     network: { fetch: () => Promise.reject(new Error("nothing is sent")), wallNow: () => 0 },
     clock: "still",
+    checked: false,
     onAccount: () => {},
     onChange: () => {},
   });

@@ -6,7 +6,7 @@ import { ConnectionReset, createApi, refuseTheRest, unrecognized } from "./api.t
 import { audit } from "./audit.ts";
 import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/events.ts";
-import { copy, deserialize, fork, newState, serialize, type State } from "./core/world.ts";
+import { deserialize, fork, newState, serialize, type State } from "./core/world.ts";
 import { createEngine, type StopAt } from "./engine.ts";
 import { guard } from "./guard.ts";
 import { PAGES } from "./pages/index.ts";
@@ -31,7 +31,7 @@ export interface EmulatorOptions {
   wallNow?: (() => number) | undefined;
   /** A file that keeps the state over restarts. Default: memory only. */
   stateFile?: string | undefined;
-  /** Compares each answer with the SDK's types, and answers 500 where they differ. Default false. */
+  /** Checks the emulator itself: answers 500 where one is not as the SDK's types say, or where a step changes what is not its own. Default false. */
   checkAnswers?: boolean | undefined;
   /** Told once of each parameter that is taken and ignored. Default: nobody. */
   onIgnored?: ((operation: string, param: string) => void) | undefined;
@@ -50,7 +50,7 @@ export interface Emulator {
   /** Waits until everything due now is delivered. */
   settle(): Promise<void>;
   /** Every delivery with its attempts, oldest first. */
-  deliveries(): Delivery[];
+  deliveries(): readonly Readonly<Delivery>[];
   /** Checks the books (sums, charges, balances, transitions): a line for each thing that does not hold. */
   audit(): string[];
   /** Everything the emulator knows; a value of your own. */
@@ -87,6 +87,7 @@ function build(options: EmulatorOptions, state: State): { emulator: Emulator; sa
     baseUrl: options.baseUrl ?? DEFAULT_BASE_URL,
     network: { fetch: options.fetch ?? ((request) => fetch(request)), wallNow },
     clock: options.clock ?? "still",
+    checked: options.checkAnswers ?? false,
     onAccount: (world) => {
       for (const endpoint of options.webhooks ?? []) addEndpoint(world, endpoint);
     },
@@ -116,7 +117,7 @@ function build(options: EmulatorOptions, state: State): { emulator: Emulator; sa
     now: () => engine.now() * 1000,
     advance: async (seconds, stopAt) => (await engine.advance(seconds, stopAt)) * 1000,
     settle: engine.deliverDue,
-    deliveries: () => copy([...engine.state.accounts.values()].flatMap((account) => [...account.deliveries.values()])),
+    deliveries: () => [...engine.state.accounts.values()].flatMap((account) => [...account.deliveries.values()]),
     audit: () => audit(engine.state),
     snapshot: () => fork(engine.state),
     restore: (snapshot) => {

@@ -24,7 +24,8 @@ async function freshPostgres(): Promise<string> {
   const server = inject("postgresUrl");
   const name = `test_${randomUUID().replaceAll("-", "")}`;
   await administer(server, `create database ${name}`);
-  onTestFinished(() => administer(server, `drop database ${name} with (force)`));
+  // A pool that has ended may still be hanging up. PostgreSQL waits some seconds for that; force would cut its last words short.
+  onTestFinished(() => administer(server, `drop database ${name}`));
   const url = new URL(server);
   url.pathname = `/${name}`;
   return url.href;

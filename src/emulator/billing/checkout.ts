@@ -6,7 +6,7 @@ import { newCustomer } from "./customers.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { clearTimer } from "../core/timers.ts";
-import { find, insert, need, now, type World } from "../core/world.ts";
+import { find, insert, need, now, remove, type World } from "../core/world.ts";
 import type { CheckoutSession } from "../resources/checkout-sessions.ts";
 
 import type { Price } from "../resources/prices.ts";
@@ -196,7 +196,7 @@ function previewDiscounts(world: World, session: CheckoutSession, order: Order):
     const used = coupon.times_redeemed;
     const discount = redeem(world, coupon, { customer: session.customer ?? "" }, null);
     coupon.times_redeemed = used;
-    world.account.tables.discount.delete(discount.id);
+    remove(world, "discount", discount.id);
     world.account.tables.discount.set(id, { ...discount, id });
     return [id];
   });

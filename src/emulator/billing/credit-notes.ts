@@ -142,7 +142,7 @@ function check(world: World, input: NewCreditNote, total: number): void {
 }
 
 function creditableOf(world: World, invoice: Invoice): number {
-  const issued = of(world, "credit_note", "invoice", invoice.id).filter(({ status }) => status === "issued");
+  const issued = of(world, "credit_note", "invoice", invoice.id, ({ status }) => status === "issued");
   return invoice.total - sum(issued.map(({ amount }) => amount));
 }
 

@@ -43,11 +43,11 @@ export function redeemAll(
 
 /** Throws where the coupon can't be used any more. */
 export function redeem(world: World, coupon: Coupon, owner: DiscountOwner, code: PromotionCode | null): Discount {
-  refreshCoupon(world, coupon);
-  if (!coupon.valid) throw new ApiError(`Coupon expired: ${coupon.id}`, { code: "coupon_expired", param: "coupon" });
+  if (!isValid(world, coupon))
+    throw new ApiError(`Coupon expired: ${coupon.id}`, { code: "coupon_expired", param: "coupon" });
   const discount = newDiscount(world, coupon, owner, code);
   coupon.times_redeemed += 1;
-  refreshCoupon(world, coupon);
+  coupon.valid = isValid(world, coupon);
   if (code) {
     code.times_redeemed += 1;
     if (code.max_redemptions !== null && code.times_redeemed >= code.max_redemptions) code.active = false;
@@ -64,9 +64,9 @@ function neededCode(world: World, id: string, param: string): PromotionCode {
   return code;
 }
 
-export function refreshCoupon(world: World, coupon: Coupon): void {
+export function isValid(world: World, coupon: Coupon): boolean {
   const used = coupon.max_redemptions !== null && coupon.times_redeemed >= coupon.max_redemptions;
-  coupon.valid = !used && (coupon.redeem_by === null || coupon.redeem_by > now(world));
+  return !used && (coupon.redeem_by === null || coupon.redeem_by > now(world));
 }
 
 function newDiscount(world: World, coupon: Coupon, owner: DiscountOwner, code: PromotionCode | null) {
@@ -151,10 +151,12 @@ export function couponOf(world: World, discountId: string): Coupon | null {
 
 /** What somebody types in finds a code in any case. */
 export function findActiveCode(world: World, text_: string): PromotionCode | undefined {
-  return all(world, "promotion_code").find(
+  return all(
+    world,
+    "promotion_code",
     (row) =>
       row.active &&
       row.code.toLowerCase() === text_.toLowerCase() &&
       (row.expires_at === null || row.expires_at > now(world)),
-  );
+  )[0];
 }

@@ -1,4 +1,5 @@
 /** Does what has become due, one timer after the other, each in the time of its clock. */
+import { close } from "../core/own.ts";
 import { takeTimer, nextTimer, type Timer, type TimerKind } from "../core/timers.ts";
 import { emit } from "../core/events.ts";
 import { find, focus, type World } from "../core/world.ts";
@@ -30,6 +31,7 @@ export function runTimer(world: World, timer: Timer, clock: string): void {
   world.clock = testClock?.id ?? null;
   world.request = { id: null, idempotencyKey: null };
   EFFECTS[timer.kind](world, timer.id);
+  close(world);
 }
 
 const EFFECTS: Record<TimerKind, (world: World, id: string) => void> = {

@@ -215,7 +215,7 @@ export function pendingItems(
   subscription: string | null,
   currency: string,
 ): InvoiceItem[] {
-  return of(world, "invoiceitem", "customer", customer).filter((item) => {
+  return of(world, "invoiceitem", "customer", customer, (item) => {
     const owner = item.parent?.subscription_details?.subscription ?? null;
     return item.invoice === null && item.currency === currency && (owner === null || owner === subscription);
   });
@@ -329,7 +329,7 @@ export function markUncollectible(world: World, invoice: Invoice): void {
 
 /** The payment intent that this invoice is paid with, the newest of them. */
 export function intentOf(world: World, invoice: Invoice): PaymentIntent | null {
-  const payments = of(world, "invoice_payment", "invoice", invoice.id).filter(({ status }) => status !== "canceled");
+  const payments = of(world, "invoice_payment", "invoice", invoice.id, ({ status }) => status !== "canceled");
   return find(world, "payment_intent", payments.at(-1)?.payment.payment_intent ?? null) ?? null;
 }
 
@@ -361,5 +361,5 @@ export function attachPayment(world: World, invoice: Invoice, intent: PaymentInt
 }
 
 export function openInvoicesOf(world: World, subscription: Subscription): Invoice[] {
-  return of(world, "invoice", "subscription", subscription.id).filter(({ status }) => status === "open");
+  return of(world, "invoice", "subscription", subscription.id, ({ status }) => status === "open");
 }

@@ -55,7 +55,7 @@ export function markPaid(world: World, invoice: Invoice, outOfBand = false): voi
   invoice.auto_advance = false;
   invoice.next_payment_attempt = null;
   invoice.status_transitions.paid_at = at;
-  const payments = of(world, "invoice_payment", "invoice", invoice.id).filter(({ status }) => status === "open");
+  const payments = of(world, "invoice_payment", "invoice", invoice.id, ({ status }) => status === "open");
   for (const payment of payments)
     if (outOfBand) Object.assign(payment, { status: "canceled" });
     else

@@ -11,7 +11,11 @@ export function usageOf(world: World, customer: string, price: Price, period: Pe
 }
 
 export function eventsOf(world: World, meter: Meter, customer: string, { start, end }: Period): MeterEvent[] {
-  return of(world, "billing.meter_event", "customer", customer).filter(
+  return of(
+    world,
+    "billing.meter_event",
+    "customer",
+    customer,
     (event) => event.event_name === meter.event_name && event.timestamp >= start && event.timestamp < end,
   );
 }

@@ -1,10 +1,11 @@
 /** Carries events to their endpoints: signed, tried again on the clock, and failing as faults ask for. */
 import { createHmac } from "node:crypto";
 import type { WebhookEndpoint } from "../resources/webhook-endpoints.ts";
-import type { Delivery, StripeEvent } from "./events.ts";
+import type { StripeEvent } from "./events.ts";
 import { takeDeliveryFault, type DeliveryFault } from "./faults.ts";
+import { put } from "./own.ts";
 import { setTimer } from "./timers.ts";
-import { find, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 /** Seconds after each failed attempt: exponential over three days, as for live endpoints. */
 const RETRY_DELAYS = [60, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 36_000, 36_000, 36_000];
@@ -25,15 +26,16 @@ interface Outcome {
 
 /** One attempt. A failure sets the timer for the next. */
 export async function deliver(world: World, network: DeliveryNetwork, deliveryId: string): Promise<void> {
-  const delivery = world.account.deliveries.get(deliveryId);
-  const event = delivery && find(world, "event", delivery.eventId);
-  const endpoint = delivery && find(world, "webhook_endpoint", delivery.endpointId);
+  const { deliveries, tables } = world.account;
+  const delivery = deliveries.get(deliveryId);
+  const event = delivery && tables.event.get(delivery.eventId);
+  const endpoint = delivery && tables.webhook_endpoint.get(delivery.endpointId);
   if (!delivery || !event || endpoint?.status !== "enabled" || delivery.state === "delivered") return;
   const fault = takeDeliveryFault(world.state, event.type);
   if (fault?.effect === "delay")
     return setTimer(world, "delivery", delivery.id, world.state.now + (fault.seconds ?? STALE_SECONDS));
   const outcome = await attempt(world, network, { endpoint, event, fault });
-  settle(world, delivery, event, outcome);
+  settle(world, delivery.id, outcome);
 }
 
 async function attempt(
@@ -61,26 +63,32 @@ async function attempt(
   }
 }
 
-function settle(world: World, delivery: Delivery, event: StripeEvent, outcome: Outcome): void {
-  delivery.attempts.push({ at: world.state.now, ...outcome });
+function settle(world: World, deliveryId: string, outcome: Outcome): void {
+  const delivery = world.account.deliveries.get(deliveryId);
+  // A reset or a restore has come in between.
+  if (!delivery) return;
+  const attempts = [...delivery.attempts, { at: world.state.now, ...outcome }];
+  const delay = RETRY_DELAYS[attempts.length - 1];
   // Anything but 2xx is a failure, redirects too.
-  if (outcome.status !== null && outcome.status >= 200 && outcome.status < 300) {
-    delivery.state = "delivered";
-    event.pending_webhooks -= 1;
-    return;
-  }
-  const delay = RETRY_DELAYS[delivery.attempts.length - 1];
-  if (delay === undefined) delivery.state = "failed";
-  else setTimer(world, "delivery", delivery.id, world.state.now + delay);
+  const delivered = outcome.status !== null && outcome.status >= 200 && outcome.status < 300;
+  const failed = delay === undefined ? "failed" : "pending";
+  put(world, world.account.deliveries, deliveryId, { ...delivery, attempts, state: delivered ? "delivered" : failed });
+  if (delivered) countPending(world, delivery.eventId, -1);
+  else if (delay !== undefined) setTimer(world, "delivery", deliveryId, world.state.now + delay);
 }
 
 /** Makes a delivery due again, whatever became of it. */
 export function reopen(world: World, deliveryId: string): void {
   const delivery = world.account.deliveries.get(deliveryId);
   if (!delivery) return;
-  const event = find(world, "event", delivery.eventId);
-  if (delivery.state === "delivered" && event) event.pending_webhooks += 1;
-  delivery.state = "pending";
+  if (delivery.state === "delivered") countPending(world, delivery.eventId, 1);
+  put(world, world.account.deliveries, deliveryId, { ...delivery, state: "pending" });
+}
+
+function countPending(world: World, eventId: string, more: number): void {
+  const { event: events } = world.account.tables;
+  const event = events.get(eventId);
+  if (event) put(world, events, eventId, { ...event, pending_webhooks: event.pending_webhooks + more });
 }
 
 async function post(

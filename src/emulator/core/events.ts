@@ -1,10 +1,10 @@
 /** Events: what happened, with the object as it was then, and a delivery for every endpoint that listens. */
 import type { WebhookEndpoint } from "../resources/webhook-endpoints.ts";
 import { changedFields } from "./diff.ts";
+import { put } from "./own.ts";
 import { present } from "./present.ts";
 import { setTimer } from "./timers.ts";
-import { onUndo, willChange } from "./undo.ts";
-import { all, API_VERSION, copy, insert, newId, now, type World } from "./world.ts";
+import { API_VERSION, copy, insert, newId, now, type World } from "./world.ts";
 
 export interface StripeEvent {
   id: string;
@@ -31,13 +31,13 @@ const EVENT_RETENTION_SECONDS = 30 * 86_400;
 
 /** Records that `object` has changed, as it is now, and queues a delivery to every endpoint that listens. */
 export function emit(world: World, type: string, object: object, previous?: Record<string, unknown>): StripeEvent {
-  const listeners = all(world, "webhook_endpoint").filter((endpoint) => listensTo(endpoint, type));
+  const listeners = [...world.account.tables.webhook_endpoint.values()].filter((endpoint) => listensTo(endpoint, type));
   const event: StripeEvent = {
     id: newId(world, "evt"),
     object: "event",
     api_version: API_VERSION,
     created: now(world),
-    data: { object: present(object), ...(previous && { previous_attributes: previous }) },
+    data: { object: copy(present(object)), ...(previous && { previous_attributes: previous }) },
     livemode: false,
     pending_webhooks: listeners.length,
     request: { id: world.request.id, idempotency_key: world.request.idempotencyKey },
@@ -45,13 +45,11 @@ export function emit(world: World, type: string, object: object, previous?: Reco
   };
   forgetOldEvents(world);
   insert(world, "event", event);
-  onUndo(world, () => world.account.deliveriesOf.delete(event.id));
   const { deliveries, deliveriesOf } = world.account;
   for (const endpoint of listeners) {
     const id = newId(world, "whd");
-    deliveries.set(id, { id, eventId: event.id, endpointId: endpoint.id, attempts: [], state: "pending" });
-    onUndo(world, () => deliveries.delete(id));
-    deliveriesOf.set(event.id, [...(deliveriesOf.get(event.id) ?? []), id]);
+    put(world, deliveries, id, { id, eventId: event.id, endpointId: endpoint.id, attempts: [], state: "pending" });
+    put(world, deliveriesOf, event.id, [...(deliveriesOf.get(event.id) ?? []), id]);
     setTimer(world, "delivery", id, world.state.now);
   }
   return event;
@@ -65,7 +63,6 @@ export function change<T extends object>(
   mutate: (object: T) => void,
 ): StripeEvent | null {
   const before = copy(object);
-  willChange(world, object, before);
   mutate(object);
   const previous = changedFields(before as Record<string, unknown>, object as Record<string, unknown>);
   return Object.keys(previous).length > 0 ? emit(world, type, object, previous) : null;

@@ -1,40 +1,55 @@
 /** How rows look when they leave: what is derived is added, and what is shown only on request is left out. */
-import { copy } from "./copy.ts";
+type Fields = Record<string, unknown>;
 
-/** A copy of the object as the API and events show it. */
+/** The object as the API and events show it; what stays as it is is shared with the row. */
 export function present<T>(object: T): T {
-  const shown = copy(object);
-  if (typeof shown === "object" && shown !== null) presentInside(shown);
-  return shown;
+  return presentAny(object) as T;
 }
 
-function presentInside(value: object): void {
-  const row = value as Record<string, unknown>;
-  for (const name of Object.keys(row)) {
+function presentAny(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return mapShared(value, presentAny);
+  const row = value as Fields;
+  let shown = row;
+  for (const name in row) {
     const inner = row[name];
-    if (typeof inner === "object" && inner !== null) presentInside(inner);
+    if (typeof inner !== "object" || inner === null) continue;
+    const presented = presentAny(inner);
+    if (presented === inner) continue;
+    if (shown === row) shown = { ...row };
+    shown[name] = presented;
   }
   switch (row["object"]) {
-    case "price":
-      delete row["tiers"];
-      delete row["currency_options"];
-      break;
+    case "price": {
+      const { tiers: _tiers, currency_options: _options, ...rest } = shown;
+      return rest;
+    }
     case "subscription_item":
-      row["plan"] = planOf(row["price"] as PriceShown);
-      break;
+      return { ...shown, plan: planOf(shown["price"] as PriceShown) };
     case "subscription":
-      addPlan(row);
-      break;
+      return withPlan(shown);
     default:
+      return shown;
   }
+}
+
+/** The same list where nothing in it changes. */
+export function mapShared(list: readonly unknown[], change: (entry: unknown) => unknown): readonly unknown[] {
+  let changed: unknown[] | null = null;
+  for (let at = 0; at < list.length; at += 1) {
+    const entry = change(list[at]);
+    if (entry === list[at]) continue;
+    changed ??= [...list];
+    changed[at] = entry;
+  }
+  return changed ?? list;
 }
 
 /** Subscriptions with one item still carry its plan and quantity themselves. */
-function addPlan(row: Record<string, unknown>): void {
+function withPlan(row: Fields): Fields {
   const items = (row["items"] as { data: { plan: object; quantity?: number }[] }).data;
   const only = items.length === 1 ? items[0] : undefined;
-  row["plan"] = only?.plan ?? null;
-  if (only) row["quantity"] = only.quantity ?? null;
+  return { ...row, plan: only?.plan ?? null, ...(only && { quantity: only.quantity ?? null }) };
 }
 
 interface PriceShown {

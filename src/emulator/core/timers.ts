@@ -1,5 +1,5 @@
 /** What happens by itself when time passes: timers in heaps, one heap a clock, done in order. */
-import { onUndo } from "./undo.ts";
+import { drop, put } from "./own.ts";
 import type { World } from "./world.ts";
 
 export type TimerKind =
@@ -39,8 +39,7 @@ export interface Timers {
 export function setTimer(world: World, kind: TimerKind, id: string, at: number): void {
   const { timers } = world.account;
   const timer = { kind, id, at, order: world.state.timerCount++ };
-  keepCurrent(world, `${kind} ${id}`);
-  timers.current.set(`${kind} ${id}`, timer.order);
+  put(world, timers.current, `${kind} ${id}`, timer.order);
   if (kind === "delivery") return push(timers.deliveries, timer);
   const clock = world.clock ?? "";
   const heap = timers.clocks.get(clock) ?? [];
@@ -48,19 +47,8 @@ export function setTimer(world: World, kind: TimerKind, id: string, at: number):
   push(heap, timer);
 }
 
-/** A timer that a refused request has replaced or cleared counts again. */
-function keepCurrent(world: World, name: string): void {
-  const { current } = world.account.timers;
-  const order = current.get(name);
-  onUndo(world, () => {
-    if (order === undefined) current.delete(name);
-    else current.set(name, order);
-  });
-}
-
 export function clearTimer(world: World, kind: TimerKind, id: string): void {
-  keepCurrent(world, `${kind} ${id}`);
-  world.account.timers.current.delete(`${kind} ${id}`);
+  drop(world, world.account.timers.current, `${kind} ${id}`);
 }
 
 /** The earliest timer of a clock that is due at `until`. */

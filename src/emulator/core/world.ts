@@ -9,7 +9,7 @@ import type { StoredAnswer } from "./idempotency.ts";
 import { randomText } from "./random.ts";
 import { emptyTables, INDEXES, type Row, type TableName, type Tables } from "./tables.ts";
 import type { Timers } from "./timers.ts";
-import { onUndo } from "./undo.ts";
+import { own, put, type Step } from "./own.ts";
 
 export { copy } from "./copy.ts";
 export type { Row } from "./tables.ts";
@@ -66,8 +66,8 @@ export interface State {
   accounts: Map<string, Account>;
 }
 
-/** A state, and whose turn it is: an account, the test clock that its object lives on, and the request under way. */
-export interface World {
+/** A state, and the step of work under way on it: in an account, in the time of a test clock, by a request. */
+export interface World extends Step {
   state: State;
   account: Account;
   /** The test clock in whose time things happen; null is the emulator's own. */
@@ -76,8 +76,6 @@ export interface World {
   baseUrl: string;
   /** The request under way, for the events it causes. */
   request: { id: string | null; idempotencyKey: string | null };
-  /** Takes back what the request under way has done, should it be refused. */
-  undo?: (() => void)[];
   /** How old lists and searches are to look, by a fault. */
   staleSeconds?: number;
   /** The decline code of the payment that this request makes, by a fault. */
@@ -135,8 +133,9 @@ export function newId(world: World, prefix: string, length = 24): string {
   return `${prefix}_${randomText(world.state, length)}`;
 }
 
+/** The row, which the step under way may change. */
 export function find<Name extends TableName>(world: World, table: Name, id: string | null): Row<Name> | undefined {
-  return id === null ? undefined : (world.account.tables[table] as Map<string, Row<Name>>).get(id);
+  return id === null ? undefined : (own(world, rowsOf(world, table), id) as Row<Name> | undefined);
 }
 
 /** Throws Stripe's `resource_missing`; `param` is where the id came from, "id" for the path. */
@@ -146,17 +145,13 @@ export function need<Name extends TableName>(world: World, table: Name, id: stri
   return row;
 }
 
-export function all<Name extends TableName>(world: World, table: Name): Row<Name>[] {
-  return [...(world.account.tables[table] as Map<string, Row<Name>>).values()];
-}
-
-export function insert<Name extends TableName>(world: World, table: Name, row: Row<Name>): Row<Name> {
-  const rows = world.account.tables[table] as Map<string, Row<Name>>;
-  const { id } = row as { id: string };
-  onUndo(world, () => rows.delete(id));
-  rows.set(id, row);
-  addToIndexes(indexesOf(world.account), table, row as object);
-  return row;
+/** The rows of a table, oldest first. What is not wanted costs nothing where `where` leaves it out. */
+export function all<Name extends TableName>(
+  world: World,
+  table: Name,
+  where: (row: Row<Name>) => boolean = () => true,
+): Row<Name>[] {
+  return wanted(world, table, rowsOf(world, table).keys(), where);
 }
 
 /** The rows of a table that belong to another object, oldest first: `of(world, "invoice", "customer", id)`. */
@@ -165,41 +160,83 @@ export function of<Name extends TableName>(
   table: Name,
   field: keyof (typeof INDEXES)[Name] & string,
   owner: string,
+  where: (row: Row<Name>) => boolean = () => true,
 ): Row<Name>[] {
-  const ids = indexesOf(world.account).get(`${table}.${field}`)?.get(owner) ?? [];
-  const rows = world.account.tables[table] as Map<string, Row<Name>>;
-  return ids.flatMap((id) => rows.get(id) ?? []);
+  return wanted(world, table, indexOf(world.account, table, field).get(owner) ?? [], where);
 }
 
-type Indexes = Map<string, Map<string, string[]>>;
-/** Made from the tables, so they are no part of the state. */
-const indexes = new WeakMap<Account, Indexes>();
+function wanted<Name extends TableName>(
+  world: World,
+  table: Name,
+  ids: Iterable<string>,
+  where: (row: Row<Name>) => boolean,
+): Row<Name>[] {
+  const rows = rowsOf(world, table);
+  const found: Row<Name>[] = [];
+  for (const id of ids) {
+    const row = rows.get(id);
+    if (row !== undefined && where(row as Row<Name>)) found.push(own(world, rows, id) as Row<Name>);
+  }
+  return found;
+}
 
-function indexesOf(account: Account): Indexes {
-  const known = indexes.get(account);
-  if (known) return known;
-  const made: Indexes = new Map();
-  for (const table of Object.keys(INDEXES) as TableName[])
-    for (const row of account.tables[table].values()) addToIndexes(made, table, row);
-  indexes.set(account, made);
+export function insert<Name extends TableName>(world: World, table: Name, row: Row<Name>): Row<Name> {
+  put(world, rowsOf(world, table), (row as { id: string }).id, row as object);
+  addToIndexes(world.account, table, row as object);
+  return row;
+}
+
+export function remove(world: World, table: TableName, id: string): void {
+  const rows = rowsOf(world, table);
+  const before = [...rows];
+  // Lists go by the order in which rows came, so one that comes back takes its old place.
+  world.undo.push(() => {
+    rows.clear();
+    for (const [known, row] of before) rows.set(known, row);
+  });
+  rows.delete(id);
+}
+
+function rowsOf({ account }: World, table: TableName): Map<string, object> {
+  return account.tables[table];
+}
+
+type OwnerOf = (row: object) => string | null;
+/** owner -> its rows, oldest first. */
+type Index = Map<string, string[]>;
+/** Made from the tables when they are asked for, so they are no part of the state. */
+const indexes = new WeakMap<Account, Map<string, Index>>();
+
+function indexOf(account: Account, table: TableName, field: string): Index {
+  const known = indexes.get(account) ?? new Map<string, Index>();
+  indexes.set(account, known);
+  const name = `${table}.${field}`;
+  const index = known.get(name);
+  if (index) return index;
+  const made: Index = new Map();
+  const ownerOf = (INDEXES[table] as Record<string, OwnerOf>)[field] as OwnerOf;
+  for (const row of account.tables[table].values()) addToIndex(made, ownerOf(row), row);
+  known.set(name, made);
   return made;
 }
 
-function addToIndexes(target: Indexes, table: TableName, row: object): void {
-  const { id } = row as { id: string };
-  for (const [field, ownerOf] of Object.entries(INDEXES[table] as Record<string, (row: never) => string | null>)) {
-    const owner = ownerOf(row as never);
-    if (owner === null) continue;
-    const name = `${table}.${field}`;
-    const index = target.get(name) ?? new Map<string, string[]>();
-    target.set(name, index);
-    const ids = index.get(owner);
-    if (!ids) index.set(owner, [id]);
-    else if (!ids.includes(id)) ids.push(id);
+function addToIndexes(account: Account, table: TableName, row: object): void {
+  const known = indexes.get(account);
+  for (const [field, ownerOf] of Object.entries(INDEXES[table] as Record<string, OwnerOf>)) {
+    const index = known?.get(`${table}.${field}`);
+    if (index) addToIndex(index, ownerOf(row), row);
   }
 }
 
-/** Any object of this account by its id, for `expand` and for the clock it lives on. */
+function addToIndex(index: Index, owner: string | null, row: object): void {
+  if (owner === null) return;
+  const { id } = row as { id: string };
+  const ids = index.get(owner);
+  if (!ids) index.set(owner, [id]);
+  else if (!ids.includes(id)) ids.push(id);
+}
+
+/** Any object of this account by its id, to be read: for `expand`, and for the clock it lives on. */
 export function lookUp(world: World, id: string): object | undefined {
   for (const table of Object.values(world.account.tables)) {
     const row = (table as Map<string, object>).get(id);
@@ -238,6 +275,30 @@ export function deserialize(text: string): State | null {
   return { ...newState(stored.seed, stored.now), ...stored, accounts: new Map(accounts) };
 }
 
+/** The same state again, to go on apart: whatever is in its maps is shared, and changed by neither. */
 export function fork(state: State): State {
-  return copy(state);
+  return {
+    ...state,
+    faults: copy(state.faults),
+    deliveryFaults: copy(state.deliveryFaults),
+    accounts: new Map([...state.accounts].map(([id, account]) => [id, forkAccount(account)])),
+  };
+}
+
+export function forkAccount(account: Account): Account {
+  const { clocks, current, deliveries } = account.timers;
+  return {
+    ...withMapsCopied(account),
+    tables: withMapsCopied(account.tables),
+    timers: {
+      clocks: new Map([...clocks].map(([clock, heap]) => [clock, [...heap]])),
+      current: new Map(current),
+      deliveries: [...deliveries],
+    },
+  };
+}
+
+function withMapsCopied<T extends object>(object: T): T {
+  const entries = Object.entries(object) as [string, unknown][];
+  return Object.fromEntries(entries.map(([name, value]) => [name, value instanceof Map ? new Map(value) : value])) as T;
 }

@@ -126,7 +126,7 @@ function methods(visit: Visit): Markup {
 const INVOICE_TONES: Record<string, string> = { paid: "good", open: "bad", uncollectible: "bad" };
 
 function invoices({ world, session }: Visit): Markup {
-  const rows = of(world, "invoice", "customer", session.customer).filter(({ status }) => status !== "draft");
+  const rows = of(world, "invoice", "customer", session.customer, ({ status }) => status !== "draft");
   return html`<section class="card" data-testid="invoices">
     <h2>Invoices</h2>
     ${rows.length === 0 ? html`<p class="soft">There is no invoice yet.</p>` : ""}

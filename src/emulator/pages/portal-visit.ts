@@ -77,11 +77,11 @@ export function namedSubscription({ world, session }: Visit, form: Record<string
 }
 
 export function subscriptionsOf({ world, session }: Visit): Subscription[] {
-  return of(world, "subscription", "customer", session.customer).filter((row) => !isOver(row));
+  return of(world, "subscription", "customer", session.customer, (row) => !isOver(row));
 }
 
 export function methodsOf({ world, session }: Visit): PaymentMethod[] {
-  return all(world, "payment_method").filter((row) => row.customer === session.customer);
+  return all(world, "payment_method", (row) => row.customer === session.customer);
 }
 
 export function nameOf({ world }: Visit, subscription: Subscription): string {
@@ -118,7 +118,9 @@ export function isChangeable(visit: Visit, subscription: Subscription): boolean 
 export function offeredPrices({ world, features }: Visit, subscription: Subscription): Price[] {
   const configured = features.subscription_update.products?.flatMap((product) => product.prices);
   const current = subscription.items.data[0]?.price.id;
-  return all(world, "price").filter(
+  return all(
+    world,
+    "price",
     (price) =>
       price.id === current ||
       (price.active &&

@@ -16,7 +16,9 @@ export function chargeRoutes(api: Api): void {
     search(world, all(world, "charge"), params, "/v1/charges/search"),
   );
   api.get("/v1/charges", ListParams, (world, params) => {
-    const rows = all(world, "charge").filter(
+    const rows = all(
+      world,
+      "charge",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.payment_intent === undefined || row.payment_intent === params.payment_intent),
@@ -34,7 +36,9 @@ export function chargeRoutes(api: Api): void {
   });
 
   api.get("/v1/balance_transactions", BalanceListParams, (world, params) => {
-    const rows = all(world, "balance_transaction").filter(
+    const rows = all(
+      world,
+      "balance_transaction",
       (row) =>
         (params.source === undefined || row.source === params.source) &&
         (params.type === undefined || row.type === params.type),

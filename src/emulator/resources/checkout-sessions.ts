@@ -216,7 +216,9 @@ export function checkoutSessionRoutes(api: Api): void {
   api.post("/v1/checkout/sessions", CreateParams, create);
 
   api.get("/v1/checkout/sessions", ListParams, (world, params) => {
-    const rows = all(world, "checkout.session").filter(
+    const rows = all(
+      world,
+      "checkout.session",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.subscription === undefined || row.subscription === params.subscription) &&

@@ -1,7 +1,7 @@
 /** Coupons. @see https://docs.stripe.com/api/coupons */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { refreshCoupon } from "../billing/discounts.ts";
+import { isValid } from "../billing/discounts.ts";
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
@@ -16,7 +16,7 @@ import {
   text,
   unsettable,
 } from "../core/params.ts";
-import { all, insert, need, newId, now, type World } from "../core/world.ts";
+import { all, insert, need, newId, now, remove, type World } from "../core/world.ts";
 
 export type Coupon = ReturnType<typeof newCoupon>;
 
@@ -67,14 +67,17 @@ export function couponRoutes(api: Api): void {
   });
 
   api.get("/v1/coupons", z.strictObject(listParams), (world, params) =>
-    page(world, all(world, "coupon"), params, "/v1/coupons"),
+    page(
+      world,
+      all(world, "coupon").map((coupon) => asOfNow(world, coupon)),
+      params,
+      "/v1/coupons",
+    ),
   );
 
-  api.get("/v1/coupons/:id", z.strictObject({ expand }), (world, _params, id) => {
-    const coupon = need(world, "coupon", id);
-    refreshCoupon(world, coupon);
-    return coupon;
-  });
+  api.get("/v1/coupons/:id", z.strictObject({ expand }), (world, _params, id) =>
+    asOfNow(world, need(world, "coupon", id)),
+  );
 
   api.post("/v1/coupons/:id", UpdateParams, (world, params, id) => {
     const coupon = need(world, "coupon", id);
@@ -87,10 +90,15 @@ export function couponRoutes(api: Api): void {
 
   api.delete("/v1/coupons/:id", z.strictObject({}), (world, _params, id) => {
     const coupon = need(world, "coupon", id);
-    world.account.tables.coupon.delete(id);
+    remove(world, "coupon", id);
     emit(world, "coupon.deleted", coupon);
     return { id, object: "coupon", deleted: true };
   });
+}
+
+/** Time alone ends a coupon, too. */
+function asOfNow(world: World, coupon: Coupon): Coupon {
+  return { ...coupon, valid: isValid(world, coupon) };
 }
 
 function checkCoupon(world: World, params: z.output<typeof CreateParams>): void {

@@ -53,7 +53,9 @@ export function creditNoteRoutes(api: Api): void {
     return page(world, data.toReversed(), params, "/v1/credit_notes/preview/lines");
   });
   api.get("/v1/credit_notes", ListParams, (world, params) => {
-    const rows = all(world, "credit_note").filter(
+    const rows = all(
+      world,
+      "credit_note",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.invoice === undefined || row.invoice === params.invoice),

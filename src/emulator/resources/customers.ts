@@ -165,7 +165,7 @@ function balanceRoutes(api: Api): void {
     z.strictObject({ ...listParams, type: text.optional() }),
     (world, params, id) => {
       needCustomer(world, id);
-      const rows = all(world, "payment_method").filter((row) => row.customer === id);
+      const rows = all(world, "payment_method", (row) => row.customer === id);
       return page(world, rows, params, `/v1/customers/${id}/payment_methods`);
     },
   );
@@ -212,5 +212,5 @@ function needOwnMethod(world: World, customer: Customer, method: string): void {
 }
 
 function living(world: World): Customer[] {
-  return all(world, "customer").filter((customer) => !("deleted" in customer));
+  return all(world, "customer", (customer) => !("deleted" in customer));
 }

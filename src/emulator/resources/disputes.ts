@@ -21,7 +21,9 @@ const ListParams = z.strictObject({ ...listParams, charge: text.optional(), paym
 
 export function disputeRoutes(api: Api): void {
   api.get("/v1/disputes", ListParams, (world, params) => {
-    const rows = all(world, "dispute").filter(
+    const rows = all(
+      world,
+      "dispute",
       (row) =>
         (params.charge === undefined || row.charge === params.charge) &&
         (params.payment_intent === undefined || row.payment_intent === params.payment_intent),

@@ -5,7 +5,7 @@ import type { Api } from "../api.ts";
 import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
-import { all, find, insert, need, newId, type World } from "../core/world.ts";
+import { all, find, insert, need, newId, remove, type World } from "../core/world.ts";
 
 export type Feature = ReturnType<typeof newFeature>;
 
@@ -53,12 +53,14 @@ function newFeature(world: World, params: z.output<typeof CreateParams>) {
 
 export function entitlementRoutes(api: Api): void {
   api.post("/v1/entitlements/features", CreateParams, (world, params) => {
-    if (all(world, "entitlements.feature").some((row) => row.active && row.lookup_key === params.lookup_key))
+    if (all(world, "entitlements.feature", (row) => row.active && row.lookup_key === params.lookup_key).length > 0)
       throw new ApiError(`A feature with lookup_key "${params.lookup_key}" already exists.`, { param: "lookup_key" });
     return insert(world, "entitlements.feature", newFeature(world, params));
   });
   api.get("/v1/entitlements/features", ListParams, (world, params) => {
-    const rows = all(world, "entitlements.feature").filter(
+    const rows = all(
+      world,
+      "entitlements.feature",
       (row) =>
         (params.archived === undefined ? row.active : row.active !== params.archived) &&
         (params.lookup_key === undefined || row.lookup_key === params.lookup_key),
@@ -110,11 +112,11 @@ function productFeatureRoutes(api: Api): void {
   api.get(`${path}/:child`, Nothing, (world, _params, _id, child) => need(world, "product_feature", child));
   api.delete(`${path}/:child`, z.strictObject({}), (world, _params, _id, child) => {
     need(world, "product_feature", child);
-    world.account.tables.product_feature.delete(child);
+    remove(world, "product_feature", child);
     return { id: child, object: "product_feature", deleted: true };
   });
 }
 
 function featuresOf(world: World, product: string): ProductFeature[] {
-  return all(world, "product_feature").filter((row) => world.account.productOfFeature.get(row.id) === product);
+  return all(world, "product_feature", (row) => world.account.productOfFeature.get(row.id) === product);
 }

@@ -17,7 +17,9 @@ export function eventRoutes(api: Api): void {
   api.get("/v1/events", ListParams, (world, params) => {
     if (params.type !== undefined && params.types !== undefined)
       throw new ApiError("You may only specify one of these parameters: type, types.", { param: "type" });
-    const rows = all(world, "event").filter(
+    const rows = all(
+      world,
+      "event",
       (event) =>
         (params.type === undefined || matches(event.type, params.type)) &&
         (params.types === undefined || params.types.includes(event.type)) &&

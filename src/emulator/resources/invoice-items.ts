@@ -13,7 +13,7 @@ import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { currency, expand, flag, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
-import { all, find, insert, need, type World } from "../core/world.ts";
+import { all, find, insert, need, remove, type World } from "../core/world.ts";
 
 import { createPrice, newPrice, type Price } from "./prices.ts";
 import { discounts, taxRates } from "./shared-params.ts";
@@ -55,7 +55,9 @@ export function invoiceItemRoutes(api: Api): void {
   api.post("/v1/invoiceitems", CreateParams, createItem);
 
   api.get("/v1/invoiceitems", ListParams, (world, params) => {
-    const rows = all(world, "invoiceitem").filter(
+    const rows = all(
+      world,
+      "invoiceitem",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.invoice === undefined || row.invoice === params.invoice) &&
@@ -87,7 +89,7 @@ export function invoiceItemRoutes(api: Api): void {
   api.delete("/v1/invoiceitems/:id", z.strictObject({}), (world, _params, id) => {
     const item = need(world, "invoiceitem", id);
     const invoice = draftOf(world, item);
-    world.account.tables.invoiceitem.delete(id);
+    remove(world, "invoiceitem", id);
     if (invoice) {
       const others = invoice.lines.data.filter((line) => line.parent?.invoice_item_details?.invoice_item !== id);
       setLines(world, invoice, others);

@@ -40,8 +40,7 @@ import {
   unsettable,
 } from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
-import { willChange } from "../core/undo.ts";
-import { all, need, of, type World } from "../core/world.ts";
+import { all, need, of, remove, type World } from "../core/world.ts";
 
 import { itemChanges, updateItem } from "./subscription-items.ts";
 import { collectionMethod, discounts, prorationParam, taxRates } from "./shared-params.ts";
@@ -102,7 +101,9 @@ export function invoiceRoutes(api: Api): void {
     search(world, all(world, "invoice"), params, "/v1/invoices/search"),
   );
   api.get("/v1/invoices", ListParams, (world, params) => {
-    const rows = all(world, "invoice").filter(
+    const rows = all(
+      world,
+      "invoice",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.subscription === undefined || row.parent?.subscription_details.subscription === params.subscription) &&
@@ -123,7 +124,7 @@ export function invoiceRoutes(api: Api): void {
       throw new ApiError("You can only delete draft invoices that were created by the API.", {
         code: "invoice_not_editable",
       });
-    world.account.tables.invoice.delete(id);
+    remove(world, "invoice", id);
     for (const item of of(world, "invoiceitem", "customer", invoice.customer))
       if (item.invoice === id) item.invoice = null;
     emit(world, "invoice.deleted", invoice);
@@ -223,7 +224,6 @@ function transitionRoutes(api: Api): void {
     z.strictObject({ auto_advance: flag.optional(), expand }),
     (world, params, id) => {
       const invoice = need(world, "invoice", id);
-      willChange(world, invoice);
       if (params.auto_advance !== undefined) invoice.auto_advance = params.auto_advance;
       finalizeInvoice(world, invoice);
       if (invoice.status === "open") intentFor(world, invoice);
@@ -306,7 +306,9 @@ function paymentRoutes(api: Api): void {
     payment: z.strictObject({ type: text, payment_intent: text.optional() }).optional(),
   });
   api.get("/v1/invoice_payments", PaymentListParams, (world, params) => {
-    const rows = all(world, "invoice_payment").filter(
+    const rows = all(
+      world,
+      "invoice_payment",
       (row) =>
         (params.invoice === undefined || row.invoice === params.invoice) &&
         (params.status === undefined || row.status === params.status) &&

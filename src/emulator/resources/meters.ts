@@ -85,9 +85,7 @@ export function meterRoutes(api: Api): void {
     return meter;
   });
   api.get("/v1/billing/meters", ListParams, (world, params) => {
-    const rows = all(world, "billing.meter").filter(
-      (row) => params.status === undefined || row.status === params.status,
-    );
+    const rows = all(world, "billing.meter", (row) => params.status === undefined || row.status === params.status);
     return page(world, rows, params, "/v1/billing/meters");
   });
   api.get("/v1/billing/meters/:id", Nothing, (world, _params, id) => need(world, "billing.meter", id));
@@ -121,7 +119,7 @@ export function meterRoutes(api: Api): void {
 }
 
 function findMeter(world: World, eventName: string): Meter | undefined {
-  return all(world, "billing.meter").find((row) => row.status === "active" && row.event_name === eventName);
+  return all(world, "billing.meter", (row) => row.status === "active" && row.event_name === eventName)[0];
 }
 
 function recordUsage(world: World, params: z.output<typeof EventParams>): MeterEvent {
@@ -147,9 +145,8 @@ function recordUsage(world: World, params: z.output<typeof EventParams>): MeterE
     });
   const identifier = params.identifier ?? newId(world, "mev");
   if (
-    all(world, "billing.meter_event").some(
-      (row) => row.identifier === identifier && row.event_name === params.event_name,
-    )
+    all(world, "billing.meter_event", (row) => row.identifier === identifier && row.event_name === params.event_name)
+      .length > 0
   )
     throw new ApiError(`An event already exists with identifier ${identifier}.`, { param: "identifier" });
   return insert(world, "billing.meter_event", {

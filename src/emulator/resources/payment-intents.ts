@@ -29,7 +29,6 @@ import {
   url,
 } from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
-import { willChange } from "../core/undo.ts";
 import { all, need, type World } from "../core/world.ts";
 
 const MINIMUM_AMOUNT = 50;
@@ -103,7 +102,9 @@ export function paymentIntentRoutes(api: Api): void {
   );
 
   api.get("/v1/payment_intents", ListParams, (world, params) => {
-    const rows = all(world, "payment_intent").filter(
+    const rows = all(
+      world,
+      "payment_intent",
       (row) => params.customer === undefined || row.customer === params.customer,
     );
     return page(world, rows, params, "/v1/payment_intents");
@@ -116,7 +117,6 @@ export function paymentIntentRoutes(api: Api): void {
   api.post("/v1/payment_intents/:id", z.strictObject(fields), (world, params, id) => {
     const intent = need(world, "payment_intent", id);
     if (params.amount !== undefined) checkAmount(params.amount);
-    willChange(world, intent);
     if (params.payment_method !== undefined) {
       intent.payment_method = methodFromIdOrToken(world, params.payment_method, "payment_method").id;
       intent.status = "requires_confirmation";

@@ -64,7 +64,9 @@ export function paymentMethodRoutes(api: Api): void {
   });
 
   api.get("/v1/payment_methods", ListParams, (world, params) => {
-    const rows = all(world, "payment_method").filter(
+    const rows = all(
+      world,
+      "payment_method",
       (row) => params.customer === undefined || row.customer === params.customer,
     );
     return page(world, rows, params, "/v1/payment_methods");

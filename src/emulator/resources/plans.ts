@@ -6,7 +6,7 @@ import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { planOf } from "../core/present.ts";
-import { all, find, need, type World } from "../core/world.ts";
+import { all, find, need, remove, type World } from "../core/world.ts";
 import { createPrice, PriceFields, type Price } from "./prices.ts";
 import { intervalParam } from "./shared-params.ts";
 
@@ -54,7 +54,9 @@ export function planRoutes(api: Api): void {
   api.post("/v1/plans", CreateParams, create);
 
   api.get("/v1/plans", ListParams, (world, params) => {
-    const rows = all(world, "price").filter(
+    const rows = all(
+      world,
+      "price",
       (row) =>
         row.recurring !== null &&
         (params.active === undefined || row.active === params.active) &&
@@ -81,7 +83,7 @@ export function planRoutes(api: Api): void {
     const price = needPlan(world, id);
     // What a checkout sells must stay to be shown.
     if (isInCheckout(world, id)) price.active = false;
-    else world.account.tables.price.delete(id);
+    else remove(world, "price", id);
     emit(world, "plan.deleted", planOf(price));
     emit(world, "price.deleted", price);
     return { id, object: "plan", deleted: true };

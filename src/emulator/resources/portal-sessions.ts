@@ -167,7 +167,7 @@ interface PauseDuration {
 /** The account's own configuration, made when it is first needed. */
 export function defaultConfiguration(world: World): PortalConfiguration {
   return (
-    all(world, "billing_portal.configuration").find((row) => row.is_default) ??
+    all(world, "billing_portal.configuration", (row) => row.is_default)[0] ??
     insert(world, "billing_portal.configuration", newConfiguration(world, {}, true))
   );
 }
@@ -239,7 +239,9 @@ export function portalSessionRoutes(api: Api): void {
     return configuration;
   });
   api.get("/v1/billing_portal/configurations", ListParams, (world, params) => {
-    const rows = all(world, "billing_portal.configuration").filter(
+    const rows = all(
+      world,
+      "billing_portal.configuration",
       (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.is_default === undefined || row.is_default === params.is_default),

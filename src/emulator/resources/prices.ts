@@ -209,7 +209,9 @@ export function priceRoutes(api: Api): void {
   );
 
   api.get("/v1/prices", ListParams, (world, params) => {
-    const rows = all(world, "price").filter(
+    const rows = all(
+      world,
+      "price",
       (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.product === undefined || row.product === params.product) &&
@@ -240,7 +242,7 @@ export function priceRoutes(api: Api): void {
 /** A lookup key belongs to one active price; taking it from another must be asked for. */
 function claimLookupKey(world: World, key: string | undefined, transfer: boolean): void {
   if (key === undefined) return;
-  const owner = all(world, "price").find((price) => price.lookup_key === key);
+  const owner = all(world, "price", (price) => price.lookup_key === key)[0];
   if (!owner) return;
   if (!transfer) throw new ApiError(`A price (\`${owner.id}\`) already uses that lookup key.`, { param: "lookup_key" });
   change(world, "price.updated", owner, (row) => {

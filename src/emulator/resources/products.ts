@@ -7,7 +7,7 @@ import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
-import { all, need, now, of } from "../core/world.ts";
+import { all, need, now, of, remove } from "../core/world.ts";
 import { createPrice, PriceFields } from "./prices.ts";
 
 const marketingFeatures = unsettable(z.array(z.strictObject({ name: text }))).optional();
@@ -51,7 +51,9 @@ export function productRoutes(api: Api): void {
   );
 
   api.get("/v1/products", ListParams, (world, params) => {
-    const rows = all(world, "product").filter(
+    const rows = all(
+      world,
+      "product",
       (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.ids === undefined || params.ids.includes(row.id)) &&
@@ -80,7 +82,7 @@ export function productRoutes(api: Api): void {
     const product = need(world, "product", id);
     if (of(world, "price", "product", id).length > 0)
       throw new ApiError("This product cannot be deleted because it has one or more user-created prices.");
-    world.account.tables.product.delete(id);
+    remove(world, "product", id);
     emit(world, "product.deleted", product);
     return { id, object: "product", deleted: true };
   });

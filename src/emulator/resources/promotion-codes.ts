@@ -1,7 +1,7 @@
 /** Promotion codes: what people type in to redeem a coupon. @see https://docs.stripe.com/api/promotion_codes */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { findActiveCode, refreshCoupon } from "../billing/discounts.ts";
+import { findActiveCode, isValid } from "../billing/discounts.ts";
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
@@ -65,8 +65,7 @@ function newPromotionCode(world: World, params: z.output<typeof CreateParams>) {
 export function promotionCodeRoutes(api: Api): void {
   api.post("/v1/promotion_codes", CreateParams, (world, params) => {
     const coupon = need(world, "coupon", params.promotion.coupon, "promotion[coupon]");
-    refreshCoupon(world, coupon);
-    if (!coupon.valid)
+    if (!isValid(world, coupon))
       throw new ApiError(`This coupon is not valid any more: ${coupon.id}`, { param: "promotion[coupon]" });
     if (params.code !== undefined && findActiveCode(world, params.code))
       throw new ApiError(`An active promotion code with \`code: ${params.code}\` already exists.`, { param: "code" });
@@ -76,7 +75,9 @@ export function promotionCodeRoutes(api: Api): void {
   });
 
   api.get("/v1/promotion_codes", ListParams, (world, params) => {
-    const rows = all(world, "promotion_code").filter(
+    const rows = all(
+      world,
+      "promotion_code",
       (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.code === undefined || row.code.toLowerCase() === params.code.toLowerCase()) &&

@@ -29,7 +29,9 @@ export function refundRoutes(api: Api): void {
     });
   });
   api.get("/v1/refunds", ListParams, (world, params) => {
-    const rows = all(world, "refund").filter(
+    const rows = all(
+      world,
+      "refund",
       (row) =>
         (params.charge === undefined || row.charge === params.charge) &&
         (params.payment_intent === undefined || row.payment_intent === params.payment_intent),

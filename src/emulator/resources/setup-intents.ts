@@ -8,7 +8,6 @@ import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, url } from "../core/params.ts";
-import { willChange } from "../core/undo.ts";
 import { all, need, type World } from "../core/world.ts";
 
 const fields = {
@@ -49,7 +48,9 @@ export function setupIntentRoutes(api: Api): void {
   });
 
   api.get("/v1/setup_intents", ListParams, (world, params) => {
-    const rows = all(world, "setup_intent").filter(
+    const rows = all(
+      world,
+      "setup_intent",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.payment_method === undefined || row.payment_method === params.payment_method),
@@ -61,7 +62,6 @@ export function setupIntentRoutes(api: Api): void {
 
   api.post("/v1/setup_intents/:id", z.strictObject(fields), (world, params, id) => {
     const intent = need(world, "setup_intent", id);
-    willChange(world, intent);
     if (params.payment_method !== undefined) setMethod(world, intent, params.payment_method);
     if (params.customer !== undefined) intent.customer = needCustomer(world, params.customer, "customer").id;
     if (params.description !== undefined) intent.description = params.description;

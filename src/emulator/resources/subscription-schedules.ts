@@ -90,7 +90,9 @@ export function subscriptionScheduleRoutes(api: Api): void {
       : createFromSubscription(world, params, params.from_subscription),
   );
   api.get("/v1/subscription_schedules", ListParams, (world, params) => {
-    const rows = all(world, "subscription_schedule").filter(
+    const rows = all(
+      world,
+      "subscription_schedule",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.scheduled !== true || row.status === "not_started"),

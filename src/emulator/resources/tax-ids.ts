@@ -6,7 +6,7 @@ import { ApiError, missing } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, listParams, text } from "../core/params.ts";
-import { all, insert, need, newId, now, of, type World } from "../core/world.ts";
+import { all, insert, need, newId, now, of, remove, type World } from "../core/world.ts";
 
 export type TaxId = ReturnType<typeof newTaxId>;
 
@@ -36,13 +36,15 @@ export function taxIdRoutes(api: Api): void {
   api.get("/v1/tax_ids", z.strictObject(listParams), (world, params) =>
     page(
       world,
-      all(world, "tax_id").filter(({ customer }) => customer === null),
+      all(world, "tax_id", ({ customer }) => customer === null),
       params,
       "/v1/tax_ids",
     ),
   );
   api.get("/v1/tax_ids/:id", Nothing, (world, _params, id) => need(world, "tax_id", id));
-  api.delete("/v1/tax_ids/:id", z.strictObject({}), (world, _params, id) => remove(world, need(world, "tax_id", id)));
+  api.delete("/v1/tax_ids/:id", z.strictObject({}), (world, _params, id) =>
+    deleteTaxId(world, need(world, "tax_id", id)),
+  );
 
   const path = "/v1/customers/:id/tax_ids";
   api.post(path, CreateParams, (world, params, id) => {
@@ -53,7 +55,7 @@ export function taxIdRoutes(api: Api): void {
   );
   api.get(`${path}/:child`, Nothing, (world, _params, id, child) => ownTaxId(world, id, child));
   api.delete(`${path}/:child`, z.strictObject({}), (world, _params, id, child) =>
-    remove(world, ownTaxId(world, id, child)),
+    deleteTaxId(world, ownTaxId(world, id, child)),
   );
 }
 
@@ -69,8 +71,8 @@ function ownTaxId(world: World, customer: string, id: string): TaxId {
   return row;
 }
 
-function remove(world: World, row: TaxId): object {
-  world.account.tables.tax_id.delete(row.id);
+function deleteTaxId(world: World, row: TaxId): object {
+  remove(world, "tax_id", row.id);
   if (row.customer !== null) emit(world, "customer.tax_id.deleted", row);
   return { id: row.id, object: "tax_id", deleted: true };
 }

@@ -56,7 +56,9 @@ export function taxRateRoutes(api: Api): void {
     return rate;
   });
   api.get("/v1/tax_rates", ListParams, (world, params) => {
-    const rows = all(world, "tax_rate").filter(
+    const rows = all(
+      world,
+      "tax_rate",
       (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.inclusive === undefined || row.inclusive === params.inclusive),

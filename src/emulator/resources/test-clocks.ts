@@ -8,7 +8,7 @@ import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, integer, listParams, text } from "../core/params.ts";
-import { all, copy, insert, need, newId, of, type World } from "../core/world.ts";
+import { all, copy, insert, need, newId, of, remove, type World } from "../core/world.ts";
 
 export type TestClock = ReturnType<typeof newTestClock>;
 
@@ -66,7 +66,7 @@ export function testClockRoutes(api: Api): void {
     for (const customer of of(world, "customer", "test_clock", id))
       for (const subscription of of(world, "subscription", "customer", customer.id))
         if (!isOver(subscription)) end(world, subscription, "cancellation_requested");
-    world.account.tables["test_helpers.test_clock"].delete(id);
+    remove(world, "test_helpers.test_clock", id);
     world.account.timers.clocks.delete(id);
     emit(world, "test_helpers.test_clock.deleted", clock);
     return { id, object: "test_helpers.test_clock", deleted: true };
@@ -81,8 +81,9 @@ function advance(world: World, clock: TestClock, target: number): TestClock {
   const { request } = world;
   runClock(world, clock.id, target);
   world.request = request;
-  Object.assign(clock, { frozen_time: target, status: "ready", status_details: {} });
+  const there = need(world, "test_helpers.test_clock", clock.id);
+  Object.assign(there, { frozen_time: target, status: "ready", status_details: {} });
   world.clock = clock.id;
-  emit(world, "test_helpers.test_clock.ready", clock);
+  emit(world, "test_helpers.test_clock.ready", there);
   return answer;
 }

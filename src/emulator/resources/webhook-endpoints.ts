@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
-import { all, insert, need, newId, now, type World } from "../core/world.ts";
+import { all, insert, need, newId, now, remove, type World } from "../core/world.ts";
 
 export type WebhookEndpoint = ReturnType<typeof newEndpoint>;
 
@@ -38,7 +38,7 @@ const UpdateParams = z.strictObject({
 
 /** Adds an endpoint, or finds the one with the same URL. */
 export function addEndpoint(world: World, input: EndpointInput): WebhookEndpoint {
-  const known = all(world, "webhook_endpoint").find((endpoint) => endpoint.url === input.url);
+  const known = all(world, "webhook_endpoint", (endpoint) => endpoint.url === input.url)[0];
   const endpoint = known ?? insert(world, "webhook_endpoint", newEndpoint(world, input));
   const secret = input.secret ?? newId(world, "whsec", 32);
   world.account.endpointSecrets.set(endpoint.id, [{ secret, expiresAt: null }]);
@@ -100,7 +100,7 @@ export function webhookEndpointRoutes(api: Api): void {
 
   api.delete("/v1/webhook_endpoints/:id", z.strictObject({}), (world, _params, id) => {
     need(world, "webhook_endpoint", id);
-    world.account.tables.webhook_endpoint.delete(id);
+    remove(world, "webhook_endpoint", id);
     return { id, object: "webhook_endpoint", deleted: true };
   });
 }
