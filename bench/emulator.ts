@@ -1,5 +1,5 @@
 /**
- * How fast the emulator is, in process and on one core: `npm run bench`.
+ * How fast the emulator is, in process and on one core: part of `npm run bench`.
  * The floor is a handler that does nothing, called the same way: what it costs is `Request`, `Response` and the client's
  * parsing, which no emulator behind a fetch function can be faster than.
  */

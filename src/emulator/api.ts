@@ -280,15 +280,18 @@ function checkVersion(c: Context): void {
 /** The error where it is longer than Stripe takes, or no text. */
 async function readText(c: Context): Promise<string | ApiError> {
   if (c.req.method === "GET") return "";
-  const tooLarge = new ApiError("The request body is too large.", { status: 413 });
-  if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES) return tooLarge;
+  if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES) return tooLarge();
   const bytes = await c.req.arrayBuffer();
-  if (bytes.byteLength > MAX_BODY_BYTES) return tooLarge;
+  if (bytes.byteLength > MAX_BODY_BYTES) return tooLarge();
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     return new ApiError("The request body is not valid UTF-8.");
   }
+}
+
+function tooLarge(): ApiError {
+  return new ApiError("The request body is too large.", { status: 413 });
 }
 
 function readParams(c: Context, text: string): Record<string, FormValue> {

@@ -1,0 +1,8 @@
+// What `npm run bench` runs: how fast things are, each beside what it is measured against, in one run.
+import { runSteps } from "./steps.mjs";
+
+await runSteps([
+  ["packages for bench/others", "npm", "ci", "--prefix", "bench/others", "--ignore-scripts"],
+  ["the emulator, in process", "node", "--expose-gc", "bench/emulator.ts"],
+  ["the emulator beside another, over HTTP", "node", "bench/other-stripes.ts"],
+]);
