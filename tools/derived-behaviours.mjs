@@ -8,7 +8,7 @@ export const DERIVED = [
   "Disputes begin with the charge, after its own events; the words of the test decide them at once; a fee of 15.00 is taken with the money and is not given back.",
   "Tax ids: `eu_vat`, `gb_vat` and `au_abn` that end in 000000000, 111111111 or 222222222 are verified, unverified or pending; others of these kinds are verified. Formats of the kinds not listed in the code are not checked.",
   "Credit notes: discounts and taxes of a line are credited in proportion to its amount; a note by `amount` alone is one line without taxes.",
-  "Failed renewals are tried 1, 3, 5, 7, 9, 11 and 14 days after the first failure; then the subscription is canceled.",
+  "Failed renewals are tried 1, 3, 5, 7, 9, 11 and 14 days after the first failure; then the subscription is canceled, becomes unpaid, is paused or stays past due, as `after_retries` says. What an unpaid one would owe waits in drafts.",
   "`pause` and `resume` of subscriptions: a pause bills nothing and gives nothing back; resuming with a new cycle bills a whole period.",
   "Balance transactions: 2.9 % and 30 minor units a charge, in the charge's own currency.",
   "`latest_charge` and the balance transaction of a payment captured in the background come two seconds later.",

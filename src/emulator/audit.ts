@@ -81,20 +81,25 @@ function auditBalances({ tables }: Account): string[] {
   );
 }
 
-/** From each status, those that may follow. @see https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses */
-const LEGAL: Record<string, Record<string, readonly string[]>> = {
+/**
+ * From each status, those that may follow. Each of them happens in test/emulator/transitions.test.ts.
+ * @see https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
+ * @see https://docs.stripe.com/invoicing/overview#invoice-statuses
+ * @see https://docs.stripe.com/payments/paymentintents/lifecycle
+ */
+export const TRANSITIONS: Record<string, Record<string, readonly string[]>> = {
   subscription: {
-    incomplete: ["active", "trialing", "incomplete_expired", "canceled"],
+    incomplete: ["active", "incomplete_expired"],
     incomplete_expired: [],
-    trialing: ["active", "past_due", "paused", "canceled"],
-    active: ["trialing", "past_due", "paused", "canceled", "unpaid"],
+    trialing: ["active", "paused", "canceled"],
+    active: ["trialing", "past_due", "paused", "canceled"],
     past_due: ["active", "canceled", "unpaid", "paused"],
     unpaid: ["active", "canceled"],
     paused: ["active", "canceled"],
     canceled: [],
   },
   invoice: {
-    draft: ["open", "paid"],
+    draft: ["open"],
     open: ["paid", "void", "uncollectible"],
     uncollectible: ["paid", "void"],
     paid: [],
@@ -108,6 +113,30 @@ const LEGAL: Record<string, Record<string, readonly string[]>> = {
     succeeded: [],
     canceled: [],
   },
+  setup_intent: {
+    requires_payment_method: ["requires_confirmation", "requires_action", "succeeded", "canceled"],
+    requires_confirmation: ["requires_payment_method", "requires_action", "succeeded", "canceled"],
+    requires_action: ["requires_payment_method", "succeeded", "canceled"],
+    succeeded: [],
+    canceled: [],
+  },
+  "checkout.session": { open: ["complete", "expired"], complete: [], expired: [] },
+  subscription_schedule: {
+    not_started: ["active", "canceled", "released"],
+    active: ["completed", "canceled", "released"],
+    completed: [],
+    canceled: [],
+    released: [],
+  },
+  dispute: {
+    needs_response: ["under_review", "lost"],
+    under_review: ["won", "lost"],
+    warning_needs_response: ["warning_under_review", "warning_closed"],
+    warning_under_review: ["warning_closed"],
+    won: [],
+    lost: [],
+    warning_closed: [],
+  },
 };
 
 /** What the events tell, in their order. */
@@ -116,7 +145,7 @@ function auditTransitions({ tables }: Account): string[] {
   const problems: string[] = [];
   for (const { data, id: event } of tables.event.values()) {
     const { id, object, status } = data.object as { id?: string; object: string; status?: string };
-    const legal = LEGAL[object];
+    const legal = TRANSITIONS[object];
     if (!legal || id === undefined || status === undefined) continue;
     const before = last.get(id);
     last.set(id, status);

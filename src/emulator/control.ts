@@ -2,7 +2,7 @@
 import { Hono, type Context } from "hono";
 import { z } from "zod";
 import { DeliveryFaultInput, FaultInput } from "./core/faults.ts";
-import { fork, newId, newState, type State } from "./core/world.ts";
+import { AFTER_RETRIES, fork, newId, type State } from "./core/world.ts";
 import type { Engine } from "./engine.ts";
 
 /** Ten years at once: enough for anybody, and an end for typing errors. */
@@ -14,6 +14,7 @@ const AdvanceInput = z.strictObject({
   seconds: z.int().min(0).max(MAX_ADVANCE_SECONDS),
   stop: z.strictObject({ event: z.string(), when: z.enum(["before", "after"]) }).optional(),
 });
+const SettingsInput = z.strictObject({ after_retries: z.enum(AFTER_RETRIES) });
 const RestoreInput = z.strictObject({ id: z.string() });
 const OrderInput = z.strictObject({ held: z.boolean().optional(), order: z.int().min(0).nullable().optional() });
 const DeliverInput = z.strictObject({ ids: z.array(z.string()).min(1).max(1_000) });
@@ -22,10 +23,9 @@ const RollInput = z.strictObject({
   seconds: z.int().min(0).max(ROLL_SECONDS).default(ROLL_SECONDS),
 });
 
-export function controlRoutes(engine: Engine, startAt: () => number): Hono {
+export function controlRoutes(engine: Engine, anew: () => State): Hono {
   const app = new Hono();
   const snapshots = new Map<string, State>();
-  const { seed } = engine.state;
   const on = <Schema extends z.ZodType>(
     path: string,
     schema: Schema,
@@ -63,6 +63,13 @@ export function controlRoutes(engine: Engine, startAt: () => number): Hono {
     return c.json(faults());
   });
 
+  app.get("/settings", (c) => c.json({ after_retries: engine.state.afterRetries }));
+  on("/settings", SettingsInput, (settings) => {
+    engine.state.afterRetries = settings.after_retries;
+    engine.changed();
+    return settings;
+  });
+
   deliveryRoutes(app, engine, on);
 
   app.post("/snapshot", (c) => {
@@ -80,7 +87,7 @@ export function controlRoutes(engine: Engine, startAt: () => number): Hono {
     return { now: engine.state.now };
   });
   app.post("/reset", (c) => {
-    engine.state = newState(seed, startAt());
+    engine.state = anew();
     engine.requests.length = 0;
     snapshots.clear();
     engine.changed();

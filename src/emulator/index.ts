@@ -6,7 +6,7 @@ import { ConnectionReset, createApi, refuseTheRest, unrecognized } from "./api.t
 import { audit } from "./audit.ts";
 import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/events.ts";
-import { deserialize, fork, newState, serialize, type State } from "./core/world.ts";
+import { deserialize, fork, newState, serialize, type AfterRetries, type State } from "./core/world.ts";
 import { createEngine, type StopAt } from "./engine.ts";
 import { guard } from "./guard.ts";
 import { PAGES } from "./pages/index.ts";
@@ -23,6 +23,8 @@ export interface EmulatorOptions {
   seed?: number | undefined;
   /** Whether virtual time goes on by itself. Default "still": it moves only by `advance`. */
   clock?: "running" | "still" | undefined;
+  /** What becomes of a subscription whose renewal no try has paid. Default "cancel". */
+  afterRetries?: AfterRetries | undefined;
   /** Virtual time at the start, epoch milliseconds. Default: the wall's. */
   startAt?: number | undefined;
   /** The network for deliveries. Default: the global `fetch`. */
@@ -61,7 +63,7 @@ export interface Emulator {
   fork(options?: Pick<EmulatorOptions, "fetch">): Emulator;
 }
 
-export type { State, StopAt };
+export type { AfterRetries, State, StopAt };
 
 const DEFAULT_BASE_URL = "http://127.0.0.1:12111";
 
@@ -73,10 +75,11 @@ const DEFAULT_BASE_URL = "http://127.0.0.1:12111";
  * await emulator.advance(31 * 86_400);
  */
 export function createEmulator(options: EmulatorOptions = {}): Emulator {
-  const wallNow = options.wallNow ?? Date.now;
-  const startAt = () => Math.floor((options.startAt ?? wallNow()) / 1000);
-  const state = loadState(options.stateFile) ?? newState(options.seed ?? 1, startAt());
-  return build(options, state).emulator;
+  return build(options, loadState(options.stateFile) ?? firstState(options)).emulator;
+}
+
+function firstState({ seed = 1, startAt, wallNow = Date.now, afterRetries = "cancel" }: EmulatorOptions): State {
+  return { ...newState(seed, Math.floor((startAt ?? wallNow()) / 1000)), afterRetries };
 }
 
 function build(options: EmulatorOptions, state: State): { emulator: Emulator; save: () => void } {
@@ -104,7 +107,7 @@ function build(options: EmulatorOptions, state: State): { emulator: Emulator; sa
   app.use("*", guard(options.baseUrl ?? DEFAULT_BASE_URL));
   app.route(
     "/_emulator",
-    controlRoutes(engine, () => Math.floor((options.startAt ?? wallNow()) / 1000)),
+    controlRoutes(engine, () => firstState(options)),
   );
   app.get("/_emulator/style.css", (c) => c.text(STYLE, 200, { "content-type": "text/css" }));
   for (const addPage of PAGES) addPage(app, engine);
@@ -148,8 +151,7 @@ export async function serveEmulator(
     );
   const host = options.host ?? "127.0.0.1";
   const baseUrl = options.baseUrl ?? `http://${host}:${options.port}`;
-  const startAt = Math.floor((options.startAt ?? (options.wallNow ?? Date.now)()) / 1000);
-  const state = loadState(options.stateFile) ?? newState(options.seed ?? 1, startAt);
+  const state = loadState(options.stateFile) ?? firstState(options);
   const { emulator, save } = build({ clock: "running", ...options, baseUrl }, state);
   const server = serve({ fetch: answering(emulator), port: options.port, hostname: host });
   await new Promise<void>((resolve, reject) => {

@@ -3,6 +3,7 @@ import type { TaxRate } from "../resources/tax-rates.ts";
 import { isLicensed, endOf, setPeriodTimers, startOf } from "./subscription-periods.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { ApiError } from "../core/errors.ts";
+import { mergeMetadata } from "../core/params.ts";
 import { copy, find, now, type World } from "../core/world.ts";
 import type { Price } from "../resources/prices.ts";
 import { cardFor, payInvoice } from "./collection.ts";
@@ -19,7 +20,8 @@ export interface ItemChange {
   price?: Price | undefined;
   quantity?: number | undefined;
   deleted?: boolean | undefined;
-  metadata?: Record<string, string> | undefined;
+  /** Merged with what an item has; "" takes all of it away. */
+  metadata?: "" | Record<string, string> | undefined;
   taxRates?: TaxRate[] | undefined;
 }
 
@@ -60,7 +62,7 @@ export function planChange(world: World, subscription: Subscription, change: Sub
         newItem(
           world,
           subscription.id,
-          { ...wanted, price: wanted.price, quantity: wanted.quantity },
+          { ...wanted, price: wanted.price, quantity: wanted.quantity, metadata: mergeMetadata({}, wanted.metadata) },
           anchor,
           subscription.status === "trialing" ? subscription.trial_end : null,
         ),
@@ -80,7 +82,7 @@ function changedItem(
   const changed = copy(item);
   if (price) changed.price = copy(price);
   if (quantity !== undefined) changed.quantity = quantity;
-  if (metadata) changed.metadata = metadata;
+  changed.metadata = mergeMetadata(item.metadata, metadata);
   if (taxRates) changed.tax_rates = taxRates;
   const at = now(world);
   const old = item.price.recurring;

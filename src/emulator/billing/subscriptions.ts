@@ -314,7 +314,9 @@ export function renew(world: World, subscription: Subscription): void {
     linesOfPeriod(world, draft, subscription, (item) => renewedPeriod(before, item)),
   );
   refreshEntitlements(world, subscription.customer);
-  scheduleFinalization(world, invoice);
+  // What an unpaid subscription would owe waits as a draft until somebody decides.
+  if (subscription.status === "unpaid") invoice.auto_advance = false;
+  else scheduleFinalization(world, invoice);
 }
 
 function roll(item: SubscriptionItem, anchor: number, at: number): void {

@@ -52,6 +52,10 @@ export interface EndpointSecret {
   expiresAt: number | null;
 }
 
+/** @see https://docs.stripe.com/billing/revenue-recovery/smart-retries#failed-payment-options */
+export const AFTER_RETRIES = ["cancel", "unpaid", "past_due", "pause"] as const;
+export type AfterRetries = (typeof AFTER_RETRIES)[number];
+
 export interface State {
   seed: number;
   /** Virtual time, whole seconds. */
@@ -59,6 +63,8 @@ export interface State {
   /** How far virtual time is ahead of the wall's, where the clock runs. */
   aheadSeconds: number;
   timerCount: number;
+  /** What becomes of a subscription whose renewal no try has paid: an account's setting at Stripe. */
+  afterRetries: AfterRetries;
   faults: Fault[];
   deliveryFaults: DeliveryFault[];
   /** The decline code of the next payment that anybody makes, on whatever way. */
@@ -88,6 +94,7 @@ export function newState(seed: number, startAt: number): State {
     now: startAt,
     aheadSeconds: 0,
     timerCount: 0,
+    afterRetries: "cancel",
     faults: [],
     deliveryFaults: [],
     accounts: new Map(),

@@ -85,7 +85,7 @@ function changeItems(
 /** The items that a request to create names. */
 export function itemInputs(world: World, items: readonly z.output<typeof createItem>[]): ItemInput[] {
   return items.map((item, index) => ({
-    price: priceOf(world, item, index),
+    price: priceOf(world, item, `items[${index}]`),
     quantity: item.quantity,
     metadata: mergeMetadata({}, item.metadata),
     taxRates: taxRatesOf(world, item.tax_rates, `items[${index}][tax_rates]`),
@@ -99,22 +99,22 @@ export function itemChanges(world: World, items: readonly z.output<typeof update
     id: item.id,
     deleted: item.deleted,
     quantity: item.quantity,
-    ...(item.metadata !== undefined && { metadata: mergeMetadata({}, item.metadata) }),
+    metadata: item.metadata,
     ...(item.tax_rates !== undefined && {
       taxRates: taxRatesOf(world, item.tax_rates, `items[${index}][tax_rates]`),
     }),
-    ...((item.price ?? item.price_data) && { price: priceOf(world, item, index) }),
+    ...((item.id === undefined || item.price !== undefined || item.price_data) && {
+      price: priceOf(world, item, `items[${index}]`),
+    }),
   }));
 }
 
-function priceOf(world: World, item: z.output<typeof createItem>, index: number): Price {
+function priceOf(world: World, item: z.output<typeof createItem>, at: string): Price {
   if (item.price_data) return createPrice(world, item.price_data);
+  const param = `${at}[price]`;
   if (item.price === undefined)
-    throw new ApiError(`Missing required param: items[${index}][price].`, {
-      code: "parameter_missing",
-      param: `items[${index}][price]`,
-    });
-  return recurringPrice(world, item.price, `items[${index}][price]`);
+    throw new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
+  return recurringPrice(world, item.price, param);
 }
 
 export function recurringPrice(world: World, id: string, param: string): Price {
