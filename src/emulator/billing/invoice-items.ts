@@ -21,6 +21,18 @@ export interface NewInvoiceItem {
   metadata?: Record<string, string>;
   taxRates?: TaxRate[];
   date?: number;
+  /** What a credit gives back of. */
+  creditedItems?: CreditedItems | null;
+}
+
+/** @see https://docs.stripe.com/api/invoiceitems/object#invoiceitem_object-proration_details-credited_items */
+export type CreditedItems =
+  | { type: "invoice_item"; invoice_item: string }
+  | { type: "invoice_line_items"; invoice_line_item_details: CreditedLines };
+
+interface CreditedLines {
+  invoice: string;
+  invoice_line_items: string[];
 }
 
 export function newInvoiceItem(world: World, input: NewInvoiceItem) {
@@ -53,7 +65,9 @@ export function newInvoiceItem(world: World, input: NewInvoiceItem) {
         }
       : null,
     proration: input.proration ?? false,
-    ...(input.proration && { proration_details: { discount_amounts: [] } }),
+    ...(input.proration && {
+      proration_details: { credited_items: input.creditedItems ?? null, discount_amounts: [] },
+    }),
     quantity,
     quantity_decimal: String(quantity),
     tax_rates: input.taxRates ?? ([] as TaxRate[]),

@@ -146,6 +146,7 @@ function partsOf(
 }
 
 export function lineOfInvoiceItem(world: World, invoice: string, item: InvoiceItem): InvoiceLine {
+  const credited = item.proration_details?.credited_items ?? null;
   return newLine(world, {
     invoice,
     amount: item.amount,
@@ -158,7 +159,9 @@ export function lineOfInvoiceItem(world: World, invoice: string, item: InvoiceIt
       invoice_item_details: {
         invoice_item: item.id,
         proration: item.proration,
-        proration_details: { credited_items: null },
+        proration_details: {
+          credited_items: credited?.type === "invoice_line_items" ? credited.invoice_line_item_details : null,
+        },
         subscription: item.parent?.subscription_details?.subscription ?? null,
       },
       subscription_item_details: null,

@@ -1,7 +1,7 @@
 /** What a change in mid-period credits and charges, to the second. @see https://docs.stripe.com/billing/subscriptions/prorations */
-import { type InvoiceItem, newInvoiceItem } from "./invoice-items.ts";
+import { newInvoiceItem, type CreditedItems, type InvoiceItem } from "./invoice-items.ts";
 import { round } from "../core/money.ts";
-import { insert, need, now, type World } from "../core/world.ts";
+import { find, insert, need, now, of, type World } from "../core/world.ts";
 
 import { emit } from "../core/events.ts";
 import { amountFor } from "./pricing.ts";
@@ -56,7 +56,39 @@ export function prorationItem(
     proration: true,
     discountable: false,
     date: now(world),
+    creditedItems: sign < 0 ? creditedItems(world, subscription, item, at) : null,
   });
+}
+
+/** What charged for the time that is given back: a charge that waits, or the newest line. */
+function creditedItems(
+  world: World,
+  subscription: Subscription,
+  item: SubscriptionItem,
+  at: number,
+): CreditedItems | null {
+  const covers = ({ period, amount }: { period: { start: number; end: number }; amount: number }): boolean =>
+    period.start <= at && at < period.end && amount >= 0;
+  const isOfItem = (row: InvoiceItem): boolean =>
+    row.proration && row.parent?.subscription_details.subscription_item === item.id;
+  const waiting = of(
+    world,
+    "invoiceitem",
+    "customer",
+    subscription.customer,
+    (row) => row.invoice === null && isOfItem(row) && covers(row),
+  ).at(-1);
+  if (waiting) return { type: "invoice_item", invoice_item: waiting.id };
+  for (const invoice of of(world, "invoice", "subscription", subscription.id).toReversed()) {
+    const lines = invoice.lines.data.filter(({ parent, ...line }) => {
+      const charged = find(world, "invoiceitem", parent?.invoice_item_details?.invoice_item ?? null);
+      const isCharged = parent?.subscription_item_details?.subscription_item === item.id;
+      return covers(line) && (isCharged || (charged !== undefined && isOfItem(charged)));
+    });
+    const details = { invoice: invoice.id, invoice_line_items: lines.map(({ id }) => id) };
+    if (lines.length > 0) return { type: "invoice_line_items", invoice_line_item_details: details };
+  }
+  return null;
 }
 
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");

@@ -19,6 +19,8 @@ function presentAny(value: unknown): unknown {
     if (shown === row) shown = { ...row };
     shown[name] = presented;
   }
+  // Of what is deleted only its name is left.
+  if (row["deleted"] === true) return shown;
   switch (row["object"]) {
     case "price": {
       const { tiers: _tiers, currency_options: _options, ...rest } = shown;

@@ -34,6 +34,7 @@ export function subscriptionItemRoutes(api: Api): void {
     z.strictObject({ ...itemFields, ...change, subscription: text }),
     (world, params) => {
       const subscription = need(world, "subscription", params.subscription, "subscription");
+      if (params.price === undefined && !params.price_data) throw missingPrice("price");
       const known = new Set(subscription.items.data.map(({ id }) => id));
       changeItems(world, subscription, itemChanges(world, [params]), params);
       return present(subscription.items.data.find(({ id }) => !known.has(id)));
@@ -112,9 +113,12 @@ export function itemChanges(world: World, items: readonly z.output<typeof update
 function priceOf(world: World, item: z.output<typeof createItem>, at: string): Price {
   if (item.price_data) return createPrice(world, item.price_data);
   const param = `${at}[price]`;
-  if (item.price === undefined)
-    throw new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
+  if (item.price === undefined) throw missingPrice(param);
   return recurringPrice(world, item.price, param);
+}
+
+function missingPrice(param: string): ApiError {
+  return new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
 }
 
 export function recurringPrice(world: World, id: string, param: string): Price {
