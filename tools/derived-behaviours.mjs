@@ -1,6 +1,7 @@
 /** What the emulator does by Stripe's documents alone. One that a recording has shown is taken off. */
 export const DERIVED = [
   "Subscription schedules: an item keeps its id where its price stays, and takes the place of one that goes; a plan of another interval begins its own cycle with its phase; a phase without an end lasts one period of its first price; usage of an item that a phase takes away is not billed.",
+  "What a schedule begins is active at once; its first invoice is a draft for an hour, and a failed payment makes it past due.",
   "A schedule whose last phase is over is completed, and lets the subscription go or ends it; one that is released by request is released.",
   "Subscription schedules start now or later, never in the past.",
   "A subscription that a schedule manages refuses changes of its cancellation, in Stripe's words; other changes are taken, and the next phase overrides them.",

@@ -146,3 +146,25 @@ test("what makes no sense is refused, and nothing is made", async () => {
   expect((await stripe.subscriptionSchedules.list()).data).toEqual([]);
   expect((await stripe.subscriptions.list()).data).toEqual([]);
 });
+
+test("what a schedule begins is active, and its first invoice waits an hour, as a renewal's does", async () => {
+  const { stripe, emulator } = createSdk();
+  const { customer, price } = await subscriber(stripe);
+  const make = async (id: string) => {
+    const params = { customer: id, start_date: "now" as const, phases: [phase(price)] };
+    const { subscription } = await stripe.subscriptionSchedules.create(params);
+    return stripe.subscriptions.retrieve(subscription as string, { expand: ["latest_invoice"] });
+  };
+  const paid = await make(customer.id);
+  expect(paid).toMatchObject({ status: "active", latest_invoice: { status: "draft", auto_advance: true } });
+  const unpaid = await make((await stripe.customers.create({ email: "no-card@example.com" })).id);
+  await emulator.advance(3_600);
+  expect(await stripe.subscriptions.retrieve(paid.id, { expand: ["latest_invoice"] })).toMatchObject({
+    status: "active",
+    latest_invoice: { status: "paid", billing_reason: "subscription_create" },
+  });
+  expect(await stripe.subscriptions.retrieve(unpaid.id, { expand: ["latest_invoice"] })).toMatchObject({
+    status: "past_due",
+    latest_invoice: { status: "open", attempt_count: 1 },
+  });
+});

@@ -127,7 +127,10 @@ function settleAttempt(world: World, invoice: Invoice, intent: PaymentIntent): v
   }
   if (intent.status === "requires_capture" || intent.status === "requires_confirmation") return;
   const needsAction = intent.status === "requires_action";
-  const isRenewal = invoice.billing_reason === "subscription_cycle";
+  const subscription = subscriptionOf(world, invoice);
+  // The first payment, and a change that waits for its own, are left to the person who is there.
+  const waits = subscription?.status === "incomplete" || subscription?.pending_update;
+  const isRenewal = subscription !== null && !waits && invoice.billing_reason !== "subscription_update";
   // While the bank asks a person who is there, nothing has failed yet.
   if (isRenewal || !needsAction) {
     change(world, "invoice.updated", invoice, (row) => {
@@ -141,8 +144,6 @@ function settleAttempt(world: World, invoice: Invoice, intent: PaymentIntent): v
     emit(world, "invoice.payment_failed", invoice);
   }
   if (needsAction) emit(world, "invoice.payment_action_required", invoice);
-  const subscription = subscriptionOf(world, invoice);
-  const waits = invoice.billing_reason === "subscription_create" || subscription?.pending_update;
   if (subscription && !waits) paymentFailed(world, subscription);
 }
 

@@ -15,7 +15,7 @@ import {
 import { edit } from "./subscription-changes.ts";
 import { isOver, nextPeriodEnd } from "./subscription-periods.ts";
 import { applyChange, planChange, type ItemChange } from "./subscription-update.ts";
-import { createSubscription, end, moveTrialEnd, newItem, startPayment, type Subscription } from "./subscriptions.ts";
+import { createSubscription, end, moveTrialEnd, newItem, type Subscription } from "./subscriptions.ts";
 
 /** What is due of a schedule: it begins, enters its next phase, or ends. */
 export function advanceSchedule(world: World, schedule: Schedule): void {
@@ -43,7 +43,7 @@ export function advanceScheduleOf(world: World, subscription: Subscription): voi
 /** The first phase's subscription, with its first invoice. */
 export function begin(world: World, schedule: Schedule, phase: Phase): void {
   const { default_settings: settings } = schedule;
-  const { subscription, invoice } = createSubscription(world, {
+  const { subscription } = createSubscription(world, {
     customer: schedule.customer,
     schedule: schedule.id,
     items: phase.items.map((item) => ({
@@ -65,7 +65,6 @@ export function begin(world: World, schedule: Schedule, phase: Phase): void {
     daysUntilDue: settings.invoice_settings.days_until_due,
   });
   schedule.subscription = subscription.id;
-  startPayment(world, subscription, invoice, { behavior: "allow_incomplete", onSession: false });
   if (schedule.status === "not_started") markPhase(world, schedule, phase);
 }
 

@@ -79,7 +79,7 @@ export interface NewSubscription {
   schedule?: string;
 }
 
-/** Makes it with its first invoice, which is finalized at once; `startPayment` then pays it. */
+/** Makes it with its first invoice, which is finalized at once; `startPayment` then pays it. A schedule's waits as a renewal does. */
 export function createSubscription(
   world: World,
   input: NewSubscription,
@@ -96,9 +96,11 @@ export function createSubscription(
   const invoice = createSubscriptionInvoice(world, subscription, "subscription_create", (draft) =>
     firstLines(world, draft, subscription, input.prorate ?? true),
   );
-  finalizeInvoice(world, invoice);
-  if (subscription.collection_method === "send_invoice" && subscription.status === "incomplete")
-    subscription.status = "active";
+  const isScheduled = subscription.schedule !== null;
+  if (isScheduled) scheduleFinalization(world, invoice);
+  else finalizeInvoice(world, invoice);
+  const waits = isScheduled || subscription.collection_method === "send_invoice";
+  if (waits && subscription.status === "incomplete") subscription.status = "active";
   emit(world, "customer.subscription.created", subscription);
   setTimers(world, subscription);
   refreshEntitlements(world, subscription.customer);
