@@ -30,16 +30,15 @@ export function round(amount: number): number {
   return Math.sign(amount) * Math.floor(near + 0.5) || 0;
 }
 
-/** Splits a total in proportion to weights, to the last minor unit. */
+/** Splits a total in proportion to weights: it adds up, and no part is a unit away from its share. */
 export function split(total: number, weights: readonly number[]): number[] {
   const sum = weights.reduce((all, weight) => all + weight, 0);
-  if (sum === 0) return weights.map(() => 0);
-  let rest = total;
-  let left = sum;
+  let weighed = 0;
+  let given = 0;
   return weights.map((weight) => {
-    const part = left === 0 ? 0 : round((rest * weight) / left);
-    rest -= part;
-    left -= weight;
-    return part;
+    weighed += weight;
+    const before = given;
+    given = sum === 0 ? 0 : round(total * (weighed / sum));
+    return given - before;
   });
 }
