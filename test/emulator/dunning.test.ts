@@ -47,7 +47,7 @@ test("the setting can be changed over HTTP, and a reset brings back the first on
   const ask = async (path: string, method: "GET" | "POST", body?: object) => {
     const text = body === undefined ? {} : { body: JSON.stringify(body) };
     const response = await emulator.fetch(new Request(`http://stripe.test/_emulator/${path}`, { method, ...text }));
-    return { status: response.status, body: (await response.json()) as unknown };
+    return { status: response.status, body: await response.json() };
   };
   expect(await ask("settings", "POST", { after_retries: "unpaid" })).toMatchObject({ status: 200 });
   expect(await ask("settings", "GET")).toMatchObject({ body: { after_retries: "unpaid" } });

@@ -237,6 +237,7 @@ test("an invoice of one's own is paid while it is a draft", async () => {
     effective_at: null,
     ending_balance: null,
     hosted_invoice_url: null,
+    rendering: { pdf: { page_size: "auto" } },
   });
   const paid = await sdk.stripe.invoices.pay(draft.id);
   expect(paid).toMatchObject({
@@ -246,6 +247,7 @@ test("an invoice of one's own is paid while it is a draft", async () => {
     attempt_count: 1,
     attempted: true,
     ending_balance: 0,
+    rendering: { pdf: { page_size: "letter" } },
     lines: { data: [{ description, amount: 1_000, quantity: 1 }] },
   });
   expect(paid.number).toMatch(/^[A-Z0-9]{8}-0001$/);
@@ -291,6 +293,17 @@ test("a payment is captured later, refunded in parts, or waits for the bank", as
   const secured = await stripe.paymentMethods.attach("pm_card_authenticationRequired", { customer: customer.id });
   const asked = await stripe.paymentIntents.create({ ...params, payment_method: secured.id });
   expect(asked).toMatchObject({ status: "requires_action", next_action: { type: "redirect_to_url" } });
+});
+
+test.each([
+  ["pm_card_visa", { brand: "visa", display_brand: "visa", country: "US", last4: "4242" }],
+  ["pm_card_amex", { brand: "amex", display_brand: "american_express", country: "US", last4: "8431" }],
+  ["pm_card_discover", { brand: "discover", display_brand: "discover", country: "US", last4: "9424" }],
+  ["pm_card_authenticationRequired", { brand: "visa", display_brand: "visa", country: "DE", last4: "3184" }],
+])("%s is the card that it is at Stripe", async (token, card) => {
+  const { stripe } = recorder();
+  const customer = await stripe.customers.create();
+  expect(await stripe.paymentMethods.attach(token, { customer: customer.id })).toMatchObject({ type: "card", card });
 });
 
 test("a charge below the minimum is refused with the parameter and the reason", async () => {

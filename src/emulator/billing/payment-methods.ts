@@ -33,8 +33,8 @@ function newPaymentMethod(world: World, card: TestCard, expiry: Expiry) {
     card: {
       brand: card.brand,
       checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: "pass" },
-      country: "US",
-      display_brand: card.brand,
+      country: countryOf(card),
+      display_brand: card.brand === "amex" ? "american_express" : (card.brand as string),
       exp_month: expiry.month,
       exp_year: expiry.year,
       fingerprint: `fp${card.number.slice(-8)}`,
@@ -53,6 +53,11 @@ function newPaymentMethod(world: World, card: TestCard, expiry: Expiry) {
     metadata: {} as Record<string, string>,
     type: "card" as const,
   };
+}
+
+/** Numbers of test cards from elsewhere name their country: 4000 and its ISO number. */
+function countryOf({ number }: TestCard): string {
+  return number.startsWith("4000002760") ? "DE" : "US";
 }
 
 export function createPaymentMethod(world: World, card: TestCard, expiry: Expiry): PaymentMethod {

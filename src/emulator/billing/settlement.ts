@@ -22,6 +22,8 @@ export function finalizeInvoice(world: World, invoice: Invoice): void {
   invoice.status = "open";
   invoice.number = takeNumber(world, customer, invoice.currency);
   invoice.effective_at = at;
+  // Automatic means what is usual in the account's country.
+  if (invoice.rendering?.pdf.page_size === "auto") invoice.rendering.pdf.page_size = "letter";
   invoice.automatically_finalizes_at = null;
   invoice.webhooks_delivered_at ??= at;
   invoice.status_transitions.finalized_at = at;

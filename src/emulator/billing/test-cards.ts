@@ -10,6 +10,8 @@ export type DisputeReason = "fraudulent" | "product_not_received" | "inquiry";
 
 export interface TestCard {
   number: string;
+  /** Other numbers of the same card. */
+  otherNumbers?: readonly string[];
   brand: "visa" | "mastercard" | "amex" | "discover";
   token: string;
   /** What happens when a person pays with it. */
@@ -55,8 +57,14 @@ function card(
 export const TEST_CARDS: readonly TestCard[] = [
   card("4242424242424242", "pm_card_visa", "Succeeds", succeeds),
   card("5555555555554444", "pm_card_mastercard", "Succeeds (Mastercard)", succeeds, { brand: "mastercard" }),
-  card("378282246310005", "pm_card_amex", "Succeeds (American Express)", succeeds, { brand: "amex" }),
-  card("6011111111111117", "pm_card_discover", "Succeeds (Discover)", succeeds, { brand: "discover" }),
+  card("371449635398431", "pm_card_amex", "Succeeds (American Express)", succeeds, {
+    brand: "amex",
+    otherNumbers: ["378282246310005"],
+  }),
+  card("6011000990139424", "pm_card_discover", "Succeeds (Discover)", succeeds, {
+    brand: "discover",
+    otherNumbers: ["6011111111111117"],
+  }),
   card("4000056655665556", "pm_card_visa_debit", "Succeeds (debit)", succeeds),
   card("4000000000000002", "pm_card_chargeDeclined", "Declined", declined),
   card(
@@ -125,7 +133,9 @@ export function declineOutcome(declineCode: string): CardOutcome {
 }
 
 export function cardByNumber(number: string): TestCard | undefined {
-  return TEST_CARDS.find((candidate) => candidate.number === number.replaceAll(/\s/g, ""));
+  const digits = number.replaceAll(/\s/g, "");
+  const known = TEST_CARDS.find((one) => one.number === digits || one.otherNumbers?.includes(digits));
+  return known && { ...known, number: digits };
 }
 
 /** Stripe has tokens of declined cards under two names: `pm_card_visa_chargeDeclined` is `pm_card_chargeDeclined`. */
