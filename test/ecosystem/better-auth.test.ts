@@ -174,6 +174,36 @@ describe("the portal", () => {
     expect(app.ignored).toEqual([]);
   });
 
+  test("a change for the period's end waits in a schedule, and is made when the next period begins", async () => {
+    const app = await createAuthApp();
+    const cookie = await subscribe(app);
+    const wish = { plan: "pro", scheduleAtPeriodEnd: true, returnUrl: "/account", ...PAGES };
+    expect(await app.call(cookie, "POST", "/subscription/upgrade", wish)).toMatchObject({ status: 200 });
+    await app.emulator.settle();
+    const [schedule] = (await app.stripe.subscriptionSchedules.list()).data;
+    expect(schedule).toMatchObject({ status: "active", metadata: { source: "@better-auth/stripe" } });
+    expect(app.row("subscription")).toMatchObject({ plan: "basic", stripeScheduleId: schedule?.id });
+
+    await app.emulator.advance(32 * DAY);
+    const changed = await theSubscription(app);
+    expect(app.row("subscription")).toMatchObject({ plan: "pro", status: "active", ...rowOf(changed) });
+    const [renewal] = (await app.stripe.invoices.list({ subscription: changed.id })).data;
+    expect(renewal?.lines.data).toMatchObject([{ description: expect.stringContaining("Pro") as string }]);
+    expect(app.complaints).toEqual([]);
+    expect(app.ignored).toEqual([]);
+  });
+
+  test("a change that waits is taken back by restoring what there is", async () => {
+    const app = await createAuthApp();
+    const cookie = await subscribe(app);
+    const wish = { plan: "pro", scheduleAtPeriodEnd: true, returnUrl: "/account", ...PAGES };
+    await app.call(cookie, "POST", "/subscription/upgrade", wish);
+    expect(await app.call(cookie, "POST", "/subscription/restore", {})).toMatchObject({ status: 200 });
+    expect((await app.stripe.subscriptionSchedules.list()).data).toMatchObject([{ status: "released" }]);
+    await app.emulator.advance(32 * DAY);
+    expect(app.row("subscription")).toMatchObject({ plan: "basic", status: "active", stripeScheduleId: null });
+  });
+
   test("the plan that the user has is refused", async () => {
     const app = await createAuthApp();
     const cookie = await subscribe(app);
