@@ -17,7 +17,7 @@ import { cancelPayment, cardOutcome, completeChallenge, confirmPayment, createPa
 import type { NextAction, PaymentError, PaymentIntent } from "./payments.ts";
 import { amountFor } from "./pricing.ts";
 import { answerSetupChallenge, confirmSetup, createSetupIntent, type SetupIntent } from "./setup.ts";
-import { createSubscription } from "./subscriptions.ts";
+import { createSubscription } from "./subscription-start.ts";
 
 /** What is bought, and how far the paying is: Stripe keeps this from the API. */
 export interface Order {

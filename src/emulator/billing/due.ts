@@ -10,7 +10,9 @@ import { retryCollection } from "./dunning.ts";
 import { expirePending } from "./pending-updates.ts";
 import { tellUpcoming } from "./preview.ts";
 import { advanceSchedule, advanceScheduleOf } from "./schedule-phases.ts";
-import { end, expireIncomplete, renew, resume, resumeCollection } from "./subscriptions.ts";
+import { end, expireIncomplete } from "./subscription-endings.ts";
+import { resume, resumeCollection } from "./subscription-pauses.ts";
+import { renew } from "./subscription-renewals.ts";
 
 /** Runs the timers of one clock that are due at `until`; answers how many. */
 export function runClock(world: World, clock: string, until: number): number {

@@ -6,7 +6,8 @@ import { refreshEntitlements } from "./entitlements.ts";
 import { subscriptionOf, type Invoice } from "./invoices.ts";
 import { update } from "./subscription-changes.ts";
 import { isOver } from "./subscription-periods.ts";
-import { end, pause } from "./subscriptions.ts";
+import { end } from "./subscription-endings.ts";
+import { pause } from "./subscription-pauses.ts";
 
 /** Another try, or the end of trying. */
 export function retryCollection(world: World, invoice: Invoice): void {

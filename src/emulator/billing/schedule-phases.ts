@@ -15,7 +15,10 @@ import {
 import { edit } from "./subscription-changes.ts";
 import { isOver, nextPeriodEnd } from "./subscription-periods.ts";
 import { applyChange, planChange, type ItemChange } from "./subscription-update.ts";
-import { createSubscription, end, moveTrialEnd, newItem, type Subscription } from "./subscriptions.ts";
+import { end } from "./subscription-endings.ts";
+import { createSubscription } from "./subscription-start.ts";
+import { moveTrialEnd } from "./subscription-trials.ts";
+import { newItem, type Subscription } from "./subscriptions.ts";
 
 /** What is due of a schedule: it begins, enters its next phase, or ends. */
 export function advanceSchedule(world: World, schedule: Schedule): void {

@@ -1,7 +1,9 @@
 /** What people do in the portal, as far as its configuration allows. */
 import { confirmSetup, createSetupIntent, type SetupIntent } from "../billing/setup.ts";
 import { nextPeriodEnd } from "../billing/subscription-periods.ts";
-import { cancelAt, end, pause, resume, undoCancellation, type Subscription } from "../billing/subscriptions.ts";
+import { cancelAt, end, undoCancellation } from "../billing/subscription-endings.ts";
+import { pause, resume } from "../billing/subscription-pauses.ts";
+import type { Subscription } from "../billing/subscriptions.ts";
 import { periodEnd } from "../billing/periods.ts";
 import { ApiError } from "../core/errors.ts";
 import { change } from "../core/events.ts";

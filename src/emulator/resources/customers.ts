@@ -5,7 +5,7 @@ import { changeBalance } from "../billing/customer-balance.ts";
 import { needCustomer, newCustomer, toAddress, type Customer } from "../billing/customers.ts";
 import { attach, methodFromIdOrToken, type PaymentMethod } from "../billing/payment-methods.ts";
 import { isOver } from "../billing/subscription-periods.ts";
-import { end } from "../billing/subscriptions.ts";
+import { end } from "../billing/subscription-endings.ts";
 import { change, emit } from "../core/events.ts";
 import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";

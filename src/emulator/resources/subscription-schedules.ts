@@ -19,7 +19,7 @@ import {
 import { update } from "../billing/subscription-changes.ts";
 import { isOver } from "../billing/subscription-periods.ts";
 import { cancelNow } from "../billing/subscription-update.ts";
-import { end, undoCancellation } from "../billing/subscriptions.ts";
+import { end, undoCancellation } from "../billing/subscription-endings.ts";
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";

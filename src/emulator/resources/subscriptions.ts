@@ -10,20 +10,11 @@ import { cardOutcome } from "../billing/payments.ts";
 import { holdChange } from "../billing/pending-updates.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { update } from "../billing/subscription-changes.ts";
-import {
-  cancelAt,
-  cancelAtPeriodEnd,
-  createSubscription,
-  end,
-  moveTrialEnd,
-  pause,
-  resume,
-  startPayment,
-  undoCancellation,
-  type ItemInput,
-  type PaymentBehavior,
-  type Subscription,
-} from "../billing/subscriptions.ts";
+import { cancelAt, cancelAtPeriodEnd, end, undoCancellation } from "../billing/subscription-endings.ts";
+import { pause, resume } from "../billing/subscription-pauses.ts";
+import { createSubscription, startPayment, type PaymentBehavior } from "../billing/subscription-start.ts";
+import { moveTrialEnd } from "../billing/subscription-trials.ts";
+import type { ItemInput, Subscription } from "../billing/subscriptions.ts";
 import { applyChange, cancelNow, cardOf, planChange } from "../billing/subscription-update.ts";
 import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";

@@ -3,7 +3,7 @@ import { isOver } from "../billing/subscription-periods.ts";
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { runClock } from "../billing/due.ts";
-import { end } from "../billing/subscriptions.ts";
+import { end } from "../billing/subscription-endings.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
