@@ -1,5 +1,6 @@
 /** What every API request goes through: key, faults, idempotency, parameters, expansion, and Stripe's error bodies. */
-import { expand as expandObject } from "./expand.ts";
+import { expand as expandObject, notExpandable } from "./expand.ts";
+import { isExpandable } from "./core/expandable.ts";
 import { Hono, type Context } from "hono";
 import type { z } from "zod";
 import { problemsOfAnswer } from "./core/check-answer.ts";
@@ -71,11 +72,10 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
         const { used, ignored } = sortParams(method, path, params, uses);
         for (const param of ignored) noteIgnored(world, options, `${method} ${path}`, param);
         const parsed = parseParams(schema, used);
-        const result = expandObject(
-          world,
-          handler(world, parsed, id, child),
-          (used as { expand?: string[] }).expand ?? [],
-        );
+        const { expand: properties = [] } = used as { expand?: string[] };
+        const strange = properties.find((property) => !isExpandable(method, path, property));
+        if (strange !== undefined) throw notExpandable(strange);
+        const result = expandObject(world, handler(world, parsed, id, child), properties);
         if (options.checkAnswers) checkAnswer(method, path, result);
         return result;
       };

@@ -28,6 +28,10 @@ export function expand<T extends object>(world: World, object: T, paths: readonl
   return { ...shown, data: mapShared(data, (row) => cutLists(row, 0)) } as T;
 }
 
+export function notExpandable(path: string): ApiError {
+  return new ApiError(`This property cannot be expanded (${path}).`, { code: "property_cannot_be_expanded" });
+}
+
 /** The object with what the path names in place of its id. */
 function walk(world: World, object: object, levels: readonly string[], path: string): object {
   const [name, ...rest] = levels;
@@ -36,10 +40,7 @@ function walk(world: World, object: object, levels: readonly string[], path: str
   const extras = extrasOf(world, object);
   const extra = Object.hasOwn(extras, name) ? extras[name] : undefined;
   const isExtra = extra !== undefined && row[name] === undefined;
-  if (!isExtra && !Object.hasOwn(row, name))
-    throw new ApiError(`This property cannot be expanded (${path}).`, {
-      code: "property_cannot_be_expanded",
-    });
+  if (!isExtra && !Object.hasOwn(row, name)) throw notExpandable(path);
   const value = isExtra ? present(extra()) : row[name];
   const follow = (entry: unknown): unknown => {
     const found = resolve(world, entry);

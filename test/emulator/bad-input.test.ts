@@ -153,6 +153,7 @@ test.each<[what: string, path: string, asked: Asked, refused: Refused]>([
   ["a search query that is none", `${NAME}/search?query=email`, { method: "GET" }, { param: "query" }],
   ["AND with OR", `${NAME}/search?query=email:'a' AND name:'b' OR name:'c'`, { method: "GET" }, { param: "query" }],
   ["an unknown expand", `${NAME}?expand[]=data.colour`, { method: "GET" }, { code: "property_cannot_be_expanded" }],
+  ["an expand of a text", `${NAME}?expand[]=data.email`, { method: "GET" }, { code: "property_cannot_be_expanded" }],
   [
     "an expand of a prototype",
     `${NAME}?expand[]=constructor`,
