@@ -24,6 +24,17 @@ export interface TollkeeperOptions {
   stripeApiBase?: string | undefined;
   /** How often one request to Stripe is tried again on connection failures, 409, 429 and 5xx. Default 3; 0 to 10. */
   stripeNetworkRetries?: number | undefined;
+  /**
+   * `STRIPE_REQUESTS_PER_SECOND`: how many requests all replicas together send to Stripe a second, users' before background
+   * work. Default 20 in test mode, 80 in live mode; Stripe allows 25 and 100. 1 to 10000.
+   */
+  stripeRequestsPerSecond?: number | undefined;
+  /** How many requests to Stripe one replica has in flight at most. Default 32; 1 to 1000. */
+  stripeRequestsInFlight?: number | undefined;
+  /** Minutes between two reconciles, which read missed events and, once a day, everything. Default 60; 1 to 1440. */
+  reconcileEveryMinutes?: number | undefined;
+  /** Days that done work is kept in inbox and outbox: more than the 30 of Stripe's events. Default 35; 31 to 3650. */
+  keepDoneDays?: number | undefined;
   /** `DATABASE_URL`: `file:PATH` or `postgres://…`. Default `file:.tollkeeper/tollkeeper.sqlite`. */
   databaseUrl?: string | undefined;
   /** `APP_URL`: where the app's pages are; users come back there. https in production. */
@@ -79,7 +90,11 @@ export interface Config {
     webhookSecrets: readonly string[];
     apiBase: string | undefined;
     networkRetries: number;
+    requestsPerSecond: number;
+    requestsInFlight: number;
   };
+  reconcileEveryMs: number;
+  keepDoneMs: number;
   databaseUrl: string;
   auth: { issuer: string; audience: string; jwksUri: string | undefined } | { authenticate: Authenticate };
   basePath: string;
@@ -100,6 +115,10 @@ const DEFAULT_WEBHOOK_TOLERANCE_SECONDS = 300;
 const MAX_WEBHOOK_TOLERANCE_SECONDS = 3600;
 const DEFAULT_NETWORK_RETRIES = 3;
 const MAX_NETWORK_RETRIES = 10;
+const DEFAULT_REQUESTS_PER_SECOND: Record<Mode, number> = { test: 20, live: 80 };
+const DEFAULT_REQUESTS_IN_FLIGHT = 32;
+const DEFAULT_RECONCILE_EVERY_MINUTES = 60;
+const DEFAULT_KEEP_DONE_DAYS = 35;
 const MAX_GRACE_DAYS = 90;
 const MAX_METADATA_KEY_LENGTH = 40;
 
@@ -119,6 +138,7 @@ export function optionsFromEnvironment(
     stripeWebhookSecrets: list("STRIPE_WEBHOOK_SECRET") ?? [],
     stripeWebhookMode: get("STRIPE_WEBHOOK_MODE") as Mode | undefined,
     stripeApiBase: get("STRIPE_API_BASE"),
+    stripeRequestsPerSecond: get("STRIPE_REQUESTS_PER_SECOND") ? Number(get("STRIPE_REQUESTS_PER_SECOND")) : undefined,
     databaseUrl: get("DATABASE_URL"),
     appUrl: get("APP_URL") ?? "",
     allowedOrigins: list("ALLOWED_ORIGINS"),
@@ -158,7 +178,11 @@ export function resolveConfig(options: TollkeeperOptions): Config {
       webhookSecrets: options.stripeWebhookSecrets,
       apiBase: options.stripeApiBase,
       networkRetries: numbers.networkRetries,
+      requestsPerSecond: numbers.requestsPerSecond ?? DEFAULT_REQUESTS_PER_SECOND[mode],
+      requestsInFlight: numbers.requestsInFlight,
     },
+    reconcileEveryMs: numbers.reconcileEveryMinutes * 60_000,
+    keepDoneMs: numbers.keepDoneDays * 86_400_000,
     databaseUrl,
     auth,
     basePath,
@@ -283,5 +307,28 @@ function resolveNumbers(options: TollkeeperOptions, problems: string[]) {
   const networkRetries = options.stripeNetworkRetries ?? DEFAULT_NETWORK_RETRIES;
   if (!Number.isInteger(networkRetries) || networkRetries < 0 || networkRetries > MAX_NETWORK_RETRIES)
     problems.push(`stripeNetworkRetries ${networkRetries} must be a whole number from 0 to ${MAX_NETWORK_RETRIES}`);
-  return { access, webhookToleranceMs: tolerance * 1000, networkRetries };
+  const whole = <Value extends number | undefined>(name: string, value: Value, min: number, max: number): Value => {
+    if (value !== undefined && (!Number.isInteger(value) || value < min || value > max))
+      problems.push(`${name} ${value} must be a whole number from ${min} to ${max}`);
+    return value;
+  };
+  return {
+    access,
+    webhookToleranceMs: tolerance * 1000,
+    networkRetries,
+    requestsPerSecond: whole("STRIPE_REQUESTS_PER_SECOND", options.stripeRequestsPerSecond, 1, 10_000),
+    requestsInFlight: whole(
+      "stripeRequestsInFlight",
+      options.stripeRequestsInFlight ?? DEFAULT_REQUESTS_IN_FLIGHT,
+      1,
+      1_000,
+    ),
+    reconcileEveryMinutes: whole(
+      "reconcileEveryMinutes",
+      options.reconcileEveryMinutes ?? DEFAULT_RECONCILE_EVERY_MINUTES,
+      1,
+      1_440,
+    ),
+    keepDoneDays: whole("keepDoneDays", options.keepDoneDays ?? DEFAULT_KEEP_DONE_DAYS, 31, 3_650),
+  };
 }

@@ -20,9 +20,12 @@ import type { HttpContext } from "./http/context.ts";
 import { createHandler, type FetchHandler } from "./http/handler.ts";
 import type { Runtime } from "./runtime.ts";
 import { openStore, type Store } from "./store/database.ts";
+import { createRateBudget, type RateBudget, type Urgency } from "./stripe/budget.ts";
 import { createStripeGateway, STRIPE_API_VERSION } from "./stripe/gateway.ts";
+import { createHousekeeping } from "./sync/housekeeping.ts";
 import { createInboxWriter } from "./sync/inbox-writer.ts";
 import { createReceiver } from "./sync/receive-event.ts";
+import { createReconcile, type ReconcileOptions, type ReconcileReport } from "./sync/reconcile.ts";
 import { createSync } from "./sync/sync.ts";
 import { createWorker } from "./sync/worker.ts";
 import { VERSION } from "./version.ts";
@@ -38,6 +41,11 @@ export interface Tollkeeper {
   stop(): Promise<void>;
   /** Works off all that is due now; for tests and scripts. */
   settle(): Promise<void>;
+  /**
+   * Reads what was missed and repairs the mirror; null where another replica is at it. Runs by itself every
+   * `reconcileEveryMinutes`. Throws `UnavailableError` when Stripe or the store can't go on.
+   */
+  reconcile(options?: ReconcileOptions): Promise<ReconcileReport | null>;
   /** Whether the user may use a feature now. */
   can(userId: string, feature: string): Promise<boolean>;
   getEntitlements(userId: string): Promise<Entitlement[]>;
@@ -62,8 +70,25 @@ export function createTollkeeper(options: TollkeeperOptions): Tollkeeper {
     mode: config.mode,
     onConnectionLost: (error) => runtime.log.warn({ error: error.message }, "database connection lost"),
   });
-  const context = createContext(options, config, runtime, store);
-  const worker = createWorker({ store, sync: context.sync, hooks: options.hooks ?? {}, runtime });
+  const budget = createRateBudget({
+    requestsPerSecond: config.stripe.requestsPerSecond,
+    inFlight: config.stripe.requestsInFlight,
+    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    now: runtime.now,
+    sleep: runtime.sleep,
+  });
+  const context = createContext(config, { runtime, store, budget });
+  const background = createBackground(config, { runtime, store, budget });
+  const worker = createWorker({ store, sync: background.sync, hooks: options.hooks ?? {}, runtime });
+  const reconcile = createReconcile(background);
+  const housekeeping = createHousekeeping({
+    store,
+    runtime,
+    reconcile,
+    reconcileEveryMs: config.reconcileEveryMs,
+    keepMs: config.keepDoneMs,
+    onReplicas: budget.share,
+  });
   const started = once(async () => {
     try {
       await store.migrate();
@@ -71,7 +96,9 @@ export function createTollkeeper(options: TollkeeperOptions): Tollkeeper {
       runtime.log.error({ error: String(error) }, "the service could not start; it tries again with the next request");
       throw error;
     }
-    if (options.runWorker !== false) worker.start();
+    if (options.runWorker === false) return;
+    worker.start();
+    housekeeping.start();
   });
   const handler = createHandler(createHttpContext(options, config, context, { started, onStored: worker.wake }));
   /** What an app calls directly works before `start` was called, too. */
@@ -84,13 +111,14 @@ export function createTollkeeper(options: TollkeeperOptions): Tollkeeper {
     fetch: handler,
     start: started,
     stop: async () => {
-      await worker.stop();
+      await Promise.all([worker.stop(), housekeeping.stop()]);
       await store.close();
     },
     settle: () =>
       whenStarted(async () => {
         await worker.drain();
       }),
+    reconcile: (request) => whenStarted(() => reconcile(request)),
     can: (userId, feature) => whenStarted(() => can(context, userId, feature)),
     getEntitlements: (userId) => whenStarted(() => getEntitlements(context, userId)),
     listSubscriptions: (userId) => whenStarted(() => listSubscriptions(context, { id: userId })),
@@ -114,23 +142,38 @@ function createRuntime(options: TollkeeperOptions): Runtime {
 /** Nothing here logs these; the list is for what an app passes through our logger. */
 const REDACTED = ["authorization", "headers.authorization", "secretKey", "webhookSecrets", "token", "email", "*.email"];
 
-function createContext(options: TollkeeperOptions, config: Config, runtime: Runtime, store: Store) {
+interface Surroundings {
+  runtime: Runtime;
+  store: Store;
+  budget: RateBudget;
+}
+
+/** The way to Stripe, and what writes the mirror, for one kind of caller. */
+function createReach(config: Config, { runtime, store, budget }: Surroundings, urgency: Urgency) {
   const gateway = createStripeGateway({
     secretKey: config.stripe.secretKey,
     mode: config.mode,
     userIdKey: config.userIdMetadataKey,
     apiBase: config.stripe.apiBase,
-    fetch: options.fetch,
+    fetch: budget.fetch(urgency),
     networkRetries: config.stripe.networkRetries,
     version: VERSION,
   });
-  const rules = { plans: config.plans, policy: config.access, runtime };
-  const sync = createSync({ ...rules, store, gateway });
+  const rules = { plans: config.plans, policy: config.access, runtime, store };
+  return { ...rules, gateway, sync: createSync({ ...rules, gateway }) };
+}
+
+function createBackground(config: Config, surroundings: Surroundings) {
   return {
-    ...rules,
-    store,
-    gateway,
-    sync,
+    ...createReach(config, surroundings, "background"),
+    webhookPath: `${config.basePath}/webhook`,
+    apiVersion: STRIPE_API_VERSION,
+  };
+}
+
+function createContext(config: Config, surroundings: Surroundings) {
+  return {
+    ...createReach(config, surroundings, "user"),
     urls: config.urls,
     allowPromotionCodes: config.allowPromotionCodes,
     serialize: createSerialize(),

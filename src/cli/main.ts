@@ -8,6 +8,7 @@ import { addDemo } from "./commands/demo.ts";
 import { addEmulator } from "./commands/emulator.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addPlans } from "./commands/plans.ts";
+import { addReconcile } from "./commands/reconcile.ts";
 import { addServe } from "./commands/serve.ts";
 import { addStart } from "./commands/start.ts";
 
@@ -18,7 +19,8 @@ const program = new Command("tollkeeper")
   .description("Stripe subscriptions that stay true")
   .version(VERSION)
   .showHelpAfterError();
-for (const add of [addStart, addDemo, addServe, addEmulator, addMigrate, addPlans]) add(program, process.env);
+for (const add of [addStart, addDemo, addServe, addEmulator, addMigrate, addPlans, addReconcile])
+  add(program, process.env);
 
 try {
   await program.parseAsync();

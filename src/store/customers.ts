@@ -14,6 +14,10 @@ export interface CustomerStore {
   savePaymentMethod(method: PaymentMethodRecord): Promise<void>;
   removePaymentMethod(id: string): Promise<void>;
   findPaymentMethod(id: string): Promise<PaymentMethodRecord | null>;
+  /** Ids of customers that Stripe still had. */
+  listIds(): Promise<string[]>;
+  /** As they are in the mirror, for those that it has. */
+  findCustomers(ids: readonly string[]): Promise<Map<string, CustomerRecord>>;
 }
 
 export function customerStore(db: Kysely<Schema>, mode: Mode): CustomerStore {
@@ -72,6 +76,29 @@ export function customerStore(db: Kysely<Schema>, mode: Mode): CustomerStore {
 
     async removePaymentMethod(id) {
       await db.deleteFrom("paymentMethods").where("mode", "=", mode).where("id", "=", id).execute();
+    },
+
+    async listIds() {
+      const rows = await db
+        .selectFrom("customers")
+        .select("id")
+        .where("mode", "=", mode)
+        .where("deleted", "=", 0)
+        .execute();
+      return rows.map((row) => row.id);
+    },
+
+    async findCustomers(ids) {
+      if (ids.length === 0) return new Map();
+      const rows = await db
+        .selectFrom("customers")
+        .selectAll()
+        .where("mode", "=", mode)
+        .where("id", "in", ids)
+        .execute();
+      return new Map(
+        rows.map(({ mode: _mode, deleted, ...customer }) => [customer.id, { ...customer, deleted: deleted === 1 }]),
+      );
     },
 
     async findPaymentMethod(id) {

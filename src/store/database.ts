@@ -11,8 +11,10 @@ import { migrate } from "./migrations/index.ts";
 import { operationStore, type OperationStore } from "./operations.ts";
 import { outboxStore, type OutboxStore } from "./outbox.ts";
 import { isPostgresOutOfService, postgresDialect } from "./postgres.ts";
+import { replicaStore, type ReplicaStore } from "./replicas.ts";
 import type { Schema } from "./schema.ts";
 import { isSqliteOutOfService, sqliteDialect } from "./sqlite.ts";
+import { taskStore, type TaskStore } from "./tasks.ts";
 import { subscriptionStore, type SubscriptionStore } from "./subscriptions.ts";
 
 export type Dialect = "sqlite" | "postgres";
@@ -27,6 +29,8 @@ export interface StoreParts {
   operations: OperationStore;
   lanes: LaneStore;
   grants: GrantStore;
+  tasks: TaskStore;
+  replicas: ReplicaStore;
 }
 
 export interface Store extends StoreParts {
@@ -74,6 +78,8 @@ function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect): StorePart
     operations: guard(operationStore(db, mode)),
     lanes: guard(laneStore(db, mode)),
     grants: guard(grantStore(db, mode)),
+    tasks: guard(taskStore(db, mode)),
+    replicas: guard(replicaStore(db, mode)),
   };
 }
 

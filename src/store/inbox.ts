@@ -21,10 +21,16 @@ export interface ClaimedEvent extends InboxEvent, Claim {
 
 export interface InboxStore extends Queue {
   /** Stores what is new, in one commit, and revives dead letters that come again; answers the ids of both. */
-  add(events: readonly InboxEvent[], now: number): Promise<Set<string>>;
+  add(events: readonly InboxEvent[], now: number, runAt?: number): Promise<Set<string>>;
   claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedEvent[]>;
   /** Completes the other waiting hints for the same object. */
   completeSameObject(event: ClaimedEvent): Promise<void>;
+  /** The newest row's number; 0 in an empty inbox. */
+  lastSeq(): Promise<number>;
+  /** Completes hints about objects of which Stripe has told after they had come, unless somebody works on them. */
+  completeTold(objectIds: readonly string[], upToSeq: number, now: number): Promise<void>;
+  /** Those of these events that have not arrived. */
+  unknown(eventIds: readonly string[]): Promise<string[]>;
   /** Gives dead letters another chance; answers how many. */
   revive(now: number): Promise<number>;
 }
@@ -33,13 +39,13 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
   return {
     ...queue(db, mode, "inbox"),
 
-    async add(events, now) {
+    async add(events, now, runAt = now) {
       const rows = events.map((event) => ({
         ...event,
         mode,
         receivedAt: now,
         state: "pending" as const,
-        runAt: now,
+        runAt,
         leasedUntil: 0,
         attempts: 0,
       }));
@@ -49,7 +55,7 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         .onConflict((conflict) =>
           conflict
             .columns(["mode", "eventId"])
-            .doUpdateSet({ state: "pending", runAt: now, attempts: 0, reason: null })
+            .doUpdateSet({ state: "pending", runAt, attempts: 0, reason: null })
             .where("inbox.state", "=", "dead"),
         )
         .returning("eventId")
@@ -78,6 +84,39 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         .where("state", "=", "pending")
         .where("seq", "<=", event.upToSeq)
         .execute();
+    },
+
+    async lastSeq() {
+      const row = await db
+        .selectFrom("inbox")
+        .select((eb) => eb.fn.max("seq").as("seq"))
+        .executeTakeFirst();
+      return row?.seq ?? 0;
+    },
+
+    async completeTold(objectIds, upToSeq, now) {
+      if (objectIds.length === 0) return;
+      await db
+        .updateTable("inbox")
+        .set({ state: "done", leasedUntil: 0 })
+        .where("mode", "=", mode)
+        .where("objectId", "in", objectIds)
+        .where("state", "=", "pending")
+        .where("leasedUntil", "<=", now)
+        .where("seq", "<=", upToSeq)
+        .execute();
+    },
+
+    async unknown(eventIds) {
+      if (eventIds.length === 0) return [];
+      const rows = await db
+        .selectFrom("inbox")
+        .select("eventId")
+        .where("mode", "=", mode)
+        .where("eventId", "in", eventIds)
+        .execute();
+      const known = new Set(rows.map((row) => row.eventId));
+      return eventIds.filter((id) => !known.has(id));
     },
 
     async revive(now) {

@@ -8,9 +8,23 @@ export interface LaneStore {
   versionOf(lane: string): Promise<number>;
   /** Raises the version, in the transaction that writes the mirror; false when it is no longer `version`. */
   advance(lane: string, version: number): Promise<boolean>;
+  /** Every lane's version, before lists are read. */
+  all(): Promise<Map<string, number>>;
+  /** As `advance`, for many lanes; answers those that still had the version that was read. */
+  advanceMany(lanes: readonly string[], versions: ReadonlyMap<string, number>): Promise<Set<string>>;
 }
 
 export function laneStore(db: Kysely<Schema>, mode: Mode): LaneStore {
+  const raise = async (lane: string, version: number): Promise<boolean> => {
+    const updated = await db
+      .updateTable("lanes")
+      .set({ version: version + 1 })
+      .where("mode", "=", mode)
+      .where("lane", "=", lane)
+      .where("version", "=", version)
+      .executeTakeFirst();
+    return updated.numUpdatedRows === 1n;
+  };
   return {
     async versionOf(lane) {
       const row = await db
@@ -32,14 +46,31 @@ export function laneStore(db: Kysely<Schema>, mode: Mode): LaneStore {
           .executeTakeFirst();
         return inserted !== undefined;
       }
-      const updated = await db
-        .updateTable("lanes")
-        .set({ version: version + 1 })
-        .where("mode", "=", mode)
-        .where("lane", "=", lane)
-        .where("version", "=", version)
-        .executeTakeFirst();
-      return updated.numUpdatedRows === 1n;
+      return raise(lane, version);
+    },
+
+    async all() {
+      const rows = await db.selectFrom("lanes").select(["lane", "version"]).where("mode", "=", mode).execute();
+      return new Map(rows.map((row) => [row.lane, row.version]));
+    },
+
+    async advanceMany(lanes, versions) {
+      const advanced = new Set<string>();
+      const fresh = lanes.filter((lane) => !versions.has(lane));
+      if (fresh.length > 0) {
+        const inserted = await db
+          .insertInto("lanes")
+          .values(fresh.map((lane) => ({ mode, lane, version: 1 })))
+          .onConflict((conflict) => conflict.doNothing())
+          .returning("lane")
+          .execute();
+        for (const { lane } of inserted) advanced.add(lane);
+      }
+      for (const lane of lanes) {
+        const version = versions.get(lane);
+        if (version !== undefined && (await raise(lane, version))) advanced.add(lane);
+      }
+      return advanced;
     },
   };
 }

@@ -21,6 +21,8 @@ export interface Queue {
   renew(claim: Claim, leasedUntil: number): Promise<boolean>;
   retry(claim: Claim, runAt: number, reason: string): Promise<boolean>;
   bury(claim: Claim, reason: string): Promise<boolean>;
+  /** Deletes done rows that were last due before an instant, at most so many; answers how many. */
+  forget(before: number, limit: number): Promise<number>;
   countByState(): Promise<Record<"pending" | "done" | "dead", number>>;
 }
 
@@ -53,6 +55,17 @@ export function queue(db: Kysely<Schema>, mode: Mode, table: QueueTable): Queue 
     renew: (claim, leasedUntil) => change(claim, { leasedUntil, runAt: leasedUntil }),
     retry: (claim, runAt, reason) => change(claim, { runAt, reason }),
     bury: (claim, reason) => change(claim, { state: "dead", reason }),
+    async forget(before, limit) {
+      const old = db
+        .selectFrom(table)
+        .select("seq")
+        .where("mode", "=", mode)
+        .where("state", "=", "done")
+        .where("runAt", "<", before)
+        .limit(limit);
+      const deleted = await db.deleteFrom(table).where("seq", "in", old).executeTakeFirst();
+      return Number(deleted.numDeletedRows);
+    },
     async countByState() {
       const rows = await db
         .selectFrom(table)

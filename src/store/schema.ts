@@ -114,6 +114,15 @@ export interface Schema {
     createdAt: number;
     finishedAt: number | null;
   };
+  tasks: {
+    mode: Mode;
+    name: string;
+    holder: string | null;
+    leasedUntil: number;
+    progress: string | null;
+    finishedAt: number | null;
+  };
+  replicas: { mode: Mode; id: string; seenAt: number };
   accessGrants: { mode: Mode; userId: string; features: string; checkAt: number | null };
 }
 

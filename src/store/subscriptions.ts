@@ -22,11 +22,25 @@ export interface SubscriptionStore {
   /** The customer a mirrored object belongs to: how a hint that names no customer finds its lane. */
   findOwner(objectId: string): Promise<string | null>;
   saveSubscription(subscription: SubscriptionRecord): Promise<void>;
+  /** Stripe has it no more: whatever it was, it is over. */
+  endSubscription(id: string, now: number): Promise<void>;
   saveInvoice(invoice: InvoiceRecord): Promise<void>;
   findInvoice(id: string): Promise<InvoiceRecord | null>;
+  /** As they are in the mirror, for those that it has. */
+  findSubscriptions(ids: readonly string[]): Promise<Map<string, SubscriptionRecord>>;
+  findInvoices(ids: readonly string[]): Promise<Map<string, InvoiceRecord>>;
+  /** Ids of subscriptions that are not over. */
+  listLiveIds(): Promise<string[]>;
 }
 
 export function subscriptionStore(db: Kysely<Schema>, mode: Mode): SubscriptionStore {
+  const findInvoices = async (ids: readonly string[]): Promise<Map<string, InvoiceRecord>> => {
+    if (ids.length === 0) return new Map();
+    const rows = await db.selectFrom("invoices").selectAll().where("mode", "=", mode).where("id", "in", ids).execute();
+    return new Map(
+      rows.map(({ mode: _mode, attempted, ...invoice }) => [invoice.id, { ...invoice, attempted: attempted === 1 }]),
+    );
+  };
   return {
     async listOfUser(userId) {
       return groupRows(await selectStates(db, mode, userId));
@@ -71,6 +85,20 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode): SubscriptionS
           .execute();
     },
 
+    async endSubscription(id, now) {
+      await db
+        .updateTable("subscriptions")
+        .set((eb) => ({
+          status: "canceled" as const,
+          canceledAt: eb.fn.coalesce("canceledAt", eb.val(now)),
+          endedAt: eb.fn.coalesce("endedAt", eb.val(now)),
+        }))
+        .where("mode", "=", mode)
+        .where("id", "=", id)
+        .where("status", "not in", ["canceled", "incomplete_expired"])
+        .execute();
+    },
+
     async saveInvoice(invoice) {
       const row = { ...invoice, mode, attempted: Number(invoice.attempted) };
       await db
@@ -81,15 +109,43 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode): SubscriptionS
     },
 
     async findInvoice(id) {
-      const row = await db
-        .selectFrom("invoices")
+      return (await findInvoices([id])).get(id) ?? null;
+    },
+
+    findInvoices,
+
+    async findSubscriptions(ids) {
+      if (ids.length === 0) return new Map();
+      const rows = await db
+        .selectFrom("subscriptions")
         .selectAll()
         .where("mode", "=", mode)
-        .where("id", "=", id)
-        .executeTakeFirst();
-      if (!row) return null;
-      const { mode: _mode, attempted, ...invoice } = row;
-      return { ...invoice, attempted: attempted === 1 };
+        .where("id", "in", ids)
+        .execute();
+      const items = await db
+        .selectFrom("subscriptionItems")
+        .selectAll()
+        .where("mode", "=", mode)
+        .where("subscriptionId", "in", ids)
+        .orderBy("id")
+        .execute();
+      return new Map(
+        rows.map(({ mode: _mode, cancelAtPeriodEnd, ...row }) => {
+          const own = items.filter(({ subscriptionId }) => subscriptionId === row.id);
+          const itemRecords = own.map(({ mode: _itemMode, subscriptionId: _owner, ...item }) => item);
+          return [row.id, { ...row, cancelAtPeriodEnd: cancelAtPeriodEnd === 1, items: itemRecords }];
+        }),
+      );
+    },
+
+    async listLiveIds() {
+      const rows = await db
+        .selectFrom("subscriptions")
+        .select("id")
+        .where("mode", "=", mode)
+        .where("status", "not in", ["canceled", "incomplete_expired"])
+        .execute();
+      return rows.map((row) => row.id);
     },
   };
 }

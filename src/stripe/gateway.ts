@@ -12,6 +12,7 @@ import type {
   ProductRecord,
   SubscriptionRecord,
 } from "../domain/records.ts";
+import { parseEnvelope, type Envelope } from "./envelope.ts";
 import { guarded, guardedOrNull } from "./failures.ts";
 import * as records from "./records.ts";
 
@@ -60,6 +61,44 @@ export interface RetrievedSubscription {
   paymentMethod: PaymentMethodRecord | null;
 }
 
+/** Objects made from an instant on and before another, both epoch milliseconds in whole seconds. */
+export interface CreatedRange {
+  from: number;
+  until: number;
+}
+
+/** One page of a list, newest first. */
+export interface Page<Row> {
+  rows: Row[];
+  /** Where the next page goes on; null at the end. */
+  next: string | null;
+  /** When the page's last row was made; null for an empty page. */
+  reached: number | null;
+}
+
+export interface ListedCustomer {
+  customer: CustomerRecord;
+  paymentMethod: PaymentMethodRecord | null;
+}
+
+export interface ListedSubscription extends RetrievedSubscription {
+  /** Null where there is none, and where only a retrieve tells how its payment stands. */
+  invoice: InvoiceRecord | null;
+  /** Whether the list says all that a retrieve would. */
+  whole: boolean;
+}
+
+/** A webhook endpoint, as far as it concerns us. */
+export interface EndpointRecord {
+  id: string;
+  url: string;
+  enabled: boolean;
+  /** Event types it is sent; "*" for all. */
+  events: readonly string[];
+  /** Null where it follows the account's version. */
+  apiVersion: string | null;
+}
+
 export interface Cancellation {
   reason?: CancellationReason | undefined;
   comment?: string | undefined;
@@ -80,7 +119,7 @@ export interface StripeGateway {
   searchCustomersOfUser(userId: string): Promise<CustomerRecord[]>;
   findCustomerOfOperation(operationId: string, createdSince: number): Promise<CustomerRecord | null>;
   createCustomer(customer: NewCustomer, key: string): Promise<CustomerRecord>;
-  retrieveCustomer(id: string): Promise<{ customer: CustomerRecord; paymentMethod: PaymentMethodRecord | null } | null>;
+  retrieveCustomer(id: string): Promise<ListedCustomer | null>;
 
   createCheckoutSession(session: NewCheckoutSession, key: string): Promise<CheckoutSessionRecord>;
   retrieveCheckoutSession(id: string): Promise<CheckoutSessionRecord | null>;
@@ -94,6 +133,14 @@ export interface StripeGateway {
   cancelSubscription(id: string, cancellation: Cancellation, key: string): Promise<void>;
   /** `cancelAtPeriodEnd` says which of the two ways of ending is to be undone: that, or a date. */
   resumeSubscription(id: string, cancelAtPeriodEnd: boolean, key: string): Promise<void>;
+
+  /** Events of these types (at most 20) since an instant. */
+  listEventPage(types: readonly string[], since: number, after: string | null): Promise<Page<Envelope>>;
+  listCustomerPage(range: CreatedRange, after: string | null): Promise<Page<ListedCustomer>>;
+  listSubscriptionPage(range: CreatedRange, after: string | null): Promise<Page<ListedSubscription>>;
+  /** Ids and customers of invoices that are to be paid. */
+  listOpenInvoicePage(range: CreatedRange, after: string | null): Promise<Page<{ id: string; customerId: string }>>;
+  listEndpoints(): Promise<EndpointRecord[]>;
 
   retrieveInvoice(id: string): Promise<InvoiceRecord | null>;
   retrievePaymentMethod(id: string): Promise<PaymentMethodRecord | null>;
@@ -112,6 +159,7 @@ export function createStripeGateway(options: GatewayOptions): StripeGateway {
     ...customers(stripe, options),
     ...checkout(stripe, options),
     ...subscriptions(stripe),
+    ...lists(stripe, options),
     ...catalog(stripe),
   };
 }
@@ -181,11 +229,8 @@ function customers(stripe: Stripe, { userIdKey }: GatewayOptions): CustomerCalls
     retrieveCustomer: (id) =>
       guardedOrNull(async () => {
         const customer = await stripe.customers.retrieve(id, { expand: ["invoice_settings.default_payment_method"] });
-        const method = customer.deleted ? null : customer.invoice_settings.default_payment_method;
-        return {
-          customer: records.toCustomer(customer, userIdKey),
-          paymentMethod: typeof method === "object" && method !== null ? records.toPaymentMethod(method) : null,
-        };
+        if (customer.deleted) return { customer: records.toCustomer(customer, userIdKey), paymentMethod: null };
+        return toListedCustomer(customer, userIdKey);
       }),
   };
 }
@@ -306,6 +351,104 @@ function subscriptions(stripe: Stripe): SubscriptionCalls {
     retrievePaymentMethod: (id) =>
       guardedOrNull(async () => records.toPaymentMethod(await stripe.paymentMethods.retrieve(id))),
   };
+}
+
+type ListCalls = Pick<
+  StripeGateway,
+  "listEventPage" | "listCustomerPage" | "listSubscriptionPage" | "listOpenInvoicePage" | "listEndpoints"
+>;
+
+/** Whole lists, a page a call: whoever reads them decides when the next page is asked for. */
+function lists(stripe: Stripe, { userIdKey }: GatewayOptions): ListCalls {
+  return {
+    listEventPage: (types, since, after) =>
+      guarded(async () => {
+        const created = { gte: Math.floor(since / 1000) };
+        const list = await stripe.events.list({ ...pageParams(after), types: [...types], created });
+        const page = toPage(list, (event) => parseEnvelope(event));
+        return { ...page, rows: page.rows.filter((envelope) => envelope !== null) };
+      }),
+
+    listCustomerPage: (range, after) =>
+      guarded(async () => {
+        const expand = ["data.invoice_settings.default_payment_method"];
+        const list = await stripe.customers.list({ ...pageParams(after), ...createdIn(range), expand });
+        return toPage(list, (customer) => toListedCustomer(customer, userIdKey));
+      }),
+
+    listSubscriptionPage: (range, after) =>
+      guarded(async () => {
+        const expand = ["data.default_payment_method", "data.latest_invoice"];
+        const list = await stripe.subscriptions.list({
+          ...pageParams(after),
+          ...createdIn(range),
+          status: "all",
+          expand,
+        });
+        const rows = await Promise.all(list.data.map((subscription) => toListed(stripe, subscription)));
+        return { ...toPage(list, () => null), rows };
+      }),
+
+    listOpenInvoicePage: (range, after) =>
+      guarded(async () => {
+        const list = await stripe.invoices.list({ ...pageParams(after), ...createdIn(range), status: "open" });
+        return toPage(list, (invoice) => {
+          const { id, customerId } = records.toInvoice(invoice);
+          return { id, customerId };
+        });
+      }),
+
+    listEndpoints: () =>
+      guarded(async () => {
+        const listed = await stripe.webhookEndpoints
+          .list({ limit: PAGE_SIZE })
+          .autoPagingToArray({ limit: MAX_LISTED });
+        return listed.map((endpoint) => ({
+          id: endpoint.id,
+          url: endpoint.url,
+          enabled: endpoint.status === "enabled",
+          events: endpoint.enabled_events,
+          apiVersion: endpoint.api_version,
+        }));
+      }),
+  };
+}
+
+function pageParams(after: string | null) {
+  return { limit: PAGE_SIZE, ...(after !== null && { starting_after: after }) };
+}
+
+function createdIn({ from, until }: CreatedRange) {
+  return { created: { gte: Math.floor(from / 1000), lt: Math.ceil(until / 1000) } };
+}
+
+function toPage<Listed extends { id: string; created: number }, Row>(
+  { data, has_more: more }: Stripe.ApiList<Listed>,
+  toRow: (listed: Listed) => Row,
+): Page<Row> {
+  const last = data.at(-1);
+  return {
+    rows: data.map(toRow),
+    next: more ? (last?.id ?? null) : null,
+    reached: last ? records.instant(last.created) : null,
+  };
+}
+
+function toListedCustomer(customer: Stripe.Customer, userIdKey: string): ListedCustomer {
+  const method = customer.invoice_settings.default_payment_method;
+  return {
+    customer: records.toCustomer(customer, userIdKey),
+    paymentMethod: typeof method === "object" && method !== null ? records.toPaymentMethod(method) : null,
+  };
+}
+
+/** An invoice that is paid needs no word from its payment intent. */
+async function toListed(stripe: Stripe, subscription: Stripe.Subscription): Promise<ListedSubscription> {
+  const found = await withItems(stripe, subscription);
+  const invoice = subscription.latest_invoice;
+  if (typeof invoice !== "object" || invoice === null) return { ...found, invoice: null, whole: true };
+  const whole = invoice.status === "paid";
+  return { ...found, invoice: whole ? records.toInvoice(invoice) : null, whole };
 }
 
 /** The items inside a subscription are cut after the first page. */

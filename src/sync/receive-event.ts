@@ -53,15 +53,20 @@ export function createReceiver(options: ReceiverOptions): ReceiveEvent {
 }
 
 async function admit(options: ReceiverOptions, envelope: Envelope): Promise<ReceiveResult> {
-  const { id: eventId, type, objectId, customerId, createdAt } = envelope;
+  const { id: eventId, type, objectId, createdAt } = envelope;
   if (envelope.mode !== options.mode) return { status: "rejected", reason: "wrong_mode" };
   if (envelope.account !== null) return { status: "ignored", eventId, reason: "connected_account" };
   if (!ALLOWED_WEBHOOK_EVENTS.has(type)) return { status: "ignored", eventId, reason: "event_type" };
-  const lane = customerId ?? objectId;
+  const lane = laneOf(envelope);
   const added = await options.inbox({ eventId, type, objectId, lane, eventCreatedAt: createdAt });
   if (!added) return { status: "duplicate", eventId };
   options.onStored();
   return { status: "accepted", eventId };
+}
+
+/** One customer's events are worked on one at a time; what names no customer goes by itself. */
+export function laneOf({ customerId, objectId }: Pick<Envelope, "customerId" | "objectId">): string {
+  return customerId ?? objectId;
 }
 
 /** Undefined for what is not JSON in UTF-8. */

@@ -22,7 +22,7 @@ export interface Snapshot {
   prices: PriceRecord[];
   /** Seen inside another object: written only where the mirror has none. */
   seen: { products: ProductRecord[]; prices: PriceRecord[] };
-  removed: { paymentMethod?: string; product?: string; price?: string };
+  removed: { subscription?: string; paymentMethod?: string; product?: string; price?: string };
 }
 
 export type RetrieveSource = Pick<Store, "customers" | "catalog">;
@@ -75,7 +75,8 @@ async function retrieveCustomer(gateway: StripeGateway, id: string): Promise<Sna
 
 async function retrieveSubscription(gateway: StripeGateway, store: RetrieveSource, id: string): Promise<Snapshot> {
   const found = await gateway.retrieveSubscription(id);
-  return found ? withOwner(gateway, store, await aroundSubscription(gateway, store, found, null)) : empty(null);
+  if (found) return withOwner(gateway, store, await aroundSubscription(gateway, store, found, null));
+  return { ...empty(null), removed: { subscription: id } };
 }
 
 async function retrieveInvoice(gateway: StripeGateway, store: RetrieveSource, id: string): Promise<Snapshot> {
@@ -156,7 +157,7 @@ function merge(first: Snapshot, rest: readonly Snapshot[]): Snapshot {
   };
 }
 
-function empty(customerId: string | null): Snapshot {
+export function empty(customerId: string | null): Snapshot {
   return {
     customerId,
     customers: [],

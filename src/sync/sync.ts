@@ -28,6 +28,11 @@ export interface Sync {
   object(request: SyncRequest): Promise<void>;
   /** Retrieves a customer with all its subscriptions and writes the mirror. */
   wholeCustomer(customerId: string): Promise<void>;
+  /**
+   * Writes what lists have told, a snapshot a lane, where nobody has written the lane since its version was read; answers
+   * the lanes that were left out, which must be asked about one by one.
+   */
+  listed(snapshots: ReadonlyMap<string, Snapshot>, versions: ReadonlyMap<string, number>): Promise<string[]>;
   /** Decides a user's access again, now that time has passed. */
   access(userId: string): Promise<void>;
 }
@@ -45,6 +50,18 @@ export function createSync(context: SyncContext): Sync {
 
     wholeCustomer: (customerId) =>
       writeFresh(context, customerId, () => retrieveWholeCustomer(gateway, store, customerId)),
+
+    async listed(snapshots, versions) {
+      const lanes = [...snapshots.keys()];
+      const advanced = await store.transaction(async (parts) => {
+        const mine = await parts.lanes.advanceMany(lanes, versions);
+        for (const lane of lanes)
+          if (mine.has(lane))
+            await writeLane(parts, context, lane, snapshots.get(lane) ?? null, versions.get(lane) ?? 0);
+        return mine;
+      });
+      return lanes.filter((lane) => !advanced.has(lane));
+    },
 
     async access(userId) {
       const customerId = await store.customers.findCustomerOf(userId);
@@ -89,12 +106,22 @@ async function write(context: SyncContext, { lane, version, snapshot, finish }: 
   return context.store.transaction(async (parts) => {
     if (!(await parts.lanes.advance(lane, version))) return false;
     if (!(await finish(parts))) throw new LeaseLostError(lane);
-    const userBefore = await parts.customers.findUserOf(lane);
-    if (snapshot) await writeSnapshot(parts, snapshot, context.runtime.now());
-    const userId = (await parts.customers.findUserOf(lane)) ?? userBefore;
-    if (userId !== null) await announce(parts, context, userId, snapshot, `${lane}:${version + 1}`);
+    await writeLane(parts, context, lane, snapshot, version);
     return true;
   });
+}
+
+async function writeLane(
+  parts: StoreParts,
+  context: SyncContext,
+  lane: string,
+  snapshot: Snapshot | null,
+  version: number,
+): Promise<void> {
+  const userBefore = await parts.customers.findUserOf(lane);
+  if (snapshot) await writeSnapshot(parts, snapshot, context.runtime.now());
+  const userId = (await parts.customers.findUserOf(lane)) ?? userBefore;
+  if (userId !== null) await announce(parts, context, userId, snapshot, `${lane}:${version + 1}`);
 }
 
 /** Somebody else took the work over; whatever was about to be written is theirs to write. */
@@ -118,7 +145,8 @@ async function writeSnapshot(parts: StoreParts, snapshot: Snapshot, now: number)
   for (const price of snapshot.prices) await parts.catalog.savePrice(price);
   for (const product of snapshot.seen.products) await parts.catalog.addProduct(product);
   for (const price of snapshot.seen.prices) await parts.catalog.addPrice(price);
-  const { paymentMethod, product, price } = snapshot.removed;
+  const { subscription: ended, paymentMethod, product, price } = snapshot.removed;
+  if (ended) await parts.subscriptions.endSubscription(ended, now);
   if (paymentMethod) await parts.customers.removePaymentMethod(paymentMethod);
   if (product) await parts.catalog.removeProduct(product);
   if (price) await parts.catalog.removePrice(price);

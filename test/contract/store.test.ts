@@ -25,7 +25,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     const stores = Array.from({ length: 3 }, () => openStore({ url, mode: "test" }));
     onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))));
     const applied = await Promise.all(stores.map((store) => store.migrate()));
-    expect(applied.flat()).toEqual(["0001-initial"]);
+    expect(applied.flat()).toEqual(["0001-initial", "0002-reconcile"]);
     expect(await stores[0]?.migrate()).toEqual([]);
   });
 

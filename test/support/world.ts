@@ -108,6 +108,8 @@ export async function createWorld(setup: WorldOptions = {}): Promise<World> {
       stripeWebhookSecrets: [WEBHOOK_SECRET],
       stripeApiBase: STRIPE,
       stripeNetworkRetries: 0,
+      // Here time stands still, and with it what a budget would give.
+      stripeRequestsPerSecond: 10_000,
       databaseUrl,
       appUrl: SERVICE,
       authenticate: testSignIn,

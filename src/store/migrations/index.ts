@@ -4,13 +4,14 @@ import { ConfigError } from "../../errors.ts";
 import type { Dialect } from "../database.ts";
 import type { Schema } from "../schema.ts";
 import { initial } from "./0001-initial.ts";
+import { reconcile } from "./0002-reconcile.ts";
 
 export interface MigrationStep {
   name: string;
   statements: (dialect: Dialect) => string[];
 }
 
-const STEPS: readonly MigrationStep[] = [initial];
+const STEPS: readonly MigrationStep[] = [initial, reconcile];
 
 /** Any number that nobody else locks on the same database. */
 const LOCK_KEY = 7_024_551_101;

@@ -1,0 +1,26 @@
+/** Where the mirror differs from Stripe, field by field. */
+
+export type DriftObject = "customer" | "subscription" | "invoice";
+
+export interface Drift {
+  object: DriftObject;
+  id: string;
+  /** Null where the mirror has no such row. */
+  field: string | null;
+  mirror: unknown;
+  stripe: unknown;
+}
+
+/** Compares what Stripe says with what the mirror holds. Records are plain values, with lists in a settled order. */
+export function compareRecords<T extends { id: string }>(object: DriftObject, mirror: T | null, stripe: T): Drift[] {
+  if (mirror === null) return [{ object, id: stripe.id, field: null, mirror: null, stripe: null }];
+  return (Object.keys(stripe) as (keyof T & string)[])
+    .filter((field) => JSON.stringify(mirror[field]) !== JSON.stringify(stripe[field]))
+    .map((field) => ({ object, id: stripe.id, field, mirror: mirror[field], stripe: stripe[field] }));
+}
+
+/** One line a difference, for people. Ids and states only: nothing personal is in a record. */
+export function describeDrift({ object, id, field, mirror, stripe }: Drift): string {
+  if (field === null) return `${object} ${id} is missing in the mirror`;
+  return `${object} ${id}: ${field} is ${JSON.stringify(mirror)} in the mirror and ${JSON.stringify(stripe)} in Stripe`;
+}

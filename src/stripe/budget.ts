@@ -1,0 +1,143 @@
+/**
+ * One budget of requests towards Stripe for everything that this process asks: so many a second, so many in flight, with
+ * users' calls before background work. A 429 halves the pace, which then recovers. @see https://docs.stripe.com/rate-limits
+ */
+
+/** Who waits for the answer. */
+export type Urgency = "user" | "background";
+
+export interface BudgetOptions {
+  /** Of all replicas together. */
+  requestsPerSecond: number;
+  inFlight: number;
+  fetch: typeof fetch;
+  now(): number;
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface BudgetState {
+  /** What may be asked a second now, by this replica. */
+  perSecond: number;
+  inFlight: number;
+  waiting: Record<Urgency, number>;
+  /** Answers 429 so far. */
+  limited: number;
+}
+
+export interface RateBudget {
+  /** The network, for one kind of caller. */
+  fetch(urgency: Urgency): typeof fetch;
+  /** Says among how many replicas the budget is shared. */
+  share(replicas: number): void;
+  state(): BudgetState;
+}
+
+/** How much may come at once after a pause: a quarter of a second's worth. */
+const BURST_SECONDS = 0.25;
+const LEAST_PER_SECOND = 1;
+const SLOWED_BY = 0.5;
+/** Part of the full pace that comes back a second. */
+const RECOVERY_PER_SECOND = 0.05;
+const DEFAULT_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 60_000;
+
+interface Waiting {
+  go: () => void;
+  fail: (reason: unknown) => void;
+  signal: AbortSignal | null;
+}
+
+export function createRateBudget(options: BudgetOptions): RateBudget {
+  const waiting: Record<Urgency, Waiting[]> = { user: [], background: [] };
+  let replicas = 1;
+  let slowness = 1;
+  let tokens = Math.max(1, options.requestsPerSecond * BURST_SECONDS);
+  let countedAt: number | null = null;
+  let pausedUntil = 0;
+  let flying = 0;
+  let limited = 0;
+  let alarm: AbortController | null = null;
+
+  const fullPace = (): number => Math.max(LEAST_PER_SECOND, options.requestsPerSecond / replicas);
+  const pace = (): number => Math.max(LEAST_PER_SECOND, fullPace() * slowness);
+
+  const count = (): void => {
+    const now = options.now();
+    const seconds = Math.max(0, now - (countedAt ?? now)) / 1_000;
+    countedAt = now;
+    slowness = Math.min(1, slowness + RECOVERY_PER_SECOND * seconds);
+    tokens = Math.min(Math.max(1, pace() * BURST_SECONDS), tokens + pace() * seconds);
+  };
+
+  const next = (): Waiting | undefined => waiting.user.shift() ?? waiting.background.shift();
+
+  const serve = (): void => {
+    count();
+    while (options.now() >= pausedUntil && tokens >= 1 && flying < options.inFlight) {
+      const one = next();
+      if (!one) return;
+      if (one.signal?.aborted) {
+        one.fail(one.signal.reason);
+        continue;
+      }
+      tokens -= 1;
+      flying += 1;
+      one.go();
+    }
+    if (waiting.user.length + waiting.background.length > 0 && flying < options.inFlight) void wake();
+  };
+
+  /** Serves again when the next token is there. */
+  const wake = async (): Promise<void> => {
+    if (alarm) return;
+    alarm = new AbortController();
+    const untilToken = ((1 - tokens) / pace()) * 1_000;
+    await options.sleep(Math.max(1, Math.ceil(Math.max(untilToken, pausedUntil - options.now()))), alarm.signal);
+    alarm = null;
+    serve();
+  };
+
+  const take = (urgency: Urgency, signal: AbortSignal | null): Promise<void> =>
+    new Promise((go, fail) => {
+      waiting[urgency].push({ go, fail, signal });
+      serve();
+    });
+
+  const slowDown = (answer: Response): void => {
+    limited += 1;
+    // Only one object is busy: that says nothing of the pace.
+    if (answer.headers.get("stripe-rate-limited-reason") === "resource-specific") return;
+    count();
+    slowness = Math.max(LEAST_PER_SECOND / fullPace(), slowness * SLOWED_BY);
+    const seconds = Number(answer.headers.get("retry-after"));
+    const pauseMs = seconds > 0 ? Math.min(MAX_PAUSE_MS, seconds * 1_000) : DEFAULT_PAUSE_MS;
+    pausedUntil = Math.max(pausedUntil, options.now() + pauseMs);
+  };
+
+  return {
+    fetch: (urgency) => async (input, init) => {
+      await take(urgency, init?.signal ?? null);
+      try {
+        const answer = await options.fetch(input, init);
+        if (answer.status === 429) slowDown(answer);
+        return answer;
+      } finally {
+        flying -= 1;
+        serve();
+      }
+    },
+    share(alive) {
+      count();
+      replicas = Math.max(1, alive);
+    },
+    state: () => {
+      count();
+      return {
+        perSecond: pace(),
+        inFlight: flying,
+        waiting: { user: waiting.user.length, background: waiting.background.length },
+        limited,
+      };
+    },
+  };
+}

@@ -1,0 +1,81 @@
+/** What is done now and then, by whichever replica comes first: reconcile, forgetting what is old, saying that one lives. */
+import type { Runtime } from "../runtime.ts";
+import type { Store } from "../store/database.ts";
+import type { Reconcile } from "./reconcile.ts";
+
+export interface HousekeepingOptions {
+  store: Store;
+  runtime: Runtime;
+  reconcile: Reconcile;
+  /** How long after the last reconcile the next one comes, in milliseconds. */
+  reconcileEveryMs: number;
+  /** How long done rows of inbox and outbox are kept, in milliseconds. */
+  keepMs: number;
+  /** Told how many replicas live. */
+  onReplicas: (count: number) => void;
+}
+
+export interface Housekeeping {
+  /** One round. */
+  tick(): Promise<void>;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+const TICK_MS = 10_000;
+/** A replica that has been silent for so long does not count. */
+const DEAD_AFTER_MS = 35_000;
+/** Rows forgotten in one round: no round may hold the others up. */
+const FORGET_AT_ONCE = 1_000;
+const TASK = "reconcile";
+
+export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
+  const { store, runtime, reconcile } = options;
+  const id = runtime.newId();
+  let stopping: AbortController | null = null;
+  let looping: Promise<void> | null = null;
+
+  const isDue = async (): Promise<boolean> => {
+    const last = await store.tasks.find(TASK);
+    return last === null || (last.finishedAt ?? 0) + options.reconcileEveryMs <= runtime.now();
+  };
+
+  const tick = async (): Promise<void> => {
+    const now = runtime.now();
+    options.onReplicas(await store.replicas.beat(id, now, now - DEAD_AFTER_MS));
+    await store.inbox.forget(now - options.keepMs, FORGET_AT_ONCE);
+    await store.outbox.forget(now - options.keepMs, FORGET_AT_ONCE);
+    if (!(await isDue())) return;
+    const report = await reconcile();
+    if (!report) return;
+    const { events, swept, drift, alarms } = report;
+    const fields = { ...events, swept, drift: drift.length, alarms: alarms.length };
+    if (drift.length > 0)
+      runtime.log.warn({ ...fields, first: drift.slice(0, 10) }, "the mirror differed from Stripe; it is repaired");
+    else runtime.log.info(fields, "reconciled");
+  };
+
+  const loop = async (stop: AbortSignal): Promise<void> => {
+    while (!stop.aborted) {
+      await tick().catch((error: unknown) =>
+        runtime.log.warn({ error: String(error) }, "housekeeping could not go on; it tries again"),
+      );
+      await runtime.sleep(TICK_MS, stop);
+    }
+  };
+
+  return {
+    tick,
+    start() {
+      if (looping) return;
+      stopping = new AbortController();
+      looping = loop(stopping.signal);
+    },
+    async stop() {
+      stopping?.abort();
+      await looping;
+      if (looping) await store.replicas.leave(id).catch(() => {});
+      looping = null;
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * Reads a whole list from Stripe by several ranges of creation at once. Where readers have nothing to do, whoever goes on to
+ * its next page leaves them half of the time before it, so that nobody need know how objects are spread over the years.
+ */
+import type { CreatedRange, Page } from "../stripe/gateway.ts";
+
+/** A range that is being read: newest first, so what is left lies between `from` and `reached`. */
+export interface OpenRange extends CreatedRange {
+  /** The last row that was dealt with; null before the first page. */
+  after: string | null;
+  reached: number;
+}
+
+export interface SweepOptions<Row, Mark> {
+  ranges: OpenRange[];
+  readers: number;
+  /** Notes where things stand before a page is asked for. */
+  mark(): Promise<Mark>;
+  read(range: CreatedRange, after: string | null): Promise<Page<Row>>;
+  /** Deals with a page; what it throws ends the sweep. */
+  handle(rows: Row[], mark: Mark): Promise<void>;
+  /** Told after each page which ranges are left. */
+  progress(left: readonly OpenRange[], rows: number): Promise<void>;
+}
+
+/** Below this nothing is shared out: Stripe counts whole seconds. */
+const SMALLEST_SHARE_MS = 2_000;
+
+export function openRange(from: number, until: number): OpenRange {
+  return { from, until, after: null, reached: until };
+}
+
+export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promise<void> {
+  const waiting = [...options.ranges];
+  const active = new Set<OpenRange>();
+  const failures: unknown[] = [];
+  let idle = 0;
+  let turn = Promise.withResolvers<void>();
+  const nextTurn = (): void => {
+    turn.resolve();
+    turn = Promise.withResolvers<void>();
+  };
+
+  const readAll = async (): Promise<void> => {
+    while (failures.length === 0) {
+      const range = waiting.pop();
+      if (range) {
+        active.add(range);
+        await readRange(range).catch((error: unknown) => failures.push(error));
+        active.delete(range);
+        nextTurn();
+      } else if (active.size === 0) return;
+      else {
+        idle += 1;
+        await turn.promise;
+        idle -= 1;
+      }
+    }
+  };
+
+  const readRange = async (range: OpenRange): Promise<void> => {
+    while (failures.length === 0) {
+      const { from, until, after } = range;
+      const mark = await options.mark();
+      const page = await options.read({ from, until }, after);
+      await options.handle(page.rows, mark);
+      range.after = page.next;
+      range.reached = page.reached ?? from;
+      if (page.next === null) active.delete(range);
+      else shareOut(range);
+      await options.progress([...active, ...waiting], page.rows.length);
+      if (page.next === null) return;
+    }
+  };
+
+  const shareOut = (range: OpenRange): void => {
+    while (waiting.length < idle && range.reached - range.from >= SMALLEST_SHARE_MS) waiting.push(olderHalf(range));
+    nextTurn();
+  };
+
+  await Promise.all(Array.from({ length: options.readers }, readAll));
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Takes it from the range: what lies from its beginning to half of what is left. */
+function olderHalf(range: OpenRange): OpenRange {
+  const middle = range.from + Math.floor((range.reached - range.from) / 2_000) * 1_000;
+  const half = openRange(range.from, middle);
+  range.from = middle;
+  return half;
+}

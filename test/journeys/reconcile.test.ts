@@ -1,0 +1,170 @@
+/** What was lost is found again: from Stripe's events, and past their thirty days from a sweep. */
+import { describe, expect, test } from "vitest";
+import { lookupKey } from "../../src/domain/plans.ts";
+import { ALLOWED_WEBHOOK_EVENTS } from "../../src/stripe/event-types.ts";
+import { createWorld, DAY, type World, type WorldOptions } from "../support/world.ts";
+
+/** A world whose webhooks can be cut off. */
+async function cutOff(setup: WorldOptions = {}) {
+  let connected = true;
+  const lost = () => Promise.reject(new TypeError("fetch failed"));
+  const world = await createWorld({ ...setup, deliver: (request, next) => (connected ? next(request) : lost()) });
+  const connect = (yes: boolean) => {
+    connected = yes;
+  };
+  return { world, connect };
+}
+
+async function subscriptionOf(world: World, user: string) {
+  const { body } = await world.call(user, "GET", "subscriptions");
+  return (body["subscriptions"] as { id: string; status: string; cancelAtPeriodEnd: boolean }[])[0];
+}
+
+describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
+  test("the first one reads everything, finds nothing different, and the next reads events alone", async () => {
+    const { world } = await cutOff({ dialect });
+    await world.subscribe("ada");
+    const first = await world.service.reconcile();
+    expect(first).toMatchObject({
+      events: { missed: 0 },
+      swept: { customers: 1, subscriptions: 1, open_invoices: 0 },
+      drift: [],
+      alarms: [],
+    });
+    await world.advance(3_600);
+    expect(await world.service.reconcile()).toMatchObject({ swept: null, drift: [] });
+  });
+
+  test("events that were lost for days arrive by it, and do what they would have done", async () => {
+    const { world, connect } = await cutOff({ dialect });
+    await world.subscribe("ada");
+    await world.service.reconcile();
+    connect(false);
+    const { id } = (await subscriptionOf(world, "ada")) ?? { id: "" };
+    await world.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" });
+    // Four days: by then Stripe has given up.
+    await world.emulator.advance(4 * DAY);
+    expect(await subscriptionOf(world, "ada")).toMatchObject({ cancelAtPeriodEnd: false });
+    const report = await world.service.reconcile({ sweep: false });
+    expect(report?.events.missed).toBeGreaterThan(0);
+    await world.service.settle();
+    expect(await subscriptionOf(world, "ada")).toMatchObject({ cancelAtPeriodEnd: true });
+  });
+
+  test("past the days that Stripe keeps events, a sweep finds each difference and repairs it", async () => {
+    const { world, connect } = await cutOff({ dialect });
+    await world.subscribe("ada");
+    await world.service.reconcile();
+    connect(false);
+    const { id } = (await subscriptionOf(world, "ada")) ?? { id: "" };
+    await world.stripe("DELETE", `/v1/subscriptions/${id}`);
+    await world.emulator.advance(40 * DAY);
+    const report = await world.service.reconcile();
+    expect(report?.drift).toContainEqual({
+      object: "subscription",
+      id,
+      field: "status",
+      mirror: "active",
+      stripe: "canceled",
+    });
+    expect(await subscriptionOf(world, "ada")).toMatchObject({ status: "canceled" });
+    expect(await world.features("ada")).toEqual([]);
+    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+  });
+
+  test("a dry run tells of the differences and changes nothing", async () => {
+    const { world, connect } = await cutOff({ dialect });
+    await world.subscribe("ada");
+    connect(false);
+    const { id } = (await subscriptionOf(world, "ada")) ?? { id: "" };
+    await world.stripe("DELETE", `/v1/subscriptions/${id}`);
+    const report = await world.service.reconcile({ dryRun: true, sweep: true });
+    expect(report?.drift.map(({ field }) => field)).toContain("status");
+    expect(report?.events.missed).toBeGreaterThan(0);
+    await world.service.settle();
+    expect(await subscriptionOf(world, "ada")).toMatchObject({ status: "active" });
+  });
+
+  test("an existing account is filled in, customers and subscriptions of the dashboard too", async () => {
+    const { world, connect } = await cutOff({ dialect });
+    connect(false);
+    const { body: prices } = await world.stripe("GET", "/v1/prices", {
+      "lookup_keys[0]": lookupKey("premium", "month"),
+    });
+    const price = (prices["data"] as { id: string }[])[0]?.id ?? "";
+    for (let index = 0; index < 120; index += 1) {
+      const { body: customer } = await world.stripe("POST", "/v1/customers", {
+        ...(index % 2 === 0 && { "metadata[auth0_user_id]": `user${index}` }),
+      });
+      await world.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", { customer: String(customer["id"]) });
+      const { body: methods } = await world.stripe("GET", `/v1/customers/${String(customer["id"])}/payment_methods`);
+      await world.stripe("POST", "/v1/subscriptions", {
+        customer: String(customer["id"]),
+        default_payment_method: (methods["data"] as { id: string }[])[0]?.id ?? "",
+        "items[0][price]": price,
+      });
+      await world.emulator.advance(60);
+    }
+    await world.emulator.advance(5 * DAY);
+    const report = await world.service.reconcile({ sweep: true });
+    expect(report?.swept).toEqual({ customers: 120, subscriptions: 120, open_invoices: 0 });
+    expect(await world.features("user0")).toEqual(["exports", "priority_support"]);
+    expect(await world.features("user1")).toEqual([]);
+    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+  });
+
+  test("a customer that was deleted while nobody listened is noticed", async () => {
+    const { world, connect } = await cutOff({ dialect });
+    await world.subscribe("ada");
+    await world.service.reconcile();
+    connect(false);
+    const { body } = await world.stripe("GET", "/v1/customers");
+    const customer = (body["data"] as { id: string }[])[0]?.id ?? "";
+    await world.stripe("DELETE", `/v1/customers/${customer}`);
+    await world.emulator.advance(40 * DAY);
+    await world.service.reconcile();
+    expect(await world.features("ada")).toEqual([]);
+    connect(true);
+    expect((await world.subscribe("ada")).status).toBe(200);
+    expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+  });
+});
+
+test("one replica does it at a time, and another goes on where that one died", async () => {
+  const { world } = await cutOff();
+  await world.subscribe("ada");
+  const other = world.replica();
+  await other.start();
+  const stuck = Promise.withResolvers<void>();
+  const dying = world.replica({
+    fetch: async (input, init) => {
+      const request = new Request(input, init);
+      if (!request.url.includes("/v1/subscriptions?")) return world.emulator.fetch(request);
+      stuck.resolve();
+      return new Promise<Response>(() => {});
+    },
+  });
+  void dying.reconcile();
+  await stuck.promise;
+  expect(await other.reconcile()).toBeNull();
+  await world.emulator.advance(120);
+  expect(await other.reconcile()).toMatchObject({ swept: { customers: 1, subscriptions: 1 }, drift: [] });
+});
+
+test("an endpoint that is disabled or is not sent what is needed raises an alarm", async () => {
+  const { world } = await cutOff();
+  const { body } = await world.stripe("GET", "/v1/webhook_endpoints");
+  const id = (body["data"] as { id: string }[])[0]?.id ?? "";
+  await world.stripe("POST", `/v1/webhook_endpoints/${id}`, { "enabled_events[0]": "invoice.paid" });
+  const some = await world.service.reconcile({ sweep: false });
+  expect(some?.alarms).toEqual([expect.stringContaining("customer.subscription.deleted")]);
+  await world.stripe("POST", `/v1/webhook_endpoints/${id}`, {
+    ...Object.fromEntries([...ALLOWED_WEBHOOK_EVENTS.keys()].map((type, at) => [`enabled_events[${at}]`, type])),
+    disabled: "true",
+  });
+  expect((await world.service.reconcile({ sweep: false }))?.alarms).toEqual([expect.stringContaining("is disabled")]);
+  await world.stripe("DELETE", `/v1/webhook_endpoints/${id}`);
+  expect((await world.service.reconcile({ sweep: false }))?.alarms).toEqual([
+    expect.stringContaining("No webhook endpoint"),
+  ]);
+});
