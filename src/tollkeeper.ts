@@ -31,6 +31,8 @@ import { createWorker } from "./sync/worker.ts";
 import { VERSION } from "./version.ts";
 import type { ConfigAnswer } from "./wire.ts";
 
+export type { ReconcileOptions, ReconcileReport };
+
 export interface Tollkeeper {
   /** All routes. Starts by itself with the first request, where `start` was not called. */
   fetch: FetchHandler;
@@ -63,9 +65,14 @@ export interface Tollkeeper {
  * app.use(toNodeHandler(tollkeeper));
  */
 export function createTollkeeper(options: TollkeeperOptions): Tollkeeper {
+  return compose(options, openStore);
+}
+
+/** As `createTollkeeper`, on a store that is opened some other way: a simulation's, which fails when it is told to. */
+export function compose(options: TollkeeperOptions, open: typeof openStore): Tollkeeper {
   const config = resolveConfig(options);
   const runtime = createRuntime(options);
-  const store = openStore({
+  const store = open({
     url: config.databaseUrl,
     mode: config.mode,
     onConnectionLost: (error) => runtime.log.warn({ error: error.message }, "database connection lost"),

@@ -54,6 +54,28 @@ describe("tollkeeper plans push", () => {
   });
 });
 
+describe("tollkeeper reconcile", () => {
+  test("tells what differs, then repairs it, then finds nothing", async () => {
+    const stage = await setStage({ plans });
+    const made = await stage.stripe("POST", "/v1/customers");
+    const look = await runCli(["reconcile", "--dry-run", "--sweep"], { env: stage.env });
+    expect(look).toMatchObject({ code: 0 });
+    expect(look.output).toContain("1 difference, left as they are");
+    expect(look.output).toContain(`customer ${String(made.body["id"])} is missing in the mirror`);
+    const repaired = await runCli(["reconcile", "--sweep"], { env: stage.env });
+    expect(repaired.output).toContain("1 difference, repaired");
+    const again = await runCli(["reconcile", "--sweep"], { env: stage.env });
+    expect(again.output).toContain("The mirror is as Stripe is.");
+  });
+
+  test("a date that is none is refused with a word of how to write it", async () => {
+    const stage = await setStage({ plans });
+    const { code, output } = await runCli(["reconcile", "--since", "yesterday"], { env: stage.env });
+    expect(code).toBe(1);
+    expect(output).toContain('--since "yesterday" is no date');
+  });
+});
+
 test.each(DIALECTS)("tollkeeper migrate brings %s up to date once", async (dialect) => {
   const env = { DATABASE_URL: await freshDatabase(dialect) };
   expect(await runCli(["migrate"], { env })).toMatchObject({

@@ -2,8 +2,7 @@
 import type { Command } from "commander";
 import { describeDrift } from "../../domain/drift.ts";
 import { ConfigError } from "../../errors.ts";
-import type { ReconcileReport } from "../../sync/reconcile.ts";
-import { createTollkeeper } from "../../tollkeeper.ts";
+import { createTollkeeper, type ReconcileReport } from "../../tollkeeper.ts";
 import { loadOptions, type Env } from "../environment.ts";
 
 interface Options {

@@ -1,0 +1,249 @@
+/** What people, Stripe and time do in a simulation. An action depends on its own seed and on what there is, and on nothing else. */
+import { PLANS, type Answer, type Simulated } from "./world.ts";
+
+export const USERS = ["ada", "bob", "cyd"] as const;
+export type User = (typeof USERS)[number];
+
+const CARDS = [
+  "pm_card_visa",
+  "pm_card_visa",
+  "pm_card_visa",
+  "pm_card_chargeDeclined",
+  "pm_card_authenticationRequired",
+];
+const HOUR = 3_600;
+const DAY = 86_400;
+/** Never so long that Stripe forgets an event before anybody has looked. */
+const SPANS = [1, 60, HOUR, 3 * HOUR, 23 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 20 * DAY];
+const DELIVERY_FAULTS = [
+  "drop",
+  "lose_answer",
+  "duplicate",
+  "twice_at_once",
+  "delay",
+  "reorder",
+  "wrong_signature",
+  "stale_time",
+];
+
+export type Act = (world: Simulated, user: User) => Promise<void>;
+
+/** name -> how often it is chosen, and what it does. */
+export const ACTIONS: Readonly<Record<string, { weight: number; act: Act }>> = {
+  checkout: { weight: 8, act: checkout },
+  two_tabs: {
+    weight: 4,
+    act: async (world, user) => void (await Promise.all([checkout(world, user), checkout(world, user)])),
+  },
+  buy: { weight: 8, act: buy },
+  pay: { weight: 6, act: pay },
+  return_page: { weight: 4, act: returnPage },
+  look: { weight: 3, act: look },
+  cancel: { weight: 4, act: (world, user) => change(world, user, "cancel-subscription") },
+  resume: { weight: 3, act: (world, user) => change(world, user, "resume-subscription") },
+  portal: { weight: 1, act: async (world, user) => void (await world.ask(user, "POST", "create-portal-session")) },
+  dashboard_cancel: {
+    weight: 3,
+    act: (world, user) => onSubscription(world, user, (id) => world.stripe("DELETE", `/v1/subscriptions/${id}`)),
+  },
+  dashboard_end: {
+    weight: 2,
+    act: (world, user) =>
+      onSubscription(world, user, (id) =>
+        world.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" }),
+      ),
+  },
+  dashboard_plan: { weight: 3, act: changePlan },
+  dashboard_subscription: { weight: 2, act: dashboardSubscription },
+  dashboard_customer: { weight: 1, act: dashboardCustomer },
+  delete_customer: { weight: 1, act: deleteCustomer },
+  bad_card: { weight: 3, act: (world, user) => defaultCard(world, user, "pm_card_chargeCustomerFail") },
+  good_card: { weight: 3, act: (world, user) => defaultCard(world, user, "pm_card_visa") },
+  refund: { weight: 2, act: refund },
+  pay_invoice: { weight: 2, act: payInvoice },
+  rename_product: { weight: 1, act: renameProduct },
+  time: { weight: 14, act: async (world) => world.passTime(world.scheduler.chance.pick(SPANS)) },
+  crash: { weight: 4, act: async ({ machines, scheduler }) => scheduler.chance.pick(machines).crash() },
+  restart: { weight: 5, act: async ({ machines }) => void machines.forEach((machine) => machine.start()) },
+  partition: { weight: 2, act: async (world) => void (world.partitioned = true) },
+  heal: { weight: 4, act: async (world) => void (world.partitioned = false) },
+  delivery_fault: { weight: 6, act: deliveryFault },
+};
+
+async function checkout(world: Simulated, user: User): Promise<void> {
+  const { chance } = world.scheduler;
+  const plan = chance.pick(PLANS);
+  await world.ask(user, "POST", "create-checkout-session", {
+    plan: plan.id,
+    interval: chance.pick(plan.prices).interval,
+  });
+}
+
+async function buy(world: Simulated, user: User): Promise<void> {
+  await checkout(world, user);
+  await pay(world, user);
+}
+
+/** Pays on the page of one of the user's open sessions, new ones first. */
+async function pay(world: Simulated, user: User): Promise<void> {
+  const { chance } = world.scheduler;
+  const open = (await list(world, "/v1/checkout/sessions")).filter(
+    (session) => session["status"] === "open" && session["client_reference_id"] === user,
+  );
+  const session = open[0];
+  if (!session) return;
+  const { body } = await world.stripe("POST", `/v1/payment_pages/${String(session["id"])}/confirm`, {
+    payment_method: chance.pick(CARDS),
+  });
+  const intent = body["payment_intent"] as { id?: string; status?: string } | string | null | undefined;
+  if (typeof intent === "object" && intent?.status === "requires_action" && intent.id)
+    await challenge(world, intent.id);
+}
+
+/** The bank's page: yes, no, or nothing. */
+async function challenge(world: Simulated, intent: string): Promise<void> {
+  const { chance } = world.scheduler;
+  if (chance.happens(0.3)) return;
+  const body = new URLSearchParams({ answer: chance.happens(0.7) ? "yes" : "no" });
+  await world.emulator.fetch(new Request(`http://stripe.test/challenge/${intent}`, { method: "POST", body }));
+}
+
+async function returnPage(world: Simulated, user: User): Promise<void> {
+  const sessions = (await list(world, "/v1/checkout/sessions")).filter(
+    (session) => session["client_reference_id"] === user,
+  );
+  const session = sessions[0];
+  if (session) await world.ask(user, "GET", `checkout-session?session_id=${String(session["id"])}`);
+}
+
+/** What a user sees is the user's own. */
+async function look(world: Simulated, user: User): Promise<void> {
+  const answer = await world.ask(user, "GET", "subscriptions");
+  if (answer?.status !== 200) return;
+  for (const { id } of answer.body["subscriptions"] as { id: string }[]) {
+    const { body } = await world.stripe("GET", `/v1/subscriptions/${id}`);
+    const owner = await world.stripe("GET", `/v1/customers/${String(body["customer"])}`);
+    const metadata = owner.body["metadata"] as Record<string, string> | undefined;
+    if (metadata !== undefined && metadata["auth0_user_id"] !== user)
+      world.auditor.violations.push(`I9: ${user} sees ${id}, which is ${metadata["auth0_user_id"] ?? "nobody"}'s`);
+  }
+}
+
+async function change(world: Simulated, user: User, route: string): Promise<void> {
+  await world.ask(user, "POST", route);
+}
+
+async function onSubscription(
+  world: Simulated,
+  user: User,
+  act: (id: string, subscription: Record<string, unknown>) => Promise<Answer>,
+): Promise<void> {
+  const subscription = world.scheduler.chance.happens(0.5)
+    ? (await subscriptionsOf(world, user))[0]
+    : (await subscriptionsOf(world, user)).at(-1);
+  if (subscription) await act(String(subscription["id"]), subscription);
+}
+
+async function changePlan(world: Simulated, user: User): Promise<void> {
+  const { chance } = world.scheduler;
+  const prices = await list(world, "/v1/prices");
+  await onSubscription(world, user, (id, subscription) => {
+    const [item] = (subscription["items"] as { data: { id: string }[] }).data;
+    return world.stripe("POST", `/v1/subscriptions/${id}`, {
+      "items[0][id]": item?.id ?? "",
+      "items[0][price]": String(chance.pick(prices)["id"]),
+      proration_behavior: chance.pick(["none", "create_prorations", "always_invoice"]),
+    });
+  });
+}
+
+async function dashboardSubscription(world: Simulated, user: User): Promise<void> {
+  const customer = (await customersOf(world, user))[0];
+  const prices = await list(world, "/v1/prices");
+  if (!customer) return;
+  await world.stripe("POST", "/v1/subscriptions", {
+    customer: String(customer["id"]),
+    "items[0][price]": String(world.scheduler.chance.pick(prices)["id"]),
+    trial_period_days: "5",
+  });
+}
+
+/** Made by hand, with no word of whose it is. */
+async function dashboardCustomer(world: Simulated): Promise<void> {
+  const { body } = await world.stripe("POST", "/v1/customers", { name: "By hand" });
+  const price = (await list(world, "/v1/prices"))[0];
+  await world.stripe("POST", "/v1/subscriptions", {
+    customer: String(body["id"]),
+    "items[0][price]": String(price?.["id"]),
+    trial_period_days: "3",
+  });
+}
+
+async function deleteCustomer(world: Simulated, user: User): Promise<void> {
+  const customer = (await customersOf(world, user))[0];
+  if (customer) await world.stripe("DELETE", `/v1/customers/${String(customer["id"])}`);
+}
+
+async function defaultCard(world: Simulated, user: User, token: string): Promise<void> {
+  const customer = (await customersOf(world, user))[0];
+  if (!customer) return;
+  const id = String(customer["id"]);
+  const { body } = await world.stripe("POST", `/v1/payment_methods/${token}/attach`, { customer: id });
+  const card = String(body["id"]);
+  await world.stripe("POST", `/v1/customers/${id}`, { "invoice_settings[default_payment_method]": card });
+  await onSubscription(world, user, (subscription) =>
+    world.stripe("POST", `/v1/subscriptions/${subscription}`, { default_payment_method: card }),
+  );
+}
+
+async function refund(world: Simulated, user: User): Promise<void> {
+  const owners = new Set((await customersOf(world, user)).map((customer) => customer["id"]));
+  const charge = (await list(world, "/v1/charges")).find((one) => one["paid"] === true && owners.has(one["customer"]));
+  if (charge) await world.stripe("POST", "/v1/refunds", { charge: String(charge["id"]) });
+}
+
+async function payInvoice(world: Simulated, user: User): Promise<void> {
+  const owners = new Set((await customersOf(world, user)).map((customer) => customer["id"]));
+  const open = (await list(world, "/v1/invoices")).find(
+    (one) => one["status"] === "open" && owners.has(one["customer"]),
+  );
+  if (!open) return;
+  const { body } = await world.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", {
+    customer: String(open["customer"]),
+  });
+  await world.stripe("POST", `/v1/invoices/${String(open["id"])}/pay`, { payment_method: String(body["id"]) });
+}
+
+async function renameProduct(world: Simulated): Promise<void> {
+  const products = await list(world, "/v1/products");
+  const { chance } = world.scheduler;
+  await world.stripe("POST", `/v1/products/${String(chance.pick(products)["id"])}`, {
+    name: `Name ${chance.below(9)}`,
+  });
+}
+
+async function deliveryFault(world: Simulated): Promise<void> {
+  const { chance } = world.scheduler;
+  await world.control("faults/deliveries", {
+    effect: chance.pick(DELIVERY_FAULTS),
+    times: 1 + chance.below(4),
+    skip: chance.below(3),
+    seconds: chance.pick([30, HOUR, DAY]),
+  });
+}
+
+async function list(world: Simulated, path: string): Promise<Record<string, unknown>[]> {
+  const { body } = await world.stripe("GET", path, { limit: "100" });
+  return (body["data"] as Record<string, unknown>[] | undefined) ?? [];
+}
+
+async function customersOf(world: Simulated, user: User): Promise<Record<string, unknown>[]> {
+  return (await list(world, "/v1/customers")).filter(
+    (customer) => (customer["metadata"] as Record<string, string>)["auth0_user_id"] === user,
+  );
+}
+
+async function subscriptionsOf(world: Simulated, user: User): Promise<Record<string, unknown>[]> {
+  const customers = new Set((await customersOf(world, user)).map((customer) => customer["id"]));
+  return (await list(world, "/v1/subscriptions")).filter((subscription) => customers.has(subscription["customer"]));
+}

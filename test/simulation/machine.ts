@@ -1,0 +1,212 @@
+/** A replica's machine: its clock may be off, its network and its store may fail, and it can die at any point. */
+import type { Runtime } from "../../src/runtime.ts";
+import { UnavailableError } from "../../src/errors.ts";
+import type { Store, StoreParts } from "../../src/store/database.ts";
+import { compose, type Tollkeeper } from "../../src/tollkeeper.ts";
+import type { TollkeeperOptions } from "../../src/config.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+/** How often each thing goes wrong, from 0 to 1. */
+export interface Faults {
+  /** The machine dies at a point. */
+  crash: number;
+  /** A request to Stripe gets no answer, before or after it took effect. */
+  network: number;
+  /** Stripe answers 429, 500, 503, 409 or a lock timeout, before or after it took effect. */
+  stripe: number;
+  /** A list or a search is old. */
+  stale: number;
+  /** The store can't now: busy, full, or its connection lost, before or after the commit. */
+  store: number;
+}
+
+export const NO_FAULTS: Faults = { crash: 0, network: 0, stripe: 0, stale: 0, store: 0 };
+
+export interface Machine {
+  name: string;
+  service: Tollkeeper | null;
+  faults: Faults;
+  /** Answers a request, or breaks the connection. */
+  fetch(request: Request): Promise<Response>;
+  start(): void;
+  crash(): void;
+}
+
+export interface MachineOptions {
+  name: string;
+  /** How far its clock is ahead of true time, in milliseconds. */
+  skewMs: number;
+  scheduler: Scheduler;
+  store: Store;
+  now(): number;
+  /** Stripe, with no faults of its own. */
+  stripe(request: Request): Promise<Response>;
+  /** Makes Stripe's next answer a failure. */
+  fail(answer: object): Promise<void>;
+  options: Omit<TollkeeperOptions, "fetch" | "runtime" | "log">;
+  newId(): string;
+  log: Runtime["log"];
+  /** Told after each write of the store. */
+  onWrite(machine: string, what: string): void;
+}
+
+class Died extends Error {
+  override readonly name = "Died";
+}
+
+export function createMachine(setup: MachineOptions): Machine {
+  const { scheduler, name } = setup;
+  let life: Life | null = null;
+
+  const machine: Machine = {
+    name,
+    service: null,
+    faults: NO_FAULTS,
+    fetch(request) {
+      const { service } = machine;
+      const mine = life;
+      if (!service || !mine) return Promise.reject(new TypeError("fetch failed: connection refused"));
+      return Promise.race([service.fetch(request), mine.death]);
+    },
+    start() {
+      if (machine.service) return;
+      const mine = newLife();
+      life = mine;
+      machine.service = compose(
+        {
+          ...setup.options,
+          fetch: network(setup, machine, mine),
+          log: setup.log,
+          runtime: {
+            now: () => setup.now() + setup.skewMs,
+            billingNow: setup.now,
+            random: () => scheduler.chance.next(),
+            newId: setup.newId,
+            sleep: (ms, signal) => (mine.dead ? never() : scheduler.sleep(name, setup.now() + ms, signal)),
+          },
+        },
+        () => storeOf(setup, machine, mine),
+      );
+      machine.service.start().catch(() => {
+        // It could not start: a supervisor would restart it, as the next action does.
+      });
+    },
+    crash() {
+      if (!life) return;
+      life.dead = true;
+      life.die(new Died(name));
+      life = null;
+      machine.service = null;
+      scheduler.drop(name);
+    },
+  };
+  return machine;
+}
+
+/** From start to crash; what belongs to a life that is over never goes on. */
+interface Life {
+  dead: boolean;
+  death: Promise<never>;
+  die(reason: Error): void;
+}
+
+function newLife(): Life {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {});
+  return { dead: false, death: promise, die: reject };
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {});
+}
+
+/** A point of this life: chance may end it here. */
+async function point({ scheduler, name }: MachineOptions, machine: Machine, life: Life, label: string): Promise<void> {
+  if (life.dead) return never();
+  await scheduler.point(name, label);
+  if (life.dead) return never();
+  if (scheduler.chance.happens(machine.faults.crash)) {
+    machine.crash();
+    return never();
+  }
+}
+
+const BEFORE_OR_AFTER = ["before", "after"] as const;
+const STRIPE_ANSWERS = [429, 500, 502, 503, 409, "lock_timeout"] as const;
+
+function network(setup: MachineOptions, machine: Machine, life: Life): typeof fetch {
+  return async (input, init) => {
+    const request = new Request(input, init);
+    const path = new URL(request.url).pathname;
+    await point(setup, machine, life, `${request.method} ${path}`);
+    const { chance } = setup.scheduler;
+    const lost = chance.happens(machine.faults.network) ? chance.pick(BEFORE_OR_AFTER) : null;
+    if (lost === "before") throw new TypeError("fetch failed: connection lost");
+    if (chance.happens(machine.faults.stripe))
+      await setup.fail({ answer: chance.pick(STRIPE_ANSWERS), when: chance.pick(BEFORE_OR_AFTER) });
+    else if (request.method === "GET" && chance.happens(machine.faults.stale))
+      await setup.fail({ answer: "stale", seconds: 120 });
+    const response = await setup.stripe(request);
+    await point(setup, machine, life, `answer to ${request.method} ${path}`);
+    if (lost === "after") throw new TypeError("fetch failed: connection lost");
+    return response;
+  };
+}
+
+/** The shared store as this machine reaches it. */
+function storeOf(setup: MachineOptions, machine: Machine, life: Life): Store {
+  const { store } = setup;
+  const unavailable = (): UnavailableError =>
+    new UnavailableError("store_unavailable", "The database can't be reached now.");
+  const call = async <T>(label: string, work: () => Promise<T>): Promise<T> => {
+    await point(setup, machine, life, label);
+    const { chance } = setup.scheduler;
+    const fails = chance.happens(machine.faults.store) ? chance.pick(BEFORE_OR_AFTER) : null;
+    if (fails === "before") throw unavailable();
+    const result = await work();
+    setup.onWrite(machine.name, label);
+    await point(setup, machine, life, `after ${label}`);
+    if (fails === "after") throw unavailable();
+    return result;
+  };
+  const wrap = (parts: StoreParts, within: boolean): StoreParts =>
+    Object.fromEntries(
+      Object.entries(parts)
+        .filter(([, part]) => typeof part === "object")
+        .map(([part, methods]) => [
+          part,
+          Object.fromEntries(
+            Object.entries(methods as Record<string, (...args: unknown[]) => Promise<unknown>>).map(
+              ([name, method]) => [
+                name,
+                (...args: unknown[]) =>
+                  within
+                    ? inside(setup, machine, life, `${part}.${name}`, () => method(...args))
+                    : call(`${part}.${name}`, () => method(...args)),
+              ],
+            ),
+          ),
+        ]),
+    ) as unknown as StoreParts;
+  return {
+    ...wrap(store, false),
+    // A machine that dies in a transaction takes it along: the database rolls it back.
+    transaction: (work) =>
+      call("transaction", () => store.transaction((parts) => Promise.race([work(wrap(parts, true)), life.death]))),
+    migrate: () => call("migrate", () => store.migrate()),
+    ping: () => call("ping", () => store.ping()),
+    close: async () => {},
+  };
+}
+
+/** Within a transaction nothing is seen from outside, so one point is enough. */
+async function inside<T>(
+  setup: MachineOptions,
+  machine: Machine,
+  life: Life,
+  label: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  await point(setup, machine, life, label);
+  return work();
+}

@@ -1,0 +1,168 @@
+/** A schedule is a list of actions, each with a seed of its own: what is left of a shrunk one still does what it did. */
+import { ACTIONS, USERS, type User } from "./actions.ts";
+import { createChance, type Chance } from "./chance.ts";
+import { NO_FAULTS, type Faults } from "./machine.ts";
+import { createSimulated, type Simulated, type WorldSetup } from "./world.ts";
+
+export interface ScheduledAction {
+  action: string;
+  user: User;
+  seed: number;
+  faults: Faults;
+  /** How many steps it gets before the next action begins; null lets it come to rest. */
+  steps: number | null;
+}
+
+export interface Schedule {
+  seed: number;
+  setup: WorldSetup;
+  actions: ScheduledAction[];
+}
+
+const MOST_ACTIONS = 40;
+const LEAST_ACTIONS = 8;
+const MOST_SKEW_MS = 3_000;
+
+const CALM: readonly Faults[] = [NO_FAULTS];
+const STORMS: readonly Faults[] = [
+  { ...NO_FAULTS, crash: 0.02 },
+  { ...NO_FAULTS, network: 0.15 },
+  { ...NO_FAULTS, stripe: 0.15 },
+  { ...NO_FAULTS, store: 0.08 },
+  { ...NO_FAULTS, stale: 0.3 },
+  { crash: 0.008, network: 0.06, stripe: 0.06, stale: 0.1, store: 0.04 },
+];
+
+export function makeSchedule(seed: number): Schedule {
+  const chance = createChance(seed);
+  const replicas = 1 + chance.below(3);
+  const skew = (): number => Math.round((chance.next() * 2 - 1) * MOST_SKEW_MS);
+  const count = LEAST_ACTIONS + chance.below(MOST_ACTIONS - LEAST_ACTIONS);
+  const stormy = chance.pick([0, 0.3, 0.7]);
+  return {
+    seed,
+    setup: {
+      replicas,
+      skewMs: Array.from({ length: replicas }, skew),
+      reconcileEveryMinutes: chance.pick([60, 1_440, 1_440]),
+      afterRetries: chance.pick(["cancel", "cancel", "unpaid", "past_due", "pause"]),
+    },
+    actions: Array.from({ length: count }, () => makeAction(chance, stormy)),
+  };
+}
+
+const NAMES = Object.entries(ACTIONS).flatMap(([name, { weight }]) => Array.from({ length: weight }, () => name));
+
+function makeAction(chance: Chance, stormy: number): ScheduledAction {
+  return {
+    action: chance.pick(NAMES),
+    user: chance.pick(USERS),
+    seed: chance.below(2 ** 31),
+    faults: chance.pick(chance.happens(stormy) ? STORMS : CALM),
+    steps: chance.happens(0.4) ? null : chance.below(60),
+  };
+}
+
+export interface Outcome {
+  violations: string[];
+  steps: number;
+}
+
+/** Plays a schedule, ends all faults, reconciles once, and tells what did not hold. */
+export async function play({ seed, setup, actions }: Schedule): Promise<Outcome> {
+  const world = await createSimulated(seed, setup);
+  const { auditor, scheduler } = world;
+  try {
+    for (const one of actions) {
+      await perform(world, one);
+      if (auditor.violations.length > 0) break;
+    }
+    if (auditor.violations.length === 0) await converge(world);
+  } catch (error) {
+    auditor.violations.push(
+      `it came to no end: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
+  }
+  auditor.checkLog(world.log);
+  await world.close();
+  return { violations: auditor.violations, steps: scheduler.steps };
+}
+
+async function perform(world: Simulated, { action, user, seed, faults, steps }: ScheduledAction): Promise<void> {
+  const { scheduler, auditor } = world;
+  world.setChance(createChance(seed));
+  world.setFaults(faults);
+  const act = ACTIONS[action];
+  if (!act) throw new Error(`there is no action "${action}"`);
+  scheduler.follow(act.act(world, user));
+  if (steps === null) {
+    await world.quiet();
+    await auditor.check(world.store);
+  } else {
+    for (let step = 0; step < steps; step += 1) if (!(await scheduler.step())) break;
+    auditor.look();
+  }
+}
+
+/** Longer than any backoff, and than the time that a dead reconcile's holder keeps it. */
+const PATIENCE_SECONDS = 900;
+const ROUNDS = 4;
+
+async function converge(world: Simulated): Promise<void> {
+  const { auditor, machines, scheduler } = world;
+  world.setChance(createChance(1));
+  world.setFaults(NO_FAULTS);
+  world.partitioned = false;
+  await world.clearFaults();
+  for (const machine of machines) machine.start();
+  await world.quiet();
+  world.passTime(PATIENCE_SECONDS);
+  await world.quiet();
+  const reconcile = machines[0]?.service?.reconcile({ sweep: true });
+  if (reconcile) scheduler.follow(reconcile);
+  await world.quiet();
+  if ((await reconcile) === null) auditor.violations.push("I4: nobody could reconcile");
+  for (let round = 0; round < ROUNDS; round += 1) {
+    world.passTime(PATIENCE_SECONDS);
+    await world.quiet();
+  }
+  await auditor.check(world.store);
+  await auditor.checkEnd(world.store, (userId) => featuresOf(world, userId));
+}
+
+async function featuresOf(world: Simulated, userId: string): Promise<string[]> {
+  const entitlements = machinesEntitlements(world, userId);
+  world.scheduler.follow(entitlements);
+  await world.quiet();
+  return (await entitlements).map(({ feature }) => feature);
+}
+
+function machinesEntitlements({ machines }: Simulated, userId: string): Promise<{ feature: string }[]> {
+  const service = machines[0]?.service;
+  if (!service) return Promise.reject(new Error("no replica is up"));
+  return service.getEntitlements(userId);
+}
+
+/** Leaves away what the failure does not need: halves first, then smaller pieces, then faults and overlaps. */
+export async function shrink(schedule: Schedule, failure: string): Promise<Schedule> {
+  const kind = failure.slice(0, 3);
+  const fails = async (candidate: Schedule): Promise<boolean> =>
+    (await play(candidate)).violations.some((violation) => violation.startsWith(kind));
+  let best = schedule;
+  for (let size = Math.ceil(best.actions.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (let start = 0; start < best.actions.length;) {
+      const actions = [...best.actions.slice(0, start), ...best.actions.slice(start + size)];
+      const candidate = { ...best, actions };
+      if (await fails(candidate)) best = candidate;
+      else start += size;
+    }
+  }
+  for (const index of best.actions.keys()) {
+    for (const calmer of [{ faults: NO_FAULTS }, { steps: null }]) {
+      const actions = best.actions.map((one, at) => (at === index ? { ...one, ...calmer } : one));
+      const candidate = { ...best, actions };
+      if (await fails(candidate)) best = candidate;
+    }
+  }
+  return best;
+}

@@ -1,0 +1,106 @@
+/**
+ * Decides who goes on. Whoever touches the network or the store stops at a point; when nobody can move by himself, chance
+ * picks one of those who wait. Time passes only where it is asked to.
+ */
+import type { Chance } from "./chance.ts";
+
+interface Parked {
+  machine: string;
+  label: string;
+  go: () => void;
+}
+
+interface Sleeper {
+  machine: string;
+  wakesAt: number;
+  wake: () => void;
+}
+
+export interface Scheduler {
+  /** Replaced with each action, so that what one action does depends on itself alone. */
+  chance: Chance;
+  /** Stops here until it is picked. */
+  point(machine: string, label: string): Promise<void>;
+  sleep(machine: string, wakesAt: number, signal: AbortSignal): Promise<void>;
+  /** Forgets all that a machine was about to do. */
+  drop(machine: string): void;
+  /** Follows a task until it ends. */
+  follow(task: Promise<unknown>): void;
+  /** Lets one who waits go on; false where nobody waits. */
+  step(): Promise<boolean>;
+  /** Steps until all followed tasks have ended and nobody waits; moves time on where all sleep. */
+  untilQuiet(passTime: (ms: number) => void): Promise<void>;
+  steps: number;
+}
+
+/** More than any honest schedule needs: past it, something goes round in circles. */
+const MAX_STEPS_TO_QUIET = 40_000;
+
+export function createScheduler(now: () => number, chance: Chance): Scheduler {
+  let parked: Parked[] = [];
+  let sleepers: Sleeper[] = [];
+  let following = 0;
+
+  /** Lets promises run until nobody moves by himself. */
+  const settle = async (): Promise<void> => {
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  const wakeDue = (): void => {
+    const at = now();
+    const due = sleepers.filter(({ wakesAt }) => wakesAt <= at);
+    if (due.length === 0) return;
+    sleepers = sleepers.filter(({ wakesAt }) => wakesAt > at);
+    for (const { wake } of due) wake();
+  };
+
+  const scheduler: Scheduler = {
+    chance,
+    steps: 0,
+    point: (machine, label) => new Promise((go) => void parked.push({ machine, label, go })),
+    sleep: (machine, wakesAt, signal) =>
+      new Promise((resolve) => {
+        if (signal.aborted) return resolve();
+        const sleeper: Sleeper = { machine, wakesAt, wake: resolve };
+        sleepers.push(sleeper);
+        const wakeEarly = (): void => {
+          sleepers = sleepers.filter((one) => one !== sleeper);
+          resolve();
+        };
+        signal.addEventListener("abort", wakeEarly, { once: true });
+      }),
+    drop(machine) {
+      parked = parked.filter((one) => one.machine !== machine);
+      sleepers = sleepers.filter((one) => one.machine !== machine);
+    },
+    follow(task) {
+      following += 1;
+      const end = (): void => void (following -= 1);
+      task.then(end, end);
+    },
+    async step() {
+      await settle();
+      wakeDue();
+      await settle();
+      if (parked.length === 0) return false;
+      const [picked] = parked.splice(scheduler.chance.below(parked.length), 1);
+      scheduler.steps += 1;
+      picked?.go();
+      await settle();
+      return true;
+    },
+    async untilQuiet(passTime) {
+      for (let steps = 0; steps < MAX_STEPS_TO_QUIET; steps += 1) {
+        if (await scheduler.step()) continue;
+        if (following === 0) return;
+        const next = Math.min(...sleepers.map(({ wakesAt }) => wakesAt));
+        if (!Number.isFinite(next)) throw new Error(`${following} tasks wait for nothing that could come`);
+        passTime(Math.max(1_000, next - now()));
+      }
+      throw new Error(
+        `not quiet after ${MAX_STEPS_TO_QUIET} steps; waiting: ${parked.map(({ label }) => label).join(", ")}`,
+      );
+    },
+  };
+  return scheduler;
+}

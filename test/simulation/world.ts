@@ -1,0 +1,292 @@
+/** Everything in one process: Stripe, its webhooks, replicas that share a store, and people; on one clock and one chance. */
+import { pushPlans } from "../../src/actions/push-plans.ts";
+import { diffCatalog } from "../../src/domain/catalog.ts";
+import { createEmulator, type Emulator, type State } from "../../src/emulator/index.ts";
+import { definePlans, UnauthenticatedError, type Hooks } from "../../src/index.ts";
+import { openStore, type Store } from "../../src/store/database.ts";
+import { createStripeGateway } from "../../src/stripe/gateway.ts";
+import { createAuditor, type Auditor, type HookEvent, type Write } from "./auditor.ts";
+import { createChance, type Chance } from "./chance.ts";
+import { createMachine, NO_FAULTS, type Faults, type Machine } from "./machine.ts";
+import { createScheduler, type Scheduler } from "./scheduler.ts";
+
+export const START = Date.UTC(2026, 0, 31, 12);
+const SECRET = "whsec_simulation_1";
+const STRIPE = "http://stripe.test";
+const APP = "http://app.test";
+
+export const PLANS = definePlans([
+  {
+    id: "premium",
+    name: "Premium",
+    features: ["exports", "priority_support"],
+    prices: [
+      { interval: "month", amount: 900, currency: "usd" },
+      { interval: "year", amount: 9_000, currency: "usd" },
+    ],
+  },
+  {
+    id: "team",
+    name: "Team",
+    features: ["exports", "seats"],
+    prices: [{ interval: "month", amount: 2_900, currency: "usd", trialDays: 14 }],
+  },
+]);
+
+export interface Answer {
+  status: number;
+  body: Record<string, unknown>;
+}
+
+export interface Simulated {
+  emulator: Emulator;
+  scheduler: Scheduler;
+  auditor: Auditor;
+  machines: Machine[];
+  /** The store itself, past all machines. */
+  store: Store;
+  setChance(chance: Chance): void;
+  setFaults(faults: Faults): void;
+  /** Whether webhooks reach nobody. */
+  partitioned: boolean;
+  /** A user's browser asks some replica; null where the connection broke. */
+  ask(user: string, method: "GET" | "POST", path: string, body?: object): Promise<Answer | null>;
+  /** Stripe's API, as the dashboard uses it. */
+  stripe(method: "GET" | "POST" | "DELETE", path: string, params?: Record<string, string>): Promise<Answer>;
+  /** The emulator's own routes. */
+  control(path: string, body: object): Promise<void>;
+  /** Stripe and its deliveries fail no more. */
+  clearFaults(): Promise<void>;
+  passTime(seconds: number): void;
+  /** Until nobody has anything to do. */
+  quiet(): Promise<void>;
+  log: string[];
+  close(): Promise<void>;
+}
+
+let genesis: State | null = null;
+
+/** Stripe with the plans in it, made once. */
+async function firstState(): Promise<State> {
+  if (genesis) return genesis;
+  const emulator = createEmulator({ seed: 5, startAt: START, wallNow: () => START, webhooks: [ENDPOINT] });
+  const gateway = createStripeGateway({
+    secretKey: "sk_test_123",
+    mode: "test",
+    userIdKey: "auth0_user_id",
+    apiBase: STRIPE,
+    fetch: (input, init) => emulator.fetch(new Request(input, init)),
+    networkRetries: 0,
+    version: "simulation",
+  });
+  let ids = 0;
+  await pushPlans(gateway, diffCatalog(PLANS, [], []), { newId: () => `push${++ids}` });
+  genesis = emulator.snapshot();
+  return genesis;
+}
+
+const ENDPOINT = { url: `${APP}/stripe/webhook`, secret: SECRET };
+
+export interface WorldSetup {
+  replicas: number;
+  skewMs: readonly number[];
+  reconcileEveryMinutes: number;
+  afterRetries: "cancel" | "unpaid" | "past_due" | "pause";
+}
+
+export async function createSimulated(seed: number, setup: WorldSetup): Promise<Simulated> {
+  const log: string[] = [];
+  const emulator = createEmulator({
+    startAt: START,
+    wallNow: () => emulator.now(),
+    baseUrl: STRIPE,
+    webhooks: [ENDPOINT],
+    fetch: (request) => deliver(request),
+  });
+  emulator.restore({ ...(await firstState()), afterRetries: setup.afterRetries });
+  const scheduler = createScheduler(() => emulator.now(), createChance(seed));
+  const auditor = createAuditor(
+    emulator,
+    PLANS.map(({ id, group, features }) => ({ id, group, features: features.map((feature) => feature.id) })),
+  );
+  const store = openStore({ url: "file::memory:", mode: "test" });
+  await store.migrate();
+  const watched = watchedStore(store, auditor);
+  let ids = 0;
+  let hookFails = 0;
+  const hooks = createHooks(auditor, () => scheduler.chance.happens(hookFails));
+  const machines = Array.from({ length: setup.replicas }, (_, index) =>
+    createMachine({
+      name: `replica${index + 1}`,
+      skewMs: setup.skewMs[index] ?? 0,
+      scheduler,
+      store: watched,
+      now: () => emulator.now(),
+      stripe: (request) => emulator.fetch(request),
+      fail: (answer) => control("faults", answer),
+      newId: () => `id${String(++ids).padStart(6, "0")}`,
+      onWrite: () => {},
+      log: recorder(log),
+      options: {
+        plans: PLANS,
+        stripeSecretKey: "sk_test_123",
+        stripePublishableKey: "pk_test_123",
+        stripeWebhookSecrets: [SECRET],
+        stripeApiBase: STRIPE,
+        stripeNetworkRetries: 0,
+        stripeRequestsPerSecond: 10_000,
+        reconcileEveryMinutes: setup.reconcileEveryMinutes,
+        appUrl: APP,
+        authenticate: (request) => {
+          const id = request.headers.get("authorization")?.replace("Bearer ", "");
+          if (!id) throw new UnauthenticatedError("Nobody is signed in.");
+          return { id, email: `${id}@example.com`, name: null };
+        },
+        hooks,
+      },
+    }),
+  );
+
+  const alive = (): Machine[] => machines.filter(({ service }) => service !== null);
+
+  const deliver = (request: Request): Promise<Response> => {
+    const up = alive();
+    if (world.partitioned || up.length === 0) return Promise.reject(new TypeError("fetch failed: connection refused"));
+    const task = deliverTo(scheduler.chance.pick(up), request);
+    scheduler.follow(task);
+    return task;
+  };
+
+  const deliverTo = async (machine: Machine, request: Request): Promise<Response> => {
+    const body = await request.clone().text();
+    const response = await machine.fetch(request);
+    const answer = (await response.clone().json()) as { status?: string };
+    if (response.status === 200 && answer.status === "accepted")
+      auditor.acknowledged((JSON.parse(body) as { id: string }).id);
+    return response;
+  };
+
+  const control = async (path: string, body: object): Promise<void> => {
+    await emulator.fetch(
+      new Request(`${STRIPE}/_emulator/${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      }),
+    );
+  };
+
+  const world: Simulated = {
+    emulator,
+    scheduler,
+    auditor,
+    machines,
+    store,
+    partitioned: false,
+    log,
+    control,
+    async clearFaults() {
+      await emulator.fetch(new Request(`${STRIPE}/_emulator/faults`, { method: "DELETE" }));
+    },
+    setChance(chance) {
+      scheduler.chance = chance;
+    },
+    setFaults(faults) {
+      for (const machine of machines) machine.faults = faults;
+      hookFails = faults === NO_FAULTS ? 0 : 0.1;
+    },
+    async ask(user, method, path, body) {
+      const up = alive();
+      if (up.length === 0) return null;
+      const machine = scheduler.chance.pick(up);
+      const headers = { authorization: `Bearer ${user}`, "content-type": "application/json" };
+      const text = method === "POST" ? { body: JSON.stringify(body ?? {}) } : {};
+      try {
+        const response = await machine.fetch(new Request(`${APP}/stripe/${path}`, { method, headers, ...text }));
+        return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+      } catch {
+        return null;
+      }
+    },
+    async stripe(method, path, params = {}) {
+      const form = new URLSearchParams(params).toString();
+      const query = method === "GET" && form !== "" ? `?${form}` : "";
+      const response = await emulator.fetch(
+        new Request(`${STRIPE}${path}${query}`, {
+          method,
+          headers: { authorization: "Bearer sk_test_123", "content-type": "application/x-www-form-urlencoded" },
+          ...(method === "POST" && { body: form }),
+        }),
+      );
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    },
+    passTime(seconds) {
+      scheduler.follow(emulator.advance(seconds));
+    },
+    async quiet() {
+      await scheduler.untilQuiet((ms) => world.passTime(Math.ceil(ms / 1_000)));
+    },
+    async close() {
+      for (const machine of machines) machine.crash();
+      await store.close();
+    },
+  };
+  for (const machine of machines) machine.start();
+  await world.quiet();
+  return world;
+}
+
+/** Tells the auditor of what transactions have written, once they are committed. */
+function watchedStore(store: Store, auditor: Auditor): Store {
+  return {
+    ...store,
+    transaction: async (work) => {
+      const writes: Write[] = [];
+      const result = await store.transaction((parts) =>
+        work(
+          Object.fromEntries(
+            Object.entries(parts).map(([part, methods]) => [
+              part,
+              Object.fromEntries(
+                Object.entries(methods as Record<string, (...args: unknown[]) => Promise<unknown>>).map(
+                  ([name, method]) => [
+                    name,
+                    (...args: unknown[]) => {
+                      writes.push({ method: `${part}.${name}`, args });
+                      return method(...args);
+                    },
+                  ],
+                ),
+              ),
+            ]),
+          ) as unknown as typeof parts,
+        ),
+      );
+      auditor.committed(writes);
+      return result;
+    },
+  };
+}
+
+function createHooks(auditor: Auditor, fails: () => boolean): Hooks {
+  const hook =
+    (name: string) =>
+    (event: HookEvent): void => {
+      if (fails()) throw new Error("the app's database was away");
+      auditor.told(name, event);
+    };
+  return {
+    onAccessGranted: hook("onAccessGranted"),
+    onAccessRevoked: hook("onAccessRevoked"),
+    onPaymentSucceeded: hook("onPaymentSucceeded"),
+    onPaymentFailed: hook("onPaymentFailed"),
+    onPaymentActionRequired: hook("onPaymentActionRequired"),
+    onTrialWillEnd: hook("onTrialWillEnd"),
+  };
+}
+
+function recorder(log: string[]) {
+  const at = (level: string) => (fields: object, message: string) =>
+    void log.push(`${level} ${message} ${JSON.stringify(fields)}`);
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
