@@ -14,9 +14,11 @@ const CARDS = [
 const HOUR = 3_600;
 const DAY = 86_400;
 /** Never so long that Stripe forgets an event before anybody has looked. */
-const SPANS = [1, 60, HOUR, 3 * HOUR, 23 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 20 * DAY];
-const DELIVERY_FAULTS = [
-  "drop",
+const SPANS = [HOUR, 3 * HOUR, 23 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 20 * DAY];
+/** No request is under way for longer than this, and Stripe keeps keys for longer. */
+const LONGEST_STEP = 6 * HOUR;
+/** After which Stripe still delivers. */
+const HARMLESS_FAULTS = [
   "lose_answer",
   "duplicate",
   "twice_at_once",
@@ -28,8 +30,15 @@ const DELIVERY_FAULTS = [
 
 export type Act = (world: Simulated, user: User) => Promise<void>;
 
+export interface Action {
+  weight: number;
+  act: Act;
+  /** Begins when nobody has anything to do, and comes to rest by itself: nothing is under way for days. */
+  comesToRest?: true;
+}
+
 /** name -> how often it is chosen, and what it does. */
-export const ACTIONS: Readonly<Record<string, { weight: number; act: Act }>> = {
+export const ACTIONS: Readonly<Record<string, Action>> = {
   checkout: { weight: 8, act: checkout },
   two_tabs: {
     weight: 4,
@@ -39,36 +48,94 @@ export const ACTIONS: Readonly<Record<string, { weight: number; act: Act }>> = {
   pay: { weight: 6, act: pay },
   return_page: { weight: 4, act: returnPage },
   look: { weight: 3, act: look },
-  cancel: { weight: 4, act: (world, user) => change(world, user, "cancel-subscription") },
-  resume: { weight: 3, act: (world, user) => change(world, user, "resume-subscription") },
+  cancel: { weight: 4, act: cancelRoute },
+  resume: { weight: 3, act: resumeRoute },
   portal: { weight: 1, act: async (world, user) => void (await world.ask(user, "POST", "create-portal-session")) },
-  dashboard_cancel: {
-    weight: 3,
-    act: (world, user) => onSubscription(world, user, (id) => world.stripe("DELETE", `/v1/subscriptions/${id}`)),
-  },
-  dashboard_end: {
-    weight: 2,
-    act: (world, user) =>
-      onSubscription(world, user, (id) =>
-        world.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" }),
-      ),
-  },
+  dashboard_cancel: { weight: 3, act: dashboardCancel },
+  dashboard_end: { weight: 2, act: dashboardEnd },
   dashboard_plan: { weight: 3, act: changePlan },
   dashboard_subscription: { weight: 2, act: dashboardSubscription },
   dashboard_customer: { weight: 1, act: dashboardCustomer },
   delete_customer: { weight: 1, act: deleteCustomer },
   bad_card: { weight: 3, act: (world, user) => defaultCard(world, user, "pm_card_chargeCustomerFail") },
-  good_card: { weight: 3, act: (world, user) => defaultCard(world, user, "pm_card_visa") },
+  good_card: { weight: 3, act: goodCard },
   refund: { weight: 2, act: refund },
   pay_invoice: { weight: 2, act: payInvoice },
   rename_product: { weight: 1, act: renameProduct },
-  time: { weight: 14, act: async (world) => world.passTime(world.scheduler.chance.pick(SPANS)) },
+  moment: { weight: 6, act: async (world) => world.passTime(1 + world.scheduler.chance.below(60)) },
+  time: { weight: 10, act: time, comesToRest: true },
   crash: { weight: 4, act: async ({ machines, scheduler }) => scheduler.chance.pick(machines).crash() },
   restart: { weight: 5, act: async ({ machines }) => void machines.forEach((machine) => machine.start()) },
-  partition: { weight: 2, act: async (world) => void (world.partitioned = true) },
+  freeze: { weight: 3, act: freeze },
+  burst: { weight: 10, act: burst },
+  partition: { weight: 2, act: async (world) => void (world.partitioned = world.setup.losesEvents) },
   heal: { weight: 4, act: async (world) => void (world.partitioned = false) },
   delivery_fault: { weight: 6, act: deliveryFault },
 };
+
+async function time(world: Simulated): Promise<void> {
+  const seconds = world.scheduler.chance.pick(SPANS);
+  // Where nothing may be lost for good, nobody stays down for as long as Stripe tries.
+  if (!world.setup.losesEvents && seconds >= DAY) for (const machine of world.machines) machine.start();
+  await world.quiet();
+  for (let left = seconds; left > 0; left -= LONGEST_STEP) {
+    world.passTime(Math.min(left, LONGEST_STEP));
+    await world.quiet();
+  }
+}
+
+/** Longer than a lease, at times. */
+const LONGEST_FREEZE_MS = 40_000;
+
+async function freeze({ machines, scheduler, emulator }: Simulated): Promise<void> {
+  const { chance } = scheduler;
+  scheduler.freeze(chance.pick(machines).name, emulator.now() + chance.below(LONGEST_FREEZE_MS));
+}
+
+const BURSTS = [
+  checkout,
+  buy,
+  pay,
+  returnPage,
+  returnPage,
+  look,
+  changePlan,
+  cancelRoute,
+  resumeRoute,
+  dashboardEnd,
+  dashboardCancel,
+  dashboardSubscription,
+  goodCard,
+];
+
+/** Several things for one user at once. */
+async function burst(world: Simulated, user: User): Promise<void> {
+  const { chance } = world.scheduler;
+  const acts = Array.from({ length: 2 + chance.below(4) }, () => chance.pick(BURSTS));
+  await Promise.all(acts.map((act) => act(world, user)));
+}
+
+async function cancelRoute(world: Simulated, user: User): Promise<void> {
+  await world.ask(user, "POST", "cancel-subscription");
+}
+
+async function resumeRoute(world: Simulated, user: User): Promise<void> {
+  await world.ask(user, "POST", "resume-subscription");
+}
+
+async function dashboardCancel(world: Simulated, user: User): Promise<void> {
+  await onSubscription(world, user, (id) => world.stripe("DELETE", `/v1/subscriptions/${id}`));
+}
+
+async function dashboardEnd(world: Simulated, user: User): Promise<void> {
+  await onSubscription(world, user, (id) =>
+    world.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" }),
+  );
+}
+
+async function goodCard(world: Simulated, user: User): Promise<void> {
+  await defaultCard(world, user, "pm_card_visa");
+}
 
 async function checkout(world: Simulated, user: User): Promise<void> {
   const { chance } = world.scheduler;
@@ -127,10 +194,6 @@ async function look(world: Simulated, user: User): Promise<void> {
     if (metadata !== undefined && metadata["auth0_user_id"] !== user)
       world.auditor.violations.push(`I9: ${user} sees ${id}, which is ${metadata["auth0_user_id"] ?? "nobody"}'s`);
   }
-}
-
-async function change(world: Simulated, user: User, route: string): Promise<void> {
-  await world.ask(user, "POST", route);
 }
 
 async function onSubscription(
@@ -225,7 +288,7 @@ async function renameProduct(world: Simulated): Promise<void> {
 async function deliveryFault(world: Simulated): Promise<void> {
   const { chance } = world.scheduler;
   await world.control("faults/deliveries", {
-    effect: chance.pick(DELIVERY_FAULTS),
+    effect: chance.pick(world.setup.losesEvents ? [...HARMLESS_FAULTS, "drop"] : HARMLESS_FAULTS),
     times: 1 + chance.below(4),
     skip: chance.below(3),
     seconds: chance.pick([30, HOUR, DAY]),

@@ -21,7 +21,7 @@ export interface Auditor {
   /** A hook of the app has done its work. */
   told(hook: string, event: HookEvent): void;
   /** What must hold at any time when nobody writes. */
-  check(store: Store): Promise<void>;
+  check(store: Store, now: { isSettled: boolean }): Promise<void>;
   /** What must hold once faults have ended and everything was reconciled. */
   checkEnd(store: Store, featuresOf: (userId: string) => Promise<string[]>): Promise<void>;
   /** Looks for what no log may hold. */
@@ -146,8 +146,13 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       if (hook === "onAccessRevoked") for (const feature of features) left.delete(feature);
     },
 
-    async check(store) {
+    async check(store, { isSettled }) {
       look();
+      const books = tables();
+      const { pending, dead } = await store.inbox.countByState();
+      const isDelivered = emulator.deliveries().every(({ state }) => state === "delivered");
+      // With every event delivered and worked off, nothing is left that could mend the mirror.
+      if (isSettled && books && isDelivered && pending === 0 && dead === 0) await checkMirror(books, store, violate);
       const kept = [...acknowledged].filter(([, at]) => emulator.now() - at < KEPT_MS).map(([id]) => id);
       const lost = await store.inbox.unknown(kept);
       for (const id of lost) violate(`I1: ${id} was acknowledged and is not in the inbox`);

@@ -16,11 +16,13 @@ export interface Faults {
   stripe: number;
   /** A list or a search is old. */
   stale: number;
+  /** Stripe's answer takes long: longer than a lease, at times. */
+  slow: number;
   /** The store can't now: busy, full, or its connection lost, before or after the commit. */
   store: number;
 }
 
-export const NO_FAULTS: Faults = { crash: 0, network: 0, stripe: 0, stale: 0, store: 0 };
+export const NO_FAULTS: Faults = { crash: 0, network: 0, stripe: 0, stale: 0, slow: 0, store: 0 };
 
 export interface Machine {
   name: string;
@@ -131,6 +133,14 @@ async function point({ scheduler, name }: MachineOptions, machine: Machine, life
   }
 }
 
+const LONGEST_ANSWER_MS = 19_000;
+
+async function dawdle({ scheduler, name, now }: MachineOptions, life: Life): Promise<void> {
+  if (life.dead) return never();
+  const { signal } = new AbortController();
+  await scheduler.sleep(name, now() + scheduler.chance.below(LONGEST_ANSWER_MS), signal);
+}
+
 const BEFORE_OR_AFTER = ["before", "after"] as const;
 const STRIPE_ANSWERS = [429, 500, 502, 503, 409, "lock_timeout"] as const;
 
@@ -147,6 +157,7 @@ function network(setup: MachineOptions, machine: Machine, life: Life): typeof fe
     else if (request.method === "GET" && chance.happens(machine.faults.stale))
       await setup.fail({ answer: "stale", seconds: 120 });
     const response = await setup.stripe(request);
+    if (chance.happens(machine.faults.slow)) await dawdle(setup, life);
     await point(setup, machine, life, `answer to ${request.method} ${path}`);
     if (lost === "after") throw new TypeError("fetch failed: connection lost");
     return response;

@@ -22,6 +22,11 @@ export interface Scheduler {
   /** Stops here until it is picked. */
   point(machine: string, label: string): Promise<void>;
   sleep(machine: string, wakesAt: number, signal: AbortSignal): Promise<void>;
+  /** Nothing of a machine moves until then, as when it is suspended or collects garbage. */
+  freeze(machine: string, until: number): void;
+  isFrozen(machine: string): boolean;
+  /** Resolves when the machine is frozen: whoever waits for it gives up. */
+  untilFrozen(machine: string): Promise<void>;
   /** Forgets all that a machine was about to do. */
   drop(machine: string): void;
   /** Follows a task until it ends. */
@@ -40,6 +45,9 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
   let parked: Parked[] = [];
   let sleepers: Sleeper[] = [];
   let following = 0;
+  const frozen = new Map<string, number>();
+  const waitingFor = new Map<string, (() => void)[]>();
+  const isFrozen = (machine: string): boolean => (frozen.get(machine) ?? 0) > now();
 
   /** Lets promises run until nobody moves by himself. */
   const settle = async (): Promise<void> => {
@@ -48,9 +56,9 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
 
   const wakeDue = (): void => {
     const at = now();
-    const due = sleepers.filter(({ wakesAt }) => wakesAt <= at);
+    const due = sleepers.filter(({ machine, wakesAt }) => wakesAt <= at && !isFrozen(machine));
     if (due.length === 0) return;
-    sleepers = sleepers.filter(({ wakesAt }) => wakesAt > at);
+    sleepers = sleepers.filter((one) => !due.includes(one));
     for (const { wake } of due) wake();
   };
 
@@ -69,7 +77,16 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
         };
         signal.addEventListener("abort", wakeEarly, { once: true });
       }),
+    isFrozen,
+    freeze(machine, until) {
+      frozen.set(machine, until);
+      for (const giveUp of waitingFor.get(machine) ?? []) giveUp();
+      waitingFor.delete(machine);
+    },
+    untilFrozen: (machine) =>
+      new Promise((resolve) => void waitingFor.set(machine, [...(waitingFor.get(machine) ?? []), resolve])),
     drop(machine) {
+      frozen.delete(machine);
       parked = parked.filter((one) => one.machine !== machine);
       sleepers = sleepers.filter((one) => one.machine !== machine);
     },
@@ -82,18 +99,22 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
       await settle();
       wakeDue();
       await settle();
-      if (parked.length === 0) return false;
-      const [picked] = parked.splice(scheduler.chance.below(parked.length), 1);
+      const movable = parked.filter(({ machine }) => !isFrozen(machine));
+      if (movable.length === 0) return false;
+      const picked = scheduler.chance.pick(movable);
+      parked = parked.filter((one) => one !== picked);
       scheduler.steps += 1;
-      picked?.go();
+      picked.go();
       await settle();
       return true;
     },
     async untilQuiet(passTime) {
       for (let steps = 0; steps < MAX_STEPS_TO_QUIET; steps += 1) {
         if (await scheduler.step()) continue;
-        if (following === 0) return;
-        const next = Math.min(...sleepers.map(({ wakesAt }) => wakesAt));
+        if (following === 0 && parked.length === 0) return;
+        const wakings = sleepers.map(({ machine, wakesAt }) => Math.max(wakesAt, frozen.get(machine) ?? 0));
+        const thaws = parked.map(({ machine }) => frozen.get(machine) ?? 0);
+        const next = Math.min(...wakings, ...thaws);
         if (!Number.isFinite(next)) throw new Error(`${following} tasks wait for nothing that could come`);
         passTime(Math.max(1_000, next - now()));
       }

@@ -39,6 +39,7 @@ export interface Answer {
 }
 
 export interface Simulated {
+  setup: WorldSetup;
   emulator: Emulator;
   scheduler: Scheduler;
   auditor: Auditor;
@@ -91,6 +92,8 @@ export interface WorldSetup {
   replicas: number;
   skewMs: readonly number[];
   reconcileEveryMinutes: number;
+  /** Whether events can be lost for good, so that only a reconcile finds what they told; else there is no reconcile. */
+  losesEvents: boolean;
   afterRetries: "cancel" | "unpaid" | "past_due" | "pause";
 }
 
@@ -111,7 +114,7 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
   );
   const store = openStore({ url: "file::memory:", mode: "test" });
   await store.migrate();
-  const watched = watchedStore(store, auditor);
+  const watched = watchedStore(setup.losesEvents ? store : withoutReconcile(store), auditor);
   let ids = 0;
   let hookFails = 0;
   const hooks = createHooks(auditor, () => scheduler.chance.happens(hookFails));
@@ -150,7 +153,7 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
   const alive = (): Machine[] => machines.filter(({ service }) => service !== null);
 
   const deliver = (request: Request): Promise<Response> => {
-    const up = alive();
+    const up = alive().filter(({ name }) => !scheduler.isFrozen(name));
     if (world.partitioned || up.length === 0) return Promise.reject(new TypeError("fetch failed: connection refused"));
     const task = deliverTo(scheduler.chance.pick(up), request);
     scheduler.follow(task);
@@ -159,11 +162,17 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
 
   const deliverTo = async (machine: Machine, request: Request): Promise<Response> => {
     const body = await request.clone().text();
-    const response = await machine.fetch(request);
+    const response = await Promise.race([machine.fetch(request), timeout(machine)]);
     const answer = (await response.clone().json()) as { status?: string };
     if (response.status === 200 && answer.status === "accepted")
       auditor.acknowledged((JSON.parse(body) as { id: string }).id);
     return response;
+  };
+
+  /** Stripe waits ten seconds for an answer, and a frozen machine gives none; it may still do what it was asked to. */
+  const timeout = async (machine: Machine): Promise<never> => {
+    await scheduler.untilFrozen(machine.name);
+    throw new TypeError("fetch failed: no answer in time");
   };
 
   const control = async (path: string, body: object): Promise<void> => {
@@ -177,6 +186,7 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
   };
 
   const world: Simulated = {
+    setup,
     emulator,
     scheduler,
     auditor,
@@ -193,7 +203,7 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
     },
     setFaults(faults) {
       for (const machine of machines) machine.faults = faults;
-      hookFails = faults === NO_FAULTS ? 0 : 0.1;
+      hookFails = faults === NO_FAULTS ? 0 : 0.3;
     },
     async ask(user, method, path, body) {
       const up = alive();
@@ -234,6 +244,11 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
   for (const machine of machines) machine.start();
   await world.quiet();
   return world;
+}
+
+/** Somebody else is always at it. */
+function withoutReconcile(store: Store): Store {
+  return { ...store, tasks: { ...store.tasks, take: async () => null } };
 }
 
 /** Tells the auditor of what transactions have written, once they are committed. */
