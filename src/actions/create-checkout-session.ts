@@ -83,6 +83,9 @@ async function attempt(
   // The session before the subscriptions: one that completes in between is then seen as a subscription.
   const { last, generation } = await loadLast(context, subject);
   await sync.wholeCustomer(customerId);
+  // A list may be a little old; what the last checkout made is asked for by its id.
+  const bought = last?.session.subscriptionId ?? null;
+  if (bought !== null) await sync.object({ object: "subscription", id: bought, customerId });
   if ((await store.customers.findCustomerOf(user.id)) !== customerId) return null;
   const states = await store.subscriptions.listOfUser(user.id);
   const decision = decideCheckout(intent, plan.group, context.plans, states, last);

@@ -76,9 +76,9 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
 async function time(world: Simulated): Promise<void> {
   const seconds = world.scheduler.chance.pick(SPANS);
   // Where nothing may be lost for good, nobody stays down for as long as Stripe tries.
-  if (!world.setup.losesEvents && seconds >= DAY) for (const machine of world.machines) machine.start();
   await world.quiet();
   for (let left = seconds; left > 0; left -= LONGEST_STEP) {
+    if (!world.setup.losesEvents) for (const machine of world.machines) machine.start();
     world.passTime(Math.min(left, LONGEST_STEP));
     await world.quiet();
   }

@@ -123,9 +123,15 @@ function never(): Promise<never> {
 }
 
 /** A point of this life: chance may end it here. */
-async function point({ scheduler, name }: MachineOptions, machine: Machine, life: Life, label: string): Promise<void> {
+async function point(
+  { scheduler, name }: MachineOptions,
+  machine: Machine,
+  life: Life,
+  label: string,
+  holds = false,
+): Promise<void> {
   if (life.dead) return never();
-  await scheduler.point(name, label);
+  await scheduler.point(name, label, holds);
   if (life.dead) return never();
   if (scheduler.chance.happens(machine.faults.crash)) {
     machine.crash();
@@ -218,6 +224,6 @@ async function inside<T>(
   label: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  await point(setup, machine, life, label);
+  await point(setup, machine, life, label, true);
   return work();
 }

@@ -7,6 +7,8 @@ import type { Chance } from "./chance.ts";
 interface Parked {
   machine: string;
   label: string;
+  /** Whether it holds the store: a frozen machine would hold up everybody, until the database throws it out. */
+  holds: boolean;
   go: () => void;
 }
 
@@ -20,7 +22,7 @@ export interface Scheduler {
   /** Replaced with each action, so that what one action does depends on itself alone. */
   chance: Chance;
   /** Stops here until it is picked. */
-  point(machine: string, label: string): Promise<void>;
+  point(machine: string, label: string, holds: boolean): Promise<void>;
   sleep(machine: string, wakesAt: number, signal: AbortSignal): Promise<void>;
   /** Nothing of a machine moves until then, as when it is suspended or collects garbage. */
   freeze(machine: string, until: number): void;
@@ -65,7 +67,7 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
   const scheduler: Scheduler = {
     chance,
     steps: 0,
-    point: (machine, label) => new Promise((go) => void parked.push({ machine, label, go })),
+    point: (machine, label, holds) => new Promise((go) => void parked.push({ machine, label, holds, go })),
     sleep: (machine, wakesAt, signal) =>
       new Promise((resolve) => {
         if (signal.aborted) return resolve();
@@ -99,7 +101,7 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
       await settle();
       wakeDue();
       await settle();
-      const movable = parked.filter(({ machine }) => !isFrozen(machine));
+      const movable = parked.filter(({ machine, holds }) => holds || !isFrozen(machine));
       if (movable.length === 0) return false;
       const picked = scheduler.chance.pick(movable);
       parked = parked.filter((one) => one !== picked);
