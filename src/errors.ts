@@ -21,6 +21,7 @@ export type ErrorCode =
   | "stripe_rejected"
   | "stripe_unavailable"
   | "store_unavailable"
+  | "overloaded"
   | "sign_in_unavailable"
   | "body_already_read"
   | "internal_error";
@@ -117,6 +118,7 @@ export class UnavailableError extends TollkeeperError {
     code:
       | "stripe_unavailable"
       | "store_unavailable"
+      | "overloaded"
       | "sign_in_unavailable"
       | "operation_in_progress"
       | "price_not_ready",

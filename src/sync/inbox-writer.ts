@@ -1,11 +1,14 @@
 /** Events that arrive while one commit is under way share the next: a burst costs few commits, and each waits for its own. */
+import { UnavailableError } from "../errors.ts";
 import type { InboxEvent, InboxStore } from "../store/inbox.ts";
 
-/** Resolves once the event is on disk; true when it was new. */
+/** Resolves once the event is on disk; true when it was new. Throws `UnavailableError` `overloaded` when too many wait. */
 export type InboxWriter = (event: InboxEvent) => Promise<boolean>;
 
 /** SQLite takes at most 32,766 parameters a statement; a row has thirteen. */
 const MAX_BATCH = 500;
+/** Events that wait for their commit; past this, Stripe is asked to come again. About three seconds' worth. */
+const MAX_WAITING = 20_000;
 
 interface Waiting {
   event: InboxEvent;
@@ -29,6 +32,10 @@ export function createInboxWriter(inbox: Pick<InboxStore, "add">, now: () => num
 
   return (event) =>
     new Promise((resolve, reject) => {
+      if (waiting.length >= MAX_WAITING) {
+        reject(new UnavailableError("overloaded", `${MAX_WAITING} events wait to be stored. Try again in a moment.`));
+        return;
+      }
       waiting.push({ event, resolve, reject });
       if (!writing) void writeAll();
     });

@@ -65,7 +65,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   moment: { weight: 6, act: async (world) => world.passTime(1 + world.scheduler.chance.below(60)) },
   time: { weight: 10, act: time, comesToRest: true },
   crash: { weight: 4, act: async ({ machines, scheduler }) => scheduler.chance.pick(machines).crash() },
-  restart: { weight: 5, act: async ({ machines }) => void machines.forEach((machine) => machine.start()) },
+  restart: { weight: 5, act: restart },
   freeze: { weight: 3, act: freeze },
   burst: { weight: 10, act: burst },
   partition: { weight: 2, act: async (world) => void (world.partitioned = world.setup.losesEvents) },
@@ -78,10 +78,14 @@ async function time(world: Simulated): Promise<void> {
   // Where nothing may be lost for good, nobody stays down for as long as Stripe tries.
   await world.quiet();
   for (let left = seconds; left > 0; left -= LONGEST_STEP) {
-    if (!world.setup.losesEvents) for (const machine of world.machines) machine.start();
+    if (!world.setup.losesEvents) await restart(world);
     world.passTime(Math.min(left, LONGEST_STEP));
     await world.quiet();
   }
+}
+
+async function restart({ machines }: Simulated): Promise<void> {
+  for (const machine of machines) machine.start();
 }
 
 /** Longer than a lease, at times. */

@@ -300,7 +300,7 @@ async function checkInvoice(
   differs: (what: string, mirror: unknown, stripe: unknown) => void,
 ): Promise<void> {
   const known = await store.subscriptions.findInvoice(row.id);
-  differs(`${row.id}`, known && [known.status, known.total, known.amountPaid, known.attemptCount], [
+  differs(row.id, known && [known.status, known.total, known.amountPaid, known.attemptCount], [
     row.status,
     row.total,
     row.amount_paid,

@@ -219,6 +219,8 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
       }
     },
     async stripe(method, path, params = {}) {
+      // People take their time, too: whatever else is under way goes on between their clicks.
+      await scheduler.point("people", `${method} ${path}`, false);
       const form = new URLSearchParams(params).toString();
       const query = method === "GET" && form !== "" ? `?${form}` : "";
       const response = await emulator.fetch(

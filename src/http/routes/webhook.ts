@@ -8,6 +8,8 @@ import { readBody } from "../read-body.ts";
 /** Stripe's largest events are a few hundred kilobytes. */
 const MAX_WEBHOOK_BYTES = 1_048_576;
 
+const RETRY_AFTER_SECONDS = "1";
+
 const STATUS: Record<ReceiveResult["status"], 200 | 400 | 503> = {
   accepted: 200,
   duplicate: 200,
@@ -37,8 +39,12 @@ export function webhookRoute(app: App, context: HttpContext): void {
         () => true,
         () => false,
       );
-      if (!started) return c.json({ status: "unavailable", reason: "store_unavailable" }, STATUS.unavailable);
+      if (!started) {
+        c.header("retry-after", RETRY_AFTER_SECONDS);
+        return c.json({ status: "unavailable", reason: "store_unavailable" }, STATUS.unavailable);
+      }
       const result = await receiveEvent(body.bytes, c.req.header("stripe-signature") ?? null);
+      if (result.status === "unavailable") c.header("retry-after", RETRY_AFTER_SECONDS);
       return c.json(result, STATUS[result.status]);
     }
     const reason = body.kind === "too_large" ? "payload_too_large" : "unreadable_body";

@@ -1,0 +1,20 @@
+/** Fresh schedules each time: `npm run simulate -- --schedules 1 --seed N` plays one of them again, and shrinks it. */
+import { expect, test } from "vitest";
+import { makeSchedule, play, type Schedule } from "./schedule.ts";
+
+const SCHEDULES = 300;
+const base = Number(process.env["SIMULATION_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+
+test(`${SCHEDULES} schedules from seed ${base} end in the truth`, { timeout: 600_000 }, async () => {
+  for (let index = 0; index < SCHEDULES; index += 1) {
+    const { violations } = await play(makeSchedule(base + index));
+    expect(violations, `npm run simulate -- --schedules 1 --seed ${base + index}`).toEqual([]);
+  }
+});
+
+test("a schedule plays the same way every time", async () => {
+  const schedule: Schedule = makeSchedule(20_260_131);
+  const first = await play(schedule);
+  expect(await play(schedule)).toEqual(first);
+  expect(first.steps).toBeGreaterThan(100);
+});

@@ -1,0 +1,88 @@
+// npm run simulate -- --schedules N --seed S: plays random schedules of people, replicas, faults and time against the whole
+// service, on all cores, and checks what must hold. A failure prints its seed and writes down a shrunk schedule;
+// --replay FILE plays it again, step for step.
+import { fork } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({
+  options: { schedules: { type: "string" }, seed: { type: "string" }, replay: { type: "string" } },
+});
+const PLAYER = fileURLToPath(new URL("../test/simulation/play-range.ts", import.meta.url));
+const FOLDER = ".tollkeeper";
+const TOLD_EVERY_MS = 5_000;
+const MAX_SEED = 2 ** 31;
+
+if (values.replay !== undefined) await replay(values.replay);
+else await simulate(number("schedules", 1_000), number("seed", Math.floor(Math.random() * MAX_SEED)));
+
+async function replay(file) {
+  let violations = [];
+  await child(["--replay", file], (message) => {
+    violations = message.violations;
+  });
+  console.log(violations.length > 0 ? violations.join("\n") : "Nothing was violated.");
+  process.exitCode = violations.length > 0 ? 1 : 0;
+}
+
+async function simulate(schedules, seed) {
+  const cores = Math.min(availableParallelism(), schedules);
+  console.log(`${schedules} schedules from seed ${seed}, on ${cores} ${cores === 1 ? "core" : "cores"}`);
+  const startedAt = Date.now();
+  let played = 0;
+  let steps = 0;
+  const failures = [];
+  const perSecond = () => (played / ((Date.now() - startedAt) / 1000)).toFixed(1);
+  const progress = setInterval(() => console.log(`  ${played} played, ${perSecond()} a second`), TOLD_EVERY_MS);
+  const shares = Array.from({ length: cores }, (_, core) => Math.ceil((schedules - core) / cores));
+  await Promise.all(
+    shares.map((count, core) =>
+      child([String(seed + core), String(cores), String(count)], (message) => {
+        if (message.kind === "shrunk") failures.push(message);
+        else {
+          played += 1;
+          steps += message.steps;
+          if (message.violations.length > 0)
+            console.log(`  seed ${message.seed}: ${message.violations[0]}\n  shrinking ...`);
+        }
+      }),
+    ),
+  );
+  clearInterval(progress);
+  console.log(`${played} schedules, ${steps} steps, ${failures.length} violations, ${perSecond()} schedules a second`);
+  for (const failure of failures) writeDown(failure);
+  process.exitCode = failures.length > 0 || played < schedules ? 1 : 0;
+}
+
+function writeDown({ seed, schedule, violations }) {
+  mkdirSync(FOLDER, { recursive: true });
+  const file = `${FOLDER}/schedule-${seed}.json`;
+  writeFileSync(file, JSON.stringify(schedule, null, 2));
+  console.log(`\nseed ${seed}, shrunk to ${schedule.actions.length} actions:`);
+  for (const { action, user, steps } of schedule.actions)
+    console.log(`  ${action} ${user}${steps === null ? "" : `, ${steps} steps`}`);
+  for (const violation of violations) console.log(`  ! ${violation}`);
+  console.log(`  npm run simulate -- --replay ${file}`);
+}
+
+/** Resolves when it ends; what it can't tell counts as a failure. */
+function child(args, onMessage) {
+  return new Promise((resolve) => {
+    const player = fork(PLAYER, args, { stdio: "inherit" });
+    player.on("message", onMessage);
+    player.once("exit", (code) => {
+      if (code !== 0) process.exitCode = 1;
+      resolve();
+    });
+  });
+}
+
+function number(name, fallback) {
+  if (values[name] === undefined) return fallback;
+  const value = Number(values[name]);
+  if (Number.isInteger(value) && value >= 0) return value;
+  console.error(`--${name} "${values[name]}" must be a whole number`);
+  process.exit(1);
+}
