@@ -1,4 +1,5 @@
 /** What people, Stripe and time do in a simulation. An action depends on its own seed and on what there is, and on nothing else. */
+import { NO_FAULTS } from "./machine.ts";
 import { PLANS, type Answer, type Simulated } from "./world.ts";
 
 export const USERS = ["ada", "bob", "cyd"] as const;
@@ -67,6 +68,8 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   crash: { weight: 4, act: async ({ machines, scheduler }) => scheduler.chance.pick(machines).crash() },
   restart: { weight: 5, act: restart },
   freeze: { weight: 3, act: freeze },
+  reconcile: { weight: 4, act: reconcile },
+  comeback: { weight: 3, act: comeback, comesToRest: true },
   burst: { weight: 10, act: burst },
   partition: { weight: 2, act: async (world) => void (world.partitioned = world.setup.losesEvents) },
   heal: { weight: 4, act: async (world) => void (world.partitioned = false) },
@@ -94,6 +97,30 @@ const LONGEST_FREEZE_MS = 40_000;
 async function freeze({ machines, scheduler, emulator }: Simulated): Promise<void> {
   const { chance } = scheduler;
   scheduler.freeze(chance.pick(machines).name, emulator.now() + chance.below(LONGEST_FREEZE_MS));
+}
+
+/** By hand, whatever else is going on. */
+async function reconcile({ machines, scheduler }: Simulated): Promise<void> {
+  const up = machines.filter(({ service }) => service !== null);
+  if (up.length > 0) await scheduler.chance.pick(up).ask((service) => service.reconcile({ sweep: true }));
+}
+
+/** A checkout that breaks somewhere, and the user who comes back with two tabs when Stripe has forgotten its key. */
+async function comeback(world: Simulated, user: User): Promise<void> {
+  const { chance } = world.scheduler;
+  const before = world.machines.map(({ faults }) => faults)[0] ?? NO_FAULTS;
+  world.setFaults({ ...NO_FAULTS, crash: 0.1, network: 0.3 });
+  world.scheduler.follow(checkout(world, user));
+  await world.quiet();
+  world.setFaults(before);
+  for (let hours = 0; hours < 24 + chance.below(3); hours += 6) {
+    await restart(world);
+    world.passTime(6 * HOUR);
+    await world.quiet();
+  }
+  await restart(world);
+  world.scheduler.follow(Promise.all([buy(world, user), buy(world, user), checkout(world, user)]));
+  await world.quiet();
 }
 
 const BURSTS = [

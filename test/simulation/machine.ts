@@ -30,6 +30,8 @@ export interface Machine {
   faults: Faults;
   /** Answers a request, or breaks the connection. */
   fetch(request: Request): Promise<Response>;
+  /** Asks the service itself; rejects when the machine dies, or is not up. */
+  ask<T>(what: (service: Tollkeeper) => Promise<T>): Promise<T>;
   start(): void;
   crash(): void;
 }
@@ -64,11 +66,12 @@ export function createMachine(setup: MachineOptions): Machine {
     name,
     service: null,
     faults: NO_FAULTS,
-    fetch(request) {
+    fetch: (request) => machine.ask((service) => service.fetch(request)),
+    ask(what) {
       const { service } = machine;
       const mine = life;
       if (!service || !mine) return Promise.reject(new TypeError("fetch failed: connection refused"));
-      return Promise.race([service.fetch(request), mine.death]);
+      return Promise.race([what(service), mine.death]);
     },
     start() {
       if (machine.service) return;
