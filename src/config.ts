@@ -67,8 +67,16 @@ export interface TollkeeperOptions {
   access?: Partial<AccessPolicy> | undefined;
   /** The app's own code, told of what happens. */
   hooks?: Hooks | undefined;
+  /** `HOOKS_URL`: where hooks are posted to as well, signed as Standard Webhooks are. https in production. Default: nowhere. */
+  hooksUrl?: string | undefined;
+  /** `HOOKS_SECRET`: what they are signed with, `whsec_` and base64 of 24 to 64 bytes. Needed with an address. */
+  hooksSecret?: string | undefined;
+  /** The network towards `hooksUrl`. Default: the global `fetch`. */
+  hooksFetch?: typeof fetch | undefined;
   /** Seconds a webhook's signature may be old or early. Default 300; 1 to 3600. */
   webhookToleranceSeconds?: number | undefined;
+  /** `METRICS_TOKEN`: who sends it as a bearer token may read `/metrics`. At least 16 characters. Default: nobody may. */
+  metricsToken?: string | undefined;
   /** Whether this instance works off the inbox. Default true; false for replicas that only take requests. */
   runWorker?: boolean | undefined;
   /** `LOG_LEVEL`, where no `log` is given. Default `info`. */
@@ -103,6 +111,8 @@ export interface Config {
   allowPromotionCodes: boolean;
   access: AccessPolicy;
   webhookToleranceMs: number;
+  metricsToken: string | null;
+  hooks: { url: string; secret: string } | null;
 }
 
 export const DEFAULT_DATABASE_URL: string = "file:.tollkeeper/tollkeeper.sqlite";
@@ -119,6 +129,7 @@ const DEFAULT_REQUESTS_PER_SECOND: Record<Mode, number> = { test: 20, live: 80 }
 const DEFAULT_REQUESTS_IN_FLIGHT = 32;
 const DEFAULT_RECONCILE_EVERY_MINUTES = 60;
 const DEFAULT_KEEP_DONE_DAYS = 35;
+const MIN_TOKEN_LENGTH = 16;
 const MAX_GRACE_DAYS = 90;
 const MAX_METADATA_KEY_LENGTH = 40;
 
@@ -147,6 +158,9 @@ export function optionsFromEnvironment(
     authJwksUri: get("AUTH_JWKS_URI"),
     environment: get("NODE_ENV"),
     logLevel: get("LOG_LEVEL"),
+    metricsToken: get("METRICS_TOKEN"),
+    hooksUrl: get("HOOKS_URL"),
+    hooksSecret: get("HOOKS_SECRET"),
   };
 }
 
@@ -167,6 +181,9 @@ export function resolveConfig(options: TollkeeperOptions): Config {
   const databaseUrl = options.databaseUrl ?? DEFAULT_DATABASE_URL;
   if (!/^(file:.+|postgres(ql)?:\/\/.+)$/.test(databaseUrl))
     problems.push('DATABASE_URL must be "file:PATH" or "postgres://USER:PASSWORD@HOST/DATABASE"');
+  const hooks = resolveHooks(options, requireHttps, problems);
+  if (options.metricsToken !== undefined && options.metricsToken.length < MIN_TOKEN_LENGTH)
+    problems.push(`METRICS_TOKEN must have at least ${MIN_TOKEN_LENGTH} characters: it is a password`);
   if (!options.plans?.length) problems.push("plans are missing: define at least one with definePlans");
   if (problems.length > 0 || !auth) throw new ConfigError(problems);
   return {
@@ -191,6 +208,8 @@ export function resolveConfig(options: TollkeeperOptions): Config {
     allowPromotionCodes: options.allowPromotionCodes ?? false,
     access: numbers.access,
     webhookToleranceMs: numbers.webhookToleranceMs,
+    metricsToken: options.metricsToken ?? null,
+    hooks,
   };
 }
 
@@ -275,6 +294,22 @@ function resolveUrls(options: TollkeeperOptions, requireHttps: boolean, problems
     cancelUrl: resolved("cancelUrl"),
     portalReturnUrl: resolved("portalReturnUrl"),
   };
+}
+
+function resolveHooks(options: TollkeeperOptions, requireHttps: boolean, problems: string[]): Config["hooks"] {
+  const { hooksUrl: url, hooksSecret: secret } = options;
+  if (url === undefined) {
+    if (secret !== undefined) problems.push("HOOKS_SECRET is set without HOOKS_URL: say where hooks are posted to");
+    return null;
+  }
+  if (!URL.canParse(url) || !/^https?:/.test(url)) problems.push(`HOOKS_URL "${url}" must be a URL`);
+  else if (requireHttps && !url.startsWith("https:")) problems.push(`HOOKS_URL "${url}" in production: use https`);
+  const bytes = /^whsec_[A-Za-z0-9+/]+=*$/.test(secret ?? "")
+    ? Buffer.from((secret ?? "").slice(6), "base64").length
+    : 0;
+  if (bytes < 24 || bytes > 64)
+    problems.push("HOOKS_SECRET must be whsec_ and base64 of 24 to 64 bytes: openssl rand -base64 32 makes some");
+  return { url, secret: secret ?? "" };
 }
 
 function resolveAuth(options: TollkeeperOptions, problems: string[]): Config["auth"] | null {

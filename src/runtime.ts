@@ -1,5 +1,7 @@
 /** What the world gives: time, chance and a place to log. Passed in, so that tests and simulations decide them. */
 
+import type { Metrics } from "./metrics.ts";
+
 export interface Runtime {
   /** Wall time in epoch milliseconds: signatures, tokens, leases and retries. */
   now(): number;
@@ -12,6 +14,7 @@ export interface Runtime {
   /** Resolves after the time, or at once when aborted. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   log: Logger;
+  metrics: Metrics;
 }
 
 /** Structured logging, as pino has it. Never given a secret, a payload or personal data. */

@@ -18,12 +18,14 @@ import type { User } from "./domain/user.ts";
 import type { SubscriptionView } from "./domain/views.ts";
 import type { HttpContext } from "./http/context.ts";
 import { createHandler, type FetchHandler } from "./http/handler.ts";
+import { createMetrics, type Gauge } from "./metrics.ts";
 import type { Runtime } from "./runtime.ts";
 import { openStore, type Store } from "./store/database.ts";
 import { createRateBudget, type RateBudget, type Urgency } from "./stripe/budget.ts";
 import { createStripeGateway, STRIPE_API_VERSION } from "./stripe/gateway.ts";
 import { createHousekeeping } from "./sync/housekeeping.ts";
 import { createInboxWriter } from "./sync/inbox-writer.ts";
+import { createDeliverHook } from "./sync/outbox.ts";
 import { createReceiver } from "./sync/receive-event.ts";
 import { createReconcile, type ReconcileOptions, type ReconcileReport } from "./sync/reconcile.ts";
 import { createSync } from "./sync/sync.ts";
@@ -83,10 +85,13 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
     now: runtime.now,
     sleep: runtime.sleep,
+    onAnswer: (urgency, result) => runtime.metrics.count("stripe_requests_total", { urgency, result }),
   });
   const context = createContext(config, { runtime, store, budget });
   const background = createBackground(config, { runtime, store, budget });
-  const worker = createWorker({ store, sync: background.sync, hooks: options.hooks ?? {}, runtime });
+  const target = config.hooks && { ...config.hooks, fetch: options.hooksFetch ?? fetch, now: runtime.now };
+  const deliverHook = createDeliverHook(options.hooks ?? {}, target);
+  const worker = createWorker({ store, sync: background.sync, deliverHook, runtime });
   const reconcile = createReconcile(background);
   const housekeeping = createHousekeeping({
     store,
@@ -107,7 +112,9 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
     worker.start();
     housekeeping.start();
   });
-  const handler = createHandler(createHttpContext(options, config, context, { started, onStored: worker.wake }));
+  const handler = createHandler(
+    createHttpContext(options, config, context, { started, onStored: worker.wake, budget }),
+  );
   /** What an app calls directly works before `start` was called, too. */
   const whenStarted = async <T>(work: () => Promise<T>): Promise<T> => {
     await started();
@@ -140,6 +147,7 @@ function createRuntime(options: TollkeeperOptions): Runtime {
     newId: randomUUID,
     sleep: (ms, signal) => wait(ms, undefined, { signal }).catch(() => {}),
     billingNow: now,
+    metrics: createMetrics(),
     ...options.runtime,
     now,
     log: options.log ?? pino({ level: options.logLevel ?? "info", redact: { paths: REDACTED, censor: "[redacted]" } }),
@@ -191,7 +199,7 @@ function createHttpContext(
   options: TollkeeperOptions,
   config: Config,
   context: ActionContext,
-  { started, onStored }: { started: () => Promise<void>; onStored: () => void },
+  { started, onStored, budget }: { started: () => Promise<void>; onStored: () => void; budget: RateBudget },
 ): HttpContext {
   const { store, runtime } = context;
   return {
@@ -222,7 +230,42 @@ function createHttpContext(
       getEntitlements: (userId) => getEntitlements(context, userId),
     },
     checkReady: () => store.ping(),
+    metrics:
+      config.metricsToken === null
+        ? null
+        : {
+            token: config.metricsToken,
+            render: async () => runtime.metrics.render(await readGauges(store, budget, runtime)),
+          },
   };
+}
+
+async function readGauges(store: Store, budget: RateBudget, runtime: Runtime): Promise<Gauge[]> {
+  const { perSecond, inFlight, waiting } = budget.state();
+  const queues = await Promise.all(
+    (["inbox", "outbox"] as const).map(async (name) => {
+      const [counts, oldestAt] = await Promise.all([store[name].countByState(), store[name].oldestAt()]);
+      const age = oldestAt === null ? 0 : Math.max(0, runtime.now() - oldestAt) / 1_000;
+      return [
+        {
+          name: `${name}_rows`,
+          help: `Rows of the ${name} by state`,
+          values: Object.entries(counts).map(([state, value]) => ({ labels: { state }, value })),
+        },
+        { name: `${name}_oldest_seconds`, help: `How long the oldest of the ${name} waits`, values: [{ value: age }] },
+      ];
+    }),
+  );
+  return [
+    ...queues.flat(),
+    { name: "stripe_budget_per_second", help: "What this replica may ask of Stripe", values: [{ value: perSecond }] },
+    { name: "stripe_in_flight", help: "Requests to Stripe under way", values: [{ value: inFlight }] },
+    {
+      name: "stripe_waiting",
+      help: "Requests that wait for the budget",
+      values: Object.entries(waiting).map(([urgency, value]) => ({ labels: { urgency }, value })),
+    },
+  ];
 }
 
 function publicConfig(config: Config): ConfigAnswer {

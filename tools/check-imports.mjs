@@ -9,7 +9,8 @@ const source = join(root, process.argv[2] ?? "src");
 /** part -> what it may import: other parts, "type:" for types alone, npm packages and "node:" modules. */
 const TABLE = {
   errors: [],
-  runtime: [],
+  metrics: [],
+  runtime: ["type:metrics"],
   version: ["node:fs"],
   wire: ["zod"],
   domain: ["errors"],
@@ -24,6 +25,7 @@ const TABLE = {
     "stripe/signature",
     "stripe/event-types",
     "stripe/envelope",
+    "node:crypto",
     "type:stripe",
     "type:store",
   ],
@@ -39,6 +41,7 @@ const TABLE = {
     "@hono/zod-openapi",
     "@hono/node-server",
     "zod",
+    "node:crypto",
     "type:node:http",
   ],
   config: ["domain", "errors", "type:runtime", "type:auth", "type:actions"],

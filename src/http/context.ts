@@ -29,6 +29,8 @@ export interface HttpContext {
   };
   /** Resolves once the service has started; throws where it can't. */
   started(): Promise<void>;
+  /** Null where nobody may read them. */
+  metrics: { token: string; render(): Promise<string> } | null;
   /** Throws when the service can't do its work. */
   checkReady(): Promise<void>;
 }

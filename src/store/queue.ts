@@ -23,6 +23,8 @@ export interface Queue {
   bury(claim: Claim, reason: string): Promise<boolean>;
   /** Deletes done rows that were last due before an instant, at most so many; answers how many. */
   forget(before: number, limit: number): Promise<number>;
+  /** When the longest waiting row came; null when none waits. */
+  oldestAt(): Promise<number | null>;
   countByState(): Promise<Record<"pending" | "done" | "dead", number>>;
 }
 
@@ -55,6 +57,15 @@ export function queue(db: Kysely<Schema>, mode: Mode, table: QueueTable): Queue 
     renew: (claim, leasedUntil) => change(claim, { leasedUntil, runAt: leasedUntil }),
     retry: (claim, runAt, reason) => change(claim, { runAt, reason }),
     bury: (claim, reason) => change(claim, { state: "dead", reason }),
+    async oldestAt() {
+      const row = await db
+        .selectFrom(table)
+        .select((eb) => eb.fn.min(table === "inbox" ? "receivedAt" : ("createdAt" as "receivedAt")).as("at"))
+        .where("mode", "=", mode)
+        .where("state", "=", "pending")
+        .executeTakeFirst();
+      return row?.at ?? null;
+    },
     async forget(before, limit) {
       const old = db
         .selectFrom(table)

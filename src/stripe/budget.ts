@@ -13,6 +13,8 @@ export interface BudgetOptions {
   fetch: typeof fetch;
   now(): number;
   sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** Told how each request went. */
+  onAnswer(urgency: Urgency, result: string): void;
 }
 
 export interface BudgetState {
@@ -45,6 +47,11 @@ interface Waiting {
   go: () => void;
   fail: (reason: unknown) => void;
   signal: AbortSignal | null;
+}
+
+/** Few words, so that whoever counts has few counters. */
+function resultOf(status: number): string {
+  return status === 429 ? "429" : `${Math.floor(status / 100)}xx`;
 }
 
 export function createRateBudget(options: BudgetOptions): RateBudget {
@@ -119,8 +126,12 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
       await take(urgency, init?.signal ?? null);
       try {
         const answer = await options.fetch(input, init);
+        options.onAnswer(urgency, resultOf(answer.status));
         if (answer.status === 429) slowDown(answer);
         return answer;
+      } catch (error) {
+        options.onAnswer(urgency, "failed");
+        throw error;
       } finally {
         flying -= 1;
         serve();

@@ -46,8 +46,13 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     await store.inbox.forget(now - options.keepMs, FORGET_AT_ONCE);
     await store.outbox.forget(now - options.keepMs, FORGET_AT_ONCE);
     if (!(await isDue())) return;
-    const report = await reconcile();
+    const report = await reconcile().catch((error: unknown) => {
+      runtime.metrics.count("reconciles_total", { outcome: "failed" });
+      throw error;
+    });
     if (!report) return;
+    runtime.metrics.count("reconciles_total", { outcome: "done" });
+    runtime.metrics.count("drift_total", {}, report.drift.length);
     const { events, swept, drift, alarms } = report;
     const fields = { ...events, swept, drift: drift.length, alarms: alarms.length };
     if (drift.length > 0)

@@ -29,7 +29,7 @@ export type ReceiveEvent = (payload: Uint8Array, signature: string | null) => Pr
 
 export function createReceiver(options: ReceiverOptions): ReceiveEvent {
   const { log } = options.runtime;
-  return async (payload, signature) => {
+  const receive: ReceiveEvent = async (payload, signature) => {
     try {
       const verified = verifySignature({ ...options, payload, header: signature, now: options.runtime.now() });
       if (!verified.valid) {
@@ -49,6 +49,11 @@ export function createReceiver(options: ReceiverOptions): ReceiveEvent {
       log.error({ outcome: "unavailable", reason, error: String(error) }, "webhook could not be stored");
       return { status: "unavailable", reason };
     }
+  };
+  return async (payload, signature) => {
+    const result = await receive(payload, signature);
+    options.runtime.metrics.count("webhooks_total", { outcome: result.status });
+    return result;
   };
 }
 

@@ -1,19 +1,18 @@
 /** Works off the inbox, the outbox and access that time has changed: a few lanes at once, one row a lane. */
 import { decideRetry, DEFAULT_RETRY_POLICY, type Failure, type RetryPolicy } from "../domain/retry.ts";
-import type { Hooks } from "../domain/hooks.ts";
 import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/event-types.ts";
 import type { Store } from "../store/database.ts";
 import type { ClaimedEvent } from "../store/inbox.ts";
 import type { Claim, Queue } from "../store/queue.ts";
-import { deliverHook } from "./outbox.ts";
+import type { DeliverHook } from "./outbox.ts";
 import { LeaseLostError, type Sync } from "./sync.ts";
 
 export interface WorkerOptions {
   store: Store;
   sync: Sync;
-  hooks: Hooks;
+  deliverHook: DeliverHook;
   runtime: Runtime;
   retry?: RetryPolicy;
 }
@@ -142,21 +141,27 @@ function inboxSource(options: WorkerOptions): Source {
     async take(limit) {
       const now = runtime.now();
       const events = await store.inbox.claim(limit, now, now + LEASE_MS);
-      return events.map((event) => () => work(options, store.inbox, event, () => syncEvent(sync, event)));
+      return events.map(
+        (event) => () =>
+          work(options, "events_total", event, async () => {
+            await syncEvent(sync, event);
+            runtime.metrics.lag(Math.max(0, runtime.now() - event.eventCreatedAt) / 1_000);
+          }),
+      );
     },
   };
 }
 
 function outboxSource(options: WorkerOptions): Source {
-  const { store, hooks, runtime } = options;
+  const { store, deliverHook, runtime } = options;
   return {
     async take(limit) {
       const now = runtime.now();
       const messages = await store.outbox.claim(limit, now, now + LEASE_MS);
       return messages.map(
         (message) => () =>
-          work(options, store.outbox, message, async () => {
-            await inTime(runtime, message.hook, () => deliverHook(hooks, message));
+          work(options, "hooks_total", message, async () => {
+            await inTime(runtime, message.hook, (signal) => deliverHook(message, signal));
             await store.outbox.complete(message);
           }),
       );
@@ -185,14 +190,17 @@ function accessSource({ store, sync, runtime }: WorkerOptions): Source {
   };
 }
 
-async function inTime(runtime: Runtime, hook: string, act: () => Promise<void>): Promise<void> {
+async function inTime(runtime: Runtime, hook: string, act: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const watch = new AbortController();
+  const giveUp = new AbortController();
   const late = async (): Promise<void> => {
     await runtime.sleep(HOOK_TIMEOUT_MS, watch.signal);
-    if (!watch.signal.aborted) throw new Error(`${hook} has not finished within ${HOOK_TIMEOUT_MS / 1000} seconds`);
+    if (watch.signal.aborted) return;
+    giveUp.abort();
+    throw new Error(`${hook} has not finished within ${HOOK_TIMEOUT_MS / 1000} seconds`);
   };
   try {
-    await Promise.race([act(), late()]);
+    await Promise.race([act(giveUp.signal), late()]);
   } finally {
     watch.abort();
   }
@@ -215,19 +223,23 @@ async function syncEvent(sync: Sync, event: ClaimedEvent): Promise<void> {
 
 /** Runs one row's work; a failure is written down with when to try again, or that it is over. */
 async function work(
-  { runtime, retry = DEFAULT_RETRY_POLICY }: WorkerOptions,
-  queue: Queue,
+  { store, runtime, retry = DEFAULT_RETRY_POLICY }: WorkerOptions,
+  counter: "events_total" | "hooks_total",
   claim: Claim & { eventId?: string; id?: string },
   act: () => Promise<void>,
 ): Promise<void> {
+  const queue: Queue = counter === "events_total" ? store.inbox : store.outbox;
+  const count = (outcome: string): void => runtime.metrics.count(counter, { outcome });
   const heart = keepLease(runtime, queue, claim);
   try {
     await act();
+    count("done");
   } catch (error) {
-    if (error instanceof LeaseLostError) return;
+    if (error instanceof LeaseLostError) return count("lease_lost");
     const reason = String(error).slice(0, MAX_REASON_LENGTH);
     const decision = decideRetry(claim.attempts, failureOf(error), retry, runtime.random());
     const fields = { id: claim.eventId ?? claim.id, attempt: claim.attempts, reason };
+    count(decision.kind === "retry" ? "retried" : "dead");
     if (decision.kind === "retry") {
       runtime.log.warn({ ...fields, delayMs: decision.delayMs }, "work failed; it will be tried again");
       await queue.retry(claim, runtime.now() + decision.delayMs, reason);

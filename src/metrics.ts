@@ -1,0 +1,81 @@
+/** What is counted while the service runs, and its text for Prometheus. @see https://prometheus.io/docs/instrumenting/exposition_formats/ */
+
+const COUNTERS = {
+  webhooks_total: "Webhooks by what became of them",
+  events_total: "Attempts to work off an event, by outcome",
+  hooks_total: "Attempts to tell the app, by outcome",
+  stripe_requests_total: "Requests to Stripe by result and by who waits for them",
+  drift_total: "Differences from Stripe that reconcile has found",
+  reconciles_total: "Reconciles by outcome",
+} as const;
+export type CounterName = keyof typeof COUNTERS;
+
+/** Seconds from an event's creation to its end in the mirror: upper bounds. */
+const LAG_BOUNDS = [0.5, 1, 2, 5, 10, 30, 60, 300, 3_600, 86_400];
+const PREFIX = "tollkeeper_";
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** A value that is read when it is asked for. */
+export interface Gauge {
+  name: string;
+  help: string;
+  values: { labels?: Labels; value: number }[];
+}
+
+export interface Metrics {
+  count(name: CounterName, labels: Labels, by?: number): void;
+  /** Seconds from an event's creation to its end in the mirror. */
+  lag(seconds: number): void;
+  /** Everything as text, with these gauges. */
+  render(gauges: readonly Gauge[]): string;
+}
+
+export function createMetrics(): Metrics {
+  const counts = new Map<CounterName, Map<string, number>>();
+  const lags = LAG_BOUNDS.map(() => 0);
+  let lagCount = 0;
+  let lagSum = 0;
+  return {
+    count(name, labels, by = 1) {
+      const series = counts.get(name) ?? new Map<string, number>();
+      counts.set(name, series);
+      const key = labelText(labels);
+      series.set(key, (series.get(key) ?? 0) + by);
+    },
+
+    lag(seconds) {
+      lagCount += 1;
+      lagSum += seconds;
+      for (const [index, bound] of LAG_BOUNDS.entries()) if (seconds <= bound) lags[index] = (lags[index] ?? 0) + 1;
+    },
+
+    render(gauges) {
+      const lines: string[] = [];
+      const head = (name: string, help: string, type: string): void =>
+        void lines.push(`# HELP ${PREFIX}${name} ${help}`, `# TYPE ${PREFIX}${name} ${type}`);
+      for (const [name, help] of Object.entries(COUNTERS) as [CounterName, string][]) {
+        head(name, help, "counter");
+        for (const [labels, value] of counts.get(name) ?? []) lines.push(`${PREFIX}${name}${labels} ${value}`);
+      }
+      head("event_lag_seconds", "From an event's creation to its end in the mirror", "histogram");
+      for (const [index, bound] of LAG_BOUNDS.entries())
+        lines.push(`${PREFIX}event_lag_seconds_bucket{le="${bound}"} ${lags[index] ?? 0}`);
+      lines.push(
+        `${PREFIX}event_lag_seconds_bucket{le="+Inf"} ${lagCount}`,
+        `${PREFIX}event_lag_seconds_sum ${lagSum}`,
+        `${PREFIX}event_lag_seconds_count ${lagCount}`,
+      );
+      for (const { name, help, values } of gauges) {
+        head(name, help, "gauge");
+        for (const { labels = {}, value } of values) lines.push(`${PREFIX}${name}${labelText(labels)} ${value}`);
+      }
+      return `${lines.join("\n")}\n`;
+    },
+  };
+}
+
+function labelText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replaceAll(/["\\\n]/g, "_")}"`);
+  return pairs.length > 0 ? `{${pairs.join(",")}}` : "";
+}

@@ -1,0 +1,89 @@
+/** What the service tells of itself, and what it posts to the app. */
+import { createHmac } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { createWorld, type World } from "../support/world.ts";
+
+const TOKEN = "a token of the tests";
+
+async function metrics(world: World, token: string | null): Promise<{ status: number; text: string }> {
+  const headers = new Headers(token === null ? {} : { authorization: `Bearer ${token}` });
+  const response = await world.service.fetch(new Request("http://app.test/stripe/metrics", { headers }));
+  return { status: response.status, text: await response.text() };
+}
+
+describe("metrics", () => {
+  test("tell who has the token what was received, done, asked and waits", async () => {
+    const world = await createWorld({ options: { metricsToken: TOKEN } });
+    await world.subscribe("ada");
+    const { status, text } = await metrics(world, TOKEN);
+    expect(status).toBe(200);
+    expect(text).toMatch(/^tollkeeper_webhooks_total\{outcome="accepted"\} \d+$/m);
+    expect(text).toMatch(/^tollkeeper_events_total\{outcome="done"\} [1-9]\d*$/m);
+    expect(text).toMatch(/^tollkeeper_stripe_requests_total\{urgency="background",result="2xx"\} [1-9]\d*$/m);
+    expect(text).toMatch(/^tollkeeper_stripe_requests_total\{urgency="user",result="2xx"\} [1-9]\d*$/m);
+    expect(text).toMatch(/^tollkeeper_inbox_rows\{state="pending"\} 0$/m);
+    expect(text).toMatch(/^tollkeeper_event_lag_seconds_count [1-9]\d*$/m);
+    expect(text).toMatch(/^tollkeeper_stripe_budget_per_second 10000$/m);
+    // Each line is a comment or a name, labels and a number.
+    const lines = text.trimEnd().split("\n");
+    expect(
+      lines.filter((line) => !/^(# (HELP|TYPE) tollkeeper_|tollkeeper_\w+(\{[^}]*\})? [\d.e+-]+$)/.test(line)),
+    ).toEqual([]);
+  });
+
+  test("are for nobody without the token, and are not there where none is set", async () => {
+    const world = await createWorld({ options: { metricsToken: TOKEN }, pushPlans: false });
+    expect((await metrics(world, null)).status).toBe(401);
+    expect((await metrics(world, "another token of it")).status).toBe(401);
+    const closed = await createWorld({ pushPlans: false });
+    expect((await metrics(closed, TOKEN)).status).toBe(404);
+  });
+});
+
+describe("hooks that are posted", () => {
+  const SECRET = `whsec_${Buffer.from("twenty-four bytes of key").toString("base64")}`;
+
+  async function posting(answer: (request: Request) => Promise<Response>) {
+    const hooksFetch: typeof fetch = (input, init) => answer(new Request(input, init));
+    return createWorld({ options: { hooksUrl: "http://app.test/hooks", hooksSecret: SECRET, hooksFetch } });
+  }
+
+  test("are signed as Standard Webhooks are, in order, each with its stable id", async () => {
+    const posted: { headers: Headers; body: string }[] = [];
+    const world = await posting(async (request) => {
+      posted.push({ headers: request.headers, body: await request.text() });
+      return new Response(null, { status: 204 });
+    });
+    await world.subscribe("ada");
+    expect(posted.map(({ body }) => (JSON.parse(body) as { type: string }).type)).toEqual(
+      expect.arrayContaining(["access.granted", "payment.succeeded"]),
+    );
+    for (const { headers, body } of posted) {
+      const [id, timestamp] = [headers.get("webhook-id"), headers.get("webhook-timestamp")];
+      const key = Buffer.from("twenty-four bytes of key");
+      const signature = createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64");
+      expect(headers.get("webhook-signature")).toBe(`v1,${signature}`);
+      expect((JSON.parse(body) as { data: { id: string; userId: string } }).data).toMatchObject({ id, userId: "ada" });
+    }
+    expect(new Set(posted.map(({ headers }) => headers.get("webhook-id"))).size).toBe(posted.length);
+  });
+
+  test("come again with the same id until they are answered 2xx; a redirect is no answer", async () => {
+    const ids: string[] = [];
+    const answers = [500, 302, 200];
+    const world = await posting(async (request) => {
+      ids.push(request.headers.get("webhook-id") ?? "");
+      return new Response(null, { status: answers.shift() ?? 200, headers: { location: "http://other.test" } });
+    });
+    await world.subscribe("ada");
+    await world.advance(60);
+    await world.advance(60);
+    const [first] = ids;
+    expect(ids.filter((id) => id === first)).toHaveLength(3);
+    expect(ids.slice(0, 3)).toEqual([first, first, first]);
+  });
+
+  test("an address without a secret is refused at the start", async () => {
+    await expect(createWorld({ options: { hooksUrl: "http://app.test/hooks" } })).rejects.toThrow("HOOKS_SECRET");
+  });
+});
