@@ -7,6 +7,7 @@ import type { ActionContext } from "./actions/context.ts";
 import { createCheckoutSession } from "./actions/create-checkout-session.ts";
 import { createPortalSession } from "./actions/create-portal-session.ts";
 import { ensureCustomer } from "./actions/ensure-customer.ts";
+import { finishOperations } from "./actions/finish-operations.ts";
 import { can, getEntitlements } from "./actions/get-entitlements.ts";
 import { listSubscriptions } from "./actions/list-subscriptions.ts";
 import { createSerialize } from "./actions/serialize.ts";
@@ -45,6 +46,8 @@ export interface Tollkeeper {
   stop(): Promise<void>;
   /** Works off all that is due now; for tests and scripts. */
   settle(): Promise<void>;
+  /** One round of what is done now and then by itself: reconcile where it is due, finishing, forgetting; for tests and scripts. */
+  tidyUp(): Promise<void>;
   /**
    * Reads what was missed and repairs the mirror; null where another replica is at it. Runs by itself every
    * `reconcileEveryMinutes`. Throws `UnavailableError` when Stripe or the store can't go on.
@@ -99,6 +102,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
     reconcile,
     reconcileEveryMs: config.reconcileEveryMs,
     keepMs: config.keepDoneMs,
+    finishOperations: () => finishOperations({ ...context, ...background }),
     onReplicas: budget.share,
   });
   const started = once(async () => {
@@ -132,6 +136,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
       whenStarted(async () => {
         await worker.drain();
       }),
+    tidyUp: () => whenStarted(housekeeping.tick),
     reconcile: (request) => whenStarted(() => reconcile(request)),
     can: (userId, feature) => whenStarted(() => can(context, userId, feature)),
     getEntitlements: (userId) => whenStarted(() => getEntitlements(context, userId)),

@@ -6,7 +6,7 @@ import { ConflictError, NotFoundError, UnavailableError } from "../errors.ts";
 import type { MirroredSubscription } from "../store/subscriptions.ts";
 import type { Cancellation } from "../stripe/gateway.ts";
 import type { ActionContext } from "./context.ts";
-import { runSimpleOperation } from "./operation.ts";
+import { runSimpleOperation, type OperationKind } from "./operation.ts";
 
 export interface ChangeRequest {
   /** The user's only live subscription by default. */
@@ -17,6 +17,14 @@ export interface CancelRequest extends ChangeRequest, Cancellation {}
 
 /** Both changes are one kind of operation, so that an unfinished one is finished before the other begins. */
 type Change = { change: "cancel"; cancellation: Cancellation } | { change: "resume"; cancelAtPeriodEnd: boolean };
+
+export const changeOperation: OperationKind<Change, void> = {
+  kind: "subscription_change",
+  async act({ gateway }, sent, { key, subject: id }) {
+    if (sent.change === "cancel") await gateway.cancelSubscription(id, sent.cancellation, key);
+    else await gateway.resumeSubscription(id, sent.cancelAtPeriodEnd, key);
+  },
+};
 
 /**
  * The user keeps access until the period ends. Asking twice is asking once.
@@ -65,22 +73,9 @@ async function change(
       const current = await choose(context, user, id);
       const params = decide(current);
       if (params === null) return viewSubscription(current, context.plans);
-      await act(context, id, params);
+      await runSimpleOperation(context, changeOperation, { subject: id, params });
     }
     throw new UnavailableError("operation_in_progress", "Your subscription is being changed. Try again in a moment.");
-  });
-}
-
-async function act(context: ActionContext, id: string, params: Change): Promise<void> {
-  const { gateway } = context;
-  await runSimpleOperation(context, {
-    kind: "subscription_change",
-    subject: id,
-    params,
-    act: async (sent: Change, { key }) => {
-      if (sent.change === "cancel") await gateway.cancelSubscription(id, sent.cancellation, key);
-      else await gateway.resumeSubscription(id, sent.cancelAtPeriodEnd, key);
-    },
   });
 }
 

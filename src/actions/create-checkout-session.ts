@@ -14,7 +14,7 @@ import type { User } from "../domain/user.ts";
 import { ConflictError, InvalidRequestError, UnavailableError } from "../errors.ts";
 import type { ActionContext } from "./context.ts";
 import { ensureCustomer } from "./ensure-customer.ts";
-import { runOperation, runSimpleOperation } from "./operation.ts";
+import { runOperation, runSimpleOperation, type OperationKind } from "./operation.ts";
 import { returnUrl } from "./return-url.ts";
 
 export interface CheckoutRequest {
@@ -42,7 +42,24 @@ interface CheckoutParams extends CheckoutIntent {
 
 /** Rounds of load and decide, when tabs or replicas overtake each other. */
 const MAX_ROUNDS = 5;
-const OPERATION = "checkout";
+
+export const checkoutOperation: OperationKind<CheckoutParams, LastCheckout> = {
+  kind: "checkout",
+  async act({ gateway }, sent, { id, key }) {
+    const session = await gateway.createCheckoutSession({ ...sent, operationId: id }, key);
+    return { session, intent: intentOf(sent), trialDays: sent.trialDays };
+  },
+  async lookUp({ gateway }, sent, { id }) {
+    const session = await gateway.findCheckoutSessionOfOperation(sent.customerId, id);
+    return session && { session, intent: intentOf(sent), trialDays: sent.trialDays };
+  },
+};
+
+export const expiryOperation: OperationKind<{ sessionId: string }, CheckoutSessionRecord["status"] | null> = {
+  kind: "checkout_expiry",
+  act: async ({ gateway }, { sessionId }, { key }) =>
+    (await gateway.expireCheckoutSession(sessionId, key))?.status ?? null,
+};
 
 /**
  * Throws `InvalidRequestError` (unknown plan, interval or URL), `ConflictError` `already_subscribed`, and
@@ -115,21 +132,7 @@ async function start(
   basedOn: number,
   params: CheckoutParams,
 ): Promise<CheckoutSessionRecord | null> {
-  const { gateway } = context;
-  const outcome = await runOperation(context, {
-    kind: OPERATION,
-    subject,
-    params,
-    basedOn,
-    act: async (sent: CheckoutParams, { id, key }) => {
-      const session = await gateway.createCheckoutSession({ ...sent, operationId: id }, key);
-      return { session, intent: intentOf(sent), trialDays: sent.trialDays };
-    },
-    lookUp: async (sent, { id }) => {
-      const session = await gateway.findCheckoutSessionOfOperation(sent.customerId, id);
-      return session && { session, intent: intentOf(sent), trialDays: sent.trialDays };
-    },
-  });
+  const outcome = await runOperation(context, checkoutOperation, { subject, params, basedOn });
   return outcome.kind === "done" ? outcome.result.session : null;
 }
 
@@ -138,7 +141,7 @@ async function loadLast(
   { store, gateway }: ActionContext,
   subject: string,
 ): Promise<{ last: LastCheckout | null; generation: number }> {
-  const operation = await store.operations.findCurrent(OPERATION, subject);
+  const operation = await store.operations.findCurrent(checkoutOperation.kind, subject);
   const generation = settledGeneration(operation);
   if (operation?.state !== "succeeded" || operation.result === null) return { last: null, generation };
   const opened = JSON.parse(operation.result) as LastCheckout;
@@ -158,13 +161,7 @@ function subjectOf(userId: string, group: string): string {
 }
 
 async function expire(context: ActionContext, sessionId: string): Promise<void> {
-  await runSimpleOperation(context, {
-    kind: "checkout_expiry",
-    subject: sessionId,
-    params: { sessionId },
-    act: async (params, { key }) =>
-      (await context.gateway.expireCheckoutSession(params.sessionId, key))?.status ?? null,
-  });
+  await runSimpleOperation(context, expiryOperation, { subject: sessionId, params: { sessionId } });
 }
 
 function chosenPrice({ plans }: ActionContext, request: CheckoutRequest): { plan: Plan; price: PlanPrice } {

@@ -2,7 +2,7 @@
 import type { User } from "../domain/user.ts";
 import { NotFoundError } from "../errors.ts";
 import type { ActionContext } from "./context.ts";
-import { runSimpleOperation } from "./operation.ts";
+import { runSimpleOperation, type OperationKind } from "./operation.ts";
 import { returnUrl } from "./return-url.ts";
 
 export interface PortalRequest {
@@ -13,6 +13,12 @@ export interface PortalRequest {
 /** The link that an answer carries goes stale: past this a new one is asked for. */
 const LINK_LIFETIME_MS = 60_000;
 
+export const portalOperation: OperationKind<{ customerId: string; returnUrl: string }, { id: string; url: string }> = {
+  kind: "portal",
+  keyLifetimeMs: LINK_LIFETIME_MS,
+  act: ({ gateway }, sent, { key }) => gateway.createPortalSession(sent.customerId, sent.returnUrl, key),
+};
+
 /** Throws `NotFoundError` `no_customer` for a user who never started a checkout. */
 export async function createPortalSession(
   context: ActionContext,
@@ -22,12 +28,9 @@ export async function createPortalSession(
   const url = returnUrl(context.urls, "returnUrl", request.returnUrl);
   const customerId = await context.store.customers.findCustomerOf(user.id);
   if (customerId === null) throw new NotFoundError("no_customer", "There is nothing to manage yet: subscribe first.");
-  const session = await runSimpleOperation(context, {
-    kind: "portal",
+  const session = await runSimpleOperation(context, portalOperation, {
     subject: user.id,
     params: { customerId, returnUrl: url },
-    keyLifetimeMs: LINK_LIFETIME_MS,
-    act: (sent, { key }) => context.gateway.createPortalSession(sent.customerId, sent.returnUrl, key),
   });
   return { url: session.url };
 }

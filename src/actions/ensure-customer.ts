@@ -3,9 +3,16 @@ import { settledGeneration, type OperationRecord } from "../domain/operations.ts
 import type { User } from "../domain/user.ts";
 import { UnavailableError } from "../errors.ts";
 import type { ActionContext } from "./context.ts";
-import { runOperation } from "./operation.ts";
+import type { NewCustomer } from "../stripe/gateway.ts";
+import { runOperation, type OperationKind } from "./operation.ts";
 
-const OPERATION = "customer";
+export const customerOperation: OperationKind<Omit<NewCustomer, "operationId">, string> = {
+  kind: "customer",
+  act: async ({ gateway }, params, { id, key }) =>
+    (await gateway.createCustomer({ ...params, operationId: id }, key)).id,
+  lookUp: async ({ gateway }, _params, { id, createdAt }) =>
+    (await gateway.findCustomerOfOperation(id, createdAt))?.id ?? null,
+};
 /** Rounds of load and act, when replicas overtake each other. */
 const MAX_ROUNDS = 5;
 
@@ -20,7 +27,7 @@ export async function ensureCustomer(context: ActionContext, user: User): Promis
   return context.serialize(`customer:${user.id}`, async () => {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       // The operation before the link: what another replica makes in between is then newer than what we decide on.
-      const operation = await context.store.operations.findCurrent(OPERATION, user.id);
+      const operation = await context.store.operations.findCurrent(customerOperation.kind, user.id);
       const again = await context.store.customers.findCustomerOf(user.id);
       if (again !== null) return again;
       const customerId =
@@ -63,15 +70,11 @@ async function confirm({ gateway }: ActionContext, user: User, customerId: strin
 
 /** Null when somebody else has acted meanwhile. */
 async function createCustomer(context: ActionContext, user: User, basedOn: number): Promise<string | null> {
-  const { gateway } = context;
-  const outcome = await runOperation(context, {
-    kind: OPERATION,
+  const outcome = await runOperation(context, customerOperation, {
     subject: user.id,
     basedOn,
     // A lone surrogate in a token's claim can't be sent to anybody.
     params: { userId: user.id, email: user.email?.toWellFormed() ?? null, name: user.name?.toWellFormed() ?? null },
-    act: async (params, { id, key }) => (await gateway.createCustomer({ ...params, operationId: id }, key)).id,
-    lookUp: async (_params, { id, createdAt }) => (await gateway.findCustomerOfOperation(id, createdAt))?.id ?? null,
   });
   return outcome.kind === "done" ? outcome.result : null;
 }

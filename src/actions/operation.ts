@@ -4,47 +4,57 @@ import { canonicalJson, decideOperation, type OperationRecord } from "../domain/
 import { TollkeeperError, UnavailableError } from "../errors.ts";
 import type { ActionContext } from "./context.ts";
 
-export interface Intent<Params, Result> {
+/** One kind of intent: what it does at Stripe, and how an earlier try's effect is found. */
+export interface OperationKind<Params, Result> {
   kind: string;
+  /** How long an unfinished one is asked for again under its own key. Default: as long as Stripe keeps keys. */
+  keyLifetimeMs?: number;
+  /** `params` are those that were kept, so that anybody can finish it. */
+  act(context: ActionContext, params: Params, operation: { id: string; key: string; subject: string }): Promise<Result>;
+  /** Finds what an earlier try led to, when its key no longer tells. Absent where acting again does no harm. */
+  lookUp?(context: ActionContext, params: Params, operation: { id: string; createdAt: number }): Promise<Result | null>;
+}
+
+export interface Intent<Params> {
   /** Whose intent it is: at most one operation of a kind and subject is under way. */
   subject: string;
-  /** Decides what happens at Stripe; kept until the outcome is known, so that anybody can finish it. */
+  /** Decides what happens at Stripe; kept until the outcome is known. */
   params: Params;
   /** The newest generation that the caller's decision rests on: a newer one means that somebody else has acted. */
   basedOn?: number;
-  /** How long an unfinished one is asked for again under its own key. Default: as long as Stripe keeps keys. */
-  keyLifetimeMs?: number;
-  act(params: Params, operation: { id: string; key: string }): Promise<Result>;
-  /** Finds what an earlier try led to, when its key no longer tells. Absent where acting again does no harm. */
-  lookUp?(params: Params, operation: { id: string; createdAt: number }): Promise<Result | null>;
 }
 
 export type OperationOutcome<Result> = { kind: "done"; result: Result } | { kind: "overtaken" };
-
-type Context = Pick<ActionContext, "store" | "runtime">;
 
 /** An unfinished older intent of the same subject, then ours, and some room for a second replica doing the same. */
 const MAX_ROUNDS = 5;
 
 export async function runOperation<Params, Result>(
-  context: Context,
-  intent: Intent<Params, Result>,
+  context: ActionContext,
+  kind: OperationKind<Params, Result>,
+  intent: Intent<Params>,
 ): Promise<OperationOutcome<Result>> {
   const { store, runtime } = context;
   const params = canonicalJson(intent.params);
   const fingerprint = createHash("sha256").update(params).digest("hex");
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const current = await store.operations.findCurrent(intent.kind, intent.subject);
-    const decision = decideOperation(current, runtime.now(), intent.keyLifetimeMs);
+    const current = await store.operations.findCurrent(kind.kind, intent.subject);
+    const decision = decideOperation(current, runtime.now(), kind.keyLifetimeMs);
     if (decision === "begin") {
       const generation = current?.generation ?? 0;
       if (intent.basedOn !== undefined && generation > intent.basedOn) return { kind: "overtaken" };
-      const operation = newOperation(context, intent, { params, fingerprint, generation: generation + 1 });
+      const operation = newOperation(context, {
+        kind: kind.kind,
+        subject: intent.subject,
+        params,
+        fingerprint,
+        generation: generation + 1,
+      });
       if (!(await store.operations.begin(operation))) continue;
-      return { kind: "done", result: await carryOut(context, intent, operation) };
+      return { kind: "done", result: await carryOut(context, kind, operation) };
     }
     if (current === null) continue;
-    const result = await resume(context, intent, current, decision);
+    const result = await resume(context, kind, current, decision);
     if (current.fingerprint === fingerprint) return { kind: "done", result };
     if (intent.basedOn !== undefined) return { kind: "overtaken" };
   }
@@ -57,47 +67,57 @@ function inProgress(): UnavailableError {
 
 /** For intents on which no earlier decision rests. */
 export async function runSimpleOperation<Params, Result>(
-  context: Context,
-  intent: Omit<Intent<Params, Result>, "basedOn">,
+  context: ActionContext,
+  kind: OperationKind<Params, Result>,
+  intent: Omit<Intent<Params>, "basedOn">,
 ): Promise<Result> {
-  const outcome = await runOperation(context, intent);
+  const outcome = await runOperation(context, kind, intent);
   if (outcome.kind === "overtaken") throw new Error("an operation without a base can't be overtaken");
   return outcome.result;
 }
 
-function newOperation<Params, Result>(
-  { runtime }: Context,
-  { kind, subject }: Intent<Params, Result>,
-  rest: Pick<OperationRecord, "params" | "fingerprint" | "generation">,
+/** Finishes an operation that somebody has left pending, under its own parameters. Throws where Stripe can't answer now. */
+export async function finishOperation<Params, Result>(
+  context: ActionContext,
+  kind: OperationKind<Params, Result>,
+  operation: OperationRecord,
+): Promise<void> {
+  const decision = decideOperation(operation, context.runtime.now(), kind.keyLifetimeMs);
+  if (decision !== "begin") await resume(context, kind, operation, decision);
+}
+
+function newOperation(
+  { runtime }: ActionContext,
+  fields: Pick<OperationRecord, "kind" | "subject" | "params" | "fingerprint" | "generation">,
 ): OperationRecord {
   const id = `op_${runtime.newId()}`;
-  return { ...rest, id, kind, subject, idempotencyKey: id, state: "pending", result: null, createdAt: runtime.now() };
+  return { ...fields, id, idempotencyKey: id, state: "pending", result: null, createdAt: runtime.now() };
 }
 
 /** Finishes what an earlier call, or another replica, has left pending. */
 async function resume<Params, Result>(
-  context: Context,
-  intent: Intent<Params, Result>,
+  context: ActionContext,
+  kind: OperationKind<Params, Result>,
   operation: OperationRecord,
   decision: "retry" | "look_up",
 ): Promise<Result> {
-  if (decision === "look_up") return lookUpOrActAgain(context, intent, operation);
+  if (decision === "look_up") return lookUpOrActAgain(context, kind, operation);
   try {
-    return await carryOut(context, intent, operation);
+    return await carryOut(context, kind, operation);
   } catch (error) {
     // Stripe has stored a failure under this key and will only repeat it: that must not lock the user out.
-    if (error instanceof UnavailableError && error.settled) return lookUpOrActAgain(context, intent, operation);
+    if (error instanceof UnavailableError && error.settled) return lookUpOrActAgain(context, kind, operation);
     throw error;
   }
 }
 
 async function lookUpOrActAgain<Params, Result>(
-  context: Context,
-  intent: Intent<Params, Result>,
+  context: ActionContext,
+  kind: OperationKind<Params, Result>,
   operation: OperationRecord,
 ): Promise<Result> {
   const { store, runtime } = context;
-  const found = await intent.lookUp?.(JSON.parse(operation.params ?? "null") as Params, operation);
+  const found = await kind.lookUp?.(context, JSON.parse(operation.params ?? "null") as Params, operation);
   if (found != null) {
     await store.operations.finish(operation.id, "succeeded", JSON.stringify(found), runtime.now());
     return found;
@@ -105,18 +125,20 @@ async function lookUpOrActAgain<Params, Result>(
   const idempotencyKey = `${operation.id}_${runtime.newId()}`;
   const change = { id: operation.id, from: operation.idempotencyKey, to: idempotencyKey };
   if (!(await store.operations.replaceKey(change, runtime.now()))) throw inProgress();
-  return carryOut(context, intent, { ...operation, idempotencyKey });
+  return carryOut(context, kind, { ...operation, idempotencyKey });
 }
 
 async function carryOut<Params, Result>(
-  { store, runtime }: Context,
-  intent: Intent<Params, Result>,
+  context: ActionContext,
+  kind: OperationKind<Params, Result>,
   operation: OperationRecord,
 ): Promise<Result> {
+  const { store, runtime } = context;
   try {
-    const result = await intent.act(JSON.parse(operation.params ?? "null") as Params, {
+    const result = await kind.act(context, JSON.parse(operation.params ?? "null") as Params, {
       id: operation.id,
       key: operation.idempotencyKey,
+      subject: operation.subject,
     });
     await store.operations.finish(operation.id, "succeeded", JSON.stringify(result ?? null), runtime.now());
     return result;

@@ -14,26 +14,30 @@ export interface OperationStore {
    * done so first, since two keys would be two acts.
    */
   replaceKey(operation: { id: string; from: string; to: string }, now: number): Promise<boolean>;
+  /** Those whose outcome has been unknown since before an instant, oldest first. */
+  listPending(before: number, limit: number): Promise<OperationRecord[]>;
   finish(id: string, state: "succeeded" | "failed", result: string, now: number): Promise<void>;
 }
+
+const COLUMNS = [
+  "id",
+  "kind",
+  "subject",
+  "generation",
+  "fingerprint",
+  "params",
+  "idempotencyKey",
+  "state",
+  "result",
+  "createdAt",
+] as const;
 
 export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
   return {
     async findCurrent(kind, subject) {
       const row = await db
         .selectFrom("operations")
-        .select([
-          "id",
-          "kind",
-          "subject",
-          "generation",
-          "fingerprint",
-          "params",
-          "idempotencyKey",
-          "state",
-          "result",
-          "createdAt",
-        ])
+        .select(COLUMNS)
         .where("mode", "=", mode)
         .where("kind", "=", kind)
         .where("subject", "=", subject)
@@ -41,6 +45,18 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
         .limit(1)
         .executeTakeFirst();
       return row ?? null;
+    },
+
+    async listPending(before, limit) {
+      return db
+        .selectFrom("operations")
+        .select(COLUMNS)
+        .where("mode", "=", mode)
+        .where("state", "=", "pending")
+        .where("createdAt", "<", before)
+        .orderBy("createdAt")
+        .limit(limit)
+        .execute();
     },
 
     async begin(operation) {

@@ -11,6 +11,8 @@ export interface HousekeepingOptions {
   reconcileEveryMs: number;
   /** How long done rows of inbox and outbox are kept, in milliseconds. */
   keepMs: number;
+  /** Finishes what crashes have left unfinished towards Stripe. */
+  finishOperations: () => Promise<number>;
   /** Told how many replicas live. */
   onReplicas: (count: number) => void;
 }
@@ -45,6 +47,7 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     options.onReplicas(await store.replicas.beat(id, now, now - DEAD_AFTER_MS));
     await store.inbox.forget(now - options.keepMs, FORGET_AT_ONCE);
     await store.outbox.forget(now - options.keepMs, FORGET_AT_ONCE);
+    await options.finishOperations();
     if (!(await isDue())) return;
     const report = await reconcile().catch((error: unknown) => {
       runtime.metrics.count("reconciles_total", { outcome: "failed" });

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { openStore } from "../../src/store/database.ts";
 import { createWorld, DAY, type World } from "../support/world.ts";
 
 const PREMIUM = { plan: "premium", interval: "month" };
@@ -255,3 +256,27 @@ async function failNextCharges(world: World): Promise<void> {
   });
   await world.settle();
 }
+
+test("what a crash left unfinished towards Stripe is finished, though nobody asks again", async () => {
+  let answered = true;
+  const world = await createWorld({
+    network: async (request, next) => {
+      const response = await next(request);
+      if (!answered && request.method === "POST") throw new TypeError("fetch failed");
+      return response;
+    },
+  });
+  answered = false;
+  const broken = await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
+  expect(broken.status).toBe(503);
+  answered = true;
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  expect(await store.operations.findCurrent("customer", "ada")).toMatchObject({ state: "pending" });
+  await world.advance(180);
+  await world.service.tidyUp();
+  expect(await store.operations.findCurrent("customer", "ada")).toMatchObject({ state: "succeeded", params: null });
+  const { body } = await world.stripe("GET", "/v1/customers");
+  expect(body["data"]).toHaveLength(1);
+  expect(await store.customers.findCustomerOf("ada")).toBe((body["data"] as { id: string }[])[0]?.id);
+});

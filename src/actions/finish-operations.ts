@@ -1,0 +1,45 @@
+/** Finishes what a crash has left unfinished towards Stripe, though nobody comes back to ask for it. */
+import { TollkeeperError } from "../errors.ts";
+import { changeOperation } from "./change-subscription.ts";
+import type { ActionContext } from "./context.ts";
+import { checkoutOperation, expiryOperation } from "./create-checkout-session.ts";
+import { portalOperation } from "./create-portal-session.ts";
+import { customerOperation, ensureCustomer } from "./ensure-customer.ts";
+import { finishOperation, type OperationKind } from "./operation.ts";
+
+/** Whoever began it has given it up by then. */
+const LEFT_AFTER_MS = 120_000;
+const AT_ONCE = 20;
+
+const KINDS = new Map(
+  [changeOperation, checkoutOperation, customerOperation, expiryOperation, portalOperation].map((kind) => [
+    kind.kind,
+    kind as OperationKind<unknown, unknown>,
+  ]),
+);
+
+/** Answers how many were finished. What Stripe can't answer now is left for the next time. */
+export async function finishOperations(context: ActionContext): Promise<number> {
+  const { store, runtime } = context;
+  const left = await store.operations.listPending(runtime.now() - LEFT_AFTER_MS, AT_ONCE);
+  let finished = 0;
+  for (const operation of left) {
+    const kind = KINDS.get(operation.kind);
+    if (!kind) continue;
+    try {
+      await context.serialize(`${operation.kind}:${operation.subject}`, () =>
+        finishOperation(context, kind, operation),
+      );
+      // A customer that nobody is linked to would be found by its next request alone.
+      if (kind.kind === customerOperation.kind)
+        await ensureCustomer(context, { id: operation.subject, email: null, name: null });
+      finished += 1;
+    } catch (error) {
+      const refused = error instanceof TollkeeperError && !error.retryable;
+      const fields = { operationId: operation.id, kind: operation.kind, error: String(error) };
+      if (refused) runtime.log.info(fields, "an unfinished operation was refused, which ends it");
+      else runtime.log.warn(fields, "an unfinished operation could not be finished; it will be");
+    }
+  }
+  return finished;
+}
