@@ -6,6 +6,7 @@ import { TollkeeperError } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addEmulator } from "./commands/emulator.ts";
+import { addEvents } from "./commands/events.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addPlans } from "./commands/plans.ts";
 import { addReconcile } from "./commands/reconcile.ts";
@@ -19,7 +20,7 @@ const program = new Command("tollkeeper")
   .description("Stripe subscriptions that stay true")
   .version(VERSION)
   .showHelpAfterError();
-for (const add of [addStart, addDemo, addServe, addEmulator, addMigrate, addPlans, addReconcile])
+for (const add of [addStart, addDemo, addServe, addEmulator, addMigrate, addPlans, addReconcile, addEvents])
   add(program, process.env);
 
 try {

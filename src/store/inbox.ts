@@ -31,8 +31,6 @@ export interface InboxStore extends Queue {
   completeTold(objectIds: readonly string[], upToSeq: number, now: number): Promise<void>;
   /** Those of these events that have not arrived. */
   unknown(eventIds: readonly string[]): Promise<string[]>;
-  /** Gives dead letters another chance; answers how many. */
-  revive(now: number): Promise<number>;
 }
 
 export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): InboxStore {
@@ -117,16 +115,6 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         .execute();
       const known = new Set(rows.map((row) => row.eventId));
       return eventIds.filter((id) => !known.has(id));
-    },
-
-    async revive(now) {
-      const revived = await db
-        .updateTable("inbox")
-        .set({ state: "pending", runAt: now, attempts: 0, reason: null })
-        .where("mode", "=", mode)
-        .where("state", "=", "dead")
-        .executeTakeFirst();
-      return Number(revived.numUpdatedRows);
     },
   };
 }

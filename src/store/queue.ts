@@ -12,6 +12,16 @@ export interface Claim {
   attempts: number;
 }
 
+/** A row that was given up. */
+export interface DeadLetter {
+  /** The event's id or the hook message's. */
+  name: string;
+  /** The customer or the user. */
+  lane: string;
+  attempts: number;
+  reason: string | null;
+}
+
 export interface Queue {
   /** The instant the next row is due; null when none waits. */
   nextDueAt(): Promise<number | null>;
@@ -21,6 +31,10 @@ export interface Queue {
   renew(claim: Claim, leasedUntil: number): Promise<boolean>;
   retry(claim: Claim, runAt: number, reason: string): Promise<boolean>;
   bury(claim: Claim, reason: string): Promise<boolean>;
+  /** What was given up, the newest first. */
+  listDead(limit: number): Promise<DeadLetter[]>;
+  /** Gives dead letters another chance; answers how many. */
+  revive(now: number): Promise<number>;
   /** Deletes done rows that were last due before an instant, at most so many; answers how many. */
   forget(before: number, limit: number): Promise<number>;
   /** When the longest waiting row came; null when none waits. */
@@ -57,6 +71,27 @@ export function queue(db: Kysely<Schema>, mode: Mode, table: QueueTable): Queue 
     renew: (claim, leasedUntil) => change(claim, { leasedUntil, runAt: leasedUntil }),
     retry: (claim, runAt, reason) => change(claim, { runAt, reason }),
     bury: (claim, reason) => change(claim, { state: "dead", reason }),
+    async listDead(limit) {
+      const columns = table === "inbox" ? (["eventId", "lane"] as const) : (["id", "userId"] as const);
+      const [name, lane] = columns as unknown as ["eventId", "lane"];
+      return db
+        .selectFrom(table as "inbox")
+        .select([`${name} as name`, `${lane} as lane`, "attempts", "reason"])
+        .where("mode", "=", mode)
+        .where("state", "=", "dead")
+        .orderBy("seq", "desc")
+        .limit(limit)
+        .execute();
+    },
+    async revive(now) {
+      const revived = await db
+        .updateTable(table)
+        .set({ state: "pending", runAt: now, attempts: 0, reason: null })
+        .where("mode", "=", mode)
+        .where("state", "=", "dead")
+        .executeTakeFirst();
+      return Number(revived.numUpdatedRows);
+    },
     async oldestAt() {
       const row = await db
         .selectFrom(table)

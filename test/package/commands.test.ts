@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { openStore } from "../../src/store/database.ts";
 import configuration from "../../tollkeeper.config.ts";
 import { freshDatabase, DIALECTS } from "../support/databases.ts";
 import { freePort } from "../support/ports.ts";
@@ -52,6 +53,25 @@ describe("tollkeeper plans push", () => {
     expect(output).not.toContain(stage.env["STRIPE_SECRET_KEY"]);
     expect(output).not.toContain("    at ");
   });
+});
+
+test("tollkeeper events shows what was given up and why, and gives it another chance", async () => {
+  const url = await freshDatabase("sqlite");
+  const store = openStore({ url, mode: "test" });
+  onTestFinished(() => store.close());
+  await store.migrate();
+  const event = { eventId: "evt_1", type: "invoice.paid", objectId: "in_1", lane: "cus_1", eventCreatedAt: 1 };
+  await store.inbox.add([event], 1);
+  const [claim] = await store.inbox.claim(1, 2, 3);
+  if (claim) await store.inbox.bury(claim, "Stripe refused it");
+  const env = { DATABASE_URL: url };
+  const shown = await runCli(["events"], { env });
+  expect(shown).toMatchObject({ code: 0 });
+  expect(shown.output).toContain("Events: 0 wait, 0 done, 1 given up.");
+  expect(shown.output).toContain("evt_1 of cus_1, after 1 attempts: Stripe refused it");
+  const revived = await runCli(["events", "--retry"], { env });
+  expect(revived.output).toContain("1 events and 0 hooks will be tried again");
+  expect(revived.output).toContain("Events: 1 wait, 0 done, 0 given up.");
 });
 
 describe("tollkeeper reconcile", () => {
