@@ -5,4 +5,5 @@ await runSteps([
   ["packages for bench/others", "npm", "ci", "--prefix", "bench/others", "--ignore-scripts"],
   ["the emulator, in process", "node", "--expose-gc", "bench/emulator.ts"],
   ["the emulator beside another, over HTTP", "node", "bench/other-stripes.ts"],
+  ["the webhook's door", "node", "bench/door.ts"],
 ]);

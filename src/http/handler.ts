@@ -11,7 +11,7 @@ import { readBody } from "./read-body.ts";
 import { checkoutRoutes } from "./routes/checkout.ts";
 import { serviceRoutes } from "./routes/service.ts";
 import { subscriptionRoutes } from "./routes/subscriptions.ts";
-import { webhookRoute } from "./routes/webhook.ts";
+import { createWebhookDoor, describeWebhook } from "./routes/webhook.ts";
 
 /** The browser's requests are small. */
 const MAX_JSON_BYTES = 16_384;
@@ -25,7 +25,7 @@ export function createHandler(context: HttpContext): FetchHandler {
       if (!result.success) throw firstProblem(result.error.issues);
     },
   });
-  webhookRoute(routes, context);
+  describeWebhook(routes);
   serviceRoutes(routes, context);
   routes.use(refuseForeignPages(context));
   routes.use(limitBody);
@@ -47,7 +47,17 @@ export function createHandler(context: HttpContext): FetchHandler {
     answerError(c, 404, { code: "not_found", message: `There is no ${c.req.method} ${c.req.path}.` }),
   );
   app.onError((error, c) => onError(context, error, c));
-  return async (request) => app.fetch(request);
+  const door = createWebhookDoor(context);
+  const doorPath = `${context.basePath}/webhook`;
+  return async (request) =>
+    request.method === "POST" && pathOf(request.url) === doorPath ? door(request) : app.fetch(request);
+}
+
+/** Without parsing all of it. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("//") + 2);
+  const query = url.indexOf("?", start);
+  return query < 0 ? url.slice(start) : url.slice(start, query);
 }
 
 function setHeaders({ runtime }: HttpContext) {

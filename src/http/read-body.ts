@@ -3,7 +3,10 @@
 export type BodyResult = { kind: "ok"; bytes: Uint8Array } | { kind: "too_large" } | { kind: "unreadable" };
 
 export async function readBody(request: Request, maxBytes: number): Promise<BodyResult> {
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) return { kind: "too_large" };
+  const length = request.headers.get("content-length");
+  if (Number(length ?? 0) > maxBytes) return { kind: "too_large" };
+  // Where the length is said it is kept to, and the body comes in one piece.
+  if (length !== null) return readWhole(request);
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
@@ -16,4 +19,12 @@ export async function readBody(request: Request, maxBytes: number): Promise<Body
     return { kind: "unreadable" };
   }
   return { kind: "ok", bytes: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks) };
+}
+
+async function readWhole(request: Request): Promise<BodyResult> {
+  try {
+    return { kind: "ok", bytes: new Uint8Array(await request.arrayBuffer()) };
+  } catch {
+    return { kind: "unreadable" };
+  }
 }

@@ -1,5 +1,5 @@
 /** The inbox: envelopes of events, stored before Stripe is answered and worked off afterwards. */
-import type { Kysely } from "kysely";
+import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import type { Dialect } from "./database.ts";
 import { claimRows, queue, type Claim, type Queue } from "./queue.ts";
@@ -38,27 +38,8 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
     ...queue(db, mode, "inbox"),
 
     async add(events, now, runAt = now) {
-      const rows = events.map((event) => ({
-        ...event,
-        mode,
-        receivedAt: now,
-        state: "pending" as const,
-        runAt,
-        leasedUntil: 0,
-        attempts: 0,
-      }));
-      const added = await db
-        .insertInto("inbox")
-        .values(rows)
-        .onConflict((conflict) =>
-          conflict
-            .columns(["mode", "eventId"])
-            .doUpdateSet({ state: "pending", runAt, attempts: 0, reason: null })
-            .where("inbox.state", "=", "dead"),
-        )
-        .returning("eventId")
-        .execute();
-      return new Set(added.map((row) => row.eventId));
+      const { rows } = await insertEvents({ mode, dialect, events, now, runAt }).execute(db);
+      return new Set(rows.map((row) => row.eventId));
     },
 
     async claim(limit, now, leasedUntil) {
@@ -117,4 +98,43 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
       return eventIds.filter((id) => !known.has(id));
     },
   };
+}
+
+/** One text whatever the number of events: it is compiled once, and has no limit of parameters. */
+function insertEvents(query: {
+  mode: Mode;
+  dialect: Dialect;
+  events: readonly InboxEvent[];
+  now: number;
+  runAt: number;
+}): RawBuilder<{ eventId: string }> {
+  const { mode, dialect, now, runAt } = query;
+  const events = [...new Map(query.events.map((event) => [event.eventId, event])).values()];
+  return sql`
+    insert into inbox (mode, event_id, type, object_id, lane, event_created_at, received_at, state, run_at, leased_until, attempts)
+    select cast(${mode} as text), event_id, type, object_id, lane, event_created_at, cast(${now} as bigint), 'pending',
+      cast(${runAt} as bigint), 0, 0
+    from ${dialect === "postgres" ? asArrays(events) : asJson(events)} where true
+    on conflict (mode, event_id) do update set state = 'pending', run_at = excluded.run_at, attempts = 0, reason = null
+      where inbox.state = 'dead'
+    returning event_id`;
+}
+
+function asArrays(events: readonly InboxEvent[]): RawBuilder<unknown> {
+  const column = (name: keyof InboxEvent): unknown[] => events.map((event) => event[name]);
+  return sql`unnest(cast(${column("eventId")} as text[]), cast(${column("type")} as text[]),
+    cast(${column("objectId")} as text[]), cast(${column("lane")} as text[]),
+    cast(${column("eventCreatedAt")} as bigint[])) as arrived (event_id, type, object_id, lane, event_created_at)`;
+}
+
+function asJson(events: readonly InboxEvent[]): RawBuilder<unknown> {
+  const rows = events.map(({ eventId, type, objectId, lane, eventCreatedAt }) => [
+    eventId,
+    type,
+    objectId,
+    lane,
+    eventCreatedAt,
+  ]);
+  return sql`(select value ->> 0 as event_id, value ->> 1 as type, value ->> 2 as object_id, value ->> 3 as lane,
+    value ->> 4 as event_created_at from json_each(${JSON.stringify(rows)}) order by key)`;
 }

@@ -5,8 +5,10 @@ import type { InboxEvent, InboxStore } from "../store/inbox.ts";
 /** Resolves once the event is on disk; true when it was new. Throws `UnavailableError` `overloaded` when too many wait. */
 export type InboxWriter = (event: InboxEvent) => Promise<boolean>;
 
-/** SQLite takes at most 32,766 parameters a statement; a row has thirteen. */
+/** Events of one commit: more would hold up those that come after. */
 const MAX_BATCH = 500;
+/** How long a commit is put off at most, in turns of the event loop: a millisecond or two when they are busy. */
+const MAX_TURNS = 40;
 /** Events that wait for their commit; past this, Stripe is asked to come again. About three seconds' worth. */
 const MAX_WAITING = 20_000;
 
@@ -20,9 +22,18 @@ export function createInboxWriter(inbox: Pick<InboxStore, "add">, now: () => num
   let waiting: Waiting[] = [];
   let writing = false;
 
+  /** As long as each turn of the event loop brings more, the commit waits: one that is shared by all costs each little. */
+  const gather = async (): Promise<void> => {
+    for (let turns = 0, before = 0; turns < MAX_TURNS && waiting.length > before; turns += 1) {
+      before = waiting.length;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+
   const writeAll = async (): Promise<void> => {
     writing = true;
     while (waiting.length > 0) {
+      await gather();
       const batch = waiting.slice(0, MAX_BATCH);
       waiting = waiting.slice(MAX_BATCH);
       await writeBatch(inbox, batch, now());

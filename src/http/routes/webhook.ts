@@ -18,8 +18,46 @@ const STATUS: Record<ReceiveResult["status"], 200 | 400 | 503> = {
   unavailable: 503,
 };
 
-export function webhookRoute(app: App, context: HttpContext): void {
+/** The door itself: it takes nearly all requests, so it stands before the router. */
+export function createWebhookDoor(context: HttpContext): (request: Request) => Promise<Response> {
   const { receiveEvent, runtime } = context;
+  return async (request) => {
+    const startedAt = runtime.now();
+    const requestId = `req_${runtime.newId()}`;
+    const [status, result] = await answer();
+    const fields = { requestId, method: "POST", path: `${context.basePath}/webhook`, status };
+    runtime.log.debug({ ...fields, durationMs: runtime.now() - startedAt }, "request");
+    return new Response(JSON.stringify(result), {
+      status,
+      headers: {
+        "content-type": "application/json",
+        "x-request-id": requestId,
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        ...(status === STATUS.unavailable && { "retry-after": RETRY_AFTER_SECONDS }),
+      },
+    });
+
+    async function answer(): Promise<[status: number, result: object]> {
+      const body = await readBody(request, MAX_WEBHOOK_BYTES);
+      if (body.kind !== "ok") {
+        const reason = body.kind === "too_large" ? "payload_too_large" : "unreadable_body";
+        runtime.log.warn({ outcome: "rejected", reason }, "webhook refused");
+        return [body.kind === "too_large" ? 413 : 400, { status: "rejected", reason }];
+      }
+      const started = await requireStart(context).then(
+        () => true,
+        () => false,
+      );
+      if (!started) return [STATUS.unavailable, { status: "unavailable", reason: "store_unavailable" }];
+      const received = await receiveEvent(body.bytes, request.headers.get("stripe-signature"));
+      return [STATUS[received.status], received];
+    }
+  };
+}
+
+/** Describes it, for the API's description. */
+export function describeWebhook(app: App): void {
   const content = { "application/json": { schema: WebhookAnswer } };
   app.openAPIRegistry.registerPath({
     method: "post",
@@ -31,24 +69,5 @@ export function webhookRoute(app: App, context: HttpContext): void {
       413: { description: "Larger than any event", content },
       503: { description: "Not stored; Stripe will deliver it again", content },
     },
-  });
-  app.post("/webhook", async (c) => {
-    const body = await readBody(c.req.raw, MAX_WEBHOOK_BYTES);
-    if (body.kind === "ok") {
-      const started = await requireStart(context).then(
-        () => true,
-        () => false,
-      );
-      if (!started) {
-        c.header("retry-after", RETRY_AFTER_SECONDS);
-        return c.json({ status: "unavailable", reason: "store_unavailable" }, STATUS.unavailable);
-      }
-      const result = await receiveEvent(body.bytes, c.req.header("stripe-signature") ?? null);
-      if (result.status === "unavailable") c.header("retry-after", RETRY_AFTER_SECONDS);
-      return c.json(result, STATUS[result.status]);
-    }
-    const reason = body.kind === "too_large" ? "payload_too_large" : "unreadable_body";
-    runtime.log.warn({ outcome: "rejected", reason }, "webhook refused");
-    return c.json({ status: "rejected", reason }, body.kind === "too_large" ? 413 : 400);
   });
 }

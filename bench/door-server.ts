@@ -1,0 +1,83 @@
+/** One webhook endpoint, as a process of its own: `node bench/door-server.ts KIND PORT SECRET DATABASE_URL`. A child of bench/door.ts. */
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { createServer } from "node:http";
+import { devNull } from "node:os";
+import express from "express";
+import pg from "pg";
+import { pino } from "pino";
+import Stripe from "stripe";
+import { listen } from "../src/http/listen.ts";
+import { createTollkeeper, definePlans } from "../src/index.ts";
+
+const [kind = "", port = "0", secret = "", databaseUrl = ""] = process.argv.slice(2);
+
+/** Only checks the signature: what no door can be faster than. */
+function verifyOnly(): void {
+  createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const header = String(request.headers["stripe-signature"]);
+      const [, t = "", v1 = ""] = /^t=(\d+),v1=(\w+)$/.exec(header) ?? [];
+      const digest = createHmac("sha256", secret).update(`${t}.`).update(Buffer.concat(chunks)).digest();
+      const genuine = timingSafeEqual(digest, Buffer.from(v1, "hex"));
+      response.writeHead(genuine ? 200 : 400, { "content-type": "application/json" }).end('{"status":"accepted"}');
+    });
+  }).listen(Number(port), "127.0.0.1", ready);
+}
+
+/** What everyone writes first: Express, the SDK's check, and one upsert. */
+async function naive(): Promise<void> {
+  const pool = new pg.Pool({ connectionString: databaseUrl });
+  await pool.query("create table if not exists naive_subscriptions (id text primary key, status text, body text)");
+  const stripe = new Stripe("sk_test_bench");
+  const app = express();
+  app.post("/stripe/webhook", express.raw({ type: "application/json" }), async (request, response) => {
+    const event = stripe.webhooks.constructEvent(
+      request.body as Buffer,
+      request.headers["stripe-signature"] ?? "",
+      secret,
+    );
+    const object = event.data.object as { id: string; status?: string };
+    await pool.query(
+      "insert into naive_subscriptions (id, status, body) values ($1, $2, $3) on conflict (id) do update set status = $2, body = $3",
+      [object.id, object.status ?? null, JSON.stringify(object)],
+    );
+    response.json({ received: true });
+  });
+  app.listen(Number(port), "127.0.0.1", ready);
+}
+
+/** The whole service, with routing, limits and logs. Working events off is another process's part. */
+async function ours(): Promise<void> {
+  const tollkeeper = createTollkeeper({
+    plans: definePlans([
+      {
+        id: "premium",
+        name: "Premium",
+        features: ["all"],
+        prices: [{ interval: "month", amount: 900, currency: "usd" }],
+      },
+    ]),
+    stripeSecretKey: "sk_test_bench",
+    stripePublishableKey: "pk_test_bench",
+    stripeWebhookSecrets: [secret],
+    databaseUrl,
+    appUrl: "http://127.0.0.1",
+    authenticate: () => null,
+    runWorker: false,
+    log: pino({ level: "info" }, pino.destination(devNull)),
+  });
+  await tollkeeper.start();
+  await listen(tollkeeper.fetch, { port: Number(port), host: "127.0.0.1", portName: "PORT" });
+  ready();
+}
+
+function ready(): void {
+  process.send?.("ready");
+}
+
+process.on("SIGINT", () => process.exit(0));
+if (kind === "verify") verifyOnly();
+else if (kind === "naive") await naive();
+else await ours();
