@@ -1,0 +1,121 @@
+import { expect, test } from "vitest";
+import { createRateBudget, type BudgetOptions } from "../../src/stripe/budget.ts";
+
+/** A budget in a time that moves by hand. */
+function stand(options: Partial<BudgetOptions> = {}) {
+  let now = 0;
+  let sleepers: { at: number; wake: () => void }[] = [];
+  const asked: { at: number; url: string }[] = [];
+  const budget = createRateBudget({
+    requestsPerSecond: 10,
+    inFlight: 100,
+    fetch: async (input) => {
+      asked.push({ at: now, url: input instanceof Request ? input.url : input.toString() });
+      return new Response("{}");
+    },
+    now: () => now,
+    sleep: (ms) => new Promise((wake) => void sleepers.push({ at: now + ms, wake })),
+    onAnswer: () => {},
+    ...options,
+  });
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  };
+  const pass = async (ms: number): Promise<void> => {
+    await settle();
+    const until = now + ms;
+    for (;;) {
+      const next = sleepers.toSorted((one, other) => one.at - other.at)[0];
+      if (!next || next.at > until) break;
+      sleepers = sleepers.filter((one) => one !== next);
+      now = Math.max(now, next.at);
+      next.wake();
+      await settle();
+    }
+    now = until;
+  };
+  return { budget, asked, pass, now: () => now };
+}
+
+test("a burst goes out at the pace of the budget, and never past it", async () => {
+  const { budget, asked, pass } = stand();
+  for (let index = 0; index < 50; index += 1) void budget.fetch("background")(`http://a/${index}`);
+  await pass(1_000);
+  expect(asked.length).toBeGreaterThanOrEqual(10);
+  expect(asked.length).toBeLessThanOrEqual(13);
+  await pass(4_000);
+  expect(asked).toHaveLength(50);
+  for (const { at } of asked)
+    expect(asked.filter((one) => one.at >= at && one.at < at + 1_000).length).toBeLessThanOrEqual(13);
+});
+
+test("users' calls go before background work that has waited longer", async () => {
+  const { budget, asked, pass } = stand({ requestsPerSecond: 1 });
+  for (const name of ["first", "second", "third"]) void budget.fetch("background")(name);
+  void budget.fetch("user")("user");
+  await pass(1_500);
+  expect(asked.map(({ url }) => url)).toEqual(["first", "user"]);
+});
+
+test("so many are in flight, and the next goes when one has come back", async () => {
+  const answers: (() => void)[] = [];
+  const { budget, pass } = stand({
+    inFlight: 2,
+    requestsPerSecond: 100,
+    fetch: () => new Promise((resolve) => void answers.push(() => resolve(new Response("{}")))),
+  });
+  for (let index = 0; index < 3; index += 1) void budget.fetch("user")("http://a");
+  await pass(1_000);
+  expect(answers).toHaveLength(2);
+  answers[0]?.();
+  await pass(100);
+  expect(answers).toHaveLength(3);
+});
+
+test("a 429 pauses for as long as Stripe says, halves the pace, and the pace comes back", async () => {
+  const answers = [new Response("{}", { status: 429, headers: { "retry-after": "3" } })];
+  const asked: number[] = [];
+  const { budget, pass, now } = stand({
+    fetch: async () => {
+      asked.push(now());
+      return answers.shift() ?? new Response("{}");
+    },
+  });
+  void budget.fetch("user")("http://a");
+  await pass(10);
+  void budget.fetch("user")("http://b");
+  await pass(2_900);
+  expect(asked).toHaveLength(1);
+  expect(budget.state()).toMatchObject({ limited: 1, waiting: { user: 1 } });
+  await pass(200);
+  expect(asked).toHaveLength(2);
+  expect(budget.state().perSecond).toBeLessThan(7);
+  await pass(20_000);
+  expect(budget.state().perSecond).toBe(10);
+});
+
+test("a lock on one object says nothing of the pace", async () => {
+  const headers = { "stripe-rate-limited-reason": "resource-specific" };
+  const { budget, pass } = stand({ fetch: async () => new Response("{}", { status: 429, headers }) });
+  await budget.fetch("user")("http://a");
+  await pass(10);
+  expect(budget.state()).toMatchObject({ limited: 1, perSecond: 10 });
+});
+
+test("replicas share it", () => {
+  const { budget } = stand();
+  budget.share(4);
+  expect(budget.state().perSecond).toBe(2.5);
+});
+
+test("who has given up is not asked for", async () => {
+  const { budget, asked, pass } = stand({ requestsPerSecond: 1 });
+  const stop = new AbortController();
+  void budget.fetch("user")("first");
+  const late = budget.fetch("user")("second", { signal: stop.signal });
+  stop.abort(new Error("too late"));
+  const outcome = expect(late).rejects.toThrow("too late");
+  await pass(2_000);
+  await outcome;
+  expect(asked.map(({ url }) => url)).toEqual(["first"]);
+});

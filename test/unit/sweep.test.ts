@@ -1,0 +1,111 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { openRange, sweep, type OpenRange } from "../../src/sync/sweep.ts";
+
+const PAGE = 10;
+const FROM = 0;
+const UNTIL = 1_000_000_000;
+
+interface Row {
+  id: string;
+  createdAt: number;
+}
+
+/** Lists rows as Stripe does: newest first, by range and cursor. */
+function listing(rows: readonly Row[]) {
+  const calls = { all: 0, now: 0, most: 0 };
+  const read = async ({ from, until }: { from: number; until: number }, after: string | null) => {
+    calls.all += 1;
+    calls.now += 1;
+    calls.most = Math.max(calls.most, calls.now);
+    await new Promise((resolve) => setImmediate(resolve));
+    calls.now -= 1;
+    const inRange = rows
+      .filter((row) => row.createdAt >= from && row.createdAt < until)
+      .toSorted((one, other) => other.createdAt - one.createdAt || (one.id < other.id ? -1 : 1));
+    const start = after === null ? 0 : inRange.findIndex(({ id }) => id === after) + 1;
+    const page = inRange.slice(start, start + PAGE);
+    const last = page.at(-1);
+    return {
+      rows: page,
+      next: start + PAGE < inRange.length ? (last?.id ?? null) : null,
+      reached: last?.createdAt ?? null,
+    };
+  };
+  return { read, calls };
+}
+
+const anyRows = fc
+  .array(fc.integer({ min: 0, max: UNTIL / 1_000 - 1 }), { maxLength: 120 })
+  .map((seconds) => seconds.map((at, index): Row => ({ id: `row${index}`, createdAt: at * 1_000 })));
+/** Many in the same second, as a migration makes them. */
+const crowded = fc
+  .integer({ min: 0, max: 80 })
+  .map((count) => Array.from({ length: count }, (_, index): Row => ({ id: `row${index}`, createdAt: 5_000 })));
+
+test("every row is read once, however rows are spread and however many read", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(anyRows, crowded), fc.integer({ min: 1, max: 8 }), async (rows, readers) => {
+      const { read, calls } = listing(rows);
+      const seen: string[] = [];
+      await sweep({
+        ranges: [openRange(FROM, UNTIL)],
+        readers,
+        mark: async () => null,
+        read,
+        handle: async (page) => void seen.push(...page.map(({ id }) => id)),
+        progress: async () => {},
+      });
+      expect(seen.toSorted()).toEqual(rows.map(({ id }) => id).toSorted());
+      expect(calls.most).toBeLessThanOrEqual(readers);
+    }),
+    { seed: 1, numRuns: 200 },
+  );
+});
+
+test("a long list is read by several at once", async () => {
+  const rows = Array.from({ length: 800 }, (_, index): Row => ({
+    id: `row${index}`,
+    createdAt: 500_000_000 + index * 1_000,
+  }));
+  const { read, calls } = listing(rows);
+  await sweep({
+    ranges: [openRange(FROM, UNTIL)],
+    readers: 8,
+    mark: async () => null,
+    read,
+    handle: async () => {},
+    progress: async () => {},
+  });
+  expect(calls.most).toBe(8);
+  // Sharing out costs some requests for ranges that hold little, and not many.
+  expect(calls.all).toBeLessThan(160);
+});
+
+test("one that breaks off goes on from what was noted, and misses nothing", async () => {
+  await fc.assert(
+    fc.asyncProperty(anyRows, fc.integer({ min: 1, max: 20 }), async (rows, breaksAt) => {
+      const { read } = listing(rows);
+      const seen = new Set<string>();
+      let left: OpenRange[] = [openRange(FROM, UNTIL)];
+      let pages = 0;
+      const run = (breaks: boolean) =>
+        sweep({
+          ranges: structuredClone(left),
+          readers: 4,
+          mark: async () => null,
+          read,
+          handle: async (page) => {
+            pages += 1;
+            if (breaks && pages >= breaksAt) throw new Error("the machine died");
+            for (const { id } of page) seen.add(id);
+          },
+          progress: async (open) => void (left = structuredClone([...open])),
+        });
+      await run(true).catch(() => {});
+      await run(false);
+      expect(seen.size).toBe(rows.length);
+    }),
+    { seed: 1, numRuns: 200 },
+  );
+});
