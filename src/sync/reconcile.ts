@@ -167,7 +167,7 @@ async function run(
     for (const list of SWEPT_LISTS) await sweepList(context, options, { list, progress, drift, note });
     if (!options.dryRun) await markSwept(context, progress.startedAt);
   }
-  const alarms = alarmsOf(await context.gateway.listEndpoints(), context);
+  const alarms = await lookAtEndpoints(context);
   for (const alarm of alarms) context.runtime.log.error({ alarm }, "Stripe's webhook endpoint needs a look");
   const swept = progress.sweeping
     ? (Object.fromEntries(SWEPT_LISTS.map((list) => [list, progress.lists[list]?.read ?? 0])) as Record<
@@ -426,6 +426,17 @@ async function oneByOne<Item>(items: readonly Item[], act: (item: Item) => Promi
     for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) await act(item);
   };
   await Promise.all(Array.from({ length: Math.min(SINGLES_AT_ONCE, items.length) }, workOff));
+}
+
+/** A key that may not look at them is no reason to leave the mirror as it is. */
+async function lookAtEndpoints(context: ReconcileContext): Promise<string[]> {
+  try {
+    return alarmsOf(await context.gateway.listEndpoints(), context);
+  } catch (error) {
+    return [
+      `Stripe's webhook endpoints could not be looked at: ${error instanceof Error ? error.message : String(error)}`,
+    ];
+  }
 }
 
 function alarmsOf(endpoints: readonly EndpointRecord[], { webhookPath, apiVersion }: ReconcileContext): string[] {

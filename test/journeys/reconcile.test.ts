@@ -151,6 +151,19 @@ test("one replica does it at a time, and another goes on where that one died", a
   expect(await other.reconcile()).toMatchObject({ swept: { customers: 1, subscriptions: 1 }, drift: [] });
 });
 
+test("a key that may not look at the endpoints still repairs, and says so", async () => {
+  const world = await createWorld({
+    network: async (request, next) =>
+      request.url.includes("/v1/webhook_endpoints")
+        ? Response.json({ error: { type: "invalid_request_error", message: "no permission" } }, { status: 403 })
+        : next(request),
+  });
+  await world.subscribe("ada");
+  const report = await world.service.reconcile({ sweep: true });
+  expect(report).toMatchObject({ drift: [], swept: { subscriptions: 1 } });
+  expect(report?.alarms).toEqual([expect.stringContaining("could not be looked at")]);
+});
+
 test("an endpoint that is disabled or is not sent what is needed raises an alarm", async () => {
   const { world } = await cutOff();
   const { body } = await world.stripe("GET", "/v1/webhook_endpoints");
