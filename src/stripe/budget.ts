@@ -34,8 +34,8 @@ export interface RateBudget {
   state(): BudgetState;
 }
 
-/** How much may come at once after a pause: a quarter of a second's worth. */
-const BURST_SECONDS = 0.25;
+/** How much may come at once after a pause: little, since Stripe counts any second, not only whole ones. */
+const BURST_SECONDS = 0.04;
 const LEAST_PER_SECOND = 1;
 const SLOWED_BY = 0.5;
 /** Part of the full pace that comes back a second. */

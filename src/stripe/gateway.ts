@@ -72,7 +72,8 @@ export interface Page<Row> {
   rows: Row[];
   /** Where the next page goes on; null at the end. */
   next: string | null;
-  /** When the page's last row was made; null for an empty page. */
+  /** When the page's first and last rows were made; null for an empty page. */
+  newest: number | null;
   reached: number | null;
 }
 
@@ -426,10 +427,12 @@ function toPage<Listed extends { id: string; created: number }, Row>(
   { data, has_more: more }: Stripe.ApiList<Listed>,
   toRow: (listed: Listed) => Row,
 ): Page<Row> {
+  const [first] = data;
   const last = data.at(-1);
   return {
     rows: data.map(toRow),
     next: more ? (last?.id ?? null) : null,
+    newest: first ? records.instant(first.created) : null,
     reached: last ? records.instant(last.created) : null,
   };
 }

@@ -25,6 +25,8 @@ export interface SweepOptions<Row, Mark> {
 
 /** Below this nothing is shared out: Stripe counts whole seconds. */
 const SMALLEST_SHARE_MS = 2_000;
+/** With fewer rows to expect, two would read a page each where one reads it alone. */
+const SMALLEST_SHARE_ROWS = 300;
 
 export function openRange(from: number, until: number): OpenRange {
   return { from, until, after: null, reached: until };
@@ -67,19 +69,30 @@ export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promis
       range.after = page.next;
       range.reached = page.reached ?? from;
       if (page.next === null) active.delete(range);
-      else shareOut(range);
+      else shareOut(range, densityOf(page));
       await options.progress([...active, ...waiting], page.rows.length);
       if (page.next === null) return;
     }
   };
 
-  const shareOut = (range: OpenRange): void => {
-    while (waiting.length < idle && range.reached - range.from >= SMALLEST_SHARE_MS) waiting.push(olderHalf(range));
+  const shareOut = (range: OpenRange, density: number): void => {
+    while (waiting.length < idle && isWorthSharing(range, density)) waiting.push(olderHalf(range));
     nextTurn();
   };
 
   await Promise.all(Array.from({ length: options.readers }, readAll));
   if (failures.length > 0) throw failures[0];
+}
+
+/** Rows a millisecond, where the page lies. */
+function densityOf<Row>({ rows, newest, reached }: Page<Row>): number {
+  return rows.length / Math.max(1, (newest ?? 0) - (reached ?? 0));
+}
+
+/** Expects what is left to lie as densely as what was just read. */
+function isWorthSharing({ from, reached }: OpenRange, density: number): boolean {
+  const leftMs = reached - from;
+  return leftMs >= SMALLEST_SHARE_MS && leftMs * density >= SMALLEST_SHARE_ROWS;
 }
 
 /** Takes it from the range: what lies from its beginning to half of what is left. */

@@ -1,0 +1,107 @@
+/**
+ * How fast an existing account is filled in, and how fast a mirror that is true is looked through: Stripe's answers take
+ * 300 ms, the budget is the 25 requests a second that Stripe takes on one endpoint. Part of `npm run bench`.
+ */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createTollkeeper, definePlans, type Tollkeeper } from "../src/index.ts";
+import { startPostgres } from "../test/support/postgres.ts";
+
+const SUBSCRIPTIONS = 20_000;
+const ANSWER_MS = 300;
+const REQUESTS_PER_SECOND = 25;
+const PORT = 12_831;
+const STRIPE = `http://127.0.0.1:${PORT}`;
+
+const sent: number[] = [];
+
+/** Notes when each request was sent. */
+const noting: typeof fetch = (input, init) => {
+  sent.push(performance.now());
+  return fetch(input, init);
+};
+
+function service(databaseUrl: string): Tollkeeper {
+  return createTollkeeper({
+    plans: definePlans([
+      {
+        id: "premium",
+        name: "Premium",
+        features: ["all"],
+        prices: [{ interval: "month", amount: 900, currency: "usd" }],
+      },
+    ]),
+    stripeSecretKey: "sk_test_bench",
+    stripePublishableKey: "pk_test_bench",
+    stripeWebhookSecrets: ["whsec_bench_secret"],
+    stripeApiBase: STRIPE,
+    stripeRequestsPerSecond: REQUESTS_PER_SECOND,
+    databaseUrl,
+    appUrl: "http://127.0.0.1",
+    authenticate: () => null,
+    runWorker: false,
+    logLevel: "silent",
+    fetch: noting,
+  });
+}
+
+/** The most requests that were sent within any second. */
+function mostInASecond(): number {
+  let most = 0;
+  for (let first = 0, last = 0; last < sent.length; last += 1) {
+    while ((sent[last] ?? 0) - (sent[first] ?? 0) > 1_000) first += 1;
+    most = Math.max(most, last - first + 1);
+  }
+  return most;
+}
+
+async function sweep(name: string, tollkeeper: Tollkeeper): Promise<void> {
+  sent.length = 0;
+  const began: Record<string, number> = {};
+  const ended: Record<string, number> = {};
+  let before = performance.now();
+  const report = await tollkeeper.reconcile({
+    sweep: true,
+    since: Date.now() + 1_000,
+    onProgress: ({ step }) => {
+      began[step] ??= before;
+      ended[step] = before = performance.now();
+    },
+  });
+  const rate = (step: string, count: number): string =>
+    `${Math.round((count * 1_000) / ((ended[step] ?? 0) - (began[step] ?? 0)))} ${step}/s`;
+  const { customers = 0, subscriptions = 0 } = report?.swept ?? {};
+  console.log(
+    `${name.padEnd(46)} ${rate("customers", customers)}, ${rate("subscriptions", subscriptions)}, ` +
+      `${report?.drift.length ?? 0} differences, at most ${mostInASecond()} requests in a second`,
+  );
+}
+
+const account = fork(fileURLToPath(new URL("backfill-stripe.ts", import.meta.url)), [
+  String(PORT),
+  String(SUBSCRIPTIONS),
+  String(ANSWER_MS),
+]);
+await once(account, "message");
+const folder = mkdtempSync(join(tmpdir(), "tollkeeper-bench-"));
+const postgres = await startPostgres({ durable: true });
+try {
+  for (const [store, url] of [
+    ["SQLite", `file:${join(folder, "backfill.sqlite")}`],
+    ["PostgreSQL", postgres.url],
+  ] as const) {
+    const tollkeeper = service(url);
+    await sweep(`${SUBSCRIPTIONS} filled in, ${store}`, tollkeeper);
+    await sweep(`the same looked through, ${store}`, tollkeeper);
+    await tollkeeper.stop();
+  }
+} finally {
+  account.kill();
+  await postgres.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exit(0);
