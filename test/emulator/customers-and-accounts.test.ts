@@ -52,3 +52,31 @@ test("a customer is delinquent from a renewal that fails until it is paid", asyn
   await stripe.invoices.pay(open?.id ?? "", { payment_method: method.id });
   expect(await stripe.customers.retrieve(customer.id)).toMatchObject({ delinquent: false });
 });
+
+test.each([
+  ["part of it", -2_000, 500, -2_000],
+  ["all of it", -4_000, 0, -2_500],
+  ["nothing, since more is owed", 300, 2_800, 300],
+])("a customer's balance pays %s of a checkout", async (_what, balance, paid, applied) => {
+  const { stripe, emulator } = createSdk();
+  const { customer, price } = await subscriber(stripe);
+  await stripe.customers.update(customer.id, { balance });
+  const session = await stripe.checkout.sessions.create({
+    mode: "subscription",
+    customer: customer.id,
+    line_items: [{ price: price.id, quantity: 1 }],
+    success_url: "http://app.test/ok",
+  });
+  const page = await (await emulator.fetch(new Request(session.url ?? ""))).text();
+  expect(page).toContain(`data-testid="due">$${(paid / 100).toFixed(2)}<`);
+  await emulator.fetch(
+    new Request(`http://stripe.test/v1/payment_pages/${session.id}/confirm`, {
+      method: "POST",
+      headers: { authorization: "Bearer sk_test_123" },
+      body: new URLSearchParams({ payment_method: "pm_card_visa" }),
+    }),
+  );
+  const [invoice] = (await stripe.invoices.list({ customer: customer.id })).data;
+  expect(invoice).toMatchObject({ status: "paid", total: 2_500, amount_paid: paid, starting_balance: balance });
+  expect(await stripe.customers.retrieve(customer.id)).toMatchObject({ balance: balance - applied });
+});

@@ -52,7 +52,7 @@ export function confirmCheckout(world: World, session: CheckoutSession, methodOr
   order.paymentMethod = method.id;
   order.notice = null;
   if (session.mode === "setup") return confirmSetupMode(world, session, order, method.id);
-  if (session.amount_total === 0) return confirmFree(world, session, order, method.id);
+  if (dueNow(world, session) === 0) return confirmFree(world, session, order, method.id);
   const intent = intentOf(world, session, order);
   confirmPayment(world, intent, method.id, { onSession: true });
   return settle(world, session, order, intent);
@@ -61,7 +61,7 @@ export function confirmCheckout(world: World, session: CheckoutSession, methodOr
 /** Without a card, where none is needed: a trial or nothing to pay, with `payment_method_collection=if_required`. */
 export function confirmWithoutCard(world: World, session: CheckoutSession): CheckoutOutcome {
   const order = orderOf(world, session);
-  if (session.status !== "open" || session.amount_total !== 0 || session.payment_method_collection !== "if_required")
+  if (session.status !== "open" || dueNow(world, session) !== 0 || session.payment_method_collection !== "if_required")
     throw new ApiError("This Checkout Session needs a payment method.", {
       code: "parameter_missing",
       param: "payment_method",
@@ -107,6 +107,13 @@ export function sessionOf(world: World, intent: { id: string }): CheckoutSession
     if (order.paymentIntent === intent.id || order.setupIntent === intent.id)
       return find(world, "checkout.session", id) ?? null;
   return null;
+}
+
+/** What is charged: a subscription's first invoice takes the customer's balance first, as every invoice does. */
+export function dueNow(world: World, session: CheckoutSession): number {
+  const total = session.amount_total ?? 0;
+  if (session.mode !== "subscription" || total === 0) return total;
+  return Math.max(0, total + (find(world, "customer", session.customer)?.balance ?? 0));
 }
 
 /** Redeems what was typed in on the page; answers what is wrong with it, or null. */
@@ -231,7 +238,7 @@ function confirmFree(world: World, session: CheckoutSession, order: Order, metho
 
 function intentOf(world: World, session: CheckoutSession, order: Order): PaymentIntent {
   const known = find(world, "payment_intent", order.paymentIntent);
-  const amount = session.amount_total ?? 0;
+  const amount = dueNow(world, session);
   if (known && known.status !== "canceled" && known.amount === amount) return known;
   if (known) cancelPayment(world, known, "abandoned");
   const payment = session.mode === "payment";

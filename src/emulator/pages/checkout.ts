@@ -10,6 +10,7 @@ import {
   type CheckoutLine,
   type CheckoutOutcome,
   type Order,
+  dueNow,
 } from "../billing/checkout.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { formatAmount } from "../core/money.ts";
@@ -109,7 +110,7 @@ function openPage(world: World, session: CheckoutSession): Markup {
         <h2>${session.mode === "setup" ? "Card details" : "Pay by card"}</h2>
         ${!asksEmail(session) && email ? html`<p class="soft" data-testid="email">${email}</p>` : ""} ${form}
         ${
-          session.payment_method_collection === "if_required" && session.amount_total === 0
+          session.payment_method_collection === "if_required" && dueNow(world, session) === 0
             ? html`<form method="post" action="/c/pay/${session.id}/start">
                 <button class="quiet" data-testid="start-without-card">Start without a card</button>
               </form>`
@@ -158,8 +159,19 @@ function orderSummary(world: World, session: CheckoutSession, order: Order, titl
           </div>`
         : ""
     }
-    <div class="row sum"><span>Due today</span><span data-testid="due">${money(session.amount_total ?? 0)}</span></div>
+    ${balanceRow(world, session, money)}
+    <div class="row sum"><span>Due today</span><span data-testid="due">${money(dueNow(world, session))}</span></div>
     ${session.allow_promotion_codes && order.discounts.length === 0 ? codeForm(session) : ""}`;
+}
+
+/** Credit, or what is owed from before. */
+function balanceRow(world: World, session: CheckoutSession, money: (amount: number) => string): Markup | "" {
+  const applied = (session.amount_total ?? 0) - dueNow(world, session);
+  if (applied === 0) return "";
+  return html`<div class="row" data-testid="balance">
+    <span>${applied > 0 ? "Applied balance" : "Balance from before"}</span>
+    <span>${applied > 0 ? "−" : ""}${money(Math.abs(applied))}</span>
+  </div>`;
 }
 
 function trialText({ trialDays, trialEnd }: Order): string {
