@@ -116,12 +116,6 @@ export const RULES = [
     without: 'if (bought === "") await',
   },
   {
-    rule: "a customer is asked about before a checkout, not only remembered",
-    file: "src/actions/create-checkout-session.ts",
-    text: "  await sync.wholeCustomer(customerId);\n",
-    without: "",
-  },
-  {
     rule: "a deleted customer loses its user",
     file: "src/sync/sync.ts",
     text: "if (customer.deleted) await parts.customers.unlink(customer.id);\n    else if",
