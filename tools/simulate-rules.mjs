@@ -1,4 +1,4 @@
-// npm run simulate:rules: takes each rule of test/simulation/rules.mjs away in a copy of the sources, and plays schedules until
+// npm run simulate:rules: takes each rule of test/simulation/rules.ts away in a copy of the sources, and plays schedules until
 // the simulation notices. -- --schedules N plays that many at most (1,000); --rule TEXT tries those whose words hold it.
 import { fork } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { RULES } from "../test/simulation/rules.mjs";
+import { RULES } from "../test/simulation/rules.ts";
 
 const { values } = parseArgs({ options: { schedules: { type: "string", default: "1000" }, rule: { type: "string" } } });
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -32,7 +32,7 @@ async function noticedBy({ rule, file, text, without }) {
     for (const path of COPIED) cpSync(join(root, path), join(copy, path), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
     const source = readFileSync(join(root, file), "utf8");
-    if (!source.includes(text)) throw new Error(`"${rule}" is no longer in ${file} as rules.mjs has it`);
+    if (!source.includes(text)) throw new Error(`"${rule}" is no longer in ${file} as rules.ts has it`);
     writeFileSync(
       join(copy, file),
       source.replace(text, () => without),
