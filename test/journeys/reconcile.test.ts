@@ -1,6 +1,7 @@
 /** What was lost is found again: from Stripe's events, and past their thirty days from a sweep. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { lookupKey } from "../../src/domain/plans.ts";
+import { openStore } from "../../src/store/database.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../../src/stripe/event-types.ts";
 import { createWorld, DAY, type World, type WorldOptions } from "../support/world.ts";
 
@@ -181,3 +182,37 @@ test("an endpoint that is disabled or is not sent what is needed raises an alarm
     expect.stringContaining("No webhook endpoint"),
   ]);
 });
+
+test.each(["sqlite", "postgres"] as const)(
+  "what happens between a page's answer and its writing is not overwritten on %s",
+  async (dialect) => {
+    let meanwhile: (() => Promise<void>) | null = null;
+    const world = await createWorld({
+      dialect,
+      network: async (request, next) => {
+        const answer = await next(request);
+        const isPage = request.method === "GET" && /\/v1\/subscriptions\?/.test(request.url);
+        if (isPage && meanwhile) {
+          const act = meanwhile;
+          meanwhile = null;
+          await act();
+        }
+        return answer;
+      },
+    });
+    await world.subscribe("ada");
+    const { id } = (await subscriptionOf(world, "ada")) ?? { id: "" };
+    // The mirror differs, so that the page is going to be written.
+    const store = openStore({ url: world.databaseUrl, mode: "test" });
+    onTestFinished(() => store.close());
+    const known = (await store.subscriptions.findSubscriptions([id])).get(id);
+    if (known) await store.subscriptions.saveSubscription({ ...known, cancelAt: 1 });
+    meanwhile = async () => {
+      await world.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" });
+      await world.settle();
+      expect(await subscriptionOf(world, "ada")).toMatchObject({ cancelAtPeriodEnd: true });
+    };
+    await world.service.reconcile({ sweep: true });
+    expect(await subscriptionOf(world, "ada")).toMatchObject({ cancelAtPeriodEnd: true });
+  },
+);
