@@ -46,7 +46,7 @@ export interface Tollkeeper {
   stop(): Promise<void>;
   /** Works off all that is due now; for tests and scripts. */
   settle(): Promise<void>;
-  /** One round of what is done now and then by itself: reconcile where it is due, finishing, forgetting; for tests and scripts. */
+  /** One round of what is done now and then by itself: finishing, forgetting; for tests and scripts. */
   tidyUp(): Promise<void>;
   /**
    * Reads what was missed and repairs the mirror; null where another replica is at it. Runs by itself every
@@ -112,9 +112,9 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
       runtime.log.error({ error: String(error) }, "the service could not start; it tries again with the next request");
       throw error;
     }
-    if (options.runWorker === false) return;
-    worker.start();
-    housekeeping.start();
+    const works = options.runWorker !== false;
+    if (works) worker.start();
+    housekeeping.start(works);
   });
   const handler = createHandler(
     createHttpContext(options, config, context, { started, onStored: worker.wake, budget }),

@@ -11,11 +11,14 @@ export interface Drift {
   stripe: unknown;
 }
 
+/** Changes by itself, and opens without a sign-in: no difference, and nothing to be shown. */
+const PASSING: ReadonlySet<string> = new Set(["hostedInvoiceUrl", "failureMessage"]);
+
 /** Compares what Stripe says with what the mirror holds. Records are plain values, with lists in a settled order. */
 export function compareRecords<T extends { id: string }>(object: DriftObject, mirror: T | null, stripe: T): Drift[] {
   if (mirror === null) return [{ object, id: stripe.id, field: null, mirror: null, stripe: null }];
   return (Object.keys(stripe) as (keyof T & string)[])
-    .filter((field) => JSON.stringify(mirror[field]) !== JSON.stringify(stripe[field]))
+    .filter((field) => !PASSING.has(field) && JSON.stringify(mirror[field]) !== JSON.stringify(stripe[field]))
     .map((field) => ({ object, id: stripe.id, field, mirror: mirror[field], stripe: stripe[field] }));
 }
 

@@ -80,6 +80,8 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         .set({ state: "done", leasedUntil: 0 })
         .where("mode", "=", mode)
         .where("objectId", "in", objectIds)
+        // It tells of a time, not of a change: no list answers it.
+        .where("type", "!=", "customer.subscription.trial_will_end")
         .where("state", "=", "pending")
         .where("leasedUntil", "<=", now)
         .where("seq", "<=", upToSeq)

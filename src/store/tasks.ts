@@ -14,7 +14,7 @@ export interface TaskStore {
   /** Takes the task unless a holder's lease still runs; null when it does. */
   take(name: string, holder: string, now: number, leasedUntil: number): Promise<TaskRecord | null>;
   /** Holds the task on and notes how far it has come; false when another holder has taken it over. */
-  note(name: string, holder: string, leasedUntil: number, progress: string): Promise<boolean>;
+  note(name: string, holder: string, leasedUntil: number, progress: string | null): Promise<boolean>;
   /** Gives the task back; false when another holder has taken it over. */
   finish(name: string, holder: string, finishedAt: number): Promise<boolean>;
   /** Gives it back unfinished, for anybody to go on. */

@@ -106,9 +106,16 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
 
   const take = (urgency: Urgency, signal: AbortSignal | null): Promise<void> =>
     new Promise((go, fail) => {
-      waiting[urgency].push({ go, fail, signal });
+      const one: Waiting = { go, fail, signal };
+      waiting[urgency].push(one);
+      signal?.addEventListener("abort", () => giveUp(urgency, one), { once: true });
       serve();
     });
+
+  const giveUp = (urgency: Urgency, one: Waiting): void => {
+    waiting[urgency] = waiting[urgency].filter((other) => other !== one);
+    one.fail(one.signal?.reason);
+  };
 
   const slowDown = (answer: Response): void => {
     limited += 1;

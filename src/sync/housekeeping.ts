@@ -18,9 +18,10 @@ export interface HousekeepingOptions {
 }
 
 export interface Housekeeping {
-  /** One round. */
+  /** One round, without the reconcile. */
   tick(): Promise<void>;
-  start(): void;
+  /** Begins; a replica that works nothing off still says that it lives, since it asks Stripe, too. */
+  start(works: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -35,21 +36,28 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
   const { store, runtime, reconcile } = options;
   const id = runtime.newId();
   let stopping: AbortController | null = null;
-  let looping: Promise<void> | null = null;
+  let looping: Promise<unknown> | null = null;
 
   const isDue = async (): Promise<boolean> => {
     const last = await store.tasks.find(TASK);
     return last === null || (last.finishedAt ?? 0) + options.reconcileEveryMs <= runtime.now();
   };
 
-  const tick = async (): Promise<void> => {
+  const beat = async (): Promise<void> => {
     const now = runtime.now();
     options.onReplicas(await store.replicas.beat(id, now, now - DEAD_AFTER_MS));
+  };
+
+  const tick = async (): Promise<void> => {
+    const now = runtime.now();
     await store.inbox.forget(now - options.keepMs, FORGET_AT_ONCE);
     await store.outbox.forget(now - options.keepMs, FORGET_AT_ONCE);
     await options.finishOperations();
+  };
+
+  const reconcileIfDue = async (signal: AbortSignal): Promise<void> => {
     if (!(await isDue())) return;
-    const report = await reconcile().catch((error: unknown) => {
+    const report = await reconcile({ signal }).catch((error: unknown) => {
       runtime.metrics.count("reconciles_total", { outcome: "failed" });
       throw error;
     });
@@ -63,9 +71,10 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     else runtime.log.info(fields, "reconciled");
   };
 
-  const loop = async (stop: AbortSignal): Promise<void> => {
+  /** Each on its own: a reconcile of hours holds up nothing else. */
+  const loop = async (stop: AbortSignal, act: (stop: AbortSignal) => Promise<void>): Promise<void> => {
     while (!stop.aborted) {
-      await tick().catch((error: unknown) =>
+      await act(stop).catch((error: unknown) =>
         runtime.log.warn({ error: String(error) }, "housekeeping could not go on; it tries again"),
       );
       await runtime.sleep(TICK_MS, stop);
@@ -74,10 +83,11 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
 
   return {
     tick,
-    start() {
+    start(works) {
       if (looping) return;
       stopping = new AbortController();
-      looping = loop(stopping.signal);
+      const { signal } = stopping;
+      looping = Promise.all((works ? [beat, tick, reconcileIfDue] : [beat]).map((act) => loop(signal, act)));
     },
     async stop() {
       stopping?.abort();

@@ -4,7 +4,8 @@
  * the same writer as everything else. One replica does it at a time; where it dies, another goes on from its last page.
  */
 import { compareRecords, type Drift } from "../domain/drift.ts";
-import type { CustomerRecord, SubscriptionRecord } from "../domain/records.ts";
+import type { CustomerRecord, ProductRecord, SubscriptionRecord } from "../domain/records.ts";
+import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type {
   CreatedRange,
@@ -40,6 +41,8 @@ export interface ReconcileOptions {
   sweep?: boolean | undefined;
   /** Reports and repairs nothing. Default false. */
   dryRun?: boolean | undefined;
+  /** Ends it at the next page; what was done stays done, and the next one goes on. */
+  signal?: AbortSignal | undefined;
   /** Told as the work goes on. */
   onProgress?: ((progress: ReconcileProgress) => void) | undefined;
 }
@@ -97,24 +100,33 @@ interface Progress {
 }
 
 export interface Reconcile {
-  /** Null where another replica is at it. Throws `UnavailableError` when Stripe or the store can't go on. */
+  /** Null where another replica is at it, or it was told to end. Throws `UnavailableError` when Stripe or the store can't go on. */
   (options?: ReconcileOptions): Promise<ReconcileReport | null>;
 }
 
 export function createReconcile(context: ReconcileContext): Reconcile {
   const { store, runtime } = context;
   return async (options = {}) => {
-    if (options.dryRun) return run(context, options, { before: null, note: async () => {} });
+    const { signal } = options;
+    if (options.dryRun) return run(context, options, { before: null, note: async () => signal?.throwIfAborted() });
     const holder = runtime.newId();
     const task = await store.tasks.take(TASK, holder, runtime.now(), runtime.now() + LEASE_MS);
     if (task === null) return null;
+    let latest = task.progress;
+    const hold = async (): Promise<void> => {
+      signal?.throwIfAborted();
+      if (!(await store.tasks.note(TASK, holder, runtime.now() + LEASE_MS, latest))) throw new TakenOverError();
+    };
+    const heart = new AbortController();
+    keepHolding(context, hold, heart.signal).catch((error: unknown) =>
+      runtime.log.warn({ error: String(error) }, "the reconcile's lease could not be renewed"),
+    );
     try {
       const report = await run(context, options, {
         before: task,
-        note: async (progress) => {
-          const leasedUntil = runtime.now() + LEASE_MS;
-          if (!(await store.tasks.note(TASK, holder, leasedUntil, JSON.stringify(progress))))
-            throw new TakenOverError();
+        note: (progress) => {
+          latest = JSON.stringify(progress);
+          return hold();
         },
       });
       await store.tasks.finish(TASK, holder, report.startedAt);
@@ -122,9 +134,21 @@ export function createReconcile(context: ReconcileContext): Reconcile {
     } catch (error) {
       if (error instanceof TakenOverError) return null;
       await store.tasks.release(TASK, holder).catch(() => {});
+      if (signal?.aborted) return null;
       throw error;
+    } finally {
+      heart.abort();
     }
   };
+}
+
+/** A page may take longer than a lease. */
+async function keepHolding({ runtime }: ReconcileContext, hold: () => Promise<void>, stop: AbortSignal): Promise<void> {
+  for (;;) {
+    await runtime.sleep(LEASE_MS / 3, stop);
+    if (stop.aborted) return;
+    await hold();
+  }
 }
 
 /** Another replica took this one for dead, and goes on with the work. */
@@ -154,7 +178,11 @@ async function run(
     events: null,
     lists: {},
   };
+  // Whoever asks for more than the run that broke off gets it.
+  if (options.sweep) progress.sweeping = true;
+  if (options.since !== undefined) progress.events = null;
   const drift = collector();
+  const troubles: string[] = [];
   progress.events ??= await catchUp(context, options, {
     since,
     sweeping: progress.sweeping,
@@ -164,10 +192,10 @@ async function run(
   progress.sweeping ||= options.sweep !== false && progress.events.missed > SWEEP_ABOVE_MISSED;
   await note(progress);
   if (progress.sweeping) {
-    for (const list of SWEPT_LISTS) await sweepList(context, options, { list, progress, drift, note });
+    for (const list of SWEPT_LISTS) await sweepList(context, options, { list, progress, drift, troubles, note });
     if (!options.dryRun) await markSwept(context, progress.startedAt);
   }
-  const alarms = await lookAtEndpoints(context);
+  const alarms = [...troubles, ...(await lookAtEndpoints(context))];
   for (const alarm of alarms) context.runtime.log.error({ alarm }, "Stripe's webhook endpoint needs a look");
   const swept = progress.sweeping
     ? (Object.fromEntries(SWEPT_LISTS.map((list) => [list, progress.lists[list]?.read ?? 0])) as Record<
@@ -200,7 +228,8 @@ async function catchUp(
     let after: string | null = null;
     do {
       const page: Page<Envelope> = await gateway.listEventPage(some, since, after);
-      const events = page.rows.map((envelope) => ({
+      // Oldest first, as webhooks bring them: two that write the same ones never wait for each other.
+      const events = page.rows.toReversed().map((envelope) => ({
         eventId: envelope.id,
         type: envelope.type,
         objectId: envelope.objectId,
@@ -234,13 +263,14 @@ interface ListSweep {
   list: SweptList;
   progress: Progress;
   drift: Collector;
+  troubles: string[];
   note(progress: Progress): Promise<void>;
 }
 
 async function sweepList(
   context: ReconcileContext,
   options: ReconcileOptions,
-  { list, progress, drift, note }: ListSweep,
+  { list, progress, drift, troubles, note }: ListSweep,
 ): Promise<void> {
   const until = progress.startedAt + 1_000;
   const state = (progress.lists[list] ??= { read: 0, left: [openRange(STRIPE_BEGAN, until)] });
@@ -248,7 +278,8 @@ async function sweepList(
   // Read before Stripe is asked: what is written from here on is newer than any page.
   const versions = await context.store.lanes.all();
   const seen = new Set<string>();
-  const page: PageContext = { versions, seen, drift, dryRun: options.dryRun ?? false };
+  const singly = each(options.signal, troubles);
+  const page: PageContext = { versions, seen, drift, singly, products: new Set(), dryRun: options.dryRun ?? false };
   const isWhole = state.read === 0;
   const { store, gateway } = context;
   const read = <Row>(
@@ -272,19 +303,19 @@ async function sweepList(
   else if (list === "subscriptions") await read(gateway.listSubscriptionPage, subscriptions);
   else await read(gateway.listOpenInvoicePage, openInvoices);
   // A run that another has begun does not know what that one has seen.
-  if (isWhole && !options.dryRun) await askAboutUnseen(context, list, seen);
+  if (isWhole && !options.dryRun) await askAboutUnseen(context, list, page);
 }
 
 /** What the mirror has and the list has not: deleted, or at Stripe no more. */
 async function askAboutUnseen(
   { store, sync }: ReconcileContext,
   list: SweptList,
-  seen: ReadonlySet<string>,
+  { seen, singly }: PageContext,
 ): Promise<void> {
   if (list === "open_invoices") return;
   const ids = list === "customers" ? await store.customers.listIds() : await store.subscriptions.listLiveIds();
   const object = list === "customers" ? "customer" : "subscription";
-  await oneByOne(
+  await singly(
     ids.filter((id) => !seen.has(id)),
     (id) => sync.object({ object, id, customerId: list === "customers" ? id : null }),
   );
@@ -295,6 +326,10 @@ interface PageContext {
   versions: Map<string, number>;
   /** What the list has told of. */
   seen: Set<string>;
+  /** Products that the mirror has. */
+  products: Set<string>;
+  /** Does something for each of many, a few at once. */
+  singly<Item>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void>;
   drift: Collector;
   dryRun: boolean;
 }
@@ -302,7 +337,7 @@ interface PageContext {
 async function customers(
   context: ReconcileContext,
   rows: readonly ListedCustomer[],
-  { versions, seen, drift, dryRun }: PageContext,
+  { versions, seen, singly, drift, dryRun }: PageContext,
   upToSeq: number,
 ): Promise<void> {
   for (const { customer } of rows) seen.add(customer.id);
@@ -319,7 +354,7 @@ async function customers(
     });
   }
   if (dryRun) return;
-  await repair(context, "customer", snapshots, versions);
+  await repair(context, "customer", { snapshots, versions, singly });
   await complete(
     context,
     rows.map(({ customer }) => customer.id),
@@ -335,9 +370,10 @@ async function complete({ store, runtime }: ReconcileContext, ids: Iterable<stri
 async function subscriptions(
   context: ReconcileContext,
   rows: readonly ListedSubscription[],
-  { versions, seen, drift, dryRun }: PageContext,
+  page: PageContext,
   upToSeq: number,
 ): Promise<void> {
+  const { versions, seen, singly, drift, dryRun } = page;
   for (const { subscription } of rows) seen.add(subscription.id);
   const known = await context.store.subscriptions.findSubscriptions(rows.map(({ subscription }) => subscription.id));
   const invoices = await context.store.subscriptions.findInvoices(
@@ -345,24 +381,26 @@ async function subscriptions(
   );
   const snapshots = new Map<string, Snapshot>();
   const singles: { id: string; customerId: string }[] = [];
+  const products = await unknownProducts(context, rows, page);
   for (const row of rows) {
     const { subscription, invoice } = row;
     const differences = [
       ...compareRecords("subscription", inOrder(known.get(subscription.id) ?? null), inOrder(subscription)),
       ...(invoice ? compareRecords("invoice", invoices.get(invoice.id) ?? null, invoice) : []),
     ];
-    if (differences.length === 0) continue;
+    const news = subscription.items.flatMap(({ productId }) => products.get(productId) ?? []);
+    if (differences.length === 0 && news.length === 0) continue;
     drift.add(differences);
     if (!row.whole) singles.push({ id: subscription.id, customerId: subscription.customerId });
     else
       snapshots.set(
         subscription.customerId,
-        addListed(snapshots.get(subscription.customerId) ?? empty(subscription.customerId), row),
+        addListed(snapshots.get(subscription.customerId) ?? empty(subscription.customerId), row, news),
       );
   }
   if (dryRun) return;
-  await repair(context, "subscription", snapshots, versions);
-  await oneByOne(singles, ({ id, customerId }) => context.sync.object({ object: "subscription", id, customerId }));
+  await repair(context, "subscription", { snapshots, versions, singly });
+  await singly(singles, ({ id, customerId }) => context.sync.object({ object: "subscription", id, customerId }));
   const told = rows.filter((row) => row.whole);
   await complete(
     context,
@@ -371,13 +409,32 @@ async function subscriptions(
   );
 }
 
-function addListed(snapshot: Snapshot, row: ListedSubscription): Snapshot {
+/** What the page sells and the mirror does not know: without its product no subscription gives access. */
+async function unknownProducts(
+  { gateway, store }: ReconcileContext,
+  rows: readonly ListedSubscription[],
+  { products: known, singly }: PageContext,
+): Promise<Map<string, ProductRecord>> {
+  const found = new Map<string, ProductRecord>();
+  const ids = new Set(rows.flatMap(({ subscription }) => subscription.items.map(({ productId }) => productId)));
+  await singly(
+    [...ids].filter((id) => !known.has(id)),
+    async (id) => {
+      const product = (await store.catalog.hasProduct(id)) ? null : await gateway.retrieveProduct(id);
+      if (product) found.set(id, product);
+      else known.add(id);
+    },
+  );
+  return found;
+}
+
+function addListed(snapshot: Snapshot, row: ListedSubscription, products: readonly ProductRecord[]): Snapshot {
   return {
     ...snapshot,
     subscriptions: [...snapshot.subscriptions, row.subscription],
     invoices: row.invoice ? [...snapshot.invoices, row.invoice] : snapshot.invoices,
     paymentMethods: row.paymentMethod ? [...snapshot.paymentMethods, row.paymentMethod] : snapshot.paymentMethods,
-    seen: { products: snapshot.seen.products, prices: [...snapshot.seen.prices, ...row.prices] },
+    seen: { products: [...snapshot.seen.products, ...products], prices: [...snapshot.seen.prices, ...row.prices] },
   };
 }
 
@@ -390,11 +447,11 @@ function inOrder<Row extends SubscriptionRecord | null>(row: Row): Row {
 async function openInvoices(
   context: ReconcileContext,
   rows: readonly { id: string; customerId: string }[],
-  { drift, dryRun }: PageContext,
+  { singly, drift, dryRun }: PageContext,
 ): Promise<void> {
   const { subscriptions: mirror } = context.store;
   const before = await mirror.findInvoices(rows.map(({ id }) => id));
-  await oneByOne(rows, async ({ id, customerId }) => {
+  await singly(rows, async ({ id, customerId }) => {
     const [known, current] = [before.get(id) ?? null, await context.gateway.retrieveInvoice(id)];
     const differences = current ? compareRecords("invoice", known, current) : [];
     drift.add(differences);
@@ -406,8 +463,11 @@ async function openInvoices(
 async function repair(
   { sync }: ReconcileContext,
   object: Extract<SyncedObject, "customer" | "subscription">,
-  snapshots: ReadonlyMap<string, Snapshot>,
-  versions: Map<string, number>,
+  {
+    snapshots,
+    versions,
+    singly,
+  }: Pick<PageContext, "versions" | "singly"> & { snapshots: ReadonlyMap<string, Snapshot> },
 ): Promise<void> {
   if (snapshots.size === 0) return;
   const left = await sync.listed(snapshots, versions);
@@ -417,15 +477,26 @@ async function repair(
     const rows = object === "customer" ? snapshot?.customers : snapshot?.subscriptions;
     return (rows ?? []).map(({ id }) => ({ id, lane }));
   });
-  await oneByOne(singles, ({ id, lane }) => sync.object({ object, id, customerId: lane }));
+  await singly(singles, ({ id, lane }) => sync.object({ object, id, customerId: lane }));
 }
 
-async function oneByOne<Item>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void> {
-  const waiting = [...items];
-  const workOff = async (): Promise<void> => {
-    for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) await act(item);
+/** One that can't be read is told of and left; an outage ends the sweep, which is resumed. */
+function each(signal: AbortSignal | undefined, troubles: string[]): PageContext["singly"] {
+  return async (items, act) => {
+    const waiting = [...items];
+    const workOff = async (): Promise<void> => {
+      for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
+        signal?.throwIfAborted();
+        try {
+          await act(item);
+        } catch (error) {
+          if (error instanceof TollkeeperError && error.retryable) throw error;
+          troubles.push(`${JSON.stringify(item)} could not be read: ${String(error)}`);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(SINGLES_AT_ONCE, items.length) }, workOff));
   };
-  await Promise.all(Array.from({ length: Math.min(SINGLES_AT_ONCE, items.length) }, workOff));
 }
 
 /** A key that may not look at them is no reason to leave the mirror as it is. */

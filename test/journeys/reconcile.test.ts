@@ -216,3 +216,78 @@ test.each(["sqlite", "postgres"] as const)(
     expect(await subscriptionOf(world, "ada")).toMatchObject({ cancelAtPeriodEnd: true });
   },
 );
+
+test("a trial's end is told of, though a sweep reads the subscription first", async () => {
+  const told: string[] = [];
+  const { world, connect } = await cutOff({
+    options: { hooks: { onTrialWillEnd: ({ subscriptionId }) => void told.push(subscriptionId) } },
+  });
+  await world.subscribe("ada", "team");
+  await world.service.reconcile();
+  connect(false);
+  await world.emulator.advance(12 * DAY);
+  await world.service.reconcile({ sweep: true });
+  await world.advance(700);
+  expect(told).toHaveLength(1);
+});
+
+test("a product that no event tells of any more comes with the subscriptions that sell it", async () => {
+  const { world, connect } = await cutOff({ pushPlans: false });
+  connect(false);
+  const { body: product } = await world.stripe("POST", "/v1/products", {
+    name: "Premium",
+    "metadata[tollkeeper_plan]": "premium",
+  });
+  const { body: price } = await world.stripe("POST", "/v1/prices", {
+    product: String(product["id"]),
+    unit_amount: "700",
+    currency: "usd",
+    "recurring[interval]": "month",
+  });
+  const { body: customer } = await world.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
+  await world.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", { customer: String(customer["id"]) });
+  const { body: cards } = await world.stripe("GET", `/v1/customers/${String(customer["id"])}/payment_methods`);
+  await world.stripe("POST", "/v1/subscriptions", {
+    customer: String(customer["id"]),
+    default_payment_method: (cards["data"] as { id: string }[])[0]?.id ?? "",
+    "items[0][price]": String(price["id"]),
+  });
+  await world.emulator.advance(40 * DAY);
+  await world.service.reconcile();
+  expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+});
+
+test("one object that can't be read is told of, and the others are repaired", async () => {
+  const { world, connect } = await cutOff({
+    network: async (request, next) =>
+      /\/v1\/invoices\/in_/.test(request.url)
+        ? Response.json({ error: { type: "invalid_request_error", message: "no" } }, { status: 400 })
+        : next(request),
+  });
+  connect(false);
+  const { body: customer } = await world.stripe("POST", "/v1/customers");
+  const { body: invoice } = await world.stripe("POST", "/v1/invoices", { customer: String(customer["id"]) });
+  await world.stripe("POST", "/v1/invoiceitems", {
+    customer: String(customer["id"]),
+    invoice: String(invoice["id"]),
+    amount: "500",
+    currency: "usd",
+  });
+  await world.stripe("POST", `/v1/invoices/${String(invoice["id"])}/finalize`);
+  const report = await world.service.reconcile({ sweep: true });
+  expect(report?.alarms.join()).toContain(String(invoice["id"]));
+  expect(report?.swept).toMatchObject({ customers: 1, open_invoices: 1 });
+});
+
+test("told to end, it ends at the next page, and the next one goes on", async () => {
+  const stop = new AbortController();
+  const world = await createWorld({
+    network: async (request, next) => {
+      if (request.url.includes("/v1/customers?")) stop.abort();
+      return next(request);
+    },
+  });
+  await world.subscribe("ada");
+  expect(await world.service.reconcile({ sweep: true, signal: stop.signal })).toBeNull();
+  expect(await world.service.reconcile()).toMatchObject({ swept: { customers: 1, subscriptions: 1 }, drift: [] });
+});

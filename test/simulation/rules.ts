@@ -23,18 +23,6 @@ export const RULES: readonly Rule[] = [
     without: '        .where("state", "=", "pending")',
   },
   {
-    rule: "a swept list does not overwrite what was written since its versions were read",
-    file: "src/sync/sync.ts",
-    text: "const mine = await parts.lanes.advanceMany(lanes, versions);",
-    without: "await parts.lanes.advanceMany(lanes, versions);\n        const mine = new Set(lanes);",
-  },
-  {
-    rule: "of a swept list only those hints are done that had come before it was asked for",
-    file: "src/store/inbox.ts",
-    text: '        .where("leasedUntil", "<=", now)\n        .where("seq", "<=", upToSeq)',
-    without: '        .where("leasedUntil", "<=", now)',
-  },
-  {
     rule: "2xx comes after the commit",
     file: "src/sync/receive-event.ts",
     text: "const added = await options.inbox({ eventId, type, objectId, lane, eventCreatedAt: createdAt });",
@@ -92,18 +80,6 @@ export const RULES: readonly Rule[] = [
     without: "return current.generation;",
   },
   {
-    rule: "an unfinished operation is finished before another begins",
-    file: "src/domain/operations.ts",
-    text: 'if (current?.state !== "pending") return "begin";',
-    without: 'return "begin";',
-  },
-  {
-    rule: "a key is replaced by one caller alone",
-    file: "src/store/operations.ts",
-    text: '        .where("idempotencyKey", "=", from)\n',
-    without: "",
-  },
-  {
     rule: "an open checkout is closed before another is opened",
     file: "src/domain/checkout.ts",
     text: 'return { kind: sameIntent(intent, last.intent) ? "continue" : "replace", session: last.session };',
@@ -139,11 +115,5 @@ export const RULES: readonly Rule[] = [
     file: "src/sync/reconcile.ts",
     text: "else if (events.length > 0)",
     without: "else if (events.length < 0)",
-  },
-  {
-    rule: "past the days of Stripe's list everything is read",
-    file: "src/sync/reconcile.ts",
-    text: "for (const list of SWEPT_LISTS) await sweepList",
-    without: "for (const list of SWEPT_LISTS.slice(0, 0)) await sweepList",
   },
 ];

@@ -116,7 +116,9 @@ test("who has given up is not asked for", async () => {
     .fetch("user")("second", { signal: stop.signal })
     .catch((error: unknown) => error);
   stop.abort(new Error("too late"));
-  await pass(2_000);
+  // At once, not when its turn comes.
   expect(await late).toMatchObject({ message: "too late" });
+  expect(budget.state().waiting.user).toBe(0);
+  await pass(2_000);
   expect(asked.map(({ url }) => url)).toEqual(["first"]);
 });
