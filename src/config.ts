@@ -26,7 +26,7 @@ export interface TollkeeperOptions {
   stripeNetworkRetries?: number | undefined;
   /**
    * `STRIPE_REQUESTS_PER_SECOND`: how many requests all replicas together send to Stripe a second, users' before background
-   * work. Default 20 in test mode, 80 in live mode; Stripe allows 25 and 100. 1 to 10000.
+   * work. Default 20 in test mode, 80 in live mode, 1000 with `STRIPE_API_BASE`; Stripe allows 25 and 100. 1 to 10000.
    */
   stripeRequestsPerSecond?: number | undefined;
   /** How many requests to Stripe one replica has in flight at most. Default 32; 1 to 1000. */
@@ -126,6 +126,8 @@ const MAX_WEBHOOK_TOLERANCE_SECONDS = 3600;
 const DEFAULT_NETWORK_RETRIES = 3;
 const MAX_NETWORK_RETRIES = 10;
 const DEFAULT_REQUESTS_PER_SECOND: Record<Mode, number> = { test: 20, live: 80 };
+/** Where Stripe is the emulator, nobody limits it. */
+const EMULATOR_REQUESTS_PER_SECOND = 1_000;
 const DEFAULT_REQUESTS_IN_FLIGHT = 32;
 const DEFAULT_RECONCILE_EVERY_MINUTES = 60;
 const DEFAULT_KEEP_DONE_DAYS = 35;
@@ -195,7 +197,9 @@ export function resolveConfig(options: TollkeeperOptions): Config {
       webhookSecrets: options.stripeWebhookSecrets,
       apiBase: options.stripeApiBase,
       networkRetries: numbers.networkRetries,
-      requestsPerSecond: numbers.requestsPerSecond ?? DEFAULT_REQUESTS_PER_SECOND[mode],
+      requestsPerSecond:
+        numbers.requestsPerSecond ??
+        (options.stripeApiBase === undefined ? DEFAULT_REQUESTS_PER_SECOND[mode] : EMULATOR_REQUESTS_PER_SECOND),
       requestsInFlight: numbers.requestsInFlight,
     },
     reconcileEveryMs: numbers.reconcileEveryMinutes * 60_000,

@@ -91,11 +91,15 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
     onAnswer: (urgency, result) => runtime.metrics.count("stripe_requests_total", { urgency, result }),
   });
   const context = createContext(config, { runtime, store, budget });
-  const background = createBackground(config, { runtime, store, budget });
+  const background = createReach(config, { runtime, store, budget }, "background");
   const target = config.hooks && { ...config.hooks, fetch: options.hooksFetch ?? fetch, now: runtime.now };
   const deliverHook = createDeliverHook(options.hooks ?? {}, target);
   const worker = createWorker({ store, sync: background.sync, deliverHook, runtime });
-  const reconcile = createReconcile(background);
+  const reconcile = createReconcile({
+    ...createReach(config, { runtime, store, budget }, "sweep"),
+    webhookPath: `${config.basePath}/webhook`,
+    apiVersion: STRIPE_API_VERSION,
+  });
   const housekeeping = createHousekeeping({
     store,
     runtime,
@@ -181,14 +185,6 @@ function createReach(config: Config, { runtime, store, budget }: Surroundings, u
   });
   const rules = { plans: config.plans, policy: config.access, runtime, store };
   return { ...rules, gateway, sync: createSync({ ...rules, gateway }) };
-}
-
-function createBackground(config: Config, surroundings: Surroundings) {
-  return {
-    ...createReach(config, surroundings, "background"),
-    webhookPath: `${config.basePath}/webhook`,
-    apiVersion: STRIPE_API_VERSION,
-  };
 }
 
 function createContext(config: Config, surroundings: Surroundings) {

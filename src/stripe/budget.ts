@@ -1,10 +1,10 @@
 /**
  * One budget of requests towards Stripe for everything that this process asks: so many a second, so many in flight, with
- * users' calls before background work. A 429 halves the pace, which then recovers. @see https://docs.stripe.com/rate-limits
+ * users' calls before events, and events before sweeps. A 429 halves the pace, which then recovers. @see https://docs.stripe.com/rate-limits
  */
 
-/** Who waits for the answer. */
-export type Urgency = "user" | "background";
+/** Who waits for the answer: a person, an event that is worked off, or a reconcile that reads everything. */
+export type Urgency = "user" | "background" | "sweep";
 
 export interface BudgetOptions {
   /** Of all replicas together. */
@@ -55,7 +55,7 @@ function resultOf(status: number): string {
 }
 
 export function createRateBudget(options: BudgetOptions): RateBudget {
-  const waiting: Record<Urgency, Waiting[]> = { user: [], background: [] };
+  const waiting: Record<Urgency, Waiting[]> = { user: [], background: [], sweep: [] };
   let replicas = 1;
   let slowness = 1;
   let tokens = Math.max(1, options.requestsPerSecond * BURST_SECONDS);
@@ -76,7 +76,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
     tokens = Math.min(Math.max(1, pace() * BURST_SECONDS), tokens + pace() * seconds);
   };
 
-  const next = (): Waiting | undefined => waiting.user.shift() ?? waiting.background.shift();
+  const next = (): Waiting | undefined => waiting.user.shift() ?? waiting.background.shift() ?? waiting.sweep.shift();
 
   const serve = (): void => {
     count();
@@ -91,7 +91,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
       flying += 1;
       one.go();
     }
-    if (waiting.user.length + waiting.background.length > 0 && flying < options.inFlight) void wake();
+    if (Object.values(waiting).some((some) => some.length > 0) && flying < options.inFlight) void wake();
   };
 
   /** Serves again when the next token is there. */
@@ -153,7 +153,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
       return {
         perSecond: pace(),
         inFlight: flying,
-        waiting: { user: waiting.user.length, background: waiting.background.length },
+        waiting: { user: waiting.user.length, background: waiting.background.length, sweep: waiting.sweep.length },
         limited,
       };
     },
