@@ -251,7 +251,7 @@ describe("checkout", () => {
   test("is worked by keyboard alone", async () => {
     const site = await open();
     await checkout(site);
-    await site.page.waitForFunction(() => document.activeElement?.id === "number");
+    await expect.poll(() => site.page.evaluate(() => document.activeElement?.id)).toBe("number");
     await site.page.keyboard.type("4242424242424242");
     await site.page.keyboard.press("Enter");
     await site.page.waitForURL(/localhost:\d+\/done/);
