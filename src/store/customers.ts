@@ -10,6 +10,8 @@ export interface CustomerStore {
   /** Links the two unless either has a link already; answers the user's customer afterwards, whoever linked it. */
   link(userId: string, customerId: string, now: number): Promise<string | null>;
   unlink(customerId: string): Promise<void>;
+  /** A customer that says it is this user's, and is there. */
+  findCustomerNaming(userId: string): Promise<string | null>;
   saveCustomer(customer: CustomerRecord): Promise<void>;
   savePaymentMethod(method: PaymentMethodRecord): Promise<void>;
   removePaymentMethod(id: string): Promise<void>;
@@ -54,6 +56,19 @@ export function customerStore(db: Kysely<Schema>, mode: Mode): CustomerStore {
 
     async unlink(customerId) {
       await db.deleteFrom("customerLinks").where("mode", "=", mode).where("customerId", "=", customerId).execute();
+    },
+
+    async findCustomerNaming(userId) {
+      const row = await db
+        .selectFrom("customers")
+        .select("id")
+        .where("mode", "=", mode)
+        .where("userId", "=", userId)
+        .where("deleted", "=", 0)
+        .orderBy("id")
+        .limit(1)
+        .executeTakeFirst();
+      return row?.id ?? null;
     },
 
     async saveCustomer(customer) {

@@ -133,10 +133,18 @@ export class LeaseLostError extends Error {
   }
 }
 
+/** The user's next customer may have come before the word of the old one's end. */
+async function unlink(parts: StoreParts, customerId: string, now: number): Promise<void> {
+  const userId = await parts.customers.findUserOf(customerId);
+  await parts.customers.unlink(customerId);
+  const next = userId === null ? null : await parts.customers.findCustomerNaming(userId);
+  if (userId !== null && next !== null) await parts.customers.link(userId, next, now);
+}
+
 async function writeSnapshot(parts: StoreParts, snapshot: Snapshot, now: number): Promise<void> {
   for (const customer of snapshot.customers) {
     await parts.customers.saveCustomer(customer);
-    if (customer.deleted) await parts.customers.unlink(customer.id);
+    if (customer.deleted) await unlink(parts, customer.id, now);
     else if (customer.userId !== null) await parts.customers.link(customer.userId, customer.id, now);
   }
   for (const subscription of snapshot.subscriptions) await parts.subscriptions.saveSubscription(subscription);

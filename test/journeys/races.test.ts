@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { definePlans, type Tollkeeper } from "../../src/index.ts";
+import { openStore } from "../../src/store/database.ts";
 import { createWorld, DAY, type World } from "../support/world.ts";
 
 const PREMIUM = { plan: "premium", interval: "month" };
@@ -183,4 +184,29 @@ test("a customer whose metadata was moved by hand to another user stays with the
   await world.stripe("POST", `/v1/customers/${hers?.id ?? ""}`, { "metadata[auth0_user_id]": "bob" });
   expect(await world.call("bob", "POST", "create-checkout-session", PREMIUM)).toMatchObject({ status: 200 });
   expect(await customers(world)).toHaveLength(2);
+});
+
+test("a user's next customer is linked when the word of the old one's end comes last", async () => {
+  const held: Request[] = [];
+  let holding = false;
+  const world = await createWorld({
+    deliver: async (request, next) => {
+      if (!holding || !(await request.clone().text()).includes('"customer.deleted"')) return next(request);
+      held.push(request.clone());
+      return new Response(null, { status: 503 });
+    },
+  });
+  await world.subscribe("ada");
+  const { body } = await world.stripe("GET", "/v1/customers");
+  const old = (body["data"] as { id: string }[])[0]?.id ?? "";
+  holding = true;
+  await world.stripe("DELETE", `/v1/customers/${old}`);
+  const { body: next } = await world.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
+  await world.settle();
+  holding = false;
+  for (const request of held) await world.service.fetch(request);
+  await world.service.settle();
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  expect(await store.customers.findCustomerOf("ada")).toBe(next["id"]);
 });

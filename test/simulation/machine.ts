@@ -92,8 +92,9 @@ export function createMachine(setup: MachineOptions): Machine {
         },
         () => storeOf(setup, machine, mine),
       );
+      // What can't start ends, and is started again, as a supervisor does it.
       machine.service.start().catch(() => {
-        // It could not start: a supervisor would restart it, as the next action does.
+        if (life === mine) machine.crash();
       });
     },
     crash() {

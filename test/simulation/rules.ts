@@ -101,7 +101,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a deleted customer loses its user",
     file: "src/sync/sync.ts",
-    text: "if (customer.deleted) await parts.customers.unlink(customer.id);\n    else if",
+    text: "if (customer.deleted) await unlink(parts, customer.id, now);\n    else if",
     without: "if",
   },
   {
