@@ -77,7 +77,7 @@ async function sweep(name: string, tollkeeper: Tollkeeper): Promise<void> {
   const { customers = 0, subscriptions = 0 } = report?.swept ?? {};
   console.log(
     `${name.padEnd(46)} ${rate("customers", customers)}, ${rate("subscriptions", subscriptions)}, ` +
-      `${report?.drift.length ?? 0} differences, at most ${mostInASecond()} requests in a second`,
+      `${report?.differences ?? 0} differences, at most ${mostInASecond()} requests in a second`,
   );
 }
 

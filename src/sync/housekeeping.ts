@@ -1,7 +1,7 @@
 /** What is done now and then, by whichever replica comes first: reconcile, forgetting what is old, saying that one lives. */
 import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/database.ts";
-import type { Reconcile } from "./reconcile.ts";
+import { RECONCILE_TASK, type Reconcile } from "./reconcile.ts";
 
 export interface HousekeepingOptions {
   store: Store;
@@ -30,7 +30,6 @@ const TICK_MS = 10_000;
 const DEAD_AFTER_MS = 35_000;
 /** Rows forgotten in one round: no round may hold the others up. */
 const FORGET_AT_ONCE = 1_000;
-const TASK = "reconcile";
 
 export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
   const { store, runtime, reconcile } = options;
@@ -39,7 +38,7 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
   let looping: Promise<unknown> | null = null;
 
   const isDue = async (): Promise<boolean> => {
-    const last = await store.tasks.find(TASK);
+    const last = await store.tasks.find(RECONCILE_TASK);
     return last === null || (last.finishedAt ?? 0) + options.reconcileEveryMs <= runtime.now();
   };
 
@@ -63,10 +62,10 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     });
     if (!report) return;
     runtime.metrics.count("reconciles_total", { outcome: "done" });
-    runtime.metrics.count("drift_total", {}, report.drift.length);
-    const { events, swept, drift, alarms } = report;
-    const fields = { ...events, swept, drift: drift.length, alarms: alarms.length };
-    if (drift.length > 0)
+    runtime.metrics.count("drift_total", {}, report.differences);
+    const { events, swept, drift, differences, alarms } = report;
+    const fields = { ...events, swept, differences, alarms: alarms.length };
+    if (differences > 0)
       runtime.log.warn({ ...fields, first: drift.slice(0, 10) }, "the mirror differed from Stripe; it is repaired");
     else runtime.log.info(fields, "reconciled");
   };

@@ -60,6 +60,8 @@ export interface ReconcileReport {
   swept: Record<SweptList, number> | null;
   /** What was found different by the sweep, and has been repaired unless it was a dry run. */
   drift: Drift[];
+  /** How many differences there were: `drift` holds the first thousand. */
+  differences: number;
   /** What a person should look at in Stripe's dashboard. */
   alarms: string[];
 }
@@ -85,7 +87,8 @@ const READERS = 8;
 const STRIPE_BEGAN = Date.UTC(2011, 0, 1);
 /** Whoever is silent for so long has died. */
 const LEASE_MS = 60_000;
-const TASK = "reconcile";
+/** Under this name it is noted when it was last finished. */
+export const RECONCILE_TASK = "reconcile";
 /** How many objects are asked about one by one at once. */
 const SINGLES_AT_ONCE = 8;
 /** What is kept of a report: past this it is only counted. */
@@ -110,12 +113,13 @@ export function createReconcile(context: ReconcileContext): Reconcile {
     const { signal } = options;
     if (options.dryRun) return run(context, options, { before: null, note: async () => signal?.throwIfAborted() });
     const holder = runtime.newId();
-    const task = await store.tasks.take(TASK, holder, runtime.now(), runtime.now() + LEASE_MS);
+    const task = await store.tasks.take(RECONCILE_TASK, holder, runtime.now(), runtime.now() + LEASE_MS);
     if (task === null) return null;
     let latest = task.progress;
     const hold = async (): Promise<void> => {
       signal?.throwIfAborted();
-      if (!(await store.tasks.note(TASK, holder, runtime.now() + LEASE_MS, latest))) throw new TakenOverError();
+      if (!(await store.tasks.note(RECONCILE_TASK, holder, runtime.now() + LEASE_MS, latest)))
+        throw new TakenOverError();
     };
     const heart = new AbortController();
     keepHolding(context, hold, heart.signal).catch((error: unknown) =>
@@ -129,11 +133,11 @@ export function createReconcile(context: ReconcileContext): Reconcile {
           return hold();
         },
       });
-      await store.tasks.finish(TASK, holder, report.startedAt);
+      await store.tasks.finish(RECONCILE_TASK, holder, report.startedAt);
       return report;
     } catch (error) {
       if (error instanceof TakenOverError) return null;
-      await store.tasks.release(TASK, holder).catch(() => {});
+      await store.tasks.release(RECONCILE_TASK, holder).catch(() => {});
       if (signal?.aborted) return null;
       throw error;
     } finally {
@@ -196,14 +200,21 @@ async function run(
     if (!options.dryRun) await markSwept(context, progress.startedAt);
   }
   const alarms = [...troubles, ...(await lookAtEndpoints(context))];
-  for (const alarm of alarms) context.runtime.log.error({ alarm }, "Stripe's webhook endpoint needs a look");
+  for (const alarm of alarms) context.runtime.log.error({ alarm }, "something at Stripe needs a person's look");
   const swept = progress.sweeping
     ? (Object.fromEntries(SWEPT_LISTS.map((list) => [list, progress.lists[list]?.read ?? 0])) as Record<
         SweptList,
         number
       >)
     : null;
-  return { startedAt: progress.startedAt, events: progress.events, swept, drift: drift.found, alarms };
+  return {
+    startedAt: progress.startedAt,
+    events: progress.events,
+    swept,
+    drift: drift.found,
+    differences: drift.count,
+    alarms,
+  };
 }
 
 const SWEEP_TASK = "sweep";
@@ -251,12 +262,20 @@ async function catchUp(
 
 interface Collector {
   found: Drift[];
+  count: number;
   add(drift: readonly Drift[]): void;
 }
 
 function collector(): Collector {
-  const found: Drift[] = [];
-  return { found, add: (drift) => void found.push(...drift.slice(0, MAX_REPORTED_DRIFT - found.length)) };
+  const all: Collector = {
+    found: [],
+    count: 0,
+    add(drift) {
+      all.count += drift.length;
+      all.found.push(...drift.slice(0, MAX_REPORTED_DRIFT - all.found.length));
+    },
+  };
+  return all;
 }
 
 interface ListSweep {

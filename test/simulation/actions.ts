@@ -1,6 +1,7 @@
 /** What people, Stripe and time do in a simulation. An action depends on its own seed and on what there is, and on nothing else. */
 import { NO_FAULTS } from "./machine.ts";
-import { PLANS, type Answer, type Simulated } from "./world.ts";
+import { PLANS } from "../support/plans.ts";
+import type { Answer, Simulated } from "./world.ts";
 
 export const USERS = ["ada", "bob", "cyd"] as const;
 export type User = (typeof USERS)[number];

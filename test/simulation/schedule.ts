@@ -110,8 +110,9 @@ async function perform(world: Simulated, { action, user, seed, faults, steps }: 
 /** Longer than any backoff, and than the time that a dead reconcile's holder keeps it. */
 const PATIENCE_SECONDS = 900;
 const ROUNDS = 4;
-/** Stripe tries for three days. */
+/** A little less than Stripe keeps events. */
 const EVENTS_KEPT_MS = 25 * 86_400_000;
+/** Stripe tries for three days. */
 const DELIVERED_WITHIN_HOURS = 96;
 
 async function converge(world: Simulated): Promise<void> {

@@ -2,9 +2,10 @@
 import { pushPlans } from "../../src/actions/push-plans.ts";
 import { diffCatalog } from "../../src/domain/catalog.ts";
 import { createEmulator, type Emulator, type State } from "../../src/emulator/index.ts";
-import { definePlans, UnauthenticatedError, type Hooks } from "../../src/index.ts";
+import { UnauthenticatedError, type Hooks } from "../../src/index.ts";
 import { openStore, type Store } from "../../src/store/database.ts";
 import { createStripeGateway } from "../../src/stripe/gateway.ts";
+import { PLANS } from "../support/plans.ts";
 import { createAuditor, type Auditor, type HookEvent, type Write } from "./auditor.ts";
 import { createChance, type Chance } from "./chance.ts";
 import { createMachine, NO_FAULTS, type Faults, type Machine } from "./machine.ts";
@@ -14,24 +15,6 @@ export const START = Date.UTC(2026, 0, 31, 12);
 const SECRET = "whsec_simulation_1";
 const STRIPE = "http://stripe.test";
 const APP = "http://app.test";
-
-export const PLANS = definePlans([
-  {
-    id: "premium",
-    name: "Premium",
-    features: ["exports", "priority_support"],
-    prices: [
-      { interval: "month", amount: 900, currency: "usd" },
-      { interval: "year", amount: 9_000, currency: "usd" },
-    ],
-  },
-  {
-    id: "team",
-    name: "Team",
-    features: ["exports", "seats"],
-    prices: [{ interval: "month", amount: 2_900, currency: "usd", trialDays: 14 }],
-  },
-]);
 
 export interface Answer {
   status: number;

@@ -2,36 +2,20 @@
 import { createHmac } from "node:crypto";
 import { expect, onTestFinished } from "vitest";
 import { createEmulator, type Emulator } from "../../src/emulator/index.ts";
-import { createTollkeeper, definePlans, type Tollkeeper, type TollkeeperOptions } from "../../src/index.ts";
+import { createTollkeeper, type Tollkeeper, type TollkeeperOptions } from "../../src/index.ts";
 import { UnauthenticatedError } from "../../src/errors.ts";
 import { diffCatalog } from "../../src/domain/catalog.ts";
 import { createStripeGateway, type StripeGateway } from "../../src/stripe/gateway.ts";
 import { pushPlans } from "../../src/actions/push-plans.ts";
+import { PLANS } from "./plans.ts";
 import { freshDatabase, type DialectName } from "./databases.ts";
 
+export { PLANS } from "./plans.ts";
 export const START = Date.UTC(2026, 0, 31, 12);
 export const DAY = 86_400;
 export const WEBHOOK_SECRET = "whsec_test_secret_1";
 const STRIPE = "http://stripe.test";
 const SERVICE = "http://app.test";
-
-export const PLANS = definePlans([
-  {
-    id: "premium",
-    name: "Premium",
-    features: ["exports", "priority_support"],
-    prices: [
-      { interval: "month", amount: 900, currency: "usd" },
-      { interval: "year", amount: 9_000, currency: "usd" },
-    ],
-  },
-  {
-    id: "team",
-    name: "Team",
-    features: ["exports", "seats"],
-    prices: [{ interval: "month", amount: 2_900, currency: "usd", trialDays: 14 }],
-  },
-]);
 
 /** What Stripe would send as `Stripe-Signature` at this time. */
 export function signatureOf(body: string, now: number, { secret = WEBHOOK_SECRET, scheme = "v1" } = {}): string {

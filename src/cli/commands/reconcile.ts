@@ -48,7 +48,7 @@ async function runReconcile(env: Env, { config, dryRun, since, sweep }: Options)
   }
 }
 
-function describe({ events, swept, drift, alarms }: ReconcileReport, dryRun: boolean): string {
+function describe({ events, swept, drift, differences, alarms }: ReconcileReport, dryRun: boolean): string {
   const lines = [
     `Events: ${events.read} read, ${events.missed} had not arrived.`,
     swept
@@ -58,9 +58,9 @@ function describe({ events, swept, drift, alarms }: ReconcileReport, dryRun: boo
       ? swept
         ? "The mirror is as Stripe is."
         : null
-      : `${drift.length} ${drift.length === 1 ? "difference" : "differences"}, ${dryRun ? "left as they are" : "repaired"}:`,
+      : `${differences} ${differences === 1 ? "difference" : "differences"}, ${dryRun ? "left as they are" : "repaired"}:`,
     ...drift.slice(0, MAX_SHOWN).map((one) => `  ${describeDrift(one)}`),
-    drift.length > MAX_SHOWN ? `  and ${drift.length - MAX_SHOWN} more` : null,
+    differences > MAX_SHOWN ? `  and ${differences - MAX_SHOWN} more` : null,
     ...alarms.map((alarm) => `! ${alarm}`),
   ];
   return lines.filter((line) => line !== null).join("\n");

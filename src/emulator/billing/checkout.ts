@@ -1,7 +1,7 @@
 /** What happens when somebody pays on the checkout page. */
 import { findActiveCode } from "./discounts.ts";
 import { attach, methodFromIdOrToken } from "./payment-methods.ts";
-import { newInvoiceItem } from "./invoice-items.ts";
+import { addSold } from "./invoice-items.ts";
 import { newCustomer } from "./customers.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
@@ -304,10 +304,8 @@ function subscribe(
   const customer = session.customer ?? "";
   const items = order.items.map((item) => ({ price: need(world, "price", item.price), quantity: item.quantity }));
   const recurring = items.filter(({ price: one }) => one.recurring !== null);
-  for (const { price: one, quantity } of items.filter((item) => item.price.recurring === null)) {
-    const description = need(world, "product", one.product).name;
-    insert(world, "invoiceitem", newInvoiceItem(world, { customer, price: one, quantity, description }));
-  }
+  for (const { price: one, quantity } of items.filter((item) => item.price.recurring === null))
+    addSold(world, { customer, price: one, quantity });
   const { subscription, invoice } = createSubscription(world, {
     customer,
     items: recurring,

@@ -1,6 +1,6 @@
 /** Invoice items: what waits for an invoice. */
 import type { TaxRate } from "../resources/tax-rates.ts";
-import { find, newId, now, type World } from "../core/world.ts";
+import { find, insert, need, newId, now, type World } from "../core/world.ts";
 import type { Price } from "../resources/prices.ts";
 import { amountFor } from "./pricing.ts";
 
@@ -33,6 +33,12 @@ export type CreditedItems =
 interface CreditedLines {
   invoice: string;
   invoice_line_items: string[];
+}
+
+/** What is sold once, beside a subscription: it waits for the next invoice, under its product's name. */
+export function addSold(world: World, sold: NewInvoiceItem & { price: Price }): void {
+  const description = need(world, "product", sold.price.product).name;
+  insert(world, "invoiceitem", newInvoiceItem(world, { ...sold, description }));
 }
 
 export function newInvoiceItem(world: World, input: NewInvoiceItem) {

@@ -1,7 +1,7 @@
 /** A schedule's phases taking effect: its subscription is made, changed and ended by them. */
-import { copy, find, insert, need, now, type World } from "../core/world.ts";
+import { copy, find, need, now, type World } from "../core/world.ts";
 import { redeemAll } from "./discounts.ts";
-import { newInvoiceItem } from "./invoice-items.ts";
+import { addSold } from "./invoice-items.ts";
 import {
   isLive,
   markPhase,
@@ -80,19 +80,7 @@ export function enter(
 ): void {
   for (const { price: id, quantity, metadata } of phase.add_invoice_items) {
     const price = need(world, "price", id);
-    const description = need(world, "product", price.product).name;
-    insert(
-      world,
-      "invoiceitem",
-      newInvoiceItem(world, {
-        customer: subscription.customer,
-        subscription: subscription.id,
-        price,
-        quantity,
-        description,
-        metadata,
-      }),
-    );
+    addSold(world, { customer: subscription.customer, subscription: subscription.id, price, quantity, metadata });
   }
   edit(world, subscription, (row) => {
     row.metadata = { ...row.metadata, ...phase.metadata };

@@ -2,12 +2,11 @@
 import { emit } from "../core/events.ts";
 import { round } from "../core/money.ts";
 import { setTimer } from "../core/timers.ts";
-import { insert, need, now, type World } from "../core/world.ts";
-import type { Price } from "../resources/prices.ts";
+import { insert, now, type World } from "../core/world.ts";
 import { cardFor, intentFor, payInvoice } from "./collection.ts";
 import { redeemAll } from "./discounts.ts";
 import { refreshEntitlements } from "./entitlements.ts";
-import { newInvoiceItem } from "./invoice-items.ts";
+import { addSold } from "./invoice-items.ts";
 import { createSubscriptionInvoice, linesOfPeriod, scheduleFinalization, type Invoice } from "./invoices.ts";
 import { amountFor } from "./pricing.ts";
 import { finalizeInvoice } from "./settlement.ts";
@@ -36,7 +35,13 @@ export function createSubscription(
     if (item && discounts) item.discounts = redeemAll(world, discounts, { ...owner, subscription_item: item.id });
   }
   for (const { price, quantity } of input.addInvoiceItems ?? [])
-    addToFirstInvoice(world, subscription, price, quantity);
+    addSold(world, {
+      customer: subscription.customer,
+      subscription: subscription.id,
+      price,
+      quantity,
+      period: { start: now(world), end: nextPeriodEnd(subscription) },
+    });
   const invoice = createSubscriptionInvoice(world, subscription, "subscription_create", (draft) =>
     firstLines(world, draft, subscription, input.prorate ?? true),
   );
@@ -59,22 +64,6 @@ function setTimers(world: World, subscription: Subscription): void {
   if (subscription.trial_end !== null) announceTrialEnd(world, subscription, subscription.trial_end);
   if (subscription.cancel_at !== null && !subscription.cancel_at_period_end)
     setTimer(world, "cancels", subscription.id, subscription.cancel_at);
-}
-
-function addToFirstInvoice(world: World, subscription: Subscription, price: Price, quantity: number): void {
-  const product = need(world, "product", price.product);
-  insert(
-    world,
-    "invoiceitem",
-    newInvoiceItem(world, {
-      customer: subscription.customer,
-      subscription: subscription.id,
-      price,
-      quantity,
-      description: product.name,
-      period: { start: now(world), end: nextPeriodEnd(subscription) },
-    }),
-  );
 }
 
 /** The first period, or the stub before the anchor; usage is billed when it has been used. */

@@ -1,17 +1,9 @@
 /** The self-check on answers: each must be what the pinned SDK's types say. */
-import { answers, fieldsOf, isOptional, pathPattern, type Fields, type Shape } from "./shapes.ts";
-
-let byRoute: Map<string, Shape> | null = null;
+import { answers, answerShape, fieldsOf, isOptional, type Fields, type Shape } from "./shapes.ts";
 
 /** What is wrong with an answer, a line each; empty where it is as the types say, or where the SDK has no such call. */
 export function problemsOfAnswer(method: string, path: string, answer: unknown): string[] {
-  byRoute ??= new Map(
-    Object.entries(answers().answers).map(([route, shape]) => {
-      const [verb = "", at = ""] = route.split(" ");
-      return [`${verb} ${pathPattern(at)}`, shape];
-    }),
-  );
-  const shape = byRoute.get(`${method} ${pathPattern(path)}`);
+  const shape = answerShape(method, path);
   const problems: string[] = [];
   if (shape !== undefined) check(shape, answer, "", problems);
   return problems;

@@ -1,17 +1,9 @@
 /** What can be expanded: where the types say that an object may stand for its id, or may be left out. @see https://docs.stripe.com/expand */
-import { answers, fieldsOf, isOptional, pathPattern, type Shape } from "./shapes.ts";
-
-let byRoute: Map<string, Shape> | null = null;
+import { answers, answerShape, fieldsOf, isOptional, type Shape } from "./shapes.ts";
 
 /** Whether the answer to a call of the SDK has such a property; true for calls that it does not know. */
 export function isExpandable(method: string, path: string, property: string): boolean {
-  byRoute ??= new Map(
-    Object.entries(answers().answers).map(([route, shape]) => {
-      const [verb = "", at = ""] = route.split(" ");
-      return [`${verb} ${pathPattern(at)}`, shape];
-    }),
-  );
-  const shape = byRoute.get(`${method} ${pathPattern(path)}`);
+  const shape = answerShape(method, path);
   if (shape === undefined) return true;
   let reached: Shape[] = [shape];
   for (const level of property.split(".")) {

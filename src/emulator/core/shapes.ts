@@ -58,6 +58,19 @@ export function answers(): AnswersFile {
   return answersFile;
 }
 
+let shapes: Map<string, Shape> | null = null;
+
+/** What the answer to a call looks like; undefined for calls that the SDK does not have. */
+export function answerShape(method: string, path: string): Shape | undefined {
+  shapes ??= new Map(
+    Object.entries(answers().answers).map(([route, shape]) => {
+      const [verb = "", at = ""] = route.split(" ");
+      return [`${verb} ${pathPattern(at)}`, shape];
+    }),
+  );
+  return shapes.get(`${method} ${pathPattern(path)}`);
+}
+
 export function fieldsOf(shape: Shape, definitions: Record<string, Fields>): Fields | null {
   if (typeof shape === "string") return null;
   if ("fields" in shape) return shape.fields;

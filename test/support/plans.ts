@@ -1,0 +1,20 @@
+/** What the tests and the simulation sell. */
+import { definePlans } from "../../src/index.ts";
+
+export const PLANS = definePlans([
+  {
+    id: "premium",
+    name: "Premium",
+    features: ["exports", "priority_support"],
+    prices: [
+      { interval: "month", amount: 900, currency: "usd" },
+      { interval: "year", amount: 9_000, currency: "usd" },
+    ],
+  },
+  {
+    id: "team",
+    name: "Team",
+    features: ["exports", "seats"],
+    prices: [{ interval: "month", amount: 2_900, currency: "usd", trialDays: 14 }],
+  },
+]);
