@@ -291,3 +291,12 @@ test("told to end, it ends at the next page, and the next one goes on", async ()
   expect(await world.service.reconcile({ sweep: true, signal: stop.signal })).toBeNull();
   expect(await world.service.reconcile()).toMatchObject({ swept: { customers: 1, subscriptions: 1 }, drift: [] });
 });
+
+test("every difference is counted, and the first thousand are told", async () => {
+  const { world, connect } = await cutOff({ pushPlans: false });
+  connect(false);
+  for (let index = 0; index < 1_001; index += 1) await world.stripe("POST", "/v1/customers");
+  const report = await world.service.reconcile({ sweep: true, dryRun: true });
+  expect(report?.differences).toBe(1_001);
+  expect(report?.drift).toHaveLength(1_000);
+});
