@@ -41,7 +41,7 @@ interface CheckoutParams extends CheckoutIntent {
 }
 
 /** Rounds of load and decide, when tabs or replicas overtake each other. */
-const MAX_ROUNDS = 5;
+const MAX_ROUNDS = 12;
 
 export const checkoutOperation: OperationKind<CheckoutParams, LastCheckout> = {
   kind: "checkout",

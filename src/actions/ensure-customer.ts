@@ -14,7 +14,7 @@ export const customerOperation: OperationKind<Omit<NewCustomer, "operationId">, 
     (await gateway.findCustomerOfOperation(id, createdAt))?.id ?? null,
 };
 /** Rounds of load and act, when replicas overtake each other. */
-const MAX_ROUNDS = 5;
+const MAX_ROUNDS = 12;
 
 /**
  * Answers the id of the user's Stripe customer, making it where there is none. Calls for one user, at once or on many

@@ -27,7 +27,7 @@ export interface Intent<Params> {
 export type OperationOutcome<Result> = { kind: "done"; result: Result } | { kind: "overtaken" };
 
 /** An unfinished older intent of the same subject, then ours, and some room for a second replica doing the same. */
-const MAX_ROUNDS = 5;
+const MAX_ROUNDS = 12;
 
 export async function runOperation<Params, Result>(
   context: ActionContext,

@@ -38,7 +38,7 @@ export interface Sync {
 }
 
 /** How often Stripe is asked again because somebody wrote the lane meanwhile. */
-const MAX_STALE_ANSWERS = 12;
+const MAX_STALE_ANSWERS = 24;
 
 export function createSync(context: SyncContext): Sync {
   const { store, gateway } = context;
