@@ -80,7 +80,8 @@ async function createCustomer(context: ActionContext, user: User, basedOn: numbe
 }
 
 async function link({ store, runtime }: ActionContext, userId: string, customerId: string): Promise<string> {
-  const linked = await store.customers.link(userId, customerId, runtime.now());
+  await store.customers.link([{ userId, customerId }], runtime.now());
+  const linked = await store.customers.findCustomerOf(userId);
   if (linked === null)
     throw new Error(`customer ${customerId} is linked to another user than its metadata says; it was left as it is`);
   return linked;

@@ -1,55 +1,43 @@
 /** The mirror's products and prices. */
 import type { Kysely } from "kysely";
 import type { Mode, PriceRecord, ProductRecord } from "../domain/records.ts";
+import { addRows, saveRows, type Rows } from "./bulk.ts";
+import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
 export interface CatalogStore {
-  saveProduct(product: ProductRecord): Promise<void>;
-  savePrice(price: PriceRecord): Promise<void>;
-  /** For prices seen inside another object: what the price's own events have written is never overwritten. */
-  addPrice(price: PriceRecord): Promise<void>;
-  addProduct(product: ProductRecord): Promise<void>;
+  saveProducts(products: readonly ProductRecord[]): Promise<void>;
+  savePrices(prices: readonly PriceRecord[]): Promise<void>;
+  /** For products and prices seen inside another object: what their own events have written is never overwritten. */
+  addProducts(products: readonly ProductRecord[]): Promise<void>;
+  addPrices(prices: readonly PriceRecord[]): Promise<void>;
   /** Stripe deletes a product or price only where nothing was ever sold with it. */
   removeProduct(id: string): Promise<void>;
   removePrice(id: string): Promise<void>;
   hasProduct(id: string): Promise<boolean>;
 }
 
-export function catalogStore(db: Kysely<Schema>, mode: Mode): CatalogStore {
+export function catalogStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): CatalogStore {
+  const products = (records: readonly ProductRecord[]): Rows => ({
+    dialect,
+    table: "products",
+    rows: records.map((product) => ({ ...product, mode, active: Number(product.active) })),
+  });
+  const prices = (records: readonly PriceRecord[]): Rows => ({
+    dialect,
+    table: "prices",
+    rows: records.map(({ interval, ...price }) => ({
+      ...price,
+      mode,
+      active: Number(price.active),
+      billingInterval: interval,
+    })),
+  });
   return {
-    async saveProduct(product) {
-      const row = productRow(product, mode);
-      await db
-        .insertInto("products")
-        .values(row)
-        .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet(row))
-        .execute();
-    },
-
-    async savePrice(price) {
-      const row = priceRow(price, mode);
-      await db
-        .insertInto("prices")
-        .values(row)
-        .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet(row))
-        .execute();
-    },
-
-    async addPrice(price) {
-      await db
-        .insertInto("prices")
-        .values(priceRow(price, mode))
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-    },
-
-    async addProduct(product) {
-      await db
-        .insertInto("products")
-        .values(productRow(product, mode))
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-    },
+    saveProducts: (records) => saveRows(db, { ...products(records), key: ["mode", "id"] }),
+    savePrices: (records) => saveRows(db, { ...prices(records), key: ["mode", "id"] }),
+    addProducts: (records) => addRows(db, products(records)),
+    addPrices: (records) => addRows(db, prices(records)),
 
     async removeProduct(id) {
       await db.deleteFrom("products").where("mode", "=", mode).where("id", "=", id).execute();
@@ -69,12 +57,4 @@ export function catalogStore(db: Kysely<Schema>, mode: Mode): CatalogStore {
       return row !== undefined;
     },
   };
-}
-
-function productRow(product: ProductRecord, mode: Mode): Schema["products"] {
-  return { ...product, mode, active: Number(product.active) };
-}
-
-function priceRow({ interval, ...price }: PriceRecord, mode: Mode): Schema["prices"] {
-  return { ...price, mode, active: Number(price.active), billingInterval: interval };
 }

@@ -1,19 +1,28 @@
 /** Which Stripe customer is which user's, and what the mirror knows of customers and their cards. */
 import type { Kysely } from "kysely";
 import type { CustomerRecord, Mode, PaymentMethodRecord } from "../domain/records.ts";
+import { addRows, isAnyOf, saveRows } from "./bulk.ts";
+import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
+
+export interface CustomerLink {
+  userId: string;
+  customerId: string;
+}
 
 export interface CustomerStore {
   /** The user's customer; null before the first checkout, and after Stripe deleted it. */
   findCustomerOf(userId: string): Promise<string | null>;
   findUserOf(customerId: string): Promise<string | null>;
-  /** Links the two unless either has a link already; answers the user's customer afterwards, whoever linked it. */
-  link(userId: string, customerId: string, now: number): Promise<string | null>;
+  /** The users of these customers, for those that are linked. */
+  findUsersOf(customerIds: readonly string[]): Promise<Map<string, string>>;
+  /** Links each two unless either has a link already. */
+  link(links: readonly CustomerLink[], now: number): Promise<void>;
   unlink(customerId: string): Promise<void>;
   /** A customer that says it is this user's, and is there. */
   findCustomerNaming(userId: string): Promise<string | null>;
-  saveCustomer(customer: CustomerRecord): Promise<void>;
-  savePaymentMethod(method: PaymentMethodRecord): Promise<void>;
+  saveCustomers(customers: readonly CustomerRecord[]): Promise<void>;
+  savePaymentMethods(methods: readonly PaymentMethodRecord[]): Promise<void>;
   removePaymentMethod(id: string): Promise<void>;
   findPaymentMethod(id: string): Promise<PaymentMethodRecord | null>;
   /** Ids of customers that Stripe still had. */
@@ -22,7 +31,7 @@ export interface CustomerStore {
   findCustomers(ids: readonly string[]): Promise<Map<string, CustomerRecord>>;
 }
 
-export function customerStore(db: Kysely<Schema>, mode: Mode): CustomerStore {
+export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): CustomerStore {
   const findCustomerOf = async (userId: string): Promise<string | null> => {
     const link = await db
       .selectFrom("customerLinks")
@@ -32,27 +41,26 @@ export function customerStore(db: Kysely<Schema>, mode: Mode): CustomerStore {
       .executeTakeFirst();
     return link?.customerId ?? null;
   };
+  const findUsersOf = async (customerIds: readonly string[]): Promise<Map<string, string>> => {
+    const links = await db
+      .selectFrom("customerLinks")
+      .select(["customerId", "userId"])
+      .where("mode", "=", mode)
+      .where(isAnyOf(dialect, "customerId", customerIds))
+      .execute();
+    return new Map(links.map(({ customerId, userId }) => [customerId, userId]));
+  };
   return {
     findCustomerOf,
+    findUserOf: async (customerId) => (await findUsersOf([customerId])).get(customerId) ?? null,
+    findUsersOf,
 
-    async findUserOf(customerId) {
-      const link = await db
-        .selectFrom("customerLinks")
-        .select("userId")
-        .where("mode", "=", mode)
-        .where("customerId", "=", customerId)
-        .executeTakeFirst();
-      return link?.userId ?? null;
-    },
-
-    async link(userId, customerId, now) {
-      await db
-        .insertInto("customerLinks")
-        .values({ mode, userId, customerId, linkedAt: now })
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-      return findCustomerOf(userId);
-    },
+    link: (links, now) =>
+      addRows(db, {
+        dialect,
+        table: "customerLinks",
+        rows: links.map(({ userId, customerId }) => ({ mode, userId, customerId, linkedAt: now })),
+      }),
 
     async unlink(customerId) {
       await db.deleteFrom("customerLinks").where("mode", "=", mode).where("customerId", "=", customerId).execute();
@@ -71,23 +79,21 @@ export function customerStore(db: Kysely<Schema>, mode: Mode): CustomerStore {
       return row?.id ?? null;
     },
 
-    async saveCustomer(customer) {
-      const row = { ...customer, mode, deleted: Number(customer.deleted) };
-      await db
-        .insertInto("customers")
-        .values(row)
-        .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet(row))
-        .execute();
-    },
+    saveCustomers: (customers) =>
+      saveRows(db, {
+        dialect,
+        table: "customers",
+        key: ["mode", "id"],
+        rows: customers.map((customer) => ({ ...customer, mode, deleted: Number(customer.deleted) })),
+      }),
 
-    async savePaymentMethod(method) {
-      const row = { ...method, mode };
-      await db
-        .insertInto("paymentMethods")
-        .values(row)
-        .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet(row))
-        .execute();
-    },
+    savePaymentMethods: (methods) =>
+      saveRows(db, {
+        dialect,
+        table: "paymentMethods",
+        key: ["mode", "id"],
+        rows: methods.map((method) => ({ ...method, mode })),
+      }),
 
     async removePaymentMethod(id) {
       await db.deleteFrom("paymentMethods").where("mode", "=", mode).where("id", "=", id).execute();
@@ -104,12 +110,11 @@ export function customerStore(db: Kysely<Schema>, mode: Mode): CustomerStore {
     },
 
     async findCustomers(ids) {
-      if (ids.length === 0) return new Map();
       const rows = await db
         .selectFrom("customers")
         .selectAll()
         .where("mode", "=", mode)
-        .where("id", "in", ids)
+        .where(isAnyOf(dialect, "id", ids))
         .execute();
       return new Map(
         rows.map(({ mode: _mode, deleted, ...customer }) => [customer.id, { ...customer, deleted: deleted === 1 }]),

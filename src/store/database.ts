@@ -70,14 +70,14 @@ export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptio
 
 function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect): StoreParts {
   return {
-    customers: guard(customerStore(db, mode)),
-    subscriptions: guard(subscriptionStore(db, mode)),
-    catalog: guard(catalogStore(db, mode)),
+    customers: guard(customerStore(db, mode, dialect)),
+    subscriptions: guard(subscriptionStore(db, mode, dialect)),
+    catalog: guard(catalogStore(db, mode, dialect)),
     inbox: guard(inboxStore(db, mode, dialect)),
     outbox: guard(outboxStore(db, mode, dialect)),
     operations: guard(operationStore(db, mode)),
-    lanes: guard(laneStore(db, mode)),
-    grants: guard(grantStore(db, mode)),
+    lanes: guard(laneStore(db, mode, dialect)),
+    grants: guard(grantStore(db, mode, dialect)),
     tasks: guard(taskStore(db, mode)),
     replicas: guard(replicaStore(db, mode)),
   };

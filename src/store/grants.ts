@@ -1,6 +1,8 @@
 /** The access each user was last known to have: what it is compared with to notice that it was granted or revoked. */
 import type { Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
+import { isAnyOf, saveRows } from "./bulk.ts";
+import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
 export interface AccessGrant {
@@ -11,31 +13,36 @@ export interface AccessGrant {
 }
 
 export interface GrantStore {
-  find(userId: string): Promise<AccessGrant | null>;
-  save(grant: AccessGrant): Promise<void>;
+  /** Those of these users that have ever been granted anything. */
+  find(userIds: readonly string[]): Promise<Map<string, AccessGrant>>;
+  save(grants: readonly AccessGrant[]): Promise<void>;
   listDue(now: number, limit: number): Promise<string[]>;
 }
 
-export function grantStore(db: Kysely<Schema>, mode: Mode): GrantStore {
+export function grantStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): GrantStore {
   return {
-    async find(userId) {
-      const row = await db
+    async find(userIds) {
+      const rows = await db
         .selectFrom("accessGrants")
-        .select(["features", "checkAt"])
+        .select(["userId", "features", "checkAt"])
         .where("mode", "=", mode)
-        .where("userId", "=", userId)
-        .executeTakeFirst();
-      return row ? { userId, features: JSON.parse(row.features) as string[], checkAt: row.checkAt } : null;
+        .where(isAnyOf(dialect, "userId", userIds))
+        .execute();
+      return new Map(rows.map((row) => [row.userId, { ...row, features: JSON.parse(row.features) as string[] }]));
     },
 
-    async save({ userId, features, checkAt }) {
-      const row = { mode, userId, features: JSON.stringify(features), checkAt };
-      await db
-        .insertInto("accessGrants")
-        .values(row)
-        .onConflict((conflict) => conflict.columns(["mode", "userId"]).doUpdateSet(row))
-        .execute();
-    },
+    save: (grants) =>
+      saveRows(db, {
+        dialect,
+        table: "accessGrants",
+        key: ["mode", "userId"],
+        rows: grants.map(({ userId, features, checkAt }) => ({
+          mode,
+          userId,
+          features: JSON.stringify(features),
+          checkAt,
+        })),
+      }),
 
     async listDue(now, limit) {
       const rows = await db

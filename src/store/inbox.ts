@@ -1,6 +1,7 @@
 /** The inbox: envelopes of events, stored before Stripe is answered and worked off afterwards. */
-import { sql, type Kysely, type RawBuilder } from "kysely";
+import { sql, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
+import { insertRows, isAnyOf } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { claimRows, queue, type Claim, type Queue } from "./queue.ts";
 import type { Schema } from "./schema.ts";
@@ -38,8 +39,15 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
     ...queue(db, mode, "inbox"),
 
     async add(events, now, runAt = now) {
-      const { rows } = await insertEvents({ mode, dialect, events, now, runAt }).execute(db);
-      return new Set(rows.map((row) => row.eventId));
+      if (events.length === 0) return new Set();
+      const queued = { mode, receivedAt: now, state: "pending", runAt, leasedUntil: 0, attempts: 0 };
+      const rows = new Map(events.map((event) => [event.eventId, { ...event, ...queued }]));
+      const { rows: added } = await sql<{ eventId: string }>`
+        ${insertRows({ dialect, table: "inbox", rows: [...rows.values()] })}
+        on conflict (mode, event_id) do update set state = 'pending', run_at = excluded.run_at, attempts = 0, reason = null
+          where inbox.state = 'dead'
+        returning event_id`.execute(db);
+      return new Set(added.map(({ eventId }) => eventId));
     },
 
     async claim(limit, now, leasedUntil) {
@@ -74,12 +82,11 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
     },
 
     async completeTold(objectIds, upToSeq, now) {
-      if (objectIds.length === 0) return;
       await db
         .updateTable("inbox")
         .set({ state: "done", leasedUntil: 0 })
         .where("mode", "=", mode)
-        .where("objectId", "in", objectIds)
+        .where(isAnyOf(dialect, "objectId", objectIds))
         // It tells of a time, not of a change: no list answers it.
         .where("type", "!=", "customer.subscription.trial_will_end")
         .where("state", "=", "pending")
@@ -89,54 +96,14 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
     },
 
     async unknown(eventIds) {
-      if (eventIds.length === 0) return [];
       const rows = await db
         .selectFrom("inbox")
         .select("eventId")
         .where("mode", "=", mode)
-        .where("eventId", "in", eventIds)
+        .where(isAnyOf(dialect, "eventId", eventIds))
         .execute();
       const known = new Set(rows.map((row) => row.eventId));
       return eventIds.filter((id) => !known.has(id));
     },
   };
-}
-
-/** One text whatever the number of events: it is compiled once, and has no limit of parameters. */
-function insertEvents(query: {
-  mode: Mode;
-  dialect: Dialect;
-  events: readonly InboxEvent[];
-  now: number;
-  runAt: number;
-}): RawBuilder<{ eventId: string }> {
-  const { mode, dialect, now, runAt } = query;
-  const events = [...new Map(query.events.map((event) => [event.eventId, event])).values()];
-  return sql`
-    insert into inbox (mode, event_id, type, object_id, lane, event_created_at, received_at, state, run_at, leased_until, attempts)
-    select cast(${mode} as text), event_id, type, object_id, lane, event_created_at, cast(${now} as bigint), 'pending',
-      cast(${runAt} as bigint), 0, 0
-    from ${dialect === "postgres" ? asArrays(events) : asJson(events)} where true
-    on conflict (mode, event_id) do update set state = 'pending', run_at = excluded.run_at, attempts = 0, reason = null
-      where inbox.state = 'dead'
-    returning event_id`;
-}
-
-function asArrays(events: readonly InboxEvent[]): RawBuilder<unknown> {
-  const column = (name: keyof InboxEvent): unknown[] => events.map((event) => event[name]);
-  return sql`unnest(cast(${column("eventId")} as text[]), cast(${column("type")} as text[]),
-    cast(${column("objectId")} as text[]), cast(${column("lane")} as text[]),
-    cast(${column("eventCreatedAt")} as bigint[])) as arrived (event_id, type, object_id, lane, event_created_at)`;
-}
-
-function asJson(events: readonly InboxEvent[]): RawBuilder<unknown> {
-  const rows = events.map(({ eventId, type, objectId, lane, eventCreatedAt }) => [
-    eventId,
-    type,
-    objectId,
-    lane,
-    eventCreatedAt,
-  ]);
-  return sql`(select value ->> 0 as event_id, value ->> 1 as type, value ->> 2 as object_id, value ->> 3 as lane,
-    value ->> 4 as event_created_at from json_each(${JSON.stringify(rows)}) order by key)`;
 }

@@ -1,6 +1,7 @@
 /** The outbox: what the app's hooks are to be told, written with the change that causes it. */
 import type { Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
+import { addRows } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { claimRows, queue, type Claim, type Queue } from "./queue.ts";
 import type { Schema } from "./schema.ts";
@@ -16,8 +17,8 @@ export interface OutboxMessage {
 }
 
 export interface OutboxStore extends Queue {
-  /** Does nothing where the id is there already. */
-  add(message: OutboxMessage): Promise<void>;
+  /** In this order; leaves out those whose id is there already. */
+  add(messages: readonly OutboxMessage[]): Promise<void>;
   claim(limit: number, now: number, leasedUntil: number): Promise<(OutboxMessage & Claim)[]>;
 }
 
@@ -25,13 +26,19 @@ export function outboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): O
   return {
     ...queue(db, mode, "outbox"),
 
-    async add(message) {
-      await db
-        .insertInto("outbox")
-        .values({ ...message, mode, state: "pending", runAt: message.createdAt, leasedUntil: 0, attempts: 0 })
-        .onConflict((conflict) => conflict.columns(["mode", "id"]).doNothing())
-        .execute();
-    },
+    add: (messages) =>
+      addRows(db, {
+        dialect,
+        table: "outbox",
+        rows: messages.map((message) => ({
+          ...message,
+          mode,
+          state: "pending",
+          runAt: message.createdAt,
+          leasedUntil: 0,
+          attempts: 0,
+        })),
+      }),
 
     async claim(limit, now, leasedUntil) {
       const query = { mode, table: "outbox" as const, dialect, now, leasedUntil, limit };

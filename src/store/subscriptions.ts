@@ -9,6 +9,8 @@ import type {
   ProductRecord,
   SubscriptionRecord,
 } from "../domain/records.ts";
+import { isAnyOf, saveRows } from "./bulk.ts";
+import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
 /** A subscription with its invoice, prices, products and card. */
@@ -19,12 +21,14 @@ export interface MirroredSubscription extends SubscriptionState {
 export interface SubscriptionStore {
   /** All the user's subscriptions, newest first, in one query. */
   listOfUser(userId: string): Promise<MirroredSubscription[]>;
+  /** The same of many users, for those that have any. */
+  listOfUsers(userIds: readonly string[]): Promise<Map<string, MirroredSubscription[]>>;
   /** The customer a mirrored object belongs to: how a hint that names no customer finds its lane. */
   findOwner(objectId: string): Promise<string | null>;
-  saveSubscription(subscription: SubscriptionRecord): Promise<void>;
+  saveSubscriptions(subscriptions: readonly SubscriptionRecord[]): Promise<void>;
   /** Stripe has it no more: whatever it was, it is over. */
   endSubscription(id: string, now: number): Promise<void>;
-  saveInvoice(invoice: InvoiceRecord): Promise<void>;
+  saveInvoices(invoices: readonly InvoiceRecord[]): Promise<void>;
   findInvoice(id: string): Promise<InvoiceRecord | null>;
   /** As they are in the mirror, for those that it has. */
   findSubscriptions(ids: readonly string[]): Promise<Map<string, SubscriptionRecord>>;
@@ -33,18 +37,28 @@ export interface SubscriptionStore {
   listLiveIds(): Promise<string[]>;
 }
 
-export function subscriptionStore(db: Kysely<Schema>, mode: Mode): SubscriptionStore {
+export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): SubscriptionStore {
   const findInvoices = async (ids: readonly string[]): Promise<Map<string, InvoiceRecord>> => {
-    if (ids.length === 0) return new Map();
-    const rows = await db.selectFrom("invoices").selectAll().where("mode", "=", mode).where("id", "in", ids).execute();
+    const rows = await db
+      .selectFrom("invoices")
+      .selectAll()
+      .where("mode", "=", mode)
+      .where(isAnyOf(dialect, "id", ids))
+      .execute();
     return new Map(
       rows.map(({ mode: _mode, attempted, ...invoice }) => [invoice.id, { ...invoice, attempted: attempted === 1 }]),
     );
   };
+  const listOfUsers = async (userIds: readonly string[]): Promise<Map<string, MirroredSubscription[]>> => {
+    const rows = await selectStates(db, mode)
+      .where(isAnyOf(dialect, "l.userId", userIds))
+      .execute();
+    const ofUsers = Map.groupBy(rows, ({ userId }) => userId);
+    return new Map([...ofUsers].map(([userId, ofUser]) => [userId, groupRows(ofUser)]));
+  };
   return {
-    async listOfUser(userId) {
-      return groupRows(await selectStates(db, mode, userId));
-    },
+    listOfUser: async (userId) => (await listOfUsers([userId])).get(userId) ?? [],
+    listOfUsers,
 
     async findOwner(objectId) {
       const owner = await db
@@ -66,23 +80,24 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode): SubscriptionS
       return owner?.customerId ?? null;
     },
 
-    async saveSubscription({ items, ...subscription }) {
-      const row = { ...subscription, mode, cancelAtPeriodEnd: Number(subscription.cancelAtPeriodEnd) };
-      await db
-        .insertInto("subscriptions")
-        .values(row)
-        .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet(row))
-        .execute();
+    async saveSubscriptions(subscriptions) {
+      if (subscriptions.length === 0) return;
+      const rows = subscriptions.map(({ items: _items, ...subscription }) => ({
+        ...subscription,
+        mode,
+        cancelAtPeriodEnd: Number(subscription.cancelAtPeriodEnd),
+      }));
+      await saveRows(db, { dialect, table: "subscriptions", key: ["mode", "id"], rows });
+      const ids = subscriptions.map(({ id }) => id);
       await db
         .deleteFrom("subscriptionItems")
         .where("mode", "=", mode)
-        .where("subscriptionId", "=", subscription.id)
+        .where(isAnyOf(dialect, "subscriptionId", ids))
         .execute();
-      if (items.length > 0)
-        await db
-          .insertInto("subscriptionItems")
-          .values(items.map((item) => ({ ...item, mode, subscriptionId: subscription.id })))
-          .execute();
+      const items = subscriptions.flatMap(({ id, items: own }) =>
+        own.map((item) => ({ ...item, mode, subscriptionId: id })),
+      );
+      await saveRows(db, { dialect, table: "subscriptionItems", key: ["mode", "id"], rows: items });
     },
 
     async endSubscription(id, now) {
@@ -99,14 +114,13 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode): SubscriptionS
         .execute();
     },
 
-    async saveInvoice(invoice) {
-      const row = { ...invoice, mode, attempted: Number(invoice.attempted) };
-      await db
-        .insertInto("invoices")
-        .values(row)
-        .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet(row))
-        .execute();
-    },
+    saveInvoices: (invoices) =>
+      saveRows(db, {
+        dialect,
+        table: "invoices",
+        key: ["mode", "id"],
+        rows: invoices.map((invoice) => ({ ...invoice, mode, attempted: Number(invoice.attempted) })),
+      }),
 
     async findInvoice(id) {
       return (await findInvoices([id])).get(id) ?? null;
@@ -115,23 +129,23 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode): SubscriptionS
     findInvoices,
 
     async findSubscriptions(ids) {
-      if (ids.length === 0) return new Map();
       const rows = await db
         .selectFrom("subscriptions")
         .selectAll()
         .where("mode", "=", mode)
-        .where("id", "in", ids)
+        .where(isAnyOf(dialect, "id", ids))
         .execute();
       const items = await db
         .selectFrom("subscriptionItems")
         .selectAll()
         .where("mode", "=", mode)
-        .where("subscriptionId", "in", ids)
+        .where(isAnyOf(dialect, "subscriptionId", ids))
         .orderBy("id")
         .execute();
+      const itemsOf = Map.groupBy(items, ({ subscriptionId }) => subscriptionId);
       return new Map(
         rows.map(({ mode: _mode, cancelAtPeriodEnd, ...row }) => {
-          const own = items.filter(({ subscriptionId }) => subscriptionId === row.id);
+          const own = itemsOf.get(row.id) ?? [];
           const itemRecords = own.map(({ mode: _itemMode, subscriptionId: _owner, ...item }) => item);
           return [row.id, { ...row, cancelAtPeriodEnd: cancelAtPeriodEnd === 1, items: itemRecords }];
         }),
@@ -150,7 +164,8 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode): SubscriptionS
   };
 }
 
-function selectStates(db: Kysely<Schema>, mode: Mode, userId: string) {
+/** To be narrowed to some users. */
+function selectStates(db: Kysely<Schema>, mode: Mode) {
   return db
     .selectFrom("customerLinks as l")
     .innerJoin("subscriptions as s", (join) =>
@@ -169,11 +184,11 @@ function selectStates(db: Kysely<Schema>, mode: Mode, userId: string) {
         .on("m.id", "=", (eb) => eb.fn.coalesce("s.defaultPaymentMethodId", "c.defaultPaymentMethodId")),
     )
     .where("l.mode", "=", mode)
-    .where("l.userId", "=", userId)
     .orderBy("s.createdAt", "desc")
     .orderBy("s.id")
     .orderBy("i.id")
     .select([
+      "l.userId",
       "s.id",
       "s.customerId",
       "s.status",
@@ -229,17 +244,16 @@ function selectStates(db: Kysely<Schema>, mode: Mode, userId: string) {
         .whereRef("u.subscriptionId", "=", "s.id")
         .where("u.status", "=", "open")
         .as("unpaidSince"),
-    )
-    .execute();
+    );
 }
 
-type StateRow = Awaited<ReturnType<typeof selectStates>>[number];
+type StateRow = Awaited<ReturnType<ReturnType<typeof selectStates>["execute"]>>[number];
 
 /** One row an item -> one entry a subscription. */
 function groupRows(rows: readonly StateRow[]): MirroredSubscription[] {
-  const groups = new Map<string, StateRow[]>();
-  for (const row of rows) groups.set(row.id, [...(groups.get(row.id) ?? []), row]);
-  return [...groups.values()].flatMap(([first, ...rest]) => (first ? [toState(first, [first, ...rest])] : []));
+  return [...Map.groupBy(rows, ({ id }) => id).values()].flatMap(([first, ...rest]) =>
+    first ? [toState(first, [first, ...rest])] : [],
+  );
 }
 
 function toState(row: StateRow, rows: readonly StateRow[]): MirroredSubscription {

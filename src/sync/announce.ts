@@ -1,5 +1,5 @@
 /** Notices what a change means for the app, and writes it to the outbox in the same transaction. */
-import { decideEntitlements, nextAccessChange, type AccessPolicy } from "../domain/access.ts";
+import { decideEntitlements, nextAccessChange, type AccessPolicy, type Entitlement } from "../domain/access.ts";
 import type { AccessGrantedHook, AccessHook, HookName, PaymentHook, TrialHook } from "../domain/hooks.ts";
 import { paymentHookId, paymentNotice, paymentOutcome, type PaymentOutcome } from "../domain/payment.ts";
 import type { Plans } from "../domain/plans.ts";
@@ -14,49 +14,89 @@ export interface AnnounceContext {
   runtime: Runtime;
 }
 
-/** `changeId` names this write of this lane, so that its announcements have stable ids. */
-export async function announce(
-  parts: StoreParts,
-  context: AnnounceContext,
-  userId: string,
-  snapshot: Snapshot | null,
-  changeId: string,
-): Promise<void> {
-  await announceAccess(parts, context, userId, changeId);
-  for (const invoice of snapshot?.invoices ?? []) await announcePayment(parts, context, userId, invoice);
-  for (const subscription of snapshot?.subscriptions ?? [])
-    await announceTrialEnd(parts, context, userId, subscription);
+/** What was written of a lane that is a user's. */
+export interface Change {
+  userId: string;
+  snapshot: Snapshot | null;
+  /** Names this write of this lane, so that its announcements have stable ids. */
+  id: string;
 }
 
+export async function announce(parts: StoreParts, context: AnnounceContext, changes: readonly Change[]): Promise<void> {
+  if (changes.length === 0) return;
+  const access = await announceAccess(parts, context, changes);
+  const messages = changes.flatMap(({ userId, snapshot }) => [
+    ...(snapshot?.invoices ?? []).flatMap((invoice) => announcePayment(userId, invoice)),
+    ...(snapshot?.subscriptions ?? []).flatMap((subscription) => announceTrialEnd(context, userId, subscription)),
+  ]);
+  const createdAt = context.runtime.now();
+  await parts.outbox.add(
+    [...access, ...messages].map(({ hook, event }) => ({
+      id: event.id,
+      userId: event.userId,
+      hook,
+      payload: JSON.stringify(event),
+      createdAt,
+    })),
+  );
+}
+
+interface Announcement {
+  hook: HookName;
+  event: { id: string; userId: string };
+}
+
+/** Decides the users' access, and what has changed of it since it was last decided. */
 async function announceAccess(
   parts: StoreParts,
   { plans, policy, runtime }: AnnounceContext,
-  userId: string,
-  changeId: string,
-): Promise<void> {
+  changes: readonly Change[],
+): Promise<Announcement[]> {
   const now = runtime.billingNow();
-  const states = await parts.subscriptions.listOfUser(userId);
-  const entitlements = decideEntitlements(states, plans, policy, now);
-  const features = entitlements.map((entitlement) => entitlement.feature);
-  const before = (await parts.grants.find(userId))?.features ?? [];
+  // A user with two customers may stand here twice.
+  const changeOf = new Map(changes.map(({ userId, id }) => [userId, id]));
+  const userIds = [...changeOf.keys()];
+  const states = await parts.subscriptions.listOfUsers(userIds);
+  const grants = await parts.grants.find(userIds);
+  const decided = userIds.map((userId) => {
+    const ofUser = states.get(userId) ?? [];
+    const entitlements = decideEntitlements(ofUser, plans, policy, now);
+    return { userId, entitlements, checkAt: nextAccessChange(ofUser, policy, now) };
+  });
+  await parts.grants.save(
+    decided.map(({ userId, entitlements, checkAt }) => ({ userId, features: featuresOf(entitlements), checkAt })),
+  );
+  return decided.flatMap(({ userId, entitlements }) =>
+    accessChanges(userId, entitlements, grants.get(userId)?.features ?? [], changeOf.get(userId) ?? ""),
+  );
+}
+
+function featuresOf(entitlements: readonly Entitlement[]): string[] {
+  return entitlements.map(({ feature }) => feature);
+}
+
+function accessChanges(
+  userId: string,
+  entitlements: readonly Entitlement[],
+  before: readonly string[],
+  changeId: string,
+): Announcement[] {
+  const features = featuresOf(entitlements);
   const granted = features.filter((feature) => !before.includes(feature));
   const revoked = before.filter((feature) => !features.includes(feature));
-  await parts.grants.save({ userId, features, checkAt: nextAccessChange(states, policy, now) });
-  if (granted.length > 0) {
-    const event: AccessGrantedHook = {
-      id: `access_granted:${changeId}`,
-      userId,
-      features: granted,
-      entitlements: entitlements
-        .filter((entitlement) => granted.includes(entitlement.feature))
-        .map(({ feature, plan, until, reason }) => ({ feature, plan, until, reason })),
-    };
-    await enqueue(parts, runtime, "onAccessGranted", event);
-  }
-  if (revoked.length > 0) {
-    const event: AccessHook = { id: `access_revoked:${changeId}`, userId, features: revoked };
-    await enqueue(parts, runtime, "onAccessRevoked", event);
-  }
+  const given: AccessGrantedHook = {
+    id: `access_granted:${changeId}`,
+    userId,
+    features: granted,
+    entitlements: entitlements
+      .filter(({ feature }) => granted.includes(feature))
+      .map(({ feature, plan, until, reason }) => ({ feature, plan, until, reason })),
+  };
+  const taken: AccessHook = { id: `access_revoked:${changeId}`, userId, features: revoked };
+  return [
+    ...(granted.length > 0 ? [{ hook: "onAccessGranted" as const, event: given }] : []),
+    ...(revoked.length > 0 ? [{ hook: "onAccessRevoked" as const, event: taken }] : []),
+  ];
 }
 
 const PAYMENT_HOOKS: Record<PaymentOutcome, HookName> = {
@@ -65,14 +105,9 @@ const PAYMENT_HOOKS: Record<PaymentOutcome, HookName> = {
   action_required: "onPaymentActionRequired",
 };
 
-async function announcePayment(
-  parts: StoreParts,
-  { runtime }: AnnounceContext,
-  userId: string,
-  invoice: InvoiceRecord,
-): Promise<void> {
+function announcePayment(userId: string, invoice: InvoiceRecord): Announcement[] {
   const outcome = paymentOutcome(invoice);
-  if (outcome === null) return;
+  if (outcome === null) return [];
   const { message, actionUrl } = paymentNotice(invoice);
   const event: PaymentHook = {
     id: paymentHookId(invoice, outcome),
@@ -84,29 +119,18 @@ async function announcePayment(
     message,
     actionUrl,
   };
-  await enqueue(parts, runtime, PAYMENT_HOOKS[outcome], event);
+  return [{ hook: PAYMENT_HOOKS[outcome], event }];
 }
 
 /** Stripe tells three days ahead; an hour of slack for clocks that differ. */
 const TRIAL_NOTICE_MS = (3 * 24 + 1) * 3_600_000;
 
-async function announceTrialEnd(
-  parts: StoreParts,
+function announceTrialEnd(
   { runtime }: AnnounceContext,
   userId: string,
   { id, status, trialEnd }: SubscriptionRecord,
-): Promise<void> {
-  if (status !== "trialing" || trialEnd === null || trialEnd - runtime.billingNow() > TRIAL_NOTICE_MS) return;
+): Announcement[] {
+  if (status !== "trialing" || trialEnd === null || trialEnd - runtime.billingNow() > TRIAL_NOTICE_MS) return [];
   const event: TrialHook = { id: `trial_will_end:${id}:${trialEnd}`, userId, subscriptionId: id, trialEnd };
-  await enqueue(parts, runtime, "onTrialWillEnd", event);
-}
-
-async function enqueue(
-  parts: StoreParts,
-  runtime: Runtime,
-  hook: HookName,
-  event: { id: string; userId: string },
-): Promise<void> {
-  const { id, userId } = event;
-  await parts.outbox.add({ id, userId, hook, payload: JSON.stringify(event), createdAt: runtime.now() });
+  return [{ hook: "onTrialWillEnd", event }];
 }

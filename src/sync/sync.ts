@@ -52,23 +52,18 @@ export function createSync(context: SyncContext): Sync {
       writeFresh(context, customerId, () => retrieveWholeCustomer(gateway, store, customerId)),
 
     async listed(snapshots, versions) {
-      // In one order whoever writes, so that two never wait for each other.
-      const lanes = [...snapshots.keys()].toSorted();
-      const advanced = await store.transaction(async (parts) => {
-        const mine = await parts.lanes.advanceMany(lanes, versions);
-        for (const lane of lanes)
-          if (mine.has(lane))
-            await writeLane(parts, context, lane, snapshots.get(lane) ?? null, versions.get(lane) ?? 0);
-        return mine;
-      });
-      return lanes.filter((lane) => !advanced.has(lane));
+      const written = await writeLanes(
+        context,
+        [...snapshots].map(([lane, snapshot]) => ({ lane, snapshot, version: versions.get(lane) ?? 0 })),
+      );
+      return [...snapshots.keys()].filter((lane) => !written.has(lane));
     },
 
     async access(userId) {
       const customerId = await store.customers.findCustomerOf(userId);
       if (customerId === null)
         await store.transaction((parts) =>
-          announce(parts, context, userId, null, `gone:${userId}:${context.runtime.now()}`),
+          announce(parts, context, [{ userId, snapshot: null, id: `gone:${userId}:${context.runtime.now()}` }]),
         );
       else await writeFresh(context, customerId, async () => null);
     },
@@ -90,39 +85,45 @@ async function writeFresh(
       lane = snapshot.customerId;
       continue;
     }
-    if (await write(context, { lane, version, snapshot, finish })) return;
+    if ((await writeLanes(context, [{ lane, version, snapshot }], finish)).has(lane)) return;
   }
   throw new UnavailableError("stripe_unavailable", `"${lane}" changed faster than it could be read. Try again.`);
 }
 
-interface Write {
+/** What Stripe has told of a lane, and the lane's version before Stripe was asked. */
+interface LaneWrite {
   lane: string;
   version: number;
   snapshot: Snapshot | null;
-  finish: (parts: StoreParts) => Promise<boolean>;
 }
 
-/** False when the lane was written since its version was read. */
-async function write(context: SyncContext, { lane, version, snapshot, finish }: Write): Promise<boolean> {
-  return context.store.transaction(async (parts) => {
-    if (!(await parts.lanes.advance(lane, version))) return false;
-    if (!(await finish(parts))) throw new LeaseLostError(lane);
-    await writeLane(parts, context, lane, snapshot, version);
-    return true;
-  });
-}
-
-async function writeLane(
-  parts: StoreParts,
+/** Answers the lanes that were written: those that nobody had written since their version was read. */
+async function writeLanes(
   context: SyncContext,
-  lane: string,
-  snapshot: Snapshot | null,
-  version: number,
-): Promise<void> {
-  const userBefore = await parts.customers.findUserOf(lane);
-  if (snapshot) await writeSnapshot(parts, snapshot, context.runtime.now());
-  const userId = (await parts.customers.findUserOf(lane)) ?? userBefore;
-  if (userId !== null) await announce(parts, context, userId, snapshot, `${lane}:${version + 1}`);
+  writes: readonly LaneWrite[],
+  finish: (parts: StoreParts) => Promise<boolean> = async () => true,
+): Promise<Set<string>> {
+  return context.store.transaction(async (parts) => {
+    const advanced = await parts.lanes.advance(new Map(writes.map(({ lane, version }) => [lane, version])));
+    const fresh = writes.filter(({ lane }) => advanced.has(lane));
+    const [first] = fresh;
+    if (!first) return advanced;
+    if (!(await finish(parts))) throw new LeaseLostError(first.lane);
+    const lanes = fresh.map(({ lane }) => lane);
+    const usersBefore = await parts.customers.findUsersOf(lanes);
+    await writeSnapshots(
+      parts,
+      fresh.flatMap(({ snapshot }) => snapshot ?? []),
+      context.runtime.now(),
+    );
+    const users = new Map([...usersBefore, ...(await parts.customers.findUsersOf(lanes))]);
+    const changes = fresh.flatMap(({ lane, version, snapshot }) => {
+      const userId = users.get(lane);
+      return userId === undefined ? [] : [{ userId, snapshot, id: `${lane}:${version + 1}` }];
+    });
+    await announce(parts, context, changes);
+    return advanced;
+  });
 }
 
 /** Somebody else took the work over; whatever was about to be written is theirs to write. */
@@ -133,29 +134,38 @@ export class LeaseLostError extends Error {
   }
 }
 
+async function writeSnapshots(parts: StoreParts, snapshots: readonly Snapshot[], now: number): Promise<void> {
+  const customers = snapshots.flatMap((snapshot) => snapshot.customers);
+  await parts.customers.saveCustomers(customers);
+  for (const { id, deleted } of customers) if (deleted) await unlink(parts, id, now);
+  const links = customers.flatMap(({ id, userId, deleted }) =>
+    deleted || userId === null ? [] : [{ userId, customerId: id }],
+  );
+  await parts.customers.link(links, now);
+  await parts.subscriptions.saveSubscriptions(snapshots.flatMap(({ subscriptions }) => subscriptions));
+  await parts.subscriptions.saveInvoices(snapshots.flatMap(({ invoices }) => invoices));
+  await parts.customers.savePaymentMethods(snapshots.flatMap(({ paymentMethods }) => paymentMethods));
+  await parts.catalog.saveProducts(snapshots.flatMap(({ products }) => products));
+  await parts.catalog.savePrices(snapshots.flatMap(({ prices }) => prices));
+  await parts.catalog.addProducts(snapshots.flatMap(({ seen }) => seen.products));
+  await parts.catalog.addPrices(snapshots.flatMap(({ seen }) => seen.prices));
+  for (const { removed } of snapshots) await remove(parts, removed, now);
+}
+
 /** The user's next customer may have come before the word of the old one's end. */
 async function unlink(parts: StoreParts, customerId: string, now: number): Promise<void> {
   const userId = await parts.customers.findUserOf(customerId);
   await parts.customers.unlink(customerId);
   const next = userId === null ? null : await parts.customers.findCustomerNaming(userId);
-  if (userId !== null && next !== null) await parts.customers.link(userId, next, now);
+  if (userId !== null && next !== null) await parts.customers.link([{ userId, customerId: next }], now);
 }
 
-async function writeSnapshot(parts: StoreParts, snapshot: Snapshot, now: number): Promise<void> {
-  for (const customer of snapshot.customers) {
-    await parts.customers.saveCustomer(customer);
-    if (customer.deleted) await unlink(parts, customer.id, now);
-    else if (customer.userId !== null) await parts.customers.link(customer.userId, customer.id, now);
-  }
-  for (const subscription of snapshot.subscriptions) await parts.subscriptions.saveSubscription(subscription);
-  for (const invoice of snapshot.invoices) await parts.subscriptions.saveInvoice(invoice);
-  for (const method of snapshot.paymentMethods) await parts.customers.savePaymentMethod(method);
-  for (const product of snapshot.products) await parts.catalog.saveProduct(product);
-  for (const price of snapshot.prices) await parts.catalog.savePrice(price);
-  for (const product of snapshot.seen.products) await parts.catalog.addProduct(product);
-  for (const price of snapshot.seen.prices) await parts.catalog.addPrice(price);
-  const { subscription: ended, paymentMethod, product, price } = snapshot.removed;
-  if (ended) await parts.subscriptions.endSubscription(ended, now);
+async function remove(
+  parts: StoreParts,
+  { subscription, paymentMethod, product, price }: Snapshot["removed"],
+  now: number,
+): Promise<void> {
+  if (subscription) await parts.subscriptions.endSubscription(subscription, now);
   if (paymentMethod) await parts.customers.removePaymentMethod(paymentMethod);
   if (product) await parts.catalog.removeProduct(product);
   if (price) await parts.catalog.removePrice(price);

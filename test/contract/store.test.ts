@@ -40,8 +40,8 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     const url = await freshDatabase(dialect);
     const testStore = await open(url, "test");
     const liveStore = await open(url, "live");
-    await testStore.customers.link("ada", "cus_test", NOW);
-    await liveStore.customers.link("ada", "cus_live", NOW);
+    await testStore.customers.link([{ userId: "ada", customerId: "cus_test" }], NOW);
+    await liveStore.customers.link([{ userId: "ada", customerId: "cus_live" }], NOW);
     expect(await testStore.customers.findCustomerOf("ada")).toBe("cus_test");
     expect(await liveStore.customers.findCustomerOf("ada")).toBe("cus_live");
     await testStore.inbox.add([event("evt_1")], NOW);
@@ -130,13 +130,8 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
       payload: "{}",
       createdAt: NOW,
     });
-    for (const [id, user] of [
-      ["m1", "ada"],
-      ["m2", "ada"],
-      ["m3", "grace"],
-    ] as const)
-      await outbox.add(message(id, user));
-    await outbox.add(message("m1", "ada"));
+    await outbox.add([message("m1", "ada"), message("m2", "ada"), message("m3", "grace")]);
+    await outbox.add([message("m1", "ada")]);
     const first = await outbox.claim(10, NOW, NOW + 1_000);
     expect(first.map(({ id }) => id)).toEqual(["m1", "m3"]);
     if (!first[0]) throw new Error("expected a claim");
@@ -146,25 +141,38 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
 
   test("links a user to one customer, whoever comes first", async () => {
     const { customers } = await open();
-    const linked = await Promise.all(Array.from({ length: 20 }, (_, at) => customers.link("ada", `cus_${at}`, NOW)));
+    const linked = await Promise.all(
+      Array.from({ length: 20 }, async (_, at) => {
+        await customers.link([{ userId: "ada", customerId: `cus_${at}` }], NOW);
+        return customers.findCustomerOf("ada");
+      }),
+    );
     expect(new Set(linked).size).toBe(1);
-    expect(await customers.link("grace", linked[0] ?? "", NOW)).toBeNull();
+    await customers.link([{ userId: "grace", customerId: linked[0] ?? "" }], NOW);
+    expect(await customers.findCustomerOf("grace")).toBeNull();
   });
 
   test("lets one writer through per version of a lane", async () => {
     const store = await open();
-    const advance = () => store.transaction((parts) => parts.lanes.advance("cus_1", 0));
-    const results = await Promise.all(Array.from({ length: 5 }, advance));
-    expect(results.filter(Boolean)).toHaveLength(1);
+    const advance = (...versions: [string, number][]) =>
+      store.transaction(async (parts) => [...(await parts.lanes.advance(new Map(versions)))]);
+    const results = await Promise.all(Array.from({ length: 5 }, () => advance(["cus_1", 0])));
+    expect(results.flat()).toEqual(["cus_1"]);
     expect(await store.lanes.versionOf("cus_1")).toBe(1);
-    expect(await store.lanes.advance("cus_1", 1)).toBe(true);
-    expect(await store.lanes.advance("cus_1", 1)).toBe(false);
+    expect(await advance(["cus_1", 1], ["cus_2", 0])).toEqual(["cus_1", "cus_2"]);
+    expect(await advance(["cus_1", 1], ["cus_2", 1])).toEqual(["cus_2"]);
+    expect(await store.lanes.all()).toEqual(
+      new Map([
+        ["cus_1", 2],
+        ["cus_2", 2],
+      ]),
+    );
   });
 
   test("takes everything of a failed transaction back", async () => {
     const store = await open();
     const failing = store.transaction(async (parts) => {
-      await parts.customers.link("ada", "cus_1", NOW);
+      await parts.customers.link([{ userId: "ada", customerId: "cus_1" }], NOW);
       throw new Error("no");
     });
     await expect(failing).rejects.toThrow("no");
@@ -197,8 +205,8 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
 
   test("reads a subscription back with all that is around it", async () => {
     const { customers, subscriptions, catalog } = await open();
-    await customers.link("ada", "cus_1", NOW);
-    await customers.saveCustomer({ id: "cus_1", userId: "ada", deleted: false, defaultPaymentMethodId: "pm_1" });
+    await customers.link([{ userId: "ada", customerId: "cus_1" }], NOW);
+    await customers.saveCustomers([{ id: "cus_1", userId: "ada", deleted: false, defaultPaymentMethodId: "pm_1" }]);
     const card = {
       id: "pm_1",
       customerId: "cus_1",
@@ -208,13 +216,13 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
       expMonth: 12,
       expYear: 2030,
     };
-    await customers.savePaymentMethod(card);
+    await customers.savePaymentMethods([card]);
     const product = { id: "prod_1", name: "Premium", active: true, plan: "premium" };
-    await catalog.saveProduct(product);
-    await catalog.addProduct({ ...product, name: "stale" });
-    await subscriptions.saveSubscription(subscriptionRecord());
-    await subscriptions.saveSubscription(subscriptionRecord({ status: "past_due" }));
-    await subscriptions.saveInvoice(invoiceRecord({ status: "open", attempted: true }));
+    await catalog.saveProducts([product]);
+    await catalog.addProducts([{ ...product, name: "stale" }]);
+    await subscriptions.saveSubscriptions([subscriptionRecord()]);
+    await subscriptions.saveSubscriptions([subscriptionRecord(), subscriptionRecord({ status: "past_due" })]);
+    await subscriptions.saveInvoices([invoiceRecord({ status: "open", attempted: true })]);
     expect(await subscriptions.listOfUser("ada")).toEqual([
       {
         subscription: subscriptionRecord({ status: "past_due" }),

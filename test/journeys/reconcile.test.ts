@@ -206,7 +206,7 @@ test.each(["sqlite", "postgres"] as const)(
     const store = openStore({ url: world.databaseUrl, mode: "test" });
     onTestFinished(() => store.close());
     const known = (await store.subscriptions.findSubscriptions([id])).get(id);
-    if (known) await store.subscriptions.saveSubscription({ ...known, cancelAt: 1 });
+    if (known) await store.subscriptions.saveSubscriptions([{ ...known, cancelAt: 1 }]);
     meanwhile = async () => {
       await world.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" });
       await world.settle();

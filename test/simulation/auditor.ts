@@ -123,11 +123,11 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
     committed(writes) {
       look();
       for (const { method, args } of writes) {
-        if (method === "subscriptions.saveSubscription") checkMirrored(args[0] as MirrorSubscription);
-        if (method === "grants.save") {
-          const { userId, features } = args[0] as { userId: string; features: string[] };
-          checkGranted(userId, features);
-        }
+        if (method === "subscriptions.saveSubscriptions")
+          for (const record of args[0] as MirrorSubscription[]) checkMirrored(record);
+        if (method === "grants.save")
+          for (const { userId, features } of args[0] as { userId: string; features: string[] }[])
+            checkGranted(userId, features);
       }
     },
 

@@ -13,7 +13,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a lane that was written since its version was read is not written",
     file: "src/store/lanes.ts",
-    text: '      .where("version", "=", version)\n',
+    text: " where lanes.version = excluded.version - 1",
     without: "",
   },
   {
@@ -39,9 +39,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "what a change means for the app is written with the change",
     file: "src/sync/sync.ts",
-    text: "if (userId !== null) await announce(parts, context, userId, snapshot, `${lane}:${version + 1}`);",
-    without:
-      "if (userId !== null) announce(parts, context, userId, snapshot, `${lane}:${version + 1}`).catch(() => {});",
+    text: "await announce(parts, context, changes);",
+    without: "announce(parts, context, changes).catch(() => {});",
   },
   {
     rule: "hooks of one user run in order",
@@ -101,8 +100,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a deleted customer loses its user",
     file: "src/sync/sync.ts",
-    text: "if (customer.deleted) await unlink(parts, customer.id, now);\n    else if",
-    without: "if",
+    text: "if (deleted) await unlink(parts, id, now);",
+    without: "if (deleted && id === '') await unlink(parts, id, now);",
   },
   {
     rule: "access that time ends is looked at when it ends",

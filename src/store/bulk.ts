@@ -1,0 +1,56 @@
+/** Many rows or ids in one statement whose text does not depend on their number: it is compiled once, and has no limit of parameters. */
+import { sql, type Kysely, type RawBuilder } from "kysely";
+import type { Dialect } from "./database.ts";
+import type { Schema } from "./schema.ts";
+
+type Row = Record<string, string | number | null>;
+
+export interface Rows {
+  dialect: Dialect;
+  table: keyof Schema;
+  /** All with the same columns. */
+  rows: readonly Row[];
+}
+
+/** Writes each row, in this order, whether it is there or not; of two with one key the last counts. */
+export async function saveRows(db: Kysely<Schema>, { key, ...rows }: Rows & { key: readonly string[] }): Promise<void> {
+  const byKey = new Map(rows.rows.map((row) => [JSON.stringify(key.map((column) => row[column])), row]));
+  const [first] = rows.rows;
+  if (!first) return;
+  const changed = Object.keys(first).filter((column) => !key.includes(column));
+  const assignments = changed.map((column) => sql`${sql.ref(column)} = excluded.${sql.ref(column)}`);
+  await sql`${insertRows({ ...rows, rows: [...byKey.values()] })}
+    on conflict (${sql.join(key.map((column) => sql.ref(column)))}) do update set ${sql.join(assignments)}`.execute(db);
+}
+
+/** Writes those rows that are not there. */
+export async function addRows(db: Kysely<Schema>, rows: Rows): Promise<void> {
+  if (rows.rows.length > 0) await sql`${insertRows(rows)} on conflict do nothing`.execute(db);
+}
+
+/** Inserts at least one row, in this order; `on conflict` and `returning` may follow. */
+export function insertRows({ dialect, table, rows }: Rows): RawBuilder<unknown> {
+  const columns = Object.keys(rows[0] ?? {});
+  const names = columns.map((column) => snakeCase(column));
+  const json = JSON.stringify(
+    rows.map((row) => Object.fromEntries(columns.map((column, at) => [names[at], row[column]]))),
+  );
+  const list = sql.join(columns.map((column) => sql.ref(column)));
+  const source =
+    dialect === "postgres"
+      ? sql`select ${list} from json_populate_recordset(null::${sql.table(table)}, cast(${json} as json))`
+      : sql`select ${sql.join(names.map((name) => sql`value ->> ${sql.lit(name)}`))} from json_each(${json}) where true order by key`;
+  return sql`insert into ${sql.table(table)} (${list}) ${source}`;
+}
+
+/** Whether a column holds one of these. */
+export function isAnyOf(dialect: Dialect, column: string, values: readonly string[]): RawBuilder<boolean> {
+  return dialect === "postgres"
+    ? sql`${sql.ref(column)} = any(cast(${values} as text[]))`
+    : sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`;
+}
+
+/** As the store's columns are named. */
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
