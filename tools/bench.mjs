@@ -6,5 +6,6 @@ await runSteps([
   ["the emulator, in process", "node", "--expose-gc", "bench/emulator.ts"],
   ["the emulator beside another, over HTTP", "node", "bench/other-stripes.ts"],
   ["the webhook's door", "node", "bench/door.ts"],
+  ["a claim beside a long lane", "node", "bench/claims.ts"],
   ["filling in and looking through an account", "node", "bench/backfill.ts"],
 ]);

@@ -51,11 +51,8 @@ export interface StoreOptions {
 }
 
 export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptions): Store {
-  const dialect: Dialect = /^postgres(ql)?:/.test(url) ? "postgres" : "sqlite";
-  const db = new Kysely<Schema>({
-    dialect: dialect === "postgres" ? postgresDialect(url, onConnectionLost) : sqliteDialect(url.replace(/^file:/, "")),
-    plugins: [new CamelCasePlugin()],
-  });
+  const dialect = dialectOf(url);
+  const db = openDatabase(url, onConnectionLost);
   const whole = guard({
     migrate: () => migrate(db, dialect),
     ping: async () => {
@@ -66,6 +63,19 @@ export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptio
       db.transaction().execute((transaction) => work(storeParts(transaction, mode, dialect))),
   });
   return { ...storeParts(db, mode, dialect), ...whole };
+}
+
+function dialectOf(url: string): Dialect {
+  return /^postgres(ql)?:/.test(url) ? "postgres" : "sqlite";
+}
+
+/** The tables themselves. */
+export function openDatabase(url: string, onConnectionLost: (error: Error) => void = () => {}): Kysely<Schema> {
+  return new Kysely<Schema>({
+    dialect:
+      dialectOf(url) === "postgres" ? postgresDialect(url, onConnectionLost) : sqliteDialect(url.replace(/^file:/, "")),
+    plugins: [new CamelCasePlugin()],
+  });
 }
 
 function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect): StoreParts {

@@ -3,7 +3,7 @@ import { sql, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { insertRows, isAnyOf } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
-import { claimRows, queue, type Claim, type Queue } from "./queue.ts";
+import { claimRows, queue, queued, takeIn, type Claim, type Queue, type QueueScope } from "./queue.ts";
 import type { Schema } from "./schema.ts";
 
 export interface InboxEvent {
@@ -35,24 +35,25 @@ export interface InboxStore extends Queue {
 }
 
 export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): InboxStore {
+  const scope: QueueScope = { mode, table: "inbox", dialect };
   return {
-    ...queue(db, mode, "inbox"),
+    ...queue(db, scope),
 
     async add(events, now, runAt = now) {
       if (events.length === 0) return new Set();
-      const queued = { mode, receivedAt: now, state: "pending", runAt, leasedUntil: 0, attempts: 0 };
-      const rows = new Map(events.map((event) => [event.eventId, { ...event, ...queued }]));
+      const rows = new Map(
+        events.map((event) => [event.eventId, { ...event, receivedAt: now, ...queued(mode, runAt) }]),
+      );
       const { rows: added } = await sql<{ eventId: string }>`
         ${insertRows({ dialect, table: "inbox", rows: [...rows.values()] })}
-        on conflict (mode, event_id) do update set state = 'pending', run_at = excluded.run_at, attempts = 0, reason = null
+        on conflict (mode, event_id) do update set state = 'new', run_at = excluded.run_at, attempts = 0, reason = null
           where inbox.state = 'dead'
         returning event_id`.execute(db);
       return new Set(added.map(({ eventId }) => eventId));
     },
 
     async claim(limit, now, leasedUntil) {
-      const query = { mode, table: "inbox" as const, dialect, now, leasedUntil, limit };
-      const { rows } = await claimRows<InboxEvent & Claim>(db, query).execute(db);
+      const rows = await claimRows<InboxEvent & Claim>(db, { ...scope, now, leasedUntil, limit });
       if (rows.length === 0) return [];
       const { upToSeq } = await db
         .selectFrom("inbox")
@@ -64,7 +65,7 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
     async completeSameObject(event) {
       await db
         .updateTable("inbox")
-        .set({ state: "done", leasedUntil: 0 })
+        .set({ state: "done" })
         .where("mode", "=", mode)
         .where("lane", "=", event.lane)
         .where("objectId", "=", event.objectId)
@@ -82,15 +83,22 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
     },
 
     async completeTold(objectIds, upToSeq, now) {
+      await takeIn(db, scope);
+      const workedOn = db
+        .selectFrom("queueLanes")
+        .select("lane")
+        .where("mode", "=", mode)
+        .where("queue", "=", scope.table)
+        .where("leasedUntil", ">", now);
       await db
         .updateTable("inbox")
-        .set({ state: "done", leasedUntil: 0 })
+        .set({ state: "done" })
         .where("mode", "=", mode)
         .where(isAnyOf(dialect, "objectId", objectIds))
         // It tells of a time, not of a change: no list answers it.
         .where("type", "!=", "customer.subscription.trial_will_end")
         .where("state", "=", "pending")
-        .where("leasedUntil", "<=", now)
+        .where("lane", "not in", workedOn)
         .where("seq", "<=", upToSeq)
         .execute();
     },

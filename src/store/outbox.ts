@@ -3,7 +3,7 @@ import type { Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { addRows } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
-import { claimRows, queue, type Claim, type Queue } from "./queue.ts";
+import { claimRows, queue, queued, type Claim, type Queue, type QueueScope } from "./queue.ts";
 import type { Schema } from "./schema.ts";
 
 export interface OutboxMessage {
@@ -23,27 +23,17 @@ export interface OutboxStore extends Queue {
 }
 
 export function outboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): OutboxStore {
+  const scope: QueueScope = { mode, table: "outbox", dialect };
   return {
-    ...queue(db, mode, "outbox"),
+    ...queue(db, scope),
 
     add: (messages) =>
       addRows(db, {
         dialect,
         table: "outbox",
-        rows: messages.map((message) => ({
-          ...message,
-          mode,
-          state: "pending",
-          runAt: message.createdAt,
-          leasedUntil: 0,
-          attempts: 0,
-        })),
+        rows: messages.map((message) => ({ ...message, ...queued(mode, message.createdAt) })),
       }),
 
-    async claim(limit, now, leasedUntil) {
-      const query = { mode, table: "outbox" as const, dialect, now, leasedUntil, limit };
-      const { rows } = await claimRows<OutboxMessage & Claim>(db, query).execute(db);
-      return rows;
-    },
+    claim: (limit, now, leasedUntil) => claimRows(db, { ...scope, now, leasedUntil, limit }),
   };
 }

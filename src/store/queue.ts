@@ -1,6 +1,11 @@
-/** What the inbox and the outbox share: rows worked on one at a time per lane, under leases, until done or dead. */
+/**
+ * What the inbox and the outbox share: rows worked on one at a time per lane, under leases, until done or dead. A row that
+ * comes is only put down; whoever claims first takes new rows in, which makes their lanes due. What a claim costs depends on
+ * the lanes that are due, never on how many rows wait in them.
+ */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../domain/records.ts";
+import { insertRows, isAnyOf } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -10,6 +15,7 @@ export type QueueTable = "inbox" | "outbox";
 export interface Claim {
   seq: number;
   attempts: number;
+  lane: string;
 }
 
 /** A row that was given up. */
@@ -23,8 +29,6 @@ export interface DeadLetter {
 }
 
 export interface Queue {
-  /** The instant the next row is due; null when none waits. */
-  nextDueAt(): Promise<number | null>;
   /** False when the lease was lost: somebody else has the row now, and this work must not be written. */
   complete(claim: Claim): Promise<boolean>;
   /** Holds a row that is still worked on; false when the lease was lost. */
@@ -42,35 +46,48 @@ export interface Queue {
   countByState(): Promise<Record<"pending" | "done" | "dead", number>>;
 }
 
-export function queue(db: Kysely<Schema>, mode: Mode, table: QueueTable): Queue {
-  const change = async (
-    claim: Claim,
-    fields: Partial<Pick<Schema["inbox"], "state" | "runAt" | "leasedUntil" | "reason">>,
-  ): Promise<boolean> => {
-    const updated = await db
+/** Which rows of which lanes. */
+export interface QueueScope {
+  mode: Mode;
+  table: QueueTable;
+  dialect: Dialect;
+}
+
+/** What a new row begins with. */
+export function queued(mode: Mode, runAt: number) {
+  return { mode, state: "new", runAt, attempts: 0 } as const;
+}
+
+export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
+  const lanes = (lane: string) =>
+    db.updateTable("queueLanes").where("mode", "=", mode).where("queue", "=", table).where("lane", "=", lane);
+  const held = ({ seq, attempts }: Claim) =>
+    db
       .updateTable(table)
-      .set({ leasedUntil: 0, ...fields })
       .where("mode", "=", mode)
-      .where("seq", "=", claim.seq)
-      .where("attempts", "=", claim.attempts)
-      .where("state", "=", "pending")
-      .executeTakeFirst();
-    return updated.numUpdatedRows === 1n;
+      .where("seq", "=", seq)
+      .where("attempts", "=", attempts)
+      .where("state", "=", "pending");
+  /** Ends a claim, and frees its lane. */
+  const end = async (
+    claim: Claim,
+    fields: Partial<Pick<Schema["inbox"], "state" | "runAt" | "reason">>,
+  ): Promise<boolean> => {
+    const updated = await held(claim).set(fields).executeTakeFirst();
+    if (updated.numUpdatedRows === 0n) return false;
+    await lanes(claim.lane).set({ leasedUntil: 0 }).execute();
+    return true;
   };
   return {
-    async nextDueAt() {
-      const row = await db
-        .selectFrom(table)
-        .select((eb) => eb.fn.min("runAt").as("dueAt"))
-        .where("mode", "=", mode)
-        .where("state", "=", "pending")
-        .executeTakeFirst();
-      return row?.dueAt ?? null;
+    complete: (claim) => end(claim, { state: "done", reason: null }),
+    retry: (claim, runAt, reason) => end(claim, { runAt, reason }),
+    bury: (claim, reason) => end(claim, { state: "dead", reason }),
+    async renew(claim, leasedUntil) {
+      const holds = held(claim).set({ attempts: claim.attempts });
+      if ((await holds.executeTakeFirst()).numUpdatedRows === 0n) return false;
+      await lanes(claim.lane).set({ leasedUntil }).execute();
+      return true;
     },
-    complete: (claim) => change(claim, { state: "done", reason: null }),
-    renew: (claim, leasedUntil) => change(claim, { leasedUntil, runAt: leasedUntil }),
-    retry: (claim, runAt, reason) => change(claim, { runAt, reason }),
-    bury: (claim, reason) => change(claim, { state: "dead", reason }),
     async listDead(limit) {
       const columns = table === "inbox" ? (["eventId", "lane"] as const) : (["id", "userId"] as const);
       const [name, lane] = columns as unknown as ["eventId", "lane"];
@@ -86,7 +103,7 @@ export function queue(db: Kysely<Schema>, mode: Mode, table: QueueTable): Queue 
     async revive(now) {
       const revived = await db
         .updateTable(table)
-        .set({ state: "pending", runAt: now, attempts: 0, reason: null })
+        .set({ ...queued(mode, now), reason: null })
         .where("mode", "=", mode)
         .where("state", "=", "dead")
         .executeTakeFirst();
@@ -97,7 +114,7 @@ export function queue(db: Kysely<Schema>, mode: Mode, table: QueueTable): Queue 
         .selectFrom(table)
         .select((eb) => eb.fn.min(table === "inbox" ? "receivedAt" : ("createdAt" as "receivedAt")).as("at"))
         .where("mode", "=", mode)
-        .where("state", "=", "pending")
+        .where("state", "in", ["new", "pending"])
         .executeTakeFirst();
       return row?.at ?? null;
     },
@@ -120,37 +137,138 @@ export function queue(db: Kysely<Schema>, mode: Mode, table: QueueTable): Queue 
         .groupBy("state")
         .execute();
       const counts = { pending: 0, done: 0, dead: 0 };
-      for (const row of rows) counts[row.state] = Number(row.count);
+      for (const { state, count } of rows) counts[state === "new" ? "pending" : state] += Number(count);
       return counts;
     },
   };
 }
 
+/** New rows taken in by one transaction: more would hold up whoever else writes. */
+const TAKEN_IN_AT_ONCE = 2_000;
+
+/** Gives new rows to their lanes. */
+export async function takeIn(db: Kysely<Schema>, scope: QueueScope): Promise<void> {
+  let taken;
+  do taken = await db.transaction().execute((transaction) => takeSomeIn(transaction, scope));
+  while (taken === TAKEN_IN_AT_ONCE);
+}
+
+async function takeSomeIn(db: Kysely<Schema>, { mode, table, dialect }: QueueScope): Promise<number> {
+  const { rows } = await sql<{ lane: string; runAt: number }>`
+    with arrived as materialized (
+      select seq from ${sql.table(table)} where mode = ${mode} and state = 'new'
+      order by seq limit ${TAKEN_IN_AT_ONCE} ${skipLocked(dialect)})
+    update ${sql.table(table)} set state = 'pending' where seq in (select seq from arrived)
+    returning ${laneColumn(table)} as lane, run_at`.execute(db);
+  const dueAt = new Map<string, number>();
+  for (const { lane, runAt } of rows) dueAt.set(lane, Math.min(runAt, dueAt.get(lane) ?? runAt));
+  if (dueAt.size === 0) return 0;
+  // In one order whoever takes in, so that two never wait for each other.
+  const lanes = [...dueAt].toSorted(([one], [other]) => (one < other ? -1 : 1));
+  await sql`${insertRows({
+    dialect,
+    table: "queueLanes",
+    rows: lanes.map(([lane, at]) => ({ mode, queue: table, lane, dueAt: at, leasedUntil: 0 })),
+  })} on conflict (mode, queue, lane) do update set due_at =
+    case when excluded.due_at < queue_lanes.due_at then excluded.due_at else queue_lanes.due_at end`.execute(db);
+  return rows.length;
+}
+
+export interface ClaimQuery extends QueueScope {
+  now: number;
+  leasedUntil: number;
+  limit: number;
+}
+
 /**
- * Leases the earliest due row of each lane that nobody works on, and returns it. In the outbox an earlier row that waits
- * for its retry also holds its lane, since hooks run in order; in the inbox it does not, since hints have no order.
+ * Leases the lanes that have been due longest, and answers one row of each. In the outbox an earlier row that waits for its
+ * retry holds its lane, since hooks run in order; in the inbox it does not, since hints have no order.
  */
-export function claimRows<Row>(
+export async function claimRows<Row extends { lane: string }>(db: Kysely<Schema>, query: ClaimQuery): Promise<Row[]> {
+  if (!(await isAnythingDue(db, query))) return [];
+  await takeIn(db, query);
+  return db.transaction().execute(async (transaction) => {
+    const lanes = await leaseLanes(transaction, query);
+    if (lanes.length === 0) return [];
+    const rows = await takeDueRows<Row>(transaction, query, lanes);
+    const taken = new Set(rows.map(({ lane }) => lane));
+    await putOff(
+      transaction,
+      query,
+      lanes.filter((lane) => !taken.has(lane)),
+    );
+    return rows;
+  });
+}
+
+/** Only reads: most of the time there is nothing. */
+async function isAnythingDue(db: Kysely<Schema>, { mode, table, now }: ClaimQuery): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 where exists (select 1 from ${sql.table(table)} where mode = ${mode} and state = 'new')
+      or exists (select 1 from queue_lanes
+        where mode = ${mode} and queue = ${table} and due_at <= ${now} and leased_until <= ${now})`.execute(db);
+  return rows.length > 0;
+}
+
+async function leaseLanes(
   db: Kysely<Schema>,
-  query: { mode: Mode; table: QueueTable; dialect: Dialect; now: number; leasedUntil: number; limit: number },
-): RawBuilder<Row> {
-  const { mode, now } = query;
-  const table = sql.table(query.table);
-  const lane = sql.ref(query.table === "inbox" ? "lane" : "user_id");
-  const blocks =
-    query.table === "inbox"
-      ? sql`(other.leased_until > ${now} or (other.run_at <= ${now} and other.seq < item.seq))`
-      : sql`other.seq < item.seq`;
-  const skipLocked = query.dialect === "postgres" ? sql`for update skip locked` : sql``;
-  return sql<Row>`
-    update ${table} set leased_until = ${query.leasedUntil}, run_at = ${query.leasedUntil}, attempts = attempts + 1
-    where seq in (
-      select item.seq from ${table} as item
-      where item.mode = ${mode} and item.state = 'pending' and item.run_at <= ${now}
-        and not exists (
-          select 1 from ${table} as other
-          where other.mode = item.mode and other.${lane} = item.${lane} and other.state = 'pending'
-            and other.seq <> item.seq and ${blocks})
-      order by item.run_at, item.seq limit ${query.limit} ${skipLocked})
-    returning *`;
+  { mode, table, dialect, now, leasedUntil, limit }: ClaimQuery,
+): Promise<string[]> {
+  // Materialized, since PostgreSQL may run a subquery again, with other lanes. Due again from now, so that all have their turn.
+  const { rows } = await sql<{ lane: string }>`
+    with due as materialized (
+      select lane from queue_lanes
+      where mode = ${mode} and queue = ${table} and due_at <= ${now} and leased_until <= ${now}
+      order by due_at, lane limit ${limit} ${skipLocked(dialect)})
+    update queue_lanes set leased_until = ${leasedUntil}, due_at = ${now}
+    where mode = ${mode} and queue = ${table} and lane in (select lane from due)
+    returning lane`.execute(db);
+  return rows.map(({ lane }) => lane);
+}
+
+async function takeDueRows<Row>(
+  db: Kysely<Schema>,
+  { mode, table, dialect, now }: ClaimQuery,
+  lanes: readonly string[],
+): Promise<Row[]> {
+  const ofLane = firstOfLane(table, sql`seq`, sql`and item.run_at <= ${now}`);
+  const { rows } = await sql<Row>`
+    update ${sql.table(table)} set attempts = attempts + 1
+    where run_at <= ${now} and seq in (
+      select (${ofLane}) from queue_lanes as owner
+      where owner.mode = ${mode} and owner.queue = ${table} and ${isAnyOf(dialect, "owner.lane", lanes)})
+    returning *, ${laneColumn(table)} as lane`.execute(db);
+  return rows;
+}
+
+/** Gives back lanes in which nothing is due: until something is, or for good. */
+async function putOff(
+  db: Kysely<Schema>,
+  { mode, table, dialect }: ClaimQuery,
+  lanes: readonly string[],
+): Promise<void> {
+  if (lanes.length === 0) return;
+  await sql`
+    update queue_lanes as owner set leased_until = 0, due_at = (${firstOfLane(table, sql`run_at`)})
+    where owner.mode = ${mode} and owner.queue = ${table} and ${isAnyOf(dialect, "owner.lane", lanes)}`.execute(db);
+  await sql`
+    delete from queue_lanes
+    where mode = ${mode} and queue = ${table} and due_at is null and ${isAnyOf(dialect, "lane", lanes)}`.execute(db);
+}
+
+/** What is the next of a lane: of hints any that is due, of hooks only the oldest. */
+function firstOfLane(table: QueueTable, column: RawBuilder<unknown>, dueHints = sql``): RawBuilder<unknown> {
+  return sql`select item.${column} from ${sql.table(table)} as item
+    where item.mode = owner.mode and item.${laneColumn(table)} = owner.lane and item.state = 'pending'
+      ${table === "inbox" ? dueHints : sql``}
+    order by ${table === "inbox" ? sql`item.run_at,` : sql``} item.seq limit 1`;
+}
+
+function laneColumn(table: QueueTable): RawBuilder<unknown> {
+  return sql.ref(table === "inbox" ? "lane" : "userId");
+}
+
+/** SQLite has one writer at a time. */
+function skipLocked(dialect: Dialect): RawBuilder<unknown> {
+  return dialect === "postgres" ? sql`for update skip locked` : sql``;
 }

@@ -82,7 +82,6 @@ export interface Schema {
     receivedAt: number;
     state: QueueState;
     runAt: number;
-    leasedUntil: number;
     attempts: number;
     reason: string | null;
   };
@@ -96,10 +95,11 @@ export interface Schema {
     createdAt: number;
     state: QueueState;
     runAt: number;
-    leasedUntil: number;
     attempts: number;
     reason: string | null;
   };
+  /** A lane of a queue with rows that wait: when it is next to be looked at, and until when it is somebody's. */
+  queueLanes: { mode: Mode; queue: "inbox" | "outbox"; lane: string; dueAt: number | null; leasedUntil: number };
   operations: {
     mode: Mode;
     id: string;
@@ -126,4 +126,5 @@ export interface Schema {
   accessGrants: { mode: Mode; userId: string; features: string; checkAt: number | null };
 }
 
-export type QueueState = "pending" | "done" | "dead";
+/** `new` rows have come; whoever claims next gives them to their lanes. */
+export type QueueState = "new" | "pending" | "done" | "dead";

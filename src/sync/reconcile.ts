@@ -82,7 +82,7 @@ const SWEEP_HEAD_START_MS = 600_000;
 /** Stripe takes at most 20 types in one list. */
 const TYPES_PER_LIST = 20;
 /** How many ranges are read at once; the budget of requests bounds them all. */
-const READERS = 8;
+const READERS = 16;
 /** Nothing at Stripe is older. */
 const STRIPE_BEGAN = Date.UTC(2011, 0, 1);
 /** Whoever is silent for so long has died. */

@@ -1,5 +1,7 @@
 import { describe, expect, test, onTestFinished } from "vitest";
-import { openStore, type Store } from "../../src/store/database.ts";
+import { sql } from "kysely";
+import { openDatabase, openStore, type Store } from "../../src/store/database.ts";
+import { migrate, STEPS } from "../../src/store/migrations/index.ts";
 import type { Mode } from "../../src/domain/records.ts";
 import { DIALECTS, freshDatabase } from "../support/databases.ts";
 import { invoiceRecord, NOW, subscriptionRecord } from "../support/records.ts";
@@ -25,8 +27,25 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     const stores = Array.from({ length: 3 }, () => openStore({ url, mode: "test" }));
     onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))));
     const applied = await Promise.all(stores.map((store) => store.migrate()));
-    expect(applied.flat()).toEqual(["0001-initial", "0002-reconcile"]);
+    expect(applied.flat()).toEqual(["0001-initial", "0002-reconcile", "0003-lanes"]);
     expect(await stores[0]?.migrate()).toEqual([]);
+  });
+
+  test("takes over what waits in a database of an earlier version", async () => {
+    const url = await freshDatabase(dialect);
+    const before = openDatabase(url);
+    onTestFinished(() => before.destroy());
+    await migrate(before, dialect, STEPS.slice(0, 2));
+    for (const [eventId, state] of [
+      ["evt_1", "pending"],
+      ["evt_2", "done"],
+    ])
+      await sql`insert into inbox (mode, event_id, type, object_id, lane, event_created_at, received_at, state, run_at,
+        leased_until, attempts) values ('test', ${eventId}, 'invoice.paid', 'in_1', 'cus_1', ${NOW}, ${NOW}, ${state},
+        ${NOW + 60_000}, ${NOW + 60_000}, 1)`.execute(before);
+    const { inbox } = await open(url);
+    expect((await inbox.claim(5, NOW, NOW + 1_000)).map(({ eventId }) => eventId)).toEqual(["evt_1"]);
+    expect(await inbox.countByState()).toEqual({ pending: 1, done: 1, dead: 0 });
   });
 
   test("keeps an event once, however often it comes", async () => {
@@ -67,6 +86,37 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     const claims = await Promise.all(Array.from({ length: 4 }, () => inbox.claim(8, NOW, NOW + 1_000)));
     const lanes = claims.flat().map((claimed) => claimed.lane);
     expect(new Set(lanes).size).toBe(lanes.length);
+  });
+
+  test("takes in whatever has come, and serves lanes in turn: a long one goes before nobody", async () => {
+    const { inbox } = await open();
+    await inbox.add(
+      Array.from({ length: 4_500 }, (_, at) => event(`evt_${at}`, `in_${at}`)),
+      NOW,
+    );
+    await inbox.add([event("evt_last", "sub_9", "cus_9")], NOW + 1);
+    const [long] = await inbox.claim(1, NOW + 2, NOW + 9_000);
+    if (!long) throw new Error("expected a claim");
+    await inbox.complete(long);
+    expect((await inbox.claim(1, NOW + 3, NOW + 9_000)).map(({ eventId }) => eventId)).toEqual(["evt_last"]);
+    expect((await inbox.claim(1, NOW + 3, NOW + 9_000)).map(({ lane }) => lane)).toEqual(["cus_1"]);
+  });
+
+  test("comes back to a lane when its next event is due, and to one that was done when another comes", async () => {
+    const { inbox } = await open();
+    await inbox.add([event("evt_1")], NOW, NOW + 500);
+    const claim = async (now: number) => (await inbox.claim(5, now, now + 1_000)).map(({ eventId }) => eventId);
+    expect(await claim(NOW)).toEqual([]);
+    const [first] = await inbox.claim(5, NOW + 500, NOW + 1_500);
+    await inbox.add([event("evt_2")], NOW + 600);
+    expect(await claim(NOW + 600)).toEqual([]);
+    if (first) await inbox.complete(first);
+    const [second] = await inbox.claim(5, NOW + 700, NOW + 1_700);
+    expect(second?.eventId).toBe("evt_2");
+    if (second) await inbox.complete(second);
+    expect(await claim(NOW + 800)).toEqual([]);
+    await inbox.add([event("evt_3")], NOW + 900);
+    expect(await claim(NOW + 900)).toEqual(["evt_3"]);
   });
 
   test("hands a lost lease to the next claimer, and takes nothing from the first any more", async () => {

@@ -45,8 +45,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "hooks of one user run in order",
     file: "src/store/queue.ts",
-    text: ": sql`other.seq < item.seq`;",
-    without: ": sql`(other.leased_until > ${now} or (other.run_at <= ${now} and other.seq < item.seq))`;",
+    text: '${table === "inbox" ? dueHints : sql``}\n    order by ${table === "inbox" ? sql`item.run_at,` : sql``} item.seq',
+    without: "${dueHints}\n    order by item.run_at, item.seq",
   },
   {
     rule: "a hook that throws is told again",

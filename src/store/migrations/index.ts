@@ -5,13 +5,14 @@ import type { Dialect } from "../database.ts";
 import type { Schema } from "../schema.ts";
 import { initial } from "./0001-initial.ts";
 import { reconcile } from "./0002-reconcile.ts";
+import { lanes } from "./0003-lanes.ts";
 
 export interface MigrationStep {
   name: string;
   statements: (dialect: Dialect) => string[];
 }
 
-const STEPS: readonly MigrationStep[] = [initial, reconcile];
+export const STEPS: readonly MigrationStep[] = [initial, reconcile, lanes];
 
 /** Any number that nobody else locks on the same database. */
 const LOCK_KEY = 7_024_551_101;
@@ -20,7 +21,7 @@ const LOCK_KEY = 7_024_551_101;
  * Applies the steps that are missing, all or none, and answers their names. Safe to run from several processes at once.
  * Throws `ConfigError` when the database has been used by a newer version.
  */
-export async function migrate(db: Kysely<Schema>, dialect: Dialect): Promise<string[]> {
+export async function migrate(db: Kysely<Schema>, dialect: Dialect, steps = STEPS): Promise<string[]> {
   return db.transaction().execute(async (transaction) => {
     if (dialect === "postgres") await sql`select pg_advisory_xact_lock(${LOCK_KEY})`.execute(transaction);
     await sql`create table if not exists tollkeeper_migrations (name text primary key)`.execute(transaction);
@@ -29,7 +30,7 @@ export async function migrate(db: Kysely<Schema>, dialect: Dialect): Promise<str
     );
     const applied = new Set(rows.map((row) => row.name));
     refuseNewer(applied);
-    const missing = STEPS.filter((step) => !applied.has(step.name));
+    const missing = steps.filter((step) => !applied.has(step.name));
     for (const step of missing) {
       for (const statement of step.statements(dialect)) await sql.raw(statement).execute(transaction);
       await sql`insert into tollkeeper_migrations (name) values (${step.name})`.execute(transaction);
