@@ -109,6 +109,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
     finishOperations: () => finishOperations({ ...context, ...background }),
     onReplicas: budget.share,
   });
+  let stopListening = async (): Promise<void> => {};
   const started = once(async () => {
     try {
       await store.migrate();
@@ -117,7 +118,10 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
       throw error;
     }
     const works = options.runWorker !== false;
-    if (works) worker.start();
+    if (works) {
+      worker.start();
+      stopListening = store.onArrival(worker.wake);
+    }
     housekeeping.start(works);
   });
   const handler = createHandler(
@@ -133,7 +137,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
     fetch: handler,
     start: started,
     stop: async () => {
-      await Promise.all([worker.stop(), housekeeping.stop()]);
+      await Promise.all([stopListening(), worker.stop(), housekeeping.stop()]);
       await store.close();
     },
     settle: () =>

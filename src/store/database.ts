@@ -2,6 +2,7 @@
 import { CamelCasePlugin, Kysely, sql } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { UnavailableError } from "../errors.ts";
+import { listenToArrivals } from "./arrivals.ts";
 import { catalogStore, type CatalogStore } from "./catalog.ts";
 import { customerStore, type CustomerStore } from "./customers.ts";
 import { grantStore, type GrantStore } from "./grants.ts";
@@ -38,6 +39,11 @@ export interface Store extends StoreParts {
   transaction<T>(work: (parts: StoreParts) => Promise<T>): Promise<T>;
   /** Applies missing migrations; answers their names. */
   migrate(): Promise<string[]>;
+  /**
+   * Calls back when another replica has stored events; answers how to stop it. Only PostgreSQL tells, and it may be silent:
+   * whoever listens polls, too.
+   */
+  onArrival(listener: () => void): () => Promise<void>;
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -62,7 +68,9 @@ export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptio
     transaction: <T>(work: (parts: StoreParts) => Promise<T>): Promise<T> =>
       db.transaction().execute((transaction) => work(storeParts(transaction, mode, dialect))),
   });
-  return { ...storeParts(db, mode, dialect), ...whole };
+  const onArrival = (listener: () => void): (() => Promise<void>) =>
+    dialect === "postgres" ? listenToArrivals({ url, mode, onArrival: listener, onConnectionLost }) : async () => {};
+  return { ...storeParts(db, mode, dialect), ...whole, onArrival };
 }
 
 function dialectOf(url: string): Dialect {

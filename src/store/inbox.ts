@@ -1,6 +1,7 @@
 /** The inbox: envelopes of events, stored before Stripe is answered and worked off afterwards. */
 import { sql, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
+import { ARRIVALS_CHANNEL } from "./arrivals.ts";
 import { insertRows, isAnyOf } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { claimRows, queue, queued, takeIn, type Claim, type Queue, type QueueScope } from "./queue.ts";
@@ -44,11 +45,14 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
       const rows = new Map(
         events.map((event) => [event.eventId, { ...event, receivedAt: now, ...queued(mode, runAt) }]),
       );
-      const { rows: added } = await sql<{ eventId: string }>`
-        ${insertRows({ dialect, table: "inbox", rows: [...rows.values()] })}
+      const insert = sql`${insertRows({ dialect, table: "inbox", rows: [...rows.values()] })}
         on conflict (mode, event_id) do update set state = 'new', run_at = excluded.run_at, attempts = 0, reason = null
           where inbox.state = 'dead'
-        returning event_id`.execute(db);
+        returning event_id`;
+      // Other replicas hear of it with the commit.
+      const told = sql`with added as (${insert})
+        select event_id, (select pg_notify(${ARRIVALS_CHANNEL}, ${mode})) from added`;
+      const { rows: added } = await sql<{ eventId: string }>`${dialect === "postgres" ? told : insert}`.execute(db);
       return new Set(added.map(({ eventId }) => eventId));
     },
 

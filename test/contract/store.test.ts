@@ -14,13 +14,15 @@ const event = (eventId: string, objectId = "sub_1", lane = "cus_1") => ({
   eventCreatedAt: NOW,
 });
 
+async function openAt(url: string, mode: Mode = "test"): Promise<Store> {
+  const store = openStore({ url, mode });
+  onTestFinished(() => store.close());
+  await store.migrate();
+  return store;
+}
+
 describe.each(DIALECTS)("the store on %s", (dialect) => {
-  async function open(url?: string, mode: Mode = "test"): Promise<Store> {
-    const store = openStore({ url: url ?? (await freshDatabase(dialect)), mode });
-    onTestFinished(() => store.close());
-    await store.migrate();
-    return store;
-  }
+  const open = async (url?: string, mode?: Mode): Promise<Store> => openAt(url ?? (await freshDatabase(dialect)), mode);
 
   test("migrates once, also when several start at the same time", async () => {
     const url = await freshDatabase(dialect);
@@ -305,4 +307,27 @@ test("a PostgreSQL that can't be reached is unavailable, not broken", async () =
   const store = openStore({ url: "postgres://nobody@127.0.0.1:1/none", mode: "test" });
   onTestFinished(() => store.close());
   await expect(store.ping()).rejects.toMatchObject({ code: "store_unavailable", retryable: true });
+});
+
+test("the store on postgres tells other replicas of the same mode that events have come", async () => {
+  const url = await freshDatabase("postgres");
+  const [writer, listener, live] = [await openAt(url), await openAt(url), await openAt(url, "live")];
+  const heard: string[] = [];
+  const calls = new Map<string, () => void>();
+  const listen = async (name: string, store: Store): Promise<() => Promise<void>> => {
+    const ready = new Promise<void>((resolve) => calls.set(name, resolve));
+    const stop = store.onArrival(() => {
+      heard.push(name);
+      calls.get(name)?.();
+    });
+    await ready;
+    return stop;
+  };
+  const stops = [await listen("test", listener), await listen("live", live)];
+  onTestFinished(async () => void (await Promise.all(stops.map((stop) => stop()))));
+  heard.length = 0;
+  const told = new Promise<void>((resolve) => calls.set("test", resolve));
+  await writer.inbox.add([event("evt_1")], NOW);
+  await told;
+  expect(heard).toEqual(["test"]);
 });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DIALECTS } from "../support/databases.ts";
@@ -312,3 +313,28 @@ function shuffle(items: number[], numbers: Iterable<number>): number[] {
   while (rest.length > 0) order.push(...rest.splice((draws.next().value ?? 0) % rest.length, 1));
   return order;
 }
+
+test("a replica that sleeps works off what another has stored, as soon as PostgreSQL tells it", async () => {
+  const world = await createWorld({ dialect: "postgres" });
+  const asleep = world.replica({
+    runWorker: true,
+    runtime: {
+      now: () => world.emulator.now(),
+      billingNow: () => world.emulator.now(),
+      random: () => 0.5,
+      newId: randomUUID,
+      // It never wakes by itself.
+      sleep: (_ms, signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve())),
+    },
+  });
+  await asleep.start();
+  await world
+    .call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" })
+    .then(({ body }) =>
+      world.stripe("POST", `/v1/payment_pages/${String(body["sessionId"])}/confirm`, {
+        payment_method: "pm_card_visa",
+      }),
+    );
+  await world.emulator.settle();
+  await expect.poll(() => world.features("ada"), { timeout: 10_000 }).toContain("exports");
+});

@@ -216,6 +216,7 @@ function storeOf(setup: MachineOptions, machine: Machine, life: Life): Store {
       call("transaction", () => store.transaction((parts) => Promise.race([work(wrap(parts, true)), life.death]))),
     migrate: () => call("migrate", () => store.migrate()),
     ping: () => call("ping", () => store.ping()),
+    onArrival: (listener) => store.onArrival(listener),
     close: async () => {},
   };
 }
