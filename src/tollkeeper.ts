@@ -7,7 +7,7 @@ import type { ActionContext } from "./actions/context.ts";
 import { createCheckoutSession } from "./actions/create-checkout-session.ts";
 import { createPortalSession } from "./actions/create-portal-session.ts";
 import { ensureCustomer } from "./actions/ensure-customer.ts";
-import { finishOperations } from "./actions/finish-operations.ts";
+import { createFinishOperations } from "./actions/finish-operations.ts";
 import { can, getEntitlements } from "./actions/get-entitlements.ts";
 import { listSubscriptions } from "./actions/list-subscriptions.ts";
 import { createSerialize } from "./actions/serialize.ts";
@@ -106,10 +106,10 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
     reconcile,
     reconcileEveryMs: config.reconcileEveryMs,
     keepMs: config.keepDoneMs,
-    finishOperations: () => finishOperations({ ...context, ...background }),
+    finishOperations: createFinishOperations({ ...context, ...background }),
     onReplicas: budget.share,
   });
-  let stopListening = async (): Promise<void> => {};
+  let stopListening: (() => Promise<void>) | null = null;
   const started = once(async () => {
     try {
       await store.migrate();
@@ -137,7 +137,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
     fetch: handler,
     start: started,
     stop: async () => {
-      await Promise.all([stopListening(), worker.stop(), housekeeping.stop()]);
+      await Promise.all([stopListening?.(), worker.stop(), housekeeping.stop()]);
       await store.close();
     },
     settle: () =>

@@ -1,4 +1,5 @@
 /** Finishes what a crash has left unfinished towards Stripe, though nobody comes back to ask for it. */
+import type { OperationRecord } from "../domain/operations.ts";
 import { TollkeeperError } from "../errors.ts";
 import { changeOperation } from "./change-subscription.ts";
 import type { ActionContext } from "./context.ts";
@@ -9,6 +10,7 @@ import { finishOperation, type OperationKind } from "./operation.ts";
 
 /** Whoever began it has given it up by then. */
 const LEFT_AFTER_MS = 120_000;
+/** Of one round. */
 const AT_ONCE = 20;
 
 const KINDS = new Map(
@@ -18,28 +20,37 @@ const KINDS = new Map(
   ]),
 );
 
-/** Answers how many were finished. What Stripe can't answer now is left for the next time. */
-export async function finishOperations(context: ActionContext): Promise<number> {
+/**
+ * Answers a round of it, which answers how many were finished. What Stripe can't answer now is left for a later round; the
+ * next one goes on after it, so that what can't be finished keeps nothing else waiting.
+ */
+export function createFinishOperations(context: ActionContext): () => Promise<number> {
   const { store, runtime } = context;
-  const left = await store.operations.listPending(runtime.now() - LEFT_AFTER_MS, AT_ONCE);
-  let finished = 0;
-  for (const operation of left) {
-    const kind = KINDS.get(operation.kind);
-    if (!kind) continue;
-    try {
-      await context.serialize(`${operation.kind}:${operation.subject}`, () =>
-        finishOperation(context, kind, operation),
-      );
-      // A customer that nobody is linked to would be found by its next request alone.
-      if (kind.kind === customerOperation.kind)
-        await ensureCustomer(context, { id: operation.subject, email: null, name: null });
-      finished += 1;
-    } catch (error) {
-      const refused = error instanceof TollkeeperError && !error.retryable;
-      const fields = { operationId: operation.id, kind: operation.kind, error: String(error) };
-      if (refused) runtime.log.info(fields, "an unfinished operation was refused, which ends it");
-      else runtime.log.warn(fields, "an unfinished operation could not be finished; it will be");
-    }
+  let last: OperationRecord | null = null;
+  return async () => {
+    const left = await store.operations.listPending(runtime.now() - LEFT_AFTER_MS, last, AT_ONCE);
+    last = left.length < AT_ONCE ? null : (left.at(-1) ?? null);
+    let finished = 0;
+    for (const operation of left) if (await finish(context, operation)) finished += 1;
+    return finished;
+  };
+}
+
+async function finish(context: ActionContext, operation: OperationRecord): Promise<boolean> {
+  const { runtime } = context;
+  const kind = KINDS.get(operation.kind);
+  if (!kind) return false;
+  try {
+    await context.serialize(`${operation.kind}:${operation.subject}`, () => finishOperation(context, kind, operation));
+    // A customer that nobody is linked to would be found by its next request alone.
+    if (kind.kind === customerOperation.kind)
+      await ensureCustomer(context, { id: operation.subject, email: null, name: null });
+    return true;
+  } catch (error) {
+    const refused = error instanceof TollkeeperError && !error.retryable;
+    const fields = { operationId: operation.id, kind: operation.kind, error: String(error) };
+    if (refused) runtime.log.info(fields, "an unfinished operation was refused, which ends it");
+    else runtime.log.warn(fields, "an unfinished operation could not be finished; it will be");
+    return false;
   }
-  return finished;
 }

@@ -14,8 +14,8 @@ export interface OperationStore {
    * done so first, since two keys would be two acts.
    */
   replaceKey(operation: { id: string; from: string; to: string }, now: number): Promise<boolean>;
-  /** Those whose outcome has been unknown since before an instant, oldest first. */
-  listPending(before: number, limit: number): Promise<OperationRecord[]>;
+  /** Those whose outcome has been unknown since before an instant, oldest first, from after one of them. */
+  listPending(before: number, after: OperationRecord | null, limit: number): Promise<OperationRecord[]>;
   finish(id: string, state: "succeeded" | "failed", result: string, now: number): Promise<void>;
 }
 
@@ -47,14 +47,20 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
       return row ?? null;
     },
 
-    async listPending(before, limit) {
+    async listPending(before, after, limit) {
       return db
         .selectFrom("operations")
         .select(COLUMNS)
         .where("mode", "=", mode)
         .where("state", "=", "pending")
         .where("createdAt", "<", before)
+        .$if(after !== null, (query) =>
+          query.where((eb) =>
+            eb(eb.refTuple("createdAt", "id"), ">", eb.tuple(after?.createdAt ?? 0, after?.id ?? "")),
+          ),
+        )
         .orderBy("createdAt")
+        .orderBy("id")
         .limit(limit)
         .execute();
     },

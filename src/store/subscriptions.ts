@@ -35,6 +35,8 @@ export interface SubscriptionStore {
   findInvoices(ids: readonly string[]): Promise<Map<string, InvoiceRecord>>;
   /** Ids of subscriptions that are not over. */
   listLiveIds(): Promise<string[]>;
+  /** Ids of invoices that are to be paid. */
+  listOpenInvoiceIds(): Promise<string[]>;
 }
 
 export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): SubscriptionStore {
@@ -158,6 +160,16 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Diale
         .select("id")
         .where("mode", "=", mode)
         .where("status", "not in", ["canceled", "incomplete_expired"])
+        .execute();
+      return rows.map((row) => row.id);
+    },
+
+    async listOpenInvoiceIds() {
+      const rows = await db
+        .selectFrom("invoices")
+        .select("id")
+        .where("mode", "=", mode)
+        .where("status", "=", "open")
         .execute();
       return rows.map((row) => row.id);
     },

@@ -17,6 +17,8 @@ export interface TaskStore {
   note(name: string, holder: string, leasedUntil: number, progress: string | null): Promise<boolean>;
   /** Gives the task back; false when another holder has taken it over. */
   finish(name: string, holder: string, finishedAt: number): Promise<boolean>;
+  /** Notes when something was finished that nobody holds. */
+  mark(name: string, finishedAt: number): Promise<void>;
   /** Gives it back unfinished, for anybody to go on. */
   release(name: string, holder: string): Promise<void>;
 }
@@ -60,6 +62,14 @@ export function taskStore(db: Kysely<Schema>, mode: Mode): TaskStore {
         .set({ holder: null, leasedUntil: 0, progress: null, finishedAt })
         .executeTakeFirst();
       return finished.numUpdatedRows === 1n;
+    },
+
+    async mark(name, finishedAt) {
+      await db
+        .insertInto("tasks")
+        .values({ mode, name, holder: null, leasedUntil: 0, progress: null, finishedAt })
+        .onConflict((conflict) => conflict.columns(["mode", "name"]).doUpdateSet({ finishedAt }))
+        .execute();
     },
 
     async release(name, holder) {

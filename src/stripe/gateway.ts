@@ -70,6 +70,8 @@ export interface CreatedRange {
 /** One page of a list, newest first. */
 export interface Page<Row> {
   rows: Row[];
+  /** What this version can't read: the others are not held up by it. */
+  unreadable: { id: string; reason: string }[];
   /** Where the next page goes on; null at the end. */
   next: string | null;
   /** When the page's first and last rows were made; null for an empty page. */
@@ -366,7 +368,7 @@ function lists(stripe: Stripe, { userIdKey }: GatewayOptions): ListCalls {
       guarded(async () => {
         const created = { gte: Math.floor(since / 1000) };
         const list = await stripe.events.list({ ...pageParams(after), types: [...types], created });
-        const page = toPage(list, (event) => parseEnvelope(event));
+        const page = await toPage(list, (event) => parseEnvelope(event));
         return { ...page, rows: page.rows.filter((envelope) => envelope !== null) };
       }),
 
@@ -386,8 +388,7 @@ function lists(stripe: Stripe, { userIdKey }: GatewayOptions): ListCalls {
           status: "all",
           expand,
         });
-        const rows = await Promise.all(list.data.map((subscription) => toListed(stripe, subscription)));
-        return { ...toPage(list, () => null), rows };
+        return toPage(list, (subscription) => toListed(stripe, subscription));
       }),
 
     listOpenInvoicePage: (range, after) =>
@@ -423,14 +424,26 @@ function createdIn({ from, until }: CreatedRange) {
   return { created: { gte: Math.floor(from / 1000), lt: Math.ceil(until / 1000) } };
 }
 
-function toPage<Listed extends { id: string; created: number }, Row>(
+async function toPage<Listed extends { id: string; created: number }, Row>(
   { data, has_more: more }: Stripe.ApiList<Listed>,
-  toRow: (listed: Listed) => Row,
-): Page<Row> {
+  toRow: (listed: Listed) => Row | Promise<Row>,
+): Promise<Page<Row>> {
   const [first] = data;
   const last = data.at(-1);
+  const unreadable: Page<Row>["unreadable"] = [];
+  const read = async (listed: Listed): Promise<Row[]> => {
+    try {
+      return [await toRow(listed)];
+    } catch (error) {
+      // Stripe could not be asked for the rest of it: that is an outage, and no fault of the object.
+      if (error instanceof Stripe.errors.StripeError) throw error;
+      unreadable.push({ id: listed.id, reason: error instanceof Error ? error.message : String(error) });
+      return [];
+    }
+  };
   return {
-    rows: data.map(toRow),
+    rows: (await Promise.all(data.map(read))).flat(),
+    unreadable,
     next: more ? (last?.id ?? null) : null,
     newest: first ? records.instant(first.created) : null,
     reached: last ? records.instant(last.created) : null,

@@ -18,7 +18,7 @@ export interface SweepOptions<Row, Mark> {
   mark(): Promise<Mark>;
   read(range: CreatedRange, after: string | null): Promise<Page<Row>>;
   /** Deals with a page; what it throws ends the sweep. */
-  handle(rows: Row[], mark: Mark): Promise<void>;
+  handle(page: Page<Row>, mark: Mark): Promise<void>;
   /** Told after each page which ranges are left. */
   progress(left: readonly OpenRange[], rows: number): Promise<void>;
 }
@@ -65,7 +65,7 @@ export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promis
       const { from, until, after } = range;
       const mark = await options.mark();
       const page = await options.read({ from, until }, after);
-      await options.handle(page.rows, mark);
+      await options.handle(page, mark);
       range.after = page.next;
       range.reached = page.reached ?? from;
       if (page.next === null) active.delete(range);

@@ -328,13 +328,11 @@ test("a replica that sleeps works off what another has stored, as soon as Postgr
     },
   });
   await asleep.start();
-  await world
-    .call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" })
-    .then(({ body }) =>
-      world.stripe("POST", `/v1/payment_pages/${String(body["sessionId"])}/confirm`, {
-        payment_method: "pm_card_visa",
-      }),
-    );
+  await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" }).then(({ body }) =>
+    world.stripe("POST", `/v1/payment_pages/${String(body["sessionId"])}/confirm`, {
+      payment_method: "pm_card_visa",
+    }),
+  );
   await world.emulator.settle();
   await expect.poll(() => world.features("ada"), { timeout: 10_000 }).toContain("exports");
 });

@@ -280,3 +280,31 @@ test("what a crash left unfinished towards Stripe is finished, though nobody ask
   expect(body["data"]).toHaveLength(1);
   expect(await store.customers.findCustomerOf("ada")).toBe((body["data"] as { id: string }[])[0]?.id);
 });
+
+test("what can't be finished keeps nothing else waiting", async () => {
+  let reachable = false;
+  const world = await createWorld({
+    network: (request, next) => (reachable ? next(request) : Promise.reject(new TypeError("fetch failed"))),
+  });
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  for (let index = 0; index <= 30; index += 1)
+    await store.operations.begin({
+      id: `op_${String(index).padStart(2, "0")}`,
+      kind: "customer",
+      subject: `user${index}`,
+      generation: 1,
+      fingerprint: "f",
+      params: JSON.stringify({ userId: `user${index}`, email: null, name: null }),
+      idempotencyKey: `op_${index}`,
+      state: "pending",
+      result: null,
+      createdAt: world.emulator.now(),
+    });
+  await world.advance(180);
+  await world.service.tidyUp();
+  expect((await store.operations.findCurrent("customer", "user30"))?.state).toBe("pending");
+  reachable = true;
+  await world.service.tidyUp();
+  expect((await store.operations.findCurrent("customer", "user30"))?.state).toBe("succeeded");
+});

@@ -300,3 +300,68 @@ test("every difference is counted, and the first thousand are told", async () =>
   expect(report?.differences).toBe(1_001);
   expect(report?.drift).toHaveLength(1_000);
 });
+
+test("an old invoice that was voided while nobody listened is noticed", async () => {
+  const { world, connect } = await cutOff({});
+  await world.subscribe("ada");
+  const { id } = (await subscriptionOf(world, "ada")) ?? { id: "" };
+  await world.stripe("POST", `/v1/subscriptions/${id}`, { collection_method: "send_invoice", days_until_due: "90" });
+  await world.advance(35 * DAY);
+  const { body: opened } = await world.stripe("GET", "/v1/invoices", { status: "open" });
+  const [invoice] = opened["data"] as { id: string }[];
+  await world.advance(30 * DAY);
+  connect(false);
+  await world.stripe("POST", `/v1/invoices/${invoice?.id}/void`);
+  await world.emulator.advance(40 * DAY);
+  await world.service.reconcile();
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  expect(await store.subscriptions.findInvoice(invoice?.id ?? "")).toMatchObject({ status: "void" });
+});
+
+test("a subscription whose status this version does not know is told of, and holds up no other", async () => {
+  const { world, connect } = await cutOff({
+    network: async (request, next) => {
+      const response = await next(request);
+      if (!/\/v1\/subscriptions\?/.test(request.url)) return response;
+      return new Response((await response.text()).replace('"status":"active"', '"status":"frozen"'), response);
+    },
+  });
+  await world.subscribe("ada");
+  connect(false);
+  await world.subscribe("grace");
+  const report = await world.service.reconcile({ sweep: true, since: world.emulator.now() });
+  expect(report?.alarms.join()).toContain('"frozen"');
+  expect(report?.swept).toMatchObject({ subscriptions: 1 });
+  const statuses = [
+    (await subscriptionOf(world, "ada"))?.["status"],
+    (await subscriptionOf(world, "grace"))?.["status"],
+  ];
+  expect(statuses).toEqual(["active", undefined]);
+});
+
+test("a sweep that was broken off within a list is made good by a whole one at the next reconcile", async () => {
+  const stop = new AbortController();
+  const { world, connect } = await cutOff({
+    pushPlans: false,
+    network: async (request, next) => {
+      const isLater = request.url.includes("/v1/customers?") && request.url.includes("starting_after");
+      if (isLater) stop.abort();
+      return next(request);
+    },
+  });
+  const ids: string[] = [];
+  for (let index = 0; index < 120; index += 1)
+    ids.push(String((await world.stripe("POST", "/v1/customers")).body["id"]));
+  await world.settle();
+  connect(false);
+  await world.stripe("DELETE", `/v1/customers/${ids[0]}`);
+  await world.emulator.advance(40 * DAY);
+  expect(await world.service.reconcile({ signal: stop.signal })).toBeNull();
+  expect(await world.service.reconcile()).toMatchObject({ swept: { customers: 119 } });
+  expect(await world.service.reconcile()).toMatchObject({ swept: { customers: 119 } });
+  expect(await world.service.reconcile()).toMatchObject({ swept: null });
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  expect((await store.customers.findCustomers(ids)).get(ids[0] ?? "")).toMatchObject({ deleted: true });
+});

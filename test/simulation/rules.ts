@@ -111,7 +111,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     rule: "events that never arrived are read from Stripe's list",
-    file: "src/sync/reconcile.ts",
+    file: "src/sync/missed-events.ts",
     text: "else if (events.length > 0)",
     without: "else if (events.length < 0)",
   },

@@ -28,6 +28,7 @@ function listing(rows: readonly Row[]) {
     const last = page.at(-1);
     return {
       rows: page,
+      unreadable: [],
       next: start + PAGE < inRange.length ? (last?.id ?? null) : null,
       newest: page[0]?.createdAt ?? null,
       reached: last?.createdAt ?? null,
@@ -54,7 +55,7 @@ test("every row is read once, however rows are spread and however many read", as
         readers,
         mark: async () => null,
         read,
-        handle: async (page) => void seen.push(...page.map(({ id }) => id)),
+        handle: async ({ rows: page }) => void seen.push(...page.map(({ id }) => id)),
         progress: async () => {},
       });
       expect(seen.toSorted()).toEqual(rows.map(({ id }) => id).toSorted());
@@ -96,7 +97,7 @@ test("one that breaks off goes on from what was noted, and misses nothing", asyn
           readers: 4,
           mark: async () => null,
           read,
-          handle: async (page) => {
+          handle: async ({ rows: page }) => {
             pages += 1;
             if (breaks && pages >= breaksAt) throw new Error("the machine died");
             for (const { id } of page) seen.add(id);

@@ -1,0 +1,301 @@
+/**
+ * What a sweep does with the pages of its lists: finds what differs in the mirror, and writes it where nobody has written the
+ * lane since; the rest is asked about one by one.
+ */
+import { compareRecords, type Drift } from "../domain/drift.ts";
+import type { CustomerRecord, ProductRecord, SubscriptionRecord } from "../domain/records.ts";
+import { TollkeeperError } from "../errors.ts";
+import type { Runtime } from "../runtime.ts";
+import type { SyncedObject } from "../stripe/event-types.ts";
+import type { CreatedRange, ListedCustomer, ListedSubscription, Page, StripeGateway } from "../stripe/gateway.ts";
+import type { Store } from "../store/database.ts";
+import { empty, type Snapshot } from "./retrieve.ts";
+import { openRange, sweep, type OpenRange } from "./sweep.ts";
+import type { Sync } from "./sync.ts";
+
+export interface SweepContext {
+  store: Store;
+  gateway: StripeGateway;
+  sync: Sync;
+  runtime: Runtime;
+}
+
+export const SWEPT_LISTS = ["customers", "subscriptions", "open_invoices"] as const;
+export type SweptList = (typeof SWEPT_LISTS)[number];
+
+/** How far a list has been read. */
+export interface ListProgress {
+  read: number;
+  left: OpenRange[];
+  /** Whether it was read in one go, so that what the mirror has and the list has not could be asked about, too. */
+  whole: boolean;
+}
+
+export interface SweepListOptions {
+  list: SweptList;
+  state: ListProgress;
+  /** Only compares. */
+  dryRun: boolean;
+  signal: AbortSignal | undefined;
+  onDrift(drift: readonly Drift[]): void;
+  /** Told of what can't be read, which is left as it is. */
+  onTrouble(trouble: string): void;
+  /** Told after each page, when `state` says where it stands. */
+  onPage(): Promise<void>;
+}
+
+/** How many ranges are read at once; the budget of requests bounds them all. */
+const READERS = 16;
+/** Nothing at Stripe is older. */
+const STRIPE_BEGAN = Date.UTC(2011, 0, 1);
+/** How many objects are asked about one by one at once. */
+const SINGLES_AT_ONCE = 8;
+
+export function unread(until: number): ListProgress {
+  return { read: 0, left: [openRange(STRIPE_BEGAN, until)], whole: false };
+}
+
+/** Reads what is left of a list and deals with it; throws what ends the sweep: Stripe or the store can't go on. */
+export async function sweepList(context: SweepContext, options: SweepListOptions): Promise<void> {
+  const { list, state, dryRun } = options;
+  if (state.left.length === 0) return;
+  const isResumed = state.read > 0;
+  const sweeping: Sweeping = {
+    ...options,
+    // Read before Stripe is asked: what is written from here on is newer than any page.
+    versions: await context.store.lanes.all(),
+    seen: new Set(),
+    products: new Set(),
+    singly: each(options),
+  };
+  const { gateway } = context;
+  if (list === "customers") await readAll(context, sweeping, gateway.listCustomerPage, customers);
+  else if (list === "subscriptions") await readAll(context, sweeping, gateway.listSubscriptionPage, subscriptions);
+  else await readAll(context, sweeping, gateway.listOpenInvoicePage, openInvoices);
+  // A run that another has begun does not know what that one has seen.
+  if (isResumed) return;
+  if (!dryRun) await askAboutUnseen(context, sweeping);
+  state.whole = true;
+}
+
+interface Sweeping extends SweepListOptions {
+  /** What each lane's version was before the list was asked for, or is by this sweep. */
+  versions: Map<string, number>;
+  /** What the list has told of. */
+  seen: Set<string>;
+  /** Products that the mirror has. */
+  products: Set<string>;
+  /** Does something for each of many, a few at once. */
+  singly<Item>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void>;
+}
+
+async function readAll<Row>(
+  context: SweepContext,
+  sweeping: Sweeping,
+  read: (range: CreatedRange, after: string | null) => Promise<Page<Row>>,
+  handle: (context: SweepContext, sweeping: Sweeping, rows: readonly Row[], upToSeq: number) => Promise<void>,
+): Promise<void> {
+  const { state, seen, onTrouble, onPage } = sweeping;
+  await sweep({
+    ranges: state.left,
+    readers: READERS,
+    mark: () => context.store.inbox.lastSeq(),
+    read,
+    handle: async ({ rows, unreadable }, upToSeq) => {
+      for (const { id, reason } of unreadable) {
+        seen.add(id);
+        onTrouble(`${id} could not be read: ${reason}`);
+      }
+      await handle(context, sweeping, rows, upToSeq);
+    },
+    progress: async (left, rows) => {
+      state.read += rows;
+      state.left = [...left];
+      await onPage();
+    },
+  });
+}
+
+/** What the mirror has and the list has not: changed, deleted, or at Stripe no more. */
+async function askAboutUnseen({ store, sync }: SweepContext, { list, seen, singly }: Sweeping): Promise<void> {
+  const { object, ids } = await inMirror(store, list);
+  await singly(
+    ids.filter((id) => !seen.has(id)),
+    (id) => sync.object({ object, id, customerId: object === "customer" ? id : null }),
+  );
+}
+
+async function inMirror(store: Store, list: SweptList): Promise<{ object: SyncedObject; ids: string[] }> {
+  switch (list) {
+    case "customers":
+      return { object: "customer", ids: await store.customers.listIds() };
+    case "subscriptions":
+      return { object: "subscription", ids: await store.subscriptions.listLiveIds() };
+    case "open_invoices":
+      return { object: "invoice", ids: await store.subscriptions.listOpenInvoiceIds() };
+  }
+}
+
+async function customers(
+  context: SweepContext,
+  sweeping: Sweeping,
+  rows: readonly ListedCustomer[],
+  upToSeq: number,
+): Promise<void> {
+  const { seen, onDrift, dryRun } = sweeping;
+  for (const { customer } of rows) seen.add(customer.id);
+  const known = await context.store.customers.findCustomers(rows.map(({ customer }) => customer.id));
+  const snapshots = new Map<string, Snapshot>();
+  for (const { customer, paymentMethod } of rows) {
+    const differences = compareRecords<CustomerRecord>("customer", known.get(customer.id) ?? null, customer);
+    if (differences.length === 0) continue;
+    onDrift(differences);
+    snapshots.set(customer.id, {
+      ...empty(customer.id),
+      customers: [customer],
+      paymentMethods: paymentMethod ? [paymentMethod] : [],
+    });
+  }
+  if (dryRun) return;
+  await repair(context, sweeping, "customer", snapshots);
+  await complete(
+    context,
+    rows.map(({ customer }) => customer.id),
+    upToSeq,
+  );
+}
+
+/** A list that was asked for after a hint had come has answered it. */
+async function complete({ store, runtime }: SweepContext, ids: Iterable<string>, upToSeq: number): Promise<void> {
+  await store.inbox.completeTold([...ids], upToSeq, runtime.now());
+}
+
+async function subscriptions(
+  context: SweepContext,
+  sweeping: Sweeping,
+  rows: readonly ListedSubscription[],
+  upToSeq: number,
+): Promise<void> {
+  const { seen, singly, onDrift, dryRun } = sweeping;
+  for (const { subscription } of rows) seen.add(subscription.id);
+  const known = await context.store.subscriptions.findSubscriptions(rows.map(({ subscription }) => subscription.id));
+  const invoices = await context.store.subscriptions.findInvoices(
+    rows.flatMap(({ subscription }) => subscription.latestInvoiceId ?? []),
+  );
+  const snapshots = new Map<string, Snapshot>();
+  const singles: { id: string; customerId: string }[] = [];
+  const products = await unknownProducts(context, sweeping, rows);
+  for (const row of rows) {
+    const { subscription, invoice } = row;
+    const differences = [
+      ...compareRecords("subscription", inOrder(known.get(subscription.id) ?? null), inOrder(subscription)),
+      ...(invoice ? compareRecords("invoice", invoices.get(invoice.id) ?? null, invoice) : []),
+    ];
+    const news = subscription.items.flatMap(({ productId }) => products.get(productId) ?? []);
+    if (differences.length === 0 && news.length === 0) continue;
+    onDrift(differences);
+    if (!row.whole) singles.push({ id: subscription.id, customerId: subscription.customerId });
+    else
+      snapshots.set(
+        subscription.customerId,
+        addListed(snapshots.get(subscription.customerId) ?? empty(subscription.customerId), row, news),
+      );
+  }
+  if (dryRun) return;
+  await repair(context, sweeping, "subscription", snapshots);
+  await singly(singles, ({ id, customerId }) => context.sync.object({ object: "subscription", id, customerId }));
+  const told = rows.filter((row) => row.whole);
+  await complete(
+    context,
+    told.flatMap(({ subscription, invoice }) => [subscription.id, ...(invoice ? [invoice.id] : [])]),
+    upToSeq,
+  );
+}
+
+/** What the page sells and the mirror does not know: without its product no subscription gives access. */
+async function unknownProducts(
+  { gateway, store }: SweepContext,
+  { products: known, singly }: Sweeping,
+  rows: readonly ListedSubscription[],
+): Promise<Map<string, ProductRecord>> {
+  const found = new Map<string, ProductRecord>();
+  const ids = new Set(rows.flatMap(({ subscription }) => subscription.items.map(({ productId }) => productId)));
+  await singly(
+    [...ids].filter((id) => !known.has(id)),
+    async (id) => {
+      const product = (await store.catalog.hasProduct(id)) ? null : await gateway.retrieveProduct(id);
+      if (product) found.set(id, product);
+      else known.add(id);
+    },
+  );
+  return found;
+}
+
+function addListed(snapshot: Snapshot, row: ListedSubscription, products: readonly ProductRecord[]): Snapshot {
+  return {
+    ...snapshot,
+    subscriptions: [...snapshot.subscriptions, row.subscription],
+    invoices: row.invoice ? [...snapshot.invoices, row.invoice] : snapshot.invoices,
+    paymentMethods: row.paymentMethod ? [...snapshot.paymentMethods, row.paymentMethod] : snapshot.paymentMethods,
+    seen: { products: [...snapshot.seen.products, ...products], prices: [...snapshot.seen.prices, ...row.prices] },
+  };
+}
+
+/** Stripe lists items in no promised order. */
+function inOrder<Row extends SubscriptionRecord | null>(row: Row): Row {
+  return row && { ...row, items: row.items.toSorted((one, other) => (one.id < other.id ? -1 : 1)) };
+}
+
+/** How the payment of an open invoice stands is told by a retrieve alone. */
+async function openInvoices(
+  context: SweepContext,
+  { seen, singly, onDrift, dryRun }: Sweeping,
+  rows: readonly { id: string; customerId: string }[],
+): Promise<void> {
+  for (const { id } of rows) seen.add(id);
+  const { subscriptions: mirror } = context.store;
+  const before = await mirror.findInvoices(rows.map(({ id }) => id));
+  await singly(rows, async ({ id, customerId }) => {
+    const [known, current] = [before.get(id) ?? null, await context.gateway.retrieveInvoice(id)];
+    const differences = current ? compareRecords("invoice", known, current) : [];
+    onDrift(differences);
+    if (differences.length > 0 && !dryRun) await context.sync.object({ object: "invoice", id, customerId });
+  });
+}
+
+/** Writes what the list has told; lanes that somebody has written meanwhile are asked about again. */
+async function repair(
+  { sync }: SweepContext,
+  { versions, singly }: Sweeping,
+  object: Extract<SyncedObject, "customer" | "subscription">,
+  snapshots: ReadonlyMap<string, Snapshot>,
+): Promise<void> {
+  if (snapshots.size === 0) return;
+  const left = await sync.listed(snapshots, versions);
+  for (const lane of snapshots.keys()) if (!left.includes(lane)) versions.set(lane, (versions.get(lane) ?? 0) + 1);
+  const singles = left.flatMap((lane) => {
+    const snapshot = snapshots.get(lane);
+    const rows = object === "customer" ? snapshot?.customers : snapshot?.subscriptions;
+    return (rows ?? []).map(({ id }) => ({ id, lane }));
+  });
+  await singly(singles, ({ id, lane }) => sync.object({ object, id, customerId: lane }));
+}
+
+/** One that can't be read is told of and left; an outage ends the sweep, which is resumed. */
+function each({ signal, onTrouble }: SweepListOptions): Sweeping["singly"] {
+  return async (items, act) => {
+    const waiting = [...items];
+    const workOff = async (): Promise<void> => {
+      for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
+        signal?.throwIfAborted();
+        try {
+          await act(item);
+        } catch (error) {
+          if (error instanceof TollkeeperError && error.retryable) throw error;
+          onTrouble(`${JSON.stringify(item)} could not be read: ${String(error)}`);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(SINGLES_AT_ONCE, items.length) }, workOff));
+  };
+}
