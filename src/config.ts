@@ -35,6 +35,11 @@ export interface TollkeeperOptions {
   reconcileEveryMinutes?: number | undefined;
   /** Days that done work is kept in inbox and outbox: more than the 30 of Stripe's events. Default 35; 31 to 3650. */
   keepDoneDays?: number | undefined;
+  /**
+   * `KEEP_EVENT_BODIES`: whether what Stripe delivers is kept, compressed, for as long as done work: to look at, since nothing
+   * reads it. It holds your customers' names and addresses. Default false; `true` or `false` in the environment.
+   */
+  keepEventBodies?: boolean | undefined;
   /** `DATABASE_URL`: `file:PATH` or `postgres://…`. Default `file:.tollkeeper/tollkeeper.sqlite`. */
   databaseUrl?: string | undefined;
   /** `APP_URL`: where the app's pages are; users come back there. https in production. */
@@ -103,6 +108,7 @@ export interface Config {
   };
   reconcileEveryMs: number;
   keepDoneMs: number;
+  keepEventBodies: boolean;
   databaseUrl: string;
   auth: { issuer: string; audience: string; jwksUri: string | undefined } | { authenticate: Authenticate };
   basePath: string;
@@ -144,6 +150,9 @@ export function optionsFromEnvironment(
     get(name)
       ?.split(",")
       .map((part) => part.trim());
+  // What is neither is refused with the rest, by its own words.
+  const flag = (name: string): boolean | undefined =>
+    ({ true: true, false: false })[get(name) ?? ""] ?? (get(name) as boolean | undefined);
   const auth0 = get("AUTH0_DOMAIN");
   return {
     stripeSecretKey: get("STRIPE_SECRET_KEY") ?? "",
@@ -152,6 +161,7 @@ export function optionsFromEnvironment(
     stripeWebhookMode: get("STRIPE_WEBHOOK_MODE") as Mode | undefined,
     stripeApiBase: get("STRIPE_API_BASE"),
     stripeRequestsPerSecond: get("STRIPE_REQUESTS_PER_SECOND") ? Number(get("STRIPE_REQUESTS_PER_SECOND")) : undefined,
+    keepEventBodies: flag("KEEP_EVENT_BODIES"),
     databaseUrl: get("DATABASE_URL"),
     appUrl: get("APP_URL") ?? "",
     allowedOrigins: list("ALLOWED_ORIGINS"),
@@ -186,6 +196,9 @@ export function resolveConfig(options: TollkeeperOptions): Config {
   const hooks = resolveHooks(options, requireHttps, problems);
   if (options.metricsToken !== undefined && options.metricsToken.length < MIN_TOKEN_LENGTH)
     problems.push(`METRICS_TOKEN must have at least ${MIN_TOKEN_LENGTH} characters: it is a password`);
+  const keepEventBodies = options.keepEventBodies ?? false;
+  if (typeof keepEventBodies !== "boolean")
+    problems.push(`KEEP_EVENT_BODIES "${String(keepEventBodies)}" must be true or false`);
   if (!options.plans?.length) problems.push("plans are missing: define at least one with definePlans");
   if (problems.length > 0 || !auth) throw new ConfigError(problems);
   return {
@@ -204,6 +217,7 @@ export function resolveConfig(options: TollkeeperOptions): Config {
     },
     reconcileEveryMs: numbers.reconcileEveryMinutes * 60_000,
     keepDoneMs: numbers.keepDoneDays * 86_400_000,
+    keepEventBodies,
     databaseUrl,
     auth,
     basePath,

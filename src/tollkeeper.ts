@@ -222,6 +222,7 @@ function createHttpContext(
       mode: config.mode,
       secrets: config.stripe.webhookSecrets,
       toleranceMs: config.webhookToleranceMs,
+      keepBodies: config.keepEventBodies,
       runtime,
       onStored,
     }),

@@ -4,8 +4,9 @@ import type { Mode } from "../domain/records.ts";
 import { ARRIVALS_CHANNEL } from "./arrivals.ts";
 import { insertRows, isAnyOf } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
+import { packBody, unpackBody } from "./event-body.ts";
 import { claimRows, queue, queued, takeIn, type Claim, type Queue, type QueueScope } from "./queue.ts";
-import type { Schema } from "./schema.ts";
+import type { QueueState, Schema } from "./schema.ts";
 
 export interface InboxEvent {
   eventId: string;
@@ -14,6 +15,20 @@ export interface InboxEvent {
   /** Whose events are worked on one at a time: the customer, or the object where the event names none. */
   lane: string;
   eventCreatedAt: number;
+  /** The request to Stripe that caused it. Default: none is known. */
+  requestId?: string | null;
+  /** What was delivered. Default: it is not kept. */
+  body?: Uint8Array | null;
+}
+
+/** An event with how its work stands. */
+export interface StoredEvent extends Required<Omit<InboxEvent, "body">> {
+  /** What was delivered; null where it was not kept. */
+  body: string | null;
+  receivedAt: number;
+  state: QueueState;
+  attempts: number;
+  reason: string | null;
 }
 
 export interface ClaimedEvent extends InboxEvent, Claim {
@@ -25,6 +40,7 @@ export interface InboxStore extends Queue {
   /** Stores what is new, in one commit, and revives dead letters that come again; answers the ids of both. */
   add(events: readonly InboxEvent[], now: number, runAt?: number): Promise<Set<string>>;
   claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedEvent[]>;
+  find(eventId: string): Promise<StoredEvent | null>;
   /** Completes the other waiting hints for the same object. */
   completeSameObject(event: ClaimedEvent): Promise<void>;
   /** The newest row's number; 0 in an empty inbox. */
@@ -43,7 +59,16 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
     async add(events, now, runAt = now) {
       if (events.length === 0) return new Set();
       const rows = new Map(
-        events.map((event) => [event.eventId, { ...event, receivedAt: now, ...queued(mode, runAt) }]),
+        events.map((event) => [
+          event.eventId,
+          {
+            requestId: null,
+            ...event,
+            body: event.body ? packBody(event.body) : null,
+            receivedAt: now,
+            ...queued(mode, runAt),
+          },
+        ]),
       );
       const insert = sql`${insertRows({ dialect, table: "inbox", rows: [...rows.values()] })}
         on conflict (mode, event_id) do update set state = 'new', run_at = excluded.run_at, attempts = 0, reason = null
@@ -64,6 +89,28 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         .select((eb) => eb.fn.max("seq").as("upToSeq"))
         .executeTakeFirstOrThrow();
       return rows.map((row) => ({ ...row, upToSeq }));
+    },
+
+    async find(eventId) {
+      const row = await db
+        .selectFrom("inbox")
+        .select([
+          "eventId",
+          "type",
+          "objectId",
+          "lane",
+          "eventCreatedAt",
+          "requestId",
+          "body",
+          "receivedAt",
+          "state",
+          "attempts",
+          "reason",
+        ])
+        .where("mode", "=", mode)
+        .where("eventId", "=", eventId)
+        .executeTakeFirst();
+      return row ? { ...row, body: row.body === null ? null : unpackBody(row.body) } : null;
     },
 
     async completeSameObject(event) {

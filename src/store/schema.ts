@@ -79,6 +79,10 @@ export interface Schema {
     objectId: string;
     lane: string;
     eventCreatedAt: number;
+    /** Null where no request to Stripe caused the event. */
+    requestId: string | null;
+    /** Packed; null where bodies are not kept. */
+    body: string | null;
     receivedAt: number;
     state: QueueState;
     runAt: number;

@@ -13,6 +13,8 @@ export interface Envelope {
   /** Set for events of a connected account, which are not ours. */
   account: string | null;
   createdAt: number;
+  /** The API request that caused it; null for what Stripe does by itself. */
+  requestId: string | null;
 }
 
 const MAX_ID_LENGTH = 255;
@@ -37,7 +39,8 @@ function snapshotParts(body: Record<string, unknown>): Parts | null {
   const objectId = text(object["id"]);
   if (objectId === null) return null;
   const customerId = object["object"] === "customer" ? objectId : idOf(object["customer"]);
-  return { type, objectId, customerId, account: text(body["account"]), createdAt: body["created"] * 1000 };
+  const createdAt = body["created"] * 1000;
+  return { type, objectId, customerId, account: text(body["account"]), createdAt, requestId: idOf(body["request"]) };
 }
 
 function thinParts(body: Record<string, unknown>): Parts | null {
@@ -46,7 +49,19 @@ function thinParts(body: Record<string, unknown>): Parts | null {
   const createdAt = typeof body["created"] === "string" ? Date.parse(body["created"]) : NaN;
   if (!type?.startsWith("v1.") || objectId === null || Number.isNaN(createdAt)) return null;
   const customerId = objectId.startsWith("cus_") ? objectId : null;
-  return { type: type.slice("v1.".length), objectId, customerId, account: text(body["context"]), createdAt };
+  return {
+    type: type.slice("v1.".length),
+    objectId,
+    customerId,
+    account: text(body["context"]),
+    createdAt,
+    requestId: requestOf(body["reason"]),
+  };
+}
+
+/** Thin notifications say what caused them. */
+function requestOf(reason: unknown): string | null {
+  return isObject(reason) ? idOf(reason["request"]) : null;
 }
 
 function idOf(value: unknown): string | null {

@@ -48,6 +48,7 @@ export async function takeMissedEvents(
         objectId: envelope.objectId,
         lane: laneOf(envelope),
         eventCreatedAt: envelope.createdAt,
+        requestId: envelope.requestId,
       }));
       counted.read += events.length;
       const now = runtime.now();

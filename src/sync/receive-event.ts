@@ -13,6 +13,8 @@ export interface ReceiverOptions {
   secrets: readonly string[];
   /** How far a signature's time may be from ours, either way, in milliseconds. */
   toleranceMs: number;
+  /** Whether what is delivered is kept, too. */
+  keepBodies: boolean;
   runtime: Runtime;
   /** Called after something new was stored. */
   onStored: () => void;
@@ -41,7 +43,7 @@ export function createReceiver(options: ReceiverOptions): ReceiveEvent {
         log.warn({ outcome: "rejected", reason: "not_an_event", bytes: payload.byteLength }, "webhook refused");
         return { status: "rejected", reason: "not_an_event" };
       }
-      const result = await admit(options, envelope);
+      const result = await admit(options, envelope, payload);
       log.info({ eventId: envelope.id, eventType: envelope.type, outcome: result.status }, "webhook received");
       return result;
     } catch (error) {
@@ -57,13 +59,14 @@ export function createReceiver(options: ReceiverOptions): ReceiveEvent {
   };
 }
 
-async function admit(options: ReceiverOptions, envelope: Envelope): Promise<ReceiveResult> {
-  const { id: eventId, type, objectId, createdAt } = envelope;
+async function admit(options: ReceiverOptions, envelope: Envelope, payload: Uint8Array): Promise<ReceiveResult> {
+  const { id: eventId, type, objectId, createdAt: eventCreatedAt, requestId } = envelope;
   if (envelope.mode !== options.mode) return { status: "rejected", reason: "wrong_mode" };
   if (envelope.account !== null) return { status: "ignored", eventId, reason: "connected_account" };
   if (!ALLOWED_WEBHOOK_EVENTS.has(type)) return { status: "ignored", eventId, reason: "event_type" };
   const lane = laneOf(envelope);
-  const added = await options.inbox({ eventId, type, objectId, lane, eventCreatedAt: createdAt });
+  const body = options.keepBodies ? payload : null;
+  const added = await options.inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body });
   if (!added) return { status: "duplicate", eventId };
   options.onStored();
   return { status: "accepted", eventId };

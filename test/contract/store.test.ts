@@ -29,7 +29,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     const stores = Array.from({ length: 3 }, () => openStore({ url, mode: "test" }));
     onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))));
     const applied = await Promise.all(stores.map((store) => store.migrate()));
-    expect(applied.flat()).toEqual(["0001-initial", "0002-reconcile", "0003-lanes"]);
+    expect(applied.flat()).toEqual(["0001-initial", "0002-reconcile", "0003-lanes", "0004-bodies"]);
     expect(await stores[0]?.migrate()).toEqual([]);
   });
 

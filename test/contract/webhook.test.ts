@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { ALLOWED_WEBHOOK_EVENTS } from "../../src/index.ts";
 import { openStore } from "../../src/store/database.ts";
+import { DIALECTS } from "../support/databases.ts";
 import { createWorld, signatureOf, WEBHOOK_SECRET, type World } from "../support/world.ts";
 
 const EVENT = {
@@ -59,6 +60,19 @@ describe("the webhook's door", () => {
       body: { status: "duplicate", eventId: "evt_1" },
     });
     expect(await inboxCount(world)).toBe(1);
+  });
+
+  test.each(DIALECTS)("keeps the envelope alone, and on %s the body where that is wanted", async (dialect) => {
+    const body = JSON.stringify({ ...EVENT, request: { id: "req_1" }, note: "naïve \u0000 text" });
+    const kept = async (keepEventBodies: boolean) => {
+      const world = await createWorld({ dialect, pushPlans: false, options: { keepEventBodies } });
+      await post(world, body, sign(world, body));
+      const store = openStore({ url: world.databaseUrl, mode: "test" });
+      onTestFinished(() => store.close());
+      return store.inbox.find("evt_1");
+    };
+    expect(await kept(false)).toMatchObject({ requestId: "req_1", state: "new", body: null });
+    expect((await kept(true))?.body).toBe(body);
   });
 
   test("keeps one of a hundred that come at once", async () => {

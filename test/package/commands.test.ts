@@ -69,6 +69,11 @@ test("tollkeeper events shows what was given up and why, and gives it another ch
   expect(shown).toMatchObject({ code: 0 });
   expect(shown.output).toContain("Events: 0 wait, 0 done, 1 given up.");
   expect(shown.output).toContain("evt_1 of cus_1, after 1 attempts: Stripe refused it");
+  const one = await runCli(["events", "--show", "evt_1"], { env });
+  expect(one.output).toMatch(/^lane +cus_1$/m);
+  expect(one.output).toContain("Its body was not kept");
+  const none = await runCli(["events", "--show", "evt_2"], { env });
+  expect(none).toMatchObject({ code: 1, output: expect.stringContaining('no event "evt_2"') as string });
   const revived = await runCli(["events", "--retry"], { env });
   expect(revived.output).toContain("1 events and 0 hooks will be tried again");
   expect(revived.output).toContain("Events: 1 wait, 0 done, 0 given up.");

@@ -25,9 +25,9 @@ export const RULES: readonly Rule[] = [
   {
     rule: "2xx comes after the commit",
     file: "src/sync/receive-event.ts",
-    text: "const added = await options.inbox({ eventId, type, objectId, lane, eventCreatedAt: createdAt });",
+    text: "const added = await options.inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body });",
     without:
-      "const added = true;\n  options.inbox({ eventId, type, objectId, lane, eventCreatedAt: createdAt }).catch(() => {});",
+      "const added = true;\n  options.inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body }).catch(() => {});",
   },
   {
     rule: "an event is done in the transaction that writes what it told",

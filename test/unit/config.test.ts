@@ -60,6 +60,7 @@ describe("the start is refused", () => {
     ["with a pace that is none", { STRIPE_REQUESTS_PER_SECOND: "many" }, "STRIPE_REQUESTS_PER_SECOND NaN must be"],
     ["with a pace of nothing", { STRIPE_REQUESTS_PER_SECOND: "0" }, "must be a whole number from 1 to 10000"],
     ["with a token that is easy to guess", { METRICS_TOKEN: "short" }, "METRICS_TOKEN must have at least 16"],
+    ["with bodies kept perhaps", { KEEP_EVENT_BODIES: "yes" }, 'KEEP_EVENT_BODIES "yes" must be true or false'],
     ["with a hooks' address that is none", { HOOKS_URL: "here" }, 'HOOKS_URL "here" must be a URL'],
     ["with a hooks' address alone", { HOOKS_URL: "https://a.example" }, "HOOKS_SECRET must be whsec_"],
     ["with a hooks' secret alone", { HOOKS_SECRET: "whsec_abc" }, "HOOKS_SECRET is set without HOOKS_URL"],

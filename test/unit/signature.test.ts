@@ -88,7 +88,10 @@ describe("an envelope", () => {
       mode: "test",
       account: null,
       createdAt: 1_700_000_000_000,
+      requestId: null,
     });
+    const caused = { ...event, request: { id: "req_1", idempotency_key: "key_1" } };
+    expect(parseEnvelope(caused)?.requestId).toBe("req_1");
   });
 
   test("of a customer's event names that customer", () => {
@@ -106,12 +109,14 @@ describe("an envelope", () => {
       created: "2026-01-01T00:00:00.000Z",
       livemode: true,
       related_object: { id: "in_1", type: "invoice", url: "/v1/invoices/in_1" },
+      reason: { type: "request", request: { id: "req_1", idempotency_key: "key_1" } },
     };
     expect(parseEnvelope(thin)).toMatchObject({
       type: "invoice.paid",
       objectId: "in_1",
       customerId: null,
       mode: "live",
+      requestId: "req_1",
     });
   });
 

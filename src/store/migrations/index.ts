@@ -6,13 +6,14 @@ import type { Schema } from "../schema.ts";
 import { initial } from "./0001-initial.ts";
 import { reconcile } from "./0002-reconcile.ts";
 import { lanes } from "./0003-lanes.ts";
+import { bodies } from "./0004-bodies.ts";
 
 export interface MigrationStep {
   name: string;
   statements: (dialect: Dialect) => string[];
 }
 
-export const STEPS: readonly MigrationStep[] = [initial, reconcile, lanes];
+export const STEPS: readonly MigrationStep[] = [initial, reconcile, lanes, bodies];
 
 /** Any number that nobody else locks on the same database. */
 const LOCK_KEY = 7_024_551_101;
