@@ -7,7 +7,7 @@ import pg from "pg";
 import { pino } from "pino";
 import Stripe from "stripe";
 import { listen } from "../src/http/listen.ts";
-import { createTollkeeper, definePlans } from "../src/index.ts";
+import { createTollkeeper, definePlans, toNodeHandler } from "../src/index.ts";
 
 const [kind = "", port = "0", secret = "", databaseUrl = ""] = process.argv.slice(2);
 
@@ -69,7 +69,7 @@ async function ours(): Promise<void> {
     log: pino({ level: "info" }, pino.destination(devNull)),
   });
   await tollkeeper.start();
-  await listen(tollkeeper.fetch, { port: Number(port), host: "127.0.0.1", portName: "PORT" });
+  await listen(toNodeHandler(tollkeeper), { port: Number(port), host: "127.0.0.1", portName: "PORT" });
   ready();
 }
 

@@ -19,6 +19,7 @@ import type { User } from "./domain/user.ts";
 import type { SubscriptionView } from "./domain/views.ts";
 import type { HttpContext } from "./http/context.ts";
 import { createHandler, type FetchHandler } from "./http/handler.ts";
+import type { ReceiveWebhook } from "./http/routes/webhook.ts";
 import { createMetrics, type Gauge } from "./metrics.ts";
 import type { Runtime } from "./runtime.ts";
 import { openStore, type Store } from "./store/database.ts";
@@ -40,6 +41,11 @@ export interface Tollkeeper {
   /** All routes. Starts by itself with the first request, where `start` was not called. */
   fetch: FetchHandler;
   basePath: string;
+  /**
+   * Takes one webhook without a `Request`: what `toNodeHandler` does, for servers that have neither. Give it the raw bytes and
+   * the `Stripe-Signature` header, and answer what it answers. Never throws.
+   */
+  receiveWebhook: ReceiveWebhook;
   /** Applies migrations and begins to work off the inbox. Throws when the store can't be used. */
   start(): Promise<void>;
   /** Finishes what is under way and closes the store. */
@@ -134,7 +140,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
   };
   return {
     basePath: config.basePath,
-    fetch: handler,
+    ...handler,
     start: started,
     stop: async () => {
       await Promise.all([stopListening?.(), worker.stop(), housekeeping.stop()]);

@@ -7,6 +7,7 @@ import type { Hooks } from "../domain/hooks.ts";
 import { describeMoney } from "../domain/money.ts";
 import { serveEmulator } from "../emulator/index.ts";
 import { listen } from "../http/listen.ts";
+import { toNodeHandler } from "../http/node.ts";
 import { createStripeGateway } from "../stripe/gateway.ts";
 import { createTollkeeper } from "../tollkeeper.ts";
 import { VERSION } from "../version.ts";
@@ -73,7 +74,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   await pushDemoPlans(emulator.url);
   await tollkeeper.start();
   const app = createDemoApp({ tollkeeper, emulator, emulatorUrl: emulator.url, issuer, authenticate, told });
-  const server = await listen(async (request) => app.fetch(request), {
+  const server = await listen(toNodeHandler({ fetch: async (request) => app.fetch(request), basePath: "" }), {
     port: options.port,
     host: HOST,
     portName: "PORT",

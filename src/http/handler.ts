@@ -11,7 +11,7 @@ import { readBody } from "./read-body.ts";
 import { checkoutRoutes } from "./routes/checkout.ts";
 import { serviceRoutes } from "./routes/service.ts";
 import { subscriptionRoutes } from "./routes/subscriptions.ts";
-import { createWebhookDoor, describeWebhook } from "./routes/webhook.ts";
+import { createWebhookDoor, describeWebhook, MAX_WEBHOOK_BYTES, type ReceiveWebhook } from "./routes/webhook.ts";
 
 /** The browser's requests are small. */
 const MAX_JSON_BYTES = 16_384;
@@ -19,7 +19,12 @@ const PREFLIGHT_MAX_AGE_SECONDS = 600;
 
 export type FetchHandler = (request: Request) => Promise<Response>;
 
-export function createHandler(context: HttpContext): FetchHandler {
+export interface Handler {
+  fetch: FetchHandler;
+  receiveWebhook: ReceiveWebhook;
+}
+
+export function createHandler(context: HttpContext): Handler {
   const routes: App = new OpenAPIHono<HttpEnv>({
     defaultHook: (result) => {
       if (!result.success) throw firstProblem(result.error.issues);
@@ -47,10 +52,21 @@ export function createHandler(context: HttpContext): FetchHandler {
     answerError(c, 404, { code: "not_found", message: `There is no ${c.req.method} ${c.req.path}.` }),
   );
   app.onError((error, c) => onError(context, error, c));
-  const door = createWebhookDoor(context);
+  const receiveWebhook = createWebhookDoor(context);
   const doorPath = `${context.basePath}/webhook`;
-  return async (request) =>
-    request.method === "POST" && pathOf(request.url) === doorPath ? door(request) : app.fetch(request);
+  return {
+    receiveWebhook,
+    fetch: async (request) =>
+      request.method === "POST" && pathOf(request.url) === doorPath
+        ? takeWebhook(receiveWebhook, request)
+        : app.fetch(request),
+  };
+}
+
+async function takeWebhook(receiveWebhook: ReceiveWebhook, request: Request): Promise<Response> {
+  const read = await readBody(request, MAX_WEBHOOK_BYTES);
+  const { status, headers, body } = await receiveWebhook(read, request.headers.get("stripe-signature"));
+  return new Response(body, { status, headers });
 }
 
 /** Without parsing all of it. */

@@ -1,7 +1,7 @@
-/** Serves a fetch handler on a port. */
-import { serve } from "@hono/node-server";
+/** Serves a handler on a port. */
+import { createServer } from "node:http";
 import { ConfigError } from "../errors.ts";
-import type { FetchHandler } from "./handler.ts";
+import type { NodeHandler } from "./node.ts";
 
 export interface Listener {
   /** Stops taking requests; `now` also drops the connections that are open. */
@@ -20,13 +20,11 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 
 /** Throws `ConfigError` where the port is taken or may not be used. */
-export async function listen(fetch: FetchHandler, { port, host, portName }: ListenOptions): Promise<Listener> {
-  const server = serve({
-    fetch,
-    port,
-    hostname: host,
-    serverOptions: { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS },
-  });
+export async function listen(handler: NodeHandler, { port, host, portName }: ListenOptions): Promise<Listener> {
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS },
+    (request, response) => handler(request, response),
+  ).listen(port, host);
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
     server.once("error", (error: NodeJS.ErrnoException) => {
@@ -39,8 +37,8 @@ export async function listen(fetch: FetchHandler, { port, host, portName }: List
     close: (now = false) =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        if (now && "closeAllConnections" in server) server.closeAllConnections();
-        else if ("closeIdleConnections" in server) server.closeIdleConnections();
+        if (now) server.closeAllConnections();
+        else server.closeIdleConnections();
       }),
   };
 }

@@ -1,17 +1,19 @@
-/** Mounts a fetch handler in Express, Fastify and node:http. */
+/** Mounts the service in Express, Fastify and node:http. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import type { ErrorAnswer } from "../wire.ts";
+import { readNodeBody } from "./read-body.ts";
+import { MAX_WEBHOOK_BYTES, type ReceiveWebhook } from "./routes/webhook.ts";
 
-export type NodeHandler = (
-  request: IncomingMessage & { originalUrl?: string; rawBody?: unknown },
-  response: ServerResponse,
-  next?: (error?: unknown) => void,
-) => void;
+type NodeRequest = IncomingMessage & { originalUrl?: string; rawBody?: unknown };
+
+export type NodeHandler = (request: NodeRequest, response: ServerResponse, next?: (error?: unknown) => void) => void;
 
 export interface Mountable {
   fetch: (request: Request) => Promise<Response>;
   basePath: string;
+  /** Takes webhooks without a `Request` being made of each. Default: `fetch` takes them. */
+  receiveWebhook?: ReceiveWebhook;
 }
 
 /**
@@ -21,20 +23,57 @@ export interface Mountable {
  * @example
  * app.use(toNodeHandler(tollkeeper));
  */
-export function toNodeHandler({ fetch, basePath }: Mountable): NodeHandler {
+export function toNodeHandler({ fetch, basePath, receiveWebhook }: Mountable): NodeHandler {
   const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
+  const door = `${basePath}/webhook`;
   return (request, response, next) => {
     // Express cuts the path it was mounted under off `url`; for what is not ours it stays as Express needs it.
     const url = request.originalUrl ?? request.url ?? "/";
     const ours = url === basePath || (/^[/?]/.test(url.slice(basePath.length)) && url.startsWith(basePath));
     if (!ours && next) return next();
-    request.url = url;
     if (bodyIsGone(request)) return refuse(response);
+    if (receiveWebhook && request.method === "POST" && isAt(url, door))
+      return void takeWebhook(receiveWebhook, request, response);
+    request.url = url;
     void listener(request, response);
   };
 }
 
-function bodyIsGone(request: IncomingMessage & { rawBody?: unknown }): boolean {
+function isAt(url: string, path: string): boolean {
+  return url === path || url.startsWith(`${path}?`);
+}
+
+async function takeWebhook(
+  receiveWebhook: ReceiveWebhook,
+  request: NodeRequest,
+  response: ServerResponse,
+): Promise<void> {
+  const { rawBody } = request;
+  const body =
+    rawBody instanceof Buffer && request.readableEnded
+      ? ({ kind: "ok", bytes: rawBody } as const)
+      : await readNodeBody(request, MAX_WEBHOOK_BYTES);
+  const signature = request.headers["stripe-signature"];
+  const reply = await receiveWebhook(body, typeof signature === "string" ? signature : null);
+  // What is left of the body is not looked at, so nothing else can come over this connection.
+  const isUnread = body.kind !== "ok";
+  response.writeHead(reply.status, {
+    ...reply.headers,
+    "content-length": Buffer.byteLength(reply.body),
+    ...(isUnread && { connection: "close" }),
+  });
+  response.end(reply.body, () => isUnread && hangUp(request));
+}
+
+/** Whoever still sends would not get to the answer if the connection were cut at once. */
+const LINGER_MS = 500;
+
+function hangUp(request: NodeRequest): void {
+  request.resume();
+  setTimeout(() => request.destroy(), LINGER_MS).unref();
+}
+
+function bodyIsGone(request: NodeRequest): boolean {
   const hasBody = request.method === "POST" && request.headers["content-length"] !== "0";
   return hasBody && request.readableEnded && !(request.rawBody instanceof Buffer);
 }

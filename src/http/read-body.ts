@@ -1,4 +1,5 @@
 /** Reads a body up to a limit, and not a byte further. */
+import type { IncomingMessage } from "node:http";
 
 export type BodyResult = { kind: "ok"; bytes: Uint8Array } | { kind: "too_large" } | { kind: "unreadable" };
 
@@ -27,4 +28,25 @@ async function readWhole(request: Request): Promise<BodyResult> {
   } catch {
     return { kind: "unreadable" };
   }
+}
+
+/** The same, of a request to a Node server. */
+export function readNodeBody(request: IncomingMessage, maxBytes: number): Promise<BodyResult> {
+  return new Promise((resolve) => {
+    if (Number(request.headers["content-length"] ?? 0) > maxBytes) return resolve({ kind: "too_large" });
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const take = (chunk: Buffer): void => {
+      size += chunk.byteLength;
+      if (size <= maxBytes) return void chunks.push(chunk);
+      request.off("data", take).pause();
+      resolve({ kind: "too_large" });
+    };
+    request.on("data", take);
+    request.on("end", () =>
+      resolve({ kind: "ok", bytes: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks) }),
+    );
+    request.on("error", () => resolve({ kind: "unreadable" }));
+    request.on("close", () => resolve({ kind: "unreadable" }));
+  });
 }

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { DEFAULT_HOST, DEFAULT_PORT } from "../../config.ts";
 import { listen } from "../../http/listen.ts";
+import { toNodeHandler } from "../../http/node.ts";
 import { createTollkeeper } from "../../tollkeeper.ts";
 import { loadOptions, portFrom, type Env } from "../environment.ts";
 import { untilStopped } from "../until-stopped.ts";
@@ -20,7 +21,7 @@ export async function runServe(env: Env, configFile: string | undefined): Promis
   const host = env["HOST"] ?? DEFAULT_HOST;
   const tollkeeper = createTollkeeper(options);
   await tollkeeper.start();
-  const server = await listen(tollkeeper.fetch, { port, host, portName: "PORT" });
+  const server = await listen(toNodeHandler(tollkeeper), { port, host, portName: "PORT" });
   console.log(`Tollkeeper on http://${host}:${port}${tollkeeper.basePath} · ${options.stripeApiBase ?? "Stripe"}`);
   await untilStopped(async () => {
     await server.close();

@@ -3,10 +3,10 @@ import type { ReceiveResult } from "../../sync/receive-event.ts";
 import { WebhookAnswer } from "../../wire.ts";
 import type { HttpContext } from "../context.ts";
 import { requireStart, type App } from "../json-route.ts";
-import { readBody } from "../read-body.ts";
+import type { BodyResult } from "../read-body.ts";
 
 /** Stripe's largest events are a few hundred kilobytes. */
-const MAX_WEBHOOK_BYTES = 1_048_576;
+export const MAX_WEBHOOK_BYTES = 1_048_576;
 
 const RETRY_AFTER_SECONDS = "1";
 
@@ -18,16 +18,42 @@ const STATUS: Record<ReceiveResult["status"], 200 | 400 | 503> = {
   unavailable: 503,
 };
 
+/** What goes back to Stripe. */
+export interface WebhookReply {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** Takes one delivery: its body, and its `Stripe-Signature`. Never throws. */
+export type ReceiveWebhook = (body: BodyResult, signature: string | null) => Promise<WebhookReply>;
+
 /** The door itself: it takes nearly all requests, so it stands before the router. */
-export function createWebhookDoor(context: HttpContext): (request: Request) => Promise<Response> {
+export function createWebhookDoor(context: HttpContext): ReceiveWebhook {
   const { receiveEvent, runtime } = context;
-  return async (request) => {
+  const path = `${context.basePath}/webhook`;
+
+  const answer = async (body: BodyResult, signature: string | null): Promise<[status: number, result: object]> => {
+    if (body.kind !== "ok") {
+      const reason = body.kind === "too_large" ? "payload_too_large" : "unreadable_body";
+      runtime.log.warn({ outcome: "rejected", reason }, "webhook refused");
+      return [body.kind === "too_large" ? 413 : 400, { status: "rejected", reason }];
+    }
+    const started = await requireStart(context).then(
+      () => true,
+      () => false,
+    );
+    if (!started) return [STATUS.unavailable, { status: "unavailable", reason: "store_unavailable" }];
+    const received = await receiveEvent(body.bytes, signature);
+    return [STATUS[received.status], received];
+  };
+
+  return async (body, signature) => {
     const startedAt = runtime.now();
     const requestId = `req_${runtime.newId()}`;
-    const [status, result] = await answer();
-    const fields = { requestId, method: "POST", path: `${context.basePath}/webhook`, status };
-    runtime.log.debug({ ...fields, durationMs: runtime.now() - startedAt }, "request");
-    return new Response(JSON.stringify(result), {
+    const [status, result] = await answer(body, signature);
+    runtime.log.debug({ requestId, method: "POST", path, status, durationMs: runtime.now() - startedAt }, "request");
+    return {
       status,
       headers: {
         "content-type": "application/json",
@@ -36,23 +62,8 @@ export function createWebhookDoor(context: HttpContext): (request: Request) => P
         "x-content-type-options": "nosniff",
         ...(status === STATUS.unavailable && { "retry-after": RETRY_AFTER_SECONDS }),
       },
-    });
-
-    async function answer(): Promise<[status: number, result: object]> {
-      const body = await readBody(request, MAX_WEBHOOK_BYTES);
-      if (body.kind !== "ok") {
-        const reason = body.kind === "too_large" ? "payload_too_large" : "unreadable_body";
-        runtime.log.warn({ outcome: "rejected", reason }, "webhook refused");
-        return [body.kind === "too_large" ? 413 : 400, { status: "rejected", reason }];
-      }
-      const started = await requireStart(context).then(
-        () => true,
-        () => false,
-      );
-      if (!started) return [STATUS.unavailable, { status: "unavailable", reason: "store_unavailable" }];
-      const received = await receiveEvent(body.bytes, request.headers.get("stripe-signature"));
-      return [STATUS[received.status], received];
-    }
+      body: JSON.stringify(result),
+    };
   };
 }
 
