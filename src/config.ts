@@ -8,6 +8,7 @@ import type { Authenticate } from "./auth/authenticate.ts";
 import type { UrlPolicy } from "./actions/context.ts";
 import { ConfigError } from "./errors.ts";
 import type { Logger, Runtime } from "./runtime.ts";
+import type { Tracer } from "./tracing.ts";
 
 export interface TollkeeperOptions {
   /** What is sold, by `definePlans`. */
@@ -88,6 +89,8 @@ export interface TollkeeperOptions {
   logLevel?: string | undefined;
   /** Where to log, as pino does it. Default: pino on standard output. */
   log?: Logger | undefined;
+  /** Makes a span of each webhook, event, hook, reconcile, route and request to Stripe: OpenTelemetry's tracer. Default: none. */
+  tracer?: Tracer | undefined;
   /** The network towards Stripe and the issuer. Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;
   /** Time and chance, for tests and simulations. Default: the machine's. */

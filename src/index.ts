@@ -21,6 +21,7 @@ export type { AccessGrantedHook, AccessHook, Hooks, PaymentHook, TrialHook } fro
 export type { SubscriptionView } from "./domain/views.ts";
 export type { User } from "./domain/user.ts";
 export type { Logger, Runtime } from "./runtime.ts";
+export type { Span, SpanAttributes, Tracer } from "./tracing.ts";
 export type { Authenticate } from "./auth/authenticate.ts";
 export { createOidcAuthenticate, type OidcOptions } from "./auth/oidc.ts";
 export { toNodeHandler, type NodeHandler } from "./http/node.ts";

@@ -1,6 +1,7 @@
 /** What the world gives: time, chance and a place to log. Passed in, so that tests and simulations decide them. */
 
 import type { Metrics } from "./metrics.ts";
+import type { Trace } from "./tracing.ts";
 
 export interface Runtime {
   /** Wall time in epoch milliseconds: signatures, tokens, leases and retries. */
@@ -15,6 +16,7 @@ export interface Runtime {
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   log: Logger;
   metrics: Metrics;
+  trace: Trace;
 }
 
 /** Structured logging, as pino has it. Never given a secret, a payload or personal data. */

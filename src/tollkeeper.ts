@@ -32,6 +32,7 @@ import { createReceiver } from "./sync/receive-event.ts";
 import { createReconcile, type ReconcileOptions, type ReconcileReport } from "./sync/reconcile.ts";
 import { createSync } from "./sync/sync.ts";
 import { createWorker } from "./sync/worker.ts";
+import { createTrace } from "./tracing.ts";
 import { VERSION } from "./version.ts";
 import type { ConfigAnswer } from "./wire.ts";
 
@@ -94,6 +95,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
     now: runtime.now,
     sleep: runtime.sleep,
+    trace: runtime.trace,
     onAnswer: (urgency, result) => runtime.metrics.count("stripe_requests_total", { urgency, result }),
   });
   const context = createContext(config, { runtime, store, budget });
@@ -167,6 +169,7 @@ function createRuntime(options: TollkeeperOptions): Runtime {
     sleep: (ms, signal) => wait(ms, undefined, { signal }).catch(() => {}),
     billingNow: now,
     metrics: createMetrics(),
+    trace: createTrace(options.tracer),
     ...options.runtime,
     now,
     log: options.log ?? pino({ level: options.logLevel ?? "info", redact: { paths: REDACTED, censor: "[redacted]" } }),

@@ -141,6 +141,7 @@ async function carryOut<Params, Result>(
       subject: operation.subject,
     });
     await store.operations.finish(operation.id, "succeeded", JSON.stringify(result ?? null), runtime.now());
+    runtime.log.info({ operationId: operation.id, kind: operation.kind }, "operation done");
     return result;
   } catch (error) {
     // A refusal is an outcome. Anything else may or may not have happened, and the row stays to be finished.

@@ -79,8 +79,16 @@ function pathOf(url: string): string {
 function setHeaders({ runtime }: HttpContext) {
   return async (c: Context<HttpEnv>, next: Next): Promise<void> => {
     const startedAt = runtime.now();
-    c.set("requestId", `req_${runtime.newId()}`);
-    await next();
+    const requestId = `req_${runtime.newId()}`;
+    c.set("requestId", requestId);
+    await runtime.trace(
+      "route",
+      { "http.request.method": c.req.method, "url.path": c.req.path, requestId },
+      async (note) => {
+        await next();
+        note({ "http.response.status_code": c.res.status });
+      },
+    );
     c.header("x-request-id", c.get("requestId"));
     c.header("cache-control", "no-store");
     c.header("x-content-type-options", "nosniff");

@@ -3,6 +3,8 @@
  * users' calls before events, and events before sweeps. A 429 halves the pace, which then recovers. @see https://docs.stripe.com/rate-limits
  */
 
+import type { SpanAttributes, Trace } from "../tracing.ts";
+
 /** Who waits for the answer: a person, an event that is worked off, or a reconcile that reads everything. */
 export type Urgency = "user" | "background" | "sweep";
 
@@ -13,6 +15,7 @@ export interface BudgetOptions {
   fetch: typeof fetch;
   now(): number;
   sleep(ms: number, signal: AbortSignal): Promise<void>;
+  trace: Trace;
   /** Told how each request went. */
   onAnswer(urgency: Urgency, result: string): void;
 }
@@ -52,6 +55,12 @@ interface Waiting {
 /** Few words, so that whoever counts has few counters. */
 function resultOf(status: number): string {
   return status === 429 ? "429" : `${Math.floor(status / 100)}xx`;
+}
+
+/** The path names objects by their ids; what is searched for stays out, since it may name a person. */
+function spanOf(urgency: Urgency, input: string | URL | Request, init: RequestInit | undefined): SpanAttributes {
+  const url = new URL(input instanceof Request ? input.url : input);
+  return { urgency, "http.request.method": init?.method ?? "GET", "url.path": url.pathname };
 }
 
 export function createRateBudget(options: BudgetOptions): RateBudget {
@@ -132,7 +141,11 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
     fetch: (urgency) => async (input, init) => {
       await take(urgency, init?.signal ?? null);
       try {
-        const answer = await options.fetch(input, init);
+        const answer = await options.trace("stripe", spanOf(urgency, input, init), async (note) => {
+          const answered = await options.fetch(input, init);
+          note({ "http.response.status_code": answered.status });
+          return answered;
+        });
         options.onAnswer(urgency, resultOf(answer.status));
         if (answer.status === 429) slowDown(answer);
         return answer;

@@ -30,7 +30,7 @@ export type ReceiveResult =
 export type ReceiveEvent = (payload: Uint8Array, signature: string | null) => Promise<ReceiveResult>;
 
 export function createReceiver(options: ReceiverOptions): ReceiveEvent {
-  const { log } = options.runtime;
+  const { log, trace } = options.runtime;
   const receive: ReceiveEvent = async (payload, signature) => {
     try {
       const verified = verifySignature({ ...options, payload, header: signature, now: options.runtime.now() });
@@ -43,8 +43,14 @@ export function createReceiver(options: ReceiverOptions): ReceiveEvent {
         log.warn({ outcome: "rejected", reason: "not_an_event", bytes: payload.byteLength }, "webhook refused");
         return { status: "rejected", reason: "not_an_event" };
       }
-      const result = await admit(options, envelope, payload);
-      log.info({ eventId: envelope.id, eventType: envelope.type, outcome: result.status }, "webhook received");
+      const { id: eventId, type: eventType, objectId } = envelope;
+      const names = { eventId, eventType, objectId, lane: laneOf(envelope) };
+      const result = await trace("receive_event", names, async (note) => {
+        const admitted = await admit(options, envelope, payload);
+        note({ outcome: admitted.status });
+        return admitted;
+      });
+      log.info({ ...names, outcome: result.status }, "webhook received");
       return result;
     } catch (error) {
       const reason = error instanceof TollkeeperError ? error.code : "internal_error";

@@ -132,6 +132,18 @@ interface Run {
 async function run(
   context: ReconcileContext,
   options: ReconcileOptions,
+  how: Run,
+): Promise<ReconcileReport & { startedAt: number }> {
+  return context.runtime.trace("reconcile", { dry_run: options.dryRun ?? false }, async (note) => {
+    const report = await readAndRepair(context, options, how);
+    note({ missed: report.events.missed, differences: report.differences, alarms: report.alarms.length });
+    return report;
+  });
+}
+
+async function readAndRepair(
+  context: ReconcileContext,
+  options: ReconcileOptions,
   { before, note }: Run,
 ): Promise<ReconcileReport & { startedAt: number }> {
   const now = context.runtime.now();

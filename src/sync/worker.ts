@@ -5,7 +5,9 @@ import type { Runtime } from "../runtime.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/event-types.ts";
 import type { Store } from "../store/database.ts";
 import type { ClaimedEvent } from "../store/inbox.ts";
+import type { OutboxMessage } from "../store/outbox.ts";
 import type { Claim, Queue } from "../store/queue.ts";
+import type { SpanAttributes } from "../tracing.ts";
 import type { DeliverHook } from "./outbox.ts";
 import { LeaseLostError, type Sync } from "./sync.ts";
 
@@ -221,24 +223,34 @@ async function syncEvent(sync: Sync, event: ClaimedEvent): Promise<void> {
   });
 }
 
+/** What logs and spans call a row by: a user's id may be an address, so it stays out. */
+function namesOf(claim: ClaimedEvent | (OutboxMessage & Claim)): SpanAttributes {
+  const attempt = claim.attempts;
+  if (!("eventId" in claim)) return { hookId: claim.id, hook: claim.hook, attempt };
+  const { eventId, type: eventType, objectId, lane } = claim;
+  return { eventId, eventType, objectId, lane, attempt };
+}
+
 /** Runs one row's work; a failure is written down with when to try again, or that it is over. */
 async function work(
   { store, runtime, retry = DEFAULT_RETRY_POLICY }: WorkerOptions,
   counter: "events_total" | "hooks_total",
-  claim: Claim & { eventId?: string; id?: string },
+  claim: ClaimedEvent | (OutboxMessage & Claim),
   act: () => Promise<void>,
 ): Promise<void> {
   const queue: Queue = counter === "events_total" ? store.inbox : store.outbox;
   const count = (outcome: string): void => runtime.metrics.count(counter, { outcome });
+  const names = namesOf(claim);
   const heart = keepLease(runtime, queue, claim);
   try {
-    await act();
+    await runtime.trace(counter === "events_total" ? "sync_event" : "hook", names, act);
     count("done");
+    runtime.log.info(names, "work done");
   } catch (error) {
     if (error instanceof LeaseLostError) return count("lease_lost");
     const reason = String(error).slice(0, MAX_REASON_LENGTH);
     const decision = decideRetry(claim.attempts, failureOf(error), retry, runtime.random());
-    const fields = { id: claim.eventId ?? claim.id, attempt: claim.attempts, reason };
+    const fields = { ...names, reason };
     count(decision.kind === "retry" ? "retried" : "dead");
     if (decision.kind === "retry") {
       runtime.log.warn({ ...fields, delayMs: decision.delayMs }, "work failed; it will be tried again");

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { createRateBudget, type BudgetOptions } from "../../src/stripe/budget.ts";
+import { createTrace } from "../../src/tracing.ts";
 
 /** A budget in a time that moves by hand. */
 function stand(options: Partial<BudgetOptions> = {}) {
@@ -15,6 +16,7 @@ function stand(options: Partial<BudgetOptions> = {}) {
     },
     now: () => now,
     sleep: (ms) => new Promise((wake) => void sleepers.push({ at: now + ms, wake })),
+    trace: createTrace(undefined),
     onAnswer: () => {},
     ...options,
   });
@@ -51,11 +53,11 @@ test("a burst goes out at the pace of the budget, and never past it", async () =
 
 test("users' calls go before background work that has waited longer", async () => {
   const { budget, asked, pass } = stand({ requestsPerSecond: 1 });
-  for (const name of ["first", "second"]) void budget.fetch("sweep")(name);
-  void budget.fetch("background")("event");
-  void budget.fetch("user")("user");
+  for (const name of ["http://first", "http://second"]) void budget.fetch("sweep")(name);
+  void budget.fetch("background")("http://event");
+  void budget.fetch("user")("http://user");
   await pass(3_500);
-  expect(asked.map(({ url }) => url)).toEqual(["first", "user", "event", "second"]);
+  expect(asked.map(({ url }) => url)).toEqual(["first", "user", "event", "second"].map((name) => `http://${name}`));
 });
 
 test("so many are in flight, and the next goes when one has come back", async () => {
@@ -112,14 +114,14 @@ test("replicas share it", () => {
 test("who has given up is not asked for", async () => {
   const { budget, asked, pass } = stand({ requestsPerSecond: 1 });
   const stop = new AbortController();
-  void budget.fetch("user")("first");
+  void budget.fetch("user")("http://first");
   const late = budget
-    .fetch("user")("second", { signal: stop.signal })
+    .fetch("user")("http://second", { signal: stop.signal })
     .catch((error: unknown) => error);
   stop.abort(new Error("too late"));
   // At once, not when its turn comes.
   expect(await late).toMatchObject({ message: "too late" });
   expect(budget.state().waiting.user).toBe(0);
   await pass(2_000);
-  expect(asked.map(({ url }) => url)).toEqual(["first"]);
+  expect(asked.map(({ url }) => url)).toEqual(["http://first"]);
 });

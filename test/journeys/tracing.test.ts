@@ -1,0 +1,62 @@
+/** What an app that traces sees, with OpenTelemetry itself. */
+import { context, SpanStatusCode, trace } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { expect, onTestFinished, test } from "vitest";
+import { createWorld, type WorldOptions } from "../support/world.ts";
+
+async function traced(setup: WorldOptions = {}) {
+  const exporter = new InMemorySpanExporter();
+  const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  trace.setGlobalTracerProvider(provider);
+  onTestFinished(async () => {
+    trace.disable();
+    context.disable();
+    await provider.shutdown();
+  });
+  const world = await createWorld({
+    ...setup,
+    options: { ...setup.options, tracer: trace.getTracer("tollkeeper") },
+  });
+  return { world, spans: () => exporter.getFinishedSpans() };
+}
+
+test("webhooks, events, hooks, routes and the requests to Stripe that they cost are spans, each in its place", async () => {
+  const { world, spans } = await traced({ options: { hooks: { onAccessGranted: () => {} } } });
+  await world.subscribe("ada");
+  await world.service.reconcile({ sweep: true });
+  const all = spans();
+  const names = new Set(all.map(({ name }) => name));
+  expect([...names].toSorted()).toEqual(
+    ["hook", "receive_event", "reconcile", "route", "stripe", "sync_event"].map((name) => `tollkeeper.${name}`),
+  );
+  const parents = new Map(all.map((span) => [span.spanContext().spanId, span.name]));
+  const under = (name: string) =>
+    all.filter((span) => parents.get(span.parentSpanContext?.spanId ?? "") === `tollkeeper.${name}`);
+  expect(under("route").map(({ attributes }) => attributes["url.path"])).toContain("/v1/checkout/sessions");
+  expect(under("sync_event").map(({ attributes }) => attributes["url.path"])).toContainEqual(
+    expect.stringMatching(/^\/v1\/subscriptions\/sub_/),
+  );
+  expect(under("reconcile").map(({ attributes }) => attributes["url.path"])).toContain("/v1/customers");
+  const received = all.find(({ attributes }) => attributes["eventType"] === "customer.subscription.created");
+  expect(received?.attributes).toMatchObject({ outcome: "accepted" });
+  const told = all.find(({ name }) => name === "tollkeeper.hook");
+  expect(told?.attributes).toMatchObject({ hook: "onAccessGranted", attempt: 1 });
+});
+
+test("what fails is marked by its code, and no span holds a secret or a person", async () => {
+  const { world, spans } = await traced({
+    network: (request, next) =>
+      request.url.includes("/v1/subscriptions/") ? Promise.reject(new TypeError("ada@example.com")) : next(request),
+  });
+  await world.subscribe("ada");
+  const failed = spans().filter(({ status }) => status.code === SpanStatusCode.ERROR);
+  expect(failed.map(({ name, status }) => `${name} ${status.message}`)).toEqual(
+    expect.arrayContaining(["tollkeeper.stripe TypeError", "tollkeeper.sync_event stripe_unavailable"]),
+  );
+  const text = JSON.stringify(
+    spans().map(({ name, attributes, status, events }) => [name, attributes, status, events]),
+  );
+  expect(text).not.toMatch(/@example\.com|sk_test|whsec_|4242424242424242/);
+});
