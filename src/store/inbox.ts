@@ -41,8 +41,8 @@ export interface InboxStore extends Queue {
   add(events: readonly InboxEvent[], now: number, runAt?: number): Promise<Set<string>>;
   claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedEvent[]>;
   find(eventId: string): Promise<StoredEvent | null>;
-  /** Completes the other waiting hints for the same object. */
-  completeSameObject(event: ClaimedEvent): Promise<void>;
+  /** Completes what else waits in the lane about the same object, and about those that were told of with it. */
+  completeAnswered(event: ClaimedEvent, objectIds: readonly string[]): Promise<void>;
   /** The newest row's number; 0 in an empty inbox. */
   lastSeq(): Promise<number>;
   /** Completes hints about objects of which Stripe has told after they had come, unless somebody works on them. */
@@ -113,13 +113,13 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
       return row ? { ...row, body: row.body === null ? null : unpackBody(row.body) } : null;
     },
 
-    async completeSameObject(event) {
+    async completeAnswered(event, objectIds) {
       await db
         .updateTable("inbox")
         .set({ state: "done" })
         .where("mode", "=", mode)
         .where("lane", "=", event.lane)
-        .where("objectId", "=", event.objectId)
+        .where(isAnyOf(dialect, "objectId", [event.objectId, ...objectIds]))
         .where("state", "=", "pending")
         .where("seq", "<=", event.upToSeq)
         .execute();

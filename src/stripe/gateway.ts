@@ -54,11 +54,31 @@ export interface NewCheckoutSession extends CheckoutIntent {
   operationId: string;
 }
 
-/** A subscription as retrieved, with what came along. */
+/** A customer, with its default card where that was asked for. */
+export interface RetrievedCustomer {
+  customer: CustomerRecord;
+  paymentMethod: PaymentMethodRecord | null;
+}
+
+/** A subscription with what came along. */
 export interface RetrievedSubscription {
   subscription: SubscriptionRecord;
+  /** Null where it was not asked for. */
+  customer: RetrievedCustomer | null;
   prices: PriceRecord[];
   paymentMethod: PaymentMethodRecord | null;
+  /** The latest; null where there is none, and where only its own retrieve tells how its payment stands. */
+  invoice: InvoiceRecord | null;
+  /** Whether the latest invoice needs no retrieve of its own. */
+  whole: boolean;
+}
+
+/** An invoice with its customer and the subscription that it is for. */
+export interface RetrievedInvoice {
+  invoice: InvoiceRecord;
+  customer: RetrievedCustomer | null;
+  /** Null where it is for none. */
+  subscription: RetrievedSubscription | null;
 }
 
 /** Objects made from an instant on and before another, both epoch milliseconds in whole seconds. */
@@ -77,18 +97,6 @@ export interface Page<Row> {
   /** When the page's first and last rows were made; null for an empty page. */
   newest: number | null;
   reached: number | null;
-}
-
-export interface ListedCustomer {
-  customer: CustomerRecord;
-  paymentMethod: PaymentMethodRecord | null;
-}
-
-export interface ListedSubscription extends RetrievedSubscription {
-  /** Null where there is none, and where only a retrieve tells how its payment stands. */
-  invoice: InvoiceRecord | null;
-  /** Whether the list says all that a retrieve would. */
-  whole: boolean;
 }
 
 /** A webhook endpoint, as far as it concerns us. */
@@ -122,7 +130,7 @@ export interface StripeGateway {
   searchCustomersOfUser(userId: string): Promise<CustomerRecord[]>;
   findCustomerOfOperation(operationId: string, createdSince: number): Promise<CustomerRecord | null>;
   createCustomer(customer: NewCustomer, key: string): Promise<CustomerRecord>;
-  retrieveCustomer(id: string): Promise<ListedCustomer | null>;
+  retrieveCustomer(id: string): Promise<RetrievedCustomer | null>;
 
   createCheckoutSession(session: NewCheckoutSession, key: string): Promise<CheckoutSessionRecord>;
   retrieveCheckoutSession(id: string): Promise<CheckoutSessionRecord | null>;
@@ -139,13 +147,14 @@ export interface StripeGateway {
 
   /** Events of these types (at most 20) since an instant. */
   listEventPage(types: readonly string[], since: number, after: string | null): Promise<Page<Envelope>>;
-  listCustomerPage(range: CreatedRange, after: string | null): Promise<Page<ListedCustomer>>;
-  listSubscriptionPage(range: CreatedRange, after: string | null): Promise<Page<ListedSubscription>>;
+  listCustomerPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedCustomer>>;
+  listSubscriptionPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedSubscription>>;
   /** Ids and customers of invoices that are to be paid. */
   listOpenInvoicePage(range: CreatedRange, after: string | null): Promise<Page<{ id: string; customerId: string }>>;
   listEndpoints(): Promise<EndpointRecord[]>;
 
   retrieveInvoice(id: string): Promise<InvoiceRecord | null>;
+  retrieveInvoiceWithSubscription(id: string): Promise<RetrievedInvoice | null>;
   retrievePaymentMethod(id: string): Promise<PaymentMethodRecord | null>;
   retrieveProduct(id: string): Promise<ProductRecord | null>;
   retrievePrice(id: string): Promise<PriceRecord | null>;
@@ -161,7 +170,7 @@ export function createStripeGateway(options: GatewayOptions): StripeGateway {
   return {
     ...customers(stripe, options),
     ...checkout(stripe, options),
-    ...subscriptions(stripe),
+    ...subscriptions(stripe, options),
     ...lists(stripe, options),
     ...catalog(stripe),
   };
@@ -186,6 +195,8 @@ function connect(options: GatewayOptions): Stripe {
 
 /** Our clock and Stripe's may differ a little. */
 const CLOCK_SLACK_SECONDS = 300;
+
+const CARD_OF_CUSTOMER = "invoice_settings.default_payment_method";
 
 type CustomerCalls = Pick<
   StripeGateway,
@@ -231,9 +242,8 @@ function customers(stripe: Stripe, { userIdKey }: GatewayOptions): CustomerCalls
 
     retrieveCustomer: (id) =>
       guardedOrNull(async () => {
-        const customer = await stripe.customers.retrieve(id, { expand: ["invoice_settings.default_payment_method"] });
-        if (customer.deleted) return { customer: records.toCustomer(customer, userIdKey), paymentMethod: null };
-        return toListedCustomer(customer, userIdKey);
+        const customer = await stripe.customers.retrieve(id, { expand: [CARD_OF_CUSTOMER] });
+        return toRetrievedCustomer(customer, userIdKey);
       }),
   };
 }
@@ -314,23 +324,36 @@ type SubscriptionCalls = Pick<
   | "cancelSubscription"
   | "resumeSubscription"
   | "retrieveInvoice"
+  | "retrieveInvoiceWithSubscription"
   | "retrievePaymentMethod"
 >;
 
-function subscriptions(stripe: Stripe): SubscriptionCalls {
+/**
+ * What comes along with a subscription, wherever it is asked for; beside it the customer, whose own card does not: a customer
+ * that is deleted has no such field to expand.
+ */
+const AROUND = ["default_payment_method", "latest_invoice"];
+const PAYMENT_OF_INVOICE = "payments.data.payment.payment_intent";
+const SUBSCRIPTION_OF_INVOICE = "parent.subscription_details.subscription";
+
+function subscriptions(stripe: Stripe, { userIdKey }: GatewayOptions): SubscriptionCalls {
+  const toCustomer = (customer: Stripe.Subscription["customer"] | Stripe.Invoice["customer"]) =>
+    typeof customer === "object" && customer !== null ? toRetrievedCustomer(customer, userIdKey) : null;
   return {
     retrieveSubscription: (id) =>
       guardedOrNull(async () => {
-        const subscription = await stripe.subscriptions.retrieve(id, { expand: ["default_payment_method"] });
-        return withItems(stripe, subscription);
+        const expand = [...AROUND, "customer"];
+        const subscription = await stripe.subscriptions.retrieve(id, { expand });
+        return { ...(await toRetrieved(stripe, subscription)), customer: toCustomer(subscription.customer) };
       }),
 
     listSubscriptions: (customerId) =>
       guarded(async () => {
+        const expand = AROUND.map((name) => `data.${name}`);
         const listed = await stripe.subscriptions
-          .list({ customer: customerId, status: "all", limit: PAGE_SIZE, expand: ["data.default_payment_method"] })
+          .list({ customer: customerId, status: "all", limit: PAGE_SIZE, expand })
           .autoPagingToArray({ limit: MAX_LISTED });
-        return Promise.all(listed.map((subscription) => withItems(stripe, subscription)));
+        return Promise.all(listed.map((subscription) => toRetrieved(stripe, subscription)));
       }),
 
     cancelSubscription: (id, { reason, comment }, key) =>
@@ -348,8 +371,22 @@ function subscriptions(stripe: Stripe): SubscriptionCalls {
 
     retrieveInvoice: (id) =>
       guardedOrNull(async () =>
-        records.toInvoice(await stripe.invoices.retrieve(id, { expand: ["payments.data.payment.payment_intent"] })),
+        records.toInvoice(await stripe.invoices.retrieve(id, { expand: [PAYMENT_OF_INVOICE] })),
       ),
+
+    retrieveInvoiceWithSubscription: (id) =>
+      guardedOrNull(async () => {
+        const around = AROUND.map((name) => `${SUBSCRIPTION_OF_INVOICE}.${name}`);
+        const expand = [PAYMENT_OF_INVOICE, ...around, "customer"];
+        const invoice = await stripe.invoices.retrieve(id, { expand });
+        const subscription = invoice.parent?.subscription_details?.subscription;
+        const isThere = typeof subscription === "object" && subscription !== null;
+        return {
+          invoice: records.toInvoice(invoice),
+          customer: toCustomer(invoice.customer),
+          subscription: isThere ? await toRetrieved(stripe, subscription) : null,
+        };
+      }),
 
     retrievePaymentMethod: (id) =>
       guardedOrNull(async () => records.toPaymentMethod(await stripe.paymentMethods.retrieve(id))),
@@ -374,21 +411,21 @@ function lists(stripe: Stripe, { userIdKey }: GatewayOptions): ListCalls {
 
     listCustomerPage: (range, after) =>
       guarded(async () => {
-        const expand = ["data.invoice_settings.default_payment_method"];
+        const expand = [`data.${CARD_OF_CUSTOMER}`];
         const list = await stripe.customers.list({ ...pageParams(after), ...createdIn(range), expand });
-        return toPage(list, (customer) => toListedCustomer(customer, userIdKey));
+        return toPage(list, (customer) => toRetrievedCustomer(customer, userIdKey));
       }),
 
     listSubscriptionPage: (range, after) =>
       guarded(async () => {
-        const expand = ["data.default_payment_method", "data.latest_invoice"];
+        const expand = AROUND.map((name) => `data.${name}`);
         const list = await stripe.subscriptions.list({
           ...pageParams(after),
           ...createdIn(range),
           status: "all",
           expand,
         });
-        return toPage(list, (subscription) => toListed(stripe, subscription));
+        return toPage(list, (subscription) => toRetrieved(stripe, subscription));
       }),
 
     listOpenInvoicePage: (range, after) =>
@@ -450,8 +487,8 @@ async function toPage<Listed extends { id: string; created: number }, Row>(
   };
 }
 
-function toListedCustomer(customer: Stripe.Customer, userIdKey: string): ListedCustomer {
-  const method = customer.invoice_settings.default_payment_method;
+function toRetrievedCustomer(customer: Stripe.Customer | Stripe.DeletedCustomer, userIdKey: string): RetrievedCustomer {
+  const method = customer.deleted ? null : customer.invoice_settings.default_payment_method;
   return {
     customer: records.toCustomer(customer, userIdKey),
     paymentMethod: typeof method === "object" && method !== null ? records.toPaymentMethod(method) : null,
@@ -459,27 +496,25 @@ function toListedCustomer(customer: Stripe.Customer, userIdKey: string): ListedC
 }
 
 /** An invoice that is paid needs no word from its payment intent. */
-async function toListed(stripe: Stripe, subscription: Stripe.Subscription): Promise<ListedSubscription> {
-  const found = await withItems(stripe, subscription);
-  const invoice = subscription.latest_invoice;
-  if (typeof invoice !== "object" || invoice === null) return { ...found, invoice: null, whole: true };
-  const whole = invoice.status === "paid";
-  return { ...found, invoice: whole ? records.toInvoice(invoice) : null, whole };
-}
-
-/** The items inside a subscription are cut after the first page. */
-async function withItems(stripe: Stripe, subscription: Stripe.Subscription): Promise<RetrievedSubscription> {
-  const items = subscription.items.has_more
-    ? await stripe.subscriptionItems
-        .list({ subscription: subscription.id, limit: PAGE_SIZE })
-        .autoPagingToArray({ limit: MAX_LISTED })
-    : subscription.items.data;
+async function toRetrieved(stripe: Stripe, subscription: Stripe.Subscription): Promise<RetrievedSubscription> {
+  const items = await allItems(stripe, subscription);
   const method = subscription.default_payment_method;
+  const invoice = subscription.latest_invoice;
+  const isPaid = typeof invoice === "object" && invoice?.status === "paid";
   return {
     subscription: records.toSubscription(subscription, items),
+    customer: null,
     prices: items.map((item) => records.toPrice(item.price)),
     paymentMethod: typeof method === "object" && method !== null ? records.toPaymentMethod(method) : null,
+    invoice: isPaid ? records.toInvoice(invoice) : null,
+    whole: isPaid || invoice === null,
   };
+}
+
+/** Those inside a subscription are cut after the first page. */
+async function allItems(stripe: Stripe, { id, items }: Stripe.Subscription): Promise<Stripe.SubscriptionItem[]> {
+  if (!items.has_more) return items.data;
+  return stripe.subscriptionItems.list({ subscription: id, limit: PAGE_SIZE }).autoPagingToArray({ limit: MAX_LISTED });
 }
 
 type CatalogCalls = Pick<

@@ -8,7 +8,7 @@ import type {
   SubscriptionRecord,
 } from "../domain/records.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
-import type { RetrievedSubscription, StripeGateway } from "../stripe/gateway.ts";
+import type { RetrievedCustomer, RetrievedSubscription, StripeGateway } from "../stripe/gateway.ts";
 import type { Store } from "../store/database.ts";
 
 /** What was retrieved together. `customerId` is null for objects that belong to nobody. */
@@ -25,7 +25,7 @@ export interface Snapshot {
   removed: { subscription?: string; paymentMethod?: string; product?: string; price?: string };
 }
 
-export type RetrieveSource = Pick<Store, "customers" | "catalog">;
+export type RetrieveSource = Pick<Store, "catalog">;
 
 export async function retrieve(
   gateway: StripeGateway,
@@ -64,28 +64,21 @@ export async function retrieveWholeCustomer(
 }
 
 async function retrieveCustomer(gateway: StripeGateway, id: string): Promise<Snapshot> {
-  const found = await gateway.retrieveCustomer(id);
   const gone: CustomerRecord = { id, userId: null, deleted: true, defaultPaymentMethodId: null };
-  return {
-    ...empty(id),
-    customers: [found?.customer ?? gone],
-    paymentMethods: found?.paymentMethod ? [found.paymentMethod] : [],
-  };
+  return ofCustomer(id, (await gateway.retrieveCustomer(id)) ?? { customer: gone, paymentMethod: null });
 }
 
 async function retrieveSubscription(gateway: StripeGateway, store: RetrieveSource, id: string): Promise<Snapshot> {
   const found = await gateway.retrieveSubscription(id);
-  if (found) return withOwner(gateway, store, await aroundSubscription(gateway, store, found, null));
-  return { ...empty(null), removed: { subscription: id } };
+  return found ? aroundSubscription(gateway, store, found, null) : { ...empty(null), removed: { subscription: id } };
 }
 
 async function retrieveInvoice(gateway: StripeGateway, store: RetrieveSource, id: string): Promise<Snapshot> {
-  const invoice = await gateway.retrieveInvoice(id);
-  if (!invoice) return empty(null);
-  const alone = { ...empty(invoice.customerId), invoices: [invoice] };
-  const found = invoice.subscriptionId ? await gateway.retrieveSubscription(invoice.subscriptionId) : null;
-  if (!found) return alone;
-  return withOwner(gateway, store, merge(alone, [await aroundSubscription(gateway, store, found, invoice)]));
+  const found = await gateway.retrieveInvoiceWithSubscription(id);
+  if (!found) return empty(null);
+  const { invoice, customer, subscription } = found;
+  const alone = { ...ofCustomer(invoice.customerId, customer), invoices: [invoice] };
+  return subscription ? merge(alone, [await aroundSubscription(gateway, store, subscription, invoice)]) : alone;
 }
 
 async function retrievePaymentMethod(gateway: StripeGateway, id: string): Promise<Snapshot> {
@@ -97,9 +90,8 @@ async function retrievePaymentMethod(gateway: StripeGateway, id: string): Promis
 async function retrieveCheckoutSession(gateway: StripeGateway, store: RetrieveSource, id: string): Promise<Snapshot> {
   const session = await gateway.retrieveCheckoutSession(id);
   if (!session?.customerId) return empty(null);
-  const customer = await retrieveCustomer(gateway, session.customerId);
   const found = session.subscriptionId ? await gateway.retrieveSubscription(session.subscriptionId) : null;
-  return found ? merge(customer, [await aroundSubscription(gateway, store, found, null)]) : customer;
+  return found ? aroundSubscription(gateway, store, found, null) : retrieveCustomer(gateway, session.customerId);
 }
 
 async function retrieveProduct(gateway: StripeGateway, id: string): Promise<Snapshot> {
@@ -120,26 +112,45 @@ async function aroundSubscription(
   knownInvoice: InvoiceRecord | null,
 ): Promise<Snapshot> {
   const { subscription, prices, paymentMethod } = found;
-  const invoiceId = subscription.latestInvoiceId;
-  const invoice = invoiceId && invoiceId !== knownInvoice?.id ? await gateway.retrieveInvoice(invoiceId) : null;
+  const invoice = knownInvoice?.id === subscription.latestInvoiceId ? null : await latestInvoice(gateway, found);
   const products: ProductRecord[] = [];
   for (const productId of new Set(subscription.items.map((item) => item.productId))) {
     const product = (await store.catalog.hasProduct(productId)) ? null : await gateway.retrieveProduct(productId);
     if (product) products.push(product);
   }
+  const customer = ofCustomer(subscription.customerId, found.customer);
   return {
-    ...empty(subscription.customerId),
+    ...customer,
     subscriptions: [subscription],
     invoices: invoice ? [invoice] : [],
-    paymentMethods: paymentMethod ? [paymentMethod] : [],
+    paymentMethods: [...customer.paymentMethods, ...(paymentMethod ? [paymentMethod] : [])],
     seen: { products, prices },
   };
 }
 
-/** A customer that no user is linked to may say in its metadata whose it is. */
-async function withOwner(gateway: StripeGateway, store: RetrieveSource, snapshot: Snapshot): Promise<Snapshot> {
-  if (snapshot.customerId === null || (await store.customers.findUserOf(snapshot.customerId)) !== null) return snapshot;
-  return merge(snapshot, [await retrieveCustomer(gateway, snapshot.customerId)]);
+async function latestInvoice(
+  gateway: StripeGateway,
+  { subscription, invoice, whole }: RetrievedSubscription,
+): Promise<InvoiceRecord | null> {
+  return whole || subscription.latestInvoiceId === null
+    ? invoice
+    : gateway.retrieveInvoice(subscription.latestInvoiceId);
+}
+
+/** Ids of what the snapshot tells of its lane: a hint about one of these that had come before is answered. */
+export function toldBy({ customerId, customers, subscriptions, invoices, paymentMethods }: Snapshot): string[] {
+  const cards = paymentMethods.filter((method) => method.customerId === customerId).map(({ id }) => id);
+  // A hint about a customer may be about its new card.
+  const whole = customers.filter(({ defaultPaymentMethodId: card }) => card === null || cards.includes(card));
+  return [...cards, ...[...whole, ...subscriptions, ...invoices].map(({ id }) => id)];
+}
+
+function ofCustomer(id: string, found: RetrievedCustomer | null): Snapshot {
+  return {
+    ...empty(id),
+    customers: found ? [found.customer] : [],
+    paymentMethods: found?.paymentMethod ? [found.paymentMethod] : [],
+  };
 }
 
 function merge(first: Snapshot, rest: readonly Snapshot[]): Snapshot {

@@ -7,7 +7,7 @@ import type { CustomerRecord, ProductRecord, SubscriptionRecord } from "../domai
 import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
-import type { CreatedRange, ListedCustomer, ListedSubscription, Page, StripeGateway } from "../stripe/gateway.ts";
+import type { CreatedRange, RetrievedCustomer, RetrievedSubscription, Page, StripeGateway } from "../stripe/gateway.ts";
 import type { Store } from "../store/database.ts";
 import { empty, type Snapshot } from "./retrieve.ts";
 import { openRange, sweep, type OpenRange } from "./sweep.ts";
@@ -139,7 +139,7 @@ async function inMirror(store: Store, list: SweptList): Promise<{ object: Synced
 async function customers(
   context: SweepContext,
   sweeping: Sweeping,
-  rows: readonly ListedCustomer[],
+  rows: readonly RetrievedCustomer[],
   upToSeq: number,
 ): Promise<void> {
   const { seen, onDrift, dryRun } = sweeping;
@@ -173,7 +173,7 @@ async function complete({ store, runtime }: SweepContext, ids: Iterable<string>,
 async function subscriptions(
   context: SweepContext,
   sweeping: Sweeping,
-  rows: readonly ListedSubscription[],
+  rows: readonly RetrievedSubscription[],
   upToSeq: number,
 ): Promise<void> {
   const { seen, singly, onDrift, dryRun } = sweeping;
@@ -216,7 +216,7 @@ async function subscriptions(
 async function unknownProducts(
   { gateway, store }: SweepContext,
   { products: known, singly }: Sweeping,
-  rows: readonly ListedSubscription[],
+  rows: readonly RetrievedSubscription[],
 ): Promise<Map<string, ProductRecord>> {
   const found = new Map<string, ProductRecord>();
   const ids = new Set(rows.flatMap(({ subscription }) => subscription.items.map(({ productId }) => productId)));
@@ -231,7 +231,7 @@ async function unknownProducts(
   return found;
 }
 
-function addListed(snapshot: Snapshot, row: ListedSubscription, products: readonly ProductRecord[]): Snapshot {
+function addListed(snapshot: Snapshot, row: RetrievedSubscription, products: readonly ProductRecord[]): Snapshot {
   return {
     ...snapshot,
     subscriptions: [...snapshot.subscriptions, row.subscription],

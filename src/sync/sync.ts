@@ -20,8 +20,11 @@ export interface SyncRequest {
   /** The customer where it is known; found out otherwise. */
   customerId?: string | null;
   /** Runs in the same transaction; false throws everything away, since somebody else has done this work. */
-  finish?: (parts: StoreParts) => Promise<boolean>;
+  finish?: Finish;
 }
+
+/** Told what was retrieved; null where nothing was asked. */
+type Finish = (parts: StoreParts, snapshot: Snapshot | null) => Promise<boolean>;
 
 export interface Sync {
   /** Retrieves one object and writes the mirror. Throws `UnavailableError` when Stripe or the store can't now. */
@@ -74,7 +77,7 @@ async function writeFresh(
   context: SyncContext,
   firstLane: string,
   ask: () => Promise<Snapshot | null>,
-  finish: (parts: StoreParts) => Promise<boolean> = async () => true,
+  finish: Finish = async () => true,
 ): Promise<void> {
   let lane = firstLane;
   for (let answers = 0; answers < MAX_STALE_ANSWERS; answers++) {
@@ -101,14 +104,14 @@ interface LaneWrite {
 async function writeLanes(
   context: SyncContext,
   writes: readonly LaneWrite[],
-  finish: (parts: StoreParts) => Promise<boolean> = async () => true,
+  finish: Finish = async () => true,
 ): Promise<Set<string>> {
   return context.store.transaction(async (parts) => {
     const advanced = await parts.lanes.advance(new Map(writes.map(({ lane, version }) => [lane, version])));
     const fresh = writes.filter(({ lane }) => advanced.has(lane));
     const [first] = fresh;
     if (!first) return advanced;
-    if (!(await finish(parts))) throw new LeaseLostError(first.lane);
+    if (!(await finish(parts, first.snapshot))) throw new LeaseLostError(first.lane);
     const lanes = fresh.map(({ lane }) => lane);
     const usersBefore = await parts.customers.findUsersOf(lanes);
     await writeSnapshots(

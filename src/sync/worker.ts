@@ -9,6 +9,7 @@ import type { OutboxMessage } from "../store/outbox.ts";
 import type { Claim, Queue } from "../store/queue.ts";
 import type { SpanAttributes } from "../tracing.ts";
 import type { DeliverHook } from "./outbox.ts";
+import { toldBy } from "./retrieve.ts";
 import { LeaseLostError, type Sync } from "./sync.ts";
 
 export interface WorkerOptions {
@@ -215,9 +216,9 @@ async function syncEvent(sync: Sync, event: ClaimedEvent): Promise<void> {
     object: allowed.object,
     id: event.objectId,
     customerId: event.lane === event.objectId ? null : event.lane,
-    finish: async (parts) => {
+    finish: async (parts, snapshot) => {
       if (!(await parts.inbox.complete(event))) return false;
-      await parts.inbox.completeSameObject(event);
+      await parts.inbox.completeAnswered(event, snapshot ? toldBy(snapshot) : []);
       return true;
     },
   });

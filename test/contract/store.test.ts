@@ -158,8 +158,22 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     const [claimed] = await inbox.claim(1, NOW, NOW + 1_000);
     if (!claimed) throw new Error("expected a claim");
     await inbox.add([event("evt_later")], NOW);
-    await inbox.completeSameObject(claimed);
+    await inbox.completeAnswered(claimed, []);
     expect(await inbox.countByState()).toEqual({ pending: 2, done: 2, dead: 0 });
+  });
+
+  test("completes with a hint those of its lane that its answer tells of, and no other lane's", async () => {
+    const { inbox } = await open();
+    const elsewhere = { ...event("evt_elsewhere", "in_1"), lane: "cus_other" };
+    await inbox.add([event("evt_1"), event("evt_2", "in_1"), event("evt_3", "in_2"), elsewhere], NOW);
+    const [claimed] = await inbox.claim(1, NOW, NOW + 1_000);
+    if (!claimed) throw new Error("expected a claim");
+    await inbox.completeAnswered(claimed, ["in_1"]);
+    expect(await inbox.countByState()).toEqual({ pending: 2, done: 2, dead: 0 });
+    expect((await inbox.claim(5, NOW, NOW + 1_000)).map(({ eventId }) => eventId).toSorted()).toEqual([
+      "evt_3",
+      "evt_elsewhere",
+    ]);
   });
 
   test("gives dead letters another chance when asked", async () => {

@@ -122,6 +122,51 @@ test("hints for one object that wait together cost one retrieve", async () => {
   expect(retrieves).toBe(1);
 });
 
+test("a renewal's hints that wait together cost one request, whichever comes first", async () => {
+  for (const order of [1, -1]) {
+    const asked: string[] = [];
+    const { world, caught, deliver } = await catching({
+      network: (request, next) => {
+        asked.push(`${request.method} ${new URL(request.url).pathname}`);
+        return next(request);
+      },
+    });
+    await world.subscribe("ada");
+    for (const index of caught.keys()) await deliver(index);
+    await world.service.settle();
+    const before = caught.length;
+    await world.emulator.advance(31 * DAY);
+    const told = [...caught.keys()].slice(before);
+    asked.length = 0;
+    for (const index of told.toSorted((one, other) => order * (one - other))) await deliver(index);
+    await world.service.settle();
+    expect(asked).toHaveLength(1);
+    const { body } = await world.call("ada", "GET", "subscriptions");
+    expect(body["subscriptions"]).toMatchObject([
+      { currentPeriodEnd: Date.UTC(2026, 2, 31, 12), latestInvoice: { status: "paid" } },
+    ]);
+  }
+});
+
+test("a hint about an object that the answer to its neighbour does not hold is asked about, too", async () => {
+  const asked: string[] = [];
+  const { world, caught, deliver } = await catching({
+    network: (request, next) => {
+      asked.push(new URL(request.url).pathname);
+      return next(request);
+    },
+  });
+  await world.subscribe("ada");
+  const { body } = await world.stripe("GET", "/v1/invoices");
+  const [first] = body["data"] as { id: string }[];
+  await world.emulator.advance(31 * DAY);
+  const renewed = caught.findLastIndex((event) => event.includes('"customer.subscription.updated"'));
+  const firstPaid = caught.findIndex((event) => event.includes('"invoice.paid"'));
+  for (const index of [renewed, firstPaid]) await deliver(index);
+  await world.service.settle();
+  expect(asked.filter((path) => path.startsWith("/v1/invoices/"))).toEqual([`/v1/invoices/${first?.id}`]);
+});
+
 test("a delivery that failed is tried again by Stripe, and then it counts", async () => {
   let failing = true;
   const world = await createWorld({
