@@ -369,7 +369,11 @@ test("a replica that sleeps works off what another has stored, as soon as Postgr
       random: () => 0.5,
       newId: randomUUID,
       // It never wakes by itself.
-      sleep: (_ms, signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve())),
+      sleep: (_ms, signal) =>
+        new Promise((resolve) => {
+          if (signal.aborted) resolve();
+          signal.addEventListener("abort", () => resolve());
+        }),
     },
   });
   await asleep.start();
