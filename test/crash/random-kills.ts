@@ -1,0 +1,47 @@
+/** SIGKILL at random instants, to one replica at a time, which is started again at once. */
+import { after } from "./replica.ts";
+import { openSite, type SiteOptions, type Verdict } from "./site.ts";
+
+export interface RandomKills extends SiteOptions {
+  kills: number;
+  /** Ends the killing early; what has been until then is judged. */
+  signal?: AbortSignal;
+  /** Told now and then. */
+  onProgress?: (line: string) => void;
+}
+
+const LONGEST_LIFE_MS = 1_500;
+const LOOK_EVERY = 25;
+
+export async function killAtRandom({
+  kills,
+  signal,
+  onProgress = () => {},
+  ...options
+}: RandomKills): Promise<Verdict> {
+  const site = await openSite(options);
+  const { chance, sender, lost } = site;
+  try {
+    const startedAt = performance.now();
+    let kill = 0;
+    for (; kill < kills; kill += 1) {
+      if (signal?.aborted) break;
+      await after(chance.below(LONGEST_LIFE_MS));
+      const replica = chance.pick(site.replicas);
+      await replica.kill();
+      await replica.start();
+      if ((kill + 1) % LOOK_EVERY !== 0) continue;
+      await site.look();
+      const seconds = (performance.now() - startedAt) / 1_000;
+      const { events, acknowledged } = sender.counts;
+      onProgress(
+        `${kill + 1} of ${kills} kills, ${seconds.toFixed(0)} s: ${events} events (${(events / seconds).toFixed(0)}/s), ` +
+          `${acknowledged} acknowledged, ${lost.length} lost`,
+      );
+    }
+    const verdict = await site.finish();
+    return { ...verdict, figures: `${kill} kills, ${verdict.figures}` };
+  } finally {
+    await site.close();
+  }
+}
