@@ -13,7 +13,9 @@ export interface FullDisk extends Omit<SiteOptions, "databaseUrl"> {
 
 const SIZE = "96m";
 const UP_MS = 1_500;
-const FULL_MS = 2_000;
+/** How long it stays full once it is felt: until then SQLite writes where it has written before. */
+const FULL_MS = 1_000;
+const FELT_WITHIN_MS = 60_000;
 const BACK_WITHIN_MS = 30_000;
 
 /** Null where this machine lets nobody mount a small file system. */
@@ -25,26 +27,24 @@ export async function fillDisk({ times, onProgress = () => {}, ...options }: Ful
   try {
     const site = await openSite({ ...options, databaseUrl: `file:${join(folder, "full.sqlite")}` });
     const { sender } = site;
+    const refused = (): number => sender.counts.answers["503"] ?? 0;
     const pids = site.replicas.map((replica) => replica.pid());
     try {
       for (let count = 1; count <= times; count += 1) {
         await after(UP_MS);
-        const before = sender.counts.answers["503"] ?? 0;
-        // What the service frees meanwhile is taken, too.
-        const bytes = await fill(ballast, FULL_MS);
-        const refused = (sender.counts.answers["503"] ?? 0) - before;
+        const before = refused();
+        const bytes = await fill(ballast, () => refused() > before);
         rmSync(ballast);
         await site.storesAgain(BACK_WITHIN_MS);
         await site.look();
         onProgress(
-          `full by ${bytes} bytes, time ${count}: ${sender.counts.acknowledged} acknowledged, ${refused} × 503, ${site.lost.length} lost`,
+          `full by ${bytes} bytes, time ${count}: ${sender.counts.acknowledged} acknowledged, ${refused() - before} × 503, ${site.lost.length} lost`,
         );
       }
       const verdict = await site.finish();
       const problems = [...verdict.problems];
       if (site.replicas.some((replica, at) => !replica.isUp() || replica.pid() !== pids[at]))
         problems.push("the service did not outlive a full disk");
-      if ((sender.counts.answers["503"] ?? 0) === 0) problems.push("no event was answered 503: nothing was tested");
       return { problems, figures: `${times} times a full disk, ${verdict.figures}` };
     } finally {
       await site.close();
@@ -58,17 +58,21 @@ export async function fillDisk({ times, onProgress = () => {}, ...options }: Ful
 const PIECE = 4_096;
 const FILL_AGAIN_MS = 20;
 
-/** Takes every free byte for so long; answers how many there were. */
-async function fill(path: string, ms: number): Promise<number> {
+/** Takes every free byte, also what the service frees meanwhile, until it is felt and some time more; answers how many. */
+async function fill(path: string, isFelt: () => boolean): Promise<number> {
   const file = openSync(path, "w");
-  const until = performance.now() + ms;
+  const deadline = performance.now() + FELT_WITHIN_MS;
   let bytes = 0;
+  let until = Infinity;
   while (performance.now() < until) {
     try {
       for (;;) bytes += writeSync(file, Buffer.alloc(PIECE));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
     }
+    if (until === Infinity && isFelt()) until = performance.now() + FULL_MS;
+    if (until === Infinity && performance.now() > deadline)
+      throw new Error(`the disk was full for ${FELT_WITHIN_MS} ms, and no event was answered 503`);
     await after(FILL_AGAIN_MS);
   }
   closeSync(file);
