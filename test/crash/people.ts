@@ -5,7 +5,7 @@ import type { Chance } from "../simulation/chance.ts";
 export interface People {
   /** Lets so many come a second. */
   start(perSecond: number): void;
-  /** Lets no more come, and waits until all have got what they came for. */
+  /** Once nobody is killed any more: lets no more come, and waits until all have got what they came for. */
   finish(): Promise<void>;
   /** How many have come. */
   count(): number;
@@ -27,7 +27,8 @@ export interface PeopleOptions {
 }
 
 const TRY_AGAIN_MS = 300;
-const PATIENCE_MS = 600_000;
+/** Counted from when nobody is killed any more: before that, nobody is owed an answer. */
+const PATIENCE_MS = 120_000;
 const MAX_AT_ONCE = 20;
 const REQUEST_TIMEOUT_MS = 15_000;
 const CANCELS = 0.3;
@@ -41,6 +42,7 @@ export function createPeople({ ports, emulator, secretKey, chance }: PeopleOptio
   const busy = new Set<Promise<void>>();
   let count = 0;
   let turn = 0;
+  let deadline = Infinity;
   let ticking: NodeJS.Timeout | null = null;
 
   const ask: People["ask"] = async (user, method, path, body = {}) => {
@@ -75,7 +77,6 @@ export function createPeople({ ports, emulator, secretKey, chance }: PeopleOptio
     holds: (answer: Answer) => boolean = ({ status }) => status === 200,
   ): Promise<Answer> => {
     let last: unknown = null;
-    const deadline = performance.now() + PATIENCE_MS;
     while (performance.now() < deadline) {
       const answer = await ask(...what).catch((error: unknown) => {
         last = error;
@@ -152,6 +153,7 @@ export function createPeople({ ports, emulator, secretKey, chance }: PeopleOptio
     },
     async finish() {
       if (ticking) clearInterval(ticking);
+      deadline = performance.now() + PATIENCE_MS;
       await Promise.all(busy);
     },
   };

@@ -10,7 +10,9 @@ export interface RandomKills extends SiteOptions {
   onProgress?: (line: string) => void;
 }
 
+/** A machine that takes long to start the service is given longer lives in the same measure. */
 const LONGEST_LIFE_MS = 1_500;
+const LONGEST_LIFE_IN_STARTS = 5;
 const LOOK_EVERY = 25;
 
 export async function killAtRandom({
@@ -24,12 +26,15 @@ export async function killAtRandom({
   try {
     const startedAt = performance.now();
     let kill = 0;
+    let lastStartMs = 0;
     for (; kill < kills; kill += 1) {
       if (signal?.aborted) break;
-      await after(chance.below(LONGEST_LIFE_MS));
+      await after(chance.next() * Math.max(LONGEST_LIFE_MS, LONGEST_LIFE_IN_STARTS * lastStartMs));
       const replica = chance.pick(site.replicas);
       await replica.kill();
+      const killedAt = performance.now();
       await replica.start();
+      lastStartMs = performance.now() - killedAt;
       if ((kill + 1) % LOOK_EVERY !== 0) continue;
       await site.look();
       const seconds = (performance.now() - startedAt) / 1_000;
