@@ -18,7 +18,7 @@ const DAY = 86_400;
 /** Never so long that Stripe forgets an event before anybody has looked. */
 const SPANS = [HOUR, 3 * HOUR, 23 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 20 * DAY];
 /** No request is under way for longer than this, and Stripe keeps keys for longer. */
-const LONGEST_STEP = 6 * HOUR;
+const LONGEST_STEP = 12 * HOUR;
 /** After which Stripe still delivers. */
 const HARMLESS_FAULTS = [
   "lose_answer",

@@ -102,6 +102,7 @@ async function perform(world: Simulated, { action, user, seed, faults, steps }: 
     await world.quiet();
     await auditor.check(world.store, { isSettled: !world.setup.losesEvents });
   } else {
+    await scheduler.settle();
     for (let step = 0; step < steps; step += 1) if (!(await scheduler.step())) break;
     auditor.look();
   }
@@ -135,7 +136,8 @@ async function converge(world: Simulated): Promise<void> {
     if ((await reconcile) === null) auditor.violations.push("I4: nobody could reconcile");
   } else {
     // Nothing is lost for good: Stripe's own deliveries must do.
-    for (let hours = 0; hours < DELIVERED_WITHIN_HOURS; hours += 6) {
+    const isDelivered = (): boolean => world.emulator.deliveries().every(({ state }) => state === "delivered");
+    for (let hours = 0; hours < DELIVERED_WITHIN_HOURS && !isDelivered(); hours += 6) {
       world.passTime(6 * 3_600);
       await world.quiet();
     }

@@ -33,7 +33,9 @@ export interface Scheduler {
   drop(machine: string): void;
   /** Follows a task until it ends. */
   follow(task: Promise<unknown>): void;
-  /** Lets one who waits go on; false where nobody waits. */
+  /** Lets promises run until nobody moves by himself: to be awaited once whenever something was begun from outside. */
+  settle(): Promise<void>;
+  /** Lets one who waits go on, and whatever follows from it; false where nobody waits. */
   step(): Promise<boolean>;
   /** Steps until all followed tasks have ended and nobody waits; moves time on where all sleep. */
   untilQuiet(passTime: (ms: number) => void): Promise<void>;
@@ -51,17 +53,18 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
   const waitingFor = new Map<string, (() => void)[]>();
   const isFrozen = (machine: string): boolean => (frozen.get(machine) ?? 0) > now();
 
-  /** Lets promises run until nobody moves by himself. */
   const settle = async (): Promise<void> => {
     await new Promise((resolve) => setImmediate(resolve));
   };
 
-  const wakeDue = (): void => {
+  /** False where nobody was to be woken. */
+  const wakeDue = (): boolean => {
     const at = now();
     const due = sleepers.filter(({ machine, wakesAt }) => wakesAt <= at && !isFrozen(machine));
-    if (due.length === 0) return;
+    if (due.length === 0) return false;
     sleepers = sleepers.filter((one) => !due.includes(one));
     for (const { wake } of due) wake();
+    return true;
   };
 
   const scheduler: Scheduler = {
@@ -97,10 +100,9 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
       const end = (): void => void (following -= 1);
       task.then(end, end);
     },
+    settle,
     async step() {
-      await settle();
-      wakeDue();
-      await settle();
+      if (wakeDue()) await settle();
       const movable = parked.filter(({ machine, holds }) => holds || !isFrozen(machine));
       if (movable.length === 0) return false;
       const picked = scheduler.chance.pick(movable);
@@ -111,6 +113,7 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
       return true;
     },
     async untilQuiet(passTime) {
+      await settle();
       for (let steps = 0; steps < MAX_STEPS_TO_QUIET; steps += 1) {
         if (await scheduler.step()) continue;
         if (following === 0 && parked.length === 0) return;
@@ -119,6 +122,7 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
         const next = Math.min(...wakings, ...thaws);
         if (!Number.isFinite(next)) throw new Error(`${following} tasks wait for nothing that could come`);
         passTime(Math.max(1_000, next - now()));
+        await settle();
       }
       throw new Error(
         `not quiet after ${MAX_STEPS_TO_QUIET} steps; waiting: ${parked.map(({ label }) => label).join(", ")}`,

@@ -111,7 +111,6 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
       stripe: (request) => emulator.fetch(request),
       fail: (answer) => control("faults", answer),
       newId: () => `id${String(++ids).padStart(6, "0")}`,
-      onWrite: () => {},
       log: recorder(log),
       options: {
         plans: PLANS,
