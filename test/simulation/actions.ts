@@ -1,4 +1,5 @@
 /** What people, Stripe and time do in a simulation. An action depends on its own seed and on what there is, and on nothing else. */
+import { FORGERIES } from "./deliveries.ts";
 import { NO_FAULTS } from "./machine.ts";
 import { PLANS } from "../support/plans.ts";
 import type { Answer, Simulated } from "./world.ts";
@@ -15,7 +16,7 @@ const CARDS = [
 ];
 const HOUR = 3_600;
 const DAY = 86_400;
-/** Never so long that Stripe forgets an event before anybody has looked. */
+/** Not so long that Stripe forgets an event before anybody has looked: that is an outage. */
 const SPANS = [HOUR, 3 * HOUR, 23 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 20 * DAY];
 /** No request is under way for longer than this, and Stripe keeps keys for longer. */
 const LONGEST_STEP = 12 * HOUR;
@@ -57,6 +58,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   dashboard_end: { weight: 2, act: dashboardEnd },
   dashboard_plan: { weight: 3, act: changePlan },
   dashboard_subscription: { weight: 2, act: dashboardSubscription },
+  dashboard_many: { weight: 1, act: dashboardMany },
   dashboard_customer: { weight: 1, act: dashboardCustomer },
   delete_customer: { weight: 1, act: deleteCustomer },
   bad_card: { weight: 3, act: (world, user) => defaultCard(world, user, "pm_card_chargeCustomerFail") },
@@ -72,8 +74,19 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   reconcile: { weight: 4, act: reconcile },
   comeback: { weight: 3, act: comeback, comesToRest: true },
   burst: { weight: 10, act: burst },
-  partition: { weight: 2, act: async (world) => void (world.partitioned = world.setup.losesEvents) },
-  heal: { weight: 4, act: async (world) => void (world.partitioned = false) },
+  sweep_and_burst: { weight: 4, act: sweepAndBurst, comesToRest: true },
+  outage: { weight: 1, act: outage, comesToRest: true },
+  partition: { weight: 2, act: async ({ deliveries, setup }) => void (deliveries.partitioned = setup.losesEvents) },
+  silence: { weight: 2, act: async ({ deliveries, setup }) => void (deliveries.silent = setup.losesEvents) },
+  heal: {
+    weight: 4,
+    act: async ({ deliveries }) => void Object.assign(deliveries, { partitioned: false, silent: false }),
+  },
+  double_events: {
+    weight: 3,
+    act: async ({ deliveries, scheduler }) => void (deliveries.echoes += 1 + scheduler.chance.below(5)),
+  },
+  forged_event: { weight: 3, act: forgedEvent },
   delivery_fault: { weight: 6, act: deliveryFault },
 };
 
@@ -106,6 +119,32 @@ async function reconcile({ machines, scheduler }: Simulated): Promise<void> {
   if (up.length > 0) await scheduler.chance.pick(up).ask((service) => service.reconcile({ sweep: true }));
 }
 
+/** Everything is read while much changes: what a list tells is old by the time it is used. */
+async function sweepAndBurst(world: Simulated, user: User): Promise<void> {
+  const { chance } = world.scheduler;
+  await world.quiet();
+  const before = world.machines.map(({ faults }) => faults)[0] ?? NO_FAULTS;
+  world.setFaults({ ...NO_FAULTS, slowLists: 0.8, stripe: chance.pick([0, 0.2]) });
+  world.scheduler.follow(reconcile(world));
+  for (let step = chance.below(30); step > 0; step -= 1) await world.scheduler.step();
+  world.scheduler.follow(Promise.all([burst(world, user), burst(world, chance.pick(USERS))]));
+  await world.quiet();
+  world.setFaults(before);
+}
+
+/** Everything is down for longer than Stripe keeps events. */
+async function outage(world: Simulated): Promise<void> {
+  if (!world.setup.losesEvents) return;
+  await world.quiet();
+  for (const machine of world.machines) machine.crash();
+  for (let days = 31 + world.scheduler.chance.below(10); days > 0; days -= 5) {
+    world.passTime(5 * DAY);
+    await world.quiet();
+  }
+  await restart(world);
+  await world.quiet();
+}
+
 /** A checkout that breaks somewhere, and the user who comes back with two tabs when Stripe has forgotten its key. */
 async function comeback(world: Simulated, user: User): Promise<void> {
   const { chance } = world.scheduler;
@@ -114,13 +153,19 @@ async function comeback(world: Simulated, user: User): Promise<void> {
   world.scheduler.follow(checkout(world, user));
   await world.quiet();
   world.setFaults(before);
+  // With nobody up, nobody finishes it.
+  const staysDown = chance.happens(0.5);
   for (let hours = 0; hours < 24 + chance.below(3); hours += 6) {
-    await restart(world);
+    if (staysDown) for (const machine of world.machines) machine.crash();
+    else await restart(world);
     world.passTime(6 * HOUR);
     await world.quiet();
   }
   await restart(world);
   world.scheduler.follow(Promise.all([buy(world, user), buy(world, user), checkout(world, user)]));
+  await world.quiet();
+  // Stripe, which tries at most ten hours apart by now, finds them up.
+  if (staysDown) world.passTime(12 * HOUR);
   await world.quiet();
 }
 
@@ -263,6 +308,12 @@ async function dashboardSubscription(world: Simulated, user: User): Promise<void
   });
 }
 
+/** More than a page of them; some end at once. */
+async function dashboardMany(world: Simulated, user: User): Promise<void> {
+  for (let count = 0; count < 3; count += 1) await dashboardSubscription(world, user);
+  await dashboardCancel(world, user);
+}
+
 /** Made by hand, with no word of whose it is. */
 async function dashboardCustomer(world: Simulated): Promise<void> {
   const { body } = await world.stripe("POST", "/v1/customers", { name: "By hand" });
@@ -325,6 +376,17 @@ async function deliveryFault(world: Simulated): Promise<void> {
     skip: chance.below(3),
     seconds: chance.pick([30, HOUR, DAY]),
   });
+}
+
+/** What happened, told by somebody whom it is not to be believed, or about somebody else's account. */
+async function forgedEvent(world: Simulated): Promise<void> {
+  const { chance } = world.scheduler;
+  const events = await list(world, "/v1/events");
+  if (events.length === 0) return;
+  const event = chance.pick(events);
+  const { object } = event["data"] as { object: Record<string, unknown> };
+  const elsewhere = chance.happens(0.5) && { data: { object: { ...object, id: `${String(object["id"])}_elsewhere` } } };
+  await world.deliveries.forge(chance.pick(FORGERIES), { ...event, ...elsewhere });
 }
 
 async function list(world: Simulated, path: string): Promise<Record<string, unknown>[]> {

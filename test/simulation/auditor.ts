@@ -4,34 +4,46 @@
  */
 import type { Emulator } from "../../src/emulator/index.ts";
 import type { Store } from "../../src/store/database.ts";
+import { createLeaseAuditor } from "./lease-auditor.ts";
 
+/** A call of the store. */
 export interface Write {
   method: string;
   args: unknown[];
+  result: unknown;
 }
 
 export interface Auditor {
   violations: string[];
   /** Notes what has happened at Stripe since the last look. */
   look(): void;
-  /** A transaction of the service has been committed. */
+  /** A transaction of the service has been committed, or a call outside of one. */
   committed(writes: readonly Write[]): void;
-  /** A webhook was answered with 2xx. */
+  /** A webhook about us was answered with 2xx. */
   acknowledged(eventId: string): void;
+  /** Something comes to the door that no replica may take for an event of ours. */
+  notOurs(eventId: string): void;
   /** A hook of the app has done its work. */
   told(hook: string, event: HookEvent): void;
   /** What must hold at any time when nobody writes. */
   check(store: Store, now: { isSettled: boolean }): Promise<void>;
   /** What must hold once faults have ended and everything was reconciled. */
-  checkEnd(store: Store, featuresOf: (userId: string) => Promise<string[]>): Promise<void>;
+  checkEnd(store: Store, end: End): Promise<void>;
   /** Looks for what no log may hold. */
   checkLog(lines: readonly string[]): void;
+}
+
+export interface End {
+  featuresOf(userId: string): Promise<string[]>;
+  /** Whether every event was told of. */
+  isToldOfAll: boolean;
 }
 
 export interface HookEvent {
   id: string;
   userId: string;
   features?: readonly string[];
+  invoiceId?: string;
 }
 
 export interface Plan {
@@ -43,7 +55,7 @@ export interface Plan {
 const DAY_MS = 86_400_000;
 const GRACE_MS = 7 * DAY_MS;
 /** Done work is kept longer than this. */
-const KEPT_MS = 30 * DAY_MS;
+const KEPT_MS = 25 * DAY_MS;
 const USER_KEY = "auth0_user_id";
 const OPERATION_KEY = "tollkeeper_operation";
 const LIVE = new Set(["trialing", "active", "past_due", "unpaid", "paused"]);
@@ -64,6 +76,13 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
   const mirrored = new Map<string, number>();
   const seenEvents = new Set<string>();
   const acknowledged = new Map<string, number>();
+  const notOurs = new Set<string>();
+  /** event -> when it was worked off. */
+  const workedOff = new Map<string, number>();
+  /** customer -> users that its metadata has named, for as long as the emulator's events may have been forgotten since. */
+  const owners = new Map<string, Set<string>>();
+  const leases = createLeaseAuditor(violate);
+  const paymentsTold = new Set<string>();
   /** user -> ids of what hooks have told, and the features that they leave. */
   const toldIds = new Map<string, string>();
   const featuresTold = new Map<string, Set<string>>();
@@ -77,6 +96,11 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
     if (states.at(-1) !== state) states.push(state);
   };
 
+  const noteOwner = ({ id, metadata }: Owned): void => {
+    const userId = metadata?.[USER_KEY];
+    if (userId !== undefined) owners.set(id, (owners.get(id) ?? new Set()).add(userId));
+  };
+
   const look = (): void => {
     const now = tables();
     if (!now) return;
@@ -85,7 +109,9 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       seenEvents.add(event.id);
       const object = event.data.object as { object: string };
       if (object.object === "subscription") note(object as StripeSubscription);
+      if (object.object === "customer") noteOwner(object as unknown as Owned);
     }
+    for (const customer of now.customer.values()) if (!isDeleted(customer)) noteOwner(customer);
     for (const subscription of now.subscription.values()) note(subscription);
     checkBooks(now, violate);
     for (const problem of emulator.audit()) violate(`Stripe's books: ${problem}`);
@@ -105,15 +131,31 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
   const checkGranted = (userId: string, features: readonly string[]): void => {
     const now = tables();
     if (!now || features.length === 0) return;
-    const ids = customersOf(now, userId, true);
     const possible = [...history.keys()].some((id) => {
       const owner = now.subscription.get(id)?.customer;
       const states = history.get(id) ?? [];
       return (
-        owner !== undefined && ids.has(owner) && states.some((state) => EVER_ENTITLING.has(state.split(" ")[0] ?? ""))
+        owner !== undefined &&
+        owners.get(owner)?.has(userId) === true &&
+        states.some((state) => EVER_ENTITLING.has(state.split(" ")[0] ?? ""))
       );
     });
     if (!possible) violate(`I8: ${userId} was given ${features.join(", ")} with nothing paid`);
+  };
+
+  const checkWorkedOff = (eventId: string): void => {
+    const before = workedOff.get(eventId);
+    // What was done so long ago may be forgotten, and come again.
+    if (before !== undefined && emulator.now() - before < KEPT_MS) violate(`I2: ${eventId} was worked off twice`);
+    workedOff.set(eventId, emulator.now());
+  };
+
+  const checkPayment = (userId: string, invoiceId: string): void => {
+    paymentsTold.add(invoiceId);
+    const invoice = tables()?.invoice.get(invoiceId);
+    if (invoice?.status !== "paid") violate(`I8: ${userId} was told that ${invoiceId} is paid, and it is not`);
+    else if (!owners.get(invoice.customer)?.has(userId))
+      violate(`I9: ${userId} was told of ${invoiceId}, which is another's`);
   };
 
   return {
@@ -121,8 +163,11 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
     look,
 
     committed(writes) {
-      look();
-      for (const { method, args } of writes) {
+      if (writes.some(({ method }) => method === "subscriptions.saveSubscriptions" || method === "grants.save")) look();
+      for (const write of writes) {
+        const { method, args, result } = write;
+        leases.note(write);
+        if (method === "inbox.complete" && result === true) checkWorkedOff((args[0] as { eventId: string }).eventId);
         if (method === "subscriptions.saveSubscriptions")
           for (const record of args[0] as MirrorSubscription[]) checkMirrored(record);
         if (method === "grants.save")
@@ -131,7 +176,11 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       }
     },
 
-    acknowledged: (eventId) => void acknowledged.set(eventId, emulator.now()),
+    acknowledged(eventId) {
+      if (!acknowledged.has(eventId)) acknowledged.set(eventId, emulator.now());
+    },
+
+    notOurs: (eventId) => void notOurs.add(eventId),
 
     told(hook, event) {
       const { id, userId, features = [] } = event;
@@ -140,6 +189,7 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       if (before !== undefined && before !== payload) violate(`I2: ${id} was told twice, and not the same`);
       toldIds.set(id, payload);
       if (before !== undefined) return;
+      if (hook === "onPaymentSucceeded" && event.invoiceId !== undefined) checkPayment(userId, event.invoiceId);
       const left = featuresTold.get(userId) ?? new Set();
       featuresTold.set(userId, left);
       if (hook === "onAccessGranted") for (const feature of features) left.add(feature);
@@ -156,9 +206,11 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       const kept = [...acknowledged].filter(([, at]) => emulator.now() - at < KEPT_MS).map(([id]) => id);
       const lost = await store.inbox.unknown(kept);
       for (const id of lost) violate(`I1: ${id} was acknowledged and is not in the inbox`);
+      const strangers = new Set(await store.inbox.unknown([...notOurs]));
+      for (const id of notOurs) if (!strangers.has(id)) violate(`I9: ${id} is no event of ours, and is in the inbox`);
     },
 
-    async checkEnd(store, featuresOf) {
+    async checkEnd(store, { featuresOf, isToldOfAll }) {
       look();
       const now = tables();
       if (!now) return;
@@ -172,6 +224,9 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
         if (told.join() !== actual.join())
           violate(`I2: hooks left ${userId} with [${told.join()}], and it may [${actual.join()}]`);
       }
+      if (isToldOfAll)
+        for (const id of paidInvoices(now))
+          if (!paymentsTold.has(id)) violate(`I2: nobody was told that ${id} is paid`);
       const { dead, pending } = await store.inbox.countByState();
       if (dead > 0) violate(`I4: ${dead} events are dead letters`);
       if (pending > 0) violate(`I4: ${pending} events wait, with nothing to wait for`);
@@ -213,20 +268,27 @@ function stateOfMirror(record: MirrorSubscription): string {
   return [status, cancelAtPeriodEnd, seconds(cancelAt), seconds(endedAt), seconds(trialEnd), ...items].join(" ");
 }
 
+interface Owned {
+  id: string;
+  metadata?: Record<string, string>;
+}
+
+/** Of customers that name their user from the beginning to this day. */
+function paidInvoices(tables: Tables): string[] {
+  return [...tables.invoice.values()].flatMap(({ id, status, customer }) => {
+    const owner = tables.customer.get(customer);
+    return status === "paid" && owner && !isDeleted(owner) && owner.metadata[USER_KEY] !== undefined ? [id] : [];
+  });
+}
+
 function isDeleted(customer: object): boolean {
   return "deleted" in customer;
 }
 
-/** Deleted customers have lost their metadata; their events may have kept it. */
-function customersOf(tables: Tables, userId: string, withDeleted: boolean): Set<string> {
+function customersOf(tables: Tables, userId: string): Set<string> {
   const ids = new Set<string>();
   for (const customer of tables.customer.values())
     if (!isDeleted(customer) && customer.metadata[USER_KEY] === userId) ids.add(customer.id);
-  if (withDeleted)
-    for (const { data } of tables.event.values()) {
-      const object = data.object as { object: string; id: string; metadata?: Record<string, string> };
-      if (object.object === "customer" && object.metadata?.[USER_KEY] === userId) ids.add(object.id);
-    }
   return ids;
 }
 
@@ -240,7 +302,7 @@ function usersOf(tables: Tables): string[] {
 /** I5, I6 and I7, from Stripe's books alone. */
 function checkBooks(tables: Tables, violate: (text: string) => void): void {
   for (const userId of usersOf(tables)) {
-    const customers = customersOf(tables, userId, false);
+    const customers = customersOf(tables, userId);
     if (customers.size > 1) violate(`I5: ${userId} has ${customers.size} customers`);
     // What the dashboard makes carries no operation of ours.
     const live = [...tables.subscription.values()].filter(
@@ -312,7 +374,7 @@ async function checkInvoice(
 
 /** What the user has paid for, or still has grace for, by Stripe's books. */
 function entitled(tables: Tables, plans: readonly Plan[], userId: string, now: number): string[] {
-  const customers = customersOf(tables, userId, false);
+  const customers = customersOf(tables, userId);
   const features = new Set<string>();
   for (const row of tables.subscription.values()) {
     if (!customers.has(row.customer) || !givesAccess(tables, row, now)) continue;

@@ -18,11 +18,13 @@ export interface Faults {
   stale: number;
   /** Stripe's answer takes long: longer than a lease, at times. */
   slow: number;
+  /** The answer to a list takes long, so that much happens between what it tells and its use. */
+  slowLists: number;
   /** The store can't now: busy, full, or its connection lost, before or after the commit. */
   store: number;
 }
 
-export const NO_FAULTS: Faults = { crash: 0, network: 0, stripe: 0, stale: 0, slow: 0, store: 0 };
+export const NO_FAULTS: Faults = { crash: 0, network: 0, stripe: 0, stale: 0, slow: 0, slowLists: 0, store: 0 };
 
 export interface Machine {
   name: string;
@@ -150,7 +152,7 @@ async function dawdle({ scheduler, name, now }: MachineOptions, life: Life): Pro
 }
 
 const BEFORE_OR_AFTER = ["before", "after"] as const;
-const STRIPE_ANSWERS = [429, 500, 502, 503, 409, "lock_timeout"] as const;
+const STRIPE_ANSWERS = [429, 500, 502, 503, 409, "lock_timeout", "cut"] as const;
 
 function network(setup: MachineOptions, machine: Machine, life: Life): typeof fetch {
   return async (input, init) => {
@@ -165,7 +167,9 @@ function network(setup: MachineOptions, machine: Machine, life: Life): typeof fe
     else if (request.method === "GET" && chance.happens(machine.faults.stale))
       await setup.fail({ answer: "stale", seconds: 120 });
     const response = await setup.stripe(request);
-    if (chance.happens(machine.faults.slow)) await dawdle(setup, life);
+    const isList = request.method === "GET" && new URL(request.url).searchParams.has("limit");
+    if (chance.happens(isList ? Math.max(machine.faults.slow, machine.faults.slowLists) : machine.faults.slow))
+      await dawdle(setup, life);
     await point(setup, machine, life, `answer to ${request.method} ${path}`);
     if (lost === "after") throw new TypeError("fetch failed: connection lost");
     return response;
@@ -186,11 +190,13 @@ function changes(label: string, result: unknown): boolean {
   return !CLAIMS.test(label) || (result as unknown[]).length > 0;
 }
 
+function unavailable(): UnavailableError {
+  return new UnavailableError("store_unavailable", "The database can't be reached now.");
+}
+
 /** The shared store as this machine reaches it. */
 function storeOf(setup: MachineOptions, machine: Machine, life: Life): Store {
   const { store } = setup;
-  const unavailable = (): UnavailableError =>
-    new UnavailableError("store_unavailable", "The database can't be reached now.");
   const call = async <T>(label: string, work: () => Promise<T>): Promise<T> => {
     if (life.dead) return never();
     if (!CHORES.test(label)) await point(setup, machine, life, label);
@@ -234,7 +240,7 @@ function storeOf(setup: MachineOptions, machine: Machine, life: Life): Store {
   };
 }
 
-/** Within a transaction nothing is seen from outside, so one point is enough. */
+/** Within a transaction nothing is seen from outside, so one point is enough; where a statement fails, all of it does. */
 async function inside<T>(
   setup: MachineOptions,
   machine: Machine,
@@ -243,6 +249,8 @@ async function inside<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (life.dead) return never();
-  if (!READS.test(label)) await point(setup, machine, life, label, true);
+  if (READS.test(label)) return work();
+  await point(setup, machine, life, label, true);
+  if (setup.scheduler.chance.happens(machine.faults.store)) throw unavailable();
   return work();
 }

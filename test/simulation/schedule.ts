@@ -21,7 +21,9 @@ export interface Schedule {
 
 const MOST_ACTIONS = 40;
 const LEAST_ACTIONS = 8;
-const MOST_SKEW_MS = 3_000;
+/** Apart by more than a lease, at times. */
+const SKEWS_MS = [3_000, 3_000, 20_000];
+const PAGE_SIZES = [100, 100, 5, 2];
 
 const CALM: readonly Faults[] = [NO_FAULTS];
 const STORMS: readonly Faults[] = [
@@ -31,13 +33,15 @@ const STORMS: readonly Faults[] = [
   { ...NO_FAULTS, store: 0.08 },
   { ...NO_FAULTS, stale: 0.3 },
   { ...NO_FAULTS, slow: 0.3 },
-  { crash: 0.008, network: 0.06, stripe: 0.06, stale: 0.1, slow: 0.1, store: 0.04 },
+  { ...NO_FAULTS, slowLists: 0.6, stripe: 0.1 },
+  { crash: 0.008, network: 0.06, stripe: 0.06, stale: 0.1, slow: 0.1, slowLists: 0.1, store: 0.04 },
 ];
 
 export function makeSchedule(seed: number): Schedule {
   const chance = createChance(seed);
   const replicas = 1 + chance.below(3);
-  const skew = (): number => Math.round((chance.next() * 2 - 1) * MOST_SKEW_MS);
+  const mostSkewMs = chance.pick(SKEWS_MS);
+  const skew = (): number => Math.round((chance.next() * 2 - 1) * mostSkewMs);
   const count = LEAST_ACTIONS + chance.below(MOST_ACTIONS - LEAST_ACTIONS);
   const stormy = chance.pick([0, 0.3, 0.7]);
   return {
@@ -46,7 +50,10 @@ export function makeSchedule(seed: number): Schedule {
       replicas,
       skewMs: Array.from({ length: replicas }, skew),
       reconcileEveryMinutes: chance.pick([60, 1_440, 1_440]),
-      losesEvents: chance.happens(0.4),
+      losesEvents: chance.happens(0.5),
+      operated: chance.happens(0.5),
+      pageSize: chance.pick(PAGE_SIZES),
+      survivors: chance.happens(0.7) ? replicas : 1,
       afterRetries: chance.pick(["cancel", "cancel", "unpaid", "past_due", "pause"]),
     },
     actions: Array.from({ length: count }, () => makeAction(chance, stormy)),
@@ -111,43 +118,73 @@ async function perform(world: Simulated, { action, user, seed, faults, steps }: 
 /** Longer than any backoff, and than the time that a dead reconcile's holder keeps it. */
 const PATIENCE_SECONDS = 900;
 const ROUNDS = 4;
+const HOUR = 3_600;
 /** A little less than Stripe keeps events. */
 const EVENTS_KEPT_MS = 25 * 86_400_000;
 /** Stripe tries for three days. */
 const DELIVERED_WITHIN_HOURS = 96;
+/** Replicas read everything once a day, and have some time for it. */
+const SWEPT_WITHIN_HOURS = 30;
+const LONGEST_STEP_HOURS = 6;
 
 async function converge(world: Simulated): Promise<void> {
-  const { auditor, machines, scheduler } = world;
+  const { auditor, machines, setup } = world;
   world.setChance(createChance(1));
   world.setFaults(NO_FAULTS);
-  world.partitioned = false;
+  Object.assign(world.deliveries, { partitioned: false, silent: false, echoes: 0 });
   await world.clearFaults();
-  for (const machine of machines) machine.start();
+  for (const machine of machines.slice(setup.survivors)) machine.crash();
+  for (const machine of machines.slice(0, setup.survivors)) machine.start();
   await world.quiet();
   world.passTime(PATIENCE_SECONDS);
   await world.quiet();
-  if (world.setup.losesEvents) {
-    // As long as Stripe has every event, its list of them must do.
-    const sweep = world.emulator.now() - START > EVENTS_KEPT_MS;
-    const reconcile =
-      machines[0]?.ask((service) => service.reconcile({ sweep, since: START })) ?? Promise.resolve(null);
-    scheduler.follow(reconcile);
-    await world.quiet();
-    if ((await reconcile) === null) auditor.violations.push("I4: nobody could reconcile");
-  } else {
-    // Nothing is lost for good: Stripe's own deliveries must do.
-    const isDelivered = (): boolean => world.emulator.deliveries().every(({ state }) => state === "delivered");
-    for (let hours = 0; hours < DELIVERED_WITHIN_HOURS && !isDelivered(); hours += 6) {
-      world.passTime(6 * 3_600);
-      await world.quiet();
-    }
-  }
+  if (setup.losesEvents && setup.operated) await reconcileByHand(world);
+  else if (setup.losesEvents) await passHours(world, SWEPT_WITHIN_HOURS, () => false);
+  // Nothing is lost for good: Stripe's own deliveries must do.
+  else await passHours(world, DELIVERED_WITHIN_HOURS, () => isAllDelivered(world));
   for (let round = 0; round < ROUNDS; round += 1) {
     world.passTime(PATIENCE_SECONDS);
     await world.quiet();
   }
   await auditor.check(world.store, { isSettled: false });
-  await auditor.checkEnd(world.store, (userId) => featuresOf(world, userId));
+  await auditor.checkEnd(world.store, {
+    featuresOf: (userId) => featuresOf(world, userId),
+    isToldOfAll: !setup.losesEvents,
+  });
+  if (auditor.violations.length === 0) await checkNobodyIsLockedOut(world);
+}
+
+async function reconcileByHand(world: Simulated): Promise<void> {
+  const { auditor, machines, scheduler } = world;
+  // As long as Stripe has every event, its list of them must do.
+  const sweep = world.emulator.now() - START > EVENTS_KEPT_MS || world.deliveries.untold.size > 0;
+  const reconcile = machines[0]?.ask((service) => service.reconcile({ sweep, since: START })) ?? Promise.resolve(null);
+  scheduler.follow(reconcile);
+  await world.quiet();
+  if ((await reconcile) === null) auditor.violations.push("I4: nobody could reconcile");
+}
+
+async function passHours(world: Simulated, hours: number, isEnough: () => boolean): Promise<void> {
+  for (let passed = 0; passed < hours && !isEnough(); passed += LONGEST_STEP_HOURS) {
+    world.passTime(LONGEST_STEP_HOURS * HOUR);
+    await world.quiet();
+  }
+}
+
+function isAllDelivered({ emulator }: Simulated): boolean {
+  return emulator.deliveries().every(({ state }) => state === "delivered");
+}
+
+/** Whatever has broken off, everybody can buy, or is told that it is bought; and that makes nothing twice either. */
+async function checkNobodyIsLockedOut(world: Simulated): Promise<void> {
+  const answers = USERS.map(async (user) => {
+    const answer = await world.ask(user, "POST", "create-checkout-session", { plan: "premium", interval: "month" });
+    if (answer?.status !== 200 && answer?.status !== 409)
+      world.auditor.violations.push(`I4: ${user} can't check out: ${JSON.stringify(answer)}`);
+  });
+  world.scheduler.follow(Promise.all(answers));
+  await world.quiet();
+  world.auditor.look();
 }
 
 async function featuresOf(world: Simulated, userId: string): Promise<string[]> {

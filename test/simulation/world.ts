@@ -3,13 +3,15 @@ import { pushPlans } from "../../src/actions/push-plans.ts";
 import { diffCatalog } from "../../src/domain/catalog.ts";
 import { createEmulator, type Emulator, type State } from "../../src/emulator/index.ts";
 import { UnauthenticatedError, type Hooks } from "../../src/index.ts";
-import { openStore, type Store } from "../../src/store/database.ts";
+import { openStore, type Store, type StoreParts } from "../../src/store/database.ts";
 import { createStripeGateway } from "../../src/stripe/gateway.ts";
 import { PLANS } from "../support/plans.ts";
 import { createAuditor, type Auditor, type HookEvent, type Write } from "./auditor.ts";
 import { createChance, type Chance } from "./chance.ts";
+import { createDeliveries, type Deliveries } from "./deliveries.ts";
 import { createMachine, NO_FAULTS, type Faults, type Machine } from "./machine.ts";
 import { createScheduler, type Scheduler } from "./scheduler.ts";
+import { shortPages } from "./short-pages.ts";
 
 export const START = Date.UTC(2026, 0, 31, 12);
 const SECRET = "whsec_simulation_1";
@@ -31,8 +33,7 @@ export interface Simulated {
   store: Store;
   setChance(chance: Chance): void;
   setFaults(faults: Faults): void;
-  /** Whether webhooks reach nobody. */
-  partitioned: boolean;
+  deliveries: Deliveries;
   /** A user's browser asks some replica; null where the connection broke. */
   ask(user: string, method: "GET" | "POST", path: string, body?: object): Promise<Answer | null>;
   /** Stripe's API, as the dashboard uses it. */
@@ -77,6 +78,12 @@ export interface WorldSetup {
   reconcileEveryMinutes: number;
   /** Whether events can be lost for good, so that only a reconcile finds what they told; else there is no reconcile. */
   losesEvents: boolean;
+  /** Whether somebody asks for the reconcile at the end; else the replicas must come to it by themselves. */
+  operated: boolean;
+  /** How many rows Stripe lists at once. */
+  pageSize: number;
+  /** How many replicas are there at the end: the others are lost. */
+  survivors: number;
   afterRetries: "cancel" | "unpaid" | "past_due" | "pause";
 }
 
@@ -87,7 +94,7 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
     wallNow: () => emulator.now(),
     baseUrl: STRIPE,
     webhooks: [ENDPOINT],
-    fetch: (request) => deliver(request),
+    fetch: (request) => deliveries.deliver(request),
   });
   emulator.restore({ ...(await firstState()), afterRetries: setup.afterRetries });
   const scheduler = createScheduler(() => emulator.now(), createChance(seed));
@@ -98,6 +105,11 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
   const store = openStore({ url: "file::memory:", mode: "test" });
   await store.migrate();
   const watched = watchedStore(setup.losesEvents ? store : withoutReconcile(store), auditor);
+  const stripe = shortPages({
+    fetch: (request) => emulator.fetch(request),
+    pageSize: setup.pageSize,
+    untold: () => deliveries.untold,
+  });
   let ids = 0;
   let hookFails = 0;
   const hooks = createHooks(auditor, () => scheduler.chance.happens(hookFails));
@@ -108,7 +120,7 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
       scheduler,
       store: watched,
       now: () => emulator.now(),
-      stripe: (request) => emulator.fetch(request),
+      stripe,
       fail: (answer) => control("faults", answer),
       newId: () => `id${String(++ids).padStart(6, "0")}`,
       log: recorder(log),
@@ -134,28 +146,13 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
 
   const alive = (): Machine[] => machines.filter(({ service }) => service !== null);
 
-  const deliver = (request: Request): Promise<Response> => {
-    const up = alive().filter(({ name }) => !scheduler.isFrozen(name));
-    if (world.partitioned || up.length === 0) return Promise.reject(new TypeError("fetch failed: connection refused"));
-    const task = deliverTo(scheduler.chance.pick(up), request);
-    scheduler.follow(task);
-    return task;
-  };
-
-  const deliverTo = async (machine: Machine, request: Request): Promise<Response> => {
-    const body = await request.clone().text();
-    const response = await Promise.race([machine.fetch(request), timeout(machine)]);
-    const answer = (await response.clone().json()) as { status?: string };
-    if (response.status === 200 && answer.status === "accepted")
-      auditor.acknowledged((JSON.parse(body) as { id: string }).id);
-    return response;
-  };
-
-  /** Stripe waits ten seconds for an answer, and a frozen machine gives none; it may still do what it was asked to. */
-  const timeout = async (machine: Machine): Promise<never> => {
-    await scheduler.untilFrozen(machine.name);
-    throw new TypeError("fetch failed: no answer in time");
-  };
+  const deliveries = createDeliveries({
+    endpoint: ENDPOINT,
+    machines,
+    scheduler,
+    auditor,
+    now: () => emulator.now(),
+  });
 
   const control = async (path: string, body: object): Promise<void> => {
     await emulator.fetch(
@@ -174,7 +171,7 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
     auditor,
     machines,
     store,
-    partitioned: false,
+    deliveries,
     log,
     control,
     async clearFaults() {
@@ -235,36 +232,39 @@ function withoutReconcile(store: Store): Store {
   return { ...store, tasks: { ...store.tasks, take: async () => null } };
 }
 
-/** Tells the auditor of what transactions have written, once they are committed. */
+/** Tells the auditor of what has been written, once it is committed. */
 function watchedStore(store: Store, auditor: Auditor): Store {
   return {
-    ...store,
+    ...watchedParts(store, (write) => auditor.committed([write])),
     transaction: async (work) => {
       const writes: Write[] = [];
-      const result = await store.transaction((parts) =>
-        work(
-          Object.fromEntries(
-            Object.entries(parts).map(([part, methods]) => [
-              part,
-              Object.fromEntries(
-                Object.entries(methods as Record<string, (...args: unknown[]) => Promise<unknown>>).map(
-                  ([name, method]) => [
-                    name,
-                    (...args: unknown[]) => {
-                      writes.push({ method: `${part}.${name}`, args });
-                      return method(...args);
-                    },
-                  ],
-                ),
-              ),
-            ]),
-          ) as unknown as typeof parts,
-        ),
-      );
+      const result = await store.transaction((parts) => work(watchedParts(parts, (write) => void writes.push(write))));
       auditor.committed(writes);
       return result;
     },
+    migrate: () => store.migrate(),
+    ping: () => store.ping(),
+    close: () => store.close(),
   };
+}
+
+function watchedParts(parts: StoreParts, tell: (write: Write) => void): StoreParts {
+  const watched = (part: string, methods: object): object =>
+    Object.fromEntries(
+      Object.entries(methods as Record<string, (...args: unknown[]) => Promise<unknown>>).map(([name, method]) => [
+        name,
+        async (...args: unknown[]) => {
+          const result = await method(...args);
+          tell({ method: `${part}.${name}`, args, result });
+          return result;
+        },
+      ]),
+    );
+  return Object.fromEntries(
+    Object.entries(parts)
+      .filter(([, methods]) => typeof methods === "object")
+      .map(([part, methods]: [string, object]) => [part, watched(part, methods)]),
+  ) as unknown as StoreParts;
 }
 
 function createHooks(auditor: Auditor, fails: () => boolean): Hooks {
