@@ -83,6 +83,10 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
   const owners = new Map<string, Set<string>>();
   const leases = createLeaseAuditor(violate);
   const paymentsTold = new Set<string>();
+  /** operation -> how it ended, as it was first written. */
+  const outcomes = new Map<string, string>();
+  /** Kinds and subjects of operations. */
+  const intents = new Map<string, [kind: string, subject: string]>();
   /** user -> ids of what hooks have told, and the features that they leave. */
   const toldIds = new Map<string, string>();
   const featuresTold = new Map<string, Set<string>>();
@@ -143,6 +147,22 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
     if (!possible) violate(`I8: ${userId} was given ${features.join(", ")} with nothing paid`);
   };
 
+  const noteIntent = ({ kind, subject }: { kind: string; subject: string }): void =>
+    void intents.set(`${kind} ${subject}`, [kind, subject]);
+
+  const noteOutcome = ([id = "", state, result]: string[]): void => {
+    if (!outcomes.has(id)) outcomes.set(id, `${state} ${result}`);
+  };
+
+  const checkOutcomes = async (store: Store): Promise<void> => {
+    for (const [kind, subject] of intents.values()) {
+      const operation = await store.operations.findCurrent(kind, subject);
+      const first = operation && outcomes.get(operation.id);
+      if (first && first !== `${operation.state} ${operation.result}`)
+        violate(`I7: ${kind} of ${subject} ended in ${first}, and is ${operation.state} ${operation.result}`);
+    }
+  };
+
   const checkWorkedOff = (eventId: string): void => {
     const before = workedOff.get(eventId);
     // What was done so long ago may be forgotten, and come again.
@@ -167,6 +187,8 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       for (const write of writes) {
         const { method, args, result } = write;
         leases.note(write);
+        if (method === "operations.begin" && result === true) noteIntent(args[0] as { kind: string; subject: string });
+        if (method === "operations.finish") noteOutcome(args as string[]);
         if (method === "inbox.complete" && result === true) checkWorkedOff((args[0] as { eventId: string }).eventId);
         if (method === "subscriptions.saveSubscriptions")
           for (const record of args[0] as MirrorSubscription[]) checkMirrored(record);
@@ -206,6 +228,7 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       const kept = [...acknowledged].filter(([, at]) => emulator.now() - at < KEPT_MS).map(([id]) => id);
       const lost = await store.inbox.unknown(kept);
       for (const id of lost) violate(`I1: ${id} was acknowledged and is not in the inbox`);
+      await checkOutcomes(store);
       const strangers = new Set(await store.inbox.unknown([...notOurs]));
       for (const id of notOurs) if (!strangers.has(id)) violate(`I9: ${id} is no event of ours, and is in the inbox`);
     },
@@ -224,6 +247,8 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
         if (told.join() !== actual.join())
           violate(`I2: hooks left ${userId} with [${told.join()}], and it may [${actual.join()}]`);
       }
+      const unfinished = await store.operations.listPending(emulator.now(), 10);
+      for (const { kind, subject } of unfinished) violate(`I7: ${kind} of ${subject} was never finished`);
       if (isToldOfAll)
         for (const id of paidInvoices(now))
           if (!paymentsTold.has(id)) violate(`I2: nobody was told that ${id} is paid`);

@@ -45,6 +45,9 @@ export interface Scheduler {
 /** More than any honest schedule needs: past it, something goes round in circles. */
 const MAX_STEPS_TO_QUIET = 40_000;
 
+/** Where all sleep, time moves on by this at least: often enough for whoever holds a lease to say so. */
+const LEAST_WAIT_MS = 3_000;
+
 export function createScheduler(now: () => number, chance: Chance): Scheduler {
   let parked: Parked[] = [];
   let sleepers: Sleeper[] = [];
@@ -121,7 +124,7 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
         const thaws = parked.map(({ machine }) => frozen.get(machine) ?? 0);
         const next = Math.min(...wakings, ...thaws);
         if (!Number.isFinite(next)) throw new Error(`${following} tasks wait for nothing that could come`);
-        passTime(Math.max(1_000, next - now()));
+        passTime(Math.max(LEAST_WAIT_MS, next - now()));
         await settle();
       }
       throw new Error(
