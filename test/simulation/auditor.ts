@@ -72,6 +72,8 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
   };
   /** subscription -> what it has been, oldest first. */
   const history = new Map<string, string[]>();
+  /** subscription -> the event that told of it last. */
+  const lastEvents = new Map<string, string>();
   /** subscription -> how far the mirror has come in its history. */
   const mirrored = new Map<string, number>();
   const seenEvents = new Set<string>();
@@ -112,7 +114,10 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       if (seenEvents.has(event.id)) continue;
       seenEvents.add(event.id);
       const object = event.data.object as { object: string };
-      if (object.object === "subscription") note(object as StripeSubscription);
+      if (object.object === "subscription") {
+        note(object as StripeSubscription);
+        lastEvents.set((object as StripeSubscription).id, event.id);
+      }
       if (object.object === "customer") noteOwner(object as unknown as Owned);
     }
     for (const customer of now.customer.values()) if (!isDeleted(customer)) noteOwner(customer);
@@ -160,6 +165,19 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       const first = operation && outcomes.get(operation.id);
       if (first && first !== `${operation.state} ${operation.result}`)
         violate(`I7: ${kind} of ${subject} ended in ${first}, and is ${operation.state} ${operation.result}`);
+    }
+  };
+
+  /** With nothing left to do, what the last event has told is known, whatever else was lost. */
+  const checkTold = async (books: Tables, store: Store): Promise<void> => {
+    const told = [...lastEvents].filter(([, event]) => acknowledged.has(event)).map(([id]) => id);
+    const known = await store.subscriptions.findSubscriptions(told);
+    for (const id of told) {
+      const row = books.subscription.get(id);
+      const record = known.get(id);
+      const state = record ? stateOfMirror(record) : "unknown";
+      if (row && state !== stateOf(row))
+        violate(`I4: ${id} is ${state} in the mirror, though all was told of ${stateOf(row)}`);
     }
   };
 
@@ -225,6 +243,7 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       const isDelivered = emulator.deliveries().every(({ state }) => state === "delivered");
       // With every event delivered and worked off, nothing is left that could mend the mirror.
       if (isSettled && books && isDelivered && pending === 0 && dead === 0) await checkMirror(books, store, violate);
+      if (books && pending === 0 && dead === 0) await checkTold(books, store);
       const kept = [...acknowledged].filter(([, at]) => emulator.now() - at < KEPT_MS).map(([id]) => id);
       const lost = await store.inbox.unknown(kept);
       for (const id of lost) violate(`I1: ${id} was acknowledged and is not in the inbox`);

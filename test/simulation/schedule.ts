@@ -1,4 +1,5 @@
 /** A schedule is a list of actions, each with a seed of its own: what is left of a shrunk one still does what it did. */
+import { RECONCILE_TASK } from "../../src/sync/reconcile.ts";
 import { ACTIONS, USERS, type User } from "./actions.ts";
 import { createChance, type Chance } from "./chance.ts";
 import { NO_FAULTS, type Faults } from "./machine.ts";
@@ -154,14 +155,19 @@ async function converge(world: Simulated): Promise<void> {
   if (auditor.violations.length === 0) await checkNobodyIsLockedOut(world);
 }
 
+/** Whoever asks is given the rest of a run that had broken off, and asks again: what happened meanwhile is the next one's. */
 async function reconcileByHand(world: Simulated): Promise<void> {
-  const { auditor, machines, scheduler } = world;
+  const { auditor, machines, scheduler, store } = world;
   // As long as Stripe has every event, its list of them must do.
   const sweep = world.emulator.now() - START > EVENTS_KEPT_MS || world.deliveries.untold.size > 0;
-  const reconcile = machines[0]?.ask((service) => service.reconcile({ sweep, since: START })) ?? Promise.resolve(null);
-  scheduler.follow(reconcile);
-  await world.quiet();
-  if ((await reconcile) === null) auditor.violations.push("I4: nobody could reconcile");
+  const brokenOff = (await store.tasks.find(RECONCILE_TASK))?.progress != null;
+  for (let runs = brokenOff ? 2 : 1; runs > 0; runs -= 1) {
+    const reconcile =
+      machines[0]?.ask((service) => service.reconcile({ sweep, since: START })) ?? Promise.resolve(null);
+    scheduler.follow(reconcile);
+    await world.quiet();
+    if ((await reconcile) === null) auditor.violations.push("I4: nobody could reconcile");
+  }
 }
 
 async function passHours(world: Simulated, hours: number, isEnough: () => boolean): Promise<void> {
