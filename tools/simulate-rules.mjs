@@ -14,12 +14,16 @@ const COPIED = ["src", "test/simulation", "test/support/plans.ts", "package.json
 
 const waiting = RULES.filter(({ rule }) => rule.includes(values.rule ?? ""));
 let unnoticed = 0;
+const seeds = new Map();
 await Promise.all(Array.from({ length: availableParallelism() }, tryRules));
+console.log("\nAs docs/testing.md has it:\n");
+for (const { rule } of RULES) if (seeds.has(rule)) console.log(`| ${rule} | ${seeds.get(rule) ?? "none"} |`);
 process.exitCode = unnoticed > 0 ? 1 : 0;
 
 async function tryRules() {
   for (let rule = waiting.shift(); rule; rule = waiting.shift()) {
     const seed = await noticedBy(rule);
+    seeds.set(rule.rule, seed);
     if (seed === null) unnoticed += 1;
     console.log(`${seed === null ? "NOT NOTICED" : `seed ${String(seed).padStart(4)}`}  ${rule.rule}`);
   }
