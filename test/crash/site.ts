@@ -141,7 +141,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
       const auditor = createAuditor(emulator, PLANS_OF_THE_AUDITOR);
       const { problems: inHooks, repeated } = judgeHooks(hooks.told, auditor);
       problems.push(...inHooks, ...(await judgeOrder(hooks.told, databaseUrl)));
-      await auditor.checkEnd(store, async (user) => featuresOf(people, user));
+      await auditor.checkEnd(store, { featuresOf: async (user) => featuresOf(people, user), isToldOfAll: false });
       problems.push(...auditor.violations);
       if (counts.acknowledged !== counts.events)
         problems.push(`${counts.events} events were sent and ${counts.acknowledged} were acknowledged`);

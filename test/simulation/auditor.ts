@@ -266,7 +266,7 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
         if (told.join() !== actual.join())
           violate(`I2: hooks left ${userId} with [${told.join()}], and it may [${actual.join()}]`);
       }
-      const unfinished = await store.operations.listPending(emulator.now(), 10);
+      const unfinished = await store.operations.listPending(emulator.now(), null, 10);
       for (const { kind, subject } of unfinished) violate(`I7: ${kind} of ${subject} was never finished`);
       if (isToldOfAll)
         for (const id of paidInvoices(now))

@@ -46,10 +46,11 @@ export function createLeaseAuditor(violate: (text: string) => void): LeaseAudito
     }
   };
 
-  /** An answer does whatever hints of its object had come before, in whosever hands they are. */
-  const endAnswered = ({ lane, objectId }: ClaimedRow): void => {
+  /** An answer does whatever hints of what it told had come before, in whosever hands they are. */
+  const endAnswered = ({ lane, objectId = "" }: ClaimedRow, others: readonly string[]): void => {
+    const answered = [objectId, ...others];
     for (const lease of tables.get("inbox")?.values() ?? [])
-      if (lease.lane === lane && lease.objectId === objectId) lease.isOver = true;
+      if (lease.lane === lane && answered.includes(lease.objectId ?? "")) lease.isOver = true;
   };
 
   return {
@@ -58,7 +59,7 @@ export function createLeaseAuditor(violate: (text: string) => void): LeaseAudito
       const leases = tables.get(table);
       if (!leases) return;
       if (name === "claim") take(table, result as ClaimedRow[], args[1] as number, args[2] as number);
-      if (name === "completeSameObject") endAnswered(args[0] as ClaimedRow);
+      if (name === "completeAnswered") endAnswered(args[0] as ClaimedRow, args[1] as string[]);
       if (result !== true) return;
       const claim = args[0] as ClaimedRow;
       const lease = leases.get(claim.seq);

@@ -124,13 +124,13 @@ export const RULES: readonly Rule[] = [
   {
     rule: "one lane is worked on by one at a time",
     file: "src/store/queue.ts",
-    text: "? sql`(other.leased_until > ${now} or (other.run_at <= ${now} and other.seq < item.seq))`",
-    without: "? sql`(other.run_at <= ${now} and other.seq < item.seq)`",
+    text: "and due_at <= ${now} and leased_until <= ${now}\n      order by",
+    without: "and due_at <= ${now}\n      order by",
   },
   {
     rule: "who has lost a lease has no say any more",
     file: "src/store/queue.ts",
-    text: '      .where("attempts", "=", claim.attempts)\n',
+    text: '      .where("attempts", "=", attempts)\n',
     without: "",
   },
   {
@@ -231,7 +231,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     rule: "the list of events is read to the last page",
-    file: "src/sync/reconcile.ts",
+    file: "src/sync/missed-events.ts",
     text: "    } while (after !== null);",
     without: '    } while (after === "");',
   },
@@ -243,20 +243,21 @@ export const RULES: readonly Rule[] = [
   },
   {
     rule: "what the mirror has and no list tells of is asked about",
-    file: "src/sync/reconcile.ts",
-    text: "if (isWhole && !options.dryRun)",
-    without: "if (isWhole && options.dryRun)",
+    file: "src/sync/sweep-lists.ts",
+    text: "if (!dryRun) await askAboutUnseen(context, sweeping);",
+    without: "",
   },
   {
     rule: "a swept list does not overwrite what was written meanwhile",
     file: "src/sync/sync.ts",
-    text: "if (mine.has(lane))",
-    without: "if (lanes.includes(lane))",
+    text: "[...snapshots].map(([lane, snapshot]) => ({ lane, snapshot, version: versions.get(lane) ?? 0 })),",
+    without:
+      "await Promise.all([...snapshots].map(async ([lane, snapshot]) => ({ lane, snapshot, version: await store.lanes.versionOf(lane) }))),",
   },
   {
     rule: "a swept list leaves newer hints to be worked on",
     file: "src/store/inbox.ts",
-    text: '        .where("leasedUntil", "<=", now)\n        .where("seq", "<=", upToSeq)\n',
-    without: '        .where("leasedUntil", "<=", now)\n',
+    text: '        .where("lane", "not in", workedOn)\n        .where("seq", "<=", upToSeq)\n',
+    without: '        .where("lane", "not in", workedOn)\n',
   },
 ];

@@ -257,6 +257,7 @@ function watchedStore(store: Store, auditor: Auditor): Store {
     },
     migrate: () => store.migrate(),
     ping: () => store.ping(),
+    onArrival: (listener) => store.onArrival(listener),
     close: () => store.close(),
   };
 }
