@@ -34,6 +34,7 @@ export function outboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): O
         rows: messages.map((message) => ({ ...message, ...queued(mode, message.createdAt) })),
       }),
 
-    claim: (limit, now, leasedUntil) => claimRows(db, { ...scope, now, leasedUntil, limit }),
+    claim: (limit, now, leasedUntil) =>
+      claimRows<OutboxMessage & Omit<Claim, "lease">>(db, { ...scope, now, leasedUntil, limit }),
   };
 }

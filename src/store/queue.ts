@@ -11,11 +11,12 @@ import type { Schema } from "./schema.ts";
 
 export type QueueTable = "inbox" | "outbox";
 
-/** A claimed row's name: `attempts` is the fencing token, since every claim raises it. */
+/** A claimed row's name, with two fencing tokens: every claim of a row raises `attempts`, every lease of its lane `lease`. */
 export interface Claim {
   seq: number;
   attempts: number;
   lane: string;
+  lease: number;
 }
 
 /** A row that was given up. */
@@ -59,8 +60,13 @@ export function queued(mode: Mode, runAt: number) {
 }
 
 export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
-  const lanes = (lane: string) =>
-    db.updateTable("queueLanes").where("mode", "=", mode).where("queue", "=", table).where("lane", "=", lane);
+  const leaseOf = ({ lane, lease }: Claim) =>
+    db
+      .updateTable("queueLanes")
+      .where("mode", "=", mode)
+      .where("queue", "=", table)
+      .where("lane", "=", lane)
+      .where("leases", "=", lease);
   const held = ({ seq, attempts }: Claim) =>
     db
       .updateTable(table)
@@ -68,14 +74,14 @@ export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
       .where("seq", "=", seq)
       .where("attempts", "=", attempts)
       .where("state", "=", "pending");
-  /** Ends a claim, and frees its lane. */
+  /** Ends a claim, and frees its lane unless it was leased to another meanwhile. */
   const end = async (
     claim: Claim,
     fields: Partial<Pick<Schema["inbox"], "state" | "runAt" | "reason">>,
   ): Promise<boolean> => {
     const updated = await held(claim).set(fields).executeTakeFirst();
     if (updated.numUpdatedRows === 0n) return false;
-    await lanes(claim.lane).set({ leasedUntil: 0 }).execute();
+    await leaseOf(claim).set({ leasedUntil: 0 }).execute();
     return true;
   };
   return {
@@ -83,10 +89,8 @@ export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
     retry: (claim, runAt, reason) => end(claim, { runAt, reason }),
     bury: (claim, reason) => end(claim, { state: "dead", reason }),
     async renew(claim, leasedUntil) {
-      const holds = held(claim).set({ attempts: claim.attempts });
-      if ((await holds.executeTakeFirst()).numUpdatedRows === 0n) return false;
-      await lanes(claim.lane).set({ leasedUntil }).execute();
-      return true;
+      const renewed = await leaseOf(claim).set({ leasedUntil }).executeTakeFirst();
+      return renewed.numUpdatedRows === 1n;
     },
     async listDead(limit) {
       const columns = table === "inbox" ? (["eventId", "lane"] as const) : (["id", "userId"] as const);
@@ -168,7 +172,7 @@ async function takeSomeIn(db: Kysely<Schema>, { mode, table, dialect }: QueueSco
   await sql`${insertRows({
     dialect,
     table: "queueLanes",
-    rows: lanes.map(([lane, at]) => ({ mode, queue: table, lane, dueAt: at, leasedUntil: 0 })),
+    rows: lanes.map(([lane, at]) => ({ mode, queue: table, lane, dueAt: at, leasedUntil: 0, leases: 0 })),
   })} on conflict (mode, queue, lane) do update set due_at =
     case when excluded.due_at < queue_lanes.due_at then excluded.due_at else queue_lanes.due_at end`.execute(db);
   return rows.length;
@@ -184,18 +188,22 @@ export interface ClaimQuery extends QueueScope {
  * Leases the lanes that have been due longest, and answers one row of each. In the outbox an earlier row that waits for its
  * retry holds its lane, since hooks run in order; in the inbox it does not, since hints have no order.
  */
-export async function claimRows<Row extends { lane: string }>(db: Kysely<Schema>, query: ClaimQuery): Promise<Row[]> {
+export async function claimRows<Row extends Omit<Claim, "lease">>(
+  db: Kysely<Schema>,
+  query: ClaimQuery,
+): Promise<(Row & Claim)[]> {
   if (!(await isAnythingDue(db, query))) return [];
   await takeIn(db, query);
   return db.transaction().execute(async (transaction) => {
     const lanes = await leaseLanes(transaction, query);
-    if (lanes.length === 0) return [];
-    const rows = await takeDueRows<Row>(transaction, query, lanes);
-    const taken = new Set(rows.map(({ lane }) => lane));
+    if (lanes.size === 0) return [];
+    const taken = await takeDueRows<Row>(transaction, query, [...lanes.keys()]);
+    const rows = taken.map((row) => ({ ...row, lease: lanes.get(row.lane) ?? 0 }));
+    const served = new Set(rows.map(({ lane }) => lane));
     await putOff(
       transaction,
       query,
-      lanes.filter((lane) => !taken.has(lane)),
+      [...lanes.keys()].filter((lane) => !served.has(lane)),
     );
     return rows;
   });
@@ -213,17 +221,17 @@ async function isAnythingDue(db: Kysely<Schema>, { mode, table, now }: ClaimQuer
 async function leaseLanes(
   db: Kysely<Schema>,
   { mode, table, dialect, now, leasedUntil, limit }: ClaimQuery,
-): Promise<string[]> {
+): Promise<Map<string, number>> {
   // Materialized, since PostgreSQL may run a subquery again, with other lanes. Due again from now, so that all have their turn.
-  const { rows } = await sql<{ lane: string }>`
+  const { rows } = await sql<{ lane: string; leases: number }>`
     with due as materialized (
       select lane from queue_lanes
       where mode = ${mode} and queue = ${table} and due_at <= ${now} and leased_until <= ${now}
       order by due_at, lane limit ${limit} ${skipLocked(dialect)})
-    update queue_lanes set leased_until = ${leasedUntil}, due_at = ${now}
+    update queue_lanes set leased_until = ${leasedUntil}, due_at = ${now}, leases = leases + 1
     where mode = ${mode} and queue = ${table} and lane in (select lane from due)
-    returning lane`.execute(db);
-  return rows.map(({ lane }) => lane);
+    returning lane, leases`.execute(db);
+  return new Map(rows.map(({ lane, leases }) => [lane, leases]));
 }
 
 async function takeDueRows<Row>(

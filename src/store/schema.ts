@@ -103,7 +103,15 @@ export interface Schema {
     reason: string | null;
   };
   /** A lane of a queue with rows that wait: when it is next to be looked at, and until when it is somebody's. */
-  queueLanes: { mode: Mode; queue: "inbox" | "outbox"; lane: string; dueAt: number | null; leasedUntil: number };
+  queueLanes: {
+    mode: Mode;
+    queue: "inbox" | "outbox";
+    lane: string;
+    dueAt: number | null;
+    leasedUntil: number;
+    /** How often it was leased: who holds it knows the number. */
+    leases: number;
+  };
   operations: {
     mode: Mode;
     id: string;

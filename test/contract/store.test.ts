@@ -143,6 +143,22 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect(await inbox.renew(first, NOW + 9_000)).toBe(false);
   });
 
+  test("whoever has lost a lane frees it for nobody, and holds it no longer, though its own row is its own", async () => {
+    const { inbox } = await open();
+    await inbox.add([event("evt_1")], NOW);
+    const [slow] = await inbox.claim(1, NOW, NOW + 1_000);
+    // By a clock that is behind, this one was due before.
+    await inbox.add([event("evt_2", "in_1"), event("evt_3", "in_2")], NOW, NOW - 500);
+    const [next] = await inbox.claim(1, NOW + 1_001, NOW + 9_000);
+    if (!slow || !next) throw new Error("expected two claims");
+    expect([slow.eventId, next.eventId]).toEqual(["evt_1", "evt_2"]);
+    expect(await inbox.renew(slow, NOW + 99_000)).toBe(false);
+    expect(await inbox.complete(slow)).toBe(true);
+    expect(await inbox.claim(1, NOW + 2_000, NOW + 9_000)).toEqual([]);
+    expect(await inbox.complete(next)).toBe(true);
+    expect((await inbox.claim(1, NOW + 2_000, NOW + 9_000)).map(({ eventId }) => eventId)).toEqual(["evt_3"]);
+  });
+
   test("lets other events of a lane go ahead of one that waits for its retry", async () => {
     const { inbox } = await open();
     await inbox.add([event("evt_poison", "in_1"), event("evt_2", "sub_1")], NOW);

@@ -5,7 +5,7 @@ export const lanes: MigrationStep = {
   name: "0003-lanes",
   statements: () => [
     `create table queue_lanes (mode text not null, queue text not null, lane text not null, due_at bigint,
-      leased_until bigint not null, primary key (mode, queue, lane))`,
+      leased_until bigint not null, leases integer not null, primary key (mode, queue, lane))`,
     `create index queue_lanes_due on queue_lanes (mode, queue, due_at, lane)`,
     `drop index inbox_due`,
     `drop index inbox_lanes`,
