@@ -5,6 +5,6 @@ import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../test/crash/main.ts", import.meta.url));
 const child = spawn(process.execPath, [MAIN, ...process.argv.slice(2)], { stdio: "inherit" });
-// Once more ends at once what the first has only asked to end.
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+// Ends the killing; what has been until then is judged.
+process.on("SIGTERM", () => child.kill("SIGTERM"));
 child.on("exit", (code) => process.exit(code ?? 1));
