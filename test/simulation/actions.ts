@@ -119,15 +119,34 @@ async function reconcile({ machines, scheduler }: Simulated): Promise<void> {
   if (up.length > 0) await scheduler.chance.pick(up).ask((service) => service.reconcile({ sweep: true }));
 }
 
+/** A sweep of slow lists takes about so many times a few seconds. */
+const SWEEP_ROUNDS = 14;
+
 /** Everything is read while much changes: what a list tells is old by the time it is used. */
 async function sweepAndBurst(world: Simulated, user: User): Promise<void> {
   const { chance } = world.scheduler;
   await world.quiet();
   const before = world.machines.map(({ faults }) => faults)[0] ?? NO_FAULTS;
-  world.setFaults({ ...NO_FAULTS, slowLists: 0.8, stripe: chance.pick([0, 0.2]) });
-  world.scheduler.follow(reconcile(world));
-  for (let step = chance.below(30); step > 0; step -= 1) await world.scheduler.step();
-  world.scheduler.follow(Promise.all([burst(world, user), burst(world, chance.pick(USERS))]));
+  world.setFaults({ ...NO_FAULTS, slowLists: 0.8 });
+  // Lists are answered and retrieves are not, so that hints wait while pages are used.
+  if (chance.happens(0.6))
+    await world.control("faults", {
+      method: "GET",
+      path: "/v1/subscriptions/",
+      answer: 503,
+      times: 2 + chance.below(8),
+    });
+  let isOver = false;
+  const sweep = reconcile(world).finally(() => (isOver = true));
+  world.scheduler.follow(sweep);
+  sweep.catch(() => {});
+  for (let round = 0; round < SWEEP_ROUNDS && !isOver; round += 1) {
+    if (chance.happens(0.5)) world.scheduler.follow(burst(world, chance.pick([user, ...USERS])));
+    await world.scheduler.settle();
+    for (let step = chance.below(60); step > 0 && (await world.scheduler.step()); step -= 1);
+    world.passTime(1 + chance.below(8));
+    await world.scheduler.settle();
+  }
   await world.quiet();
   world.setFaults(before);
 }
