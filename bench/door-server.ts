@@ -1,4 +1,4 @@
-/** One webhook endpoint, as a process of its own: `node bench/door-server.ts KIND PORT SECRET DATABASE_URL`. A child of bench/door.ts. */
+/** One webhook endpoint, as a process of its own: `node bench/door-server.ts KIND PORT SECRET DATABASE_URL`. A child of bench/door.ts and bench/memory.ts. */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import { devNull } from "node:os";
@@ -78,6 +78,7 @@ function ready(): void {
 }
 
 process.on("SIGINT", () => process.exit(0));
+process.on("message", () => process.send?.(process.memoryUsage()));
 if (kind === "verify") verifyOnly();
 else if (kind === "naive") await naive();
 else await ours();

@@ -1,0 +1,101 @@
+/**
+ * An endpoint that hears nothing for 4 days, and for 40: how long the next reconcile takes for 50,000 subscriptions at 20
+ * requests a second, and that nothing differs after it. Stripe's answers take 300 ms. The time is virtual, so that only the
+ * rate counts; the machine's own time is told beside it. Part of `npm run load`.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createEmulator } from "../src/emulator/index.ts";
+import { createTollkeeper } from "../src/index.ts";
+import { ask, benchOptions, fillAccount } from "./account.ts";
+import { createVirtualClock } from "./virtual-clock.ts";
+
+const SUBSCRIPTIONS = Number(process.env["BENCH_SUBSCRIPTIONS"] ?? 50_000);
+const AWAY_DAYS = [4, 40];
+const REQUESTS_PER_SECOND = 20;
+const ANSWER_MS = 300;
+const LIMIT_MS = 10 * 60_000;
+const DAY_MS = 86_400_000;
+const STRIPE = "http://stripe.bench";
+/** Of the subscriptions, one in so many is ended by the dashboard meanwhile, and one is to end with its period. */
+const ONE_IN = 100;
+const PAGE = 100;
+
+const emulator = createEmulator({ startAt: Date.UTC(2026, 0, 1), baseUrl: STRIPE });
+await fillAccount(emulator, { subscriptions: SUBSCRIPTIONS, seconds: 28 * 86_400 });
+const clock = createVirtualClock(emulator.now());
+let requests = 0;
+
+const folder = mkdtempSync(join(tmpdir(), "tollkeeper-bench-"));
+const service = createTollkeeper({
+  ...benchOptions({ stripe: STRIPE, databaseUrl: `file:${join(folder, "away.sqlite")}` }),
+  stripeRequestsPerSecond: REQUESTS_PER_SECOND,
+  runWorker: false,
+  runtime: { now: clock.now, sleep: clock.sleep },
+  fetch: async (input, init) => {
+    requests += 1;
+    await clock.sleep(ANSWER_MS);
+    return emulator.fetch(new Request(input, init));
+  },
+});
+
+/** What people do in Stripe's dashboard; renewals come by themselves. */
+async function changeSome(): Promise<void> {
+  const { data, has_more: more } = await ask(emulator, "GET", `/v1/subscriptions?limit=${PAGE}`);
+  const subscriptions = data as { id: string }[];
+  for (let after = more ? (subscriptions.at(-1)?.id ?? null) : null; after !== null;) {
+    const page = await ask(emulator, "GET", `/v1/subscriptions?limit=${PAGE}&starting_after=${after}`);
+    subscriptions.push(...(page["data"] as { id: string }[]));
+    after = page["has_more"] === true ? (subscriptions.at(-1)?.id ?? null) : null;
+  }
+  for (const [index, { id }] of subscriptions.entries()) {
+    if (index % ONE_IN === 0) await ask(emulator, "DELETE", `/v1/subscriptions/${id}`);
+    if (index % ONE_IN === 1) await ask(emulator, "POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" });
+  }
+}
+
+interface Took {
+  virtualMs: number;
+  machineMs: number;
+  requests: number;
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<[T, Took]> {
+  const [asked, began, cpu] = [requests, clock.now(), process.cpuUsage()];
+  const result = await clock.during(work());
+  const { user, system } = process.cpuUsage(cpu);
+  return [result, { virtualMs: clock.now() - began, machineMs: (user + system) / 1_000, requests: requests - asked }];
+}
+
+const seconds = (ms: number): string => (ms / 1_000).toFixed(0);
+const describe = ({ virtualMs, machineMs, requests: asked }: Took): string =>
+  `${seconds(virtualMs)} s for ${asked} requests (at ${REQUESTS_PER_SECOND} a second they take ` +
+  `${seconds((asked * 1_000) / REQUESTS_PER_SECOND)} s), ${seconds(machineMs)} s of the processor`;
+
+let isGood = true;
+try {
+  const [, filled] = await timed(() => service.reconcile({ sweep: true, since: clock.now() + 1_000 }));
+  console.log(`${SUBSCRIPTIONS} subscriptions filled in: ${describe(filled)}`);
+  for (const days of AWAY_DAYS) {
+    await changeSome();
+    await emulator.advance((days * DAY_MS) / 1_000);
+    clock.jump(days * DAY_MS);
+    const [report, took] = await timed(() => service.reconcile());
+    const [after] = await timed(() => service.reconcile({ dryRun: true, sweep: true, since: clock.now() + 1_000 }));
+    const { events, differences } = report ?? { events: { read: 0, missed: 0 }, differences: 0 };
+    const left = after?.differences ?? -1;
+    isGood &&= left === 0 && took.virtualMs < LIMIT_MS;
+    console.log(
+      `after ${days} days: ${events.missed} events missed, ${differences} differences repaired, ${left} left\n  ${describe(took)}`,
+    );
+    // What no list answers waits for ten minutes.
+    clock.jump(LIMIT_MS);
+    const [, hints] = await timed(() => service.settle());
+    console.log(`  hints that no list has answered: ${describe(hints)}`);
+  }
+} finally {
+  await service.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exit(isGood ? 0 : 1);

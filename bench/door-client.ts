@@ -1,0 +1,74 @@
+/** What sends signed events at a webhook endpoint, as fast as it answers: 32 connections that are kept, each event another one. */
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+
+export interface Load {
+  port: number;
+  secret: string;
+  /** When to end, by `performance.now()`. */
+  until: number;
+}
+
+const CONNECTIONS = 32;
+const BODY_BYTES = 6_000;
+
+let events = 0;
+
+function nextRequest(secret: string): Buffer {
+  events += 1;
+  const object = { id: `sub_${events}`, object: "subscription", customer: `cus_${events % 5_000}`, status: "active" };
+  const event = {
+    id: `evt_${process.pid}_${events}`,
+    object: "event",
+    api_version: "2026-10-28.endive",
+    created: Math.floor(Date.now() / 1_000),
+    livemode: false,
+    type: "customer.subscription.updated",
+    data: { object: { ...object, metadata: { filler: "x".repeat(BODY_BYTES - 300) } } },
+  };
+  const body = JSON.stringify(event);
+  const t = Math.floor(Date.now() / 1_000);
+  const v1 = createHmac("sha256", secret).update(`${t}.${body}`).digest("hex");
+  return Buffer.from(
+    `POST /stripe/webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nstripe-signature: t=${t},v1=${v1}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+/** As lean as a client gets: one socket, one request after the other, and no look at an answer but its status. */
+async function send(socket: Socket, { secret, until }: Load, latencies: number[]): Promise<void> {
+  while (performance.now() < until) {
+    const startedAt = performance.now();
+    socket.write(nextRequest(secret));
+    let answer = "";
+    while (!isWhole(answer)) {
+      const [chunk] = (await once(socket, "data")) as [Buffer];
+      answer += chunk.toString("latin1");
+    }
+    if (!answer.startsWith("HTTP/1.1 200")) throw new Error(answer.slice(0, 300));
+    latencies.push(performance.now() - startedAt);
+  }
+}
+
+function isWhole(answer: string): boolean {
+  const end = answer.indexOf("\r\n\r\n");
+  if (end < 0) return false;
+  const length = /content-length: (\d+)/i.exec(answer)?.[1];
+  return length === undefined ? answer.endsWith("0\r\n\r\n") : answer.length >= end + 4 + Number(length);
+}
+
+/** Answers how long each answer took, in milliseconds; throws at the first that is not 200. */
+export async function sendForAWhile(load: Load): Promise<number[]> {
+  const sockets = await Promise.all(
+    Array.from({ length: CONNECTIONS }, async () => {
+      const socket = connect(load.port, "127.0.0.1");
+      socket.setNoDelay(true);
+      await once(socket, "connect");
+      return socket;
+    }),
+  );
+  const latencies: number[] = [];
+  await Promise.all(sockets.map((socket) => send(socket, load, latencies)));
+  for (const socket of sockets) socket.destroy();
+  return latencies;
+}

@@ -1,0 +1,20 @@
+/** The service, with its worker, as a child of bench/renewals.ts: `node bench/renewals-service.ts PORT STRIPE SECRET DATABASE_URL`. */
+import { devNull } from "node:os";
+import { pino } from "pino";
+import { listen } from "../src/http/listen.ts";
+import { createTollkeeper } from "../src/index.ts";
+import { BENCH_METRICS_TOKEN, benchOptions } from "./account.ts";
+
+const [port = "0", stripe = "", secret = "", databaseUrl = ""] = process.argv.slice(2);
+
+const tollkeeper = createTollkeeper({
+  ...benchOptions({ stripe, databaseUrl }),
+  stripeWebhookSecrets: [secret],
+  // What live mode has.
+  stripeRequestsPerSecond: 80,
+  metricsToken: BENCH_METRICS_TOKEN,
+  log: pino({ level: "info" }, pino.destination(devNull)),
+});
+await tollkeeper.start();
+await listen(tollkeeper.fetch, { port: Number(port), host: "127.0.0.1", portName: "PORT" });
+process.send?.("ready");

@@ -1,0 +1,109 @@
+/**
+ * A day of an account's renewals, played in a minute: a child of bench/renewals.ts,
+ * `node bench/renewals-stripe.ts PORT COUNT WEBHOOK_URL`. Once it is told to play it answers as many requests a second as
+ * Stripe does, and 429 to the rest.
+ */
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { serve } from "@hono/node-server";
+import { createEmulator } from "../src/emulator/index.ts";
+import { ALLOWED_WEBHOOK_EVENTS } from "../src/index.ts";
+import { ask, fillAccount } from "./account.ts";
+
+/** What it tells its parent. */
+export type FromStripe =
+  | { kind: "filled"; webhookSecret: string }
+  | {
+      kind: "played";
+      endedAt: number;
+      /** How long each webhook's answer took, in milliseconds. */
+      answersMs: number[];
+      /** Those that were not 2xx. */
+      failed: number;
+    };
+
+const [port = "0", count = "0", webhookUrl = ""] = process.argv.slice(2);
+const STRIPE = `http://127.0.0.1:${port}`;
+const DAY = 86_400;
+/** From the first renewal to the last payment, an hour after its renewal, with some slack. */
+const PLAYED_SECONDS = DAY + 2 * 3_600;
+const PLAYED_MS = 60_000;
+const STEPS = 1_200;
+/** Stripe's in live mode, in any second. */
+const REQUESTS_PER_SECOND = 100;
+
+const answersMs: number[] = [];
+let failed = 0;
+const startAt = Date.now() - 32 * DAY * 1_000;
+const emulator = createEmulator({
+  startAt,
+  baseUrl: STRIPE,
+  fetch: async (request) => {
+    const sentAt = performance.now();
+    const response = await fetch(request);
+    answersMs.push(performance.now() - sentAt);
+    if (!response.ok) failed += 1;
+    return response;
+  },
+});
+
+let isLimited = false;
+let recent: number[] = [];
+
+function isOverLimit(): boolean {
+  const now = performance.now();
+  recent = recent.filter((at) => at > now - 1_000);
+  if (recent.length >= REQUESTS_PER_SECOND) return true;
+  recent.push(now);
+  return false;
+}
+
+function refusal(): Response {
+  const error = { type: "invalid_request_error", code: "rate_limit", message: "Request rate limit exceeded." };
+  const headers = { "stripe-should-retry": "true", "stripe-rate-limited-reason": "global-rate" };
+  return Response.json({ error }, { status: 429, headers });
+}
+
+/** Up to just before the first of them renews. */
+async function untilRenewals(): Promise<void> {
+  const { current_period_end: end } = await firstItem();
+  await emulator.advance(end - Math.floor(emulator.now() / 1_000) - 60);
+}
+
+async function firstItem(): Promise<{ current_period_end: number }> {
+  const created = { "created[lte]": String(Math.floor(startAt / 1_000) + 60) };
+  const list = await ask(emulator, "GET", `/v1/subscriptions?${new URLSearchParams(created).toString()}`);
+  const [first] = list["data"] as { items: { data: { current_period_end: number }[] } }[];
+  const [item] = first?.items.data ?? [];
+  if (!item) throw new Error("the account has no subscription of its first minute");
+  return item;
+}
+
+async function play(): Promise<void> {
+  const startedAt = Date.now();
+  for (let step = 1; step <= STEPS; step += 1) {
+    await emulator.advance(Math.round(PLAYED_SECONDS / STEPS));
+    await sleep(Math.max(0, startedAt + (step * PLAYED_MS) / STEPS - Date.now()));
+  }
+}
+
+function tell(message: FromStripe): void {
+  process.send?.(message);
+}
+
+await fillAccount(emulator, { subscriptions: Number(count), seconds: DAY });
+await untilRenewals();
+const enabled = Object.fromEntries(
+  [...ALLOWED_WEBHOOK_EVENTS.keys()].map((type, at) => [`enabled_events[${at}]`, type]),
+);
+const endpoint = await ask(emulator, "POST", "/v1/webhook_endpoints", { url: webhookUrl, ...enabled });
+serve({
+  port: Number(port),
+  hostname: "127.0.0.1",
+  fetch: async (request) => (isLimited && isOverLimit() ? refusal() : emulator.fetch(request)),
+});
+tell({ kind: "filled", webhookSecret: String(endpoint["secret"]) });
+await once(process, "message");
+isLimited = true;
+await play();
+tell({ kind: "played", endedAt: Date.now(), answersMs, failed });
