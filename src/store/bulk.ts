@@ -10,6 +10,8 @@ export interface Rows {
   table: keyof Schema;
   /** All with the same columns. */
   rows: readonly Row[];
+  /** What is the same in all. */
+  same?: Row;
 }
 
 /** Writes each row, in this order, whether it is there or not; of two with one key the last counts. */
@@ -29,18 +31,24 @@ export async function addRows(db: Kysely<Schema>, rows: Rows): Promise<void> {
 }
 
 /** Inserts at least one row, in this order; `on conflict` and `returning` may follow. */
-export function insertRows({ dialect, table, rows }: Rows): RawBuilder<unknown> {
+export function insertRows({ dialect, table, rows, same = {} }: Rows): RawBuilder<unknown> {
   const columns = Object.keys(rows[0] ?? {});
   const names = columns.map((column) => snakeCase(column));
   const json = JSON.stringify(
     rows.map((row) => Object.fromEntries(columns.map((column, at) => [names[at], row[column]]))),
   );
-  const list = sql.join(columns.map((column) => sql.ref(column)));
+  const shared = Object.entries(same);
+  const values = shared.map(
+    ([, value]) => sql`cast(${value} as ${typeof value === "number" ? sql`bigint` : sql`text`})`,
+  );
+  const targets = sql.join([...columns, ...shared.map(([column]) => column)].map((column) => sql.ref(column)));
   const source =
     dialect === "postgres"
-      ? sql`select ${list} from json_populate_recordset(null::${sql.table(table)}, cast(${json} as json))`
-      : sql`select ${sql.join(names.map((name) => sql`value ->> ${sql.lit(name)}`))} from json_each(${json}) where true order by key`;
-  return sql`insert into ${sql.table(table)} (${list}) ${source}`;
+      ? sql`select ${sql.join([...columns.map((column) => sql.ref(column)), ...values])}
+          from json_populate_recordset(null::${sql.table(table)}, cast(${json} as json))`
+      : sql`select ${sql.join([...names.map((name) => sql`value ->> ${sql.lit(name)}`), ...values])}
+          from json_each(${json}) where true order by key`;
+  return sql`insert into ${sql.table(table)} (${targets}) ${source}`;
 }
 
 /** Whether a column holds one of these. */

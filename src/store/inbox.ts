@@ -61,16 +61,10 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
       const rows = new Map(
         events.map((event) => [
           event.eventId,
-          {
-            requestId: null,
-            ...event,
-            body: event.body ? packBody(event.body) : null,
-            receivedAt: now,
-            ...queued(mode, runAt),
-          },
+          { requestId: null, ...event, body: event.body ? packBody(event.body) : null },
         ]),
       );
-      const insert = sql`${insertRows({ dialect, table: "inbox", rows: [...rows.values()] })}
+      const insert = sql`${insertRows({ dialect, table: "inbox", rows: [...rows.values()], same: { receivedAt: now, ...queued(mode, runAt) } })}
         on conflict (mode, event_id) do update set state = 'new', run_at = excluded.run_at, attempts = 0, reason = null
           where inbox.state = 'dead'
         returning event_id`;

@@ -11,12 +11,12 @@ import type { Schema } from "./schema.ts";
 
 export type QueueTable = "inbox" | "outbox";
 
-/** A claimed row's name, with two fencing tokens: every claim of a row raises `attempts`, every lease of its lane `lease`. */
+/** A claimed row's name. `lease` is the fencing token: every lease of a lane has a higher one. */
 export interface Claim {
   seq: number;
-  attempts: number;
   lane: string;
   lease: number;
+  attempts: number;
 }
 
 /** A row that was given up. */
@@ -67,22 +67,21 @@ export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
       .where("queue", "=", table)
       .where("lane", "=", lane)
       .where("leases", "=", lease);
-  const held = ({ seq, attempts }: Claim) =>
-    db
-      .updateTable(table)
-      .where("mode", "=", mode)
-      .where("seq", "=", seq)
-      .where("attempts", "=", attempts)
-      .where("state", "=", "pending");
-  /** Ends a claim, and frees its lane unless it was leased to another meanwhile. */
+  /** Frees the lane and ends the claim, unless the lane was leased to another meanwhile. */
   const end = async (
     claim: Claim,
     fields: Partial<Pick<Schema["inbox"], "state" | "runAt" | "reason">>,
   ): Promise<boolean> => {
-    const updated = await held(claim).set(fields).executeTakeFirst();
-    if (updated.numUpdatedRows === 0n) return false;
-    await leaseOf(claim).set({ leasedUntil: 0 }).execute();
-    return true;
+    const freed = await leaseOf(claim).set({ leasedUntil: 0 }).executeTakeFirst();
+    if (freed.numUpdatedRows === 0n) return false;
+    const updated = await db
+      .updateTable(table)
+      .set(fields)
+      .where("mode", "=", mode)
+      .where("seq", "=", claim.seq)
+      .where("state", "=", "pending")
+      .executeTakeFirst();
+    return updated.numUpdatedRows === 1n;
   };
   return {
     complete: (claim) => end(claim, { state: "done", reason: null }),
@@ -174,7 +173,7 @@ async function takeSomeIn(db: Kysely<Schema>, { mode, table, dialect }: QueueSco
     table: "queueLanes",
     rows: lanes.map(([lane, at]) => ({ mode, queue: table, lane, dueAt: at, leasedUntil: 0, leases: 0 })),
   })} on conflict (mode, queue, lane) do update set due_at =
-    case when excluded.due_at < queue_lanes.due_at then excluded.due_at else queue_lanes.due_at end`.execute(db);
+    case when queue_lanes.due_at < excluded.due_at then queue_lanes.due_at else excluded.due_at end`.execute(db);
   return rows.length;
 }
 
@@ -242,14 +241,14 @@ async function takeDueRows<Row>(
   const ofLane = firstOfLane(table, sql`seq`, sql`and item.run_at <= ${now}`);
   const { rows } = await sql<Row>`
     update ${sql.table(table)} set attempts = attempts + 1
-    where run_at <= ${now} and seq in (
+    where state = 'pending' and run_at <= ${now} and seq in (
       select (${ofLane}) from queue_lanes as owner
       where owner.mode = ${mode} and owner.queue = ${table} and ${isAnyOf(dialect, "owner.lane", lanes)})
     returning *, ${laneColumn(table)} as lane`.execute(db);
   return rows;
 }
 
-/** Gives back lanes in which nothing is due: until something is, or for good. */
+/** Gives back lanes in which nothing is due, until something is. */
 async function putOff(
   db: Kysely<Schema>,
   { mode, table, dialect }: ClaimQuery,
@@ -259,9 +258,6 @@ async function putOff(
   await sql`
     update queue_lanes as owner set leased_until = 0, due_at = (${firstOfLane(table, sql`run_at`)})
     where owner.mode = ${mode} and owner.queue = ${table} and ${isAnyOf(dialect, "owner.lane", lanes)}`.execute(db);
-  await sql`
-    delete from queue_lanes
-    where mode = ${mode} and queue = ${table} and due_at is null and ${isAnyOf(dialect, "lane", lanes)}`.execute(db);
 }
 
 /** What is the next of a lane: of hints any that is due, of hooks only the oldest. */

@@ -14,7 +14,10 @@ export type ReconcileContext = SweepContext & EndpointContext;
 export interface ReconcileOptions {
   /** Events from then on, epoch milliseconds. Default: since the last time, at most the 30 days that Stripe keeps. */
   since?: number | undefined;
-  /** Whether everything is read, too. Default: when that was not done for a day, or events alone can't tell. */
+  /**
+   * Whether everything is read, too, from the beginning. Default: when that was not done for a day, or events alone can't
+   * tell; one that broke off goes on then.
+   */
   sweep?: boolean | undefined;
   /** Reports and repairs nothing. Default false. */
   dryRun?: boolean | undefined;
@@ -147,7 +150,9 @@ async function readAndRepair(
   { before, note }: Run,
 ): Promise<ReconcileReport & { startedAt: number }> {
   const now = context.runtime.now();
-  const resumed = before?.progress ? (JSON.parse(before.progress) as Progress) : null;
+  // Who asks for something does not get the rest of what another run broke off: that would miss what has changed since.
+  const isAsked = options.sweep === true || options.since !== undefined;
+  const resumed = before?.progress && !isAsked ? (JSON.parse(before.progress) as Progress) : null;
   const finishedAt = before?.finishedAt ?? null;
   const lastSweep = (await context.store.tasks.find(SWEEP_TASK))?.finishedAt ?? null;
   const since = Math.max(options.since ?? (finishedAt ?? 0) - OVERLAP_MS, now - EVENTS_KEPT_MS);
@@ -158,9 +163,6 @@ async function readAndRepair(
     events: null,
     lists: {},
   };
-  // Whoever asks for more than the run that broke off gets it.
-  if (options.sweep) progress.sweeping = true;
-  if (options.since !== undefined) progress.events = null;
   const drift = collector();
   const troubles: string[] = [];
   progress.events ??= await takeMissedEvents(context, {

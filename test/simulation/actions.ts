@@ -136,11 +136,11 @@ async function sweepAndBurst(world: Simulated, user: User): Promise<void> {
       answer: 503,
       times: 2 + chance.below(8),
     });
-  let isOver = false;
-  const sweep = reconcile(world).finally(() => (isOver = true));
+  const run = { isOver: false };
+  const sweep = reconcile(world).finally(() => (run.isOver = true));
   world.scheduler.follow(sweep);
   sweep.catch(() => {});
-  for (let round = 0; round < SWEEP_ROUNDS && !isOver; round += 1) {
+  for (let round = 0; round < SWEEP_ROUNDS && !run.isOver; round += 1) {
     if (chance.happens(0.5)) world.scheduler.follow(burst(world, chance.pick([user, ...USERS])));
     await world.scheduler.settle();
     for (let step = chance.below(60); step > 0 && (await world.scheduler.step()); step -= 1);

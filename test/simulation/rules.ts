@@ -130,7 +130,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "who has lost a lease has no say any more",
     file: "src/store/queue.ts",
-    text: '      .where("attempts", "=", attempts)\n',
+    text: '      .where("leases", "=", lease)',
     without: "",
   },
   {

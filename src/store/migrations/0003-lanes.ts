@@ -6,7 +6,7 @@ export const lanes: MigrationStep = {
   statements: () => [
     `create table queue_lanes (mode text not null, queue text not null, lane text not null, due_at bigint,
       leased_until bigint not null, leases integer not null, primary key (mode, queue, lane))`,
-    `create index queue_lanes_due on queue_lanes (mode, queue, due_at, lane)`,
+    `create index queue_lanes_due on queue_lanes (mode, queue, due_at, lane) where due_at is not null`,
     `drop index inbox_due`,
     `drop index inbox_lanes`,
     `drop index outbox_due`,
