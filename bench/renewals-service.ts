@@ -2,7 +2,7 @@
 import { devNull } from "node:os";
 import { pino } from "pino";
 import { listen } from "../src/http/listen.ts";
-import { createTollkeeper } from "../src/index.ts";
+import { createTollkeeper, toNodeHandler } from "../src/index.ts";
 import { BENCH_METRICS_TOKEN, benchOptions } from "./account.ts";
 
 const [port = "0", stripe = "", secret = "", databaseUrl = ""] = process.argv.slice(2);
@@ -16,5 +16,5 @@ const tollkeeper = createTollkeeper({
   log: pino({ level: "info" }, pino.destination(devNull)),
 });
 await tollkeeper.start();
-await listen(tollkeeper.fetch, { port: Number(port), host: "127.0.0.1", portName: "PORT" });
+await listen(toNodeHandler(tollkeeper), { port: Number(port), host: "127.0.0.1", portName: "PORT" });
 process.send?.("ready");

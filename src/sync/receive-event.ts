@@ -50,7 +50,7 @@ export function createReceiver(options: ReceiverOptions): ReceiveEvent {
         note({ outcome: admitted.status });
         return admitted;
       });
-      log.info({ ...names, outcome: result.status }, "webhook received");
+      log.debug({ ...names, outcome: result.status }, "webhook received");
       return result;
     } catch (error) {
       const reason = error instanceof TollkeeperError ? error.code : "internal_error";
