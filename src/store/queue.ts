@@ -193,19 +193,28 @@ export async function claimRows<Row extends Omit<Claim, "lease">>(
 ): Promise<(Row & Claim)[]> {
   if (!(await isAnythingDue(db, query))) return [];
   await takeIn(db, query);
-  return db.transaction().execute(async (transaction) => {
-    const lanes = await leaseLanes(transaction, query);
-    if (lanes.size === 0) return [];
-    const taken = await takeDueRows<Row>(transaction, query, [...lanes.keys()]);
-    const rows = taken.map((row) => ({ ...row, lease: lanes.get(row.lane) ?? 0 }));
-    const served = new Set(rows.map(({ lane }) => lane));
-    await putOff(
-      transaction,
-      query,
-      [...lanes.keys()].filter((lane) => !served.has(lane)),
-    );
-    return rows;
-  });
+  for (;;) {
+    const claimed = await db.transaction().execute((transaction) => claimOnce<Row>(transaction, query));
+    // Lanes that were done with since are put off; others may be due behind them.
+    if (claimed === null || claimed.length > 0) return claimed ?? [];
+  }
+}
+
+/** Null where no lane is due. */
+async function claimOnce<Row extends Omit<Claim, "lease">>(
+  db: Kysely<Schema>,
+  query: ClaimQuery,
+): Promise<(Row & Claim)[] | null> {
+  const lanes = await leaseLanes(db, query);
+  if (lanes.size === 0) return null;
+  const taken = await takeDueRows<Row>(db, query, [...lanes.keys()]);
+  const served = new Set(taken.map(({ lane }) => lane));
+  await putOff(
+    db,
+    query,
+    [...lanes.keys()].filter((lane) => !served.has(lane)),
+  );
+  return taken.map((row) => ({ ...row, lease: lanes.get(row.lane) ?? 0 }));
 }
 
 /** Only reads: most of the time there is nothing. */

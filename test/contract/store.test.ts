@@ -104,6 +104,21 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect((await inbox.claim(1, NOW + 3, NOW + 9_000)).map(({ lane }) => lane)).toEqual(["cus_1"]);
   });
 
+  test("finds what is due behind lanes that are done with", async () => {
+    const { inbox } = await open();
+    const lanes = Array.from({ length: 12 }, (_, at) => at);
+    await inbox.add(
+      lanes.map((at) => event(`evt_${at}`, `sub_${at}`, `cus_${at}`)),
+      NOW,
+    );
+    for (const claimed of await inbox.claim(10, NOW, NOW + 9_000)) await inbox.complete(claimed);
+    const left: string[] = [];
+    for (let claims = 0; claims < lanes.length; claims += 1)
+      left.push(...(await inbox.claim(1, NOW + 1, NOW + 9_000)).map(({ eventId }) => eventId));
+    expect(left).toHaveLength(2);
+    expect((await inbox.claim(1, NOW, NOW + 9_000)).length).toBe(0);
+  });
+
   test("comes back to a lane when its next event is due, and to one that was done when another comes", async () => {
     const { inbox } = await open();
     await inbox.add([event("evt_1")], NOW, NOW + 500);

@@ -139,9 +139,14 @@ export async function openSite(options: SiteOptions): Promise<Site> {
         ...gone.map((id) => `${id} was acknowledged and is gone`),
       ];
       const auditor = createAuditor(emulator, PLANS_OF_THE_AUDITOR);
+      auditor.look();
       const { problems: inHooks, repeated } = judgeHooks(hooks.told, auditor);
       problems.push(...inHooks, ...(await judgeOrder(hooks.told, databaseUrl)));
-      await auditor.checkEnd(store, { featuresOf: async (user) => featuresOf(people, user), isToldOfAll: false });
+      await auditor.checkEnd(store, {
+        featuresOf: async (user) => featuresOf(people, user),
+        isToldOfAll: false,
+        isTidied: false,
+      });
       problems.push(...auditor.violations);
       if (counts.acknowledged !== counts.events)
         problems.push(`${counts.events} events were sent and ${counts.acknowledged} were acknowledged`);

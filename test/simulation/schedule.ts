@@ -151,6 +151,7 @@ async function converge(world: Simulated): Promise<void> {
   await auditor.checkEnd(world.store, {
     featuresOf: (userId) => featuresOf(world, userId),
     isToldOfAll: !setup.losesEvents,
+    isTidied: true,
   });
   if (auditor.violations.length === 0) await checkNobodyIsLockedOut(world);
 }
