@@ -33,7 +33,7 @@ export function toNodeHandler({ fetch, basePath, receiveWebhook }: Mountable): N
     if (!ours && next) return next();
     if (bodyIsGone(request)) return refuse(response);
     if (receiveWebhook && request.method === "POST" && isAt(url, door))
-      return void takeWebhook(receiveWebhook, request, response);
+      return void takeWebhook(receiveWebhook, request, response).catch(() => response.destroy());
     request.url = url;
     void listener(request, response);
   };
@@ -55,17 +55,13 @@ async function takeWebhook(
       : await readNodeBody(request, MAX_WEBHOOK_BYTES);
   const signature = request.headers["stripe-signature"];
   const reply = await receiveWebhook(body, typeof signature === "string" ? signature : null);
-  // What is left of the body is not looked at, so nothing else can come over this connection.
-  const isUnread = body.kind !== "ok";
-  response.writeHead(reply.status, {
-    ...reply.headers,
-    "content-length": Buffer.byteLength(reply.body),
-    ...(isUnread && { connection: "close" }),
-  });
-  response.end(reply.body, () => isUnread && hangUp(request));
+  // A middleware that waits for nobody may have answered.
+  if (response.headersSent) return;
+  response.writeHead(reply.status, { ...reply.headers, "content-length": Buffer.byteLength(reply.body) });
+  response.end(reply.body, () => body.kind !== "ok" && hangUp(request));
 }
 
-/** Whoever still sends would not get to the answer if the connection were cut at once. */
+/** What is left of the body is not looked at; but whoever still sends would not get to the answer if he were cut off at once. */
 const LINGER_MS = 500;
 
 function hangUp(request: NodeRequest): void {

@@ -34,6 +34,8 @@ async function readWhole(request: Request): Promise<BodyResult> {
 export function readNodeBody(request: IncomingMessage, maxBytes: number): Promise<BodyResult> {
   return new Promise((resolve) => {
     if (Number(request.headers["content-length"] ?? 0) > maxBytes) return resolve({ kind: "too_large" });
+    if (request.readableEnded) return resolve({ kind: "ok", bytes: new Uint8Array() });
+    if (request.destroyed) return resolve({ kind: "unreadable" });
     const chunks: Buffer[] = [];
     let size = 0;
     const take = (chunk: Buffer): void => {

@@ -7,6 +7,7 @@ import type { Mode } from "../domain/records.ts";
 export const ARRIVALS_CHANNEL = "tollkeeper_arrivals";
 
 const CONNECT_TIMEOUT_MS = 5_000;
+const GOODBYE_MS = 1_000;
 /** Between two tries to connect; polling works on meanwhile. */
 const RECONNECT_MS = 5_000;
 
@@ -40,7 +41,8 @@ async function listenOnce(
 ): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true });
   const over = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => over.resolve(), { once: true });
+  const end = (): void => over.resolve();
+  signal.addEventListener("abort", end);
   client.on("error", (error) => {
     onConnectionLost(error);
     over.resolve();
@@ -58,6 +60,8 @@ async function listenOnce(
   } catch (error) {
     onConnectionLost(error instanceof Error ? error : new Error(String(error)));
   } finally {
-    await client.end().catch(() => {});
+    signal.removeEventListener("abort", end);
+    // A connection that is only half there would be said goodbye to for minutes.
+    await Promise.race([client.end().catch(() => {}), wait(GOODBYE_MS, undefined, { ref: false })]);
   }
 }

@@ -21,12 +21,12 @@ export function catalogStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): 
   const products = (records: readonly ProductRecord[]): Rows => ({
     dialect,
     table: "products",
-    rows: records.map((product) => ({ ...product, mode, active: Number(product.active) })),
+    rows: records.toSorted(byId).map((product) => ({ ...product, mode, active: Number(product.active) })),
   });
   const prices = (records: readonly PriceRecord[]): Rows => ({
     dialect,
     table: "prices",
-    rows: records.map(({ interval, ...price }) => ({
+    rows: records.toSorted(byId).map(({ interval, ...price }) => ({
       ...price,
       mode,
       active: Number(price.active),
@@ -57,4 +57,9 @@ export function catalogStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): 
       return row !== undefined;
     },
   };
+}
+
+/** In one order whoever writes, so that two never wait for each other. */
+function byId(one: { id: string }, other: { id: string }): number {
+  return one.id < other.id ? -1 : 1;
 }

@@ -24,7 +24,8 @@ export interface CustomerStore {
   saveCustomers(customers: readonly CustomerRecord[]): Promise<void>;
   savePaymentMethods(methods: readonly PaymentMethodRecord[]): Promise<void>;
   removePaymentMethod(id: string): Promise<void>;
-  findPaymentMethod(id: string): Promise<PaymentMethodRecord | null>;
+  /** As they are in the mirror, for those that it has. */
+  findPaymentMethods(ids: readonly string[]): Promise<Map<string, PaymentMethodRecord>>;
   /** Ids of customers that Stripe still had. */
   listIds(): Promise<string[]>;
   /** As they are in the mirror, for those that it has. */
@@ -121,14 +122,14 @@ export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect):
       );
     },
 
-    async findPaymentMethod(id) {
-      const row = await db
+    async findPaymentMethods(ids) {
+      const rows = await db
         .selectFrom("paymentMethods")
         .select(["id", "customerId", "type", "brand", "last4", "expMonth", "expYear"])
         .where("mode", "=", mode)
-        .where("id", "=", id)
-        .executeTakeFirst();
-      return row ?? null;
+        .where(isAnyOf(dialect, "id", ids))
+        .execute();
+      return new Map(rows.map((row) => [row.id, row]));
     },
   };
 }

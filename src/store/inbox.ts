@@ -58,8 +58,10 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
 
     async add(events, now, runAt = now) {
       if (events.length === 0) return new Set();
+      // In one order whoever writes: two that bring the same events never wait for each other.
+      const inOrder = events.toSorted((one, other) => (one.eventId < other.eventId ? -1 : 1));
       const rows = new Map(
-        events.map((event) => [
+        inOrder.map((event) => [
           event.eventId,
           { requestId: null, ...event, body: event.body ? packBody(event.body) : null },
         ]),
@@ -135,9 +137,9 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         .where("mode", "=", mode)
         .where("queue", "=", scope.table)
         .where("leasedUntil", ">", now);
-      await db
-        .updateTable("inbox")
-        .set({ state: "done" })
+      const told = db
+        .selectFrom("inbox")
+        .select("seq")
         .where("mode", "=", mode)
         .where(isAnyOf(dialect, "objectId", objectIds))
         // It tells of a time, not of a change: no list answers it.
@@ -145,7 +147,10 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         .where("state", "=", "pending")
         .where("lane", "not in", workedOn)
         .where("seq", "<=", upToSeq)
-        .execute();
+        .orderBy("seq")
+        // Whoever works on one holds it, and is not waited for.
+        .$if(dialect === "postgres", (query) => query.forUpdate().skipLocked());
+      await db.updateTable("inbox").set({ state: "done" }).where("seq", "in", told).execute();
     },
 
     async unknown(eventIds) {

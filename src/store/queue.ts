@@ -60,35 +60,37 @@ export function queued(mode: Mode, runAt: number) {
 }
 
 export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
-  const leaseOf = ({ lane, lease }: Claim) =>
-    db
+  const leaseOf = (handle: Kysely<Schema>, { lane, lease }: Claim) =>
+    handle
       .updateTable("queueLanes")
       .where("mode", "=", mode)
       .where("queue", "=", table)
       .where("lane", "=", lane)
       .where("leases", "=", lease);
-  /** Frees the lane and ends the claim, unless the lane was leased to another meanwhile. */
-  const end = async (
-    claim: Claim,
-    fields: Partial<Pick<Schema["inbox"], "state" | "runAt" | "reason">>,
-  ): Promise<boolean> => {
-    const freed = await leaseOf(claim).set({ leasedUntil: 0 }).executeTakeFirst();
-    if (freed.numUpdatedRows === 0n) return false;
-    const updated = await db
-      .updateTable(table)
-      .set(fields)
-      .where("mode", "=", mode)
-      .where("seq", "=", claim.seq)
-      .where("state", "=", "pending")
-      .executeTakeFirst();
-    return updated.numUpdatedRows === 1n;
-  };
+  /**
+   * Frees the lane and ends the claim, unless the lane was leased to another meanwhile. The row may be done already, by an
+   * answer that told of its object. Both in one transaction: a lane that is free with its row still pending is claimed again.
+   */
+  const end = (claim: Claim, fields: Partial<Pick<Schema["inbox"], "state" | "runAt" | "reason">>): Promise<boolean> =>
+    inTransaction(db, async (transaction) => {
+      const freed = await leaseOf(transaction, claim).set({ leasedUntil: 0 }).executeTakeFirst();
+      if (freed.numUpdatedRows === 0n) return false;
+      await transaction
+        .updateTable(table)
+        .set(fields)
+        .where("mode", "=", mode)
+        .where("seq", "=", claim.seq)
+        .where("state", "=", "pending")
+        .execute();
+      return true;
+    });
   return {
     complete: (claim) => end(claim, { state: "done", reason: null }),
     retry: (claim, runAt, reason) => end(claim, { runAt, reason }),
     bury: (claim, reason) => end(claim, { state: "dead", reason }),
     async renew(claim, leasedUntil) {
-      const renewed = await leaseOf(claim).set({ leasedUntil }).executeTakeFirst();
+      // A beat may be late: a lane that its holder has freed is not taken again.
+      const renewed = await leaseOf(db, claim).where("leasedUntil", ">", 0).set({ leasedUntil }).executeTakeFirst();
       return renewed.numUpdatedRows === 1n;
     },
     async listDead(limit) {
@@ -157,10 +159,12 @@ export async function takeIn(db: Kysely<Schema>, scope: QueueScope): Promise<voi
 }
 
 async function takeSomeIn(db: Kysely<Schema>, { mode, table, dialect }: QueueScope): Promise<number> {
+  // Hooks run in order: nobody takes in a later one while an earlier one is being taken in.
+  const lockNew = table === "outbox" && dialect === "postgres" ? sql`for update` : skipLocked(dialect);
   const { rows } = await sql<{ lane: string; runAt: number }>`
     with arrived as materialized (
       select seq from ${sql.table(table)} where mode = ${mode} and state = 'new'
-      order by seq limit ${TAKEN_IN_AT_ONCE} ${skipLocked(dialect)})
+      order by seq limit ${TAKEN_IN_AT_ONCE} ${lockNew})
     update ${sql.table(table)} set state = 'pending' where seq in (select seq from arrived)
     returning ${laneColumn(table)} as lane, run_at`.execute(db);
   const dueAt = new Map<string, number>();
@@ -275,6 +279,10 @@ function firstOfLane(table: QueueTable, column: RawBuilder<unknown>, dueHints = 
     where item.mode = owner.mode and item.${laneColumn(table)} = owner.lane and item.state = 'pending'
       ${table === "inbox" ? dueHints : sql``}
     order by ${table === "inbox" ? sql`item.run_at,` : sql``} item.seq limit 1`;
+}
+
+function inTransaction<T>(db: Kysely<Schema>, work: (transaction: Kysely<Schema>) => Promise<T>): Promise<T> {
+  return db.isTransaction ? work(db) : db.transaction().execute(work);
 }
 
 function laneColumn(table: QueueTable): RawBuilder<unknown> {

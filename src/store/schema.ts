@@ -102,7 +102,7 @@ export interface Schema {
     attempts: number;
     reason: string | null;
   };
-  /** A lane of a queue with rows that wait: when it is next to be looked at, and until when it is somebody's. */
+  /** A lane of a queue: when it is next to be looked at, if ever, and until when it is somebody's. */
   queueLanes: {
     mode: Mode;
     queue: "inbox" | "outbox";

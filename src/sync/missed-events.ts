@@ -41,8 +41,7 @@ export async function takeMissedEvents(
     let after: string | null = null;
     do {
       const page: Page<Envelope> = await gateway.listEventPage(some, since, after);
-      // Oldest first, as webhooks bring them: two that write the same ones never wait for each other.
-      const events = page.rows.toReversed().map((envelope) => ({
+      const events = page.rows.map((envelope) => ({
         eventId: envelope.id,
         type: envelope.type,
         objectId: envelope.objectId,

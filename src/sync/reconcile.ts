@@ -12,7 +12,7 @@ import { SWEPT_LISTS, sweepList, unread, type ListProgress, type SweepContext, t
 export type ReconcileContext = SweepContext & EndpointContext;
 
 export interface ReconcileOptions {
-  /** Events from then on, epoch milliseconds. Default: since the last time, at most the 30 days that Stripe keeps. */
+  /** Events from then on, epoch milliseconds, where that is before the last time. At most the 30 days that Stripe keeps. */
   since?: number | undefined;
   /**
    * Whether everything is read, too, from the beginning. Default: when that was not done for a day, or events alone can't
@@ -155,7 +155,8 @@ async function readAndRepair(
   const resumed = before?.progress && !isAsked ? (JSON.parse(before.progress) as Progress) : null;
   const finishedAt = before?.finishedAt ?? null;
   const lastSweep = (await context.store.tasks.find(SWEEP_TASK))?.finishedAt ?? null;
-  const since = Math.max(options.since ?? (finishedAt ?? 0) - OVERLAP_MS, now - EVENTS_KEPT_MS);
+  // Never from later than the last time: what lies between would be read by nobody.
+  const since = Math.max(Math.min(options.since ?? Infinity, (finishedAt ?? 0) - OVERLAP_MS), now - EVENTS_KEPT_MS);
   const isDue = lastSweep === null || now - lastSweep >= SWEEP_EVERY_MS || (finishedAt ?? 0) < now - EVENTS_KEPT_MS;
   const progress: Progress = resumed ?? {
     startedAt: now,

@@ -3,7 +3,7 @@
  * lane since; the rest is asked about one by one.
  */
 import { compareRecords, type Drift } from "../domain/drift.ts";
-import type { CustomerRecord, ProductRecord, SubscriptionRecord } from "../domain/records.ts";
+import type { CustomerRecord, PaymentMethodRecord, ProductRecord, SubscriptionRecord } from "../domain/records.ts";
 import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
@@ -60,13 +60,15 @@ export async function sweepList(context: SweepContext, options: SweepListOptions
   const { list, state, dryRun } = options;
   if (state.left.length === 0) return;
   const isResumed = state.read > 0;
+  const failed = new Set<string>();
   const sweeping: Sweeping = {
     ...options,
     // Read before Stripe is asked: what is written from here on is newer than any page.
     versions: await context.store.lanes.all(),
     seen: new Set(),
     products: new Set(),
-    singly: each(options),
+    failed,
+    singly: each(options, failed),
   };
   const { gateway } = context;
   if (list === "customers") await readAll(context, sweeping, gateway.listCustomerPage, customers);
@@ -78,6 +80,8 @@ export async function sweepList(context: SweepContext, options: SweepListOptions
   state.whole = true;
 }
 
+type Single = string | { id: string };
+
 interface Sweeping extends SweepListOptions {
   /** What each lane's version was before the list was asked for, or is by this sweep. */
   versions: Map<string, number>;
@@ -85,8 +89,10 @@ interface Sweeping extends SweepListOptions {
   seen: Set<string>;
   /** Products that the mirror has. */
   products: Set<string>;
+  /** Ids of what could not be read: hints about these stay. */
+  failed: Set<string>;
   /** Does something for each of many, a few at once. */
-  singly<Item>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void>;
+  singly<Item extends Single>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void>;
 }
 
 async function readAll<Row>(
@@ -145,9 +151,15 @@ async function customers(
   const { seen, onDrift, dryRun } = sweeping;
   for (const { customer } of rows) seen.add(customer.id);
   const known = await context.store.customers.findCustomers(rows.map(({ customer }) => customer.id));
+  const cards = await context.store.customers.findPaymentMethods(
+    rows.flatMap(({ paymentMethod }) => paymentMethod?.id ?? []),
+  );
   const snapshots = new Map<string, Snapshot>();
   for (const { customer, paymentMethod } of rows) {
-    const differences = compareRecords<CustomerRecord>("customer", known.get(customer.id) ?? null, customer);
+    const differences = [
+      ...compareRecords<CustomerRecord>("customer", known.get(customer.id) ?? null, customer),
+      ...compareCard(customer.id, paymentMethod && (cards.get(paymentMethod.id) ?? null), paymentMethod),
+    ];
     if (differences.length === 0) continue;
     onDrift(differences);
     snapshots.set(customer.id, {
@@ -160,14 +172,27 @@ async function customers(
   await repair(context, sweeping, "customer", snapshots);
   await complete(
     context,
+    sweeping,
     rows.map(({ customer }) => customer.id),
     upToSeq,
   );
 }
 
+/** An event may have told of a customer without its card. Only ids are reported. */
+function compareCard(id: string, mirror: PaymentMethodRecord | null, stripe: PaymentMethodRecord | null): Drift[] {
+  if (stripe === null || JSON.stringify(mirror) === JSON.stringify(stripe)) return [];
+  return [{ object: "customer", id, field: "defaultPaymentMethod", mirror: mirror?.id ?? null, stripe: stripe.id }];
+}
+
 /** A list that was asked for after a hint had come has answered it. */
-async function complete({ store, runtime }: SweepContext, ids: Iterable<string>, upToSeq: number): Promise<void> {
-  await store.inbox.completeTold([...ids], upToSeq, runtime.now());
+async function complete(
+  { store, runtime }: SweepContext,
+  { failed }: Sweeping,
+  ids: readonly string[],
+  upToSeq: number,
+): Promise<void> {
+  const told = ids.filter((id) => !failed.has(id));
+  await store.inbox.completeTold(told, upToSeq, runtime.now());
 }
 
 async function subscriptions(
@@ -207,6 +232,7 @@ async function subscriptions(
   const told = rows.filter((row) => row.whole);
   await complete(
     context,
+    sweeping,
     told.flatMap(({ subscription, invoice }) => [subscription.id, ...(invoice ? [invoice.id] : [])]),
     upToSeq,
   );
@@ -282,7 +308,7 @@ async function repair(
 }
 
 /** One that can't be read is told of and left; an outage ends the sweep, which is resumed. */
-function each({ signal, onTrouble }: SweepListOptions): Sweeping["singly"] {
+function each({ signal, onTrouble }: SweepListOptions, failed: Set<string>): Sweeping["singly"] {
   return async (items, act) => {
     const waiting = [...items];
     const workOff = async (): Promise<void> => {
@@ -292,6 +318,7 @@ function each({ signal, onTrouble }: SweepListOptions): Sweeping["singly"] {
           await act(item);
         } catch (error) {
           if (error instanceof TollkeeperError && error.retryable) throw error;
+          failed.add(typeof item === "string" ? item : item.id);
           onTrouble(`${JSON.stringify(item)} could not be read: ${String(error)}`);
         }
       }

@@ -158,6 +158,16 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect(await inbox.renew(first, NOW + 9_000)).toBe(false);
   });
 
+  test("a beat that comes late holds no lane that its holder has freed", async () => {
+    const { inbox } = await open();
+    await inbox.add([event("evt_1"), event("evt_2", "in_1")], NOW);
+    const [claimed] = await inbox.claim(1, NOW, NOW + 1_000);
+    if (!claimed) throw new Error("expected a claim");
+    await inbox.complete(claimed);
+    expect(await inbox.renew(claimed, NOW + 99_000)).toBe(false);
+    expect(await inbox.claim(1, NOW + 1, NOW + 9_000)).toHaveLength(1);
+  });
+
   test("whoever has lost a lane has no say in it, though nobody else has taken its row", async () => {
     const { inbox } = await open();
     await inbox.add([event("evt_1")], NOW);
@@ -176,7 +186,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
 
   test("lets other events of a lane go ahead of one that waits for its retry", async () => {
     const { inbox } = await open();
-    await inbox.add([event("evt_poison", "in_1"), event("evt_2", "sub_1")], NOW);
+    await inbox.add([event("evt_1_poison", "in_1"), event("evt_2", "sub_1")], NOW);
     const [poison] = await inbox.claim(1, NOW, NOW + 1_000);
     if (!poison) throw new Error("expected a claim");
     await inbox.retry(poison, NOW + 60_000, "no");

@@ -365,3 +365,28 @@ test("a sweep that was broken off within a list is made good by a whole one at t
   onTestFinished(() => store.close());
   expect((await store.customers.findCustomers(ids)).get(ids[0] ?? "")).toMatchObject({ deleted: true });
 });
+
+test("a card that no event brought comes with the sweep, and is told of as a difference", async () => {
+  const { world, connect } = await cutOff({});
+  await world.subscribe("ada");
+  await world.service.reconcile({ sweep: true });
+  connect(false);
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  const customerId = (await store.customers.findCustomerOf("ada")) ?? "";
+  const { body: card } = await world.stripe("POST", "/v1/payment_methods/pm_card_mastercard/attach", {
+    customer: customerId,
+  });
+  const id = String(card["id"]);
+  await world.stripe("POST", `/v1/customers/${customerId}`, { "invoice_settings[default_payment_method]": id });
+  await store.customers.saveCustomers([{ id: customerId, userId: "ada", deleted: false, defaultPaymentMethodId: id }]);
+  const report = await world.service.reconcile({ sweep: true });
+  expect(report?.drift).toContainEqual({
+    object: "customer",
+    id: customerId,
+    field: "defaultPaymentMethod",
+    mirror: null,
+    stripe: id,
+  });
+  expect((await store.customers.findPaymentMethods([id])).get(id)).toMatchObject({ brand: "mastercard" });
+});

@@ -59,6 +59,21 @@ describe("the handler for Node", () => {
     expect(await deliver(world, await serve(app))).toEqual(ACCEPTED);
   });
 
+  test("leaves an answer that a middleware has given alone, and lives on", async () => {
+    const world = await createWorld({ pushPlans: false });
+    const impatient = express()
+      .use((_request, response, next) => {
+        response.status(503).send("too late");
+        next();
+      })
+      .use(toNodeHandler(world.service));
+    const url = await serve(impatient);
+    const answer = await fetch(`${url}/stripe/webhook`, { method: "POST", body: EVENT });
+    expect(answer.status).toBe(503);
+    await answer.text();
+    expect((await fetch(`${url}/stripe/webhook`, { method: "POST", body: EVENT })).status).toBe(503);
+  });
+
   test("works mounted under its base path, too", async () => {
     const world = await createWorld({ pushPlans: false });
     const app = express().use("/stripe", toNodeHandler(world.service));
