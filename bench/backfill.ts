@@ -8,8 +8,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createTollkeeper, definePlans, type Tollkeeper } from "../src/index.ts";
+import { createTollkeeper, type Tollkeeper } from "../src/index.ts";
 import { startPostgres } from "../test/support/postgres.ts";
+import { benchOptions } from "./account.ts";
 
 const SUBSCRIPTIONS = 20_000;
 const ANSWER_MS = 300;
@@ -27,24 +28,9 @@ const noting: typeof fetch = (input, init) => {
 
 function service(databaseUrl: string): Tollkeeper {
   return createTollkeeper({
-    plans: definePlans([
-      {
-        id: "premium",
-        name: "Premium",
-        features: ["all"],
-        prices: [{ interval: "month", amount: 900, currency: "usd" }],
-      },
-    ]),
-    stripeSecretKey: "sk_test_bench",
-    stripePublishableKey: "pk_test_bench",
-    stripeWebhookSecrets: ["whsec_bench_secret"],
-    stripeApiBase: STRIPE,
+    ...benchOptions({ stripe: STRIPE, databaseUrl }),
     stripeRequestsPerSecond: REQUESTS_PER_SECOND,
-    databaseUrl,
-    appUrl: "http://127.0.0.1",
-    authenticate: () => null,
     runWorker: false,
-    logLevel: "silent",
     fetch: noting,
   });
 }

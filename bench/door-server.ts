@@ -7,7 +7,8 @@ import pg from "pg";
 import { pino } from "pino";
 import Stripe from "stripe";
 import { listen } from "../src/http/listen.ts";
-import { createTollkeeper, definePlans, toNodeHandler } from "../src/index.ts";
+import { createTollkeeper, toNodeHandler } from "../src/index.ts";
+import { benchOptions } from "./account.ts";
 
 const [kind = "", port = "0", secret = "", databaseUrl = ""] = process.argv.slice(2);
 
@@ -51,20 +52,8 @@ async function naive(): Promise<void> {
 /** The whole service, with routing, limits and logs. Working events off is another process's part. */
 async function ours(): Promise<void> {
   const tollkeeper = createTollkeeper({
-    plans: definePlans([
-      {
-        id: "premium",
-        name: "Premium",
-        features: ["all"],
-        prices: [{ interval: "month", amount: 900, currency: "usd" }],
-      },
-    ]),
-    stripeSecretKey: "sk_test_bench",
-    stripePublishableKey: "pk_test_bench",
+    ...benchOptions({ stripe: "http://127.0.0.1:1", databaseUrl }),
     stripeWebhookSecrets: [secret],
-    databaseUrl,
-    appUrl: "http://127.0.0.1",
-    authenticate: () => null,
     runWorker: false,
     log: pino({ level: "info" }, pino.destination(devNull)),
   });

@@ -25,6 +25,7 @@ export type { Span, SpanAttributes, Tracer } from "./tracing.ts";
 export type { Authenticate } from "./auth/authenticate.ts";
 export { createOidcAuthenticate, type OidcOptions } from "./auth/oidc.ts";
 export { toNodeHandler, type NodeHandler } from "./http/node.ts";
+export type { ReceiveWebhook, WebhookReply } from "./http/routes/webhook.ts";
 export { ALLOWED_WEBHOOK_EVENTS, type AllowedEvent } from "./stripe/event-types.ts";
 export { STRIPE_API_VERSION } from "./stripe/gateway.ts";
 export {

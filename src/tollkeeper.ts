@@ -43,8 +43,8 @@ export interface Tollkeeper {
   fetch: FetchHandler;
   basePath: string;
   /**
-   * Takes one webhook without a `Request`: what `toNodeHandler` does, for servers that have neither. Give it the raw bytes and
-   * the `Stripe-Signature` header, and answer what it answers. Never throws.
+   * Takes one webhook without a `Request`: what `toNodeHandler` does, for servers that have neither. Give it the raw body as
+   * `{ kind: "ok", bytes }` and the `Stripe-Signature` header, and answer what it answers. Never throws.
    */
   receiveWebhook: ReceiveWebhook;
   /** Applies migrations and begins to work off the inbox. Throws when the store can't be used. */

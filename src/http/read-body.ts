@@ -19,7 +19,12 @@ export async function readBody(request: Request, maxBytes: number): Promise<Body
   } catch {
     return { kind: "unreadable" };
   }
-  return { kind: "ok", bytes: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks) };
+  return { kind: "ok", bytes: joined(chunks) };
+}
+
+/** Most bodies come in one piece, which is not copied. */
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
 }
 
 async function readWhole(request: Request): Promise<BodyResult> {
@@ -45,9 +50,7 @@ export function readNodeBody(request: IncomingMessage, maxBytes: number): Promis
       resolve({ kind: "too_large" });
     };
     request.on("data", take);
-    request.on("end", () =>
-      resolve({ kind: "ok", bytes: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks) }),
-    );
+    request.on("end", () => resolve({ kind: "ok", bytes: joined(chunks) }));
     request.on("error", () => resolve({ kind: "unreadable" }));
     request.on("close", () => resolve({ kind: "unreadable" }));
   });
