@@ -1,6 +1,12 @@
 /** Runs one intent towards Stripe so that a retry, a crash or a second replica ends with the same single effect. */
 import { createHash } from "node:crypto";
-import { canonicalJson, decideOperation, type OperationRecord } from "../domain/operations.ts";
+import {
+  canonicalJson,
+  decideOperation,
+  IDEMPOTENCY_KEY_LIFETIME_MS,
+  showsNothing,
+  type OperationRecord,
+} from "../domain/operations.ts";
 import { TollkeeperError, UnavailableError } from "../errors.ts";
 import type { ActionContext } from "./context.ts";
 
@@ -39,12 +45,11 @@ export async function runOperation<Params, Result>(
   const fingerprint = createHash("sha256").update(params).digest("hex");
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const current = await store.operations.findCurrent(kind.kind, intent.subject);
-    const decision = decideOperation(current, runtime.now(), kind.keyLifetimeMs);
+    const decision = decideOperation(current, runtime.now());
     if (decision === "begin") {
       const generation = current?.generation ?? 0;
       if (intent.basedOn !== undefined && generation > intent.basedOn) return { kind: "overtaken" };
-      const operation = newOperation(context, {
-        kind: kind.kind,
+      const operation = newOperation(context, kind, {
         subject: intent.subject,
         params,
         fingerprint,
@@ -61,8 +66,8 @@ export async function runOperation<Params, Result>(
   throw inProgress();
 }
 
-function inProgress(): UnavailableError {
-  return new UnavailableError("operation_in_progress", "The same request is being worked on. Try again in a moment.");
+function inProgress(wait = "a moment"): UnavailableError {
+  return new UnavailableError("operation_in_progress", `The same request is being worked on. Try again in ${wait}.`);
 }
 
 /** For intents on which no earlier decision rests. */
@@ -82,16 +87,26 @@ export async function finishOperation<Params, Result>(
   kind: OperationKind<Params, Result>,
   operation: OperationRecord,
 ): Promise<void> {
-  const decision = decideOperation(operation, context.runtime.now(), kind.keyLifetimeMs);
+  const decision = decideOperation(operation, context.runtime.now());
   if (decision !== "begin") await resume(context, kind, operation, decision);
 }
 
-function newOperation(
-  { runtime }: ActionContext,
-  fields: Pick<OperationRecord, "kind" | "subject" | "params" | "fingerprint" | "generation">,
+function newOperation<Params, Result>(
+  context: ActionContext,
+  kind: OperationKind<Params, Result>,
+  fields: Pick<OperationRecord, "subject" | "params" | "fingerprint" | "generation">,
 ): OperationRecord {
-  const id = `op_${runtime.newId()}`;
-  return { ...fields, id, idempotencyKey: id, state: "pending", result: null, createdAt: runtime.now() };
+  const id = `op_${context.runtime.newId()}`;
+  return { ...fields, id, kind: kind.kind, state: "pending", result: null, ...newKey(context, kind, id) };
+}
+
+function newKey<Params, Result>(
+  { runtime }: ActionContext,
+  { keyLifetimeMs = IDEMPOTENCY_KEY_LIFETIME_MS }: OperationKind<Params, Result>,
+  idempotencyKey: string,
+): Pick<OperationRecord, "idempotencyKey" | "createdAt" | "keyEndsAt"> {
+  const createdAt = runtime.now();
+  return { idempotencyKey, createdAt, keyEndsAt: createdAt + keyLifetimeMs };
 }
 
 /** Finishes what an earlier call, or another replica, has left pending. */
@@ -106,8 +121,10 @@ async function resume<Params, Result>(
     return await carryOut(context, kind, operation);
   } catch (error) {
     // Stripe has stored a failure under this key and will only repeat it: that must not lock the user out.
-    if (error instanceof UnavailableError && error.settled) return lookUpOrActAgain(context, kind, operation);
-    throw error;
+    if (!(error instanceof UnavailableError && error.settled)) throw error;
+    const keyEndsAt = context.runtime.now();
+    await context.store.operations.endKey({ ...operation, keyEndsAt });
+    return lookUpOrActAgain(context, kind, { ...operation, keyEndsAt });
   }
 }
 
@@ -117,15 +134,18 @@ async function lookUpOrActAgain<Params, Result>(
   operation: OperationRecord,
 ): Promise<Result> {
   const { store, runtime } = context;
-  const found = await kind.lookUp?.(context, JSON.parse(operation.params ?? "null") as Params, operation);
-  if (found != null) {
-    await store.operations.finish(operation.id, "succeeded", JSON.stringify(found), runtime.now());
-    return found;
+  if (kind.lookUp) {
+    const found = await kind.lookUp(context, JSON.parse(operation.params ?? "null") as Params, operation);
+    if (found !== null) {
+      await store.operations.finish(operation.id, "succeeded", JSON.stringify(found), runtime.now());
+      return found;
+    }
+    if (!showsNothing(operation, runtime.now())) throw inProgress("a few minutes");
   }
-  const idempotencyKey = `${operation.id}_${runtime.newId()}`;
-  const change = { id: operation.id, from: operation.idempotencyKey, to: idempotencyKey };
-  if (!(await store.operations.replaceKey(change, runtime.now()))) throw inProgress();
-  return carryOut(context, kind, { ...operation, idempotencyKey });
+  const { id, idempotencyKey: from } = operation;
+  const replaced = newKey(context, kind, `${id}_${runtime.newId()}`);
+  if (!(await store.operations.replaceKey({ id, from, ...replaced }))) throw inProgress();
+  return carryOut(context, kind, { ...operation, ...replaced });
 }
 
 async function carryOut<Params, Result>(
@@ -134,6 +154,8 @@ async function carryOut<Params, Result>(
   operation: OperationRecord,
 ): Promise<Result> {
   const { store, runtime } = context;
+  // Time has passed since it was decided on, a night perhaps where the machine slept.
+  if (runtime.now() >= operation.keyEndsAt) throw inProgress();
   try {
     const result = await kind.act(context, JSON.parse(operation.params ?? "null") as Params, {
       id: operation.id,

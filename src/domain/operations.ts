@@ -17,6 +17,8 @@ export interface OperationRecord {
   /** The outcome, as JSON. */
   result: string | null;
   createdAt: number;
+  /** From then on the key leads to nothing new: Stripe has stored a failure under it, or may have forgotten it. */
+  keyEndsAt: number;
 }
 
 /**
@@ -24,6 +26,9 @@ export interface OperationRecord {
  * @see https://docs.stripe.com/api/idempotent_requests
  */
 export const IDEMPOTENCY_KEY_LIFETIME_MS: number = 23 * 3_600_000;
+
+/** What was made before this long may be missing from a list, whose clock may differ from ours. */
+export const LISTS_LAG_MS: number = 180_000;
 
 /**
  * The generation whose outcome a caller can have known when it loaded this: a pending one may still become anything, so
@@ -36,14 +41,15 @@ export function settledGeneration(current: Pick<OperationRecord, "generation" | 
 
 export type OperationDecision = "begin" | "retry" | "look_up";
 
-/** A pending operation is finished first, under its own key; when Stripe may have forgotten the key, look before acting. */
-export function decideOperation(
-  current: OperationRecord | null,
-  now: number,
-  keyLifetimeMs: number = IDEMPOTENCY_KEY_LIFETIME_MS,
-): OperationDecision {
+/** A pending operation is finished first, under its own key; when that leads to nothing new, look before acting. */
+export function decideOperation(current: OperationRecord | null, now: number): OperationDecision {
   if (current?.state !== "pending") return "begin";
-  return now - current.createdAt < keyLifetimeMs ? "retry" : "look_up";
+  return now < current.keyEndsAt ? "retry" : "look_up";
+}
+
+/** Whether a list without what the operation makes shows that its key led to nothing. */
+export function showsNothing({ keyEndsAt }: Pick<OperationRecord, "keyEndsAt">, now: number): boolean {
+  return now >= keyEndsAt + LISTS_LAG_MS;
 }
 
 /** JSON with sorted keys: equal parameters have equal text. */

@@ -4,6 +4,9 @@ import type { OperationRecord } from "../domain/operations.ts";
 import type { Mode } from "../domain/records.ts";
 import type { Schema } from "./schema.ts";
 
+/** Under which an operation is sent, since when, and until when it is sent again. */
+type OperationKey = Pick<OperationRecord, "idempotencyKey" | "createdAt" | "keyEndsAt">;
+
 export interface OperationStore {
   /** The newest operation of this kind for this subject. */
   findCurrent(kind: string, subject: string): Promise<OperationRecord | null>;
@@ -13,7 +16,9 @@ export interface OperationStore {
    * Gives a pending operation a new key, once it is known that the old one led to nothing; false when another caller has
    * done so first, since two keys would be two acts.
    */
-  replaceKey(operation: { id: string; from: string; to: string }, now: number): Promise<boolean>;
+  replaceKey(change: { id: string; from: string } & OperationKey): Promise<boolean>;
+  /** Notes that a pending operation's key leads to nothing new any more; the first to know it counts. */
+  endKey(key: { id: string; idempotencyKey: string; keyEndsAt: number }): Promise<void>;
   /** Those whose outcome has been unknown since before an instant, oldest first, from after one of them. */
   listPending(before: number, after: OperationRecord | null, limit: number): Promise<OperationRecord[]>;
   finish(id: string, state: "succeeded" | "failed", result: string, now: number): Promise<void>;
@@ -30,6 +35,7 @@ const COLUMNS = [
   "state",
   "result",
   "createdAt",
+  "keyEndsAt",
 ] as const;
 
 export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
@@ -75,16 +81,28 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
       return inserted !== undefined;
     },
 
-    async replaceKey({ id, from, to }, now) {
+    async replaceKey({ id, from, idempotencyKey, createdAt, keyEndsAt }) {
       const replaced = await db
         .updateTable("operations")
-        .set({ idempotencyKey: to, createdAt: now })
+        .set({ idempotencyKey, createdAt, keyEndsAt })
         .where("mode", "=", mode)
         .where("id", "=", id)
         .where("idempotencyKey", "=", from)
         .where("state", "=", "pending")
         .executeTakeFirst();
       return replaced.numUpdatedRows === 1n;
+    },
+
+    async endKey({ id, idempotencyKey, keyEndsAt }) {
+      await db
+        .updateTable("operations")
+        .set({ keyEndsAt })
+        .where("mode", "=", mode)
+        .where("id", "=", id)
+        .where("idempotencyKey", "=", idempotencyKey)
+        .where("keyEndsAt", ">", keyEndsAt)
+        .where("state", "=", "pending")
+        .execute();
     },
 
     async finish(id, state, result, now) {

@@ -124,6 +124,7 @@ export interface Schema {
     state: OperationState;
     result: string | null;
     createdAt: number;
+    keyEndsAt: number;
     finishedAt: number | null;
   };
   tasks: {

@@ -29,7 +29,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     const stores = Array.from({ length: 3 }, () => openStore({ url, mode: "test" }));
     onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))));
     const applied = await Promise.all(stores.map((store) => store.migrate()));
-    expect(applied.flat()).toEqual(["0001-initial", "0002-reconcile", "0003-lanes", "0004-bodies"]);
+    expect(applied.flat()).toEqual(["0001-initial", "0002-reconcile", "0003-lanes", "0004-bodies", "0005-key-ends"]);
     expect(await stores[0]?.migrate()).toEqual([]);
   });
 
@@ -304,6 +304,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
       state: "pending" as const,
       result: null,
       createdAt: NOW,
+      keyEndsAt: NOW + 1_000,
     };
     expect(await operations.begin(operation)).toBe(true);
     expect(await operations.begin({ ...operation, id: "op_2" })).toBe(false);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { LISTS_LAG_MS } from "../../src/domain/operations.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { createWorld, DAY, type World } from "../support/world.ts";
 
@@ -221,22 +222,50 @@ describe("a customer", () => {
     expect(await customers(world)).toHaveLength(1);
   });
 
-  test("is made by the next try after Stripe has stored a failure under the key", async () => {
-    let failures = 1;
-    const world = await createWorld({
-      network: async (request, next) => {
-        if (request.method === "POST" && request.url.endsWith("/v1/customers")) {
-          if (failures-- > 0) return failing();
-          // The first key only hears its stored failure again.
-          if (!request.headers.get("idempotency-key")?.includes("_id"))
-            return failing({ "idempotent-replayed": "true" });
-        }
-        return next(request);
-      },
+  describe("after Stripe has stored a failure under the key", () => {
+    /** Only the first key hears it; `happened` is what became of the request all the same. */
+    async function failedOnce(happened: "made" | "not made", isBehind = () => false): Promise<World> {
+      let failures = 1;
+      return createWorld({
+        network: async (request, next) => {
+          if (request.method === "GET" && isBehind())
+            return Response.json({ object: "list", data: [], has_more: false, url: "/v1/customers" });
+          if (request.method !== "POST" || !request.url.endsWith("/v1/customers")) return next(request);
+          if (/^op_.*_/.test(request.headers.get("idempotency-key") ?? "")) return next(request);
+          if (failures-- <= 0) return failing({ "idempotent-replayed": "true" });
+          if (happened === "made") await next(request);
+          return failing();
+        },
+      });
+    }
+
+    test("is found by the next try, where it was made", async () => {
+      const world = await failedOnce("made");
+      await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
+      expect(await world.service.ensureCustomer(ada)).toMatch(/^cus_/);
+      expect(await customers(world)).toHaveLength(1);
     });
-    await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
-    expect(await world.service.ensureCustomer(ada)).toMatch(/^cus_/);
-    expect(await customers(world)).toHaveLength(1);
+
+    test("is made once lists would show it, where it was not", async () => {
+      const world = await failedOnce("not made");
+      await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
+      await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "operation_in_progress" });
+      await world.advance(LISTS_LAG_MS / 1000);
+      expect(await world.service.ensureCustomer(ada)).toMatch(/^cus_/);
+      expect(await customers(world)).toHaveLength(1);
+    });
+
+    test("is not made again while a list is behind", async () => {
+      let behind = false;
+      const world = await failedOnce("made", () => behind);
+      await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
+      behind = true;
+      await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "operation_in_progress" });
+      behind = false;
+      await world.advance(LISTS_LAG_MS / 1000);
+      expect(await world.service.ensureCustomer(ada)).toMatch(/^cus_/);
+      expect(await customers(world)).toHaveLength(1);
+    });
   });
 
   test("is looked for, not made again, once Stripe may have forgotten the key", async () => {

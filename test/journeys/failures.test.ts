@@ -300,6 +300,7 @@ test("what can't be finished keeps nothing else waiting", async () => {
       state: "pending",
       result: null,
       createdAt: world.emulator.now(),
+      keyEndsAt: world.emulator.now() + DAY * 1000,
     });
   await world.advance(180);
   await world.service.tidyUp();

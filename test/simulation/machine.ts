@@ -143,6 +143,8 @@ async function point(
   }
 }
 
+/** The SDK's own timeout: a request that has not left by then never does. */
+const SENT_WITHIN_MS = 20_000;
 const LONGEST_ANSWER_MS = 19_000;
 
 async function dawdle({ scheduler, name, now }: MachineOptions, life: Life): Promise<void> {
@@ -158,7 +160,9 @@ function network(setup: MachineOptions, machine: Machine, life: Life): typeof fe
   return async (input, init) => {
     const request = new Request(input, init);
     const path = new URL(request.url).pathname;
+    const begunAt = setup.now();
     await point(setup, machine, life, `${request.method} ${path}`);
+    if (setup.now() - begunAt > SENT_WITHIN_MS) throw new TypeError("fetch failed: given up before it was sent");
     const { chance } = setup.scheduler;
     const lost = chance.happens(machine.faults.network) ? chance.pick(BEFORE_OR_AFTER) : null;
     if (lost === "before") throw new TypeError("fetch failed: connection lost");

@@ -196,8 +196,14 @@ export const RULES: readonly Rule[] = [
   {
     rule: "what Stripe may have forgotten is looked for before it is done again",
     file: "src/domain/operations.ts",
-    text: 'return now - current.createdAt < keyLifetimeMs ? "retry" : "look_up";',
+    text: 'return now < current.keyEndsAt ? "retry" : "look_up";',
     without: 'return "retry";',
+  },
+  {
+    rule: "a list without what an operation makes is believed once lists have caught up",
+    file: "src/actions/operation.ts",
+    text: '    if (!showsNothing(operation, runtime.now())) throw inProgress("a few minutes");\n',
+    without: "",
   },
   {
     rule: "an operation's key is replaced by one caller alone",

@@ -7,13 +7,14 @@ import { initial } from "./0001-initial.ts";
 import { reconcile } from "./0002-reconcile.ts";
 import { lanes } from "./0003-lanes.ts";
 import { bodies } from "./0004-bodies.ts";
+import { keyEnds } from "./0005-key-ends.ts";
 
 export interface MigrationStep {
   name: string;
   statements: (dialect: Dialect) => string[];
 }
 
-export const STEPS: readonly MigrationStep[] = [initial, reconcile, lanes, bodies];
+export const STEPS: readonly MigrationStep[] = [initial, reconcile, lanes, bodies, keyEnds];
 
 /** Any number that nobody else locks on the same database. */
 const LOCK_KEY = 7_024_551_101;
