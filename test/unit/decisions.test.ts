@@ -1,11 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { describeChange, diffCatalog } from "../../src/domain/catalog.ts";
-import {
-  canonicalJson,
-  decideOperation,
-  type OperationRecord,
-} from "../../src/domain/operations.ts";
+import { canonicalJson, decideOperation, type OperationRecord } from "../../src/domain/operations.ts";
 import { paymentHookId, paymentNotice, paymentOutcome } from "../../src/domain/payment.ts";
 import { definePlans, planOfPrice } from "../../src/domain/plans.ts";
 import { decideRetry, DEFAULT_RETRY_POLICY } from "../../src/domain/retry.ts";
