@@ -46,7 +46,7 @@ export interface Scheduler {
 const MAX_STEPS_TO_QUIET = 40_000;
 
 /** Where all sleep, time moves on by this at least: often enough for whoever holds a lease to say so. */
-const LEAST_WAIT_MS = 3_000;
+const LEAST_WAIT_MS = 5_000;
 
 export function createScheduler(now: () => number, chance: Chance): Scheduler {
   let parked: Parked[] = [];
