@@ -1,5 +1,5 @@
 /** Many rows or ids in one statement whose text does not depend on their number: it is compiled once, and has no limit of parameters. */
-import { sql, type Kysely, type RawBuilder } from "kysely";
+import { sql, type CompiledQuery, type Kysely, type RawBuilder } from "kysely";
 import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -30,13 +30,35 @@ export async function addRows(db: Kysely<Schema>, rows: Rows): Promise<void> {
   if (rows.rows.length > 0) await sql`${insertRows(rows)} on conflict do nothing`.execute(db);
 }
 
+/**
+ * Makes an insert's text once, for rows with these columns and what is the same in all; what it answers binds rows to it.
+ * `around` completes the statement: what it adds comes after the insert.
+ */
+export function keepInsert<Result>(
+  db: Kysely<Schema>,
+  { dialect, table, columns, same }: Pick<Rows, "dialect" | "table"> & { columns: readonly string[]; same: Row },
+  around: (insert: RawBuilder<unknown>) => RawBuilder<Result>,
+): (rows: readonly Row[], same: Row) => CompiledQuery<Result> {
+  const example = Object.fromEntries(columns.map((column) => [column, null]));
+  const kept = around(insertRows({ dialect, table, rows: [example], same })).compile(db);
+  const shared = Object.keys(same);
+  const rest = kept.parameters.slice(shared.length + 1);
+  return (rows, values) => ({
+    ...kept,
+    parameters: [...shared.map((column) => values[column] ?? null), toJson(columns, rows), ...rest],
+  });
+}
+
+function toJson(columns: readonly string[], rows: readonly Row[]): string {
+  const names = columns.map((column) => snakeCase(column));
+  return JSON.stringify(rows.map((row) => Object.fromEntries(columns.map((column, at) => [names[at], row[column]]))));
+}
+
 /** Inserts at least one row, in this order; `on conflict` and `returning` may follow. */
 export function insertRows({ dialect, table, rows, same = {} }: Rows): RawBuilder<unknown> {
   const columns = Object.keys(rows[0] ?? {});
   const names = columns.map((column) => snakeCase(column));
-  const json = JSON.stringify(
-    rows.map((row) => Object.fromEntries(columns.map((column, at) => [names[at], row[column]]))),
-  );
+  const json = toJson(columns, rows);
   const shared = Object.entries(same);
   const values = shared.map(
     ([, value]) => sql`cast(${value} as ${typeof value === "number" ? sql`bigint` : sql`text`})`,

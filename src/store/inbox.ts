@@ -2,9 +2,10 @@
 import { sql, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { ARRIVALS_CHANNEL } from "./arrivals.ts";
-import { insertRows, isAnyOf } from "./bulk.ts";
+import { isAnyOf, keepInsert } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { packBody, unpackBody } from "./event-body.ts";
+import { PREPARED } from "./postgres.ts";
 import { claimRows, queue, queued, takeIn, type Claim, type Queue, type QueueScope } from "./queue.ts";
 import type { QueueState, Schema } from "./schema.ts";
 
@@ -51,8 +52,24 @@ export interface InboxStore extends Queue {
   unknown(eventIds: readonly string[]): Promise<string[]>;
 }
 
+const ARRIVING = ["eventId", "type", "objectId", "lane", "eventCreatedAt", "requestId", "body"] as const;
+
 export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): InboxStore {
   const scope: QueueScope = { mode, table: "inbox", dialect };
+  const insert = keepInsert(
+    db,
+    { dialect, table: "inbox", columns: ARRIVING, same: { receivedAt: 0, ...queued(mode, 0) } },
+    (rows) => {
+      const insertOrRevive = sql`${rows}
+        on conflict (mode, event_id) do update set state = 'new', run_at = excluded.run_at, attempts = 0, reason = null
+          where inbox.state = 'dead'
+        returning event_id`;
+      if (dialect === "sqlite") return sql<{ eventId: string }>`${insertOrRevive}`;
+      // Other replicas hear of it with the commit.
+      return sql<{ eventId: string }>`${sql.raw(PREPARED)} with added as (${insertOrRevive})
+        select event_id, (select pg_notify(${ARRIVALS_CHANNEL}, ${mode})) from added`;
+    },
+  );
   return {
     ...queue(db, scope),
 
@@ -66,14 +83,9 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
           { requestId: null, ...event, body: event.body ? packBody(event.body) : null },
         ]),
       );
-      const insert = sql`${insertRows({ dialect, table: "inbox", rows: [...rows.values()], same: { receivedAt: now, ...queued(mode, runAt) } })}
-        on conflict (mode, event_id) do update set state = 'new', run_at = excluded.run_at, attempts = 0, reason = null
-          where inbox.state = 'dead'
-        returning event_id`;
-      // Other replicas hear of it with the commit.
-      const told = sql`with added as (${insert})
-        select event_id, (select pg_notify(${ARRIVALS_CHANNEL}, ${mode})) from added`;
-      const { rows: added } = await sql<{ eventId: string }>`${dialect === "postgres" ? told : insert}`.execute(db);
+      const { rows: added } = await db.executeQuery(
+        insert([...rows.values()], { receivedAt: now, ...queued(mode, runAt) }),
+      );
       return new Set(added.map(({ eventId }) => eventId));
     },
 

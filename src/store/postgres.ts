@@ -1,4 +1,5 @@
 /** PostgreSQL: what several replicas share. */
+import { createHash } from "node:crypto";
 import { PostgresDialect } from "kysely";
 import pg from "pg";
 
@@ -15,6 +16,7 @@ const types = {
 
 export function postgresDialect(url: string, onConnectionLost: (error: Error) => void): PostgresDialect {
   const pool = new pg.Pool({
+    Client: preparingClient(),
     connectionString: url,
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -25,6 +27,42 @@ export function postgresDialect(url: string, onConnectionLost: (error: Error) =>
   pool.on("error", onConnectionLost);
   pool.on("connect", (client) => client.on("error", onConnectionLost));
   return new PostgresDialect({ pool });
+}
+
+/** At the head of a statement that is planned once a connection: worth it where planning is a good part of its work. */
+export const PREPARED = "/* prepared */";
+
+/** The statement is unknown, or known already: a pooler that can't keep prepared statements apart stands between. */
+const UNPREPARED_CODES: ReadonlySet<string> = new Set(["26000", "42P05"]);
+
+/** The connections of one pool: as soon as one finds such a pooler, none prepares any more. */
+function preparingClient(): new () => pg.ClientBase {
+  let prepares = true;
+  const names = new Map<string, string>();
+  const nameOf = (text: string): string => {
+    const name = names.get(text) ?? statementName(text);
+    names.set(text, name);
+    return name;
+  };
+  return class extends pg.Client {
+    // The driver's own `query` has many shapes; this one is Kysely's.
+    override query(...given: unknown[]): never {
+      const query = super.query.bind(this) as (...args: unknown[]) => Promise<unknown>;
+      const [text, values] = given;
+      if (!prepares || given.length !== 2 || typeof text !== "string" || !text.startsWith(PREPARED))
+        return query(...given) as never;
+      return query({ name: nameOf(text), text, values }).catch((error: unknown) => {
+        if (!(error instanceof pg.DatabaseError && UNPREPARED_CODES.has(error.code ?? ""))) throw error;
+        prepares = false;
+        return query(text, values);
+      }) as never;
+    }
+  };
+}
+
+/** Behind a pooler, another version's process may have prepared another text: no two texts have one name. */
+function statementName(text: string): string {
+  return `tollkeeper_${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
 }
 
 /** Connection exceptions, lack of resources, operator intervention, rolled back by deadlock or serialization. */

@@ -1,6 +1,7 @@
 import { describe, expect, test, onTestFinished } from "vitest";
 import { sql } from "kysely";
 import { openDatabase, openStore, type Store } from "../../src/store/database.ts";
+import { PREPARED } from "../../src/store/postgres.ts";
 import { migrate, STEPS } from "../../src/store/migrations/index.ts";
 import type { Mode } from "../../src/domain/records.ts";
 import { DIALECTS, freshDatabase } from "../support/databases.ts";
@@ -20,6 +21,40 @@ async function openAt(url: string, mode: Mode = "test"): Promise<Store> {
   await store.migrate();
   return store;
 }
+
+describe("a pooler that can't keep prepared statements apart is written through", () => {
+  const add = sql<{ one: number }>`${sql.raw(PREPARED)} select 1 as one`;
+  const prepared = sql<{ name: string }>`select name from pg_prepared_statements`;
+  const connect = async (): Promise<ReturnType<typeof openDatabase>> => {
+    const db = openDatabase(await freshDatabase("postgres"));
+    onTestFinished(() => db.destroy());
+    return db;
+  };
+
+  test("where the backend does not know the statement", async () => {
+    const db = await connect();
+    await db.connection().execute(async (connection) => {
+      await add.execute(connection);
+      expect((await prepared.execute(connection)).rows).toHaveLength(1);
+      await sql`deallocate all`.execute(connection);
+      expect((await add.execute(connection)).rows).toEqual([{ one: 1 }]);
+      expect((await prepared.execute(connection)).rows).toEqual([]);
+    });
+  });
+
+  test("where the backend knows another's of that name", async () => {
+    const first = await connect();
+    const name = await first.connection().execute(async (connection) => {
+      await add.execute(connection);
+      return (await prepared.execute(connection)).rows[0]?.name ?? "";
+    });
+    const second = await connect();
+    await second.connection().execute(async (connection) => {
+      await sql`prepare ${sql.ref(name)} as select 2 as one`.execute(connection);
+      expect((await add.execute(connection)).rows).toEqual([{ one: 1 }]);
+    });
+  });
+});
 
 describe.each(DIALECTS)("the store on %s", (dialect) => {
   const open = async (url?: string, mode?: Mode): Promise<Store> => openAt(url ?? (await freshDatabase(dialect)), mode);
