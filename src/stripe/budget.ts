@@ -37,8 +37,10 @@ export interface RateBudget {
   state(): BudgetState;
 }
 
-/** How much may come at once after a pause: little, since Stripe counts any second, not only whole ones. */
-const BURST_SECONDS = 0.04;
+/** How much may come at once, after a pause or where this process was busy: no second sees more than the pace all the same. */
+const BURST_SECONDS = 0.2;
+/** Our clock counts whole milliseconds. */
+const CLOCK_GRAIN_MS = 1;
 const LEAST_PER_SECOND = 1;
 const SLOWED_BY = 0.5;
 /** Part of the full pace that comes back a second. */
@@ -46,8 +48,12 @@ const RECOVERY_PER_SECOND = 0.05;
 const DEFAULT_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 60_000;
 
+interface Sent {
+  at: number;
+}
+
 interface Waiting {
-  go: () => void;
+  go: (sent: Sent) => void;
   fail: (reason: unknown) => void;
   signal: AbortSignal | null;
 }
@@ -72,6 +78,8 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
   let pausedUntil = 0;
   let flying = 0;
   let limited = 0;
+  /** The last requests that went, as many as a second may see. */
+  const sent: Sent[] = [];
   let alarm: AbortController | null = null;
 
   const fullPace = (): number => Math.max(LEAST_PER_SECOND, options.requestsPerSecond / replicas);
@@ -85,11 +93,26 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
     tokens = Math.min(Math.max(1, pace() * BURST_SECONDS), tokens + pace() * seconds);
   };
 
+  /** How long until a request makes no second fuller than the pace allows: Stripe counts any second, not only whole ones. */
+  const untilRoom = (): number => {
+    const most = Math.max(1, Math.floor(pace()));
+    const first = sent.at(-most);
+    if (first === undefined) return 0;
+    return Math.max(0, first.at + (most / pace()) * 1_000 + CLOCK_GRAIN_MS - options.now());
+  };
+
+  const noteSent = (): Sent => {
+    const one = { at: options.now() };
+    sent.push(one);
+    if (sent.length > Math.max(1, options.requestsPerSecond)) sent.shift();
+    return one;
+  };
+
   const next = (): Waiting | undefined => waiting.user.shift() ?? waiting.background.shift() ?? waiting.sweep.shift();
 
   const serve = (): void => {
     count();
-    while (options.now() >= pausedUntil && tokens >= 1 && flying < options.inFlight) {
+    while (options.now() >= pausedUntil && tokens >= 1 && untilRoom() === 0 && flying < options.inFlight) {
       const one = next();
       if (!one) return;
       if (one.signal?.aborted) {
@@ -98,7 +121,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
       }
       tokens -= 1;
       flying += 1;
-      one.go();
+      one.go(noteSent());
     }
     if (Object.values(waiting).some((some) => some.length > 0) && flying < options.inFlight) void wake();
   };
@@ -108,12 +131,13 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
     if (alarm) return;
     alarm = new AbortController();
     const untilToken = ((1 - tokens) / pace()) * 1_000;
-    await options.sleep(Math.max(1, Math.ceil(Math.max(untilToken, pausedUntil - options.now()))), alarm.signal);
+    const wait = Math.max(untilToken, untilRoom(), pausedUntil - options.now());
+    await options.sleep(Math.max(1, Math.ceil(wait)), alarm.signal);
     alarm = null;
     serve();
   };
 
-  const take = (urgency: Urgency, signal: AbortSignal | null): Promise<void> =>
+  const take = (urgency: Urgency, signal: AbortSignal | null): Promise<Sent> =>
     new Promise((go, fail) => {
       const one: Waiting = { go, fail, signal };
       waiting[urgency].push(one);
@@ -139,7 +163,9 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
 
   return {
     fetch: (urgency) => async (input, init) => {
-      await take(urgency, init?.signal ?? null);
+      const one = await take(urgency, init?.signal ?? null);
+      // A busy process sends a little later than it may.
+      one.at = options.now();
       try {
         const answer = await options.trace("stripe", spanOf(urgency, input, init), async (note) => {
           const answered = await options.fetch(input, init);

@@ -45,7 +45,7 @@ export interface SweepListOptions {
 }
 
 /** How many ranges are read at once; the budget of requests bounds them all. */
-const READERS = 16;
+const READERS = 32;
 /** Nothing at Stripe is older. */
 const STRIPE_BEGAN = Date.UTC(2011, 0, 1);
 /** How many objects are asked about one by one at once. */

@@ -64,7 +64,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     const stores = Array.from({ length: 3 }, () => openStore({ url, mode: "test" }));
     onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))));
     const applied = await Promise.all(stores.map((store) => store.migrate()));
-    expect(applied.flat()).toEqual(["0001-initial", "0002-reconcile", "0003-lanes", "0004-bodies", "0005-key-ends"]);
+    expect(applied.flat()).toEqual(["0001-initial", "0002-reconcile", "0003-lanes", "0004-bodies", "0005-key-ends", "0006-statistics"]);
     expect(await stores[0]?.migrate()).toEqual([]);
   });
 

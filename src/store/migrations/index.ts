@@ -8,13 +8,14 @@ import { reconcile } from "./0002-reconcile.ts";
 import { lanes } from "./0003-lanes.ts";
 import { bodies } from "./0004-bodies.ts";
 import { keyEnds } from "./0005-key-ends.ts";
+import { statistics } from "./0006-statistics.ts";
 
 export interface MigrationStep {
   name: string;
   statements: (dialect: Dialect) => string[];
 }
 
-export const STEPS: readonly MigrationStep[] = [initial, reconcile, lanes, bodies, keyEnds];
+export const STEPS: readonly MigrationStep[] = [initial, reconcile, lanes, bodies, keyEnds, statistics];
 
 /** Any number that nobody else locks on the same database. */
 const LOCK_KEY = 7_024_551_101;
