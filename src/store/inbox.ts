@@ -70,6 +70,13 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         select event_id, (select pg_notify(${ARRIVALS_CHANNEL}, ${mode})) from added`;
     },
   );
+  /** Only reads: when an account is filled in there is nothing. */
+  const isAnythingWaiting = async (): Promise<boolean> => {
+    const { rows } = await sql`
+      select 1 where exists (select 1 from inbox where mode = ${mode} and state = 'new')
+        or exists (select 1 from inbox where mode = ${mode} and state = 'pending')`.execute(db);
+    return rows.length > 0;
+  };
   return {
     ...queue(db, scope),
 
@@ -142,6 +149,7 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
     },
 
     async completeTold(objectIds, upToSeq, now) {
+      if (!(await isAnythingWaiting())) return;
       await takeIn(db, scope);
       const workedOn = db
         .selectFrom("queueLanes")

@@ -29,7 +29,7 @@ export function postgresDialect(url: string, onConnectionLost: (error: Error) =>
   return new PostgresDialect({ pool });
 }
 
-/** At the head of a statement that is planned once a connection: worth it where planning is a good part of its work. */
+/** At the head of a statement that is planned once a connection: for one that has a single good plan, whatever the numbers. */
 export const PREPARED = "/* prepared */";
 
 /** The statement is unknown, or known already: a pooler that can't keep prepared statements apart stands between. */

@@ -48,6 +48,8 @@ export interface SweepListOptions {
 const READERS = 32;
 /** Nothing at Stripe is older. */
 const STRIPE_BEGAN = Date.UTC(2011, 0, 1);
+/** So many lanes are written before the store looks how large it has become; then twice as many, and so on. */
+const LANES_BEFORE_ANALYSIS = 1_000;
 /** How many objects are asked about one by one at once. */
 const SINGLES_AT_ONCE = 8;
 
@@ -67,6 +69,7 @@ export async function sweepList(context: SweepContext, options: SweepListOptions
     versions: await context.store.lanes.all(),
     seen: new Set(),
     products: new Set(),
+    written: { lanes: 0, whenAnalyzed: 0 },
     failed,
     singly: each(options, failed),
   };
@@ -89,6 +92,8 @@ interface Sweeping extends SweepListOptions {
   seen: Set<string>;
   /** Products that the mirror has. */
   products: Set<string>;
+  /** Lanes that were written, and how many of them when the store was last told to look how large it is. */
+  written: { lanes: number; whenAnalyzed: number };
   /** Ids of what could not be read: hints about these stay. */
   failed: Set<string>;
   /** Does something for each of many, a few at once. */
@@ -291,8 +296,8 @@ async function openInvoices(
 
 /** Writes what the list has told; lanes that somebody has written meanwhile are asked about again. */
 async function repair(
-  { sync }: SweepContext,
-  { versions, singly }: Sweeping,
+  { store, sync }: SweepContext,
+  { versions, singly, written }: Sweeping,
   object: Extract<SyncedObject, "customer" | "subscription">,
   snapshots: ReadonlyMap<string, Snapshot>,
 ): Promise<void> {
@@ -305,6 +310,10 @@ async function repair(
     return (rows ?? []).map(({ id }) => ({ id, lane }));
   });
   await singly(singles, ({ id, lane }) => sync.object({ object, id, customerId: lane }));
+  written.lanes += snapshots.size;
+  if (written.lanes < Math.max(LANES_BEFORE_ANALYSIS, written.whenAnalyzed * 2)) return;
+  written.whenAnalyzed = written.lanes;
+  await store.analyze();
 }
 
 /** One that can't be read is told of and left; an outage ends the sweep, which is resumed. */

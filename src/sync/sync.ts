@@ -119,7 +119,8 @@ async function writeLanes(
       fresh.flatMap(({ snapshot }) => snapshot ?? []),
       context.runtime.now(),
     );
-    const users = new Map([...usersBefore, ...(await parts.customers.findUsersOf(lanes))]);
+    const isLinked = fresh.some(({ snapshot }) => snapshot !== null && snapshot.customers.length > 0);
+    const users = isLinked ? new Map([...usersBefore, ...(await parts.customers.findUsersOf(lanes))]) : usersBefore;
     const changes = fresh.flatMap(({ lane, version, snapshot }) => {
       const userId = users.get(lane);
       return userId === undefined ? [] : [{ userId, snapshot, id: `${lane}:${version + 1}` }];

@@ -238,6 +238,7 @@ function storeOf(setup: MachineOptions, machine: Machine, life: Life): Store {
     transaction: (work) =>
       call("transaction", () => store.transaction((parts) => Promise.race([work(wrap(parts, true)), life.death]))),
     migrate: () => call("migrate", () => store.migrate()),
+    analyze: () => call("analyze", () => store.analyze()),
     ping: () => call("ping", () => store.ping()),
     onArrival: (listener) => store.onArrival(listener),
     close: async () => {},

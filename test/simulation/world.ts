@@ -256,6 +256,7 @@ function watchedStore(store: Store, auditor: Auditor): Store {
       return result;
     },
     migrate: () => store.migrate(),
+    analyze: () => store.analyze(),
     ping: () => store.ping(),
     onArrival: (listener) => store.onArrival(listener),
     close: () => store.close(),
