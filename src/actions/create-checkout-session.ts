@@ -6,7 +6,7 @@ import {
   type CheckoutIntent,
   type LastCheckout,
 } from "../domain/checkout.ts";
-import { settledGeneration } from "../domain/operations.ts";
+import { canonicalJson, settledGeneration } from "../domain/operations.ts";
 import { findPlan, lookupKey, type Plan, type PlanInterval, type PlanPrice } from "../domain/plans.ts";
 import type { CheckoutSessionRecord } from "../domain/records.ts";
 import { withSessionId } from "../domain/urls.ts";
@@ -77,13 +77,14 @@ export async function createCheckoutSession(
     successUrl: withSessionId(returnUrl(context.urls, "successUrl", request.successUrl)),
     cancelUrl: returnUrl(context.urls, "cancelUrl", request.cancelUrl),
   };
-  return context.serialize(`checkout:${user.id}`, async () => {
+  const open = async (): Promise<CheckoutAnswer> => {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const session = await attempt(context, user, plan, price, intent);
       if (session?.url) return { sessionId: session.id, url: session.url, expiresAt: session.expiresAt };
     }
     throw new UnavailableError("operation_in_progress", "Another checkout is being started. Try again in a moment.");
-  });
+  };
+  return context.serialize(`checkout:${user.id}`, open, canonicalJson(intent));
 }
 
 /** Null when what was decided on has changed meanwhile. */

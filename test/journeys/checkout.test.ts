@@ -43,6 +43,23 @@ describe("a checkout session", () => {
     expect(await sessions(world)).toHaveLength(1);
   });
 
+  test("costs Stripe no more for fifty impatient clicks than for three", async () => {
+    let requests = 0;
+    const world = await createWorld({
+      network: (request, next) => {
+        requests += 1;
+        return next(request);
+      },
+    });
+    const asked = async (clicks: number, user: string): Promise<number> => {
+      const before = requests;
+      const answers = await Promise.all(Array.from({ length: clicks }, () => open(world, user)));
+      expect(new Set(answers.map(({ status, body }) => `${status} ${String(body["sessionId"])}`)).size).toBe(1);
+      return requests - before;
+    };
+    expect(await asked(50, "ada")).toBeLessThanOrEqual(await asked(3, "bob"));
+  });
+
   test("is replaced for another plan: one is open at a time", async () => {
     const world = await createWorld();
     const first = await open(world, "ada");
