@@ -31,7 +31,7 @@ export async function ensureCustomer(context: ActionContext, user: User): Promis
       const again = await context.store.customers.findCustomerOf(user.id);
       if (again !== null) return again;
       const customerId =
-        (await madeBefore(context, user, operation)) ??
+        (await madeBefore(context, user.id, operation)) ??
         (await searchCustomer(context, user)) ??
         (await createCustomer(context, user, settledGeneration(operation)));
       if (customerId !== null) return link(context, user.id, customerId);
@@ -40,14 +40,21 @@ export async function ensureCustomer(context: ActionContext, user: User): Promis
   });
 }
 
+/** Links what an operation has made to its user, where it is still there and nobody else is linked. */
+export async function linkMadeCustomer(context: ActionContext, userId: string): Promise<void> {
+  const operation = await context.store.operations.findCurrent(customerOperation.kind, userId);
+  const made = await madeBefore(context, userId, operation);
+  if (made !== null) await link(context, userId, made);
+}
+
 /** What an earlier operation made, where a crash came before the link. */
 async function madeBefore(
   context: ActionContext,
-  user: User,
+  userId: string,
   operation: OperationRecord | null,
 ): Promise<string | null> {
   if (operation?.state !== "succeeded" || operation.result === null) return null;
-  return confirm(context, user, JSON.parse(operation.result) as string);
+  return confirm(context, userId, JSON.parse(operation.result) as string);
 }
 
 /** A customer made before this software came. */
@@ -56,16 +63,16 @@ async function searchCustomer(context: ActionContext, user: User): Promise<strin
     // Its metadata was moved from one user to another by hand: it stays with the one who has paid with it.
     const owner = await context.store.customers.findUserOf(found.id);
     if (owner !== null && owner !== user.id) continue;
-    const confirmed = await confirm(context, user, found.id);
+    const confirmed = await confirm(context, user.id, found.id);
     if (confirmed !== null) return confirmed;
   }
   return null;
 }
 
 /** Search lags behind, and customers are deleted: what was found is looked at before it is believed. */
-async function confirm({ gateway }: ActionContext, user: User, customerId: string): Promise<string | null> {
+async function confirm({ gateway }: ActionContext, userId: string, customerId: string): Promise<string | null> {
   const current = await gateway.retrieveCustomer(customerId);
-  return current && !current.customer.deleted && current.customer.userId === user.id ? customerId : null;
+  return current && !current.customer.deleted && current.customer.userId === userId ? customerId : null;
 }
 
 /** Null when somebody else has acted meanwhile. */

@@ -5,7 +5,7 @@ import { changeOperation } from "./change-subscription.ts";
 import type { ActionContext } from "./context.ts";
 import { checkoutOperation, expiryOperation } from "./create-checkout-session.ts";
 import { portalOperation } from "./create-portal-session.ts";
-import { customerOperation, ensureCustomer } from "./ensure-customer.ts";
+import { customerOperation, linkMadeCustomer } from "./ensure-customer.ts";
 import { finishOperation, type OperationKind } from "./operation.ts";
 
 /** Whoever began it has given it up by then. */
@@ -43,8 +43,7 @@ async function finish(context: ActionContext, operation: OperationRecord): Promi
   try {
     await context.serialize(`${operation.kind}:${operation.subject}`, () => finishOperation(context, kind, operation));
     // A customer that nobody is linked to would be found by its next request alone.
-    if (kind.kind === customerOperation.kind)
-      await ensureCustomer(context, { id: operation.subject, email: null, name: null });
+    if (kind.kind === customerOperation.kind) await linkMadeCustomer(context, operation.subject);
     return true;
   } catch (error) {
     const refused = error instanceof TollkeeperError && !error.retryable;

@@ -73,6 +73,11 @@ export function insertRows({ dialect, table, rows, same = {} }: Rows): RawBuilde
   return sql`insert into ${sql.table(table)} (${targets}) ${source}`;
 }
 
+/** In one order whoever writes: two that write the same rows never wait for each other. */
+export function inOneOrder<Item>(items: Iterable<Item>, keyOf: (item: Item) => string): Item[] {
+  return [...items].toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
+}
+
 /** Whether a column holds one of these. */
 export function isAnyOf(dialect: Dialect, column: string, values: readonly string[]): RawBuilder<boolean> {
   return dialect === "postgres"

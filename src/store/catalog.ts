@@ -1,7 +1,7 @@
 /** The mirror's products and prices. */
 import type { Kysely } from "kysely";
 import type { Mode, PriceRecord, ProductRecord } from "../domain/records.ts";
-import { addRows, saveRows, type Rows } from "./bulk.ts";
+import { addRows, inOneOrder, saveRows, type Rows } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -21,12 +21,12 @@ export function catalogStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): 
   const products = (records: readonly ProductRecord[]): Rows => ({
     dialect,
     table: "products",
-    rows: records.toSorted(byId).map((product) => ({ ...product, mode, active: Number(product.active) })),
+    rows: inOneOrder(records, ({ id }) => id).map((product) => ({ ...product, mode, active: Number(product.active) })),
   });
   const prices = (records: readonly PriceRecord[]): Rows => ({
     dialect,
     table: "prices",
-    rows: records.toSorted(byId).map(({ interval, ...price }) => ({
+    rows: inOneOrder(records, ({ id }) => id).map(({ interval, ...price }) => ({
       ...price,
       mode,
       active: Number(price.active),
@@ -57,9 +57,4 @@ export function catalogStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): 
       return row !== undefined;
     },
   };
-}
-
-/** In one order whoever writes, so that two never wait for each other. */
-function byId(one: { id: string }, other: { id: string }): number {
-  return one.id < other.id ? -1 : 1;
 }

@@ -13,20 +13,26 @@ export interface AccessGrant {
 }
 
 export interface GrantStore {
-  /** Those of these users that have ever been granted anything. */
-  find(userIds: readonly string[]): Promise<Map<string, AccessGrant>>;
+  /**
+   * Those of these users that have ever been granted anything. Held until the transaction ends: whoever decides about one
+   * of them next knows what was decided.
+   */
+  hold(userIds: readonly string[]): Promise<Map<string, AccessGrant>>;
   save(grants: readonly AccessGrant[]): Promise<void>;
   listDue(now: number, limit: number): Promise<string[]>;
 }
 
 export function grantStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): GrantStore {
   return {
-    async find(userIds) {
+    async hold(userIds) {
       const rows = await db
         .selectFrom("accessGrants")
         .select(["userId", "features", "checkAt"])
         .where("mode", "=", mode)
         .where(isAnyOf(dialect, "userId", userIds))
+        // In one order whoever holds them: two that hold the same users never wait for each other.
+        .orderBy("userId")
+        .$if(dialect === "postgres", (query) => query.forUpdate())
         .execute();
       return new Map(rows.map((row) => [row.userId, { ...row, features: JSON.parse(row.features) as string[] }]));
     },

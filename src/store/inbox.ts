@@ -2,7 +2,7 @@
 import { sql, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { ARRIVALS_CHANNEL } from "./arrivals.ts";
-import { isAnyOf, keepInsert } from "./bulk.ts";
+import { inOneOrder, isAnyOf, keepInsert } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { packBody, unpackBody } from "./event-body.ts";
 import { PREPARED } from "./postgres.ts";
@@ -82,10 +82,8 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
 
     async add(events, now, runAt = now) {
       if (events.length === 0) return new Set();
-      // In one order whoever writes: two that bring the same events never wait for each other.
-      const inOrder = events.toSorted((one, other) => (one.eventId < other.eventId ? -1 : 1));
       const rows = new Map(
-        inOrder.map((event) => [
+        inOneOrder(events, ({ eventId }) => eventId).map((event) => [
           event.eventId,
           { requestId: null, ...event, body: event.body ? packBody(event.body) : null },
         ]),

@@ -1,7 +1,7 @@
 /** A version per lane: how a slow retrieve finds out that somebody wrote something newer meanwhile. */
 import { sql, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import { insertRows } from "./bulk.ts";
+import { inOneOrder, insertRows } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -36,8 +36,7 @@ export function laneStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Lan
 
     async advance(versions) {
       if (versions.size === 0) return new Set();
-      // In one order whoever writes, so that two never wait for each other.
-      const lanes = [...versions].toSorted(([one], [other]) => (one < other ? -1 : 1));
+      const lanes = inOneOrder(versions, ([lane]) => lane);
       const raised = lanes.map(([lane, version]) => ({ mode, lane, version: version + 1 }));
       const { rows } = await sql<{ lane: string }>`
         ${insertRows({ dialect, table: "lanes", rows: raised })}

@@ -5,7 +5,7 @@
  */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import { insertRows, isAnyOf } from "./bulk.ts";
+import { inOneOrder, insertRows, isAnyOf } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -170,8 +170,7 @@ async function takeSomeIn(db: Kysely<Schema>, { mode, table, dialect }: QueueSco
   const dueAt = new Map<string, number>();
   for (const { lane, runAt } of rows) dueAt.set(lane, Math.min(runAt, dueAt.get(lane) ?? runAt));
   if (dueAt.size === 0) return 0;
-  // In one order whoever takes in, so that two never wait for each other.
-  const lanes = [...dueAt].toSorted(([one], [other]) => (one < other ? -1 : 1));
+  const lanes = inOneOrder(dueAt, ([lane]) => lane);
   await sql`${insertRows({
     dialect,
     table: "queueLanes",

@@ -56,8 +56,8 @@ async function announceAccess(
   // A user with two customers may stand here twice.
   const changeOf = new Map(changes.map(({ userId, id }) => [userId, id]));
   const userIds = [...changeOf.keys()];
+  const grants = await parts.grants.hold(userIds);
   const states = await parts.subscriptions.listOfUsers(userIds);
-  const grants = await parts.grants.find(userIds);
   const decided = userIds.map((userId) => {
     const ofUser = states.get(userId) ?? [];
     const entitlements = decideEntitlements(ofUser, plans, policy, now);

@@ -78,7 +78,7 @@ test("SQLite answers questions about some rows without reading all of a mode", a
   await subscriptions.findInvoices(["in_1"]);
   await operations.findCurrent("checkout", "ada");
   await operations.listPending(NOW, null, 20);
-  await grants.find(["ada"]);
+  await grants.hold(["ada"]);
   await lanes.versionOf("cus_1");
   const texts = prepare.mock.calls
     .map(([text]) => text)
@@ -376,6 +376,25 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     });
     await expect(failing).rejects.toThrow("no");
     expect(await store.customers.findCustomerOf("ada")).toBeNull();
+  });
+
+  test("lets one decide about a user's access at a time", async () => {
+    const url = await freshDatabase(dialect);
+    const [one, other] = [await open(url), await open(url)];
+    await one.grants.save([{ userId: "ada", features: [], checkAt: null }]);
+    const holding = Promise.withResolvers<void>();
+    const deciding = Promise.withResolvers<void>();
+    const first = one.transaction(async ({ grants }) => {
+      await grants.hold(["ada"]);
+      holding.resolve();
+      await deciding.promise;
+      await grants.save([{ userId: "ada", features: ["export"], checkAt: null }]);
+    });
+    await holding.promise;
+    const second = other.transaction(async ({ grants }) => (await grants.hold(["ada"])).get("ada")?.features);
+    deciding.resolve();
+    await first;
+    expect(await second).toEqual(["export"]);
   });
 
   test("begins one operation per generation", async () => {

@@ -281,6 +281,25 @@ test("what a crash left unfinished towards Stripe is finished, though nobody ask
   expect(await store.customers.findCustomerOf("ada")).toBe((body["data"] as { id: string }[])[0]?.id);
 });
 
+test("a customer that was deleted before its making was known is not made again while nobody asks", async () => {
+  let answered = false;
+  const world = await createWorld({
+    network: async (request, next) => {
+      const response = await next(request);
+      if (!answered && request.method === "POST") throw new TypeError("fetch failed");
+      return response;
+    },
+  });
+  const broken = await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
+  expect(broken.status).toBe(503);
+  answered = true;
+  const { body } = await world.stripe("GET", "/v1/customers");
+  await world.stripe("DELETE", `/v1/customers/${(body["data"] as { id: string }[])[0]?.id}`);
+  await world.advance(180);
+  await world.service.tidyUp();
+  expect((await world.stripe("GET", "/v1/customers")).body["data"]).toEqual([]);
+});
+
 test("what can't be finished keeps nothing else waiting", async () => {
   let reachable = false;
   const world = await createWorld({

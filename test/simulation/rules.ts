@@ -220,7 +220,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a customer is looked at before it is believed",
     file: "src/actions/ensure-customer.ts",
-    text: "return current && !current.customer.deleted && current.customer.userId === user.id ? customerId : null;",
+    text: "return current && !current.customer.deleted && current.customer.userId === userId ? customerId : null;",
     without: "return current ? customerId : null;",
   },
   {
