@@ -16,6 +16,8 @@ interface Sleeper {
   machine: string;
   wakesAt: number;
   wake: () => void;
+  /** Wakes no more. */
+  forget: () => void;
 }
 
 export interface Scheduler {
@@ -66,7 +68,10 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
     const due = sleepers.filter(({ machine, wakesAt }) => wakesAt <= at && !isFrozen(machine));
     if (due.length === 0) return false;
     sleepers = sleepers.filter((one) => !due.includes(one));
-    for (const { wake } of due) wake();
+    for (const { forget, wake } of due) {
+      forget();
+      wake();
+    }
     return true;
   };
 
@@ -77,12 +82,14 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
     sleep: (machine, wakesAt, signal) =>
       new Promise((resolve) => {
         if (signal.aborted) return resolve();
-        const sleeper: Sleeper = { machine, wakesAt, wake: resolve };
-        sleepers.push(sleeper);
         const wakeEarly = (): void => {
           sleepers = sleepers.filter((one) => one !== sleeper);
           resolve();
         };
+        // Node keeps a signal that somebody listens to, and all that the listener knows.
+        const forget = (): void => signal.removeEventListener("abort", wakeEarly);
+        const sleeper: Sleeper = { machine, wakesAt, wake: resolve, forget };
+        sleepers.push(sleeper);
         signal.addEventListener("abort", wakeEarly, { once: true });
       }),
     isFrozen,
@@ -96,6 +103,7 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
     drop(machine) {
       frozen.delete(machine);
       parked = parked.filter((one) => one.machine !== machine);
+      for (const { forget } of sleepers.filter((one) => one.machine === machine)) forget();
       sleepers = sleepers.filter((one) => one.machine !== machine);
     },
     follow(task) {
