@@ -7,5 +7,6 @@ await runSteps([
   ["the emulator beside another, over HTTP", "node", "bench/other-stripes.ts"],
   ["the webhook's door", "node", "bench/door.ts"],
   ["a claim beside a long lane", "node", "bench/claims.ts"],
+  ["a user's access beside a large mirror", "node", "bench/access.ts"],
   ["filling in and looking through an account", "node", "bench/backfill.ts"],
 ]);
