@@ -10,8 +10,8 @@ export const customerOperation: OperationKind<Omit<NewCustomer, "operationId">, 
   kind: "customer",
   act: async ({ gateway }, params, { id, key }) =>
     (await gateway.createCustomer({ ...params, operationId: id }, key)).id,
-  lookUp: async ({ gateway }, _params, { id, createdAt }) =>
-    (await gateway.findCustomerOfOperation(id, createdAt))?.id ?? null,
+  lookUp: async ({ gateway }, _params, { id, createdAt, keyEndsAt }) =>
+    (await gateway.findCustomerOfOperation(id, { from: createdAt, until: keyEndsAt }))?.id ?? null,
 };
 /** Rounds of load and act, when replicas overtake each other. */
 const MAX_ROUNDS = 12;

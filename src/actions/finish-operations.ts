@@ -42,8 +42,7 @@ async function finish(context: ActionContext, operation: OperationRecord): Promi
   if (!kind) return false;
   try {
     await context.serialize(`${operation.kind}:${operation.subject}`, () => finishOperation(context, kind, operation));
-    // A customer that nobody is linked to would be found by its next request alone.
-    if (kind.kind === customerOperation.kind) await linkMadeCustomer(context, operation.subject);
+    if (kind.kind === customerOperation.kind) await linkCustomer(context, operation);
     return true;
   } catch (error) {
     const refused = error instanceof TollkeeperError && !error.retryable;
@@ -52,4 +51,12 @@ async function finish(context: ActionContext, operation: OperationRecord): Promi
     else runtime.log.warn(fields, "an unfinished operation could not be finished; it will be");
     return false;
   }
+}
+
+/** A customer that nobody is linked to would be found by its user's next request alone, which links it where this can't. */
+async function linkCustomer(context: ActionContext, { id, subject }: OperationRecord): Promise<void> {
+  await linkMadeCustomer(context, subject).catch((error: unknown) => {
+    const fields = { operationId: id, error: String(error) };
+    context.runtime.log.warn(fields, "a customer could not be linked now; its user's next request does it");
+  });
 }

@@ -18,7 +18,11 @@ export interface OperationKind<Params, Result> {
   /** `params` are those that were kept, so that anybody can finish it. */
   act(context: ActionContext, params: Params, operation: { id: string; key: string; subject: string }): Promise<Result>;
   /** Finds what an earlier try led to, when its key no longer tells. Absent where acting again does no harm. */
-  lookUp?(context: ActionContext, params: Params, operation: { id: string; createdAt: number }): Promise<Result | null>;
+  lookUp?(
+    context: ActionContext,
+    params: Params,
+    operation: { id: string; createdAt: number; keyEndsAt: number },
+  ): Promise<Result | null>;
 }
 
 export interface Intent<Params> {
@@ -135,12 +139,13 @@ async function lookUpOrActAgain<Params, Result>(
 ): Promise<Result> {
   const { store, runtime } = context;
   if (kind.lookUp) {
+    const askedAt = runtime.now();
     const found = await kind.lookUp(context, JSON.parse(operation.params ?? "null") as Params, operation);
     if (found !== null) {
       await store.operations.finish(operation.id, "succeeded", JSON.stringify(found), runtime.now());
       return found;
     }
-    if (!showsNothing(operation, runtime.now())) throw inProgress("a few minutes");
+    if (!showsNothing(operation, askedAt)) throw inProgress("a few minutes");
   }
   const { id, idempotencyKey: from } = operation;
   const replaced = newKey(context, kind, `${id}_${runtime.newId()}`);

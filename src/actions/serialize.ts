@@ -1,11 +1,17 @@
 /** One after the other within this process, per key. Between processes, operations and unique constraints decide. */
 
-/** Calls with the same intent that still wait share one run: it begins after each of them has come. */
+/** Calls with one intent that wait, with nothing else behind them, share one run: it begins after each of them has come. */
 export type Serialize = <T>(key: string, work: () => Promise<T>, intent?: string) => Promise<T>;
+
+interface Waiting {
+  intent: string | undefined;
+  result: Promise<unknown>;
+}
 
 export function createSerialize(): Serialize {
   const tails = new Map<string, Promise<unknown>>();
-  const waiting = new Map<string, Promise<unknown>>();
+  /** The last of each key, until it begins. */
+  const waiting = new Map<string, Waiting>();
   const inTurn = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
     const before = tails.get(key) ?? Promise.resolve();
     const mine = before.then(work, work);
@@ -18,15 +24,13 @@ export function createSerialize(): Serialize {
     }
   };
   return async <T>(key: string, work: () => Promise<T>, intent?: string): Promise<T> => {
-    if (intent === undefined) return inTurn(key, work);
-    const name = JSON.stringify([key, intent]);
-    const shared = waiting.get(name);
-    if (shared) return shared as Promise<T>;
-    const mine = inTurn(key, () => {
-      waiting.delete(name);
+    const last = waiting.get(key);
+    if (last && intent !== undefined && last.intent === intent) return last.result as Promise<T>;
+    const result = inTurn(key, () => {
+      if (waiting.get(key)?.result === result) waiting.delete(key);
       return work();
     });
-    waiting.set(name, mine);
-    return mine;
+    waiting.set(key, { intent, result });
+    return result;
   };
 }

@@ -27,7 +27,10 @@ export interface OperationRecord {
  */
 export const IDEMPOTENCY_KEY_LIFETIME_MS: number = 23 * 3_600_000;
 
-/** What was made before this long may be missing from a list, whose clock may differ from ours. */
+/**
+ * What was made before this long may be missing from a list, whose clock may differ from ours. Longer than a call that is
+ * still under way takes with all its retries.
+ */
 export const LISTS_LAG_MS: number = 180_000;
 
 /**

@@ -1,7 +1,8 @@
 /** Many rows or ids in one statement whose text does not depend on their number: it is compiled once, and has no limit of parameters. */
 import { sql, type CompiledQuery, type Kysely, type RawBuilder } from "kysely";
 import type { Dialect } from "./database.ts";
-import type { Schema } from "./schema.ts";
+import type { OperationState } from "../domain/operations.ts";
+import type { QueueState, Schema } from "./schema.ts";
 
 type Row = Record<string, string | number | null>;
 
@@ -31,7 +32,7 @@ export async function addRows(db: Kysely<Schema>, rows: Rows): Promise<void> {
 }
 
 /**
- * Makes an insert's text once, for rows with these columns and what is the same in all; what it answers binds rows to it.
+ * Makes an insert's text with its first use and keeps it, for rows with these columns and what is the same in all; what it answers binds rows to it.
  * `around` completes the statement: what it adds comes after the insert.
  */
 export function keepInsert<Result>(
@@ -40,13 +41,13 @@ export function keepInsert<Result>(
   around: (insert: RawBuilder<unknown>) => RawBuilder<Result>,
 ): (rows: readonly Row[], same: Row) => CompiledQuery<Result> {
   const example = Object.fromEntries(columns.map((column) => [column, null]));
-  const kept = around(insertRows({ dialect, table, rows: [example], same })).compile(db);
   const shared = Object.keys(same);
-  const rest = kept.parameters.slice(shared.length + 1);
-  return (rows, values) => ({
-    ...kept,
-    parameters: [...shared.map((column) => values[column] ?? null), toJson(columns, rows), ...rest],
-  });
+  let kept: CompiledQuery<Result> | null = null;
+  return (rows, values) => {
+    kept ??= around(insertRows({ dialect, table, rows: [example], same })).compile(db);
+    const rest = kept.parameters.slice(shared.length + 1);
+    return { ...kept, parameters: [...shared.map((column) => values[column] ?? null), toJson(columns, rows), ...rest] };
+  };
 }
 
 function toJson(columns: readonly string[], rows: readonly Row[]): string {
@@ -73,9 +74,14 @@ export function insertRows({ dialect, table, rows, same = {} }: Rows): RawBuilde
   return sql`insert into ${sql.table(table)} (${targets}) ${source}`;
 }
 
-/** In one order whoever writes: two that write the same rows never wait for each other. */
+/** In one order whoever writes: two that write the same rows never wait for each other. Equal keys stay as they were. */
 export function inOneOrder<Item>(items: Iterable<Item>, keyOf: (item: Item) => string): Item[] {
-  return [...items].toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
+  return [...items].toSorted((one, other) => Number(keyOf(one) > keyOf(other)) - Number(keyOf(one) < keyOf(other)));
+}
+
+/** Written out: SQLite takes an index of one state's rows only where the statement itself says which state. */
+export function isState(state: QueueState | OperationState): RawBuilder<boolean> {
+  return sql`${sql.ref("state")} = ${sql.lit(state)}`;
 }
 
 /** Whether a column holds one of these. */

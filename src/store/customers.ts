@@ -1,7 +1,7 @@
 /** Which Stripe customer is which user's, and what the mirror knows of customers and their cards. */
 import type { Kysely } from "kysely";
 import type { CustomerRecord, Mode, PaymentMethodRecord } from "../domain/records.ts";
-import { addRows, isAnyOf, saveRows } from "./bulk.ts";
+import { addRows, inOneOrder, isAnyOf, saveRows } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -60,7 +60,12 @@ export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect):
       addRows(db, {
         dialect,
         table: "customerLinks",
-        rows: links.map(({ userId, customerId }) => ({ mode, userId, customerId, linkedAt: now })),
+        rows: inOneOrder(links, ({ userId }) => userId).map(({ userId, customerId }) => ({
+          mode,
+          userId,
+          customerId,
+          linkedAt: now,
+        })),
       }),
 
     async unlink(customerId) {

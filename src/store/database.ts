@@ -67,7 +67,7 @@ export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptio
   const whole = guard({
     migrate: () => migrate(db, dialect),
     analyze: async () => {
-      if (dialect === "postgres") await sql`analyze ${sql.raw(MIRROR)}`.execute(db);
+      if (dialect === "postgres") await sql`analyze (skip_locked) ${sql.raw(MIRROR)}`.execute(db);
     },
     ping: async () => {
       await sql`select 1`.execute(db);

@@ -1,7 +1,7 @@
 /** The access each user was last known to have: what it is compared with to notice that it was granted or revoked. */
 import type { Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import { isAnyOf, saveRows } from "./bulk.ts";
+import { inOneOrder, isAnyOf, saveRows } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -42,7 +42,7 @@ export function grantStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Gr
         dialect,
         table: "accessGrants",
         key: ["mode", "userId"],
-        rows: grants.map(({ userId, features, checkAt }) => ({
+        rows: inOneOrder(grants, ({ userId }) => userId).map(({ userId, features, checkAt }) => ({
           mode,
           userId,
           features: JSON.stringify(features),

@@ -2,7 +2,7 @@
 import { sql, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { ARRIVALS_CHANNEL } from "./arrivals.ts";
-import { inOneOrder, isAnyOf, keepInsert } from "./bulk.ts";
+import { inOneOrder, isAnyOf, isState, keepInsert } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { packBody, unpackBody } from "./event-body.ts";
 import { PREPARED } from "./postgres.ts";
@@ -133,7 +133,7 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         .where("mode", "=", mode)
         .where("lane", "=", event.lane)
         .where(isAnyOf(dialect, "objectId", [event.objectId, ...objectIds]))
-        .where("state", "=", "pending")
+        .where(isState("pending"))
         .where("seq", "<=", event.upToSeq)
         .execute();
     },
@@ -154,6 +154,7 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         .select("lane")
         .where("mode", "=", mode)
         .where("queue", "=", scope.table)
+        .where(sql.ref("queueLanes.lane"), "=", sql.ref("inbox.lane"))
         .where("leasedUntil", ">", now);
       const told = db
         .selectFrom("inbox")
@@ -162,8 +163,8 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         .where(isAnyOf(dialect, "objectId", objectIds))
         // It tells of a time, not of a change: no list answers it.
         .where("type", "!=", "customer.subscription.trial_will_end")
-        .where("state", "=", "pending")
-        .where("lane", "not in", workedOn)
+        .where(isState("pending"))
+        .where((eb) => eb.not(eb.exists(workedOn)))
         .where("seq", "<=", upToSeq)
         .orderBy("seq")
         // Whoever works on one holds it, and is not waited for.

@@ -1,7 +1,8 @@
 /** The record of every intent towards Stripe. */
 import type { Kysely } from "kysely";
-import type { OperationRecord } from "../domain/operations.ts";
+import { IDEMPOTENCY_KEY_LIFETIME_MS, type OperationRecord } from "../domain/operations.ts";
 import type { Mode } from "../domain/records.ts";
+import { isState } from "./bulk.ts";
 import type { Schema } from "./schema.ts";
 
 /** Under which an operation is sent, since when, and until when it is sent again. */
@@ -38,6 +39,12 @@ const COLUMNS = [
   "keyEndsAt",
 ] as const;
 
+/** A replica of a version before may begin one, or give it a new key, and says nothing of the key's end. */
+function toRecord(row: Omit<OperationRecord, "keyEndsAt"> & { keyEndsAt: number | null }): OperationRecord {
+  const isKnown = row.keyEndsAt !== null && row.keyEndsAt >= row.createdAt;
+  return { ...row, keyEndsAt: isKnown ? (row.keyEndsAt ?? 0) : row.createdAt + IDEMPOTENCY_KEY_LIFETIME_MS };
+}
+
 export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
   return {
     async findCurrent(kind, subject) {
@@ -50,15 +57,15 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
         .orderBy("generation", "desc")
         .limit(1)
         .executeTakeFirst();
-      return row ?? null;
+      return row ? toRecord(row) : null;
     },
 
     async listPending(before, after, limit) {
-      return db
+      const rows = await db
         .selectFrom("operations")
         .select(COLUMNS)
         .where("mode", "=", mode)
-        .where("state", "=", "pending")
+        .where(isState("pending"))
         .where("createdAt", "<", before)
         .$if(after !== null, (query) =>
           query.where((eb) =>
@@ -69,6 +76,7 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
         .orderBy("id")
         .limit(limit)
         .execute();
+      return rows.map(toRecord);
     },
 
     async begin(operation) {
@@ -88,7 +96,7 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
         .where("mode", "=", mode)
         .where("id", "=", id)
         .where("idempotencyKey", "=", from)
-        .where("state", "=", "pending")
+        .where(isState("pending"))
         .executeTakeFirst();
       return replaced.numUpdatedRows === 1n;
     },
@@ -100,8 +108,8 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
         .where("mode", "=", mode)
         .where("id", "=", id)
         .where("idempotencyKey", "=", idempotencyKey)
-        .where("keyEndsAt", ">", keyEndsAt)
-        .where("state", "=", "pending")
+        .where((eb) => eb.or([eb("keyEndsAt", "is", null), eb("keyEndsAt", ">", keyEndsAt)]))
+        .where(isState("pending"))
         .execute();
     },
 
@@ -111,7 +119,7 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
         .set({ state, result, params: null, finishedAt: now })
         .where("mode", "=", mode)
         .where("id", "=", id)
-        .where("state", "=", "pending")
+        .where(isState("pending"))
         .execute();
     },
   };

@@ -29,7 +29,10 @@ export function postgresDialect(url: string, onConnectionLost: (error: Error) =>
   return new PostgresDialect({ pool });
 }
 
-/** At the head of a statement that is planned once a connection: for one that has a single good plan, whatever the numbers. */
+/**
+ * At the head of a statement that is prepared once a connection: for one that has a single good plan, whatever the numbers, and
+ * that stands in no transaction, which the first error ends.
+ */
 export const PREPARED = "/* prepared */";
 
 /** The statement is unknown, or known already: a pooler that can't keep prepared statements apart stands between. */

@@ -5,7 +5,7 @@
  */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import { inOneOrder, insertRows, isAnyOf } from "./bulk.ts";
+import { inOneOrder, insertRows, isAnyOf, isState } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -80,7 +80,7 @@ export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
         .set(fields)
         .where("mode", "=", mode)
         .where("seq", "=", claim.seq)
-        .where("state", "=", "pending")
+        .where(isState("pending"))
         .execute();
       return true;
     });
@@ -100,7 +100,7 @@ export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
         .selectFrom(table as "inbox")
         .select([`${name} as name`, `${lane} as lane`, "attempts", "reason"])
         .where("mode", "=", mode)
-        .where("state", "=", "dead")
+        .where(isState("dead"))
         .orderBy("seq", "desc")
         .limit(limit)
         .execute();
@@ -110,7 +110,7 @@ export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
         .updateTable(table)
         .set({ ...queued(mode, now), reason: null })
         .where("mode", "=", mode)
-        .where("state", "=", "dead")
+        .where(isState("dead"))
         .executeTakeFirst();
       return Number(revived.numUpdatedRows);
     },
@@ -128,7 +128,7 @@ export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
         .selectFrom(table)
         .select("seq")
         .where("mode", "=", mode)
-        .where("state", "=", "done")
+        .where(isState("done"))
         .where("runAt", "<", before)
         .limit(limit);
       const deleted = await db.deleteFrom(table).where("seq", "in", old).executeTakeFirst();

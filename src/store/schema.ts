@@ -124,7 +124,7 @@ export interface Schema {
     state: OperationState;
     result: string | null;
     createdAt: number;
-    keyEndsAt: number;
+    keyEndsAt: number | null;
     finishedAt: number | null;
   };
   tasks: {

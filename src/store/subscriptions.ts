@@ -1,5 +1,5 @@
 /** The mirror's subscriptions and invoices, read together with everything access and the account page need. */
-import type { Kysely } from "kysely";
+import { sql, type Kysely } from "kysely";
 import type { SubscriptionState } from "../domain/access.ts";
 import type {
   InvoiceRecord,
@@ -169,7 +169,7 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Diale
         .selectFrom("invoices")
         .select("id")
         .where("mode", "=", mode)
-        .where("status", "=", "open")
+        .where("status", "=", sql.lit("open"))
         .execute();
       return rows.map((row) => row.id);
     },
@@ -254,7 +254,8 @@ function selectStates(db: Kysely<Schema>, mode: Mode) {
         .select((inner) => inner.fn.min("u.createdAt").as("oldest"))
         .whereRef("u.mode", "=", "s.mode")
         .whereRef("u.subscriptionId", "=", "s.id")
-        .where("u.status", "=", "open")
+        // Written out, as the index of what is to be paid has it.
+        .where("u.status", "=", sql.lit("open"))
         .as("unpaidSince"),
     );
 }

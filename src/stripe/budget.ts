@@ -39,6 +39,8 @@ export interface RateBudget {
 
 /** How much may come at once, after a pause or where this process was busy: no second sees more than the pace all the same. */
 const BURST_SECONDS = 0.2;
+/** Of the requests in flight, so many are left to others than sweeps, whose lists may be slow. */
+const SHARE_NOT_FOR_SWEEPS = 0.25;
 /** Our clock counts whole milliseconds. */
 const CLOCK_GRAIN_MS = 1;
 const LEAST_PER_SECOND = 1;
@@ -77,6 +79,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
   let countedAt: number | null = null;
   let pausedUntil = 0;
   let flying = 0;
+  let flyingSweeps = 0;
   let limited = 0;
   /** The last requests that went, as many as a second may see. */
   const sent: Sent[] = [];
@@ -87,13 +90,21 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
 
   const count = (): void => {
     const now = options.now();
+    if (countedAt !== null && now < countedAt) {
+      // The clock was set back: what it said before can't be compared.
+      sent.length = 0;
+      pausedUntil = now + Math.max(0, pausedUntil - countedAt);
+    }
     const seconds = Math.max(0, now - (countedAt ?? now)) / 1_000;
     countedAt = now;
     slowness = Math.min(1, slowness + RECOVERY_PER_SECOND * seconds);
     tokens = Math.min(Math.max(1, pace() * BURST_SECONDS), tokens + pace() * seconds);
   };
 
-  /** How long until a request makes no second fuller than the pace allows: Stripe counts any second, not only whole ones. */
+  /**
+   * How long until a request makes no second fuller than the pace allows: Stripe counts any second, not only whole ones. A pace
+   * that is no whole number is kept over the time in which its whole part goes.
+   */
   const untilRoom = (): number => {
     const most = Math.max(1, Math.floor(pace()));
     const first = sent.at(-most);
@@ -108,12 +119,21 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
     return one;
   };
 
-  const next = (): Waiting | undefined => waiting.user.shift() ?? waiting.background.shift() ?? waiting.sweep.shift();
+  const mostSweeps = Math.max(1, Math.floor(options.inFlight * (1 - SHARE_NOT_FOR_SWEEPS)));
+
+  /** Whose turn it is. */
+  const next = (): Urgency | null => {
+    if (flying >= options.inFlight) return null;
+    if (waiting.user.length > 0) return "user";
+    if (waiting.background.length > 0) return "background";
+    return waiting.sweep.length > 0 && flyingSweeps < mostSweeps ? "sweep" : null;
+  };
 
   const serve = (): void => {
     count();
-    while (options.now() >= pausedUntil && tokens >= 1 && untilRoom() === 0 && flying < options.inFlight) {
-      const one = next();
+    for (let urgency = next(); urgency !== null; urgency = next()) {
+      if (options.now() < pausedUntil || tokens < 1 || untilRoom() > 0) return void wake();
+      const one = waiting[urgency].shift();
       if (!one) return;
       if (one.signal?.aborted) {
         one.fail(one.signal.reason);
@@ -121,9 +141,9 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
       }
       tokens -= 1;
       flying += 1;
+      if (urgency === "sweep") flyingSweeps += 1;
       one.go(noteSent());
     }
-    if (Object.values(waiting).some((some) => some.length > 0) && flying < options.inFlight) void wake();
   };
 
   /** Serves again when the next token is there. */
@@ -180,6 +200,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
         throw error;
       } finally {
         flying -= 1;
+        if (urgency === "sweep") flyingSweeps -= 1;
         serve();
       }
     },

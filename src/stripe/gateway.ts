@@ -128,7 +128,8 @@ export type CancellationReason =
 /** `retrieve…` answers null where Stripe has no such object. Every write takes the operation's idempotency key. */
 export interface StripeGateway {
   searchCustomersOfUser(userId: string): Promise<CustomerRecord[]>;
-  findCustomerOfOperation(operationId: string, createdSince: number): Promise<CustomerRecord | null>;
+  /** `within`: when it was created, if it was. */
+  findCustomerOfOperation(operationId: string, within: CreatedRange): Promise<CustomerRecord | null>;
   createCustomer(customer: NewCustomer, key: string): Promise<CustomerRecord>;
   retrieveCustomer(id: string): Promise<RetrievedCustomer | null>;
 
@@ -216,9 +217,12 @@ function customers(stripe: Stripe, { userIdKey }: GatewayOptions): CustomerCalls
           .filter((customer) => !customer.deleted && customer.userId === userId);
       }),
 
-    findCustomerOfOperation: (operationId, createdSince) =>
+    findCustomerOfOperation: (operationId, { from, until }) =>
       guarded(async () => {
-        const created = { gte: Math.floor(createdSince / 1000) - CLOCK_SLACK_SECONDS };
+        const created = {
+          gte: Math.floor(from / 1000) - CLOCK_SLACK_SECONDS,
+          lte: Math.ceil(until / 1000) + CLOCK_SLACK_SECONDS,
+        };
         const listed = await stripe.customers
           .list({ created, limit: PAGE_SIZE })
           .autoPagingToArray({ limit: MAX_LISTED });

@@ -296,7 +296,7 @@ async function openInvoices(
 
 /** Writes what the list has told; lanes that somebody has written meanwhile are asked about again. */
 async function repair(
-  { store, sync }: SweepContext,
+  { store, sync, runtime }: SweepContext,
   { versions, singly, written }: Sweeping,
   object: Extract<SyncedObject, "customer" | "subscription">,
   snapshots: ReadonlyMap<string, Snapshot>,
@@ -313,7 +313,9 @@ async function repair(
   written.lanes += snapshots.size;
   if (written.lanes < Math.max(LANES_BEFORE_ANALYSIS, written.whenAnalyzed * 2)) return;
   written.whenAnalyzed = written.lanes;
-  await store.analyze();
+  await store.analyze().catch((error: unknown) => {
+    runtime.log.warn({ error: String(error) }, "the store could not look how large it is; it may be slow for a minute");
+  });
 }
 
 /** One that can't be read is told of and left; an outage ends the sweep, which is resumed. */

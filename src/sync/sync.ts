@@ -119,8 +119,9 @@ async function writeLanes(
       fresh.flatMap(({ snapshot }) => snapshot ?? []),
       context.runtime.now(),
     );
-    const isLinked = fresh.some(({ snapshot }) => snapshot !== null && snapshot.customers.length > 0);
-    const users = isLinked ? new Map([...usersBefore, ...(await parts.customers.findUsersOf(lanes))]) : usersBefore;
+    // Somebody else may have linked one meanwhile.
+    const mayBeLinked = fresh.some(({ lane, snapshot }) => !usersBefore.has(lane) || snapshot?.customers.length);
+    const users = mayBeLinked ? new Map([...usersBefore, ...(await parts.customers.findUsersOf(lanes))]) : usersBefore;
     const changes = fresh.flatMap(({ lane, version, snapshot }) => {
       const userId = users.get(lane);
       return userId === undefined ? [] : [{ userId, snapshot, id: `${lane}:${version + 1}` }];

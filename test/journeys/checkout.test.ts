@@ -241,10 +241,15 @@ describe("a customer", () => {
 
   describe("after Stripe has stored a failure under the key", () => {
     /** Only the first key hears it; `happened` is what became of the request all the same. */
-    async function failedOnce(happened: "made" | "not made", isBehind = () => false): Promise<World> {
+    async function failedOnce(
+      happened: "made" | "not made",
+      isBehind = () => false,
+      takeTime: () => Promise<unknown> = async () => {},
+    ): Promise<World> {
       let failures = 1;
       return createWorld({
         network: async (request, next) => {
+          if (request.method === "GET" && isBehind()) await takeTime();
           if (request.method === "GET" && isBehind())
             return Response.json({ object: "list", data: [], has_more: false, url: "/v1/customers" });
           if (request.method !== "POST" || !request.url.endsWith("/v1/customers")) return next(request);
@@ -270,6 +275,20 @@ describe("a customer", () => {
       await world.advance(LISTS_LAG_MS / 1000);
       expect(await world.service.ensureCustomer(ada)).toMatch(/^cus_/);
       expect(await customers(world)).toHaveLength(1);
+    });
+
+    test("is not made again after a list that took long and was asked for too early", async () => {
+      let behind = false;
+      let answerSeconds = 0;
+      const world: World = await failedOnce(
+        "made",
+        () => behind,
+        () => world.emulator.advance(answerSeconds),
+      );
+      await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
+      behind = true;
+      answerSeconds = LISTS_LAG_MS / 1000;
+      await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "operation_in_progress" });
     });
 
     test("is not made again while a list is behind", async () => {

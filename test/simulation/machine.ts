@@ -143,7 +143,7 @@ async function point(
   }
 }
 
-/** The SDK's own timeout: a request that has not left by then never does. */
+/** The SDK's own timeout: a request that has not left by then is given up. (Real timers may stop with a machine that sleeps.) */
 const SENT_WITHIN_MS = 20_000;
 const LONGEST_ANSWER_MS = 19_000;
 

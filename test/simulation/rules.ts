@@ -19,8 +19,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "of an answer only those hints are done that had come before it was asked for",
     file: "src/store/inbox.ts",
-    text: '        .where("state", "=", "pending")\n        .where("seq", "<=", event.upToSeq)',
-    without: '        .where("state", "=", "pending")',
+    text: '        .where(isState("pending"))\n        .where("seq", "<=", event.upToSeq)',
+    without: '        .where(isState("pending"))',
   },
   {
     rule: "2xx comes after the commit",
@@ -202,7 +202,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a list without what an operation makes is believed once lists have caught up",
     file: "src/actions/operation.ts",
-    text: '    if (!showsNothing(operation, runtime.now())) throw inProgress("a few minutes");\n',
+    text: '    if (!showsNothing(operation, askedAt)) throw inProgress("a few minutes");\n',
     without: "",
   },
   {
@@ -214,7 +214,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "an operation's outcome is written once",
     file: "src/store/operations.ts",
-    text: '        .where("state", "=", "pending")\n        .execute();\n    },\n  };',
+    text: '        .where(isState("pending"))\n        .execute();\n    },\n  };',
     without: "        .execute();\n    },\n  };",
   },
   {
@@ -263,7 +263,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a swept list leaves newer hints to be worked on",
     file: "src/store/inbox.ts",
-    text: '        .where("lane", "not in", workedOn)\n        .where("seq", "<=", upToSeq)\n',
-    without: '        .where("lane", "not in", workedOn)\n',
+    text: '        .where((eb) => eb.not(eb.exists(workedOn)))\n        .where("seq", "<=", upToSeq)\n',
+    without: "        .where((eb) => eb.not(eb.exists(workedOn)))\n",
   },
 ];

@@ -82,6 +82,34 @@ test("so many are in flight, and the next goes when one has come back", async ()
   expect(answers).toHaveLength(3);
 });
 
+test("sweeps leave room for others, however slow their answers are", async () => {
+  const asked: string[] = [];
+  const { budget, pass } = stand({
+    inFlight: 4,
+    fetch: (input) => {
+      asked.push(String(input));
+      return new Promise(() => {});
+    },
+  });
+  for (let index = 0; index < 10; index += 1) void budget.fetch("sweep")("http://list");
+  await pass(2_000);
+  void budget.fetch("user")("http://user");
+  await pass(200);
+  expect(asked).toEqual(["http://list", "http://list", "http://list", "http://user"]);
+});
+
+test("a clock that is set back holds nothing up", async () => {
+  let setBackBy = 0;
+  const { budget, asked, pass, now } = stand({ requestsPerSecond: 2, now: () => now() - setBackBy });
+  void budget.fetch("user")("http://a");
+  void budget.fetch("user")("http://b");
+  await pass(100);
+  setBackBy = 600_000;
+  void budget.fetch("user")("http://c");
+  await pass(2_000);
+  expect(asked).toHaveLength(3);
+});
+
 test("a 429 pauses for as long as Stripe says, halves the pace, and the pace comes back", async () => {
   const answers = [new Response("{}", { status: 429, headers: { "retry-after": "3" } })];
   const asked: number[] = [];

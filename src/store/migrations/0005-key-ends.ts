@@ -1,11 +1,7 @@
-/** Until when an operation is sent again under its key; what is pending was so for as long as Stripe keeps keys. */
-import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../domain/operations.ts";
+/** Until when an operation is sent again under its key; null of what a version before has begun. */
 import type { MigrationStep } from "./index.ts";
 
 export const keyEnds: MigrationStep = {
   name: "0005-key-ends",
-  statements: () => [
-    `alter table operations add column key_ends_at bigint not null default 0`,
-    `update operations set key_ends_at = created_at + ${IDEMPOTENCY_KEY_LIFETIME_MS}`,
-  ],
+  statements: () => [`alter table operations add column key_ends_at bigint`],
 };
