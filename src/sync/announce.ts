@@ -18,6 +18,8 @@ export interface AnnounceContext {
 export interface Change {
   userId: string;
   snapshot: Snapshot | null;
+  /** The invoices as the mirror had them: what they said of a payment was told when it was written. */
+  toldOf: ReadonlyMap<string, InvoiceRecord>;
   /** Names this write of this lane, so that its announcements have stable ids. */
   id: string;
 }
@@ -25,8 +27,8 @@ export interface Change {
 export async function announce(parts: StoreParts, context: AnnounceContext, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return;
   const access = await announceAccess(parts, context, changes);
-  const messages = changes.flatMap(({ userId, snapshot }) => [
-    ...(snapshot?.invoices ?? []).flatMap((invoice) => announcePayment(userId, invoice)),
+  const messages = changes.flatMap(({ userId, snapshot, toldOf }) => [
+    ...(snapshot?.invoices ?? []).flatMap((invoice) => announcePayment(userId, invoice, toldOf.get(invoice.id))),
     ...(snapshot?.subscriptions ?? []).flatMap((subscription) => announceTrialEnd(context, userId, subscription)),
   ]);
   const createdAt = context.runtime.now();
@@ -105,12 +107,18 @@ const PAYMENT_HOOKS: Record<PaymentOutcome, HookName> = {
   action_required: "onPaymentActionRequired",
 };
 
-function announcePayment(userId: string, invoice: InvoiceRecord): Announcement[] {
+/**
+ * The outbox would know that it was told, but not for ever; and the same attempt's words may change: Stripe gives it up.
+ */
+function announcePayment(userId: string, invoice: InvoiceRecord, before: InvoiceRecord | undefined): Announcement[] {
   const outcome = paymentOutcome(invoice);
   if (outcome === null) return [];
+  const id = paymentHookId(invoice, outcome);
+  const outcomeBefore = before ? paymentOutcome(before) : null;
+  if (before && outcomeBefore && paymentHookId(before, outcomeBefore) === id) return [];
   const { message, actionUrl } = paymentNotice(invoice);
   const event: PaymentHook = {
-    id: paymentHookId(invoice, outcome),
+    id,
     userId,
     invoiceId: invoice.id,
     subscriptionId: invoice.subscriptionId,

@@ -2,6 +2,7 @@
  * The one writer of the mirror. The rule that keeps an old answer from overwriting a newer one: a lane's version is read
  * before Stripe is asked, and the answer is written only if nobody wrote that lane since; otherwise Stripe is asked again.
  */
+import type { InvoiceRecord } from "../domain/records.ts";
 import { UnavailableError } from "../errors.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
 import type { StripeGateway } from "../stripe/gateway.ts";
@@ -66,7 +67,9 @@ export function createSync(context: SyncContext): Sync {
       const customerId = await store.customers.findCustomerOf(userId);
       if (customerId === null)
         await store.transaction((parts) =>
-          announce(parts, context, [{ userId, snapshot: null, id: `gone:${userId}:${context.runtime.now()}` }]),
+          announce(parts, context, [
+            { userId, snapshot: null, toldOf: new Map(), id: `gone:${userId}:${context.runtime.now()}` },
+          ]),
         );
       else await writeFresh(context, customerId, async () => null);
     },
@@ -113,22 +116,31 @@ async function writeLanes(
     if (!first) return advanced;
     if (!(await finish(parts, first.snapshot))) throw new LeaseLostError(first.lane);
     const lanes = fresh.map(({ lane }) => lane);
+    const snapshots = fresh.flatMap(({ snapshot }) => snapshot ?? []);
     const usersBefore = await parts.customers.findUsersOf(lanes);
-    await writeSnapshots(
-      parts,
-      fresh.flatMap(({ snapshot }) => snapshot ?? []),
-      context.runtime.now(),
-    );
+    const invoicesBefore = await findInvoicesBefore(parts, snapshots);
+    await writeSnapshots(parts, snapshots, context.runtime.now());
     // Somebody else may have linked one meanwhile.
     const mayBeLinked = fresh.some(({ lane, snapshot }) => !usersBefore.has(lane) || snapshot?.customers.length);
     const users = mayBeLinked ? new Map([...usersBefore, ...(await parts.customers.findUsersOf(lanes))]) : usersBefore;
     const changes = fresh.flatMap(({ lane, version, snapshot }) => {
       const userId = users.get(lane);
-      return userId === undefined ? [] : [{ userId, snapshot, id: `${lane}:${version + 1}` }];
+      if (userId === undefined) return [];
+      // Of what was known before it had a user, nobody was told.
+      const toldOf = usersBefore.get(lane) === userId ? invoicesBefore : new Map<string, InvoiceRecord>();
+      return [{ userId, snapshot, toldOf, id: `${lane}:${version + 1}` }];
     });
     await announce(parts, context, changes);
     return advanced;
   });
+}
+
+async function findInvoicesBefore(
+  parts: StoreParts,
+  snapshots: readonly Snapshot[],
+): Promise<Map<string, InvoiceRecord>> {
+  const ids = snapshots.flatMap(({ invoices }) => invoices.map(({ id }) => id));
+  return ids.length === 0 ? new Map() : parts.subscriptions.findInvoices(ids);
 }
 
 /** Somebody else took the work over; whatever was about to be written is theirs to write. */

@@ -1,7 +1,7 @@
 /** What the service tells of itself, and what it posts to the app. */
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { createWorld, type World } from "../support/world.ts";
+import { createWorld, DAY, type World } from "../support/world.ts";
 
 const TOKEN = "a token of the tests";
 
@@ -38,6 +38,22 @@ describe("metrics", () => {
     const closed = await createWorld({ pushPlans: false });
     expect((await metrics(closed, TOKEN)).status).toBe(404);
   });
+});
+
+test("a payment is told of once, also when its subscription changes after its telling was forgotten", async () => {
+  const told: string[] = [];
+  const hooks = { onPaymentSucceeded: ({ id }: { id: string }) => void told.push(id) };
+  const world = await createWorld({ options: { hooks } });
+  const { body } = await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "year" });
+  const confirm = `/v1/payment_pages/${String(body["sessionId"])}/confirm`;
+  await world.stripe("POST", confirm, { payment_method: "pm_card_visa" });
+  await world.settle();
+  await world.advance(60 * DAY);
+  await world.service.tidyUp();
+  expect(told).toHaveLength(1);
+  expect(await world.call("ada", "POST", "cancel-subscription")).toMatchObject({ status: 200 });
+  await world.settle();
+  expect(told).toHaveLength(1);
 });
 
 describe("hooks that are posted", () => {

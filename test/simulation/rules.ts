@@ -43,6 +43,12 @@ export const RULES: readonly Rule[] = [
     without: "announce(parts, context, changes).catch(() => {});",
   },
   {
+    rule: "a payment that the mirror knows of is not told again",
+    file: "src/sync/announce.ts",
+    text: "  if (before && outcomeBefore && paymentHookId(before, outcomeBefore) === id) return [];\n",
+    without: "",
+  },
+  {
     rule: "hooks of one user run in order",
     file: "src/store/queue.ts",
     text: '${table === "inbox" ? dueHints : sql``}\n    order by ${table === "inbox" ? sql`item.run_at,` : sql``} item.seq',
