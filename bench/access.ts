@@ -2,12 +2,9 @@
  * What it costs to load what a user's access is decided from, beside a mirror of 20,000 subscriptions, against one of ten. Part
  * of `npm run bench`.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { openStore, type Store } from "../src/store/database.ts";
-import { startPostgres } from "../test/support/postgres.ts";
 import { invoiceRecord, subscriptionRecord } from "../test/support/records.ts";
+import { onBothStores, tellCosts } from "./stores.ts";
 
 const SIZES = [10, 20_000];
 const BATCH = 1_000;
@@ -50,27 +47,14 @@ async function questionMs(store: Store, size: number): Promise<number> {
   return (performance.now() - startedAt) / QUESTIONS;
 }
 
-const folder = mkdtempSync(join(tmpdir(), "tollkeeper-bench-"));
-const postgres = await startPostgres({ durable: true });
-try {
-  for (const [name, url] of [
-    ["SQLite", `file:${join(folder, "access.sqlite")}`],
-    ["PostgreSQL", postgres.url],
-  ] as const) {
-    const store = openStore({ url, mode: "test" });
-    await store.migrate();
-    const took: number[] = [];
-    for (const [index, size] of SIZES.entries()) {
-      await fill(store, SIZES[index - 1] ?? 0, size);
-      took.push(await questionMs(store, size));
-    }
-    await store.close();
-    const [few = 0, many = 0] = took;
-    console.log(
-      `${name.padEnd(12)} a user's access beside ${SIZES[0]} subscriptions ${few.toFixed(2)} ms, beside ${SIZES[1]} ${many.toFixed(2)} ms: ${(many / few).toFixed(2)} times`,
-    );
+await onBothStores(async (name, url) => {
+  const store = openStore({ url, mode: "test" });
+  await store.migrate();
+  const took: number[] = [];
+  for (const [index, size] of SIZES.entries()) {
+    await fill(store, SIZES[index - 1] ?? 0, size);
+    took.push(await questionMs(store, size));
   }
-} finally {
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
-}
+  await store.close();
+  tellCosts(name, "a user's access", "subscriptions", SIZES, took);
+});

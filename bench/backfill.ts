@@ -4,13 +4,10 @@
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createTollkeeper, type Tollkeeper } from "../src/index.ts";
-import { startPostgres } from "../test/support/postgres.ts";
 import { benchOptions } from "./account.ts";
+import { onBothStores } from "./stores.ts";
 
 const SUBSCRIPTIONS = 20_000;
 const ANSWER_MS = 300;
@@ -73,21 +70,14 @@ const account = fork(fileURLToPath(new URL("backfill-stripe.ts", import.meta.url
   String(ANSWER_MS),
 ]);
 await once(account, "message");
-const folder = mkdtempSync(join(tmpdir(), "tollkeeper-bench-"));
-const postgres = await startPostgres({ durable: true });
 try {
-  for (const [store, url] of [
-    ["SQLite", `file:${join(folder, "backfill.sqlite")}`],
-    ["PostgreSQL", postgres.url],
-  ] as const) {
+  await onBothStores(async (store, url) => {
     const tollkeeper = service(url);
     await sweep(`${SUBSCRIPTIONS} filled in, ${store}`, tollkeeper);
     await sweep(`the same looked through, ${store}`, tollkeeper);
     await tollkeeper.stop();
-  }
+  });
 } finally {
   account.kill();
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
 }
 process.exit(0);

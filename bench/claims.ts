@@ -2,11 +2,8 @@
  * What a claim costs beside a lane in which much waits: a lane of 20,000 events that is worked on, against one of ten. Part of
  * `npm run bench`.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { openStore, type Store } from "../src/store/database.ts";
-import { startPostgres } from "../test/support/postgres.ts";
+import { onBothStores, tellCosts } from "./stores.ts";
 
 const BACKLOGS = [10, 20_000];
 const CLAIMS = 200;
@@ -42,24 +39,11 @@ async function claimMs(store: Store, backlog: number): Promise<number> {
   return ms / CLAIMS;
 }
 
-const folder = mkdtempSync(join(tmpdir(), "tollkeeper-bench-"));
-const postgres = await startPostgres({ durable: true });
-try {
-  for (const [name, url] of [
-    ["SQLite", `file:${join(folder, "claims.sqlite")}`],
-    ["PostgreSQL", postgres.url],
-  ] as const) {
-    const store = openStore({ url, mode: "test" });
-    await store.migrate();
-    const took: number[] = [];
-    for (const backlog of BACKLOGS) took.push(await claimMs(store, backlog));
-    await store.close();
-    const [few = 0, many = 0] = took;
-    console.log(
-      `${name.padEnd(12)} a claim beside ${BACKLOGS[0]} events ${few.toFixed(2)} ms, beside ${BACKLOGS[1]} ${many.toFixed(2)} ms: ${(many / few).toFixed(2)} times`,
-    );
-  }
-} finally {
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
-}
+await onBothStores(async (name, url) => {
+  const store = openStore({ url, mode: "test" });
+  await store.migrate();
+  const took: number[] = [];
+  for (const backlog of BACKLOGS) took.push(await claimMs(store, backlog));
+  await store.close();
+  tellCosts(name, "a claim", "events", BACKLOGS, took);
+});

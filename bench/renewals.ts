@@ -5,15 +5,12 @@
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createTollkeeper } from "../src/index.ts";
-import { startPostgres } from "../test/support/postgres.ts";
 import { BENCH_METRICS_TOKEN, benchOptions } from "./account.ts";
 import type { FromStripe } from "./renewals-stripe.ts";
+import { onBothStores } from "./stores.ts";
 
 const SUBSCRIPTIONS = Number(process.env["BENCH_SUBSCRIPTIONS"] ?? 10_000);
 const STRIPE_PORT = 12_841;
@@ -165,15 +162,10 @@ function report(
     problems.push(`${name}: less than ${LEAST_COALESCED} % of the events needed no retrieve`);
 }
 
-const folder = mkdtempSync(join(tmpdir(), "tollkeeper-bench-"));
-const postgres = await startPostgres({ durable: true });
 try {
-  await measure("SQLite", `file:${join(folder, "renewals.sqlite")}`);
-  await measure("PostgreSQL", postgres.url);
+  await onBothStores(measure);
 } finally {
   for (const child of children) child.kill();
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
 }
 for (const problem of problems) console.error(problem);
 process.exit(problems.length > 0 ? 1 : 0);

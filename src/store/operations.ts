@@ -41,8 +41,9 @@ const COLUMNS = [
 
 /** A replica of a version before may begin one, or give it a new key, and says nothing of the key's end. */
 function toRecord(row: Omit<OperationRecord, "keyEndsAt"> & { keyEndsAt: number | null }): OperationRecord {
-  const isKnown = row.keyEndsAt !== null && row.keyEndsAt >= row.createdAt;
-  return { ...row, keyEndsAt: isKnown ? (row.keyEndsAt ?? 0) : row.createdAt + IDEMPOTENCY_KEY_LIFETIME_MS };
+  const { createdAt, keyEndsAt } = row;
+  const isKnown = keyEndsAt !== null && keyEndsAt >= createdAt;
+  return { ...row, keyEndsAt: isKnown ? keyEndsAt : createdAt + IDEMPOTENCY_KEY_LIFETIME_MS };
 }
 
 export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {

@@ -257,7 +257,8 @@ async function failNextCharges(world: World): Promise<void> {
   await world.settle();
 }
 
-test("what a crash left unfinished towards Stripe is finished, though nobody asks again", async () => {
+/** Ada's customer was made, and the word of it was lost. */
+async function worldWithACustomerOfNobody(): Promise<World> {
   let answered = true;
   const world = await createWorld({
     network: async (request, next) => {
@@ -270,6 +271,11 @@ test("what a crash left unfinished towards Stripe is finished, though nobody ask
   const broken = await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
   expect(broken.status).toBe(503);
   answered = true;
+  return world;
+}
+
+test("what a crash left unfinished towards Stripe is finished, though nobody asks again", async () => {
+  const world = await worldWithACustomerOfNobody();
   const store = openStore({ url: world.databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
   expect(await store.operations.findCurrent("customer", "ada")).toMatchObject({ state: "pending" });
@@ -282,22 +288,32 @@ test("what a crash left unfinished towards Stripe is finished, though nobody ask
 });
 
 test("a customer that was deleted before its making was known is not made again while nobody asks", async () => {
-  let answered = false;
-  const world = await createWorld({
-    network: async (request, next) => {
-      const response = await next(request);
-      if (!answered && request.method === "POST") throw new TypeError("fetch failed");
-      return response;
-    },
-  });
-  const broken = await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
-  expect(broken.status).toBe(503);
-  answered = true;
+  const world = await worldWithACustomerOfNobody();
   const { body } = await world.stripe("GET", "/v1/customers");
   await world.stripe("DELETE", `/v1/customers/${(body["data"] as { id: string }[])[0]?.id}`);
   await world.advance(180);
   await world.service.tidyUp();
   expect((await world.stripe("GET", "/v1/customers")).body["data"]).toEqual([]);
+});
+
+test("what was begun by a machine that then slept for a day is not sent any more, but looked for", async () => {
+  let asleep = true;
+  const world: World = await createWorld({
+    open: (given) => {
+      const store = openStore(given);
+      const begin: typeof store.operations.begin = async (operation) => {
+        const begun = await store.operations.begin(operation);
+        if (asleep) await world.emulator.advance(DAY);
+        return begun;
+      };
+      return { ...store, operations: { ...store.operations, begin } };
+    },
+  });
+  const ada = { id: "ada", email: null, name: null };
+  await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "operation_in_progress" });
+  expect((await world.stripe("GET", "/v1/customers")).body["data"]).toEqual([]);
+  asleep = false;
+  expect(await world.service.ensureCustomer(ada)).toMatch(/^cus_/);
 });
 
 test("what can't be finished keeps nothing else waiting", async () => {

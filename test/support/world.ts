@@ -2,7 +2,9 @@
 import { createHmac } from "node:crypto";
 import { expect, onTestFinished } from "vitest";
 import { createEmulator, type Emulator } from "../../src/emulator/index.ts";
-import { createTollkeeper, type Tollkeeper, type TollkeeperOptions } from "../../src/index.ts";
+import type { Tollkeeper, TollkeeperOptions } from "../../src/index.ts";
+import { openStore } from "../../src/store/database.ts";
+import { compose } from "../../src/tollkeeper.ts";
 import { UnauthenticatedError } from "../../src/errors.ts";
 import { diffCatalog } from "../../src/domain/catalog.ts";
 import { createStripeGateway, type StripeGateway } from "../../src/stripe/gateway.ts";
@@ -62,6 +64,8 @@ export interface WorldOptions {
   network?: (request: Request, next: (request: Request) => Promise<Response>) => Promise<Response>;
   /** Stands between Stripe's webhooks and the service. */
   deliver?: (request: Request, next: (request: Request) => Promise<Response>) => Promise<Response>;
+  /** Opens the store. */
+  open?: typeof openStore;
   payload?: "snapshot" | "thin";
   pushPlans?: boolean;
 }
@@ -85,7 +89,7 @@ export async function createWorld(setup: WorldOptions = {}): Promise<World> {
   const towardsStripe: typeof fetch = (input, init) => network(new Request(input, init), emulator.fetch);
   let ids = 0;
   const build = (more: Partial<TollkeeperOptions> = {}): Tollkeeper => {
-    const built = createTollkeeper({
+    const given: TollkeeperOptions = {
       plans: PLANS,
       stripeSecretKey: "sk_test_123",
       stripePublishableKey: "pk_test_123",
@@ -108,7 +112,8 @@ export async function createWorld(setup: WorldOptions = {}): Promise<World> {
       },
       ...setup.options,
       ...more,
-    });
+    };
+    const built = compose(given, setup.open ?? openStore);
     onTestFinished(() => built.stop());
     return built;
   };
