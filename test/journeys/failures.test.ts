@@ -257,10 +257,11 @@ async function failNextCharges(world: World): Promise<void> {
   await world.settle();
 }
 
-/** Ada's customer was made, and the word of it was lost. */
+/** Ada's customer was made, and the word of it was lost; nor do webhooks bring it. */
 async function worldWithACustomerOfNobody(): Promise<World> {
   let answered = true;
   const world = await createWorld({
+    deliver: async () => new Response(null, { status: 503 }),
     network: async (request, next) => {
       const response = await next(request);
       if (!answered && request.method === "POST") throw new TypeError("fetch failed");
