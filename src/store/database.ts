@@ -5,6 +5,7 @@ import { UnavailableError } from "../errors.ts";
 import { listenToArrivals } from "./arrivals.ts";
 import { catalogStore, type CatalogStore } from "./catalog.ts";
 import { customerStore, type CustomerStore } from "./customers.ts";
+import { dueWorkStore, type DueWorkStore } from "./due-work.ts";
 import { grantStore, type GrantStore } from "./grants.ts";
 import { inboxStore, type InboxStore } from "./inbox.ts";
 import { laneStore, type LaneStore } from "./lanes.ts";
@@ -30,6 +31,7 @@ export interface StoreParts {
   operations: OperationStore;
   lanes: LaneStore;
   grants: GrantStore;
+  dueWork: DueWorkStore;
   tasks: TaskStore;
   replicas: ReplicaStore;
 }
@@ -108,6 +110,7 @@ function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect): StorePart
     operations: guard(operationStore(db, mode)),
     lanes: guard(laneStore(db, mode, dialect)),
     grants: guard(grantStore(db, mode, dialect)),
+    dueWork: guard(dueWorkStore(db, mode)),
     tasks: guard(taskStore(db, mode)),
     replicas: guard(replicaStore(db, mode)),
   };

@@ -6,7 +6,7 @@ import { inOneOrder, isAnyOf, isState, keepInsert } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { packBody, unpackBody } from "./event-body.ts";
 import { PREPARED } from "./postgres.ts";
-import { claimRows, queue, queued, takeIn, type Claim, type Queue, type QueueScope } from "./queue.ts";
+import { claimRows, endClaim, queue, queued, takeIn, type Claim, type Queue, type QueueScope } from "./queue.ts";
 import type { QueueState, Schema } from "./schema.ts";
 
 export interface InboxEvent {
@@ -37,13 +37,16 @@ export interface ClaimedEvent extends InboxEvent, Claim {
   upToSeq: number;
 }
 
-export interface InboxStore extends Queue {
+export interface InboxStore extends Omit<Queue, "complete"> {
+  /**
+   * Done, with whatever else waits in the lane about the same object, and about those that Stripe told of with it; false when
+   * the lease was lost.
+   */
+  complete(event: ClaimedEvent, toldOf?: readonly string[]): Promise<boolean>;
   /** Stores what is new, in one commit, and revives dead letters that come again; answers the ids of both. */
   add(events: readonly InboxEvent[], now: number, runAt?: number): Promise<Set<string>>;
   claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedEvent[]>;
   find(eventId: string): Promise<StoredEvent | null>;
-  /** Completes what else waits in the lane about the same object, and about those that were told of with it. */
-  completeAnswered(event: ClaimedEvent, objectIds: readonly string[]): Promise<void>;
   /** The newest row's number; 0 in an empty inbox. */
   lastSeq(): Promise<number>;
   /** Completes hints about objects of which Stripe has told after they had come, unless somebody works on them. */
@@ -79,6 +82,19 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
   };
   return {
     ...queue(db, scope),
+
+    complete: (event, toldOf = []) =>
+      endClaim(db, scope, event, async (transaction) => {
+        await transaction
+          .updateTable("inbox")
+          .set({ state: "done", reason: null })
+          .where("mode", "=", mode)
+          .where("lane", "=", event.lane)
+          .where(isAnyOf(dialect, "objectId", [event.objectId, ...toldOf]))
+          .where(isState("pending"))
+          .where("seq", "<=", event.upToSeq)
+          .execute();
+      }),
 
     async add(events, now, runAt = now) {
       if (events.length === 0) return new Set();
@@ -124,18 +140,6 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         .where("eventId", "=", eventId)
         .executeTakeFirst();
       return row ? { ...row, body: row.body === null ? null : unpackBody(row.body) } : null;
-    },
-
-    async completeAnswered(event, objectIds) {
-      await db
-        .updateTable("inbox")
-        .set({ state: "done" })
-        .where("mode", "=", mode)
-        .where("lane", "=", event.lane)
-        .where(isAnyOf(dialect, "objectId", [event.objectId, ...objectIds]))
-        .where(isState("pending"))
-        .where("seq", "<=", event.upToSeq)
-        .execute();
     },
 
     async lastSeq() {

@@ -59,22 +59,10 @@ export function queued(mode: Mode, runAt: number) {
   return { mode, state: "new", runAt, attempts: 0 } as const;
 }
 
-export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
-  const leaseOf = (handle: Kysely<Schema>, { lane, lease }: Claim) =>
-    handle
-      .updateTable("queueLanes")
-      .where("mode", "=", mode)
-      .where("queue", "=", table)
-      .where("lane", "=", lane)
-      .where("leases", "=", lease);
-  /**
-   * Frees the lane and ends the claim, unless the lane was leased to another meanwhile. The row may be done already, by an
-   * answer that told of its object. Both in one transaction: a lane that is free with its row still pending is claimed again.
-   */
-  const end = (claim: Claim, fields: Partial<Pick<Schema["inbox"], "state" | "runAt" | "reason">>): Promise<boolean> =>
-    inTransaction(db, async (transaction) => {
-      const freed = await leaseOf(transaction, claim).set({ leasedUntil: 0 }).executeTakeFirst();
-      if (freed.numUpdatedRows === 0n) return false;
+export function queue(db: Kysely<Schema>, scope: QueueScope): Queue {
+  const { mode, table } = scope;
+  const setRow = (claim: Claim, fields: Partial<Pick<Schema["inbox"], "state" | "runAt" | "reason">>) =>
+    endClaim(db, scope, claim, async (transaction) => {
       await transaction
         .updateTable(table)
         .set(fields)
@@ -82,15 +70,17 @@ export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
         .where("seq", "=", claim.seq)
         .where(isState("pending"))
         .execute();
-      return true;
     });
   return {
-    complete: (claim) => end(claim, { state: "done", reason: null }),
-    retry: (claim, runAt, reason) => end(claim, { runAt, reason }),
-    bury: (claim, reason) => end(claim, { state: "dead", reason }),
+    complete: (claim) => setRow(claim, { state: "done", reason: null }),
+    retry: (claim, runAt, reason) => setRow(claim, { runAt, reason }),
+    bury: (claim, reason) => setRow(claim, { state: "dead", reason }),
     async renew(claim, leasedUntil) {
       // A beat may be late: a lane that its holder has freed is not taken again.
-      const renewed = await leaseOf(db, claim).where("leasedUntil", ">", 0).set({ leasedUntil }).executeTakeFirst();
+      const renewed = await leaseOf(db, scope, claim)
+        .where("leasedUntil", ">", 0)
+        .set({ leasedUntil })
+        .executeTakeFirst();
       return renewed.numUpdatedRows === 1n;
     },
     async listDead(limit) {
@@ -148,6 +138,36 @@ export function queue(db: Kysely<Schema>, { mode, table }: QueueScope): Queue {
   };
 }
 
+/** The lease that a claim is made under, as long as the lane is not leased to another. */
+function leaseOf(db: Kysely<Schema>, { mode, table }: QueueScope, { lane, lease }: Claim) {
+  return db
+    .updateTable("queueLanes")
+    .where("mode", "=", mode)
+    .where("queue", "=", table)
+    .where("lane", "=", lane)
+    .where("leases", "=", lease);
+}
+
+/**
+ * Writes how a claim ended and frees its lane until something in it is due; false, with nothing written, where the lane was
+ * leased to another meanwhile. All in one transaction: a lane that is free with its row still pending is claimed again.
+ */
+export function endClaim(
+  db: Kysely<Schema>,
+  scope: QueueScope,
+  claim: Claim,
+  write: (transaction: Kysely<Schema>) => Promise<void>,
+): Promise<boolean> {
+  return inTransaction(db, async (transaction) => {
+    // The lane's row is locked first, so nobody gives the lane new rows between what is written and what is due next.
+    const freed = await leaseOf(transaction, scope, claim).set({ leasedUntil: 0 }).executeTakeFirst();
+    if (freed.numUpdatedRows === 0n) return false;
+    await write(transaction);
+    await putOff(transaction, scope, [claim.lane]);
+    return true;
+  });
+}
+
 /** New rows taken in by one transaction: more would hold up whoever else writes. */
 const TAKEN_IN_AT_ONCE = 2_000;
 
@@ -194,11 +214,12 @@ export async function claimRows<Row extends Omit<Claim, "lease">>(
   db: Kysely<Schema>,
   query: ClaimQuery,
 ): Promise<(Row & Claim)[]> {
-  if (!(await isAnythingDue(db, query))) return [];
-  await takeIn(db, query);
   for (;;) {
-    const claimed = await db.transaction().execute((transaction) => claimOnce<Row>(transaction, query));
-    // Lanes that were done with since are put off; others may be due behind them.
+    const claimed = await db.transaction().execute(async (transaction) => {
+      const taken = await takeSomeIn(transaction, query);
+      return taken === TAKEN_IN_AT_ONCE ? [] : claimOnce<Row>(transaction, query);
+    });
+    // More has come, or lanes that were done with are put off: others may be due behind them.
     if (claimed === null || claimed.length > 0) return claimed ?? [];
   }
 }
@@ -218,15 +239,6 @@ async function claimOnce<Row extends Omit<Claim, "lease">>(
     [...lanes.keys()].filter((lane) => !served.has(lane)),
   );
   return taken.map((row) => ({ ...row, lease: lanes.get(row.lane) ?? 0 }));
-}
-
-/** Only reads: most of the time there is nothing. */
-async function isAnythingDue(db: Kysely<Schema>, { mode, table, now }: ClaimQuery): Promise<boolean> {
-  const { rows } = await sql`
-    select 1 where exists (select 1 from ${sql.table(table)} where mode = ${mode} and state = 'new')
-      or exists (select 1 from queue_lanes
-        where mode = ${mode} and queue = ${table} and due_at <= ${now} and leased_until <= ${now})`.execute(db);
-  return rows.length > 0;
 }
 
 async function leaseLanes(
@@ -250,7 +262,7 @@ async function takeDueRows<Row>(
   { mode, table, dialect, now }: ClaimQuery,
   lanes: readonly string[],
 ): Promise<Row[]> {
-  const ofLane = firstOfLane(table, sql`seq`, sql`and item.run_at <= ${now}`);
+  const ofLane = firstOfLane(table, sql`item.seq`, sql`and item.run_at <= ${now}`);
   const { rows } = await sql<Row>`
     update ${sql.table(table)} set attempts = attempts + 1
     where state = 'pending' and run_at <= ${now} and seq in (
@@ -260,21 +272,22 @@ async function takeDueRows<Row>(
   return rows;
 }
 
-/** Gives back lanes in which nothing is due, until something is. */
+/** Frees lanes until something in them is due; what has been due all along is so from the lease on, so that all have their turn. */
 async function putOff(
   db: Kysely<Schema>,
-  { mode, table, dialect }: ClaimQuery,
+  { mode, table, dialect }: QueueScope,
   lanes: readonly string[],
 ): Promise<void> {
   if (lanes.length === 0) return;
+  const dueAt = sql`case when item.run_at > owner.due_at then item.run_at else owner.due_at end`;
   await sql`
-    update queue_lanes as owner set leased_until = 0, due_at = (${firstOfLane(table, sql`run_at`)})
+    update queue_lanes as owner set leased_until = 0, due_at = (${firstOfLane(table, dueAt)})
     where owner.mode = ${mode} and owner.queue = ${table} and ${isAnyOf(dialect, "owner.lane", lanes)}`.execute(db);
 }
 
 /** What is the next of a lane: of hints any that is due, of hooks only the oldest. */
-function firstOfLane(table: QueueTable, column: RawBuilder<unknown>, dueHints = sql``): RawBuilder<unknown> {
-  return sql`select item.${column} from ${sql.table(table)} as item
+function firstOfLane(table: QueueTable, what: RawBuilder<unknown>, dueHints = sql``): RawBuilder<unknown> {
+  return sql`select ${what} from ${sql.table(table)} as item
     where item.mode = owner.mode and item.${laneColumn(table)} = owner.lane and item.state = 'pending'
       ${table === "inbox" ? dueHints : sql``}
     order by ${table === "inbox" ? sql`item.run_at,` : sql``} item.seq limit 1`;

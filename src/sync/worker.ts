@@ -4,6 +4,7 @@ import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/event-types.ts";
 import type { Store } from "../store/database.ts";
+import type { DueWork } from "../store/due-work.ts";
 import type { ClaimedEvent } from "../store/inbox.ts";
 import type { OutboxMessage } from "../store/outbox.ts";
 import type { Claim, Queue } from "../store/queue.ts";
@@ -42,6 +43,8 @@ const HOOK_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 8_000;
 /** How long the worker sleeps when nobody wakes it. */
 const POLL_MS = 1_000;
+/** Events of one change come one after the other: what comes within this is claimed together, and asked about once. */
+const GATHER_MS = 100;
 const MAX_REASON_LENGTH = 300;
 
 /** One kind of work. */
@@ -52,47 +55,56 @@ interface Source {
 
 export function createWorker(options: WorkerOptions): Worker {
   const { runtime } = options;
-  const sources = [inboxSource(options), outboxSource(options), accessSource(options)].map((source) => ({
-    source,
-    running: new Set<Promise<void>>(),
-  }));
+  const sources: { kind: keyof DueWork; source: Source; running: Set<Promise<void>> }[] = [
+    { kind: "inbox", source: inboxSource(options), running: new Set() },
+    { kind: "outbox", source: outboxSource(options), running: new Set() },
+    { kind: "access", source: accessSource(options), running: new Set() },
+  ];
   let stopping: AbortController | null = null;
   let looping: Promise<void> | null = null;
-  let awake = false;
-  let alarm: AbortController | null = null;
+  let alarm = new AbortController();
+  const wake = (): void => alarm.abort();
 
-  /** Counts what was finished: a lane that is freed while a claim looks elsewhere is to be looked at again. */
+  /** Counts what was finished: what that makes due is to be looked for. */
   let finished = 0;
 
   const underWay = (): Promise<void>[] => sources.flatMap(({ running }) => [...running]);
 
-  /** Fills the free slots; answers how many rows it took. */
-  const fill = async (): Promise<number> => {
+  const begin = (act: () => Promise<void>, running: Set<Promise<void>>): void => {
+    const task: Promise<void> = act()
+      .catch((error: unknown) => {
+        // Its lease runs out, and it is taken again.
+        runtime.log.error({ error: String(error) }, "the outcome of some work could not be written down");
+      })
+      .finally(() => {
+        running.delete(task);
+        finished += 1;
+        wake();
+      });
+    running.add(task);
+  };
+
+  /** Fills the free slots; answers how many rows it took, and whether there may be more than there were slots for. */
+  const fill = async (): Promise<{ taken: number; isFull: boolean }> => {
+    const due = await options.store.dueWork.find(runtime.now(), runtime.billingNow());
     let taken = 0;
-    for (const { source, running } of sources) {
-      if (running.size >= SLOTS) continue;
-      for (const act of await source.take(SLOTS - running.size)) {
-        taken += 1;
-        const task: Promise<void> = act()
-          .catch((error: unknown) => {
-            // Its lease runs out, and it is taken again.
-            runtime.log.error({ error: String(error) }, "the outcome of some work could not be written down");
-          })
-          .finally(() => {
-            running.delete(task);
-            finished += 1;
-          });
-        running.add(task);
-      }
+    let isFull = false;
+    for (const { kind, source, running } of sources) {
+      if (!due[kind]) continue;
+      const free = SLOTS - running.size;
+      const acts = free > 0 ? await source.take(free) : [];
+      for (const act of acts) begin(act, running);
+      taken += acts.length;
+      isFull ||= acts.length >= free;
     }
-    return taken;
+    return { taken, isFull };
   };
 
   const drain = async (): Promise<number> => {
     let total = 0;
     for (;;) {
       const before = finished;
-      const taken = await fill();
+      const { taken } = await fill();
       total += taken;
       if (underWay().length > 0) await Promise.race(underWay());
       else if (taken === 0 && finished === before) return total;
@@ -101,26 +113,24 @@ export function createWorker(options: WorkerOptions): Worker {
 
   const loop = async (stop: AbortSignal): Promise<void> => {
     while (!stop.aborted) {
-      awake = false;
-      const before = finished;
-      let taken = 0;
+      alarm = new AbortController();
+      const woken = AbortSignal.any([alarm.signal, stop]);
+      let isFull = false;
       try {
-        taken = await fill();
+        ({ isFull } = await fill());
       } catch (error) {
         runtime.log.error({ error: String(error) }, "the worker could not go on; it tries again");
       }
-      if (taken > 0 || finished !== before || awake || stop.aborted) continue;
-      alarm = new AbortController();
-      await Promise.race([runtime.sleep(POLL_MS, AbortSignal.any([alarm.signal, stop])), ...underWay()]);
+      // Where all slots are taken, the first that is free again is filled at once.
+      const freed = isFull ? underWay() : [];
+      await Promise.race([runtime.sleep(POLL_MS, woken), ...freed]);
+      if (woken.aborted) await Promise.race([runtime.sleep(GATHER_MS, stop), ...freed]);
     }
   };
 
   return {
     drain,
-    wake() {
-      awake = true;
-      alarm?.abort();
-    },
+    wake,
     start() {
       if (looping) return;
       stopping = new AbortController();
@@ -216,11 +226,7 @@ async function syncEvent(sync: Sync, event: ClaimedEvent): Promise<void> {
     object: allowed.object,
     id: event.objectId,
     customerId: event.lane === event.objectId ? null : event.lane,
-    finish: async (parts, snapshot) => {
-      if (!(await parts.inbox.complete(event))) return false;
-      await parts.inbox.completeAnswered(event, snapshot ? toldBy(snapshot) : []);
-      return true;
-    },
+    finish: (parts, snapshot) => parts.inbox.complete(event, snapshot ? toldBy(snapshot) : []),
   });
 }
 

@@ -62,11 +62,12 @@ test("SQLite answers questions about some rows without reading all of a mode", a
   const prepare = vi.spyOn(DatabaseSync.prototype, "prepare");
   onTestFinished(() => prepare.mockRestore());
   const url = await freshDatabase("sqlite");
-  const { inbox, outbox, customers, subscriptions, operations, grants, lanes } = await openAt(url);
+  const { inbox, outbox, customers, subscriptions, operations, grants, lanes, dueWork } = await openAt(url);
   prepare.mockClear();
   await inbox.add([event("evt_1")], NOW);
   const [claimed] = await inbox.claim(10, NOW, NOW + 1_000);
-  if (claimed) await inbox.completeAnswered(claimed, ["in_1"]);
+  if (claimed) await inbox.complete(claimed, ["in_1"]);
+  await dueWork.find(NOW, NOW);
   await inbox.completeTold(["sub_1"], 10, NOW);
   await inbox.forget(NOW, 100);
   await outbox.forget(NOW, 100);
@@ -317,7 +318,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     const [claimed] = await inbox.claim(1, NOW, NOW + 1_000);
     if (!claimed) throw new Error("expected a claim");
     await inbox.add([event("evt_later")], NOW);
-    await inbox.completeAnswered(claimed, []);
+    await inbox.complete(claimed);
     expect(await inbox.countByState()).toEqual({ pending: 2, done: 2, dead: 0 });
   });
 
@@ -327,13 +328,39 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     await inbox.add([event("evt_1"), event("evt_2", "in_1"), event("evt_3", "in_2"), elsewhere], NOW);
     const [claimed] = await inbox.claim(1, NOW, NOW + 1_000);
     if (!claimed) throw new Error("expected a claim");
-    await inbox.complete(claimed);
-    await inbox.completeAnswered(claimed, ["in_1"]);
+    await inbox.complete(claimed, ["in_1"]);
     expect(await inbox.countByState()).toEqual({ pending: 2, done: 2, dead: 0 });
     expect((await inbox.claim(5, NOW, NOW + 1_000)).map(({ eventId }) => eventId).toSorted()).toEqual([
       "evt_3",
       "evt_elsewhere",
     ]);
+  });
+
+  test("a lane with nothing left in it is not due, and one with more is", async () => {
+    const { inbox, dueWork } = await open();
+    await inbox.add([event("evt_1"), event("evt_2", "in_1")], NOW);
+    const [first] = await inbox.claim(5, NOW, NOW + 9_000);
+    if (!first) throw new Error("expected a claim");
+    expect((await dueWork.find(NOW, NOW)).inbox).toBe(false);
+    await inbox.retry(first, NOW + 500, "outage");
+    expect((await dueWork.find(NOW, NOW)).inbox).toBe(true);
+    const [second] = await inbox.claim(5, NOW, NOW + 9_000);
+    if (!second) throw new Error("expected a claim");
+    await inbox.complete(second);
+    expect((await dueWork.find(NOW + 499, NOW)).inbox).toBe(false);
+    expect((await dueWork.find(NOW + 500, NOW)).inbox).toBe(true);
+  });
+
+  test("hints that come while their lane is worked on make it due once it is free", async () => {
+    const { inbox, dueWork } = await open();
+    await inbox.add([event("evt_1")], NOW);
+    const [first] = await inbox.claim(5, NOW, NOW + 9_000);
+    if (!first) throw new Error("expected a claim");
+    await inbox.add([event("evt_2")], NOW + 1);
+    expect(await inbox.claim(5, NOW + 1, NOW + 9_000)).toEqual([]);
+    expect((await dueWork.find(NOW + 1, NOW)).inbox).toBe(false);
+    await inbox.complete(first);
+    expect((await dueWork.find(NOW + 1, NOW)).inbox).toBe(true);
   });
 
   test("gives dead letters another chance when asked", async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { openStore } from "../../src/store/database.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { createWorld, DAY, signatureOf, type World } from "../support/world.ts";
 
@@ -368,10 +369,10 @@ test("a replica that sleeps works off what another has stored, as soon as Postgr
       billingNow: () => world.emulator.now(),
       random: () => 0.5,
       newId: randomUUID,
-      // It never wakes by itself.
-      sleep: (_ms, signal) =>
+      // It never wakes by itself; once woken, it does not wait.
+      sleep: (ms, signal) =>
         new Promise((resolve) => {
-          if (signal.aborted) resolve();
+          if (signal.aborted || ms < 1_000) resolve();
           signal.addEventListener("abort", () => resolve());
         }),
     },
@@ -384,4 +385,63 @@ test("a replica that sleeps works off what another has stored, as soon as Postgr
   );
   await world.emulator.settle();
   await expect.poll(() => world.features("ada"), { timeout: 10_000 }).toContain("exports");
+});
+
+test("hints that come shortly after the one that woke the worker are answered together with it", async () => {
+  const moments: (() => void)[] = [];
+  let asked = 0;
+  const world = await createWorld({
+    network: (request, next) => {
+      if (/\/v1\/customers\/cus_\w+(\?|$)/.test(request.url)) asked += 1;
+      return next(request);
+    },
+  });
+  const { body } = await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
+  const page = `/v1/payment_pages/${String(body["sessionId"])}/confirm`;
+  await world.stripe("POST", page, { payment_method: "pm_card_visa" });
+  await world.settle();
+  const service = world.replica({
+    runWorker: true,
+    runtime: {
+      now: () => world.emulator.now(),
+      billingNow: () => world.emulator.now(),
+      sleep: (ms, signal) =>
+        new Promise((resolve) => {
+          if (signal.aborted) return resolve();
+          if (ms < 1_000) moments.push(resolve);
+          signal.addEventListener("abort", () => resolve());
+        }),
+    },
+  });
+  await service.start();
+  const { body: list } = await world.stripe("GET", "/v1/customers");
+  const [{ id: customer } = { id: "" }] = list["data"] as { id: string }[];
+  asked = 0;
+  const hint = (at: number): Promise<Response> => {
+    const event = {
+      id: `evt_gathered_${at}`,
+      object: "event",
+      type: "customer.updated",
+      created: Math.floor(world.emulator.now() / 1_000),
+      livemode: false,
+      data: { object: { id: customer, object: "customer" } },
+    };
+    const text = JSON.stringify(event);
+    return service.fetch(
+      new Request("http://app.test/stripe/webhook", {
+        method: "POST",
+        headers: { "stripe-signature": signatureOf(text, world.emulator.now()) },
+        body: text,
+      }),
+    );
+  };
+  expect((await hint(1)).status).toBe(200);
+  await expect.poll(() => moments.length).toBe(1);
+  expect((await hint(2)).status).toBe(200);
+  expect((await hint(3)).status).toBe(200);
+  moments.shift()?.();
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  await expect.poll(async () => (await store.inbox.countByState()).pending).toBe(0);
+  expect(asked).toBe(1);
 });

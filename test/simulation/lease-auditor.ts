@@ -59,7 +59,6 @@ export function createLeaseAuditor(violate: (text: string) => void): LeaseAudito
       const leases = tables.get(table);
       if (!leases) return;
       if (name === "claim") take(table, result as ClaimedRow[], args[1] as number, args[2] as number);
-      if (name === "completeAnswered") endAnswered(args[0] as ClaimedRow, args[1] as string[]);
       if (result !== true) return;
       const claim = args[0] as ClaimedRow;
       const lease = leases.get(claim.seq);
@@ -68,6 +67,7 @@ export function createLeaseAuditor(violate: (text: string) => void): LeaseAudito
         violate(`I2: ${method} of row ${claim.seq} by attempt ${claim.attempts}, though ${lease.attempts} had it`);
       if (name === "renew") lease.leasedUntil = args[1] as number;
       else lease.isOver = true;
+      if (method === "inbox.complete") endAnswered(claim, args[1] as string[]);
     },
   };
 }

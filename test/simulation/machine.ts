@@ -54,6 +54,9 @@ export interface MachineOptions {
   log: Runtime["log"];
 }
 
+/** Who waits no longer is picked like everybody else: time does not pass for that alone. */
+const A_MOMENT_MS = 100;
+
 class Died extends Error {
   override readonly name = "Died";
 }
@@ -87,7 +90,12 @@ export function createMachine(setup: MachineOptions): Machine {
             billingNow: setup.now,
             random: () => scheduler.chance.next(),
             newId: setup.newId,
-            sleep: (ms, signal) => (mine.dead ? never() : scheduler.sleep(name, setup.now() + ms, signal)),
+            sleep(ms, signal) {
+              if (mine.dead) return never();
+              return ms <= A_MOMENT_MS
+                ? point(setup, machine, mine, "a moment")
+                : scheduler.sleep(name, setup.now() + ms, signal);
+            },
           },
         },
         () => storeOf(setup, machine, mine),
@@ -190,7 +198,7 @@ const CHORES = /\.(forget|beat)$/;
  * anyhow, with the same answer; and most of a worker's looks find nothing.
  */
 function changes(label: string, result: unknown): boolean {
-  if (READS.test(label) || CHORES.test(label)) return false;
+  if (READS.test(label) || CHORES.test(label) || result === null) return false;
   return !CLAIMS.test(label) || (result as unknown[]).length > 0;
 }
 

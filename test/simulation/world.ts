@@ -228,9 +228,10 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
   return world;
 }
 
-/** Somebody else is always at it. */
+/** Somebody else has always just been at it, or is. */
 function withoutReconcile(store: Store): Store {
-  return { ...store, tasks: { ...store.tasks, take: async () => null } };
+  const find: Store["tasks"]["find"] = async () => ({ progress: null, finishedAt: Number.MAX_SAFE_INTEGER });
+  return { ...store, tasks: { ...store.tasks, find, take: async () => null } };
 }
 
 /** Before there can be anything to forget, nobody looks for it: that alone would be a tenth of all work. */
