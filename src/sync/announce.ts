@@ -6,6 +6,8 @@ import type { Plans } from "../domain/plans.ts";
 import type { InvoiceRecord, SubscriptionRecord } from "../domain/records.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StoreParts } from "../store/database.ts";
+import type { AccessGrant } from "../store/grants.ts";
+import type { MirroredSubscription } from "../store/subscriptions.ts";
 import type { Snapshot } from "./retrieve.ts";
 
 export interface AnnounceContext {
@@ -20,16 +22,25 @@ export interface Change {
   snapshot: Snapshot | null;
   /** The invoices as the mirror had them: what they said of a payment was told when it was written. */
   toldOf: ReadonlyMap<string, InvoiceRecord>;
+  /** The customer that became the user's with this write: of its payments nobody was told. */
+  joined: string | null;
   /** Names this write of this lane, so that its announcements have stable ids. */
   id: string;
 }
 
 export async function announce(parts: StoreParts, context: AnnounceContext, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return;
-  const access = await announceAccess(parts, context, changes);
-  const messages = changes.flatMap(({ userId, snapshot, toldOf }) => [
-    ...(snapshot?.invoices ?? []).flatMap((invoice) => announcePayment(userId, invoice, toldOf.get(invoice.id))),
-    ...(snapshot?.subscriptions ?? []).flatMap((subscription) => announceTrialEnd(context, userId, subscription)),
+  const userIds = [...new Set(changes.map(({ userId }) => userId))];
+  const grants = await parts.grants.hold(userIds);
+  const states = await parts.subscriptions.listOfUsers(userIds);
+  const access = await announceAccess(parts, context, { changes, grants, states });
+  const messages = changes.flatMap((change) => [
+    ...invoicesOf(change, states).flatMap((invoice) =>
+      announcePayment(change.userId, invoice, change.toldOf.get(invoice.id)),
+    ),
+    ...(change.snapshot?.subscriptions ?? []).flatMap((subscription) =>
+      announceTrialEnd(context, change.userId, subscription),
+    ),
   ]);
   const createdAt = context.runtime.now();
   await parts.outbox.add(
@@ -43,6 +54,15 @@ export async function announce(parts: StoreParts, context: AnnounceContext, chan
   );
 }
 
+/** What was written, and the latest of what was there before there was anybody to tell. */
+function invoicesOf({ userId, snapshot, joined }: Change, states: StatesOfUsers): InvoiceRecord[] {
+  const known = (states.get(userId) ?? []).filter(({ subscription }) => subscription.customerId === joined);
+  const invoices = [...known.flatMap(({ latestInvoice }) => latestInvoice ?? []), ...(snapshot?.invoices ?? [])];
+  return [...new Map(invoices.map((invoice) => [invoice.id, invoice])).values()];
+}
+
+type StatesOfUsers = ReadonlyMap<string, readonly MirroredSubscription[]>;
+
 interface Announcement {
   hook: HookName;
   event: { id: string; userId: string };
@@ -52,15 +72,16 @@ interface Announcement {
 async function announceAccess(
   parts: StoreParts,
   { plans, policy, runtime }: AnnounceContext,
-  changes: readonly Change[],
+  {
+    changes,
+    grants,
+    states,
+  }: { changes: readonly Change[]; grants: ReadonlyMap<string, AccessGrant>; states: StatesOfUsers },
 ): Promise<Announcement[]> {
   const now = runtime.billingNow();
   // A user with two customers may stand here twice.
   const changeOf = new Map(changes.map(({ userId, id }) => [userId, id]));
-  const userIds = [...changeOf.keys()];
-  const grants = await parts.grants.hold(userIds);
-  const states = await parts.subscriptions.listOfUsers(userIds);
-  const decided = userIds.map((userId) => {
+  const decided = [...changeOf.keys()].map((userId) => {
     const ofUser = states.get(userId) ?? [];
     const entitlements = decideEntitlements(ofUser, plans, policy, now);
     return { userId, entitlements, checkAt: nextAccessChange(ofUser, policy, now) };

@@ -68,7 +68,7 @@ export function createSync(context: SyncContext): Sync {
       if (customerId === null)
         await store.transaction((parts) =>
           announce(parts, context, [
-            { userId, snapshot: null, toldOf: new Map(), id: `gone:${userId}:${context.runtime.now()}` },
+            { userId, snapshot: null, toldOf: new Map(), joined: null, id: `gone:${userId}:${context.runtime.now()}` },
           ]),
         );
       else await writeFresh(context, customerId, async () => null);
@@ -126,9 +126,9 @@ async function writeLanes(
     const changes = fresh.flatMap(({ lane, version, snapshot }) => {
       const userId = users.get(lane);
       if (userId === undefined) return [];
-      // Of what was known before it had a user, nobody was told.
-      const toldOf = usersBefore.get(lane) === userId ? invoicesBefore : new Map<string, InvoiceRecord>();
-      return [{ userId, snapshot, toldOf, id: `${lane}:${version + 1}` }];
+      const joins = usersBefore.get(lane) !== userId;
+      const toldOf = joins ? new Map<string, InvoiceRecord>() : invoicesBefore;
+      return [{ userId, snapshot, toldOf, joined: joins ? lane : null, id: `${lane}:${version + 1}` }];
     });
     await announce(parts, context, changes);
     return advanced;

@@ -56,6 +56,44 @@ test("a payment is told of once, also when its subscription changes after its te
   expect(told).toHaveLength(1);
 });
 
+test.each(["customer.updated", "customer.subscription.updated"])(
+  "a payment that was known before its customer had a user is told of when %s tells of the user",
+  async (type) => {
+    const told: string[] = [];
+    const hooks = { onPaymentSucceeded: ({ userId }: { userId: string }) => void told.push(userId) };
+    let isPicky = false;
+    const world = await createWorld({
+      options: { hooks },
+      deliver: async (request, next) => {
+        const isLost = isPicky && !(await request.clone().text()).includes(`"type": "${type}"`);
+        return isLost ? new Response(null, { status: 503 }) : next(request);
+      },
+    });
+    const { body: prices } = await world.stripe("GET", "/v1/prices", { "lookup_keys[0]": "premium_month" });
+    const [price] = prices["data"] as { id: string }[];
+    const { body: customer } = await world.stripe("POST", "/v1/customers");
+    const customerId = String(customer["id"]);
+    await world.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", { customer: customerId });
+    const { body: subscription } = await world.stripe("POST", "/v1/subscriptions", {
+      customer: customerId,
+      "items[0][price]": price?.id ?? "",
+      default_payment_method: await cardOf(world, customerId),
+    });
+    await world.settle();
+    expect(told).toEqual([]);
+    isPicky = true;
+    await world.stripe("POST", `/v1/customers/${customerId}`, { "metadata[auth0_user_id]": "ada" });
+    await world.stripe("POST", `/v1/subscriptions/${String(subscription["id"])}`, { "metadata[sold_by]": "phone" });
+    await world.settle();
+    expect(told).toEqual(["ada"]);
+  },
+);
+
+async function cardOf(world: World, customerId: string): Promise<string> {
+  const { body } = await world.stripe("GET", `/v1/customers/${customerId}/payment_methods`);
+  return (body["data"] as { id: string }[])[0]?.id ?? "";
+}
+
 describe("hooks that are posted", () => {
   const SECRET = `whsec_${Buffer.from("twenty-four bytes of key").toString("base64")}`;
 
