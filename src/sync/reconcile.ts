@@ -180,10 +180,13 @@ async function readAndRepair(
   await note(progress);
   if (progress.sweeping) {
     const states: ListProgress[] = [];
+    let customersEnded: number[] = [];
     for (const list of SWEPT_LISTS) {
-      const state = (progress.lists[list] ??= unread(progress.startedAt + 1_000));
+      // Who becomes a customer subscribes; of open invoices there are few.
+      const spread = list === "subscriptions" ? customersEnded : [];
+      const state = (progress.lists[list] ??= unread(progress.startedAt + 1_000, spread));
       states.push(state);
-      await sweepList(context, {
+      const pageEnds = await sweepList(context, {
         list,
         state,
         dryRun: options.dryRun ?? false,
@@ -195,6 +198,7 @@ async function readAndRepair(
           return note(progress);
         },
       });
+      if (list === "customers") customersEnded = pageEnds;
     }
     // One that was broken off has missed what the lists no longer have: the next reconcile sweeps again.
     if (!options.dryRun && states.every(({ whole }) => whole))

@@ -10,7 +10,7 @@ import type { SyncedObject } from "../stripe/event-types.ts";
 import type { CreatedRange, RetrievedCustomer, RetrievedSubscription, Page, StripeGateway } from "../stripe/gateway.ts";
 import type { Store } from "../store/database.ts";
 import { empty, type Snapshot } from "./retrieve.ts";
-import { openRange, sweep, type OpenRange } from "./sweep.ts";
+import { openRanges, sweep, type OpenRange } from "./sweep.ts";
 import type { Sync } from "./sync.ts";
 
 export interface SweepContext {
@@ -53,14 +53,18 @@ const LANES_BEFORE_ANALYSIS = 1_000;
 /** How many objects are asked about one by one at once. */
 const SINGLES_AT_ONCE = 8;
 
-export function unread(until: number): ListProgress {
-  return { read: 0, left: [openRange(STRIPE_BEGAN, until)], whole: false };
+/** `pageEnds` is where the pages of a list ended whose rows are spread over time like this one's. */
+export function unread(until: number, pageEnds: readonly number[] = []): ListProgress {
+  return { read: 0, left: openRanges(STRIPE_BEGAN, until, pageEnds), whole: false };
 }
 
-/** Reads what is left of a list and deals with it; throws what ends the sweep: Stripe or the store can't go on. */
-export async function sweepList(context: SweepContext, options: SweepListOptions): Promise<void> {
+/**
+ * Reads what is left of a list and deals with it; answers where its pages ended. Throws what ends the sweep: Stripe or the store
+ * can't go on.
+ */
+export async function sweepList(context: SweepContext, options: SweepListOptions): Promise<number[]> {
   const { list, state, dryRun } = options;
-  if (state.left.length === 0) return;
+  if (state.left.length === 0) return [];
   const isResumed = state.read > 0;
   const failed = new Set<string>();
   const sweeping: Sweeping = {
@@ -73,14 +77,24 @@ export async function sweepList(context: SweepContext, options: SweepListOptions
     failed,
     singly: each(options, failed),
   };
-  const { gateway } = context;
-  if (list === "customers") await readAll(context, sweeping, gateway.listCustomerPage, customers);
-  else if (list === "subscriptions") await readAll(context, sweeping, gateway.listSubscriptionPage, subscriptions);
-  else await readAll(context, sweeping, gateway.listOpenInvoicePage, openInvoices);
+  const pageEnds = await readList(context, sweeping);
   // A run that another has begun does not know what that one has seen.
-  if (isResumed) return;
+  if (isResumed) return pageEnds;
   if (!dryRun) await askAboutUnseen(context, sweeping);
   state.whole = true;
+  return pageEnds;
+}
+
+function readList(context: SweepContext, sweeping: Sweeping): Promise<number[]> {
+  const { gateway } = context;
+  switch (sweeping.list) {
+    case "customers":
+      return readAll(context, sweeping, gateway.listCustomerPage, customers);
+    case "subscriptions":
+      return readAll(context, sweeping, gateway.listSubscriptionPage, subscriptions);
+    case "open_invoices":
+      return readAll(context, sweeping, gateway.listOpenInvoicePage, openInvoices);
+  }
 }
 
 type Single = string | { id: string };
@@ -105,9 +119,9 @@ async function readAll<Row>(
   sweeping: Sweeping,
   read: (range: CreatedRange, after: string | null) => Promise<Page<Row>>,
   handle: (context: SweepContext, sweeping: Sweeping, rows: readonly Row[], upToSeq: number) => Promise<void>,
-): Promise<void> {
+): Promise<number[]> {
   const { state, seen, onTrouble, onPage } = sweeping;
-  await sweep({
+  return sweep({
     ranges: state.left,
     readers: READERS,
     mark: () => context.store.inbox.lastSeq(),

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { openRange, sweep, type OpenRange } from "../../src/sync/sweep.ts";
+import { openRange, openRanges, sweep, type OpenRange } from "../../src/sync/sweep.ts";
 
 const PAGE = 100;
 const FROM = 0;
@@ -109,5 +109,48 @@ test("one that breaks off goes on from what was noted, and misses nothing", asyn
       expect(seen.size).toBe(rows.length);
     }),
     { seed: 1, numRuns: 100 },
+  );
+});
+
+test("a list that is spread like another is shared out evenly from the beginning", async () => {
+  const rows = Array.from({ length: 6_000 }, (_, index): Row => ({
+    id: `row${index}`,
+    // Ever more a day, as an account grows.
+    createdAt: Math.floor(Math.sqrt(index / 6_000) * 900_000) * 1_000,
+  }));
+  const all = { handle: async () => {}, progress: async () => {}, mark: async () => null };
+  const pageEnds = await sweep({
+    ...all,
+    ranges: [openRange(FROM, UNTIL)],
+    readers: 4,
+    read: listing(rows).read,
+  });
+  const ranges = openRanges(FROM, UNTIL, pageEnds);
+  const rowsOf = ({ from, until }: OpenRange) => rows.filter(({ createdAt: at }) => at >= from && at < until).length;
+  expect(ranges.length).toBe(12);
+  for (const range of ranges) {
+    expect(rowsOf(range)).toBeGreaterThan(200);
+    expect(rowsOf(range)).toBeLessThan(1_200);
+  }
+});
+
+test("ranges that are shared out follow each other without a gap, whatever is said of the spread", () => {
+  const anyEnds = fc.array(fc.integer({ min: -10, max: UNTIL / 1_000 + 10 }), { maxLength: 200, size: "max" });
+  fc.assert(
+    fc.property(anyEnds, (seconds) => {
+      const ranges = openRanges(
+        FROM,
+        UNTIL,
+        seconds.map((at) => at * 1_000),
+      );
+      expect(ranges[0]?.from).toBe(FROM);
+      expect(ranges.at(-1)?.until).toBe(UNTIL);
+      for (const [at, { from, until, reached }] of ranges.entries()) {
+        expect(until).toBeGreaterThan(from);
+        expect(reached).toBe(until);
+        if (at > 0) expect(from).toBe(ranges[at - 1]?.until);
+      }
+    }),
+    { seed: 1, numRuns: 200 },
   );
 });
