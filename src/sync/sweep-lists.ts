@@ -63,7 +63,7 @@ export function unread(until: number, pageEnds: readonly number[] = []): ListPro
  * can't go on.
  */
 export async function sweepList(context: SweepContext, options: SweepListOptions): Promise<number[]> {
-  const { list, state, dryRun } = options;
+  const { state, dryRun } = options;
   if (state.left.length === 0) return [];
   const isResumed = state.read > 0;
   const failed = new Set<string>();
@@ -177,7 +177,7 @@ async function customers(
   for (const { customer, paymentMethod } of rows) {
     const differences = [
       ...compareRecords<CustomerRecord>("customer", known.get(customer.id) ?? null, customer),
-      ...compareCard(customer.id, paymentMethod && (cards.get(paymentMethod.id) ?? null), paymentMethod),
+      ...compareCard({ object: "customer", id: customer.id }, cards, paymentMethod),
     ];
     if (differences.length === 0) continue;
     onDrift(differences);
@@ -192,15 +192,25 @@ async function customers(
   await complete(
     context,
     sweeping,
-    rows.map(({ customer }) => customer.id),
+    rows.flatMap(({ customer, paymentMethod }) => [customer.id, ...ownCard(customer.id, paymentMethod)]),
     upToSeq,
   );
 }
 
-/** An event may have told of a customer without its card. Only ids are reported. */
-function compareCard(id: string, mirror: PaymentMethodRecord | null, stripe: PaymentMethodRecord | null): Drift[] {
-  if (stripe === null || JSON.stringify(mirror) === JSON.stringify(stripe)) return [];
-  return [{ object: "customer", id, field: "defaultPaymentMethod", mirror: mirror?.id ?? null, stripe: stripe.id }];
+/** An event may have told of an object without its card. Only ids are reported. */
+function compareCard(
+  of: Pick<Drift, "object" | "id">,
+  mirror: ReadonlyMap<string, PaymentMethodRecord>,
+  stripe: PaymentMethodRecord | null,
+): Drift[] {
+  const known = stripe && (mirror.get(stripe.id) ?? null);
+  if (stripe === null || JSON.stringify(known) === JSON.stringify(stripe)) return [];
+  return [{ ...of, field: "defaultPaymentMethod", mirror: known?.id ?? null, stripe: stripe.id }];
+}
+
+/** The card as the list tells of it, where it is the customer's own: a hint about it is answered. */
+function ownCard(customerId: string, card: PaymentMethodRecord | null): string[] {
+  return card?.customerId === customerId ? [card.id] : [];
 }
 
 /** A list that was asked for after a hint had come has answered it. */
@@ -226,14 +236,18 @@ async function subscriptions(
   const invoices = await context.store.subscriptions.findInvoices(
     rows.flatMap(({ subscription }) => subscription.latestInvoiceId ?? []),
   );
+  const cards = await context.store.customers.findPaymentMethods(
+    rows.flatMap(({ paymentMethod }) => paymentMethod?.id ?? []),
+  );
   const snapshots = new Map<string, Snapshot>();
   const singles: { id: string; customerId: string }[] = [];
   const products = await unknownProducts(context, sweeping, rows);
   for (const row of rows) {
-    const { subscription, invoice } = row;
+    const { subscription, invoice, paymentMethod } = row;
     const differences = [
       ...compareRecords("subscription", inOrder(known.get(subscription.id) ?? null), inOrder(subscription)),
       ...(invoice ? compareRecords("invoice", invoices.get(invoice.id) ?? null, invoice) : []),
+      ...compareCard({ object: "subscription", id: subscription.id }, cards, paymentMethod),
     ];
     const news = subscription.items.flatMap(({ productId }) => products.get(productId) ?? []);
     if (differences.length === 0 && news.length === 0) continue;
@@ -252,7 +266,11 @@ async function subscriptions(
   await complete(
     context,
     sweeping,
-    told.flatMap(({ subscription, invoice }) => [subscription.id, ...(invoice ? [invoice.id] : [])]),
+    told.flatMap(({ subscription, invoice, paymentMethod }) => [
+      subscription.id,
+      ...(invoice ? [invoice.id] : []),
+      ...ownCard(subscription.customerId, paymentMethod),
+    ]),
     upToSeq,
   );
 }

@@ -112,6 +112,12 @@ describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
     expect(await world.features("user0")).toEqual(["exports", "priority_support"]);
     expect(await world.features("user1")).toEqual([]);
     expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+    // Hints about what the lists told of are answered by them, those about each one's card too.
+    const store = openStore({ url: world.databaseUrl, mode: "test" });
+    onTestFinished(() => store.close());
+    const { done, pending } = await store.inbox.countByState();
+    expect(done).toBeGreaterThan(120 * 5);
+    expect(pending).toBeLessThan(20);
   });
 
   test("a customer that was deleted while nobody listened is noticed", async () => {
