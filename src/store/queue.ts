@@ -207,30 +207,40 @@ export interface ClaimQuery extends QueueScope {
 }
 
 /**
- * Leases the lanes that have been due longest, and answers one row of each. In the outbox an earlier row that waits for its
- * retry holds its lane, since hooks run in order; in the inbox it does not, since hints have no order.
+ * Leases the lanes that have been due longest, and answers one row of each: fewer than asked for only where no other is due. In
+ * the outbox an earlier row that waits for its retry holds its lane, since hooks run in order; in the inbox it does not, since
+ * hints have no order.
  */
 export async function claimRows<Row extends Omit<Claim, "lease">>(
   db: Kysely<Schema>,
   query: ClaimQuery,
 ): Promise<(Row & Claim)[]> {
+  // A transaction of its own: rows that are taken in are held, and whoever holds them waits for nobody.
+  await takeIn(db, query);
+  const claimed: (Row & Claim)[] = [];
   for (;;) {
-    const claimed = await db.transaction().execute(async (transaction) => {
-      const taken = await takeSomeIn(transaction, query);
-      return taken === TAKEN_IN_AT_ONCE ? [] : claimOnce<Row>(transaction, query);
-    });
-    // More has come, or lanes that were done with are put off: others may be due behind them.
-    if (claimed === null || claimed.length > 0) return claimed ?? [];
+    const limit = query.limit - claimed.length;
+    const { rows, leased } = await db
+      .transaction()
+      .execute((transaction) => claimOnce<Row>(transaction, { ...query, limit }));
+    claimed.push(...rows);
+    // Lanes that were done with are put off; others may be due behind them.
+    if (leased < limit || claimed.length === query.limit) return claimed;
   }
 }
 
-/** Null where no lane is due. */
+interface Claimed<Row> {
+  rows: (Row & Claim)[];
+  /** How many lanes were due. */
+  leased: number;
+}
+
 async function claimOnce<Row extends Omit<Claim, "lease">>(
   db: Kysely<Schema>,
   query: ClaimQuery,
-): Promise<(Row & Claim)[] | null> {
+): Promise<Claimed<Row>> {
   const lanes = await leaseLanes(db, query);
-  if (lanes.size === 0) return null;
+  if (lanes.size === 0) return { rows: [], leased: 0 };
   const taken = await takeDueRows<Row>(db, query, [...lanes.keys()]);
   const served = new Set(taken.map(({ lane }) => lane));
   await putOff(
@@ -238,7 +248,7 @@ async function claimOnce<Row extends Omit<Claim, "lease">>(
     query,
     [...lanes.keys()].filter((lane) => !served.has(lane)),
   );
-  return taken.map((row) => ({ ...row, lease: lanes.get(row.lane) ?? 0 }));
+  return { rows: taken.map((row) => ({ ...row, lease: lanes.get(row.lane) ?? 0 })), leased: lanes.size };
 }
 
 async function leaseLanes(

@@ -16,13 +16,13 @@ export interface AnnounceContext {
   runtime: Runtime;
 }
 
-/** What was written of a lane that is a user's. */
+/** What was written of a user's lane, or that another customer became the user's. */
 export interface Change {
   userId: string;
   snapshot: Snapshot | null;
   /** The invoices as the mirror had them: what they said of a payment was told when it was written. */
   toldOf: ReadonlyMap<string, InvoiceRecord>;
-  /** The customer that became the user's with this write: of its payments nobody was told. */
+  /** The customer, where it became the user's with this write: of what it had before nobody was told. */
   joined: string | null;
   /** Names this write of this lane, so that its announcements have stable ids. */
   id: string;
@@ -34,14 +34,13 @@ export async function announce(parts: StoreParts, context: AnnounceContext, chan
   const grants = await parts.grants.hold(userIds);
   const states = await parts.subscriptions.listOfUsers(userIds);
   const access = await announceAccess(parts, context, { changes, grants, states });
-  const messages = changes.flatMap((change) => [
-    ...invoicesOf(change, states).flatMap((invoice) =>
-      announcePayment(change.userId, invoice, change.toldOf.get(invoice.id)),
-    ),
-    ...(change.snapshot?.subscriptions ?? []).flatMap((subscription) =>
-      announceTrialEnd(context, change.userId, subscription),
-    ),
-  ]);
+  const messages = changes.flatMap((change) => {
+    const { invoices, subscriptions } = toBeTold(change, states);
+    return [
+      ...invoices.flatMap((invoice) => announcePayment(change.userId, invoice, change.toldOf.get(invoice.id))),
+      ...subscriptions.flatMap((subscription) => announceTrialEnd(context, change.userId, subscription)),
+    ];
+  });
   const createdAt = context.runtime.now();
   await parts.outbox.add(
     [...access, ...messages].map(({ hook, event }) => ({
@@ -54,11 +53,20 @@ export async function announce(parts: StoreParts, context: AnnounceContext, chan
   );
 }
 
-/** What was written, and the latest of what was there before there was anybody to tell. */
-function invoicesOf({ userId, snapshot, joined }: Change, states: StatesOfUsers): InvoiceRecord[] {
+/** What was written, and what was there before there was anybody to tell. */
+function toBeTold(
+  { userId, snapshot, joined }: Change,
+  states: StatesOfUsers,
+): Pick<Snapshot, "invoices" | "subscriptions"> {
   const known = (states.get(userId) ?? []).filter(({ subscription }) => subscription.customerId === joined);
-  const invoices = [...known.flatMap(({ latestInvoice }) => latestInvoice ?? []), ...(snapshot?.invoices ?? [])];
-  return [...new Map(invoices.map((invoice) => [invoice.id, invoice])).values()];
+  return {
+    invoices: eachOnce([...known.flatMap(({ latestInvoice }) => latestInvoice ?? []), ...(snapshot?.invoices ?? [])]),
+    subscriptions: eachOnce([...known.map(({ subscription }) => subscription), ...(snapshot?.subscriptions ?? [])]),
+  };
+}
+
+function eachOnce<Row extends { id: string }>(rows: readonly Row[]): Row[] {
+  return [...new Map(rows.map((row) => [row.id, row])).values()];
 }
 
 type StatesOfUsers = ReadonlyMap<string, readonly MirroredSubscription[]>;

@@ -188,11 +188,14 @@ async function customers(
     });
   }
   if (dryRun) return;
-  await repair(context, sweeping, "customer", snapshots);
+  const asked = await repair(context, sweeping, "customer", snapshots);
   await complete(
     context,
     sweeping,
-    rows.flatMap(({ customer, paymentMethod }) => [customer.id, ...ownCard(customer.id, paymentMethod)]),
+    rows.flatMap(({ customer, paymentMethod }) => [
+      customer.id,
+      ...(asked.has(customer.id) ? [] : ownCard(customer.id, paymentMethod)),
+    ]),
     upToSeq,
   );
 }
@@ -260,7 +263,7 @@ async function subscriptions(
       );
   }
   if (dryRun) return;
-  await repair(context, sweeping, "subscription", snapshots);
+  const asked = await repair(context, sweeping, "subscription", snapshots);
   await singly(singles, ({ id, customerId }) => context.sync.object({ object: "subscription", id, customerId }));
   const told = rows.filter((row) => row.whole);
   await complete(
@@ -268,8 +271,9 @@ async function subscriptions(
     sweeping,
     told.flatMap(({ subscription, invoice, paymentMethod }) => [
       subscription.id,
-      ...(invoice ? [invoice.id] : []),
-      ...ownCard(subscription.customerId, paymentMethod),
+      ...(asked.has(subscription.customerId)
+        ? []
+        : [...(invoice ? [invoice.id] : []), ...ownCard(subscription.customerId, paymentMethod)]),
     ]),
     upToSeq,
   );
@@ -326,14 +330,17 @@ async function openInvoices(
   });
 }
 
-/** Writes what the list has told; lanes that somebody has written meanwhile are asked about again. */
+/**
+ * Writes what the list has told. Lanes that somebody has written meanwhile are asked about again, and answered: what the list
+ * told of them was not written.
+ */
 async function repair(
   { store, sync, runtime }: SweepContext,
   { versions, singly, written }: Sweeping,
   object: Extract<SyncedObject, "customer" | "subscription">,
   snapshots: ReadonlyMap<string, Snapshot>,
-): Promise<void> {
-  if (snapshots.size === 0) return;
+): Promise<ReadonlySet<string>> {
+  if (snapshots.size === 0) return new Set();
   const left = await sync.listed(snapshots, versions);
   for (const lane of snapshots.keys()) if (!left.includes(lane)) versions.set(lane, (versions.get(lane) ?? 0) + 1);
   const singles = left.flatMap((lane) => {
@@ -342,7 +349,17 @@ async function repair(
     return (rows ?? []).map(({ id }) => ({ id, lane }));
   });
   await singly(singles, ({ id, lane }) => sync.object({ object, id, customerId: lane }));
-  written.lanes += snapshots.size;
+  await analyzeWhenLarge(store, runtime, written, snapshots.size);
+  return new Set(left);
+}
+
+async function analyzeWhenLarge(
+  store: Store,
+  runtime: Runtime,
+  written: Sweeping["written"],
+  lanes: number,
+): Promise<void> {
+  written.lanes += lanes;
   if (written.lanes < Math.max(LANES_BEFORE_ANALYSIS, written.whenAnalyzed * 2)) return;
   written.whenAnalyzed = written.lanes;
   await store.analyze().catch((error: unknown) => {

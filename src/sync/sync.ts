@@ -7,6 +7,7 @@ import { UnavailableError } from "../errors.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
 import type { StripeGateway } from "../stripe/gateway.ts";
 import type { Store, StoreParts } from "../store/database.ts";
+import type { CustomerLink } from "../store/customers.ts";
 import { announce, type AnnounceContext } from "./announce.ts";
 import { retrieve, retrieveWholeCustomer, type Snapshot } from "./retrieve.ts";
 
@@ -119,7 +120,7 @@ async function writeLanes(
     const snapshots = fresh.flatMap(({ snapshot }) => snapshot ?? []);
     const usersBefore = await parts.customers.findUsersOf(lanes);
     const invoicesBefore = await findInvoicesBefore(parts, snapshots);
-    await writeSnapshots(parts, snapshots, context.runtime.now());
+    const linkedNext = await writeSnapshots(parts, snapshots, context.runtime.now());
     // Somebody else may have linked one meanwhile.
     const mayBeLinked = fresh.some(({ lane, snapshot }) => !usersBefore.has(lane) || snapshot?.customers.length);
     const users = mayBeLinked ? new Map([...usersBefore, ...(await parts.customers.findUsersOf(lanes))]) : usersBefore;
@@ -130,7 +131,14 @@ async function writeLanes(
       const toldOf = joins ? new Map<string, InvoiceRecord>() : invoicesBefore;
       return [{ userId, snapshot, toldOf, joined: joins ? lane : null, id: `${lane}:${version + 1}` }];
     });
-    await announce(parts, context, changes);
+    const next = linkedNext.map(({ userId, customerId }) => ({
+      userId,
+      snapshot: null,
+      toldOf: new Map<string, InvoiceRecord>(),
+      joined: customerId,
+      id: `${customerId}:joins:${context.runtime.now()}`,
+    }));
+    await announce(parts, context, [...changes, ...next]);
     return advanced;
   });
 }
@@ -151,10 +159,16 @@ export class LeaseLostError extends Error {
   }
 }
 
-async function writeSnapshots(parts: StoreParts, snapshots: readonly Snapshot[], now: number): Promise<void> {
+/** Answers the customers that took a deleted one's place. */
+async function writeSnapshots(
+  parts: StoreParts,
+  snapshots: readonly Snapshot[],
+  now: number,
+): Promise<readonly CustomerLink[]> {
   const customers = snapshots.flatMap((snapshot) => snapshot.customers);
   await parts.customers.saveCustomers(customers);
-  for (const { id, deleted } of customers) if (deleted) await unlink(parts, id, now);
+  const next: CustomerLink[] = [];
+  for (const { id, deleted } of customers) if (deleted) next.push(...(await unlink(parts, id, now)));
   const links = customers.flatMap(({ id, userId, deleted }) =>
     deleted || userId === null ? [] : [{ userId, customerId: id }],
   );
@@ -167,14 +181,18 @@ async function writeSnapshots(parts: StoreParts, snapshots: readonly Snapshot[],
   await parts.catalog.addProducts(snapshots.flatMap(({ seen }) => seen.products));
   await parts.catalog.addPrices(snapshots.flatMap(({ seen }) => seen.prices));
   for (const { removed } of snapshots) await remove(parts, removed, now);
+  return next;
 }
 
-/** The user's next customer may have come before the word of the old one's end. */
-async function unlink(parts: StoreParts, customerId: string, now: number): Promise<void> {
+/** The user's next customer may have come before the word of the old one's end: it is linked in its place, and answered. */
+async function unlink(parts: StoreParts, customerId: string, now: number): Promise<CustomerLink[]> {
   const userId = await parts.customers.findUserOf(customerId);
   await parts.customers.unlink(customerId);
   const next = userId === null ? null : await parts.customers.findCustomerNaming(userId);
-  if (userId !== null && next !== null) await parts.customers.link([{ userId, customerId: next }], now);
+  if (userId === null || next === null) return [];
+  const link = { userId, customerId: next };
+  await parts.customers.link([link], now);
+  return [link];
 }
 
 async function remove(

@@ -43,8 +43,11 @@ const HOOK_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 8_000;
 /** How long the worker sleeps when nobody wakes it. */
 const POLL_MS = 1_000;
-/** Events of one change come one after the other: what comes within this is claimed together, and asked about once. */
-const GATHER_MS = 100;
+/** Events of one change come one after the other: who is woken by one waits so long for the others before it asks Stripe. */
+export const GATHER_MS = 100;
+/** Why a sleep ends: only what arrives may have others behind it. */
+const ARRIVED = "something has arrived";
+const FINISHED = "something was finished";
 const MAX_REASON_LENGTH = 300;
 
 /** One kind of work. */
@@ -63,7 +66,6 @@ export function createWorker(options: WorkerOptions): Worker {
   let stopping: AbortController | null = null;
   let looping: Promise<void> | null = null;
   let alarm = new AbortController();
-  const wake = (): void => alarm.abort();
 
   /** Counts what was finished: what that makes due is to be looked for. */
   let finished = 0;
@@ -79,12 +81,12 @@ export function createWorker(options: WorkerOptions): Worker {
       .finally(() => {
         running.delete(task);
         finished += 1;
-        wake();
+        alarm.abort(FINISHED);
       });
     running.add(task);
   };
 
-  /** Fills the free slots; answers how many rows it took, and whether there may be more than there were slots for. */
+  /** Fills the free slots; answers how many rows it took, and whether one kind of work may have more than it has slots for. */
   const fill = async (): Promise<{ taken: number; isFull: boolean }> => {
     const due = await options.store.dueWork.find(runtime.now(), runtime.billingNow());
     let taken = 0;
@@ -111,26 +113,32 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   };
 
+  /** Where one kind of work has more than it has slots for, a slot that is free again is not kept waiting. */
+  const gather = async (stop: AbortSignal, isFull: boolean): Promise<void> => {
+    const over = new AbortController();
+    const freed = isFull ? underWay() : [];
+    await Promise.race([runtime.sleep(GATHER_MS, AbortSignal.any([stop, over.signal])), ...freed]);
+    over.abort();
+  };
+
   const loop = async (stop: AbortSignal): Promise<void> => {
     while (!stop.aborted) {
       alarm = new AbortController();
-      const woken = AbortSignal.any([alarm.signal, stop]);
+      const { signal } = alarm;
       let isFull = false;
       try {
         ({ isFull } = await fill());
       } catch (error) {
         runtime.log.error({ error: String(error) }, "the worker could not go on; it tries again");
       }
-      // Where all slots are taken, the first that is free again is filled at once.
-      const freed = isFull ? underWay() : [];
-      await Promise.race([runtime.sleep(POLL_MS, woken), ...freed]);
-      if (woken.aborted) await Promise.race([runtime.sleep(GATHER_MS, stop), ...freed]);
+      await runtime.sleep(POLL_MS, AbortSignal.any([signal, stop]));
+      if (signal.reason === ARRIVED) await gather(stop, isFull);
     }
   };
 
   return {
     drain,
-    wake,
+    wake: () => alarm.abort(ARRIVED),
     start() {
       if (looping) return;
       stopping = new AbortController();
@@ -245,7 +253,7 @@ async function work(
   claim: ClaimedEvent | (OutboxMessage & Claim),
   act: () => Promise<void>,
 ): Promise<void> {
-  const queue: Queue = counter === "events_total" ? store.inbox : store.outbox;
+  const queue: Pick<Queue, "renew" | "retry" | "bury"> = counter === "events_total" ? store.inbox : store.outbox;
   const count = (outcome: string): void => runtime.metrics.count(counter, { outcome });
   const names = namesOf(claim);
   const heart = keepLease(runtime, queue, claim);
@@ -278,7 +286,7 @@ function failureOf(error: unknown): Failure {
 }
 
 /** Renews a claim until aborted, so that slow work is not taken for a dead worker's. */
-function keepLease(runtime: Runtime, queue: Queue, claim: Claim): AbortController {
+function keepLease(runtime: Runtime, queue: Pick<Queue, "renew">, claim: Claim): AbortController {
   const heart = new AbortController();
   const beat = async (): Promise<void> => {
     for (;;) {

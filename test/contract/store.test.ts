@@ -111,16 +111,37 @@ test("SQLite answers questions about some rows without reading all of a mode", a
 
 const MOST_LOOKS = 10_000;
 
-async function somebodyWaitsForALock(url: string): Promise<void> {
+async function somebodyWaitsForALock(url: string, howMany = 1): Promise<void> {
   const db = openDatabase(url);
   onTestFinished(() => db.destroy());
   for (let looks = 0; looks < MOST_LOOKS; looks += 1) {
     const { rows } = await sql`select 1 from pg_stat_activity
       where wait_event_type = 'Lock' and datname = current_database()`.execute(db);
-    if (rows.length > 0) return;
+    if (rows.length >= howMany) return;
   }
   throw new Error("nobody waits for a lock");
 }
+
+test("PostgreSQL stores events that have come before while they are claimed, and nobody waits for ever", async () => {
+  const url = await freshDatabase("postgres");
+  const [{ inbox }, door] = [await openAt(url), await openAt(url)];
+  await inbox.add([event("evt_0", "in_0", "cus_2"), event("evt_a", "in_a", "cus_1")], NOW);
+  for (const claimed of await inbox.claim(5, NOW, NOW + 9_000))
+    await (claimed.eventId === "evt_a" ? inbox.retry(claimed, NOW + 10, "outage") : inbox.complete(claimed));
+  await inbox.add([event("evt_b", "in_b", "cus_2")], NOW + 20);
+  const db = openDatabase(url);
+  onTestFinished(() => db.destroy());
+  const [claiming, adding] = await db.transaction().execute(async (endsItsClaim) => {
+    await sql`select 1 from queue_lanes where lane = 'cus_2' and queue = 'inbox' for update`.execute(endsItsClaim);
+    const claim = inbox.claim(5, NOW + 30, NOW + 9_000);
+    await somebodyWaitsForALock(url);
+    const add = door.inbox.add([event("evt_a", "in_a", "cus_1"), event("evt_b", "in_b", "cus_2")], NOW + 30);
+    await somebodyWaitsForALock(url, 2);
+    return [claim, add];
+  });
+  expect((await claiming).map(({ eventId }) => eventId).toSorted()).toEqual(["evt_a", "evt_b"]);
+  expect(await adding).toEqual(new Set());
+});
 
 test("PostgreSQL looks how large the mirror is when it is asked to", async () => {
   const url = await freshDatabase("postgres");
@@ -221,6 +242,23 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     await inbox.complete(long);
     expect((await inbox.claim(1, NOW + 3, NOW + 9_000)).map(({ eventId }) => eventId)).toEqual(["evt_last"]);
     expect((await inbox.claim(1, NOW + 3, NOW + 9_000)).map(({ lane }) => lane)).toEqual(["cus_1"]);
+  });
+
+  test("answers as many as were asked for, though lanes that lists have answered were due before", async () => {
+    const { inbox } = await open();
+    const lanes = Array.from({ length: 40 }, (_, at) => `cus_${String(at).padStart(2, "0")}`);
+    await inbox.add(
+      lanes.map((lane) => event(`evt_${lane}`, `sub_${lane}`, lane)),
+      NOW,
+    );
+    await inbox.completeTold(
+      lanes.slice(0, 36).map((lane) => `sub_${lane}`),
+      await inbox.lastSeq(),
+      NOW,
+    );
+    await inbox.add([event("evt_more", "in_more", "cus_00")], NOW);
+    expect(await inbox.claim(3, NOW, NOW + 9_000)).toHaveLength(3);
+    expect(await inbox.claim(8, NOW, NOW + 9_000)).toHaveLength(2);
   });
 
   test("finds what is due behind lanes that are done with", async () => {

@@ -387,6 +387,30 @@ test("a replica that sleeps works off what another has stored, as soon as Postgr
   await expect.poll(() => world.features("ada"), { timeout: 10_000 }).toContain("exports");
 });
 
+test("what is there already is worked off at once, one piece after the other", async () => {
+  const told: string[] = [];
+  const world = await createWorld({ options: { hooks: { onPaymentSucceeded: ({ id }) => void told.push(id) } } });
+  const { body } = await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
+  const page = `/v1/payment_pages/${String(body["sessionId"])}/confirm`;
+  await world.stripe("POST", page, { payment_method: "pm_card_visa" });
+  await world.emulator.settle();
+  const service = world.replica({
+    runWorker: true,
+    runtime: {
+      now: () => world.emulator.now(),
+      billingNow: () => world.emulator.now(),
+      // Whoever sleeps is woken, or sleeps for ever.
+      sleep: (_ms, signal) =>
+        new Promise((resolve) => {
+          if (signal.aborted) resolve();
+          signal.addEventListener("abort", () => resolve());
+        }),
+    },
+  });
+  await service.start();
+  await expect.poll(() => told.length).toBe(1);
+});
+
 test("hints that come shortly after the one that woke the worker are answered together with it", async () => {
   const moments: (() => void)[] = [];
   let asked = 0;
@@ -400,6 +424,8 @@ test("hints that come shortly after the one that woke the worker are answered to
   const page = `/v1/payment_pages/${String(body["sessionId"])}/confirm`;
   await world.stripe("POST", page, { payment_method: "pm_card_visa" });
   await world.settle();
+  // So that none is due meanwhile.
+  await world.service.reconcile();
   const service = world.replica({
     runWorker: true,
     runtime: {

@@ -89,6 +89,32 @@ test.each(["customer.updated", "customer.subscription.updated"])(
   },
 );
 
+test("a user who gets another's customer's place is told of what that one has paid, and of the end of its trial", async () => {
+  const told: string[] = [];
+  const hooks = {
+    onPaymentSucceeded: ({ invoiceId }: { invoiceId: string }) => void told.push(invoiceId),
+    onTrialWillEnd: ({ subscriptionId }: { subscriptionId: string }) => void told.push(subscriptionId),
+  };
+  const world = await createWorld({ options: { hooks } });
+  const { body: prices } = await world.stripe("GET", "/v1/prices", { "lookup_keys[0]": "premium_month" });
+  const [price] = prices["data"] as { id: string }[];
+  const { body: old } = await world.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
+  await world.settle();
+  const { body: next } = await world.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
+  const customer = String(next["id"]);
+  await world.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", { customer });
+  const card = await cardOf(world, customer);
+  const sold = { customer, "items[0][price]": price?.id ?? "", default_payment_method: card };
+  const { body: paid } = await world.stripe("POST", "/v1/subscriptions", sold);
+  const { body: trial } = await world.stripe("POST", "/v1/subscriptions", { ...sold, trial_period_days: "2" });
+  await world.settle();
+  expect(told).toEqual([]);
+  await world.stripe("DELETE", `/v1/customers/${String(old["id"])}`);
+  await world.settle();
+  expect(told).toContain(paid["latest_invoice"]);
+  expect(told).toContain(trial["id"]);
+});
+
 async function cardOf(world: World, customerId: string): Promise<string> {
   const { body } = await world.stripe("GET", `/v1/customers/${customerId}/payment_methods`);
   return (body["data"] as { id: string }[])[0]?.id ?? "";

@@ -67,7 +67,7 @@ export function createLeaseAuditor(violate: (text: string) => void): LeaseAudito
         violate(`I2: ${method} of row ${claim.seq} by attempt ${claim.attempts}, though ${lease.attempts} had it`);
       if (name === "renew") lease.leasedUntil = args[1] as number;
       else lease.isOver = true;
-      if (method === "inbox.complete") endAnswered(claim, args[1] as string[]);
+      if (method === "inbox.complete") endAnswered(claim, (args[1] as string[] | undefined) ?? []);
     },
   };
 }

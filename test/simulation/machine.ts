@@ -4,6 +4,7 @@ import { UnavailableError } from "../../src/errors.ts";
 import type { Store, StoreParts } from "../../src/store/database.ts";
 import { compose, type Tollkeeper } from "../../src/tollkeeper.ts";
 import type { TollkeeperOptions } from "../../src/config.ts";
+import { GATHER_MS } from "../../src/sync/worker.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** How often each thing goes wrong, from 0 to 1. */
@@ -54,9 +55,6 @@ export interface MachineOptions {
   log: Runtime["log"];
 }
 
-/** Who waits no longer is picked like everybody else: time does not pass for that alone. */
-const A_MOMENT_MS = 100;
-
 class Died extends Error {
   override readonly name = "Died";
 }
@@ -92,7 +90,8 @@ export function createMachine(setup: MachineOptions): Machine {
             newId: setup.newId,
             sleep(ms, signal) {
               if (mine.dead) return never();
-              return ms <= A_MOMENT_MS
+              // A moment is a turn of the others: time does not pass for that alone.
+              return ms === GATHER_MS
                 ? point(setup, machine, mine, "a moment")
                 : scheduler.sleep(name, setup.now() + ms, signal);
             },
@@ -198,6 +197,7 @@ const CHORES = /\.(forget|beat)$/;
  * anyhow, with the same answer; and most of a worker's looks find nothing.
  */
 function changes(label: string, result: unknown): boolean {
+  // Null: there was nothing to take.
   if (READS.test(label) || CHORES.test(label) || result === null) return false;
   return !CLAIMS.test(label) || (result as unknown[]).length > 0;
 }
