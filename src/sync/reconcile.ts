@@ -182,7 +182,7 @@ async function readAndRepair(
     const states: ListProgress[] = [];
     let customersEnded: number[] = [];
     for (const list of SWEPT_LISTS) {
-      // Who becomes a customer subscribes; of open invoices there are few.
+      // Subscriptions are spread over time much as customers are; of open invoices there are few.
       const spread = list === "subscriptions" ? customersEnded : [];
       const state = (progress.lists[list] ??= unread(progress.startedAt + 1_000, spread));
       states.push(state);

@@ -1,6 +1,7 @@
 /**
  * Reads a whole list from Stripe by several ranges of creation at once. Where readers have nothing to do, whoever goes on to
- * its next page leaves them half of the time before it, so that nobody need know how objects are spread over the years.
+ * its next page leaves them half of the time before it, so that nobody need know how objects are spread over the years. Each
+ * share costs a page that is not full, so where that is known there are as many shares as readers from the beginning.
  */
 import type { CreatedRange, Page } from "../stripe/gateway.ts";
 
@@ -26,21 +27,22 @@ export interface SweepOptions<Row, Mark> {
 /** Below this nothing is shared out: Stripe counts whole seconds. */
 const SMALLEST_SHARE_MS = 2_000;
 /** With fewer rows to expect, two would read a page each where one reads it alone. */
-const SMALLEST_SHARE_ROWS = 300;
+const SMALLEST_SHARE_ROWS = 600;
 
 export function openRange(from: number, until: number): OpenRange {
   return { from, until, after: null, reached: until };
 }
 
-/** Most of what a list is shared out to before it is read: enough that answers of 300 ms keep 25 requests a second under way. */
-const SHARES = 12;
 /** A share's last page is seldom full, so it has some before it. */
 const PAGES_A_SHARE = 3;
 
-/** Ranges in which about equally many rows lie, where they are spread as those of a list whose pages ended at these instants. */
-export function openRanges(from: number, until: number, pageEnds: readonly number[]): OpenRange[] {
+/**
+ * At most so many ranges, in which about equally many rows lie where they are spread as those of a list whose pages ended at
+ * these instants.
+ */
+export function openRanges({ from, until }: CreatedRange, pageEnds: readonly number[], most: number): OpenRange[] {
   const inside = [...new Set(pageEnds)].filter((at) => at > from && at < until).toSorted((one, other) => one - other);
-  const shares = Math.max(1, Math.min(SHARES, Math.floor(inside.length / PAGES_A_SHARE)));
+  const shares = Math.max(1, Math.min(most, Math.floor(inside.length / PAGES_A_SHARE)));
   const cuts = Array.from({ length: shares - 1 }, (_, at) => inside[Math.floor(((at + 1) * inside.length) / shares)]);
   const bounds = [from, ...cuts.filter((cut) => cut !== undefined), until];
   return bounds.slice(1).map((end, at) => openRange(bounds[at] ?? from, end));

@@ -125,7 +125,7 @@ test("a list that is spread like another is shared out evenly from the beginning
     readers: 4,
     read: listing(rows).read,
   });
-  const ranges = openRanges(FROM, UNTIL, pageEnds);
+  const ranges = openRanges({ from: FROM, until: UNTIL }, pageEnds, 12);
   const rowsOf = ({ from, until }: OpenRange) => rows.filter(({ createdAt: at }) => at >= from && at < until).length;
   expect(ranges.length).toBe(12);
   for (const range of ranges) {
@@ -138,11 +138,8 @@ test("ranges that are shared out follow each other without a gap, whatever is sa
   const anyEnds = fc.array(fc.integer({ min: -10, max: UNTIL / 1_000 + 10 }), { maxLength: 200, size: "max" });
   fc.assert(
     fc.property(anyEnds, (seconds) => {
-      const ranges = openRanges(
-        FROM,
-        UNTIL,
-        seconds.map((at) => at * 1_000),
-      );
+      const ends = seconds.map((at) => at * 1_000);
+      const ranges = openRanges({ from: FROM, until: UNTIL }, ends, 12);
       expect([FROM, ...ranges.map(({ until }) => until)]).toEqual([...ranges.map(({ from }) => from), UNTIL]);
       for (const { from, until, reached } of ranges) {
         expect(until).toBeGreaterThan(from);
