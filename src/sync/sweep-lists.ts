@@ -45,7 +45,7 @@ export interface SweepListOptions {
 }
 
 /** How many ranges are read at once: with answers of 300 ms enough for 25 requests a second, with as much time for each page. */
-const READERS = 16;
+const READERS = 24;
 /** Nothing at Stripe is older. */
 const STRIPE_BEGAN = Date.UTC(2011, 0, 1);
 /** So many lanes are written before the store looks how large it has become; then twice as many, and so on. */
