@@ -18,7 +18,7 @@ export interface ActionContext {
   /** The same sync that the webhook's worker uses. */
   sync: {
     object(request: {
-      object: "subscription" | "checkout_session";
+      object: "customer" | "subscription" | "checkout_session";
       id: string;
       customerId?: string | null;
     }): Promise<void>;

@@ -64,7 +64,10 @@ async function searchCustomer(context: ActionContext, user: User): Promise<strin
     const owner = await context.store.customers.findUserOf(found.id);
     if (owner !== null && owner !== user.id) continue;
     const confirmed = await confirm(context, user.id, found.id);
-    if (confirmed !== null) return confirmed;
+    if (confirmed === null) continue;
+    // It may have paid already: whoever links it tells the user's app of that.
+    await context.sync.object({ object: "customer", id: confirmed, customerId: confirmed });
+    return confirmed;
   }
   return null;
 }

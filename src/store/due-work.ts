@@ -1,4 +1,4 @@
-/** Whether there is anything to do: what a worker asks many times before there is, and for all kinds of work at once. */
+/** Whether anything is due, of all kinds of work at once: a worker asks far more often than there is. */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import type { QueueTable } from "./queue.ts";

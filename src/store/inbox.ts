@@ -39,8 +39,8 @@ export interface ClaimedEvent extends InboxEvent, Claim {
 
 export interface InboxStore extends Omit<Queue, "complete"> {
   /**
-   * Done, with whatever else waits in the lane about the same object, and about those that Stripe told of with it; false when
-   * the lease was lost.
+   * Done, with whatever else had come into the lane when it was claimed, about the same object or about those that Stripe told
+   * of with it; false when the lease was lost.
    */
   complete(event: ClaimedEvent, toldOf?: readonly string[]): Promise<boolean>;
   /** Stores what is new, in one commit, and revives dead letters that come again; answers the ids of both. */

@@ -56,7 +56,9 @@ test("a payment is told of once, also when its subscription changes after its te
   expect(told).toHaveLength(1);
 });
 
-test.each(["customer.updated", "customer.subscription.updated"])(
+const ADA = { id: "ada", email: null, name: null };
+
+test.each(["customer.updated", "customer.subscription.updated", "the user's own visit"])(
   "a payment that was known before its customer had a user is told of when %s tells of the user",
   async (type) => {
     const told: string[] = [];
@@ -84,6 +86,7 @@ test.each(["customer.updated", "customer.subscription.updated"])(
     isPicky = true;
     await world.stripe("POST", `/v1/customers/${customerId}`, { "metadata[auth0_user_id]": "ada" });
     await world.stripe("POST", `/v1/subscriptions/${String(subscription["id"])}`, { "metadata[sold_by]": "phone" });
+    if (type === "the user's own visit") await world.service.ensureCustomer(ADA);
     await world.settle();
     expect(told).toEqual(["ada"]);
   },
