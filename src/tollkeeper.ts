@@ -227,7 +227,7 @@ function createHttpContext(
     config: publicConfig(config),
     started,
     receiveEvent: createReceiver({
-      inbox: createInboxWriter(store.inbox, runtime.now),
+      inbox: createInboxWriter(store, runtime.now),
       mode: config.mode,
       secrets: config.stripe.webhookSecrets,
       toleranceMs: config.webhookToleranceMs,

@@ -37,6 +37,8 @@ export interface StoreParts {
 }
 
 export interface Store extends StoreParts {
+  /** How many commits of one process gain from being under way at once: SQLite writes one after the other. */
+  readonly writers: number;
   /** All or nothing. Use only the parts it hands over: the outer ones would wait for this transaction to end. */
   transaction<T>(work: (parts: StoreParts) => Promise<T>): Promise<T>;
   /** Applies missing migrations; answers their names. */
@@ -80,7 +82,7 @@ export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptio
   });
   const onArrival = (listener: () => void): (() => Promise<void>) =>
     dialect === "postgres" ? listenToArrivals({ url, mode, onArrival: listener, onConnectionLost }) : async () => {};
-  return { ...storeParts(db, mode, dialect), ...whole, onArrival };
+  return { ...storeParts(db, mode, dialect), ...whole, onArrival, writers: dialect === "postgres" ? 2 : 1 };
 }
 
 /** The tables that filling in an account makes large. */

@@ -7,6 +7,8 @@ export type InboxWriter = (event: InboxEvent) => Promise<boolean>;
 
 /** Events of one commit: more would hold up those that come after. */
 const MAX_BATCH = 500;
+/** A smaller commit costs as much. */
+const LEAST_SHARE = 16;
 /** How long a commit is put off at most, in turns of the event loop: a millisecond or two when they are busy. */
 const MAX_TURNS = 40;
 /** Events that wait for their commit; past this, Stripe is asked to come again. About three seconds' worth. */
@@ -18,9 +20,13 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-export function createInboxWriter(inbox: Pick<InboxStore, "add">, now: () => number): InboxWriter {
+export function createInboxWriter(
+  { inbox, writers }: { inbox: Pick<InboxStore, "add">; writers: number },
+  now: () => number,
+): InboxWriter {
   let waiting: Waiting[] = [];
-  let writing = false;
+  let writing = 0;
+  let gathering = false;
 
   /** As long as each turn of the event loop brings more, the commit waits: one that is shared by all costs each little. */
   const gather = async (): Promise<void> => {
@@ -30,15 +36,27 @@ export function createInboxWriter(inbox: Pick<InboxStore, "add">, now: () => num
     }
   };
 
+  /** Where more than one can be under way, each takes its share: while one is written down, the next are read and answered. */
+  const takeBatch = (): Waiting[] => {
+    const share = Math.max(LEAST_SHARE, Math.ceil(waiting.length / writers));
+    const size = Math.min(MAX_BATCH, share);
+    const batch = waiting.slice(0, size);
+    waiting = waiting.slice(size);
+    return batch;
+  };
+
   const writeAll = async (): Promise<void> => {
-    writing = true;
-    while (waiting.length > 0) {
+    if (gathering) return;
+    gathering = true;
+    while (waiting.length > 0 && writing < writers) {
       await gather();
-      const batch = waiting.slice(0, MAX_BATCH);
-      waiting = waiting.slice(MAX_BATCH);
-      await writeBatch(inbox, batch, now());
+      writing += 1;
+      void writeBatch(inbox, takeBatch(), now()).then(() => {
+        writing -= 1;
+        return writeAll();
+      });
     }
-    writing = false;
+    gathering = false;
   };
 
   return (event) =>
@@ -48,7 +66,7 @@ export function createInboxWriter(inbox: Pick<InboxStore, "add">, now: () => num
         return;
       }
       waiting.push({ event, resolve, reject });
-      if (!writing) void writeAll();
+      void writeAll();
     });
 }
 

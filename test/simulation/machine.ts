@@ -245,6 +245,7 @@ function storeOf(setup: MachineOptions, machine: Machine, life: Life): Store {
     // A machine that dies in a transaction takes it along: the database rolls it back.
     transaction: (work) =>
       call("transaction", () => store.transaction((parts) => Promise.race([work(wrap(parts, true)), life.death]))),
+    writers: store.writers,
     migrate: () => call("migrate", () => store.migrate()),
     analyze: () => call("analyze", () => store.analyze()),
     ping: () => call("ping", () => store.ping()),

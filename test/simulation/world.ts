@@ -256,6 +256,8 @@ function watchedStore(store: Store, auditor: Auditor): Store {
       auditor.committed(writes);
       return result;
     },
+    // As PostgreSQL has it.
+    writers: 2,
     migrate: () => store.migrate(),
     analyze: () => store.analyze(),
     ping: () => store.ping(),
