@@ -39,8 +39,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "what a change means for the app is written with the change",
     file: "src/sync/sync.ts",
-    text: "await announce(parts, context, changes);",
-    without: "announce(parts, context, changes).catch(() => {});",
+    text: "await announce(parts, context, [...changes, ...next]);",
+    without: "announce(parts, context, [...changes, ...next]).catch(() => {});",
   },
   {
     rule: "a payment that the mirror knows of is not told again",
@@ -106,8 +106,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a deleted customer loses its user",
     file: "src/sync/sync.ts",
-    text: "if (deleted) await unlink(parts, id, now);",
-    without: "if (deleted && id === '') await unlink(parts, id, now);",
+    text: "if (deleted) next.push(...(await unlink(parts, id, now)));",
+    without: "if (deleted && id === '') next.push(...(await unlink(parts, id, now)));",
   },
   {
     rule: "access that time ends is looked at when it ends",
