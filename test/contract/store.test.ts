@@ -244,6 +244,15 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect((await inbox.claim(1, NOW + 3, NOW + 9_000)).map(({ lane }) => lane)).toEqual(["cus_1"]);
   });
 
+  test("a list answers the hints that had come before it was asked for, and none that came later", async () => {
+    const { inbox } = await open();
+    await inbox.add([event("evt_before")], NOW);
+    const upToSeq = await inbox.lastSeq();
+    await inbox.add([event("evt_after")], NOW);
+    await inbox.completeTold(["sub_1"], upToSeq, NOW);
+    expect(await inbox.claim(5, NOW, NOW + 9_000)).toMatchObject([{ eventId: "evt_after" }]);
+  });
+
   test("answers as many as were asked for, though lanes that lists have answered were due before", async () => {
     const { inbox } = await open();
     const lanes = Array.from({ length: 40 }, (_, at) => `cus_${String(at).padStart(2, "0")}`);
@@ -527,6 +536,8 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect(await operations.begin(operation)).toBe(true);
     expect(await operations.begin({ ...operation, id: "op_2" })).toBe(false);
     await operations.finish("op_1", "succeeded", '{"id":1}', NOW);
+    // Whoever comes to another end later has not decided it.
+    await operations.finish("op_1", "failed", '{"code":"late"}', NOW + 1);
     expect(await operations.findCurrent("checkout", "ada")).toMatchObject({
       state: "succeeded",
       params: null,
