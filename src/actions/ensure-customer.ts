@@ -63,16 +63,15 @@ async function searchCustomer(context: ActionContext, user: User): Promise<strin
     // Its metadata was moved from one user to another by hand: it stays with the one who has paid with it.
     const owner = await context.store.customers.findUserOf(found.id);
     if (owner !== null && owner !== user.id) continue;
-    const confirmed = await confirm(context, user.id, found.id);
-    if (confirmed === null) continue;
-    // It may have paid already: whoever links it tells the user's app of that.
-    await context.sync.object({ object: "customer", id: confirmed, customerId: confirmed });
-    return confirmed;
+    // Search lags behind: the sync looks at what was found, links it if it is so, and tells the app of what it has paid.
+    await context.sync.object({ object: "customer", id: found.id, customerId: found.id });
+    const linked = await context.store.customers.findCustomerOf(user.id);
+    if (linked !== null) return linked;
   }
   return null;
 }
 
-/** Search lags behind, and customers are deleted: what was found is looked at before it is believed. */
+/** Customers are deleted: what was made once is looked at before it is believed. */
 async function confirm({ gateway }: ActionContext, userId: string, customerId: string): Promise<string | null> {
   const current = await gateway.retrieveCustomer(customerId);
   return current && !current.customer.deleted && current.customer.userId === userId ? customerId : null;

@@ -42,7 +42,7 @@ export interface InboxStore extends Omit<Queue, "complete"> {
    * Done, with whatever else had come into the lane when it was claimed, about the same object or about those that Stripe told
    * of with it; false when the lease was lost.
    */
-  complete(event: ClaimedEvent, toldOf?: readonly string[]): Promise<boolean>;
+  complete(event: ClaimedEvent, objectIds?: readonly string[]): Promise<boolean>;
   /** Stores what is new, in one commit, and revives dead letters that come again; answers the ids of both. */
   add(events: readonly InboxEvent[], now: number, runAt?: number): Promise<Set<string>>;
   claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedEvent[]>;
@@ -83,14 +83,14 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
   return {
     ...queue(db, scope),
 
-    complete: (event, toldOf = []) =>
+    complete: (event, objectIds = []) =>
       endClaim(db, scope, event, async (transaction) => {
         await transaction
           .updateTable("inbox")
           .set({ state: "done", reason: null })
           .where("mode", "=", mode)
           .where("lane", "=", event.lane)
-          .where(isAnyOf(dialect, "objectId", [event.objectId, ...toldOf]))
+          .where(isAnyOf(dialect, "objectId", [event.objectId, ...objectIds]))
           .where(isState("pending"))
           .where("seq", "<=", event.upToSeq)
           .execute();

@@ -215,7 +215,7 @@ export async function claimRows<Row extends Omit<Claim, "lease">>(
   db: Kysely<Schema>,
   query: ClaimQuery,
 ): Promise<(Row & Claim)[]> {
-  // A transaction of its own: rows that are taken in are held, and whoever holds them waits for nobody.
+  // In a transaction of its own: whoever holds new rows may wait for a lane, and must not wait for another row as well.
   await takeIn(db, query);
   const claimed: (Row & Claim)[] = [];
   for (;;) {

@@ -21,9 +21,9 @@ export interface Change {
   userId: string;
   snapshot: Snapshot | null;
   /** The invoices as the mirror had them: what they said of a payment was told when it was written. */
-  toldOf: ReadonlyMap<string, InvoiceRecord>;
+  toldOf?: ReadonlyMap<string, InvoiceRecord>;
   /** The customer, where it became the user's with this write: of what it had before nobody was told. */
-  joined: string | null;
+  joined?: string;
   /** Names this write of this lane, so that its announcements have stable ids. */
   id: string;
 }
@@ -37,7 +37,7 @@ export async function announce(parts: StoreParts, context: AnnounceContext, chan
   const messages = changes.flatMap((change) => {
     const { invoices, subscriptions } = toBeTold(change, states);
     return [
-      ...invoices.flatMap((invoice) => announcePayment(change.userId, invoice, change.toldOf.get(invoice.id))),
+      ...invoices.flatMap((invoice) => announcePayment(change.userId, invoice, change.toldOf?.get(invoice.id))),
       ...subscriptions.flatMap((subscription) => announceTrialEnd(context, change.userId, subscription)),
     ];
   });

@@ -68,9 +68,7 @@ export function createSync(context: SyncContext): Sync {
       const customerId = await store.customers.findCustomerOf(userId);
       if (customerId === null)
         await store.transaction((parts) =>
-          announce(parts, context, [
-            { userId, snapshot: null, toldOf: new Map(), joined: null, id: `gone:${userId}:${context.runtime.now()}` },
-          ]),
+          announce(parts, context, [{ userId, snapshot: null, id: `gone:${userId}:${context.runtime.now()}` }]),
         );
       else await writeFresh(context, customerId, async () => null);
     },
@@ -127,14 +125,12 @@ async function writeLanes(
     const changes = fresh.flatMap(({ lane, version, snapshot }) => {
       const userId = users.get(lane);
       if (userId === undefined) return [];
-      const joins = usersBefore.get(lane) !== userId;
-      const toldOf = joins ? new Map<string, InvoiceRecord>() : invoicesBefore;
-      return [{ userId, snapshot, toldOf, joined: joins ? lane : null, id: `${lane}:${version + 1}` }];
+      const told = usersBefore.get(lane) === userId ? { toldOf: invoicesBefore } : { joined: lane };
+      return [{ userId, snapshot, id: `${lane}:${version + 1}`, ...told }];
     });
     const next = linkedNext.map(({ userId, customerId }) => ({
       userId,
       snapshot: null,
-      toldOf: new Map<string, InvoiceRecord>(),
       joined: customerId,
       id: `${customerId}:joins:${context.runtime.now()}`,
     }));

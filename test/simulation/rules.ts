@@ -111,9 +111,9 @@ export const RULES: readonly Rule[] = [
   },
   {
     rule: "access that time ends is looked at when it ends",
-    file: "src/sync/worker.ts",
-    text: '{ kind: "access", source: accessSource(options), running: new Set() },',
-    without: "",
+    file: "src/store/due-work.ts",
+    text: "check_at <= ${billingNow}",
+    without: "check_at <= 0",
   },
   {
     rule: "events that never arrived are read from Stripe's list",
