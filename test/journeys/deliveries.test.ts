@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
+import type { TollkeeperOptions } from "../../src/index.ts";
 import { openStore } from "../../src/store/database.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { createWorld, DAY, signatureOf, type World } from "../support/world.ts";
@@ -23,6 +23,23 @@ async function catching(options: Parameters<typeof createWorld>[0] = {}) {
     return (await service.fetch(request)).status;
   };
   return { world, caught, deliver };
+}
+
+/** Whoever sleeps is woken by a signal, by whoever `asleep` hands `wake` to, or never. */
+function sleeping(
+  now: () => number,
+  asleep: (ms: number, wake: () => void) => void,
+): NonNullable<TollkeeperOptions["runtime"]> {
+  return {
+    now,
+    billingNow: now,
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        if (signal.aborted) return resolve();
+        signal.addEventListener("abort", () => resolve());
+        asleep(ms, resolve);
+      }),
+  };
 }
 
 async function lifeUntilCanceled(world: World): Promise<void> {
@@ -92,10 +109,7 @@ test("a late word of the old subscription takes nothing from the new one", async
   const { world, caught, deliver } = await catching();
   await lifeUntilCanceled(world);
   const old = caught.length;
-  const opened = await world.call("ada", "POST", "create-checkout-session", { plan: "team", interval: "month" });
-  await world.stripe("POST", `/v1/payment_pages/${String(opened.body["sessionId"])}/confirm`, {
-    payment_method: "pm_card_visa",
-  });
+  await world.buy("ada", "team");
   await world.emulator.settle();
   for (let index = old; index < caught.length; index++) await deliver(index);
   await world.service.settle();
@@ -224,25 +238,18 @@ test("a hook that never answers holds up its own user, and nobody else, and not 
   const world = await createWorld({
     options: {
       hooks: { onAccessGranted: ({ userId }) => (userId === "ada" ? new Promise(() => {}) : undefined) },
-      runtime: {
-        now: () => world.emulator.now(),
-        billingNow: () => world.emulator.now(),
-        sleep: (ms, signal) =>
-          new Promise((resolve) => {
-            // Polling, and the patience of the end, but not the hook's own time limit.
-            if (ms < 10_000) setTimeout(resolve, 1);
-            signal.addEventListener("abort", () => resolve());
-          }),
-      },
+      runtime: sleeping(
+        () => world.emulator.now(),
+        (ms, wake) => {
+          // Polling, and the patience of the end, but not the hook's own time limit.
+          if (ms < 10_000) setTimeout(wake, 1);
+        },
+      ),
     },
   });
   const service = world.replica({ runWorker: true });
   await service.start();
-  for (const user of ["ada", "bob"]) {
-    const { body } = await world.call(user, "POST", "create-checkout-session", { plan: "premium", interval: "month" });
-    const page = `/v1/payment_pages/${String(body["sessionId"])}/confirm`;
-    await world.stripe("POST", page, { payment_method: "pm_card_visa" });
-  }
+  for (const user of ["ada", "bob"]) await world.buy(user);
   await world.emulator.settle();
   await expect.poll(() => world.features("bob")).toEqual(["exports", "priority_support"]);
   await service.stop();
@@ -335,16 +342,13 @@ test("a hook that takes long is not given to another replica as long as its own 
           }
         },
       },
-      runtime: {
-        now: () => world.emulator.now(),
-        billingNow: () => world.emulator.now(),
-        sleep: (ms, signal) =>
-          new Promise((resolve) => {
-            // The hook's own time limit is not what this is about.
-            if (ms < 5_000) heartbeats.push(resolve);
-            signal.addEventListener("abort", () => resolve());
-          }),
-      },
+      runtime: sleeping(
+        () => world.emulator.now(),
+        (ms, wake) => {
+          // The hook's own time limit is not what this is about.
+          if (ms < 5_000) heartbeats.push(wake);
+        },
+      ),
     },
   });
   const other = world.replica();
@@ -364,25 +368,13 @@ test("a replica that sleeps works off what another has stored, as soon as Postgr
   const world = await createWorld({ dialect: "postgres" });
   const asleep = world.replica({
     runWorker: true,
-    runtime: {
-      now: () => world.emulator.now(),
-      billingNow: () => world.emulator.now(),
-      random: () => 0.5,
-      newId: randomUUID,
+    runtime: sleeping(world.emulator.now, (ms, wake) => {
       // It never wakes by itself; once woken, it does not wait.
-      sleep: (ms, signal) =>
-        new Promise((resolve) => {
-          if (signal.aborted || ms < 1_000) resolve();
-          signal.addEventListener("abort", () => resolve());
-        }),
-    },
+      if (ms < 1_000) wake();
+    }),
   });
   await asleep.start();
-  await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" }).then(({ body }) =>
-    world.stripe("POST", `/v1/payment_pages/${String(body["sessionId"])}/confirm`, {
-      payment_method: "pm_card_visa",
-    }),
-  );
+  await world.buy("ada");
   await world.emulator.settle();
   await expect.poll(() => world.features("ada"), { timeout: 10_000 }).toContain("exports");
 });
@@ -390,22 +382,11 @@ test("a replica that sleeps works off what another has stored, as soon as Postgr
 test("what is there already is worked off at once, one piece after the other", async () => {
   const told: string[] = [];
   const world = await createWorld({ options: { hooks: { onPaymentSucceeded: ({ id }) => void told.push(id) } } });
-  const { body } = await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
-  const page = `/v1/payment_pages/${String(body["sessionId"])}/confirm`;
-  await world.stripe("POST", page, { payment_method: "pm_card_visa" });
+  await world.buy("ada");
   await world.emulator.settle();
   const service = world.replica({
     runWorker: true,
-    runtime: {
-      now: () => world.emulator.now(),
-      billingNow: () => world.emulator.now(),
-      // Whoever sleeps is woken, or sleeps for ever.
-      sleep: (_ms, signal) =>
-        new Promise((resolve) => {
-          if (signal.aborted) resolve();
-          signal.addEventListener("abort", () => resolve());
-        }),
-    },
+    runtime: sleeping(world.emulator.now, () => {}),
   });
   await service.start();
   await expect.poll(() => told.length).toBe(1);
@@ -420,24 +401,15 @@ test("hints that come shortly after the one that woke the worker are answered to
       return next(request);
     },
   });
-  const { body } = await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
-  const page = `/v1/payment_pages/${String(body["sessionId"])}/confirm`;
-  await world.stripe("POST", page, { payment_method: "pm_card_visa" });
+  await world.buy("ada");
   await world.settle();
   // So that none is due meanwhile.
   await world.service.reconcile();
   const service = world.replica({
     runWorker: true,
-    runtime: {
-      now: () => world.emulator.now(),
-      billingNow: () => world.emulator.now(),
-      sleep: (ms, signal) =>
-        new Promise((resolve) => {
-          if (signal.aborted) return resolve();
-          if (ms < 1_000) moments.push(resolve);
-          signal.addEventListener("abort", () => resolve());
-        }),
-    },
+    runtime: sleeping(world.emulator.now, (ms, wake) => {
+      if (ms < 1_000) moments.push(wake);
+    }),
   });
   await service.start();
   const { body: list } = await world.stripe("GET", "/v1/customers");

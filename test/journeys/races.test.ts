@@ -210,3 +210,42 @@ test("a user's next customer is linked when the word of the old one's end comes 
   onTestFinished(() => store.close());
   expect(await store.customers.findCustomerOf("ada")).toBe(next["id"]);
 });
+
+test("who has just bought is not sold it again, though Stripe's list does not show it yet and no webhook has come", async () => {
+  let isOld = false;
+  const world = await createWorld({
+    deliver: async () => new Response(null, { status: 503 }),
+    network: (request, next) =>
+      isOld && new URL(request.url).pathname === "/v1/subscriptions"
+        ? Promise.resolve(Response.json({ object: "list", url: "/v1/subscriptions", has_more: false, data: [] }))
+        : next(request),
+  });
+  await world.buy("ada");
+  isOld = true;
+  const again = await world.call("ada", "POST", "create-checkout-session", PREMIUM);
+  expect(again).toMatchObject({ status: 409, body: { error: { code: "already_subscribed" } } });
+});
+
+test("a customer's subscriptions are read to the last page", async () => {
+  const world = await createWorld({
+    deliver: async () => new Response(null, { status: 503 }),
+    network: (request, next) => {
+      const url = new URL(request.url);
+      if (url.searchParams.has("limit")) url.searchParams.set("limit", "1");
+      return next(new Request(url, request));
+    },
+  });
+  await world.buy("ada");
+  const { body } = await world.stripe("GET", "/v1/subscriptions");
+  const [bought] = body["data"] as { id: string; customer: string; items: { data: { price: { id: string } }[] } }[];
+  // A newer one, so that the one that ada has bought stands on the second page.
+  await world.stripe("POST", "/v1/subscriptions", {
+    customer: bought?.customer ?? "",
+    "items[0][price]": bought?.items.data[0]?.price.id ?? "",
+    trial_period_days: "7",
+  });
+  await world.call("ada", "POST", "create-checkout-session", { plan: "team", interval: "month" });
+  const subscriptions = await world.service.listSubscriptions("ada");
+  expect(subscriptions.map(({ id }) => id)).toContain(bought?.id);
+  expect(subscriptions).toHaveLength(2);
+});

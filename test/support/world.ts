@@ -47,7 +47,9 @@ export interface World {
   settle(): Promise<void>;
   /** Moves the clock, with all that is due on the way. */
   advance(seconds: number): Promise<void>;
-  /** Subscribes a user through checkout with a test card. */
+  /** Buys through checkout with a test card; what that causes waits to be delivered. */
+  buy(user: string, plan?: string, card?: string): Promise<Answer>;
+  /** Buys, and lets all settle. */
   subscribe(user: string, plan?: string, card?: string): Promise<Answer>;
   features(user: string): Promise<string[]>;
 }
@@ -161,6 +163,11 @@ export async function createWorld(setup: WorldOptions = {}): Promise<World> {
     );
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   };
+  const buy: World["buy"] = async (user, plan = "premium", card = "pm_card_visa") => {
+    const opened = await call(user, "POST", "create-checkout-session", { plan, interval: "month" });
+    if (opened.status !== 200) return opened;
+    return stripe("POST", `/v1/payment_pages/${String(opened.body["sessionId"])}/confirm`, { payment_method: card });
+  };
   return {
     emulator,
     service,
@@ -175,14 +182,11 @@ export async function createWorld(setup: WorldOptions = {}): Promise<World> {
       await emulator.advance(seconds);
       await service.settle();
     },
-    async subscribe(user, plan = "premium", card = "pm_card_visa") {
-      const opened = await call(user, "POST", "create-checkout-session", { plan, interval: "month" });
-      if (opened.status !== 200) return opened;
-      const paid = await stripe("POST", `/v1/payment_pages/${String(opened.body["sessionId"])}/confirm`, {
-        payment_method: card,
-      });
+    buy,
+    async subscribe(user, plan, card) {
+      const answer = await buy(user, plan, card);
       await settle();
-      return paid;
+      return answer;
     },
     async features(user) {
       const { body } = await call(user, "GET", "entitlements");
