@@ -3,6 +3,7 @@ import { describe, expect, test, onTestFinished, vi } from "vitest";
 import { sql } from "kysely";
 import { openDatabase, openStore, type Store } from "../../src/store/database.ts";
 import { PREPARED } from "../../src/store/postgres.ts";
+import { createInboxWriter } from "../../src/sync/inbox-writer.ts";
 import { migrate, STEPS } from "../../src/store/migrations/index.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../src/domain/operations.ts";
 import type { Mode } from "../../src/domain/records.ts";
@@ -141,6 +142,20 @@ test("PostgreSQL stores events that have come before while they are claimed, and
   });
   expect((await claiming).map(({ eventId }) => eventId).toSorted()).toEqual(["evt_a", "evt_b"]);
   expect(await adding).toEqual(new Set());
+});
+
+test("on PostgreSQL events are stored while an earlier commit is still under way", async () => {
+  const url = await freshDatabase("postgres");
+  const [store, other] = [await openAt(url), await openAt(url)];
+  const write = createInboxWriter(store, () => NOW);
+  const [earlier] = await other.transaction(async (parts) => {
+    await parts.inbox.add([event("evt_1")], NOW);
+    const waits = write(event("evt_1"));
+    await somebodyWaitsForALock(url);
+    expect(await write(event("evt_2"))).toBe(true);
+    return [waits];
+  });
+  expect(await earlier).toBe(false);
 });
 
 test("PostgreSQL looks how large the mirror is when it is asked to", async () => {

@@ -396,3 +396,34 @@ test("a card that no event brought comes with the sweep, and is told of as a dif
   });
   expect((await store.customers.findPaymentMethods([id])).get(id)).toMatchObject({ brand: "mastercard" });
 });
+
+test("a hint about a card stays where the list's word of the card could not be written", async () => {
+  let customerId = "";
+  const { world, connect } = await cutOff({
+    network: async (request, next) => {
+      const { pathname } = new URL(request.url);
+      // Somebody writes the customer while the list is under way; and when it is asked for again, it can't be read.
+      if (pathname === "/v1/customers")
+        await store.lanes.advance(new Map([[customerId, await store.lanes.versionOf(customerId)]]));
+      return pathname === `/v1/customers/${customerId}`
+        ? Response.json({ error: { type: "invalid_request_error", message: "no" } }, { status: 400 })
+        : next(request);
+    },
+  });
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  await world.subscribe("ada");
+  connect(false);
+  const paidWith = (await store.customers.findCustomerOf("ada")) ?? "";
+  const { body: card } = await world.stripe("POST", "/v1/payment_methods/pm_card_mastercard/attach", {
+    customer: paidWith,
+  });
+  const id = String(card["id"]);
+  await world.stripe("POST", `/v1/customers/${paidWith}`, { "invoice_settings[default_payment_method]": id });
+  customerId = paidWith;
+  await world.service.reconcile({ sweep: true });
+  expect(await store.customers.findPaymentMethods([id])).toEqual(new Map());
+  const { body: events } = await world.stripe("GET", "/v1/events", { type: "payment_method.attached", limit: "1" });
+  const [attached] = events["data"] as { id: string }[];
+  expect(await store.inbox.find(attached?.id ?? "")).toMatchObject({ objectId: id, state: "pending" });
+});
