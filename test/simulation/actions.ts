@@ -1,8 +1,9 @@
 /** What people, Stripe and time do in a simulation. An action depends on its own seed and on what there is, and on nothing else. */
 import { FORGERIES } from "./deliveries.ts";
-import { NO_FAULTS } from "./machine.ts";
+import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../src/domain/operations.ts";
+import { NO_FAULTS, type Faults } from "./machine.ts";
 import { PLANS } from "../support/plans.ts";
-import type { Answer, Simulated } from "./world.ts";
+import { EVENTS_KEPT_MS, START, type Answer, type Simulated } from "./world.ts";
 
 export const USERS = ["ada", "bob", "cyd"] as const;
 export type User = (typeof USERS)[number];
@@ -73,15 +74,16 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   freeze: { weight: 3, act: freeze },
   reconcile: { weight: 4, act: reconcile },
   comeback: { weight: 3, act: comeback, comesToRest: true },
+  last_minute: { weight: 2, act: lastMinute, comesToRest: true },
+  hasty: { weight: 4, act: hasty, comesToRest: true },
   burst: { weight: 10, act: burst },
   sweep_and_burst: { weight: 4, act: sweepAndBurst, comesToRest: true },
   outage: { weight: 1, act: outage, comesToRest: true },
+  swallowed: { weight: 2, act: swallowed, comesToRest: true },
+  unseen: { weight: 3, act: unseen, comesToRest: true },
   partition: { weight: 2, act: async ({ deliveries, setup }) => void (deliveries.partitioned = setup.losesEvents) },
   silence: { weight: 2, act: async ({ deliveries, setup }) => void (deliveries.silent = setup.losesEvents) },
-  heal: {
-    weight: 4,
-    act: async ({ deliveries }) => void Object.assign(deliveries, { partitioned: false, silent: false }),
-  },
+  heal: { weight: 4, act: heal },
   double_events: {
     weight: 3,
     act: async ({ deliveries, scheduler }) => void (deliveries.echoes += 1 + scheduler.chance.below(5)),
@@ -103,6 +105,19 @@ async function time(world: Simulated): Promise<void> {
 
 async function restart({ machines }: Simulated): Promise<void> {
   for (const machine of machines) machine.start();
+}
+
+async function heal({ deliveries }: Simulated): Promise<void> {
+  Object.assign(deliveries, { partitioned: false, silent: false });
+}
+
+/** Does something while other things go wrong than the schedule says, and lets it come to rest. */
+async function under(world: Simulated, faults: Faults, work: () => Promise<unknown>): Promise<void> {
+  const before = world.machines.map((machine) => machine.faults)[0] ?? NO_FAULTS;
+  world.setFaults(faults);
+  world.scheduler.follow(work());
+  await world.quiet();
+  world.setFaults(before);
 }
 
 /** Longer than a lease, at times. */
@@ -167,11 +182,7 @@ async function outage(world: Simulated): Promise<void> {
 /** A checkout that breaks somewhere, and the user who comes back with two tabs when Stripe has forgotten its key. */
 async function comeback(world: Simulated, user: User): Promise<void> {
   const { chance } = world.scheduler;
-  const before = world.machines.map(({ faults }) => faults)[0] ?? NO_FAULTS;
-  world.setFaults({ ...NO_FAULTS, crash: 0.1, network: 0.3 });
-  world.scheduler.follow(checkout(world, user));
-  await world.quiet();
-  world.setFaults(before);
+  await under(world, { ...NO_FAULTS, crash: 0.1, network: 0.3 }, () => checkout(world, user));
   // With nobody up, nobody finishes it.
   const staysDown = chance.happens(0.5);
   for (let hours = 0; hours < 24 + chance.below(3); hours += 6) {
@@ -189,6 +200,103 @@ async function comeback(world: Simulated, user: User): Promise<void> {
   await restart(world);
   world.passTime(12 * HOUR);
   await world.quiet();
+}
+
+/** Where lists are old, they are by so much. */
+const STALE: Faults = { ...NO_FAULTS, stale: 0.7 };
+
+/** Who buys clicks again at once: neither a webhook nor a list tells of the first purchase yet. */
+async function hasty(world: Simulated, user: User): Promise<void> {
+  await world.quiet();
+  await world.control("faults/deliveries", { effect: "delay", seconds: HOUR, times: 12 });
+  await under(world, STALE, async () => {
+    await buy(world, user);
+    await buy(world, user);
+  });
+}
+
+/** Before the end of a key, with room for clocks that differ; after it lists are still old. */
+const LAST_MINUTE_SECONDS = 50;
+
+/** A checkout takes effect in its key's last minute, with no answer; the user clicks again when the key has ended. */
+async function lastMinute(world: Simulated, user: User): Promise<void> {
+  const { chance } = world.scheduler;
+  const sessions = { method: "POST", path: "/v1/checkout/sessions", answer: "reset" };
+  await world.quiet();
+  await restart(world);
+  await world.control("faults", { ...sessions, when: "before" });
+  await under(world, NO_FAULTS, () => checkout(world, user));
+  for (const machine of world.machines) machine.crash();
+  const seconds = IDEMPOTENCY_KEY_LIFETIME_MS / 1_000 - LAST_MINUTE_SECONDS;
+  for (const part of [seconds - LONGEST_STEP, LONGEST_STEP]) {
+    world.passTime(part);
+    await world.quiet();
+  }
+  await world.control("faults", { ...sessions, when: "after", times: 2 + chance.below(9) });
+  await restart(world);
+  await under(world, NO_FAULTS, () => checkout(world, user));
+  world.passTime(LAST_MINUTE_SECONDS + chance.below(40));
+  await under(world, STALE, () => Promise.all([buy(world, user), checkout(world, user)]));
+}
+
+/** Somebody else answers Stripe that its events have come; its list of them tells of what has happened. */
+async function swallowed(world: Simulated, user: User): Promise<void> {
+  const { deliveries, emulator, setup } = world;
+  if (!setup.losesEvents) return;
+  await meanwhile(world, user, "swallowed");
+  if (deliveries.untold.size === 0 && emulator.now() - START < EVENTS_KEPT_MS) await reconcileAndCheck(world, false);
+}
+
+/** Things happen of which no event tells; then the user comes, or everything is read. */
+async function unseen(world: Simulated, user: User): Promise<void> {
+  const { scheduler, setup } = world;
+  if (!setup.losesEvents) return;
+  await meanwhile(world, user, "silent");
+  world.passTime(HOUR / 2);
+  await world.quiet();
+  if (scheduler.chance.happens(0.5)) await under(world, NO_FAULTS, () => buy(world, user));
+  else await reconcileAndCheck(world, true);
+}
+
+const BY_HAND = [
+  deleteCustomer,
+  dashboardCancel,
+  dashboardEnd,
+  dashboardMany,
+  dashboardSubscription,
+  changePlan,
+  goodCard,
+];
+
+/** What a person does by hand while events go astray. */
+async function meanwhile(world: Simulated, user: User, how: "swallowed" | "silent"): Promise<void> {
+  const { deliveries, scheduler } = world;
+  await world.quiet();
+  await heal(world);
+  deliveries[how] = true;
+  for (let acts = 1 + scheduler.chance.below(3); acts > 0; acts -= 1) {
+    scheduler.follow(scheduler.chance.pick(BY_HAND)(world, user));
+    await world.quiet();
+  }
+  deliveries[how] = false;
+}
+
+/** Longer than missed events wait for a sweep. */
+const REPAIRED_WITHIN = 900;
+
+/** With nothing in its way a reconcile, and what it leaves to be asked about, repairs whatever was lost. */
+async function reconcileAndCheck(world: Simulated, sweep: boolean): Promise<void> {
+  const { auditor, machines, scheduler, store } = world;
+  await restart(world);
+  await world.clearFaults();
+  await under(world, NO_FAULTS, async () =>
+    scheduler.chance.pick(machines).ask((service) => service.reconcile({ sweep, since: START })),
+  );
+  for (let round = 0; round < 2; round += 1) {
+    world.passTime(REPAIRED_WITHIN);
+    await under(world, NO_FAULTS, async () => {});
+  }
+  await auditor.check(store, { isSettled: true, isCalm: true });
 }
 
 const BURSTS = [
@@ -330,10 +438,12 @@ async function dashboardSubscription(world: Simulated, user: User): Promise<void
   });
 }
 
-/** More than a page of them; some end at once. */
+/** More than a page of them; one ends at once, or all but the oldest. */
 async function dashboardMany(world: Simulated, user: User): Promise<void> {
-  for (let count = 0; count < 3; count += 1) await dashboardSubscription(world, user);
-  await dashboardCancel(world, user);
+  for (let count = 0; count < 4; count += 1) await dashboardSubscription(world, user);
+  if (world.scheduler.chance.happens(0.5)) return dashboardCancel(world, user);
+  const newer = (await subscriptionsOf(world, user)).slice(0, -1);
+  for (const { id } of newer) await world.stripe("DELETE", `/v1/subscriptions/${String(id)}`);
 }
 
 /** Made by hand, with no word of whose it is. */

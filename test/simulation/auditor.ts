@@ -26,11 +26,18 @@ export interface Auditor {
   /** A hook of the app has done its work. */
   told(hook: string, event: HookEvent): void;
   /** What must hold at any time when nobody writes. */
-  check(store: Store, now: { isSettled: boolean }): Promise<void>;
+  check(store: Store, now: Rest): Promise<void>;
   /** What must hold once faults have ended and everything was reconciled. */
   checkEnd(store: Store, end: End): Promise<void>;
   /** Looks for what no log may hold. */
   checkLog(lines: readonly string[]): void;
+}
+
+export interface Rest {
+  /** Whether nothing was lost for good that is not mended. */
+  isSettled: boolean;
+  /** Whether replicas have been up, with nothing in their way, since time went by. */
+  isCalm: boolean;
 }
 
 export interface End {
@@ -58,6 +65,8 @@ const DAY_MS = 86_400_000;
 const GRACE_MS = 7 * DAY_MS;
 /** Done work is kept longer than this. */
 const KEPT_MS = 25 * DAY_MS;
+/** In which what has just become due may still be about to be done. */
+const A_MOMENT_MS = 900_000;
 const USER_KEY = "auth0_user_id";
 const OPERATION_KEY = "tollkeeper_operation";
 const LIVE = new Set(["trialing", "active", "past_due", "unpaid", "paused"]);
@@ -94,6 +103,8 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
   /** user -> ids of what hooks have told, and the features that they leave. */
   const toldIds = new Map<string, string>();
   const featuresTold = new Map<string, Set<string>>();
+  /** Hook -> when it was noted as told. */
+  const endedHooks = new Map<string, number>();
 
   const tables = (): Tables | null => emulator.snapshot().accounts.get("123")?.tables ?? null;
 
@@ -154,8 +165,11 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
     if (!possible) violate(`I8: ${userId} was given ${features.join(", ")} with nothing paid`);
   };
 
-  const noteIntent = ({ kind, subject }: { kind: string; subject: string }): void =>
-    void intents.set(`${kind} ${subject}`, [kind, subject]);
+  const noteIntent = ({ kind, subject }: Intent): void => {
+    intents.set(`${kind} ${subject}`, [kind, subject]);
+    const now = tables();
+    if (now && kind === "checkout") checkCheckout(now, plans, { subject, now: emulator.now() }, violate);
+  };
 
   const noteOutcome = ([id = "", state, result]: string[]): void => {
     if (!outcomes.has(id)) outcomes.set(id, `${state} ${result}`);
@@ -186,6 +200,17 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
     }
   };
 
+  /** What hooks have left everybody with is what is paid for, or was until a moment ago. */
+  const checkAccessTold = async (books: Tables, store: Store): Promise<void> => {
+    const { pending, dead } = await store.outbox.countByState();
+    if (pending > 0 || dead > 0) return;
+    for (const userId of usersOf(books)) {
+      const told = [...(featuresTold.get(userId) ?? [])].toSorted().join();
+      const [now, before] = [0, A_MOMENT_MS].map((ms) => entitled(books, plans, userId, emulator.now() - ms).join());
+      if (told !== now && told !== before) violate(`I8: hooks left ${userId} with [${told}], and it should [${now}]`);
+    }
+  };
+
   const checkWorkedOff = (eventId: string): void => {
     const before = workedOff.get(eventId);
     // What was done so long ago may be forgotten, and come again.
@@ -210,7 +235,9 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       for (const write of writes) {
         const { method, args, result } = write;
         leases.note(write);
-        if (method === "operations.begin" && result === true) noteIntent(args[0] as { kind: string; subject: string });
+        if (method === "operations.begin" && result === true) noteIntent(args[0] as Intent);
+        if (method === "outbox.complete" && result === true)
+          endedHooks.set((args[0] as { id: string }).id, emulator.now());
         if (method === "operations.finish") noteOutcome(args as string[]);
         if (method === "inbox.complete" && result === true) checkWorkedOff((args[0] as { eventId: string }).eventId);
         if (method === "subscriptions.saveSubscriptions")
@@ -232,6 +259,8 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       const payload = JSON.stringify(event);
       const before = toldIds.get(id);
       if (before !== undefined && before !== payload) violate(`I2: ${id} was told twice, and not the same`);
+      // Who had a lease and froze may tell it once more; nobody freezes for a day.
+      if (emulator.now() - (endedHooks.get(id) ?? Infinity) > DAY_MS) violate(`I2: ${id} was told again, long after`);
       toldIds.set(id, payload);
       if (before !== undefined) return;
       if (hook === "onPaymentSucceeded" && event.invoiceId !== undefined) checkPayment(userId, event.invoiceId);
@@ -241,13 +270,16 @@ export function createAuditor(emulator: Emulator, plans: readonly Plan[]): Audit
       if (hook === "onAccessRevoked") for (const feature of features) left.delete(feature);
     },
 
-    async check(store, { isSettled }) {
+    async check(store, { isSettled, isCalm }) {
       look();
       const books = tables();
       const { pending, dead } = await store.inbox.countByState();
       const isDelivered = emulator.deliveries().every(({ state }) => state === "delivered");
       // With every event delivered and worked off, nothing is left that could mend the mirror.
-      if (isSettled && books && isDelivered && pending === 0 && dead === 0) await checkMirror(books, store, violate);
+      if (isSettled && books && isDelivered && pending === 0 && dead === 0) {
+        await checkMirror(books, store, violate);
+        if (isCalm) await checkAccessTold(books, store);
+      }
       if (books && pending === 0 && dead === 0) await checkTold(books, store);
       const kept = [...acknowledged].filter(([, at]) => emulator.now() - at < KEPT_MS).map(([id]) => id);
       const lost = await store.inbox.unknown(kept);
@@ -341,6 +373,33 @@ function customersOf(tables: Tables, userId: string): Set<string> {
   return ids;
 }
 
+interface Intent {
+  kind: string;
+  subject: string;
+}
+
+/** Nobody who has long had a subscription in the group is sold another. What the dashboard makes is live from its beginning. */
+function checkCheckout(
+  tables: Tables,
+  plans: readonly Plan[],
+  { subject, now }: { subject: string; now: number },
+  violate: (text: string) => void,
+): void {
+  const [userId = "", group] = subject.split(" ");
+  const customers = customersOf(tables, userId);
+  for (const { id, customer, status, created, metadata, items } of tables.subscription.values()) {
+    if (!customers.has(customer) || !LIVE.has(status) || metadata[OPERATION_KEY] !== undefined) continue;
+    const isInGroup = items.data.some(
+      ({ price }) => plans.find((plan) => plan.id === planOf(tables, price))?.group === group,
+    );
+    if (isInGroup && now - created * 1_000 > A_MOMENT_MS) violate(`I6: ${userId} has ${id}, and is sold another`);
+  }
+}
+
+function planOf(tables: Tables, price: { product: string }): string | undefined {
+  return tables.product.get(price.product)?.metadata["tollkeeper_plan"];
+}
+
 function usersOf(tables: Tables): string[] {
   const users = [...tables.customer.values()].flatMap((customer) =>
     isDeleted(customer) ? [] : (customer.metadata[USER_KEY] ?? []),
@@ -428,7 +487,7 @@ function entitled(tables: Tables, plans: readonly Plan[], userId: string, now: n
   for (const row of tables.subscription.values()) {
     if (!customers.has(row.customer) || !givesAccess(tables, row, now)) continue;
     for (const item of row.items.data) {
-      const planId = tables.product.get(item.price.product)?.metadata["tollkeeper_plan"];
+      const planId = planOf(tables, item.price);
       for (const feature of plans.find(({ id }) => id === planId)?.features ?? []) features.add(feature);
     }
   }

@@ -9,6 +9,8 @@ export interface Deliveries {
   partitioned: boolean;
   /** Whether Stripe tells of nothing that happens: neither by a delivery nor in its list of events. */
   silent: boolean;
+  /** Whether somebody else takes them, and answers that they have come. */
+  swallowed: boolean;
   /** How many more facts are told by two events. */
   echoes: number;
   /** Events that Stripe has never told of, though what they would tell is true. */
@@ -63,6 +65,7 @@ export function createDeliveries({ endpoint, machines, scheduler, auditor, now }
       untold.add(event.id);
       return Response.json({});
     }
+    if (deliveries.swallowed) return Response.json({});
     if (deliveries.echoes > 0) {
       deliveries.echoes -= 1;
       const again = post(signed({ ...event, id: `${event.id}_again` }, endpoint.secret, now()));
@@ -75,6 +78,7 @@ export function createDeliveries({ endpoint, machines, scheduler, auditor, now }
   const deliveries: Deliveries = {
     partitioned: false,
     silent: false,
+    swallowed: false,
     echoes: 0,
     untold,
     deliver(request) {

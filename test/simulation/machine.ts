@@ -27,6 +27,10 @@ export interface Faults {
 
 export const NO_FAULTS: Faults = { crash: 0, network: 0, stripe: 0, stale: 0, slow: 0, slowLists: 0, store: 0 };
 
+export function isCalm(faults: Faults): boolean {
+  return Object.values(faults).every((probability) => probability === 0);
+}
+
 export interface Machine {
   name: string;
   service: Tollkeeper | null;

@@ -10,11 +10,13 @@ import { PLANS } from "../support/plans.ts";
 import { createAuditor, type Auditor, type HookEvent, type Write } from "./auditor.ts";
 import { createChance, type Chance } from "./chance.ts";
 import { createDeliveries, type Deliveries } from "./deliveries.ts";
-import { createMachine, NO_FAULTS, type Faults, type Machine } from "./machine.ts";
+import { createMachine, isCalm, type Faults, type Machine } from "./machine.ts";
 import { createScheduler, type Scheduler } from "./scheduler.ts";
 import { shortPages } from "./short-pages.ts";
 
 export const START = Date.UTC(2026, 0, 31, 12);
+/** A little less than Stripe keeps events. */
+export const EVENTS_KEPT_MS = 25 * 86_400_000;
 const SECRET = "whsec_simulation_1";
 const STRIPE = "http://stripe.test";
 const APP = "http://app.test";
@@ -183,7 +185,7 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
     },
     setFaults(faults) {
       for (const machine of machines) machine.faults = faults;
-      hookFails = faults === NO_FAULTS ? 0 : 0.3;
+      hookFails = isCalm(faults) ? 0 : 0.3;
     },
     async ask(user, method, path, body) {
       const up = alive();
