@@ -25,6 +25,7 @@ import type { Runtime } from "./runtime.ts";
 import { openStore, type Store } from "./store/database.ts";
 import { createRateBudget, type RateBudget, type Urgency } from "./stripe/budget.ts";
 import { createStripeGateway, STRIPE_API_VERSION } from "./stripe/gateway.ts";
+import { createCatchUp, type CatchUpOptions } from "./sync/catch-up.ts";
 import { createHousekeeping } from "./sync/housekeeping.ts";
 import { createInboxWriter } from "./sync/inbox-writer.ts";
 import { createDeliverHook } from "./sync/outbox.ts";
@@ -80,8 +81,11 @@ export function createTollkeeper(options: TollkeeperOptions): Tollkeeper {
   return compose(options, openStore);
 }
 
-/** As `createTollkeeper`, on a store that is opened some other way: a simulation's, which fails when it is told to. */
-export function compose(options: TollkeeperOptions, open: typeof openStore): Tollkeeper {
+/**
+ * As `createTollkeeper`, on a store that is opened some other way: a simulation's, which fails when it is told to, and where
+ * few hints are many.
+ */
+export function compose(options: TollkeeperOptions, open: typeof openStore, catchUp?: CatchUpOptions): Tollkeeper {
   const config = resolveConfig(options);
   const runtime = createRuntime(options);
   const store = open({
@@ -112,6 +116,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore): Tol
     store,
     runtime,
     reconcile,
+    catchUp: createCatchUp(background, catchUp),
     reconcileEveryMs: config.reconcileEveryMs,
     keepMs: config.keepDoneMs,
     finishOperations: createFinishOperations({ ...context, ...background }),

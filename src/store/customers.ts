@@ -116,6 +116,7 @@ export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect):
     },
 
     async findCustomers(ids) {
+      if (ids.length === 0) return new Map();
       const rows = await db
         .selectFrom("customers")
         .selectAll()
@@ -128,6 +129,7 @@ export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect):
     },
 
     async findPaymentMethods(ids) {
+      if (ids.length === 0) return new Map();
       const rows = await db
         .selectFrom("paymentMethods")
         .select(["id", "customerId", "type", "brand", "last4", "expMonth", "expYear"])

@@ -51,6 +51,10 @@ export interface InboxStore extends Omit<Queue, "complete"> {
   lastSeq(): Promise<number>;
   /** Completes hints about objects of which Stripe has told after they had come, unless somebody works on them. */
   completeTold(objectIds: readonly string[], upToSeq: number, now: number): Promise<void>;
+  /** How many lanes have something due that nobody works on, counted up to a limit. */
+  countWaitingLanes(now: number, limit: number): Promise<number>;
+  /** Lanes in which hints are due, with their versions and when Stripe made the oldest of these hints' events. */
+  listWaitingLanes(now: number, limit: number): Promise<Map<string, { version: number; oldestAt: number }>>;
   /** Those of these events that have not arrived. */
   unknown(eventIds: readonly string[]): Promise<string[]>;
 }
@@ -174,6 +178,26 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         // Whoever works on one holds it, and is not waited for.
         .$if(dialect === "postgres", (query) => query.forUpdate().skipLocked());
       await db.updateTable("inbox").set({ state: "done" }).where("seq", "in", told).execute();
+    },
+
+    async countWaitingLanes(now, limit) {
+      if (!(await isAnythingWaiting())) return 0;
+      await takeIn(db, scope);
+      const { rows } = await sql<{ count: number | string }>`
+        select count(*) as count from (
+          select 1 from queue_lanes
+          where mode = ${mode} and queue = ${scope.table} and due_at <= ${now} and leased_until <= ${now}
+          limit ${limit}) as waiting`.execute(db);
+      return Number(rows[0]?.count ?? 0);
+    },
+
+    async listWaitingLanes(now, limit) {
+      const { rows } = await sql<{ lane: string; version: number; oldestAt: number }>`
+        select inbox.lane, coalesce(max(lanes.version), 0) as version, min(inbox.event_created_at) as oldest_at
+        from inbox left join lanes on lanes.mode = inbox.mode and lanes.lane = inbox.lane
+        where inbox.mode = ${mode} and inbox.state = 'pending' and inbox.run_at <= ${now}
+        group by inbox.lane limit ${limit}`.execute(db);
+      return new Map(rows.map(({ lane, version, oldestAt }) => [lane, { version, oldestAt }]));
     },
 
     async unknown(eventIds) {

@@ -150,6 +150,8 @@ export interface StripeGateway {
   listEventPage(types: readonly string[], since: number, after: string | null): Promise<Page<Envelope>>;
   listCustomerPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedCustomer>>;
   listSubscriptionPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedSubscription>>;
+  /** Subscriptions whose period has begun since an instant, those that have ended too, each with its customer. */
+  listRenewedPage(since: number, after: string | null): Promise<Page<RetrievedSubscription>>;
   /** Ids and customers of invoices that are to be paid. */
   listOpenInvoicePage(range: CreatedRange, after: string | null): Promise<Page<{ id: string; customerId: string }>>;
   listEndpoints(): Promise<EndpointRecord[]>;
@@ -341,14 +343,15 @@ const PAYMENT_OF_INVOICE = "payments.data.payment.payment_intent";
 const SUBSCRIPTION_OF_INVOICE = "parent.subscription_details.subscription";
 
 function subscriptions(stripe: Stripe, { userIdKey }: GatewayOptions): SubscriptionCalls {
-  const toCustomer = (customer: Stripe.Subscription["customer"] | Stripe.Invoice["customer"]) =>
-    typeof customer === "object" && customer !== null ? toRetrievedCustomer(customer, userIdKey) : null;
   return {
     retrieveSubscription: (id) =>
       guardedOrNull(async () => {
         const expand = [...AROUND, "customer"];
         const subscription = await stripe.subscriptions.retrieve(id, { expand });
-        return { ...(await toRetrieved(stripe, subscription)), customer: toCustomer(subscription.customer) };
+        return {
+          ...(await toRetrieved(stripe, subscription)),
+          customer: toExpandedCustomer(subscription.customer, userIdKey),
+        };
       }),
 
     listSubscriptions: (customerId) =>
@@ -387,7 +390,7 @@ function subscriptions(stripe: Stripe, { userIdKey }: GatewayOptions): Subscript
         const isThere = typeof subscription === "object" && subscription !== null;
         return {
           invoice: records.toInvoice(invoice),
-          customer: toCustomer(invoice.customer),
+          customer: toExpandedCustomer(invoice.customer, userIdKey),
           subscription: isThere ? await toRetrieved(stripe, subscription) : null,
         };
       }),
@@ -399,11 +402,28 @@ function subscriptions(stripe: Stripe, { userIdKey }: GatewayOptions): Subscript
 
 type ListCalls = Pick<
   StripeGateway,
-  "listEventPage" | "listCustomerPage" | "listSubscriptionPage" | "listOpenInvoicePage" | "listEndpoints"
+  | "listEventPage"
+  | "listCustomerPage"
+  | "listSubscriptionPage"
+  | "listRenewedPage"
+  | "listOpenInvoicePage"
+  | "listEndpoints"
 >;
 
 /** Whole lists, a page a call: whoever reads them decides when the next page is asked for. */
 function lists(stripe: Stripe, { userIdKey }: GatewayOptions): ListCalls {
+  const listSubscriptions = async (
+    within: Stripe.SubscriptionListParams,
+    after: string | null,
+    around: readonly string[] = AROUND,
+  ) => {
+    const expand = around.map((name) => `data.${name}`);
+    const list = await stripe.subscriptions.list({ ...pageParams(after), ...within, status: "all", expand });
+    return toPage(list, async (subscription) => ({
+      ...(await toRetrieved(stripe, subscription)),
+      customer: toExpandedCustomer(subscription.customer, userIdKey),
+    }));
+  };
   return {
     listEventPage: (types, since, after) =>
       guarded(async () => {
@@ -420,16 +440,12 @@ function lists(stripe: Stripe, { userIdKey }: GatewayOptions): ListCalls {
         return toPage(list, (customer) => toRetrievedCustomer(customer, userIdKey));
       }),
 
-    listSubscriptionPage: (range, after) =>
-      guarded(async () => {
-        const expand = AROUND.map((name) => `data.${name}`);
-        const list = await stripe.subscriptions.list({
-          ...pageParams(after),
-          ...createdIn(range),
-          status: "all",
-          expand,
-        });
-        return toPage(list, (subscription) => toRetrieved(stripe, subscription));
+    listSubscriptionPage: (range, after) => guarded(() => listSubscriptions(createdIn(range), after)),
+
+    listRenewedPage: (since, after) =>
+      guarded(() => {
+        const current_period_start = { gte: Math.floor(since / 1000) };
+        return listSubscriptions({ current_period_start }, after, [...AROUND, "customer"]);
       }),
 
     listOpenInvoicePage: (range, after) =>
@@ -489,6 +505,14 @@ async function toPage<Listed extends { id: string; created: number }, Row>(
     newest: first ? records.instant(first.created) : null,
     reached: last ? records.instant(last.created) : null,
   };
+}
+
+/** Null where it is an id alone. */
+function toExpandedCustomer(
+  customer: Stripe.Subscription["customer"] | Stripe.Invoice["customer"],
+  userIdKey: string,
+): RetrievedCustomer | null {
+  return typeof customer === "object" && customer !== null ? toRetrievedCustomer(customer, userIdKey) : null;
 }
 
 function toRetrievedCustomer(customer: Stripe.Customer | Stripe.DeletedCustomer, userIdKey: string): RetrievedCustomer {

@@ -1,12 +1,17 @@
-/** What is done now and then, by whichever replica comes first: reconcile, forgetting what is old, saying that one lives. */
+/**
+ * What is done now and then, by whichever replica comes first: reconcile, catching up by lists, forgetting what is old, saying
+ * that one lives.
+ */
 import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/database.ts";
+import type { CatchUp } from "./catch-up.ts";
 import { RECONCILE_TASK, type Reconcile } from "./reconcile.ts";
 
 export interface HousekeepingOptions {
   store: Store;
   runtime: Runtime;
   reconcile: Reconcile;
+  catchUp: CatchUp;
   /** How long after the last reconcile the next one comes, in milliseconds. */
   reconcileEveryMs: number;
   /** How long done rows of inbox and outbox are kept, in milliseconds. */
@@ -32,7 +37,7 @@ const DEAD_AFTER_MS = 35_000;
 const FORGET_AT_ONCE = 1_000;
 
 export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
-  const { store, runtime, reconcile } = options;
+  const { store, runtime, reconcile, catchUp } = options;
   const id = runtime.newId();
   let stopping: AbortController | null = null;
   let looping: Promise<unknown> | null = null;
@@ -47,7 +52,7 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     options.onReplicas(await store.replicas.beat(id, now, now - DEAD_AFTER_MS));
   };
 
-  const tick = async (): Promise<void> => {
+  const tidy = async (): Promise<void> => {
     const now = runtime.now();
     await store.inbox.forget(now - options.keepMs, FORGET_AT_ONCE);
     await store.outbox.forget(now - options.keepMs, FORGET_AT_ONCE);
@@ -71,7 +76,7 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
   };
 
   /** Each on its own: a reconcile of hours holds up nothing else. */
-  const loop = async (stop: AbortSignal, act: (stop: AbortSignal) => Promise<void>): Promise<void> => {
+  const loop = async (stop: AbortSignal, act: (stop: AbortSignal) => Promise<unknown>): Promise<void> => {
     while (!stop.aborted) {
       await act(stop).catch((error: unknown) =>
         runtime.log.warn({ error: String(error) }, "housekeeping could not go on; it tries again"),
@@ -81,12 +86,15 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
   };
 
   return {
-    tick,
+    async tick() {
+      await catchUp(new AbortController().signal);
+      await tidy();
+    },
     start(works) {
       if (looping) return;
       stopping = new AbortController();
       const { signal } = stopping;
-      looping = Promise.all((works ? [beat, tick, reconcileIfDue] : [beat]).map((act) => loop(signal, act)));
+      looping = Promise.all((works ? [beat, tidy, catchUp, reconcileIfDue] : [beat]).map((act) => loop(signal, act)));
     },
     async stop() {
       stopping?.abort();

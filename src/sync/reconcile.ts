@@ -52,6 +52,8 @@ const EVENTS_KEPT_MS = 29 * DAY_MS;
 /** Events are asked for again from before the last time: Stripe may list one late. */
 const OVERLAP_MS = 3_600_000;
 const SWEEP_EVERY_MS = DAY_MS;
+/** What was made just now by Stripe's clock may lie in the future by ours. */
+const CLOCK_SLACK_MS = 300_000;
 /** Whoever is silent for so long has died. */
 const LEASE_MS = 60_000;
 /** Under this name it is noted when it was last finished. */
@@ -184,7 +186,7 @@ async function readAndRepair(
     for (const list of SWEPT_LISTS) {
       // Subscriptions are spread over time much as customers are; of open invoices there are few.
       const spread = list === "subscriptions" ? customersEnded : [];
-      const state = (progress.lists[list] ??= unread(progress.startedAt + 1_000, spread));
+      const state = (progress.lists[list] ??= unread(progress.startedAt + CLOCK_SLACK_MS, spread));
       states.push(state);
       const pageEnds = await sweepList(context, {
         list,

@@ -9,7 +9,7 @@ import type { Runtime } from "../runtime.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
 import type { CreatedRange, RetrievedCustomer, RetrievedSubscription, Page, StripeGateway } from "../stripe/gateway.ts";
 import type { Store } from "../store/database.ts";
-import { empty, type Snapshot } from "./retrieve.ts";
+import { empty, toldBy, type Snapshot } from "./retrieve.ts";
 import { openRanges, sweep, type OpenRange } from "./sweep.ts";
 import type { Sync } from "./sync.ts";
 
@@ -66,17 +66,8 @@ export async function sweepList(context: SweepContext, options: SweepListOptions
   const { state, dryRun } = options;
   if (state.left.length === 0) return [];
   const isResumed = state.read > 0;
-  const failed = new Set<string>();
-  const sweeping: Sweeping = {
-    ...options,
-    // Read before Stripe is asked: what is written from here on is newer than any page.
-    versions: await context.store.lanes.all(),
-    seen: new Set(),
-    products: { known: new Set(), asked: new Map() },
-    written: { lanes: 0, whenAnalyzed: 0 },
-    failed,
-    singly: each(options, failed),
-  };
+  // Read before Stripe is asked: what is written from here on is newer than any page.
+  const sweeping: Sweeping = { ...options, ...handling(options, await context.store.lanes.all()) };
   const pageEnds = await readList(context, sweeping);
   // A run that another has begun does not know what that one has seen.
   if (isResumed) return pageEnds;
@@ -99,7 +90,38 @@ function readList(context: SweepContext, sweeping: Sweeping): Promise<number[]> 
 
 type Single = string | { id: string };
 
-interface Sweeping extends SweepListOptions {
+/**
+ * What pages of subscriptions from elsewhere are dealt with by: their customers' lanes are written where they still have these
+ * versions, which were read before Stripe was asked.
+ */
+export function handleSubscriptions(
+  context: SweepContext,
+  { versions, signal }: { versions: Map<string, number>; signal: AbortSignal },
+): (rows: readonly RetrievedSubscription[], upToSeq: number) => Promise<void> {
+  const options = {
+    signal,
+    dryRun: false,
+    onDrift: () => {},
+    onTrouble: (trouble: string) => context.runtime.log.warn({ trouble }, "a list tells of what can't be read"),
+  };
+  const pages: Handling = { ...options, ...handling(options, versions) };
+  return (rows, upToSeq) => subscriptions(context, pages, rows, upToSeq);
+}
+
+function handling(options: Pick<SweepListOptions, "signal" | "onTrouble">, versions: Map<string, number>) {
+  const failed = new Set<string>();
+  return {
+    versions,
+    seen: new Set<string>(),
+    products: { known: new Set<string>(), asked: new Map<string, Promise<ProductRecord | null>>() },
+    written: { lanes: 0, whenAnalyzed: 0 },
+    failed,
+    singly: each(options, failed),
+  };
+}
+
+/** How the rows of pages are dealt with. */
+interface Handling extends Pick<SweepListOptions, "dryRun" | "onDrift"> {
   /** What each lane's version was before the list was asked for, or is by this sweep. */
   versions: Map<string, number>;
   /** What the list has told of. */
@@ -114,11 +136,13 @@ interface Sweeping extends SweepListOptions {
   singly<Item extends Single>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void>;
 }
 
+type Sweeping = SweepListOptions & Handling;
+
 async function readAll<Row>(
   context: SweepContext,
   sweeping: Sweeping,
   read: (range: CreatedRange, after: string | null) => Promise<Page<Row>>,
-  handle: (context: SweepContext, sweeping: Sweeping, rows: readonly Row[], upToSeq: number) => Promise<void>,
+  handle: (context: SweepContext, handling: Handling, rows: readonly Row[], upToSeq: number) => Promise<void>,
 ): Promise<number[]> {
   const { state, seen, onTrouble, onPage } = sweeping;
   return sweep({
@@ -163,7 +187,7 @@ async function inMirror(store: Store, list: SweptList): Promise<{ object: Synced
 
 async function customers(
   context: SweepContext,
-  sweeping: Sweeping,
+  sweeping: Handling,
   rows: readonly RetrievedCustomer[],
   upToSeq: number,
 ): Promise<void> {
@@ -219,7 +243,7 @@ function ownCard(customerId: string, card: PaymentMethodRecord | null): string[]
 /** A list that was asked for after a hint had come has answered it. */
 async function complete(
   { store, runtime }: SweepContext,
-  { failed }: Sweeping,
+  { failed }: Handling,
   ids: readonly string[],
   upToSeq: number,
 ): Promise<void> {
@@ -229,7 +253,7 @@ async function complete(
 
 async function subscriptions(
   context: SweepContext,
-  sweeping: Sweeping,
+  sweeping: Handling,
   rows: readonly RetrievedSubscription[],
   upToSeq: number,
 ): Promise<void> {
@@ -242,12 +266,18 @@ async function subscriptions(
   const cards = await context.store.customers.findPaymentMethods(
     rows.flatMap(({ paymentMethod }) => paymentMethod?.id ?? []),
   );
+  const customersBefore = await context.store.customers.findCustomers(
+    rows.flatMap(({ customer }) => customer?.customer.id ?? []),
+  );
   const snapshots = new Map<string, Snapshot>();
   const singles: { id: string; customerId: string }[] = [];
   const products = await unknownProducts(context, sweeping, rows);
   for (const row of rows) {
-    const { subscription, invoice, paymentMethod } = row;
+    const { subscription, invoice, paymentMethod, customer } = row;
     const differences = [
+      ...(customer
+        ? compareRecords("customer", customersBefore.get(customer.customer.id) ?? null, customer.customer)
+        : []),
       ...compareRecords("subscription", inOrder(known.get(subscription.id) ?? null), inOrder(subscription)),
       ...(invoice ? compareRecords("invoice", invoices.get(invoice.id) ?? null, invoice) : []),
       ...compareCard({ object: "subscription", id: subscription.id }, cards, paymentMethod),
@@ -269,12 +299,11 @@ async function subscriptions(
   await complete(
     context,
     sweeping,
-    told.flatMap(({ subscription, invoice, paymentMethod }) => [
-      subscription.id,
-      ...(asked.has(subscription.customerId)
-        ? []
-        : [...(invoice ? [invoice.id] : []), ...ownCard(subscription.customerId, paymentMethod)]),
-    ]),
+    told.flatMap((row) =>
+      asked.has(row.subscription.customerId)
+        ? [row.subscription.id]
+        : toldBy(addListed(empty(row.subscription.customerId), row, [])),
+    ),
     upToSeq,
   );
 }
@@ -282,7 +311,7 @@ async function subscriptions(
 /** What the page sells and the mirror does not know: without its product no subscription gives access. */
 async function unknownProducts(
   context: SweepContext,
-  { products, singly }: Sweeping,
+  { products, singly }: Handling,
   rows: readonly RetrievedSubscription[],
 ): Promise<Map<string, ProductRecord>> {
   const found = new Map<string, ProductRecord>();
@@ -301,7 +330,7 @@ async function unknownProducts(
 /** Null where the mirror has it, or Stripe has not. Pages that are read at once sell the same: one of them asks. */
 function askOnce(
   { gateway, store }: SweepContext,
-  { asked }: Sweeping["products"],
+  { asked }: Handling["products"],
   id: string,
 ): Promise<ProductRecord | null> {
   const ask = async (): Promise<ProductRecord | null> =>
@@ -312,8 +341,11 @@ function askOnce(
 }
 
 function addListed(snapshot: Snapshot, row: RetrievedSubscription, products: readonly ProductRecord[]): Snapshot {
+  const { customer } = row;
+  const isNew = customer !== null && !snapshot.customers.some(({ id }) => id === customer.customer.id);
   return {
     ...snapshot,
+    customers: isNew ? [...snapshot.customers, customer.customer] : snapshot.customers,
     subscriptions: [...snapshot.subscriptions, row.subscription],
     invoices: row.invoice ? [...snapshot.invoices, row.invoice] : snapshot.invoices,
     paymentMethods: row.paymentMethod ? [...snapshot.paymentMethods, row.paymentMethod] : snapshot.paymentMethods,
@@ -329,7 +361,7 @@ function inOrder<Row extends SubscriptionRecord | null>(row: Row): Row {
 /** How the payment of an open invoice stands is told by a retrieve alone. */
 async function openInvoices(
   context: SweepContext,
-  { seen, singly, onDrift, dryRun }: Sweeping,
+  { seen, singly, onDrift, dryRun }: Handling,
   rows: readonly { id: string; customerId: string }[],
 ): Promise<void> {
   for (const { id } of rows) seen.add(id);
@@ -349,7 +381,7 @@ async function openInvoices(
  */
 async function repair(
   { store, sync, runtime }: SweepContext,
-  { versions, singly, written }: Sweeping,
+  { versions, singly, written }: Handling,
   object: Extract<SyncedObject, "customer" | "subscription">,
   snapshots: ReadonlyMap<string, Snapshot>,
 ): Promise<ReadonlySet<string>> {
@@ -369,7 +401,7 @@ async function repair(
 async function analyzeWhenLarge(
   store: Store,
   runtime: Runtime,
-  written: Sweeping["written"],
+  written: Handling["written"],
   lanes: number,
 ): Promise<void> {
   written.lanes += lanes;
@@ -381,7 +413,10 @@ async function analyzeWhenLarge(
 }
 
 /** One that can't be read is told of and left; an outage ends the sweep, which is resumed. */
-function each({ signal, onTrouble }: SweepListOptions, failed: Set<string>): Sweeping["singly"] {
+function each(
+  { signal, onTrouble }: Pick<SweepListOptions, "signal" | "onTrouble">,
+  failed: Set<string>,
+): Handling["singly"] {
   return async (items, act) => {
     const waiting = [...items];
     const workOff = async (): Promise<void> => {

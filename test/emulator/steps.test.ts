@@ -463,3 +463,19 @@ test("keys separate accounts", async () => {
   expect(await refusal(other.customers.retrieve(id))).toMatchObject({ statusCode: 404 });
   expect((await as("rk_test_123").customers.list()).data).toHaveLength(1);
 });
+
+test("subscriptions are listed by when their period began and ends", async () => {
+  const { emulator, stripe } = createSdk();
+  const { customer, price } = await subscriber(stripe);
+  const items = [{ price: price.id }];
+  const first = await stripe.subscriptions.create({ customer: customer.id, items });
+  await emulator.advance(10 * DAY);
+  const second = await stripe.subscriptions.create({ customer: customer.id, items });
+  await emulator.advance(21 * DAY);
+  const ids = async (params: Stripe.SubscriptionListParams) =>
+    (await stripe.subscriptions.list(params)).data.map(({ id }) => id);
+  const renewedAt = first.items.data[0]?.current_period_end ?? 0;
+  expect(await ids({ current_period_start: { gte: renewedAt } })).toEqual([first.id]);
+  expect(await ids({ current_period_start: { lt: renewedAt } })).toEqual([second.id]);
+  expect(await ids({ current_period_end: { lt: renewedAt + 15 * DAY } })).toEqual([second.id]);
+});

@@ -427,3 +427,16 @@ test("a hint about a card stays where the list's word of the card could not be w
   const [attached] = events["data"] as { id: string }[];
   expect(await store.inbox.find(attached?.id ?? "")).toMatchObject({ objectId: id, state: "pending" });
 });
+
+test("a sweep by a clock that is behind Stripe's finds what was made a moment ago", async () => {
+  const { world, connect } = await cutOff();
+  connect(false);
+  const made = await world.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
+  const late = world.replica({
+    runtime: { now: () => world.emulator.now() - 20_000, billingNow: () => world.emulator.now() },
+  });
+  await late.reconcile({ sweep: true });
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  expect(await store.customers.findCustomerOf("ada")).toBe(made.body["id"]);
+});

@@ -1,6 +1,6 @@
 /** What people, Stripe and time do in a simulation. An action depends on its own seed and on what there is, and on nothing else. */
 import { FORGERIES } from "./deliveries.ts";
-import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../src/domain/operations.ts";
+import { IDEMPOTENCY_KEY_LIFETIME_MS, LISTS_LAG_MS } from "../../src/domain/operations.ts";
 import { NO_FAULTS, type Faults } from "./machine.ts";
 import { PLANS } from "../support/plans.ts";
 import { EVENTS_KEPT_MS, START, type Answer, type Simulated } from "./world.ts";
@@ -80,7 +80,8 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   sweep_and_burst: { weight: 4, act: sweepAndBurst, comesToRest: true },
   outage: { weight: 1, act: outage, comesToRest: true },
   swallowed: { weight: 2, act: swallowed, comesToRest: true },
-  unseen: { weight: 3, act: unseen, comesToRest: true },
+  unseen: { weight: 2, act: unseen, comesToRest: true },
+  gift: { weight: 2, act: gift, comesToRest: true },
   partition: { weight: 2, act: async ({ deliveries, setup }) => void (deliveries.partitioned = setup.losesEvents) },
   silence: { weight: 2, act: async ({ deliveries, setup }) => void (deliveries.silent = setup.losesEvents) },
   heal: { weight: 4, act: heal },
@@ -137,6 +138,8 @@ async function reconcile({ machines, scheduler }: Simulated): Promise<void> {
 /** A sweep of slow lists takes about so many times a few seconds. */
 const SWEEP_ROUNDS = 14;
 
+const CHANGES = [burst, dashboardCancel, dashboardEnd, cancelRoute, resumeRoute, changePlan];
+
 /** Everything is read while much changes: what a list tells is old by the time it is used. */
 async function sweepAndBurst(world: Simulated, user: User): Promise<void> {
   const { chance } = world.scheduler;
@@ -156,7 +159,7 @@ async function sweepAndBurst(world: Simulated, user: User): Promise<void> {
   world.scheduler.follow(sweep);
   sweep.catch(() => {});
   for (let round = 0; round < SWEEP_ROUNDS && !run.isOver; round += 1) {
-    if (chance.happens(0.5)) world.scheduler.follow(burst(world, chance.pick([user, ...USERS])));
+    if (chance.happens(0.5)) world.scheduler.follow(chance.pick(CHANGES)(world, customerOr(world, user)));
     await world.scheduler.settle();
     for (let step = chance.below(60); step > 0 && (await world.scheduler.step()); step -= 1);
     world.passTime(1 + chance.below(8));
@@ -202,8 +205,8 @@ async function comeback(world: Simulated, user: User): Promise<void> {
   await world.quiet();
 }
 
-/** Where lists are old, they are by so much. */
 const STALE: Faults = { ...NO_FAULTS, stale: 0.7 };
+const SLOW: Faults = { ...NO_FAULTS, slow: 0.4 };
 
 /** Who buys clicks again at once: neither a webhook nor a list tells of the first purchase yet. */
 async function hasty(world: Simulated, user: User): Promise<void> {
@@ -237,32 +240,50 @@ async function lastMinute(world: Simulated, user: User): Promise<void> {
   await under(world, NO_FAULTS, () => checkout(world, user));
   world.passTime(LAST_MINUTE_SECONDS + chance.below(40));
   await under(world, STALE, () => Promise.all([buy(world, user), checkout(world, user)]));
+  world.passTime(LISTS_LAG_MS / 1_000);
+  await under(world, SLOW, () => Promise.all([buy(world, user), buy(world, user), checkout(world, user)]));
 }
 
 /** Somebody else answers Stripe that its events have come; its list of them tells of what has happened. */
 async function swallowed(world: Simulated, user: User): Promise<void> {
   const { deliveries, emulator, setup } = world;
   if (!setup.losesEvents) return;
-  await meanwhile(world, user, "swallowed");
+  await meanwhile(world, customerOr(world, user), "swallowed");
   if (deliveries.untold.size === 0 && emulator.now() - START < EVENTS_KEPT_MS) await reconcileAndCheck(world, false);
 }
 
-/** Things happen of which no event tells; then the user comes, or everything is read. */
+/** Things happen of which no event tells, until everything is read. */
 async function unseen(world: Simulated, user: User): Promise<void> {
-  const { scheduler, setup } = world;
+  if (!world.setup.losesEvents) return;
+  await meanwhile(world, customerOr(world, user), "silent");
+  await reconcileAndCheck(world, true);
+}
+
+/** Who has nothing is given subscriptions by hand, of which no event tells, and comes to buy. */
+async function gift(world: Simulated, user: User): Promise<void> {
+  const { deliveries, setup } = world;
   if (!setup.losesEvents) return;
-  await meanwhile(world, user, "silent");
+  await restart(world);
+  await under(world, NO_FAULTS, async () => {
+    await checkout(world, user);
+    await endAll(world, user, 0);
+  });
+  deliveries.silent = true;
+  await under(world, NO_FAULTS, async () => {
+    for (let count = 0; count < 4; count += 1) await dashboardSubscription(world, user);
+    await endAll(world, user, 1);
+  });
+  deliveries.silent = false;
   world.passTime(HOUR / 2);
-  await world.quiet();
-  if (scheduler.chance.happens(0.5)) await under(world, NO_FAULTS, () => buy(world, user));
-  else await reconcileAndCheck(world, true);
+  await under(world, NO_FAULTS, () => buy(world, user));
 }
 
 const BY_HAND = [
+  dashboardMany,
+  dashboardMany,
   deleteCustomer,
   dashboardCancel,
   dashboardEnd,
-  dashboardMany,
   dashboardSubscription,
   changePlan,
   goodCard,
@@ -279,6 +300,14 @@ async function meanwhile(world: Simulated, user: User, how: "swallowed" | "silen
     await world.quiet();
   }
   deliveries[how] = false;
+}
+
+/** Somebody whom Stripe knows, or else this user. */
+function customerOr({ emulator, scheduler }: Simulated, user: User): User {
+  const customers = emulator.snapshot().accounts.get("123")?.tables.customer.values() ?? [];
+  const named = new Set([...customers].map((customer) => "metadata" in customer && customer.metadata["auth0_user_id"]));
+  const known = USERS.filter((one) => named.has(one));
+  return known.length > 0 ? scheduler.chance.pick(known) : user;
 }
 
 /** Longer than missed events wait for a sweep. */
@@ -441,9 +470,15 @@ async function dashboardSubscription(world: Simulated, user: User): Promise<void
 /** More than a page of them; one ends at once, or all but the oldest. */
 async function dashboardMany(world: Simulated, user: User): Promise<void> {
   for (let count = 0; count < 4; count += 1) await dashboardSubscription(world, user);
-  if (world.scheduler.chance.happens(0.5)) return dashboardCancel(world, user);
-  const newer = (await subscriptionsOf(world, user)).slice(0, -1);
-  for (const { id } of newer) await world.stripe("DELETE", `/v1/subscriptions/${String(id)}`);
+  if (world.scheduler.chance.happens(0.5)) await dashboardCancel(world, user);
+  else await endAll(world, user, 1);
+}
+
+/** Ends a user's subscriptions, but for so many of the oldest. */
+async function endAll(world: Simulated, user: User, but: number): Promise<void> {
+  const live = await subscriptionsOf(world, user);
+  for (const { id } of live.slice(0, live.length - but))
+    await world.stripe("DELETE", `/v1/subscriptions/${String(id)}`);
 }
 
 /** Made by hand, with no word of whose it is. */

@@ -17,7 +17,7 @@ export interface Faults {
   stripe: number;
   /** A list or a search is old. */
   stale: number;
-  /** Stripe's answer takes long: longer than a lease, at times. */
+  /** A request or its answer takes long: longer than a lease, at times. */
   slow: number;
   /** The answer to a list takes long, so that much happens between what it tells and its use. */
   slowLists: number;
@@ -63,6 +63,9 @@ class Died extends Error {
   override readonly name = "Died";
 }
 
+/** Here few people are many. */
+const CAUGHT_UP_ABOVE = 1;
+
 export function createMachine(setup: MachineOptions): Machine {
   const { scheduler, name } = setup;
   let life: Life | null = null;
@@ -102,6 +105,7 @@ export function createMachine(setup: MachineOptions): Machine {
           },
         },
         () => storeOf(setup, machine, mine),
+        { above: CAUGHT_UP_ABOVE },
       );
       // What can't start ends, and is started again, as a supervisor does it.
       machine.service.start().catch(() => {
@@ -167,12 +171,21 @@ async function dawdle({ scheduler, name, now }: MachineOptions, life: Life): Pro
 const BEFORE_OR_AFTER = ["before", "after"] as const;
 const STRIPE_ANSWERS = [429, 500, 502, 503, 409, "lock_timeout", "cut"] as const;
 
+/** Whether a request is slow on its way, or its answer: what the answer tells is old only then. */
+function slownessOf({ scheduler: { chance } }: MachineOptions, { faults }: Machine, request: Request) {
+  if (chance.happens(faults.slow)) return chance.pick(BEFORE_OR_AFTER);
+  const isList = request.method === "GET" && new URL(request.url).searchParams.has("limit");
+  return isList && chance.happens(faults.slowLists) ? "after" : null;
+}
+
 function network(setup: MachineOptions, machine: Machine, life: Life): typeof fetch {
   return async (input, init) => {
     const request = new Request(input, init);
     const path = new URL(request.url).pathname;
     const begunAt = setup.now();
     await point(setup, machine, life, `${request.method} ${path}`);
+    const slow = slownessOf(setup, machine, request);
+    if (slow === "before") await dawdle(setup, life);
     if (setup.now() - begunAt > SENT_WITHIN_MS) throw new TypeError("fetch failed: given up before it was sent");
     const { chance } = setup.scheduler;
     const lost = chance.happens(machine.faults.network) ? chance.pick(BEFORE_OR_AFTER) : null;
@@ -182,9 +195,7 @@ function network(setup: MachineOptions, machine: Machine, life: Life): typeof fe
     else if (request.method === "GET" && chance.happens(machine.faults.stale))
       await setup.fail({ answer: "stale", seconds: 120 });
     const response = await setup.stripe(request);
-    const isList = request.method === "GET" && new URL(request.url).searchParams.has("limit");
-    if (chance.happens(isList ? Math.max(machine.faults.slow, machine.faults.slowLists) : machine.faults.slow))
-      await dawdle(setup, life);
+    if (slow === "after") await dawdle(setup, life);
     await point(setup, machine, life, `answer to ${request.method} ${path}`);
     if (lost === "after") throw new TypeError("fetch failed: connection lost");
     return response;
@@ -194,7 +205,7 @@ function network(setup: MachineOptions, machine: Machine, life: Life): typeof fe
 const READS = /\.(find|list|has|all|unknown|versionOf|lastSeq|nextDueAt|oldestAt|countByState)/;
 const CLAIMS = /\.claim$/;
 /** Chores that nobody else waits for or sees. */
-const CHORES = /\.(forget|beat)$/;
+const CHORES = /\.(forget|beat|countWaitingLanes)$/;
 
 /**
  * Whether something was changed that others may see before this machine goes on. After a read it stops at its next point

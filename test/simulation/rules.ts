@@ -272,4 +272,10 @@ export const RULES: readonly Rule[] = [
     text: '        .where((eb) => eb.not(eb.exists(workedOn)))\n        .where("seq", "<=", upToSeq)\n',
     without: "        .where((eb) => eb.not(eb.exists(workedOn)))\n",
   },
+  {
+    rule: "a page of renewals leaves newer hints to be worked on",
+    file: "src/sync/catch-up.ts",
+    text: "await handle(rows, upToSeq);",
+    without: "await handle(rows, Number.MAX_SAFE_INTEGER);",
+  },
 ];

@@ -110,7 +110,8 @@ async function perform(world: Simulated, { action, user, seed, faults, steps }: 
     await world.quiet();
     // With time gone by and nothing in its way, whatever was due has been done.
     const hasWaited = action === "time" && isCalm(faults);
-    await auditor.check(world.store, { isSettled: !world.setup.losesEvents, isCalm: hasWaited });
+    const isSettled = !world.setup.losesEvents && isAllDelivered(world);
+    await auditor.check(world.store, { isSettled, isCalm: hasWaited });
   } else {
     await scheduler.settle();
     for (let step = 0; step < steps; step += 1) if (!(await scheduler.step())) break;

@@ -7,6 +7,7 @@ import { openStore, type Store, type StoreParts } from "../../src/store/database
 import type { Queue } from "../../src/store/queue.ts";
 import { createStripeGateway } from "../../src/stripe/gateway.ts";
 import { PLANS } from "../support/plans.ts";
+import { RECONCILE_TASK } from "../../src/sync/reconcile.ts";
 import { createAuditor, type Auditor, type HookEvent, type Write } from "./auditor.ts";
 import { createChance, type Chance } from "./chance.ts";
 import { createDeliveries, type Deliveries } from "./deliveries.ts";
@@ -232,8 +233,11 @@ export async function createSimulated(seed: number, setup: WorldSetup): Promise<
 
 /** Somebody else has always just been at it, or is. */
 function withoutReconcile(store: Store): Store {
-  const find: Store["tasks"]["find"] = async () => ({ progress: null, finishedAt: Number.MAX_SAFE_INTEGER });
-  return { ...store, tasks: { ...store.tasks, find, take: async () => null } };
+  const { tasks } = store;
+  const justDone = { progress: null, finishedAt: Number.MAX_SAFE_INTEGER };
+  const find: typeof tasks.find = async (name) => (name === RECONCILE_TASK ? justDone : tasks.find(name));
+  const take: typeof tasks.take = async (name, ...how) => (name === RECONCILE_TASK ? null : tasks.take(name, ...how));
+  return { ...store, tasks: { ...tasks, find, take } };
 }
 
 /** Before there can be anything to forget, nobody looks for it: that alone would be a tenth of all work. */

@@ -68,6 +68,8 @@ export interface WorldOptions {
   deliver?: (request: Request, next: (request: Request) => Promise<Response>) => Promise<Response>;
   /** Opens the store. */
   open?: typeof openStore;
+  /** With more lanes waiting than this, renewals are read by the page. */
+  catchUpAbove?: number;
   payload?: "snapshot" | "thin";
   pushPlans?: boolean;
 }
@@ -115,7 +117,7 @@ export async function createWorld(setup: WorldOptions = {}): Promise<World> {
       ...setup.options,
       ...more,
     };
-    const built = compose(given, setup.open ?? openStore);
+    const built = compose(given, setup.open ?? openStore, { above: setup.catchUpAbove });
     onTestFinished(() => built.stop());
     return built;
   };

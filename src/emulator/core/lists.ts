@@ -2,13 +2,18 @@
 import { ApiError, missing } from "./errors.ts";
 import { now, type World } from "./world.ts";
 
+export interface TimeRange {
+  gt?: number | undefined;
+  gte?: number | undefined;
+  lt?: number | undefined;
+  lte?: number | undefined;
+}
+
 export interface ListParams {
   limit?: number | undefined;
   starting_after?: string | undefined;
   ending_before?: string | undefined;
-  created?:
-    | { gt?: number | undefined; gte?: number | undefined; lt?: number | undefined; lte?: number | undefined }
-    | undefined;
+  created?: TimeRange | undefined;
 }
 
 export interface List<T> {
@@ -59,12 +64,13 @@ function cursor(rows: readonly { id: string }[], id: string, param: string): num
   return index;
 }
 
-function inRange(created: number, range: ListParams["created"]): boolean {
+/** Everything is where no range was asked for. */
+export function inRange(at: number, range: TimeRange | undefined): boolean {
   if (!range) return true;
   return (
-    created > (range.gt ?? -Infinity) &&
-    created >= (range.gte ?? -Infinity) &&
-    created < (range.lt ?? Infinity) &&
-    created <= (range.lte ?? Infinity)
+    at > (range.gt ?? -Infinity) &&
+    at >= (range.gte ?? -Infinity) &&
+    at < (range.lt ?? Infinity) &&
+    at <= (range.lte ?? Infinity)
   );
 }

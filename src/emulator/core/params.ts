@@ -43,21 +43,22 @@ export function unsettable<Schema extends z.ZodType>(schema: Schema) {
   return z.union([z.literal("").transform(() => null), schema]);
 }
 
+/** An instant, or from when until when. */
+export const timeRange = z.union([
+  integer.transform((at) => ({ gte: at, lte: at })),
+  z.strictObject({
+    gt: integer.optional(),
+    gte: integer.optional(),
+    lt: integer.optional(),
+    lte: integer.optional(),
+  }),
+]);
+
 export const listParams = {
   limit: integer.pipe(z.number().min(1).max(100)).optional(),
   starting_after: text.optional(),
   ending_before: text.optional(),
-  created: z
-    .union([
-      integer.transform((at) => ({ gte: at, lte: at })),
-      z.strictObject({
-        gt: integer.optional(),
-        gte: integer.optional(),
-        lt: integer.optional(),
-        lte: integer.optional(),
-      }),
-    ])
-    .optional(),
+  created: timeRange.optional(),
   expand,
 };
 

@@ -17,8 +17,19 @@ import { moveTrialEnd } from "../billing/subscription-trials.ts";
 import type { ItemInput, Subscription } from "../billing/subscriptions.ts";
 import { applyChange, cancelNow, cardOf, planChange } from "../billing/subscription-update.ts";
 import { ApiError } from "../core/errors.ts";
-import { page } from "../core/lists.ts";
-import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, whole } from "../core/params.ts";
+import { inRange, page } from "../core/lists.ts";
+import {
+  expand,
+  flag,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  text,
+  timeRange,
+  unsettable,
+  whole,
+} from "../core/params.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import { search, searchParams } from "../core/search.ts";
 import { all, find, need, now, of, type World } from "../core/world.ts";
@@ -94,6 +105,8 @@ const ListParams = z.strictObject({
   price: text.optional(),
   status: text.optional(),
   collection_method: text.optional(),
+  current_period_start: timeRange.optional(),
+  current_period_end: timeRange.optional(),
   test_clock: text.optional(),
 });
 const ResumeParams = z.strictObject({
@@ -119,6 +132,8 @@ export function subscriptionRoutes(api: Api): void {
         (params.price === undefined || row.items.data.some((item) => item.price.id === params.price)) &&
         (params.collection_method === undefined || row.collection_method === params.collection_method) &&
         (params.test_clock === undefined || row.test_clock === params.test_clock) &&
+        inRange(latestStart(row), params.current_period_start) &&
+        inRange(earliestEnd(row), params.current_period_end) &&
         matchesStatus(row, params.status),
     );
     return page(world, rows, params, "/v1/subscriptions");
@@ -325,6 +340,15 @@ function ownMethod(world: World, customer: string, method: string): void {
       `The customer does not have a payment method with the ID ${method}. The payment method must be attached to the customer.`,
       { code: "resource_missing", param: "default_payment_method" },
     );
+}
+
+/** By which lists know when a subscription with several periods began its own. */
+function latestStart({ items }: Subscription): number {
+  return Math.max(...items.data.map((item) => item.current_period_start));
+}
+
+function earliestEnd({ items }: Subscription): number {
+  return Math.min(...items.data.map((item) => item.current_period_end));
 }
 
 /** Canceled ones are listed only where they are asked for. */

@@ -1,0 +1,107 @@
+/** Where much waits, renewals are read by the page: one request answers what would have been one for each customer. */
+import { describe, expect, test } from "vitest";
+import { createWorld, DAY, type World, type WorldOptions } from "../support/world.ts";
+
+const USERS = ["ada", "bob", "cyd", "dee", "eve"];
+
+/** Everybody has bought; what is asked of Stripe from then on is noted. */
+async function bought(setup: WorldOptions = {}) {
+  const asked: string[] = [];
+  const paid: string[] = [];
+  const world = await createWorld({
+    catchUpAbove: 3,
+    network: (request, next) => {
+      const { pathname, search } = new URL(request.url);
+      asked.push(`${pathname}${search}`);
+      return next(request);
+    },
+    ...setup,
+    options: { hooks: { onPaymentSucceeded: ({ userId }) => void paid.push(userId) }, ...setup.options },
+  });
+  for (const user of USERS) await world.subscribe(user);
+  asked.length = 0;
+  paid.length = 0;
+  return { world, asked, paid };
+}
+
+/** To the day after everybody's renewal: Stripe has told of it, and nothing of that is worked off yet. */
+async function renew({ emulator }: World): Promise<void> {
+  await emulator.advance(29 * DAY);
+  await emulator.advance(DAY);
+}
+
+async function endsOf(world: World): Promise<unknown[]> {
+  const answers = await Promise.all(USERS.map((user) => world.call(user, "GET", "subscriptions")));
+  return answers.map(({ body }) => (body["subscriptions"] as { currentPeriodEnd: number }[])[0]?.currentPeriodEnd);
+}
+
+describe.each(["sqlite", "postgres"] as const)("renewals that wait, on %s", (dialect) => {
+  test("one request answers all of them, and everybody's payment is told once", async () => {
+    const { world, asked, paid } = await bought({ dialect });
+    const before = await endsOf(world);
+    await renew(world);
+    await world.service.tidyUp();
+    expect(asked.map((path) => path.split("?")[0])).toEqual(["/v1/subscriptions"]);
+    expect(await endsOf(world)).not.toEqual(before);
+    await world.service.settle();
+    expect(asked).toHaveLength(1);
+    expect(paid.toSorted()).toEqual(USERS);
+    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+  });
+
+  test("where few wait, each is asked about by itself", async () => {
+    const { world, asked } = await bought({ dialect, catchUpAbove: USERS.length });
+    await renew(world);
+    await world.service.tidyUp();
+    expect(asked).toEqual([]);
+    await world.service.settle();
+    expect(asked).toHaveLength(USERS.length);
+  });
+
+  test("an invoice that is not paid yet is left to be asked about", async () => {
+    const { world, paid } = await bought({ dialect });
+    const { body } = await world.call("ada", "GET", "subscriptions");
+    const [{ id = "" } = {}] = body["subscriptions"] as { id?: string }[];
+    const { body: subscription } = await world.stripe("GET", `/v1/subscriptions/${id}`);
+    const customer = String(subscription["customer"]);
+    const { body: card } = await world.stripe("POST", "/v1/payment_methods/pm_card_chargeCustomerFail/attach", {
+      customer,
+    });
+    const failing = { default_payment_method: String(card["id"]) };
+    await world.stripe("POST", `/v1/subscriptions/${id}`, failing);
+    await world.settle();
+    await renew(world);
+    await world.service.tidyUp();
+    await world.service.settle();
+    expect(paid.toSorted()).toEqual(USERS.slice(1));
+    const answer = await world.call("ada", "GET", "subscriptions");
+    expect(answer.body["subscriptions"]).toMatchObject([{ status: "past_due" }]);
+    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+  });
+
+  test("what somebody writes between a page and its use is not overwritten", async () => {
+    let world: World | null = null;
+    let isLate = false;
+    const setup = await bought({
+      dialect,
+      network: async (request, next) => {
+        const answer = await next(request);
+        const isPage = new URL(request.url).searchParams.has("current_period_start[gte]");
+        if (isPage && isLate && world) {
+          isLate = false;
+          const { data } = (await answer.clone().json()) as { data: { id: string }[] };
+          await world.stripe("DELETE", `/v1/subscriptions/${data[0]?.id}`);
+          await world.settle();
+        }
+        return answer;
+      },
+    });
+    world = setup.world;
+    await renew(world);
+    isLate = true;
+    await world.service.tidyUp();
+    expect(isLate).toBe(false);
+    await world.service.settle();
+    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+  });
+});
