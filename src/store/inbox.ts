@@ -183,12 +183,12 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
     async countWaitingLanes(now, limit) {
       if (!(await isAnythingWaiting())) return 0;
       await takeIn(db, scope);
-      const { rows } = await sql<{ count: number | string }>`
+      const { rows } = await sql<{ count: number }>`
         select count(*) as count from (
           select 1 from queue_lanes
           where mode = ${mode} and queue = ${scope.table} and due_at <= ${now} and leased_until <= ${now}
           limit ${limit}) as waiting`.execute(db);
-      return Number(rows[0]?.count ?? 0);
+      return rows[0]?.count ?? 0;
     },
 
     async listWaitingLanes(now, limit) {

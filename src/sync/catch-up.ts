@@ -38,8 +38,7 @@ export function createCatchUp(context: SweepContext, { above = DEFAULT_ABOVE }: 
     const handle = handleSubscriptions(context, { versions, signal });
     let told = 0;
     let after: string | null = null;
-    for (let read = 1; ; read += 1) {
-      signal.throwIfAborted();
+    for (let read = 1; !signal.aborted; read += 1) {
       const upToSeq = await store.inbox.lastSeq();
       const page = await gateway.listRenewedPage(since, after);
       // How the payment of the others stands only a retrieve tells.
@@ -50,6 +49,7 @@ export function createCatchUp(context: SweepContext, { above = DEFAULT_ABOVE }: 
       if (!(await store.tasks.note(CATCH_UP_TASK, holder, runtime.now() + LEASE_MS, null))) return told;
       if (after === null || (read >= LEAST_PAGES && told < read * LEAST_TOLD_A_PAGE)) return told;
     }
+    return told;
   };
 
   return async (signal) => {
@@ -57,9 +57,13 @@ export function createCatchUp(context: SweepContext, { above = DEFAULT_ABOVE }: 
     if ((await store.inbox.countWaitingLanes(now, above + 1)) <= above) return 0;
     if ((await store.tasks.take(CATCH_UP_TASK, holder, now, now + LEASE_MS)) === null) return 0;
     try {
-      const told = await readPages(signal);
-      runtime.log.info({ told }, "renewals that waited were read by the page");
-      return told;
+      return await runtime.trace("catch_up", {}, async (note) => {
+        const told = await readPages(signal);
+        note({ told });
+        runtime.metrics.count("caught_up_total", {}, told);
+        runtime.log.info({ told }, "renewals that waited were read by the page");
+        return told;
+      });
     } finally {
       await store.tasks.release(CATCH_UP_TASK, holder);
     }

@@ -1,6 +1,6 @@
 /** What people, Stripe and time do in a simulation. An action depends on its own seed and on what there is, and on nothing else. */
 import { FORGERIES } from "./deliveries.ts";
-import { IDEMPOTENCY_KEY_LIFETIME_MS, LISTS_LAG_MS } from "../../src/domain/operations.ts";
+import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../src/domain/operations.ts";
 import { NO_FAULTS, type Faults } from "./machine.ts";
 import { PLANS } from "../support/plans.ts";
 import { EVENTS_KEPT_MS, START, type Answer, type Simulated } from "./world.ts";
@@ -205,14 +205,11 @@ async function comeback(world: Simulated, user: User): Promise<void> {
   await world.quiet();
 }
 
-const STALE: Faults = { ...NO_FAULTS, stale: 0.7 };
-const SLOW: Faults = { ...NO_FAULTS, slow: 0.4 };
-
 /** Who buys clicks again at once: neither a webhook nor a list tells of the first purchase yet. */
 async function hasty(world: Simulated, user: User): Promise<void> {
   await world.quiet();
   await world.control("faults/deliveries", { effect: "delay", seconds: HOUR, times: 12 });
-  await under(world, STALE, async () => {
+  await under(world, { ...NO_FAULTS, stale: 0.7 }, async () => {
     await buy(world, user);
     await buy(world, user);
   });
@@ -239,9 +236,9 @@ async function lastMinute(world: Simulated, user: User): Promise<void> {
   await restart(world);
   await under(world, NO_FAULTS, () => checkout(world, user));
   world.passTime(LAST_MINUTE_SECONDS + chance.below(40));
-  await under(world, STALE, () => Promise.all([buy(world, user), checkout(world, user)]));
-  world.passTime(LISTS_LAG_MS / 1_000);
-  await under(world, SLOW, () => Promise.all([buy(world, user), buy(world, user), checkout(world, user)]));
+  await under(world, { ...NO_FAULTS, stale: 1 }, () => Promise.all([buy(world, user), checkout(world, user)]));
+  const tabs = [buy, buy, checkout, checkout];
+  await under(world, { ...NO_FAULTS, slow: 0.2 }, () => Promise.all(tabs.map((tab) => tab(world, user))));
 }
 
 /** Somebody else answers Stripe that its events have come; its list of them tells of what has happened. */
