@@ -1,6 +1,7 @@
 /** Lists, newest first, with cursors. @see https://docs.stripe.com/api/pagination */
 import { ApiError, missing } from "./errors.ts";
-import { now, type World } from "./world.ts";
+import type { Row, TableName } from "./tables.ts";
+import { all, find, idsOf, now, type World } from "./world.ts";
 
 export interface TimeRange {
   gt?: number | undefined;
@@ -47,6 +48,32 @@ export function page<T extends { id: string }>(
   }
   const start = after === undefined ? 0 : cursor(visible, after, "starting_after") + 1;
   return { object: "list", data: visible.slice(start, start + limit), has_more: start + limit < visible.length, url };
+}
+
+/**
+ * A page of a table that is long: no more of its rows are looked at than the page needs. Whoever reads all of it by pages would
+ * otherwise look at each row once a page.
+ */
+export function pageOfMany<Name extends TableName>(
+  world: World,
+  table: Name,
+  where: (row: Row<Name>) => boolean,
+  params: ListParams,
+  url: string,
+): List<Row<Name>> {
+  const { limit = DEFAULT_LIMIT, starting_after: after, ending_before: before } = params;
+  if (before !== undefined) return page(world, all(world, table, where) as (Row<Name> & { id: string })[], params, url);
+  const ids = idsOf(world, table);
+  const end = after === undefined ? ids.length : ids.lastIndexOf(after);
+  if (end < 0) throw missing("object", after ?? "", "starting_after");
+  const data: Row<Name>[] = [];
+  for (let at = end - 1; at >= 0; at -= 1) {
+    const row = find(world, table, ids[at] ?? null);
+    if (!row || !where(row) || !isVisible(world, row) || !inRange(createdOf(row), params.created)) continue;
+    if (data.length === limit) return { object: "list", data, has_more: true, url };
+    data.push(row);
+  }
+  return { object: "list", data, has_more: false, url };
 }
 
 /** A fault may show a list as it was a while ago: without what has been made since. */

@@ -161,6 +161,11 @@ export function all<Name extends TableName>(
   return wanted(world, table, rowsOf(world, table).keys(), where);
 }
 
+/** The ids of a table's rows, oldest first. */
+export function idsOf(world: World, table: TableName): string[] {
+  return [...rowsOf(world, table).keys()];
+}
+
 /** The rows of a table that belong to another object, oldest first: `of(world, "invoice", "customer", id)`. */
 export function of<Name extends TableName>(
   world: World,

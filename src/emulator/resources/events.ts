@@ -2,9 +2,10 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { ApiError } from "../core/errors.ts";
-import { page } from "../core/lists.ts";
+import type { StripeEvent } from "../core/events.ts";
+import { pageOfMany } from "../core/lists.ts";
 import { expand, flag, listParams, text } from "../core/params.ts";
-import { all, need } from "../core/world.ts";
+import { need } from "../core/world.ts";
 
 const ListParams = z.strictObject({
   ...listParams,
@@ -17,15 +18,12 @@ export function eventRoutes(api: Api): void {
   api.get("/v1/events", ListParams, (world, params) => {
     if (params.type !== undefined && params.types !== undefined)
       throw new ApiError("You may only specify one of these parameters: type, types.", { param: "type" });
-    const rows = all(
-      world,
-      "event",
-      (event) =>
-        (params.type === undefined || matches(event.type, params.type)) &&
-        (params.types === undefined || params.types.includes(event.type)) &&
-        (params.delivery_success === undefined || (event.pending_webhooks === 0) === params.delivery_success),
-    );
-    return page(world, rows, params, "/v1/events");
+    const { type, types, delivery_success: isDelivered } = params;
+    const isAsked = (event: StripeEvent): boolean =>
+      (type === undefined || matches(event.type, type)) &&
+      (types === undefined || types.includes(event.type)) &&
+      (isDelivered === undefined || (event.pending_webhooks === 0) === isDelivered);
+    return pageOfMany(world, "event", isAsked, params, "/v1/events");
   });
 
   api.get("/v1/events/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "event", id));
