@@ -54,7 +54,7 @@ export interface Tollkeeper {
   stop(): Promise<void>;
   /** Works off all that is due now; for tests and scripts. */
   settle(): Promise<void>;
-  /** One round of what is done now and then by itself: finishing, forgetting; for tests and scripts. */
+  /** One round of what is done now and then by itself: finishing, forgetting, catching up; for tests and scripts. */
   tidyUp(): Promise<void>;
   /**
    * Reads what was missed and repairs the mirror; null where another replica is at it. Runs by itself every

@@ -1,5 +1,5 @@
 /** The inbox: envelopes of events, stored before Stripe is answered and worked off afterwards. */
-import { sql, type Kysely } from "kysely";
+import { sql, type ExpressionBuilder, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { ARRIVALS_CHANNEL } from "./arrivals.ts";
 import { inOneOrder, isAnyOf, isState, keepInsert } from "./bulk.ts";
@@ -49,11 +49,17 @@ export interface InboxStore extends Omit<Queue, "complete"> {
   find(eventId: string): Promise<StoredEvent | null>;
   /** The newest row's number; 0 in an empty inbox. */
   lastSeq(): Promise<number>;
-  /** Completes hints about objects of which Stripe has told after they had come, unless somebody works on them. */
-  completeTold(objectIds: readonly string[], upToSeq: number, now: number): Promise<void>;
-  /** How many lanes have something due that nobody works on, counted up to a limit. */
-  countWaitingLanes(now: number, limit: number): Promise<number>;
-  /** Lanes in which hints are due, with their versions and when Stripe made the oldest of these hints' events. */
+  /** Those of these objects about which hints wait that had come by then. */
+  findHinted(objectIds: readonly string[], upToSeq: number): Promise<Set<string>>;
+  /**
+   * Completes hints about objects of which Stripe has told after they had come, unless somebody works on them; answers how
+   * many. Their lanes must have been written since: else an older answer that is still under way would be written, and no
+   * hint be left to mend that.
+   */
+  completeTold(objectIds: readonly string[], upToSeq: number, now: number): Promise<number>;
+  /** How many hints wait, counted up to a limit. */
+  countWaiting(limit: number): Promise<number>;
+  /** Lanes in which hints are due, those first that have waited longest: their versions, and when Stripe made the oldest event. */
   listWaitingLanes(now: number, limit: number): Promise<Map<string, { version: number; oldestAt: number }>>;
   /** Those of these events that have not arrived. */
   unknown(eventIds: readonly string[]): Promise<string[]>;
@@ -84,6 +90,15 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         or exists (select 1 from inbox where mode = ${mode} and state = 'pending')`.execute(db);
     return rows.length > 0;
   };
+  const isTold = (eb: ExpressionBuilder<Schema, "inbox">, objectIds: readonly string[], upToSeq: number) =>
+    eb.and([
+      eb("mode", "=", mode),
+      isAnyOf(dialect, "objectId", objectIds),
+      isState("pending"),
+      // It tells of a time, not of a change: no list answers it.
+      eb("type", "!=", "customer.subscription.trial_will_end"),
+      eb("seq", "<=", upToSeq),
+    ]);
   return {
     ...queue(db, scope),
 
@@ -154,9 +169,20 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
       return row?.seq ?? 0;
     },
 
-    async completeTold(objectIds, upToSeq, now) {
-      if (!(await isAnythingWaiting())) return;
+    async findHinted(objectIds, upToSeq) {
+      if (objectIds.length === 0 || !(await isAnythingWaiting())) return new Set();
       await takeIn(db, scope);
+      const rows = await db
+        .selectFrom("inbox")
+        .select("objectId")
+        .distinct()
+        .where((eb) => isTold(eb, objectIds, upToSeq))
+        .execute();
+      return new Set(rows.map(({ objectId }) => objectId));
+    },
+
+    async completeTold(objectIds, upToSeq, now) {
+      if (objectIds.length === 0) return 0;
       const workedOn = db
         .selectFrom("queueLanes")
         .select("lane")
@@ -167,36 +193,35 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
       const told = db
         .selectFrom("inbox")
         .select("seq")
-        .where("mode", "=", mode)
-        .where(isAnyOf(dialect, "objectId", objectIds))
-        // It tells of a time, not of a change: no list answers it.
-        .where("type", "!=", "customer.subscription.trial_will_end")
-        .where(isState("pending"))
+        .where((eb) => isTold(eb, objectIds, upToSeq))
         .where((eb) => eb.not(eb.exists(workedOn)))
-        .where("seq", "<=", upToSeq)
         .orderBy("seq")
         // Whoever works on one holds it, and is not waited for.
         .$if(dialect === "postgres", (query) => query.forUpdate().skipLocked());
-      await db.updateTable("inbox").set({ state: "done" }).where("seq", "in", told).execute();
+      const { numUpdatedRows } = await db
+        .updateTable("inbox")
+        .set({ state: "done" })
+        .where("seq", "in", told)
+        .executeTakeFirst();
+      return Number(numUpdatedRows);
     },
 
-    async countWaitingLanes(now, limit) {
-      if (!(await isAnythingWaiting())) return 0;
-      await takeIn(db, scope);
+    async countWaiting(limit) {
       const { rows } = await sql<{ count: number }>`
         select count(*) as count from (
-          select 1 from queue_lanes
-          where mode = ${mode} and queue = ${scope.table} and due_at <= ${now} and leased_until <= ${now}
-          limit ${limit}) as waiting`.execute(db);
+          select 1 from inbox where mode = ${mode} and state in ('new', 'pending') limit ${limit}) as waiting`.execute(
+        db,
+      );
       return rows[0]?.count ?? 0;
     },
 
     async listWaitingLanes(now, limit) {
+      await takeIn(db, scope);
       const { rows } = await sql<{ lane: string; version: number; oldestAt: number }>`
         select inbox.lane, coalesce(max(lanes.version), 0) as version, min(inbox.event_created_at) as oldest_at
         from inbox left join lanes on lanes.mode = inbox.mode and lanes.lane = inbox.lane
         where inbox.mode = ${mode} and inbox.state = 'pending' and inbox.run_at <= ${now}
-        group by inbox.lane limit ${limit}`.execute(db);
+        group by inbox.lane order by min(inbox.run_at) limit ${limit}`.execute(db);
       return new Map(rows.map(({ lane, version, oldestAt }) => [lane, { version, oldestAt }]));
     },
 

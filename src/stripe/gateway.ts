@@ -523,19 +523,20 @@ function toRetrievedCustomer(customer: Stripe.Customer | Stripe.DeletedCustomer,
   };
 }
 
-/** An invoice that is paid needs no word from its payment intent. */
+/** An invoice that is paid, or is not to be paid yet, needs no word from its payment intent. */
 async function toRetrieved(stripe: Stripe, subscription: Stripe.Subscription): Promise<RetrievedSubscription> {
   const items = await allItems(stripe, subscription);
   const method = subscription.default_payment_method;
   const invoice = subscription.latest_invoice;
-  const isPaid = typeof invoice === "object" && invoice?.status === "paid";
+  const tellsAll =
+    typeof invoice === "object" && invoice !== null && (invoice.status === "paid" || invoice.status === "draft");
   return {
     subscription: records.toSubscription(subscription, items),
     customer: null,
     prices: items.map((item) => records.toPrice(item.price)),
     paymentMethod: typeof method === "object" && method !== null ? records.toPaymentMethod(method) : null,
-    invoice: isPaid ? records.toInvoice(invoice) : null,
-    whole: isPaid || invoice === null,
+    invoice: tellsAll ? records.toInvoice(invoice) : null,
+    whole: tellsAll || invoice === null,
   };
 }
 

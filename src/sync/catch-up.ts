@@ -10,62 +10,78 @@ export interface CatchUpOptions {
 }
 
 export interface CatchUp {
-  /** Answers how many waiting lanes lists have told of; 0 where few wait, or another replica is at it. */
+  /** Answers how many hints are done with it; 0 where few wait, or another replica is at it. Ends at the next page when told to. */
   (signal: AbortSignal): Promise<number>;
 }
 
 const DEFAULT_ABOVE = 500;
-/** Most that are looked at in one run; the next one goes on. */
+/** Most that are looked at in one run, those first that have waited longest. */
 const MAX_LANES = 20_000;
 /** A renewal is paid an hour after its period has begun, and told of then. */
 const PAID_WITHIN_MS = 2 * 3_600_000;
-/** What waits for another reason is not in these lists: a page that tells of so few is not worth its request. */
-const LEAST_TOLD_A_PAGE = 10;
+/** A few that tell of something old would have all that was renewed since listed: so large a part of the oldest is left out. */
+const SHARE_LEFT_OUT = 0.1;
+/** What waits for another reason is not in these lists: a page that answers so few hints is not worth its request. */
+const LEAST_DONE_A_PAGE = 10;
 /** So many pages are read before that is judged. */
 const LEAST_PAGES = 3;
 /** Whoever is silent for so long has died. */
 const LEASE_MS = 60_000;
 const CATCH_UP_TASK = "catch_up";
 
+type WaitingLanes = ReadonlyMap<string, { version: number; oldestAt: number }>;
+
 export function createCatchUp(context: SweepContext, { above = DEFAULT_ABOVE }: CatchUpOptions = {}): CatchUp {
-  const { store, gateway, runtime } = context;
-  const holder = runtime.newId();
-
-  const readPages = async (signal: AbortSignal): Promise<number> => {
-    const waiting = await store.inbox.listWaitingLanes(runtime.now(), MAX_LANES);
-    const since = Math.min(...[...waiting.values()].map(({ oldestAt }) => oldestAt)) - PAID_WITHIN_MS;
-    const versions = new Map([...waiting].map(([lane, { version }]) => [lane, version]));
-    const handle = handleSubscriptions(context, { versions, signal });
-    let told = 0;
-    let after: string | null = null;
-    for (let read = 1; !signal.aborted; read += 1) {
-      const upToSeq = await store.inbox.lastSeq();
-      const page = await gateway.listRenewedPage(since, after);
-      // How the payment of the others stands only a retrieve tells.
-      const rows = page.rows.filter(({ whole, subscription }) => whole && waiting.has(subscription.customerId));
-      await handle(rows, upToSeq);
-      told += rows.length;
-      after = page.next;
-      if (!(await store.tasks.note(CATCH_UP_TASK, holder, runtime.now() + LEASE_MS, null))) return told;
-      if (after === null || (read >= LEAST_PAGES && told < read * LEAST_TOLD_A_PAGE)) return told;
-    }
-    return told;
-  };
-
+  const { store, runtime } = context;
   return async (signal) => {
-    const now = runtime.now();
-    if ((await store.inbox.countWaitingLanes(now, above + 1)) <= above) return 0;
-    if ((await store.tasks.take(CATCH_UP_TASK, holder, now, now + LEASE_MS)) === null) return 0;
+    if ((await store.inbox.countWaiting(above + 1)) <= above) return 0;
+    const holder = runtime.newId();
+    const hold = () => store.tasks.take(CATCH_UP_TASK, holder, runtime.now(), runtime.now() + LEASE_MS);
+    if ((await hold()) === null) return 0;
     try {
-      return await runtime.trace("catch_up", {}, async (note) => {
-        const told = await readPages(signal);
-        note({ told });
-        runtime.metrics.count("caught_up_total", {}, told);
-        runtime.log.info({ told }, "renewals that waited were read by the page");
-        return told;
+      const waiting = await store.inbox.listWaitingLanes(runtime.now(), MAX_LANES);
+      if (waiting.size <= above) return 0;
+      return await runtime.trace("catch_up", { lanes: waiting.size }, async (note) => {
+        const done = await readPages(context, waiting, { signal, hold: async () => (await hold()) !== null });
+        note({ done });
+        runtime.metrics.count("caught_up_total", {}, done);
+        runtime.log.info({ lanes: waiting.size, done }, "renewals that waited were read by the page");
+        return done;
       });
+    } catch (error) {
+      if (signal.aborted) return 0;
+      throw error;
     } finally {
-      await store.tasks.release(CATCH_UP_TASK, holder);
+      await store.tasks.release(CATCH_UP_TASK, holder).catch(() => {});
     }
   };
+}
+
+/** `hold` says that this run lives; false where another has taken it for dead. */
+async function readPages(
+  context: SweepContext,
+  waiting: WaitingLanes,
+  { signal, hold }: { signal: AbortSignal; hold: () => Promise<boolean> },
+): Promise<number> {
+  const versions = new Map([...waiting].map(([lane, { version }]) => [lane, version]));
+  const handle = handleSubscriptions(context, { versions, signal });
+  const since = beganSince(waiting);
+  let done = 0;
+  let after: string | null = null;
+  for (let read = 1; !signal.aborted; read += 1) {
+    const upToSeq = await context.store.inbox.lastSeq();
+    const page = await context.gateway.listRenewedPage(since, after);
+    // How the payment of the others stands only a retrieve tells.
+    const rows = page.rows.filter(({ whole, subscription }) => whole && waiting.has(subscription.customerId));
+    done += await handle(rows, upToSeq);
+    after = page.next;
+    const isWorthIt = read < LEAST_PAGES || done >= read * LEAST_DONE_A_PAGE;
+    if (after === null || !isWorthIt || !(await hold())) break;
+  }
+  return done;
+}
+
+function beganSince(waiting: WaitingLanes): number {
+  const ages = [...waiting.values()].map(({ oldestAt }) => oldestAt).toSorted((one, other) => one - other);
+  return (ages[Math.floor(ages.length * SHARE_LEFT_OUT)] ?? 0) - PAID_WITHIN_MS;
 }

@@ -87,8 +87,8 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
 
   return {
     async tick() {
-      await catchUp(new AbortController().signal);
       await tidy();
+      await catchUp(new AbortController().signal);
     },
     start(works) {
       if (looping) return;

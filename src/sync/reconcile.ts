@@ -157,12 +157,15 @@ async function readAndRepair(
   const resumed = before?.progress && !isAsked ? (JSON.parse(before.progress) as Progress) : null;
   const finishedAt = before?.finishedAt ?? null;
   const lastSweep = (await context.store.tasks.find(SWEEP_TASK))?.finishedAt ?? null;
-  // Never from later than the last time: what lies between would be read by nobody.
-  const since = Math.max(Math.min(options.since ?? Infinity, (finishedAt ?? 0) - OVERLAP_MS), now - EVENTS_KEPT_MS);
   const isDue = lastSweep === null || now - lastSweep >= SWEEP_EVERY_MS || (finishedAt ?? 0) < now - EVENTS_KEPT_MS;
+  const sweeping = options.sweep ?? isDue;
+  // Where nothing was ever read, events have nothing to add to a sweep; there may be very many.
+  const readUntil = finishedAt ?? (sweeping ? now : 0);
+  // Never from later than the last time: what lies between would be read by nobody.
+  const since = Math.max(Math.min(options.since ?? Infinity, readUntil - OVERLAP_MS), now - EVENTS_KEPT_MS);
   const progress: Progress = resumed ?? {
     startedAt: now,
-    sweeping: options.sweep ?? isDue,
+    sweeping,
     events: null,
     lists: {},
   };

@@ -92,19 +92,20 @@ type Single = string | { id: string };
 
 /**
  * What pages of subscriptions from elsewhere are dealt with by: their customers' lanes are written where they still have these
- * versions, which were read before Stripe was asked.
+ * versions, which were read before Stripe was asked. Answers how many hints are done with it.
  */
 export function handleSubscriptions(
   context: SweepContext,
   { versions, signal }: { versions: Map<string, number>; signal: AbortSignal },
-): (rows: readonly RetrievedSubscription[], upToSeq: number) => Promise<void> {
+): (rows: readonly RetrievedSubscription[], upToSeq: number) => Promise<number> {
   const options = {
     signal,
     dryRun: false,
     onDrift: () => {},
     onTrouble: (trouble: string) => context.runtime.log.warn({ trouble }, "a list tells of what can't be read"),
   };
-  const pages: Handling = { ...options, ...handling(options, versions) };
+  // Nothing grows by it that the store would have to look at again.
+  const pages: Handling = { ...options, ...handling(options, versions), written: { lanes: 0, whenAnalyzed: Infinity } };
   return (rows, upToSeq) => subscriptions(context, pages, rows, upToSeq);
 }
 
@@ -142,7 +143,7 @@ async function readAll<Row>(
   context: SweepContext,
   sweeping: Sweeping,
   read: (range: CreatedRange, after: string | null) => Promise<Page<Row>>,
-  handle: (context: SweepContext, handling: Handling, rows: readonly Row[], upToSeq: number) => Promise<void>,
+  handle: (context: SweepContext, handling: Handling, rows: readonly Row[], upToSeq: number) => Promise<unknown>,
 ): Promise<number[]> {
   const { state, seen, onTrouble, onPage } = sweeping;
   return sweep({
@@ -198,12 +199,16 @@ async function customers(
     rows.flatMap(({ paymentMethod }) => paymentMethod?.id ?? []),
   );
   const snapshots = new Map<string, Snapshot>();
-  for (const { customer, paymentMethod } of rows) {
+  const hinted = dryRun
+    ? new Set<string>()
+    : await context.store.inbox.findHinted(rows.flatMap(toldByCustomer), upToSeq);
+  for (const row of rows) {
+    const { customer, paymentMethod } = row;
     const differences = [
       ...compareRecords<CustomerRecord>("customer", known.get(customer.id) ?? null, customer),
       ...compareCard({ object: "customer", id: customer.id }, cards, paymentMethod),
     ];
-    if (differences.length === 0) continue;
+    if (differences.length === 0 && !toldByCustomer(row).some((id) => hinted.has(id))) continue;
     onDrift(differences);
     snapshots.set(customer.id, {
       ...empty(customer.id),
@@ -216,12 +221,16 @@ async function customers(
   await complete(
     context,
     sweeping,
-    rows.flatMap(({ customer, paymentMethod }) => [
-      customer.id,
-      ...(asked.has(customer.id) ? [] : ownCard(customer.id, paymentMethod)),
-    ]),
+    rows
+      .filter(({ customer }) => snapshots.has(customer.id))
+      .flatMap((row) => (asked.has(row.customer.id) ? [row.customer.id] : toldByCustomer(row))),
     upToSeq,
   );
+}
+
+/** The customer, and its card as the list tells of it where it is the customer's own. */
+function toldByCustomer({ customer, paymentMethod }: RetrievedCustomer): string[] {
+  return [customer.id, ...(paymentMethod?.customerId === customer.id ? [paymentMethod.id] : [])];
 }
 
 /** An event may have told of an object without its card. Only ids are reported. */
@@ -235,28 +244,24 @@ function compareCard(
   return [{ ...of, field: "defaultPaymentMethod", mirror: known?.id ?? null, stripe: stripe.id }];
 }
 
-/** The card as the list tells of it, where it is the customer's own: a hint about it is answered. */
-function ownCard(customerId: string, card: PaymentMethodRecord | null): string[] {
-  return card?.customerId === customerId ? [card.id] : [];
-}
-
-/** A list that was asked for after a hint had come has answered it. */
-async function complete(
+/** A list that was asked for after a hint had come has answered it; answers how many it has. */
+function complete(
   { store, runtime }: SweepContext,
   { failed }: Handling,
   ids: readonly string[],
   upToSeq: number,
-): Promise<void> {
+): Promise<number> {
   const told = ids.filter((id) => !failed.has(id));
-  await store.inbox.completeTold(told, upToSeq, runtime.now());
+  return store.inbox.completeTold(told, upToSeq, runtime.now());
 }
 
+/** Answers how many hints are done with it. */
 async function subscriptions(
   context: SweepContext,
   sweeping: Handling,
   rows: readonly RetrievedSubscription[],
   upToSeq: number,
-): Promise<void> {
+): Promise<number> {
   const { seen, singly, onDrift, dryRun } = sweeping;
   for (const { subscription } of rows) seen.add(subscription.id);
   const known = await context.store.subscriptions.findSubscriptions(rows.map(({ subscription }) => subscription.id));
@@ -272,6 +277,9 @@ async function subscriptions(
   const snapshots = new Map<string, Snapshot>();
   const singles: { id: string; customerId: string }[] = [];
   const products = await unknownProducts(context, sweeping, rows);
+  const whole = new Map(rows.filter((row) => row.whole).map((row) => [row, toldBySubscription(row)]));
+  const hinted = dryRun ? new Set<string>() : await context.store.inbox.findHinted([...whole.values()].flat(), upToSeq);
+  const written: RetrievedSubscription[] = [];
   for (const row of rows) {
     const { subscription, invoice, paymentMethod, customer } = row;
     const differences = [
@@ -283,29 +291,34 @@ async function subscriptions(
       ...compareCard({ object: "subscription", id: subscription.id }, cards, paymentMethod),
     ];
     const news = subscription.items.flatMap(({ productId }) => products.get(productId) ?? []);
-    if (differences.length === 0 && news.length === 0) continue;
+    const isHinted = whole.get(row)?.some((id) => hinted.has(id)) ?? false;
+    if (differences.length === 0 && news.length === 0 && !isHinted) continue;
     onDrift(differences);
-    if (!row.whole) singles.push({ id: subscription.id, customerId: subscription.customerId });
-    else
-      snapshots.set(
-        subscription.customerId,
-        addListed(snapshots.get(subscription.customerId) ?? empty(subscription.customerId), row, news),
-      );
+    if (!row.whole) {
+      singles.push({ id: subscription.id, customerId: subscription.customerId });
+      continue;
+    }
+    written.push(row);
+    snapshots.set(
+      subscription.customerId,
+      addListed(snapshots.get(subscription.customerId) ?? empty(subscription.customerId), row, news),
+    );
   }
-  if (dryRun) return;
+  if (dryRun) return 0;
   const asked = await repair(context, sweeping, "subscription", snapshots);
   await singly(singles, ({ id, customerId }) => context.sync.object({ object: "subscription", id, customerId }));
-  const told = rows.filter((row) => row.whole);
-  await complete(
+  return complete(
     context,
     sweeping,
-    told.flatMap((row) =>
-      asked.has(row.subscription.customerId)
-        ? [row.subscription.id]
-        : toldBy(addListed(empty(row.subscription.customerId), row, [])),
-    ),
+    written
+      .filter(({ subscription }) => !subscription.items.some(({ productId }) => sweeping.failed.has(productId)))
+      .flatMap((row) => (asked.has(row.subscription.customerId) ? [row.subscription.id] : (whole.get(row) ?? []))),
     upToSeq,
   );
+}
+
+function toldBySubscription(row: RetrievedSubscription): string[] {
+  return toldBy(addListed(empty(row.subscription.customerId), row, []));
 }
 
 /** What the page sells and the mirror does not know: without its product no subscription gives access. */

@@ -1,5 +1,6 @@
 /** Where much waits, renewals are read by the page: one request answers what would have been one for each customer. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { openStore } from "../../src/store/database.ts";
 import { createWorld, DAY, type World, type WorldOptions } from "../support/world.ts";
 
 const USERS = ["ada", "bob", "cyd", "dee", "eve"];
@@ -104,4 +105,51 @@ describe.each(["sqlite", "postgres"] as const)("renewals that wait, on %s", (dia
     await world.service.settle();
     expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
+
+  test("an invoice that is a draft yet is told of by the page, too", async () => {
+    const { world, asked } = await bought({ dialect });
+    await world.emulator.advance(28 * DAY);
+    const [first] = (await endsOf(world)) as number[];
+    await world.emulator.advance(Math.ceil(((first ?? 0) - world.emulator.now()) / 1_000) + 120);
+    asked.length = 0;
+    await world.service.tidyUp();
+    await world.service.settle();
+    expect(asked).toHaveLength(1);
+    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+  });
+
+  test("hints that no page answers are neither counted as done nor held up", async () => {
+    const { world } = await bought({ dialect });
+    for (const user of USERS) {
+      const { body } = await world.stripe("GET", "/v1/customers", { email: `${user}@example.com` });
+      const [customer] = body["data"] as { id: string }[];
+      await world.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", { customer: customer?.id ?? "" });
+    }
+    await world.emulator.settle();
+    await world.service.tidyUp();
+    const told = world.log.filter(({ message }) => message === "renewals that waited were read by the page");
+    expect(told.map(({ fields }) => fields)).toMatchObject([{ lanes: USERS.length, done: 0 }]);
+    await world.service.settle();
+    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+  });
+});
+
+test("an old event that comes late has no more listed than what has renewed lately", async () => {
+  const { world, asked } = await bought({ catchUpAbove: 3 });
+  await renew(world);
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  const now = world.emulator.now();
+  const old = { eventId: "evt_old", type: "customer.updated", objectId: "cus_old", lane: "cus_old" };
+  const more = Array.from({ length: 6 }, (_, at) => ({
+    ...old,
+    eventId: `evt_${at}`,
+    lane: `cus_${at}`,
+    eventCreatedAt: now,
+  }));
+  await store.inbox.add([{ ...old, eventCreatedAt: now - 25 * DAY * 1_000 }, ...more], now);
+  await world.service.tidyUp();
+  const [page = ""] = asked;
+  const since = Number(new URLSearchParams(page.split("?")[1]).get("current_period_start[gte]"));
+  expect(now / 1_000 - since).toBeLessThan(3 * DAY);
 });

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { lookupKey } from "../../src/domain/plans.ts";
 import { openStore } from "../../src/store/database.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../../src/stripe/event-types.ts";
-import { createWorld, DAY, type World, type WorldOptions } from "../support/world.ts";
+import { createWorld, DAY, START, type World, type WorldOptions } from "../support/world.ts";
 
 /** A world whose webhooks can be cut off. */
 async function cutOff(setup: WorldOptions = {}) {
@@ -107,7 +107,7 @@ describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
       await world.emulator.advance(60);
     }
     await world.emulator.advance(5 * DAY);
-    const report = await world.service.reconcile({ sweep: true });
+    const report = await world.service.reconcile({ sweep: true, since: START });
     expect(report?.swept).toEqual({ customers: 120, subscriptions: 120, open_invoices: 0 });
     expect(await world.features("user0")).toEqual(["exports", "priority_support"]);
     expect(await world.features("user1")).toEqual([]);
@@ -426,6 +426,46 @@ test("a hint about a card stays where the list's word of the card could not be w
   const { body: events } = await world.stripe("GET", "/v1/events", { type: "payment_method.attached", limit: "1" });
   const [attached] = events["data"] as { id: string }[];
   expect(await store.inbox.find(attached?.id ?? "")).toMatchObject({ objectId: id, state: "pending" });
+});
+
+test("filling in reads no events but the last hour's: they have nothing to add to a sweep", async () => {
+  const { world, connect } = await cutOff();
+  connect(false);
+  await world.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
+  await world.emulator.advance(5 * DAY);
+  await world.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "bob" });
+  expect(await world.service.reconcile()).toMatchObject({ events: { read: 1 }, swept: { customers: 2 } });
+  expect(await world.service.reconcile({ sweep: false, since: START })).toMatchObject({ swept: null });
+});
+
+test("a page that tells nothing new ends its hints, and keeps an older answer that is under way from being written", async () => {
+  const held = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  let holds = false;
+  const world = await createWorld({
+    network: async (request, next) => {
+      const answer = await next(request);
+      if (!holds || !/\/v1\/subscriptions\/sub_/.test(request.url) || request.method !== "GET") return answer;
+      const { cancel_at_period_end: isEnding } = (await answer.clone().json()) as { cancel_at_period_end: boolean };
+      if (!isEnding) return answer;
+      holds = false;
+      held.resolve();
+      await release.promise;
+      return answer;
+    },
+  });
+  await world.subscribe("ada");
+  const { id } = (await subscriptionOf(world, "ada")) ?? { id: "" };
+  holds = true;
+  const cancelling = world.call("ada", "POST", "cancel-subscription", { subscriptionId: id });
+  await held.promise;
+  await world.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "false" });
+  await world.emulator.settle();
+  await world.service.reconcile({ sweep: true });
+  release.resolve();
+  await cancelling;
+  await world.settle();
+  expect(await world.service.reconcile({ sweep: true, dryRun: true })).toMatchObject({ drift: [] });
 });
 
 test("a sweep by a clock that is behind Stripe's finds what was made a moment ago", async () => {

@@ -20,7 +20,7 @@ const DAY = 86_400;
 /** Not so long that Stripe forgets an event before anybody has looked: that is an outage. */
 const SPANS = [HOUR, 3 * HOUR, 23 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 20 * DAY];
 /** No request is under way for longer than this, and Stripe keeps keys for longer. */
-const LONGEST_STEP = 12 * HOUR;
+const LONGEST_STEP = 20 * HOUR;
 /** After which Stripe still delivers. */
 const HARMLESS_FAULTS = [
   "lose_answer",

@@ -205,7 +205,7 @@ function network(setup: MachineOptions, machine: Machine, life: Life): typeof fe
 const READS = /\.(find|list|has|all|unknown|versionOf|lastSeq|nextDueAt|oldestAt|countByState)/;
 const CLAIMS = /\.claim$/;
 /** Chores that nobody else waits for or sees. */
-const CHORES = /\.(forget|beat|countWaitingLanes)$/;
+const CHORES = /\.(forget|beat|countWaiting)$/;
 
 /**
  * Whether something was changed that others may see before this machine goes on. After a read it stops at its next point

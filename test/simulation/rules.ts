@@ -250,8 +250,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "everything is read once a day",
     file: "src/sync/reconcile.ts",
-    text: "sweeping: options.sweep ?? isDue,",
-    without: "sweeping: options.sweep ?? false,",
+    text: "const sweeping = options.sweep ?? isDue;",
+    without: "const sweeping = options.sweep ?? false;",
   },
   {
     rule: "what the mirror has and no list tells of is asked about",
@@ -269,13 +269,19 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a swept list leaves newer hints to be worked on",
     file: "src/store/inbox.ts",
-    text: '        .where((eb) => eb.not(eb.exists(workedOn)))\n        .where("seq", "<=", upToSeq)\n',
-    without: "        .where((eb) => eb.not(eb.exists(workedOn)))\n",
+    text: '      eb("seq", "<=", upToSeq),\n',
+    without: "",
   },
   {
     rule: "a page of renewals leaves newer hints to be worked on",
     file: "src/sync/catch-up.ts",
     text: "await handle(rows, upToSeq);",
     without: "await handle(rows, Number.MAX_SAFE_INTEGER);",
+  },
+  {
+    rule: "a hint is done only with its lane, though the list tells nothing new",
+    file: "src/sync/sweep-lists.ts",
+    text: "const isHinted = whole.get(row)?.some((id) => hinted.has(id)) ?? false;",
+    without: "const isHinted = false;\n    if (whole.has(row)) written.push(row);",
   },
 ];
