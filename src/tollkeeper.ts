@@ -264,7 +264,7 @@ async function readGauges(store: Store, budget: RateBudget, runtime: Runtime): P
   const { perSecond, inFlight, waiting } = budget.state();
   const queues = await Promise.all(
     (["inbox", "outbox"] as const).map(async (name) => {
-      const [counts, oldestAt] = await Promise.all([store[name].countByState(), store[name].oldestAt()]);
+      const [counts, oldestAt] = await Promise.all([store[name].countOpen(), store[name].oldestAt()]);
       const age = oldestAt === null ? 0 : Math.max(0, runtime.now() - oldestAt) / 1_000;
       return [
         {

@@ -209,9 +209,9 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
     async countWaiting(limit) {
       const { rows } = await sql<{ count: number }>`
         select count(*) as count from (
-          select 1 from inbox where mode = ${mode} and state in ('new', 'pending') limit ${limit}) as waiting`.execute(
-        db,
-      );
+          select 1 from inbox where mode = ${mode} and state = 'new'
+          union all select 1 from inbox where mode = ${mode} and state = 'pending'
+          limit ${limit}) as waiting`.execute(db);
       return rows[0]?.count ?? 0;
     },
 

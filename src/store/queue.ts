@@ -45,6 +45,8 @@ export interface Queue {
   /** When the longest waiting row came; null when none waits. */
   oldestAt(): Promise<number | null>;
   countByState(): Promise<Record<"pending" | "done" | "dead", number>>;
+  /** The same of what is not done: it costs nothing beside however much is. */
+  countOpen(): Promise<Record<"pending" | "dead", number>>;
 }
 
 /** Which rows of which lanes. */
@@ -105,13 +107,14 @@ export function queue(db: Kysely<Schema>, scope: QueueScope): Queue {
       return Number(revived.numUpdatedRows);
     },
     async oldestAt() {
-      const row = await db
-        .selectFrom(table)
-        .select((eb) => eb.fn.min(table === "inbox" ? "receivedAt" : ("createdAt" as "receivedAt")).as("at"))
-        .where("mode", "=", mode)
-        .where("state", "in", ["new", "pending"])
-        .executeTakeFirst();
-      return row?.at ?? null;
+      const at = sql.ref(table === "inbox" ? "receivedAt" : "createdAt");
+      const { rows } = await sql<{ at: number | null }>`
+        select min(at) as at from (
+          select min(${at}) as at from ${sql.table(table)} where mode = ${mode} and state = 'new'
+          union all select min(${at}) from ${sql.table(table)} where mode = ${mode} and state = 'pending') as oldest`.execute(
+        db,
+      );
+      return rows[0]?.at ?? null;
     },
     async forget(before, limit) {
       const old = db
@@ -123,6 +126,13 @@ export function queue(db: Kysely<Schema>, scope: QueueScope): Queue {
         .limit(limit);
       const deleted = await db.deleteFrom(table).where("seq", "in", old).executeTakeFirst();
       return Number(deleted.numDeletedRows);
+    },
+    async countOpen() {
+      const count = (state: RawBuilder<unknown>): RawBuilder<unknown> =>
+        sql`(select count(*) from ${sql.table(table)} where mode = ${mode} and state = ${state})`;
+      const { rows } = await sql<{ pending: number; dead: number }>`
+        select ${count(sql`'new'`)} + ${count(sql`'pending'`)} as pending, ${count(sql`'dead'`)} as dead`.execute(db);
+      return rows[0] ?? { pending: 0, dead: 0 };
     },
     async countByState() {
       const rows = await db

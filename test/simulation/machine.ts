@@ -173,7 +173,7 @@ const STRIPE_ANSWERS = [429, 500, 502, 503, 409, "lock_timeout", "cut"] as const
 
 /** Whether a request is slow on its way, or its answer: what the answer tells is old only then. */
 function slownessOf({ scheduler: { chance } }: MachineOptions, { faults }: Machine, request: Request) {
-  if (chance.happens(faults.slow)) return chance.pick(BEFORE_OR_AFTER);
+  if (chance.happens(faults.slow)) return chance.happens(0.25) ? "before" : "after";
   const isList = request.method === "GET" && new URL(request.url).searchParams.has("limit");
   return isList && chance.happens(faults.slowLists) ? "after" : null;
 }

@@ -9,13 +9,14 @@ import { lanes } from "./0003-lanes.ts";
 import { bodies } from "./0004-bodies.ts";
 import { keyEnds } from "./0005-key-ends.ts";
 import { statistics } from "./0006-statistics.ts";
+import { deadLetters } from "./0007-dead-letters.ts";
 
 export interface MigrationStep {
   name: string;
   statements: (dialect: Dialect) => string[];
 }
 
-export const STEPS: readonly MigrationStep[] = [initial, reconcile, lanes, bodies, keyEnds, statistics];
+export const STEPS: readonly MigrationStep[] = [initial, reconcile, lanes, bodies, keyEnds, statistics, deadLetters];
 
 /** Any number that nobody else locks on the same database. */
 const LOCK_KEY = 7_024_551_101;
