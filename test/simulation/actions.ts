@@ -78,6 +78,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   hasty: { weight: 4, act: hasty, comesToRest: true },
   burst: { weight: 10, act: burst },
   sweep_and_burst: { weight: 4, act: sweepAndBurst, comesToRest: true },
+  slow_burst: { weight: 4, act: slowBurst, comesToRest: true },
   outage: { weight: 1, act: outage, comesToRest: true },
   swallowed: { weight: 2, act: swallowed, comesToRest: true },
   unseen: { weight: 2, act: unseen, comesToRest: true },
@@ -114,7 +115,7 @@ async function heal({ deliveries }: Simulated): Promise<void> {
 
 /** Does something while other things go wrong than the schedule says, and lets it come to rest. */
 async function under(world: Simulated, faults: Faults, work: () => Promise<unknown>): Promise<void> {
-  const before = world.machines.map((machine) => machine.faults)[0] ?? NO_FAULTS;
+  const before = faultsOf(world);
   world.setFaults(faults);
   world.scheduler.follow(work());
   await world.quiet();
@@ -137,14 +138,15 @@ async function reconcile({ machines, scheduler }: Simulated): Promise<void> {
 
 /** A sweep of slow lists takes about so many times a few seconds. */
 const SWEEP_ROUNDS = 14;
+const SLOW_ROUNDS = 4;
 
-const CHANGES = [burst, dashboardCancel, dashboardEnd, cancelRoute, resumeRoute, changePlan];
+const CHANGES = [dashboardCancel, dashboardEnd, cancelRoute, resumeRoute, changePlan];
 
 /** Everything is read while much changes: what a list tells is old by the time it is used. */
 async function sweepAndBurst(world: Simulated, user: User): Promise<void> {
   const { chance } = world.scheduler;
   await world.quiet();
-  const before = world.machines.map(({ faults }) => faults)[0] ?? NO_FAULTS;
+  const before = faultsOf(world);
   world.setFaults({ ...NO_FAULTS, slowLists: 0.8 });
   // Lists are answered and retrieves are not, so that hints wait while pages are used.
   if (chance.happens(0.6))
@@ -159,14 +161,42 @@ async function sweepAndBurst(world: Simulated, user: User): Promise<void> {
   world.scheduler.follow(sweep);
   sweep.catch(() => {});
   for (let round = 0; round < SWEEP_ROUNDS && !run.isOver; round += 1) {
-    if (chance.happens(0.5)) world.scheduler.follow(chance.pick(CHANGES)(world, customerOr(world, user)));
-    await world.scheduler.settle();
-    for (let step = chance.below(60); step > 0 && (await world.scheduler.step()); step -= 1);
-    world.passTime(1 + chance.below(8));
-    await world.scheduler.settle();
+    if (chance.happens(0.5)) world.scheduler.follow(chance.pick([burst, ...CHANGES])(world, customerOr(world, user)));
+    await goOn(world);
   }
   await world.quiet();
   world.setFaults(before);
+}
+
+/** Things change while Stripe's answer about the change before is under way, and come to rest; time and again. */
+async function slowBurst(world: Simulated, user: User): Promise<void> {
+  const { auditor, scheduler, store } = world;
+  await world.quiet();
+  const before = faultsOf(world);
+  world.setFaults({ ...NO_FAULTS, slow: 0.9 });
+  const whose = customerOr(world, user);
+  for (let round = 0; round < SLOW_ROUNDS; round += 1) {
+    for (let changes = 0; changes < 2; changes += 1) {
+      scheduler.follow(scheduler.chance.pick(CHANGES)(world, whose));
+      await goOn(world);
+    }
+    await world.quiet();
+    await auditor.check(store, { isSettled: false, isCalm: false });
+  }
+  world.setFaults(before);
+}
+
+/** Some steps, and some seconds. */
+async function goOn({ passTime, scheduler }: Simulated): Promise<void> {
+  await scheduler.settle();
+  for (let step = scheduler.chance.below(60); step > 0 && (await scheduler.step()); step -= 1);
+  passTime(1 + scheduler.chance.below(8));
+  await scheduler.settle();
+}
+
+/** All machines have the same. */
+function faultsOf({ machines }: Simulated): Faults {
+  return machines[0]?.faults ?? NO_FAULTS;
 }
 
 /** Everything is down for longer than Stripe keeps events. */
@@ -237,8 +267,9 @@ async function lastMinute(world: Simulated, user: User): Promise<void> {
   await under(world, NO_FAULTS, () => checkout(world, user));
   world.passTime(LAST_MINUTE_SECONDS + chance.below(40));
   await under(world, { ...NO_FAULTS, stale: 1 }, () => Promise.all([buy(world, user), checkout(world, user)]));
-  const tabs = [buy, buy, checkout, checkout];
-  await under(world, { ...NO_FAULTS, slow: 0.2 }, () => Promise.all(tabs.map((tab) => tab(world, user))));
+  // Who looks for what has become of it may find the session open or paid.
+  const tabs = [checkout, checkout, pay];
+  await under(world, { ...NO_FAULTS, slowRequests: 0.4 }, () => Promise.all(tabs.map((tab) => tab(world, user))));
 }
 
 /** Somebody else answers Stripe that its events have come; its list of them tells of what has happened. */

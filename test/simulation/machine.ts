@@ -17,15 +17,26 @@ export interface Faults {
   stripe: number;
   /** A list or a search is old. */
   stale: number;
-  /** A request or its answer takes long: longer than a lease, at times. */
+  /** Stripe's answer takes long: longer than a lease, at times. */
   slow: number;
+  /** A request takes long to get to Stripe: what it was decided on is old by then. */
+  slowRequests: number;
   /** The answer to a list takes long, so that much happens between what it tells and its use. */
   slowLists: number;
   /** The store can't now: busy, full, or its connection lost, before or after the commit. */
   store: number;
 }
 
-export const NO_FAULTS: Faults = { crash: 0, network: 0, stripe: 0, stale: 0, slow: 0, slowLists: 0, store: 0 };
+export const NO_FAULTS: Faults = {
+  crash: 0,
+  network: 0,
+  stripe: 0,
+  stale: 0,
+  slow: 0,
+  slowRequests: 0,
+  slowLists: 0,
+  store: 0,
+};
 
 export function isCalm(faults: Faults): boolean {
   return Object.values(faults).every((probability) => probability === 0);
@@ -171,21 +182,13 @@ async function dawdle({ scheduler, name, now }: MachineOptions, life: Life): Pro
 const BEFORE_OR_AFTER = ["before", "after"] as const;
 const STRIPE_ANSWERS = [429, 500, 502, 503, 409, "lock_timeout", "cut"] as const;
 
-/** Whether a request is slow on its way, or its answer: what the answer tells is old only then. */
-function slownessOf({ scheduler: { chance } }: MachineOptions, { faults }: Machine, request: Request) {
-  if (chance.happens(faults.slow)) return chance.happens(0.25) ? "before" : "after";
-  const isList = request.method === "GET" && new URL(request.url).searchParams.has("limit");
-  return isList && chance.happens(faults.slowLists) ? "after" : null;
-}
-
 function network(setup: MachineOptions, machine: Machine, life: Life): typeof fetch {
   return async (input, init) => {
     const request = new Request(input, init);
     const path = new URL(request.url).pathname;
     const begunAt = setup.now();
     await point(setup, machine, life, `${request.method} ${path}`);
-    const slow = slownessOf(setup, machine, request);
-    if (slow === "before") await dawdle(setup, life);
+    if (setup.scheduler.chance.happens(machine.faults.slowRequests)) await dawdle(setup, life);
     if (setup.now() - begunAt > SENT_WITHIN_MS) throw new TypeError("fetch failed: given up before it was sent");
     const { chance } = setup.scheduler;
     const lost = chance.happens(machine.faults.network) ? chance.pick(BEFORE_OR_AFTER) : null;
@@ -195,7 +198,9 @@ function network(setup: MachineOptions, machine: Machine, life: Life): typeof fe
     else if (request.method === "GET" && chance.happens(machine.faults.stale))
       await setup.fail({ answer: "stale", seconds: 120 });
     const response = await setup.stripe(request);
-    if (slow === "after") await dawdle(setup, life);
+    const isList = request.method === "GET" && new URL(request.url).searchParams.has("limit");
+    if (chance.happens(isList ? Math.max(machine.faults.slow, machine.faults.slowLists) : machine.faults.slow))
+      await dawdle(setup, life);
     await point(setup, machine, life, `answer to ${request.method} ${path}`);
     if (lost === "after") throw new TypeError("fetch failed: connection lost");
     return response;

@@ -34,8 +34,18 @@ const STORMS: readonly Faults[] = [
   { ...NO_FAULTS, store: 0.08 },
   { ...NO_FAULTS, stale: 0.3 },
   { ...NO_FAULTS, slow: 0.3 },
+  { ...NO_FAULTS, slowRequests: 0.2 },
   { ...NO_FAULTS, slowLists: 0.6, stripe: 0.1 },
-  { crash: 0.008, network: 0.06, stripe: 0.06, stale: 0.1, slow: 0.1, slowLists: 0.1, store: 0.04 },
+  {
+    crash: 0.008,
+    network: 0.06,
+    stripe: 0.06,
+    stale: 0.1,
+    slow: 0.08,
+    slowRequests: 0.04,
+    slowLists: 0.1,
+    store: 0.04,
+  },
 ];
 
 export function makeSchedule(seed: number): Schedule {
