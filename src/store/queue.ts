@@ -63,6 +63,8 @@ export function queued(mode: Mode, runAt: number) {
 
 export function queue(db: Kysely<Schema>, scope: QueueScope): Queue {
   const { mode, table } = scope;
+  const countOf = (state: RawBuilder<unknown>): RawBuilder<unknown> =>
+    sql`(select count(*) from ${sql.table(table)} where mode = ${mode} and state = ${state})`;
   const setRow = (claim: Claim, fields: Partial<Pick<Schema["inbox"], "state" | "runAt" | "reason">>) =>
     endClaim(db, scope, claim, async (transaction) => {
       await transaction
@@ -128,10 +130,10 @@ export function queue(db: Kysely<Schema>, scope: QueueScope): Queue {
       return Number(deleted.numDeletedRows);
     },
     async countOpen() {
-      const count = (state: RawBuilder<unknown>): RawBuilder<unknown> =>
-        sql`(select count(*) from ${sql.table(table)} where mode = ${mode} and state = ${state})`;
       const { rows } = await sql<{ pending: number; dead: number }>`
-        select ${count(sql`'new'`)} + ${count(sql`'pending'`)} as pending, ${count(sql`'dead'`)} as dead`.execute(db);
+        select ${countOf(sql`'new'`)} + ${countOf(sql`'pending'`)} as pending, ${countOf(sql`'dead'`)} as dead`.execute(
+        db,
+      );
       return rows[0] ?? { pending: 0, dead: 0 };
     },
     async countByState() {

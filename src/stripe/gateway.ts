@@ -146,8 +146,8 @@ export interface StripeGateway {
   /** `cancelAtPeriodEnd` says which of the two ways of ending is to be undone: that, or a date. */
   resumeSubscription(id: string, cancelAtPeriodEnd: boolean, key: string): Promise<void>;
 
-  /** Events of these types (at most 20) since an instant. */
-  listEventPage(types: readonly string[], since: number, after: string | null): Promise<Page<Envelope>>;
+  /** Events of these types, at most 20. */
+  listEventPage(types: readonly string[], range: CreatedRange, after: string | null): Promise<Page<Envelope>>;
   listCustomerPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedCustomer>>;
   listSubscriptionPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedSubscription>>;
   /** Subscriptions whose period has begun since an instant, those that have ended too, each with its customer. */
@@ -425,10 +425,9 @@ function lists(stripe: Stripe, { userIdKey }: GatewayOptions): ListCalls {
     }));
   };
   return {
-    listEventPage: (types, since, after) =>
+    listEventPage: (types, range, after) =>
       guarded(async () => {
-        const created = { gte: Math.floor(since / 1000) };
-        const list = await stripe.events.list({ ...pageParams(after), types: [...types], created });
+        const list = await stripe.events.list({ ...pageParams(after), ...createdIn(range), types: [...types] });
         const page = await toPage(list, (event) => parseEnvelope(event));
         return { ...page, rows: page.rows.filter((envelope) => envelope !== null) };
       }),

@@ -4,7 +4,9 @@ import type { Envelope } from "../stripe/envelope.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/event-types.ts";
 import type { Page, StripeGateway } from "../stripe/gateway.ts";
 import type { Store } from "../store/database.ts";
+import type { InboxEvent } from "../store/inbox.ts";
 import { laneOf } from "./receive-event.ts";
+import { openRange, READERS, sweep } from "./sweep.ts";
 
 export interface MissedEventsContext {
   store: Pick<Store, "inbox">;
@@ -14,6 +16,7 @@ export interface MissedEventsContext {
 
 export interface MissedEventsOptions {
   since: number;
+  until: number;
   /** Only counts. */
   dryRun: boolean;
   /** Whether a sweep follows, which answers most of them with fewer requests. */
@@ -31,32 +34,37 @@ const TYPES_PER_LIST = 20;
 
 export async function takeMissedEvents(
   { store, gateway, runtime }: MissedEventsContext,
-  { since, dryRun, sweeping, onPage }: MissedEventsOptions,
+  { since, until, dryRun, sweeping, onPage }: MissedEventsOptions,
 ): Promise<{ read: number; missed: number }> {
   const types = [...ALLOWED_WEBHOOK_EVENTS.keys()];
   const counted = { read: 0, missed: 0 };
-  const isBurst = (): boolean => sweeping || counted.missed > SWEEP_ABOVE_MISSED;
+  const countMissed = async (events: readonly InboxEvent[]): Promise<number> => {
+    if (dryRun) return (await store.inbox.unknown(events.map(({ eventId }) => eventId))).length;
+    const now = runtime.now();
+    const isBurst = sweeping || counted.missed > SWEEP_ABOVE_MISSED;
+    return (await store.inbox.add(events, now, now + (isBurst ? SWEEP_HEAD_START_MS : 0))).size;
+  };
+  const take = async ({ rows }: Page<Envelope>): Promise<void> => {
+    if (rows.length === 0) return;
+    const missed = await countMissed(rows.map(toInboxEvent));
+    counted.read += rows.length;
+    counted.missed += missed;
+  };
   for (let start = 0; start < types.length; start += TYPES_PER_LIST) {
     const some = types.slice(start, start + TYPES_PER_LIST);
-    let after: string | null = null;
-    do {
-      const page: Page<Envelope> = await gateway.listEventPage(some, since, after);
-      const events = page.rows.map((envelope) => ({
-        eventId: envelope.id,
-        type: envelope.type,
-        objectId: envelope.objectId,
-        lane: laneOf(envelope),
-        eventCreatedAt: envelope.createdAt,
-        requestId: envelope.requestId,
-      }));
-      counted.read += events.length;
-      const now = runtime.now();
-      if (dryRun) counted.missed += (await store.inbox.unknown(events.map(({ eventId }) => eventId))).length;
-      else if (events.length > 0)
-        counted.missed += (await store.inbox.add(events, now, now + (isBurst() ? SWEEP_HEAD_START_MS : 0))).size;
-      await onPage(counted.read);
-      after = page.next;
-    } while (after !== null);
+    await sweep({
+      ranges: [openRange(since, until)],
+      readers: READERS,
+      mark: async () => null,
+      read: (range, after) => gateway.listEventPage(some, range, after),
+      handle: take,
+      progress: () => onPage(counted.read),
+    });
   }
   return counted;
+}
+
+function toInboxEvent(envelope: Envelope): InboxEvent {
+  const { id: eventId, type, objectId, createdAt: eventCreatedAt, requestId } = envelope;
+  return { eventId, type, objectId, lane: laneOf(envelope), eventCreatedAt, requestId };
 }

@@ -173,6 +173,7 @@ async function readAndRepair(
   const troubles: string[] = [];
   progress.events ??= await takeMissedEvents(context, {
     since,
+    until: progress.startedAt + CLOCK_SLACK_MS,
     dryRun: options.dryRun ?? false,
     sweeping: progress.sweeping,
     onPage: (read) => {

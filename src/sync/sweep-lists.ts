@@ -10,7 +10,7 @@ import type { SyncedObject } from "../stripe/event-types.ts";
 import type { CreatedRange, RetrievedCustomer, RetrievedSubscription, Page, StripeGateway } from "../stripe/gateway.ts";
 import type { Store } from "../store/database.ts";
 import { empty, toldBy, type Snapshot } from "./retrieve.ts";
-import { openRanges, sweep, type OpenRange } from "./sweep.ts";
+import { openRanges, READERS, sweep, type OpenRange } from "./sweep.ts";
 import type { Sync } from "./sync.ts";
 
 export interface SweepContext {
@@ -44,8 +44,6 @@ export interface SweepListOptions {
   onPage(): Promise<void>;
 }
 
-/** How many ranges are read at once: with answers of 300 ms enough for 25 requests a second, with as much time for each page. */
-const READERS = 24;
 /** Nothing at Stripe is older. */
 const STRIPE_BEGAN = Date.UTC(2011, 0, 1);
 /** So many lanes are written before the store looks how large it has become; then twice as many, and so on. */

@@ -78,6 +78,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   hasty: { weight: 4, act: hasty, comesToRest: true },
   burst: { weight: 10, act: burst },
   sweep_and_burst: { weight: 4, act: sweepAndBurst, comesToRest: true },
+  renewals: { weight: 3, act: renewals, comesToRest: true },
   slow_burst: { weight: 4, act: slowBurst, comesToRest: true },
   outage: { weight: 1, act: outage, comesToRest: true },
   swallowed: { weight: 2, act: swallowed, comesToRest: true },
@@ -148,23 +149,46 @@ async function sweepAndBurst(world: Simulated, user: User): Promise<void> {
   await world.quiet();
   const before = faultsOf(world);
   world.setFaults({ ...NO_FAULTS, slowLists: 0.8 });
-  // Lists are answered and retrieves are not, so that hints wait while pages are used.
-  if (chance.happens(0.6))
-    await world.control("faults", {
-      method: "GET",
-      path: "/v1/subscriptions/",
-      answer: 503,
-      times: 2 + chance.below(8),
-    });
+  if (chance.happens(0.8)) await refuseRetrieves(world);
   const run = { isOver: false };
   const sweep = reconcile(world).finally(() => (run.isOver = true));
   world.scheduler.follow(sweep);
   sweep.catch(() => {});
+  const whose = customerOr(world, user);
   for (let round = 0; round < SWEEP_ROUNDS && !run.isOver; round += 1) {
-    if (chance.happens(0.5)) world.scheduler.follow(chance.pick([burst, ...CHANGES])(world, customerOr(world, user)));
+    // Few, since each tells of what was lost before.
+    if (chance.happens(0.2)) world.scheduler.follow(chance.pick([burst, ...CHANGES, ...CHANGES])(world, whose));
     await goOn(world);
   }
   await world.quiet();
+  world.setFaults(before);
+}
+
+const RETRIEVES = ["/v1/subscriptions/", "/v1/invoices/", "/v1/customers/"];
+
+/** Lists are answered and retrieves are not, so that hints wait while pages are used. */
+async function refuseRetrieves(world: Simulated): Promise<void> {
+  const times = 4 + world.scheduler.chance.below(16);
+  for (const path of RETRIEVES) await world.control("faults", { method: "GET", path, answer: 503, times });
+}
+
+const RENEWAL_ROUNDS = 6;
+
+/** Everybody's periods begin at once, and change again while they are read by the page. */
+async function renewals(world: Simulated, user: User): Promise<void> {
+  const { auditor, scheduler, store } = world;
+  await world.quiet();
+  const before = faultsOf(world);
+  world.setFaults({ ...NO_FAULTS, slowLists: 0.8 });
+  await refuseRetrieves(world);
+  for (const one of USERS) scheduler.follow(dashboardSubscription(world, one));
+  const whose = customerOr(world, user);
+  for (let round = 0; round < RENEWAL_ROUNDS; round += 1) {
+    await goOn(world);
+    if (scheduler.chance.happens(0.3)) scheduler.follow(scheduler.chance.pick(CHANGES)(world, whose));
+  }
+  await world.quiet();
+  await auditor.check(store, { isSettled: false, isCalm: false });
   world.setFaults(before);
 }
 

@@ -118,8 +118,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "events that never arrived are read from Stripe's list",
     file: "src/sync/missed-events.ts",
-    text: "else if (events.length > 0)",
-    without: "else if (events.length < 0)",
+    text: "if (rows.length === 0) return;",
+    without: "if (rows.length >= 0) return;",
   },
   {
     rule: "an event that has come before is not worked on again",
@@ -244,8 +244,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "the list of events is read to the last page",
     file: "src/sync/missed-events.ts",
-    text: "    } while (after !== null);",
-    without: '    } while (after === "");',
+    text: "gateway.listEventPage(some, range, after),",
+    without: "gateway.listEventPage(some, range, after).then((page) => ({ ...page, next: null })),",
   },
   {
     rule: "everything is read once a day",
