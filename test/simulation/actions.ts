@@ -156,8 +156,7 @@ async function sweepAndBurst(world: Simulated, user: User): Promise<void> {
   sweep.catch(() => {});
   const whose = customerOr(world, user);
   for (let round = 0; round < SWEEP_ROUNDS && !run.isOver; round += 1) {
-    // Few, since each tells of what was lost before.
-    if (chance.happens(0.2)) world.scheduler.follow(chance.pick([burst, ...CHANGES, ...CHANGES])(world, whose));
+    if (isTimeToChange(world)) world.scheduler.follow(chance.pick([burst, ...CHANGES, ...CHANGES])(world, whose));
     await goOn(world);
   }
   await world.quiet();
@@ -170,6 +169,11 @@ const RETRIEVES = ["/v1/subscriptions/", "/v1/invoices/", "/v1/customers/"];
 async function refuseRetrieves(world: Simulated): Promise<void> {
   const times = 4 + world.scheduler.chance.below(16);
   for (const path of RETRIEVES) await world.control("faults", { method: "GET", path, answer: 503, times });
+}
+
+/** Seldom but while a list of subscriptions is under way: each change tells of what was lost of the one before. */
+function isTimeToChange({ machines, scheduler }: Simulated): boolean {
+  return scheduler.chance.happens(machines.some(({ listing }) => listing === "/v1/subscriptions") ? 0.5 : 0.05);
 }
 
 const RENEWAL_ROUNDS = 6;
@@ -185,7 +189,7 @@ async function renewals(world: Simulated, user: User): Promise<void> {
   const whose = customerOr(world, user);
   for (let round = 0; round < RENEWAL_ROUNDS; round += 1) {
     await goOn(world);
-    if (scheduler.chance.happens(0.3)) scheduler.follow(scheduler.chance.pick(CHANGES)(world, whose));
+    if (isTimeToChange(world)) scheduler.follow(scheduler.chance.pick(CHANGES)(world, whose));
   }
   await world.quiet();
   await auditor.check(store, { isSettled: false, isCalm: false });
@@ -354,11 +358,15 @@ async function meanwhile(world: Simulated, user: User, how: "swallowed" | "silen
   deliveries[how] = false;
 }
 
-/** Somebody whom Stripe knows, or else this user. */
+/** Somebody who has a subscription, or whom Stripe knows, or else this user. */
 function customerOr({ emulator, scheduler }: Simulated, user: User): User {
-  const customers = emulator.snapshot().accounts.get("123")?.tables.customer.values() ?? [];
-  const named = new Set([...customers].map((customer) => "metadata" in customer && customer.metadata["auth0_user_id"]));
-  const known = USERS.filter((one) => named.has(one));
+  const tables = emulator.snapshot().accounts.get("123")?.tables;
+  const owners = new Map<string, string | undefined>();
+  for (const customer of tables?.customer.values() ?? [])
+    if ("metadata" in customer) owners.set(customer.id, customer.metadata["auth0_user_id"]);
+  const live = [...(tables?.subscription.values() ?? [])].filter(({ status }) => status !== "canceled");
+  const having = new Set(live.map(({ customer }) => owners.get(customer)));
+  const known = USERS.filter((one) => (having.size > 0 ? having : new Set(owners.values())).has(one));
   return known.length > 0 ? scheduler.chance.pick(known) : user;
 }
 

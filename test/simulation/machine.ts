@@ -46,6 +46,8 @@ export interface Machine {
   name: string;
   service: Tollkeeper | null;
   faults: Faults;
+  /** The list whose answer takes long to reach it just now. */
+  listing: string | null;
   /** Answers a request, or breaks the connection. */
   fetch(request: Request): Promise<Response>;
   /** Asks the service itself; rejects when the machine dies, or is not up. */
@@ -85,6 +87,7 @@ export function createMachine(setup: MachineOptions): Machine {
     name,
     service: null,
     faults: NO_FAULTS,
+    listing: null,
     fetch: (request) => machine.ask((service) => service.fetch(request)),
     ask(what) {
       const { service } = machine;
@@ -199,8 +202,11 @@ function network(setup: MachineOptions, machine: Machine, life: Life): typeof fe
       await setup.fail({ answer: "stale", seconds: 120 });
     const response = await setup.stripe(request);
     const isList = request.method === "GET" && new URL(request.url).searchParams.has("limit");
-    if (chance.happens(isList ? Math.max(machine.faults.slow, machine.faults.slowLists) : machine.faults.slow))
+    if (chance.happens(isList ? Math.max(machine.faults.slow, machine.faults.slowLists) : machine.faults.slow)) {
+      if (isList) machine.listing = path;
       await dawdle(setup, life);
+      machine.listing = null;
+    }
     await point(setup, machine, life, `answer to ${request.method} ${path}`);
     if (lost === "after") throw new TypeError("fetch failed: connection lost");
     return response;

@@ -278,10 +278,4 @@ export const RULES: readonly Rule[] = [
     text: "await handle(rows, upToSeq);",
     without: "await handle(rows, Number.MAX_SAFE_INTEGER);",
   },
-  {
-    rule: "a hint is done only with its lane, though the list tells nothing new",
-    file: "src/sync/sweep-lists.ts",
-    text: "const isHinted = whole.get(row)?.some((id) => hinted.has(id)) ?? false;",
-    without: "const isHinted = false;\n    if (whole.has(row)) written.push(row);",
-  },
 ];
