@@ -7,7 +7,7 @@ const COUNTERS = {
   stripe_requests_total: "Requests to Stripe by result and by who waits for them",
   drift_total: "Differences from Stripe that reconcile has found",
   reconciles_total: "Reconciles by outcome",
-  caught_up_total: "Subscriptions of customers that waited, read by the page",
+  caught_up_total: "Events done by reading renewals by the page",
 } as const;
 export type CounterName = keyof typeof COUNTERS;
 

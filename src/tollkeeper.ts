@@ -269,7 +269,7 @@ async function readGauges(store: Store, budget: RateBudget, runtime: Runtime): P
       return [
         {
           name: `${name}_rows`,
-          help: `Rows of the ${name} by state`,
+          help: `Rows of the ${name} that are not done, by state`,
           values: Object.entries(counts).map(([state, value]) => ({ labels: { state }, value })),
         },
         { name: `${name}_oldest_seconds`, help: `How long the oldest of the ${name} waits`, values: [{ value: age }] },

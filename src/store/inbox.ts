@@ -218,10 +218,13 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
     async listWaitingLanes(now, limit) {
       await takeIn(db, scope);
       const { rows } = await sql<{ lane: string; version: number; oldestAt: number }>`
+        with due as materialized (
+          select lane from queue_lanes where mode = ${mode} and queue = ${scope.table} and due_at <= ${now}
+          order by due_at, lane limit ${limit})
         select inbox.lane, coalesce(max(lanes.version), 0) as version, min(inbox.event_created_at) as oldest_at
-        from inbox left join lanes on lanes.mode = inbox.mode and lanes.lane = inbox.lane
+        from due join inbox on inbox.lane = due.lane left join lanes on lanes.mode = inbox.mode and lanes.lane = inbox.lane
         where inbox.mode = ${mode} and inbox.state = 'pending' and inbox.run_at <= ${now}
-        group by inbox.lane order by min(inbox.run_at) limit ${limit}`.execute(db);
+        group by inbox.lane`.execute(db);
       return new Map(rows.map(({ lane, version, oldestAt }) => [lane, { version, oldestAt }]));
     },
 

@@ -10,7 +10,7 @@ export interface CatchUpOptions {
 }
 
 export interface CatchUp {
-  /** Answers how many hints are done with it; 0 where few wait, or another replica is at it. Ends at the next page when told to. */
+  /** Answers how many hints are done with it; 0 where few wait, or another replica is at it. Ends when told to. */
   (signal: AbortSignal): Promise<number>;
 }
 
@@ -38,31 +38,41 @@ export function createCatchUp(context: SweepContext, { above = DEFAULT_ABOVE }: 
     const holder = runtime.newId();
     const hold = () => store.tasks.take(CATCH_UP_TASK, holder, runtime.now(), runtime.now() + LEASE_MS);
     if ((await hold()) === null) return 0;
+    let done = 0;
     try {
       const waiting = await store.inbox.listWaitingLanes(runtime.now(), MAX_LANES);
       if (waiting.size <= above) return 0;
-      return await runtime.trace("catch_up", { lanes: waiting.size }, async (note) => {
-        const done = await readPages(context, waiting, { signal, hold: async () => (await hold()) !== null });
+      await runtime.trace("catch_up", { lanes: waiting.size }, async (note) => {
+        await readPages(context, waiting, {
+          signal,
+          hold: async () => (await hold()) !== null,
+          onDone: (hints) => {
+            done += hints;
+          },
+        });
         note({ done });
-        runtime.metrics.count("caught_up_total", {}, done);
-        runtime.log.info({ lanes: waiting.size, done }, "renewals that waited were read by the page");
-        return done;
       });
+      runtime.log.info({ lanes: waiting.size, done }, "renewals that waited were read by the page");
     } catch (error) {
-      if (signal.aborted) return 0;
-      throw error;
+      if (!signal.aborted) throw error;
     } finally {
+      runtime.metrics.count("caught_up_total", {}, done);
       await store.tasks.release(CATCH_UP_TASK, holder).catch(() => {});
     }
+    return done;
   };
 }
 
-/** `hold` says that this run lives; false where another has taken it for dead. */
-async function readPages(
-  context: SweepContext,
-  waiting: WaitingLanes,
-  { signal, hold }: { signal: AbortSignal; hold: () => Promise<boolean> },
-): Promise<number> {
+interface Run {
+  signal: AbortSignal;
+  /** Says that this run lives; false where another has taken it for dead. */
+  hold(): Promise<boolean>;
+  /** Told after each page how many hints are done with it. */
+  onDone(hints: number): void;
+}
+
+async function readPages(context: SweepContext, waiting: WaitingLanes, run: Run): Promise<void> {
+  const { signal } = run;
   const versions = new Map([...waiting].map(([lane, { version }]) => [lane, version]));
   const handle = handleSubscriptions(context, { versions, signal });
   const since = beganSince(waiting);
@@ -73,12 +83,13 @@ async function readPages(
     const page = await context.gateway.listRenewedPage(since, after);
     // How the payment of the others stands only a retrieve tells.
     const rows = page.rows.filter(({ whole, subscription }) => whole && waiting.has(subscription.customerId));
-    done += await handle(rows, upToSeq);
+    const hints = await handle(rows, upToSeq);
+    run.onDone(hints);
+    done += hints;
     after = page.next;
     const isWorthIt = read < LEAST_PAGES || done >= read * LEAST_DONE_A_PAGE;
-    if (after === null || !isWorthIt || !(await hold())) break;
+    if (after === null || !isWorthIt || !(await run.hold())) return;
   }
-  return done;
 }
 
 function beganSince(waiting: WaitingLanes): number {

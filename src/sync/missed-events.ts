@@ -6,7 +6,7 @@ import type { Page, StripeGateway } from "../stripe/gateway.ts";
 import type { Store } from "../store/database.ts";
 import type { InboxEvent } from "../store/inbox.ts";
 import { laneOf } from "./receive-event.ts";
-import { openRange, READERS, sweep } from "./sweep.ts";
+import { openRange, READERS, STRIPE_ENDS, sweep } from "./sweep.ts";
 
 export interface MissedEventsContext {
   store: Pick<Store, "inbox">;
@@ -16,7 +16,6 @@ export interface MissedEventsContext {
 
 export interface MissedEventsOptions {
   since: number;
-  until: number;
   /** Only counts. */
   dryRun: boolean;
   /** Whether a sweep follows, which answers most of them with fewer requests. */
@@ -34,7 +33,7 @@ const TYPES_PER_LIST = 20;
 
 export async function takeMissedEvents(
   { store, gateway, runtime }: MissedEventsContext,
-  { since, until, dryRun, sweeping, onPage }: MissedEventsOptions,
+  { since, dryRun, sweeping, onPage }: MissedEventsOptions,
 ): Promise<{ read: number; missed: number }> {
   const types = [...ALLOWED_WEBHOOK_EVENTS.keys()];
   const counted = { read: 0, missed: 0 };
@@ -53,7 +52,8 @@ export async function takeMissedEvents(
   for (let start = 0; start < types.length; start += TYPES_PER_LIST) {
     const some = types.slice(start, start + TYPES_PER_LIST);
     await sweep({
-      ranges: [openRange(since, until)],
+      // Whole seconds, as Stripe counts, so that ranges have none in common.
+      ranges: [openRange(Math.floor(since / 1_000) * 1_000, STRIPE_ENDS)],
       readers: READERS,
       mark: async () => null,
       read: (range, after) => gateway.listEventPage(some, range, after),

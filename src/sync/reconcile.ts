@@ -52,8 +52,6 @@ const EVENTS_KEPT_MS = 29 * DAY_MS;
 /** Events are asked for again from before the last time: Stripe may list one late. */
 const OVERLAP_MS = 3_600_000;
 const SWEEP_EVERY_MS = DAY_MS;
-/** What was made just now by Stripe's clock may lie in the future by ours. */
-const CLOCK_SLACK_MS = 300_000;
 /** Whoever is silent for so long has died. */
 const LEASE_MS = 60_000;
 /** Under this name it is noted when it was last finished. */
@@ -80,7 +78,11 @@ export function createReconcile(context: ReconcileContext): Reconcile {
   const { store, runtime } = context;
   return async (options = {}) => {
     const { signal } = options;
-    if (options.dryRun) return run(context, options, { before: null, note: async () => signal?.throwIfAborted() });
+    if (options.dryRun) {
+      const last = await store.tasks.find(RECONCILE_TASK);
+      const before = last && { ...last, progress: null };
+      return run(context, options, { before, note: async () => signal?.throwIfAborted() });
+    }
     const holder = runtime.newId();
     const task = await store.tasks.take(RECONCILE_TASK, holder, runtime.now(), runtime.now() + LEASE_MS);
     if (task === null) return null;
@@ -158,9 +160,10 @@ async function readAndRepair(
   const finishedAt = before?.finishedAt ?? null;
   const lastSweep = (await context.store.tasks.find(SWEEP_TASK))?.finishedAt ?? null;
   const isDue = lastSweep === null || now - lastSweep >= SWEEP_EVERY_MS || (finishedAt ?? 0) < now - EVENTS_KEPT_MS;
-  const sweeping = options.sweep ?? isDue;
-  // Where nothing was ever read, events have nothing to add to a sweep; there may be very many.
-  const readUntil = finishedAt ?? (sweeping ? now : 0);
+  const sweeping = resumed?.sweeping ?? options.sweep ?? isDue;
+  // An account that is filled in: nobody waits to be told of what its events tell, and there may be very many.
+  const isNew = finishedAt === null && sweeping && (await context.store.inbox.lastSeq()) === 0;
+  const readUntil = isNew ? now : (finishedAt ?? 0);
   // Never from later than the last time: what lies between would be read by nobody.
   const since = Math.max(Math.min(options.since ?? Infinity, readUntil - OVERLAP_MS), now - EVENTS_KEPT_MS);
   const progress: Progress = resumed ?? {
@@ -173,7 +176,6 @@ async function readAndRepair(
   const troubles: string[] = [];
   progress.events ??= await takeMissedEvents(context, {
     since,
-    until: progress.startedAt + CLOCK_SLACK_MS,
     dryRun: options.dryRun ?? false,
     sweeping: progress.sweeping,
     onPage: (read) => {
@@ -190,7 +192,7 @@ async function readAndRepair(
     for (const list of SWEPT_LISTS) {
       // Subscriptions are spread over time much as customers are; of open invoices there are few.
       const spread = list === "subscriptions" ? customersEnded : [];
-      const state = (progress.lists[list] ??= unread(progress.startedAt + CLOCK_SLACK_MS, spread));
+      const state = (progress.lists[list] ??= unread(spread));
       states.push(state);
       const pageEnds = await sweepList(context, {
         list,

@@ -3,14 +3,20 @@
  * lane since; the rest is asked about one by one.
  */
 import { compareRecords, type Drift } from "../domain/drift.ts";
-import type { CustomerRecord, PaymentMethodRecord, ProductRecord, SubscriptionRecord } from "../domain/records.ts";
+import type {
+  CustomerRecord,
+  InvoiceRecord,
+  PaymentMethodRecord,
+  ProductRecord,
+  SubscriptionRecord,
+} from "../domain/records.ts";
 import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
 import type { CreatedRange, RetrievedCustomer, RetrievedSubscription, Page, StripeGateway } from "../stripe/gateway.ts";
 import type { Store } from "../store/database.ts";
 import { empty, toldBy, type Snapshot } from "./retrieve.ts";
-import { openRanges, READERS, sweep, type OpenRange } from "./sweep.ts";
+import { openRanges, READERS, STRIPE_ENDS, sweep, type OpenRange } from "./sweep.ts";
 import type { Sync } from "./sync.ts";
 
 export interface SweepContext {
@@ -52,8 +58,9 @@ const LANES_BEFORE_ANALYSIS = 1_000;
 const SINGLES_AT_ONCE = 8;
 
 /** `pageEnds` is where the pages of a list ended whose rows are spread over time like this one's. */
-export function unread(until: number, pageEnds: readonly number[] = []): ListProgress {
-  return { read: 0, left: openRanges({ from: STRIPE_BEGAN, until }, pageEnds, READERS), whole: false };
+export function unread(pageEnds: readonly number[] = []): ListProgress {
+  const all = { from: STRIPE_BEGAN, until: STRIPE_ENDS };
+  return { read: 0, left: openRanges(all, pageEnds, READERS), whole: false };
 }
 
 /**
@@ -216,19 +223,20 @@ async function customers(
   }
   if (dryRun) return;
   const asked = await repair(context, sweeping, "customer", snapshots);
-  await complete(
-    context,
-    sweeping,
-    rows
-      .filter(({ customer }) => snapshots.has(customer.id))
-      .flatMap((row) => (asked.has(row.customer.id) ? [row.customer.id] : toldByCustomer(row))),
-    upToSeq,
-  );
+  const ids = rows
+    .filter(({ customer }) => snapshots.has(customer.id))
+    .flatMap((row) => (asked.has(row.customer.id) ? [row.customer.id] : toldByCustomer(row)));
+  await complete(context, sweeping, { ids, hinted, upToSeq });
 }
 
 /** The customer, and its card as the list tells of it where it is the customer's own. */
 function toldByCustomer({ customer, paymentMethod }: RetrievedCustomer): string[] {
   return [customer.id, ...(paymentMethod?.customerId === customer.id ? [paymentMethod.id] : [])];
+}
+
+/** A draft changes with no event that we hear of, and nothing rests on it before it is finalized. */
+function compareInvoice(known: InvoiceRecord | null, current: InvoiceRecord): Drift[] {
+  return known?.status === "draft" && current.status === "draft" ? [] : compareRecords("invoice", known, current);
 }
 
 /** An event may have told of an object without its card. Only ids are reported. */
@@ -246,10 +254,9 @@ function compareCard(
 function complete(
   { store, runtime }: SweepContext,
   { failed }: Handling,
-  ids: readonly string[],
-  upToSeq: number,
+  { ids, hinted, upToSeq }: { ids: readonly string[]; hinted: ReadonlySet<string>; upToSeq: number },
 ): Promise<number> {
-  const told = ids.filter((id) => !failed.has(id));
+  const told = ids.filter((id) => hinted.has(id) && !failed.has(id));
   return store.inbox.completeTold(told, upToSeq, runtime.now());
 }
 
@@ -285,7 +292,7 @@ async function subscriptions(
         ? compareRecords("customer", customersBefore.get(customer.customer.id) ?? null, customer.customer)
         : []),
       ...compareRecords("subscription", inOrder(known.get(subscription.id) ?? null), inOrder(subscription)),
-      ...(invoice ? compareRecords("invoice", invoices.get(invoice.id) ?? null, invoice) : []),
+      ...(invoice ? compareInvoice(invoices.get(invoice.id) ?? null, invoice) : []),
       ...compareCard({ object: "subscription", id: subscription.id }, cards, paymentMethod),
     ];
     const news = subscription.items.flatMap(({ productId }) => products.get(productId) ?? []);
@@ -305,14 +312,10 @@ async function subscriptions(
   if (dryRun) return 0;
   const asked = await repair(context, sweeping, "subscription", snapshots);
   await singly(singles, ({ id, customerId }) => context.sync.object({ object: "subscription", id, customerId }));
-  return complete(
-    context,
-    sweeping,
-    written
-      .filter(({ subscription }) => !subscription.items.some(({ productId }) => sweeping.failed.has(productId)))
-      .flatMap((row) => (asked.has(row.subscription.customerId) ? [row.subscription.id] : (whole.get(row) ?? []))),
-    upToSeq,
-  );
+  const ids = written
+    .filter(({ subscription }) => !subscription.items.some(({ productId }) => sweeping.failed.has(productId)))
+    .flatMap((row) => (asked.has(row.subscription.customerId) ? [row.subscription.id] : (whole.get(row) ?? [])));
+  return complete(context, sweeping, { ids, hinted, upToSeq });
 }
 
 function toldBySubscription(row: RetrievedSubscription): string[] {
@@ -397,8 +400,8 @@ async function repair(
   snapshots: ReadonlyMap<string, Snapshot>,
 ): Promise<ReadonlySet<string>> {
   if (snapshots.size === 0) return new Set();
+  // A lane that another page has written is asked about, too: this page may have been asked for before that one.
   const left = await sync.listed(snapshots, versions);
-  for (const lane of snapshots.keys()) if (!left.includes(lane)) versions.set(lane, (versions.get(lane) ?? 0) + 1);
   const singles = left.flatMap((lane) => {
     const snapshot = snapshots.get(lane);
     const rows = object === "customer" ? snapshot?.customers : snapshot?.subscriptions;

@@ -26,6 +26,8 @@ export interface SweepOptions<Row, Mark> {
 
 /** How many ranges are read at once: with answers of 300 ms enough for 25 requests a second, with as much time for each page. */
 export const READERS = 24;
+/** Nothing at Stripe is newer, by whichever clock: ours may be behind, and a test clock far ahead. */
+export const STRIPE_ENDS: number = Date.UTC(2100, 0, 1);
 /** Below this nothing is shared out: Stripe counts whole seconds. */
 const SMALLEST_SHARE_MS = 2_000;
 /** With fewer rows to expect, two would read a page each where one reads it alone. */

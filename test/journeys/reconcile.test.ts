@@ -428,14 +428,27 @@ test("a hint about a card stays where the list's word of the card could not be w
   expect(await store.inbox.find(attached?.id ?? "")).toMatchObject({ objectId: id, state: "pending" });
 });
 
-test("filling in reads no events but the last hour's: they have nothing to add to a sweep", async () => {
-  const { world, connect } = await cutOff();
-  connect(false);
+test("an account that is filled in tells of no events but the last hour's, unless it is asked to", async () => {
+  const deliver = () => Promise.reject(new TypeError("fetch failed"));
+  const world = await createWorld({ pushPlans: false, deliver });
   await world.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
   await world.emulator.advance(5 * DAY);
   await world.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "bob" });
   expect(await world.service.reconcile()).toMatchObject({ events: { read: 1 }, swept: { customers: 2 } });
-  expect(await world.service.reconcile({ sweep: false, since: START })).toMatchObject({ swept: null });
+  expect(await world.service.reconcile({ sweep: false, since: START })).toMatchObject({ events: { read: 2 } });
+});
+
+test("a dry run reads what the next run would, and an event of a clock that is far ahead is missed by none", async () => {
+  const { world, connect } = await cutOff();
+  await world.service.reconcile();
+  connect(false);
+  await world.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
+  await world.advance(6 * 3_600);
+  const behind = world.replica({
+    runtime: { now: () => world.emulator.now() - 40 * DAY * 1_000, billingNow: () => world.emulator.now() },
+  });
+  expect(await world.service.reconcile({ dryRun: true })).toMatchObject({ events: { missed: 1 } });
+  expect(await behind.reconcile({ sweep: false })).toMatchObject({ events: { missed: 1 } });
 });
 
 test("a page that tells nothing new ends its hints, and keeps an older answer that is under way from being written", async () => {

@@ -27,7 +27,11 @@ const LOCK_KEY = 7_024_551_101;
  */
 export async function migrate(db: Kysely<Schema>, dialect: Dialect, steps = STEPS): Promise<string[]> {
   return db.transaction().execute(async (transaction) => {
-    if (dialect === "postgres") await sql`select pg_advisory_xact_lock(${LOCK_KEY})`.execute(transaction);
+    if (dialect === "postgres") {
+      // A step may read all of a large table, and waits for whoever else migrates.
+      await sql`set local statement_timeout = 0`.execute(transaction);
+      await sql`select pg_advisory_xact_lock(${LOCK_KEY})`.execute(transaction);
+    }
     await sql`create table if not exists tollkeeper_migrations (name text primary key)`.execute(transaction);
     const { rows } = await sql<{ name: string }>`select name from tollkeeper_migrations order by name`.execute(
       transaction,
