@@ -128,7 +128,7 @@ function handling(options: Pick<SweepListOptions, "signal" | "onTrouble">, versi
 
 /** How the rows of pages are dealt with. */
 interface Handling extends Pick<SweepListOptions, "dryRun" | "onDrift"> {
-  /** What each lane's version was before the list was asked for, or is by this sweep. */
+  /** What each lane's version was before the list was asked for. */
   versions: Map<string, number>;
   /** What the list has told of. */
   seen: Set<string>;
