@@ -48,6 +48,11 @@ const SLOWED_BY = 0.5;
 /** Part of the full pace that comes back a second. */
 const RECOVERY_PER_SECOND = 0.05;
 const DEFAULT_PAUSE_MS = 1_000;
+/**
+ * Who waited longer has been given up by the SDK, whose timer may have stood still with the machine: what was decided on before
+ * a night's sleep is not sent after it.
+ */
+const LONGEST_WAIT_MS = 60_000;
 const MAX_PAUSE_MS = 60_000;
 
 interface Sent {
@@ -55,6 +60,7 @@ interface Sent {
 }
 
 interface Waiting {
+  since: number;
   go: (sent: Sent) => void;
   fail: (reason: unknown) => void;
   signal: AbortSignal | null;
@@ -139,6 +145,10 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
         one.fail(one.signal.reason);
         continue;
       }
+      if (options.now() - one.since > LONGEST_WAIT_MS) {
+        one.fail(new TypeError("the request waited too long for its turn, and was not sent"));
+        continue;
+      }
       tokens -= 1;
       flying += 1;
       if (urgency === "sweep") flyingSweeps += 1;
@@ -159,7 +169,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
 
   const take = (urgency: Urgency, signal: AbortSignal | null): Promise<Sent> =>
     new Promise((go, fail) => {
-      const one: Waiting = { go, fail, signal };
+      const one: Waiting = { since: options.now(), go, fail, signal };
       waiting[urgency].push(one);
       signal?.addEventListener("abort", () => giveUp(urgency, one), { once: true });
       serve();

@@ -160,3 +160,15 @@ test("who has given up is not asked for", async () => {
   await pass(2_000);
   expect(asked.map(({ url }) => url)).toEqual(["http://first"]);
 });
+
+test("what waited for its turn while the machine slept is not sent after it", async () => {
+  const NIGHT_MS = 8 * 3_600_000;
+  const { budget, asked, pass } = stand({ requestsPerSecond: 1 }, () => NIGHT_MS);
+  void budget.fetch("background")("http://a/first");
+  const second = budget
+    .fetch("background")("http://a/second")
+    .catch((error: unknown) => String(error));
+  await pass(2 * NIGHT_MS);
+  expect(await second).toContain("waited too long");
+  expect(asked.map(({ url }) => url)).toEqual(["http://a/first"]);
+});
