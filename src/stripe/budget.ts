@@ -61,7 +61,8 @@ interface Sent {
 
 interface Waiting {
   since: number;
-  go: (sent: Sent) => void;
+  /** Null where it waited too long. */
+  go: (sent: Sent | null) => void;
   fail: (reason: unknown) => void;
   signal: AbortSignal | null;
 }
@@ -75,6 +76,12 @@ function resultOf(status: number): string {
 function spanOf(urgency: Urgency, input: string | URL | Request, init: RequestInit | undefined): SpanAttributes {
   const url = new URL(input instanceof Request ? input.url : input);
   return { urgency, "http.request.method": init?.method ?? "GET", "url.path": url.pathname };
+}
+
+/** An answer, since the SDK would ask again after an error. */
+function notSent(): Response {
+  const error = { type: "api_error", message: "The request waited too long for its turn, and was not sent." };
+  return Response.json({ error }, { status: 503, headers: { "stripe-should-retry": "false" } });
 }
 
 export function createRateBudget(options: BudgetOptions): RateBudget {
@@ -146,7 +153,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
         continue;
       }
       if (options.now() - one.since > LONGEST_WAIT_MS) {
-        one.fail(new TypeError("the request waited too long for its turn, and was not sent"));
+        one.go(null);
         continue;
       }
       tokens -= 1;
@@ -167,7 +174,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
     serve();
   };
 
-  const take = (urgency: Urgency, signal: AbortSignal | null): Promise<Sent> =>
+  const take = (urgency: Urgency, signal: AbortSignal | null): Promise<Sent | null> =>
     new Promise((go, fail) => {
       const one: Waiting = { since: options.now(), go, fail, signal };
       waiting[urgency].push(one);
@@ -194,6 +201,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
   return {
     fetch: (urgency) => async (input, init) => {
       const one = await take(urgency, init?.signal ?? null);
+      if (one === null) return notSent();
       // A busy process sends a little later than it may.
       one.at = options.now();
       try {
