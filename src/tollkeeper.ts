@@ -200,6 +200,7 @@ function createReach(config: Config, { runtime, store, budget }: Surroundings, u
     fetch: budget.fetch(urgency),
     networkRetries: config.stripe.networkRetries,
     version: VERSION,
+    now: runtime.now,
   });
   const rules = { plans: config.plans, policy: config.access, runtime, store };
   return { ...rules, gateway, sync: createSync({ ...rules, gateway }) };

@@ -8,6 +8,7 @@ import {
   type OperationRecord,
 } from "../domain/operations.ts";
 import { TollkeeperError, UnavailableError } from "../errors.ts";
+import type { OperationKey } from "../stripe/operation-key.ts";
 import type { ActionContext } from "./context.ts";
 
 /** One kind of intent: what it does at Stripe, and how an earlier try's effect is found. */
@@ -16,7 +17,11 @@ export interface OperationKind<Params, Result> {
   /** How long an unfinished one is asked for again under its own key. Default: as long as Stripe keeps keys. */
   keyLifetimeMs?: number;
   /** `params` are those that were kept, so that anybody can finish it. */
-  act(context: ActionContext, params: Params, operation: { id: string; key: string; subject: string }): Promise<Result>;
+  act(
+    context: ActionContext,
+    params: Params,
+    operation: { id: string; key: OperationKey; subject: string },
+  ): Promise<Result>;
   /** Finds what an earlier try led to, when its key no longer tells. Absent where acting again does no harm. */
   lookUp?(
     context: ActionContext,
@@ -164,7 +169,7 @@ async function carryOut<Params, Result>(
   try {
     const result = await kind.act(context, JSON.parse(operation.params ?? "null") as Params, {
       id: operation.id,
-      key: operation.idempotencyKey,
+      key: { value: operation.idempotencyKey, endsAt: operation.keyEndsAt },
       subject: operation.subject,
     });
     await store.operations.finish(operation.id, "succeeded", JSON.stringify(result ?? null), runtime.now());

@@ -1,5 +1,6 @@
 /** Makes in Stripe what the plans in code say and Stripe lacks. Never deletes. */
 import { diffCatalog, type CatalogChange } from "../domain/catalog.ts";
+import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../domain/operations.ts";
 import { lookupKey, type Plans } from "../domain/plans.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StripeGateway } from "../stripe/gateway.ts";
@@ -18,12 +19,12 @@ export async function planChanges(gateway: StripeGateway, plans: Plans): Promise
 export async function pushPlans(
   gateway: StripeGateway,
   changes: readonly CatalogChange[],
-  { newId }: Pick<Runtime, "newId">,
+  { newId, now }: Pick<Runtime, "newId" | "now">,
   onDone: (change: CatalogChange) => void = () => {},
 ): Promise<void> {
   const made = new Map<string, string>();
   for (const change of changes) {
-    const key = `plans_${newId()}`;
+    const key = { value: `plans_${newId()}`, endsAt: now() + IDEMPOTENCY_KEY_LIFETIME_MS };
     if (change.kind === "create_product") made.set(change.plan.id, (await gateway.createProduct(change.plan, key)).id);
     else if (change.kind === "rename_product") await gateway.renameProduct(change.productId, change.plan.name, key);
     else {

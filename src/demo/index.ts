@@ -98,8 +98,9 @@ async function pushDemoPlans(apiBase: string): Promise<void> {
     apiBase,
     networkRetries: 1,
     version: VERSION,
+    now: Date.now,
   });
-  await pushPlans(gateway, await planChanges(gateway, DEMO_PLANS), { newId: () => crypto.randomUUID() });
+  await pushPlans(gateway, await planChanges(gateway, DEMO_PLANS), { newId: () => crypto.randomUUID(), now: Date.now });
 }
 
 /** Shows in the panel what an app's own code would be told. */

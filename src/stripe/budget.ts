@@ -3,6 +3,7 @@
  * users' calls before events, and events before sweeps. A 429 halves the pace, which then recovers. @see https://docs.stripe.com/rate-limits
  */
 
+import { notSent } from "./not-sent.ts";
 import type { SpanAttributes, Trace } from "../tracing.ts";
 
 /** Who waits for the answer: a person, an event that is worked off, or a reconcile that reads everything. */
@@ -76,12 +77,6 @@ function resultOf(status: number): string {
 function spanOf(urgency: Urgency, input: string | URL | Request, init: RequestInit | undefined): SpanAttributes {
   const url = new URL(input instanceof Request ? input.url : input);
   return { urgency, "http.request.method": init?.method ?? "GET", "url.path": url.pathname };
-}
-
-/** An answer, since the SDK would ask again after an error. */
-function notSent(): Response {
-  const error = { type: "api_error", message: "The request waited too long for its turn, and was not sent." };
-  return Response.json({ error }, { status: 503, headers: { "stripe-should-retry": "false" } });
 }
 
 export function createRateBudget(options: BudgetOptions): RateBudget {
@@ -201,7 +196,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
   return {
     fetch: (urgency) => async (input, init) => {
       const one = await take(urgency, init?.signal ?? null);
-      if (one === null) return notSent();
+      if (one === null) return notSent("it waited too long for its turn");
       // A busy process sends a little later than it may.
       one.at = options.now();
       try {

@@ -14,6 +14,7 @@ import type {
 } from "../domain/records.ts";
 import { parseEnvelope, type Envelope } from "./envelope.ts";
 import { guarded, guardedOrNull } from "./failures.ts";
+import { refuseEndedKeys, underKey, type OperationKey } from "./operation-key.ts";
 import * as records from "./records.ts";
 
 /** The API version that every request and record here is written for. */
@@ -36,6 +37,8 @@ export interface GatewayOptions {
   /** Retries of one request by the SDK, on connection failures, 409, 429 and 5xx. */
   networkRetries: number;
   version: string;
+  /** Wall time, epoch milliseconds. */
+  now: () => number;
 }
 
 export interface NewCustomer {
@@ -130,21 +133,21 @@ export interface StripeGateway {
   searchCustomersOfUser(userId: string): Promise<CustomerRecord[]>;
   /** `within`: when it was created, if it was. */
   findCustomerOfOperation(operationId: string, within: CreatedRange): Promise<CustomerRecord | null>;
-  createCustomer(customer: NewCustomer, key: string): Promise<CustomerRecord>;
+  createCustomer(customer: NewCustomer, key: OperationKey): Promise<CustomerRecord>;
   retrieveCustomer(id: string): Promise<RetrievedCustomer | null>;
 
-  createCheckoutSession(session: NewCheckoutSession, key: string): Promise<CheckoutSessionRecord>;
+  createCheckoutSession(session: NewCheckoutSession, key: OperationKey): Promise<CheckoutSessionRecord>;
   retrieveCheckoutSession(id: string): Promise<CheckoutSessionRecord | null>;
   findCheckoutSessionOfOperation(customerId: string, operationId: string): Promise<CheckoutSessionRecord | null>;
   /** Answers the session as it is afterwards: one that completed meanwhile stays complete. */
-  expireCheckoutSession(id: string, key: string): Promise<CheckoutSessionRecord | null>;
-  createPortalSession(customerId: string, returnUrl: string, key: string): Promise<{ id: string; url: string }>;
+  expireCheckoutSession(id: string, key: OperationKey): Promise<CheckoutSessionRecord | null>;
+  createPortalSession(customerId: string, returnUrl: string, key: OperationKey): Promise<{ id: string; url: string }>;
 
   retrieveSubscription(id: string): Promise<RetrievedSubscription | null>;
   listSubscriptions(customerId: string): Promise<RetrievedSubscription[]>;
-  cancelSubscription(id: string, cancellation: Cancellation, key: string): Promise<void>;
+  cancelSubscription(id: string, cancellation: Cancellation, key: OperationKey): Promise<void>;
   /** `cancelAtPeriodEnd` says which of the two ways of ending is to be undone: that, or a date. */
-  resumeSubscription(id: string, cancelAtPeriodEnd: boolean, key: string): Promise<void>;
+  resumeSubscription(id: string, cancelAtPeriodEnd: boolean, key: OperationKey): Promise<void>;
 
   /** Events of these types, at most 20. */
   listEventPage(types: readonly string[], range: CreatedRange, after: string | null): Promise<Page<Envelope>>;
@@ -163,9 +166,9 @@ export interface StripeGateway {
   retrievePrice(id: string): Promise<PriceRecord | null>;
   listProducts(): Promise<ProductRecord[]>;
   listPricesByLookupKey(keys: readonly string[]): Promise<PriceRecord[]>;
-  createProduct(plan: Plan, key: string): Promise<ProductRecord>;
-  renameProduct(id: string, name: string, key: string): Promise<void>;
-  createPrice(plan: Plan, price: PlanPrice, productId: string, key: string): Promise<PriceRecord>;
+  createProduct(plan: Plan, key: OperationKey): Promise<ProductRecord>;
+  renameProduct(id: string, name: string, key: OperationKey): Promise<void>;
+  createPrice(plan: Plan, price: PlanPrice, productId: string, key: OperationKey): Promise<PriceRecord>;
 }
 
 export function createStripeGateway(options: GatewayOptions): StripeGateway {
@@ -187,7 +190,7 @@ function connect(options: GatewayOptions): Stripe {
     timeout: TIMEOUT_MS,
     telemetry: false,
     appInfo: { name: "tollkeeper", version: options.version },
-    httpClient: Stripe.createFetchHttpClient(options.fetch ?? fetch),
+    httpClient: Stripe.createFetchHttpClient(refuseEndedKeys(options.fetch ?? fetch, options.now)),
     ...(base && {
       host: base.hostname,
       port: base.port === "" ? (base.protocol === "https:" ? 443 : 80) : Number(base.port),
@@ -235,14 +238,12 @@ function customers(stripe: Stripe, { userIdKey }: GatewayOptions): CustomerCalls
     createCustomer: (customer, key) =>
       guarded(async () => {
         const metadata = { [userIdKey]: customer.userId, [records.OPERATION_METADATA]: customer.operationId };
-        const created = await stripe.customers.create(
-          {
-            metadata,
-            ...(customer.email !== null && { email: customer.email }),
-            ...(customer.name !== null && { name: customer.name }),
-          },
-          { idempotencyKey: key },
-        );
+        const params = {
+          metadata,
+          ...(customer.email !== null && { email: customer.email }),
+          ...(customer.name !== null && { name: customer.name }),
+        };
+        const created = await underKey(key, (options) => stripe.customers.create(params, options));
         return records.toCustomer(created, userIdKey);
       }),
 
@@ -269,7 +270,9 @@ function checkout(stripe: Stripe, { userIdKey }: GatewayOptions): CheckoutCalls 
     createCheckoutSession: (session, key) =>
       guarded(async () => {
         const params = sessionParams(session, userIdKey);
-        return records.toCheckoutSession(await stripe.checkout.sessions.create(params, { idempotencyKey: key }));
+        return records.toCheckoutSession(
+          await underKey(key, (options) => stripe.checkout.sessions.create(params, options)),
+        );
       }),
 
     retrieveCheckoutSession: (id) => guardedOrNull(() => retrieve(id)),
@@ -285,7 +288,9 @@ function checkout(stripe: Stripe, { userIdKey }: GatewayOptions): CheckoutCalls 
 
     expireCheckoutSession: async (id, key) => {
       try {
-        const expired = await guarded(() => stripe.checkout.sessions.expire(id, {}, { idempotencyKey: key }));
+        const expired = await guarded(() =>
+          underKey(key, (options) => stripe.checkout.sessions.expire(id, {}, options)),
+        );
         return records.toCheckoutSession(expired);
       } catch (error) {
         // Only an open session can be expired; what it has become meanwhile is the answer.
@@ -298,7 +303,7 @@ function checkout(stripe: Stripe, { userIdKey }: GatewayOptions): CheckoutCalls 
     createPortalSession: (customerId, returnUrl, key) =>
       guarded(async () => {
         const params = { customer: customerId, return_url: returnUrl };
-        const session = await stripe.billingPortal.sessions.create(params, { idempotencyKey: key });
+        const session = await underKey(key, (options) => stripe.billingPortal.sessions.create(params, options));
         return { id: session.id, url: session.url };
       }),
   };
@@ -367,13 +372,13 @@ function subscriptions(stripe: Stripe, { userIdKey }: GatewayOptions): Subscript
       guarded(async () => {
         const details = { ...(reason && { feedback: reason }), ...(comment && { comment }) };
         const params = { cancel_at_period_end: true, ...((reason ?? comment) && { cancellation_details: details }) };
-        await stripe.subscriptions.update(id, params, { idempotencyKey: key });
+        await underKey(key, (options) => stripe.subscriptions.update(id, params, options));
       }),
 
     resumeSubscription: (id, cancelAtPeriodEnd, key) =>
       guarded(async () => {
         const params = cancelAtPeriodEnd ? { cancel_at_period_end: false } : { cancel_at: "" as const };
-        await stripe.subscriptions.update(id, params, { idempotencyKey: key });
+        await underKey(key, (options) => stripe.subscriptions.update(id, params, options));
       }),
 
     retrieveInvoice: (id) =>
@@ -588,28 +593,26 @@ function catalog(stripe: Stripe): CatalogCalls {
           metadata: { [records.PLAN_METADATA]: plan.id },
           ...(plan.description !== null && { description: plan.description }),
         };
-        return records.toProduct(await stripe.products.create(params, { idempotencyKey: key }));
+        return records.toProduct(await underKey(key, (options) => stripe.products.create(params, options)));
       }),
 
     renameProduct: (id, name, key) =>
       guarded(async () => {
-        await stripe.products.update(id, { name }, { idempotencyKey: key });
+        await underKey(key, (options) => stripe.products.update(id, { name }, options));
       }),
 
     createPrice: (plan, price, productId, key) =>
       guarded(async () => {
-        const created = await stripe.prices.create(
-          {
-            product: productId,
-            unit_amount: price.amount,
-            currency: price.currency,
-            recurring: { interval: price.interval },
-            lookup_key: lookupKey(plan.id, price.interval),
-            transfer_lookup_key: true,
-            metadata: { [records.PLAN_METADATA]: plan.id },
-          },
-          { idempotencyKey: key },
-        );
+        const params = {
+          product: productId,
+          unit_amount: price.amount,
+          currency: price.currency,
+          recurring: { interval: price.interval },
+          lookup_key: lookupKey(plan.id, price.interval),
+          transfer_lookup_key: true,
+          metadata: { [records.PLAN_METADATA]: plan.id },
+        };
+        const created = await underKey(key, (options) => stripe.prices.create(params, options));
         return records.toPrice(created);
       }),
   };

@@ -181,8 +181,9 @@ async function sellPlans(emulator: ServedEmulator): Promise<void> {
     fetch: (input, init) => emulator.fetch(new Request(input, init)),
     networkRetries: 0,
     version: "test",
+    now: Date.now,
   });
-  await pushPlans(gateway, diffCatalog(PLANS, [], []), { newId: () => crypto.randomUUID() });
+  await pushPlans(gateway, diffCatalog(PLANS, [], []), { newId: () => crypto.randomUUID(), now: Date.now });
 }
 
 /** As if it had just been: it would put into the inbox what is lost. */

@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi, type MockInstance } from "vitest";
 import { openStore } from "../../src/store/database.ts";
 import { createWorld, DAY, type World } from "../support/world.ts";
 
@@ -315,6 +315,37 @@ test("what was begun by a machine that then slept for a day is not sent any more
   expect((await world.stripe("GET", "/v1/customers")).body["data"]).toEqual([]);
   asleep = false;
   expect(await world.service.ensureCustomer(ada)).toMatch(/^cus_/);
+});
+
+test("what the SDK asks again after a machine's night is not sent under a key that has ended", async () => {
+  // The SDK's pauses pass at once; only its timeout is longer.
+  const { setTimeout: later } = globalThis;
+  type Timer = (then: () => void, ms: number, ...given: []) => object;
+  const pauses = vi.spyOn(globalThis, "setTimeout") as unknown as MockInstance<Timer>;
+  pauses.mockImplementation((then, ms, ...given) =>
+    ms < 10_000 ? setImmediate(then, ...given) : later(then, ms, ...given),
+  );
+  onTestFinished(() => pauses.mockRestore());
+  let asleep = true;
+  let tries = 0;
+  const world: World = await createWorld({
+    options: { stripeNetworkRetries: 3 },
+    network: async (request, next) => {
+      if (request.method !== "POST") return next(request);
+      tries += 1;
+      const answer = await next(request);
+      if (!asleep) return answer;
+      await world.emulator.advance(DAY);
+      throw new TypeError("fetch failed");
+    },
+  });
+  const ada = { id: "ada", email: null, name: null };
+  await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
+  expect(tries).toBe(1);
+  asleep = false;
+  await world.emulator.advance(180);
+  const id = await world.service.ensureCustomer(ada);
+  expect((await world.stripe("GET", "/v1/customers")).body["data"]).toMatchObject([{ id }]);
 });
 
 test("what can't be finished keeps nothing else waiting", async () => {

@@ -67,9 +67,10 @@ async function firstState(): Promise<State> {
     fetch: (input, init) => emulator.fetch(new Request(input, init)),
     networkRetries: 0,
     version: "simulation",
+    now: () => emulator.now(),
   });
   let ids = 0;
-  await pushPlans(gateway, diffCatalog(PLANS, [], []), { newId: () => `push${++ids}` });
+  await pushPlans(gateway, diffCatalog(PLANS, [], []), { newId: () => `push${++ids}`, now: () => emulator.now() });
   genesis = emulator.snapshot();
   return genesis;
 }

@@ -45,8 +45,9 @@ export async function setStage({ plans, dialect = "sqlite" }: { plans: Plans; di
     apiBase: emulator.url,
     networkRetries: 0,
     version: "test",
+    now: Date.now,
   });
-  await pushPlans(gateway, await planChanges(gateway, plans), { newId: () => crypto.randomUUID() });
+  await pushPlans(gateway, await planChanges(gateway, plans), { newId: () => crypto.randomUUID(), now: Date.now });
   return {
     emulator,
     issuer,

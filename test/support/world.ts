@@ -131,10 +131,12 @@ export async function createWorld(setup: WorldOptions = {}): Promise<World> {
     fetch: (input, init) => emulator.fetch(new Request(input, init)),
     networkRetries: 0,
     version: "test",
+    now: () => emulator.now(),
   });
   if (setup.pushPlans !== false)
     await pushPlans(gateway, diffCatalog(setup.options?.plans ?? PLANS, [], []), {
       newId: () => `push${String(++ids)}`,
+      now: () => emulator.now(),
     });
 
   const settle = async (): Promise<void> => {

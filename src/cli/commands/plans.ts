@@ -34,12 +34,13 @@ async function runPush(env: Env, options: Options): Promise<void> {
     mode: config.mode,
     userIdKey: config.userIdMetadataKey,
     version: VERSION,
+    now: Date.now,
   });
   const changes = await planChanges(gateway, config.plans);
   if (changes.length === 0) return console.log(`Stripe (${config.mode}) has all plans as they are in code.`);
   console.log(`Stripe (${config.mode}) differs from the plans in code:\n${changes.map(describeChange).join("\n")}`);
   if (!options.yes && !(await confirm())) return console.log("Nothing was changed.");
-  await pushPlans(gateway, changes, { newId: () => crypto.randomUUID() }, (change) =>
+  await pushPlans(gateway, changes, { newId: () => crypto.randomUUID(), now: Date.now }, (change) =>
     console.log(`done: ${describeChange(change)}`),
   );
 }
