@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { sendForAWhile } from "./door-client.ts";
+import { sendForAWhile, signEvents } from "./door-client.ts";
 
 const MINUTES = Number(process.env["BENCH_MINUTES"] ?? 10);
 const SECRET = "whsec_bench_secret";
@@ -45,7 +45,7 @@ let isFlat = false;
 try {
   await once(service, "message");
   const until = performance.now() + MINUTES * 60_000;
-  const sending = sendForAWhile({ port: PORT, secret: SECRET, until });
+  const sending = sendForAWhile({ port: PORT, heads: signEvents(SECRET), until });
   const looks: Look[] = [];
   while (performance.now() + LOOK_EVERY_MS <= until) {
     await sleep(LOOK_EVERY_MS);

@@ -67,6 +67,10 @@ export interface InboxStore extends Omit<Queue, "complete"> {
 
 const ARRIVING = ["eventId", "type", "objectId", "lane", "eventCreatedAt", "requestId", "body"] as const;
 
+function toRow({ eventId, type, objectId, lane, eventCreatedAt, requestId = null, body }: InboxEvent) {
+  return { eventId, type, objectId, lane, eventCreatedAt, requestId, body: body ? packBody(body) : null };
+}
+
 export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): InboxStore {
   const scope: QueueScope = { mode, table: "inbox", dialect };
   const insert = keepInsert(
@@ -117,15 +121,9 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
 
     async add(events, now, runAt = now) {
       if (events.length === 0) return new Set();
-      const rows = new Map(
-        inOneOrder(events, ({ eventId }) => eventId).map((event) => [
-          event.eventId,
-          { requestId: null, ...event, body: event.body ? packBody(event.body) : null },
-        ]),
-      );
-      const { rows: added } = await db.executeQuery(
-        insert([...rows.values()], { receivedAt: now, ...queued(mode, runAt) }),
-      );
+      const byId = new Map(events.map((event) => [event.eventId, toRow(event)]));
+      const rows = inOneOrder(byId.values(), ({ eventId }) => eventId);
+      const { rows: added } = await db.executeQuery(insert(rows, { receivedAt: now, ...queued(mode, runAt) }));
       return new Set(added.map(({ eventId }) => eventId));
     },
 

@@ -31,31 +31,37 @@ export type SignatureResult =
 const MAX_HEADER_LENGTH = 4096;
 const MAX_SIGNATURES = 16;
 
-export function verifySignature(check: SignatureCheck): SignatureResult {
-  if (!check.header) return { valid: false, reason: "missing_header" };
-  const parsed = parseHeader(check.header);
+export function verifySignature({ payload, header, secrets, now, toleranceMs }: SignatureCheck): SignatureResult {
+  if (!header) return { valid: false, reason: "missing_header" };
+  const parsed = parseHeader(header);
   if (!parsed) return { valid: false, reason: "malformed_header" };
-  if (parsed.signatures.length === 0) return { valid: false, reason: "no_v1_signature" };
-  const expected = check.secrets
-    .filter((secret) => secret !== "")
-    .map((secret) => createHmac("sha256", secret).update(`${parsed.timestamp}.`).update(check.payload).digest());
-  const genuine = parsed.signatures.some((signature) => expected.some((digest) => equal(signature, digest)));
-  if (!genuine) return { valid: false, reason: "wrong_signature" };
-  const ageMs = check.now - parsed.seconds * 1000;
-  if (ageMs > check.toleranceMs) return { valid: false, reason: "too_old" };
-  if (ageMs < -check.toleranceMs) return { valid: false, reason: "in_the_future" };
+  const { timestamp, signatures } = parsed;
+  if (signatures.length === 0) return { valid: false, reason: "no_v1_signature" };
+  const isGenuine = secrets.some((secret) => {
+    if (secret === "") return false;
+    const digest = createHmac("sha256", secret).update(`${timestamp}.`).update(payload).digest();
+    return signatures.some((signature) => equal(signature, digest));
+  });
+  if (!isGenuine) return { valid: false, reason: "wrong_signature" };
+  const ageMs = now - Number(timestamp) * 1000;
+  if (ageMs > toleranceMs) return { valid: false, reason: "too_old" };
+  if (ageMs < -toleranceMs) return { valid: false, reason: "in_the_future" };
   return { valid: true };
 }
 
-function parseHeader(header: string): { timestamp: string; seconds: number; signatures: Buffer[] } | null {
+function parseHeader(header: string): { timestamp: string; signatures: Buffer[] } | null {
   if (header.length > MAX_HEADER_LENGTH) return null;
-  const entries = header.split(",").map((entry) => entry.trim().split("=", 2));
-  const timestamps = entries.filter(([key]) => key === "t").map(([, value]) => value ?? "");
+  const timestamps: string[] = [];
+  const signatures: Buffer[] = [];
+  for (const entry of header.split(",")) {
+    const [key, value = ""] = entry.trim().split("=", 2);
+    if (key === "t") timestamps.push(value);
+    else if (key === "v1") signatures.push(Buffer.from(value, "hex"));
+  }
   const [timestamp] = timestamps;
   if (timestamps.length !== 1 || timestamp === undefined || !/^\d{1,12}$/.test(timestamp)) return null;
-  const signatures = entries.filter(([key]) => key === "v1").map(([, value]) => Buffer.from(value ?? "", "hex"));
   if (signatures.length > MAX_SIGNATURES) return null;
-  return { timestamp, seconds: Number(timestamp), signatures };
+  return { timestamp, signatures };
 }
 
 function equal(one: Buffer, other: Buffer): boolean {

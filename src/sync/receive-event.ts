@@ -30,51 +30,62 @@ export type ReceiveResult =
 export type ReceiveEvent = (payload: Uint8Array, signature: string | null) => Promise<ReceiveResult>;
 
 export function createReceiver(options: ReceiverOptions): ReceiveEvent {
-  const { log, trace } = options.runtime;
-  const receive: ReceiveEvent = async (payload, signature) => {
-    try {
-      const verified = verifySignature({ ...options, payload, header: signature, now: options.runtime.now() });
-      if (!verified.valid) {
-        log.warn({ outcome: "rejected", reason: verified.reason, bytes: payload.byteLength }, "webhook refused");
-        return { status: "rejected", reason: verified.reason };
-      }
-      const envelope = parseEnvelope(parseJson(payload));
-      if (!envelope) {
-        log.warn({ outcome: "rejected", reason: "not_an_event", bytes: payload.byteLength }, "webhook refused");
-        return { status: "rejected", reason: "not_an_event" };
-      }
-      const { id: eventId, type: eventType, objectId } = envelope;
-      const names = { eventId, eventType, objectId, lane: laneOf(envelope) };
-      const result = await trace("receive_event", names, async (note) => {
-        const admitted = await admit(options, envelope, payload);
-        note({ outcome: admitted.status });
-        return admitted;
-      });
+  const { runtime, secrets, toleranceMs } = options;
+  const { log, trace, metrics } = runtime;
+
+  const refuse = (reason: string, payload: Uint8Array): ReceiveResult => {
+    log.warn({ outcome: "rejected", reason, bytes: payload.byteLength }, "webhook refused");
+    return { status: "rejected", reason };
+  };
+
+  const receive = (payload: Uint8Array, header: string | null): ReceiveResult | Promise<ReceiveResult> => {
+    const verified = verifySignature({ payload, header, secrets, toleranceMs, now: runtime.now() });
+    if (!verified.valid) return refuse(verified.reason, payload);
+    const envelope = parseEnvelope(parseJson(payload));
+    if (!envelope) return refuse("not_an_event", payload);
+    const lane = laneOf(envelope);
+    const names = { eventId: envelope.id, eventType: envelope.type, objectId: envelope.objectId, lane };
+    return trace("receive_event", names, async (note) => {
+      const result = turnAway(options, envelope) ?? (await store(options, envelope, lane, payload));
+      note({ outcome: result.status });
       log.debug({ ...names, outcome: result.status }, "webhook received");
       return result;
+    });
+  };
+
+  return async (payload, header) => {
+    let result: ReceiveResult;
+    try {
+      result = await receive(payload, header);
     } catch (error) {
       const reason = error instanceof TollkeeperError ? error.code : "internal_error";
       log.error({ outcome: "unavailable", reason, error: String(error) }, "webhook could not be stored");
-      return { status: "unavailable", reason };
+      result = { status: "unavailable", reason };
     }
-  };
-  return async (payload, signature) => {
-    const result = await receive(payload, signature);
-    options.runtime.metrics.count("webhooks_total", { outcome: result.status });
+    metrics.count("webhooks_total", { outcome: result.status });
     return result;
   };
 }
 
-async function admit(options: ReceiverOptions, envelope: Envelope, payload: Uint8Array): Promise<ReceiveResult> {
-  const { id: eventId, type, objectId, createdAt: eventCreatedAt, requestId } = envelope;
-  if (envelope.mode !== options.mode) return { status: "rejected", reason: "wrong_mode" };
+/** What is genuine and yet not for us; null for what is. */
+function turnAway({ mode }: ReceiverOptions, envelope: Envelope): ReceiveResult | null {
+  const eventId = envelope.id;
+  if (envelope.mode !== mode) return { status: "rejected", reason: "wrong_mode" };
   if (envelope.account !== null) return { status: "ignored", eventId, reason: "connected_account" };
-  if (!ALLOWED_WEBHOOK_EVENTS.has(type)) return { status: "ignored", eventId, reason: "event_type" };
-  const lane = laneOf(envelope);
-  const body = options.keepBodies ? payload : null;
-  const added = await options.inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body });
-  if (!added) return { status: "duplicate", eventId };
-  options.onStored();
+  if (!ALLOWED_WEBHOOK_EVENTS.has(envelope.type)) return { status: "ignored", eventId, reason: "event_type" };
+  return null;
+}
+
+async function store(
+  { inbox, keepBodies, onStored }: ReceiverOptions,
+  { id: eventId, type, objectId, createdAt: eventCreatedAt, requestId }: Envelope,
+  lane: string,
+  payload: Uint8Array,
+): Promise<ReceiveResult> {
+  const body = keepBodies ? payload : null;
+  const isNew = await inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body });
+  if (!isNew) return { status: "duplicate", eventId };
+  onStored();
   return { status: "accepted", eventId };
 }
 

@@ -2,7 +2,7 @@
 import type { ReceiveResult } from "../../sync/receive-event.ts";
 import { WebhookAnswer } from "../../wire.ts";
 import type { HttpContext } from "../context.ts";
-import { requireStart, type App } from "../json-route.ts";
+import type { App } from "../json-route.ts";
 import type { BodyResult } from "../read-body.ts";
 
 /** Stripe's largest events are a few hundred kilobytes. */
@@ -33,25 +33,26 @@ export function createWebhookDoor(context: HttpContext): ReceiveWebhook {
   const { receiveEvent, runtime } = context;
   const path = `${context.basePath}/webhook`;
 
-  const answer = async (body: BodyResult, signature: string | null): Promise<[status: number, result: object]> => {
-    if (body.kind !== "ok") {
-      const reason = body.kind === "too_large" ? "payload_too_large" : "unreadable_body";
-      runtime.log.warn({ outcome: "rejected", reason }, "webhook refused");
-      return [body.kind === "too_large" ? 413 : 400, { status: "rejected", reason }];
+  const refuse = (kind: "too_large" | "unreadable"): [status: number, result: ReceiveResult] => {
+    const reason = kind === "too_large" ? "payload_too_large" : "unreadable_body";
+    runtime.log.warn({ outcome: "rejected", reason }, "webhook refused");
+    return [kind === "too_large" ? 413 : 400, { status: "rejected", reason }];
+  };
+
+  const receive = async (bytes: Uint8Array, signature: string | null): Promise<[status: number, ReceiveResult]> => {
+    try {
+      await context.started();
+    } catch {
+      return [STATUS.unavailable, { status: "unavailable", reason: "store_unavailable" }];
     }
-    const started = await requireStart(context).then(
-      () => true,
-      () => false,
-    );
-    if (!started) return [STATUS.unavailable, { status: "unavailable", reason: "store_unavailable" }];
-    const received = await receiveEvent(body.bytes, signature);
+    const received = await receiveEvent(bytes, signature);
     return [STATUS[received.status], received];
   };
 
   return async (body, signature) => {
     const startedAt = runtime.now();
     const requestId = `req_${runtime.newId()}`;
-    const [status, result] = await answer(body, signature);
+    const [status, result] = body.kind === "ok" ? await receive(body.bytes, signature) : refuse(body.kind);
     runtime.log.debug({ requestId, method: "POST", path, status, durationMs: runtime.now() - startedAt }, "request");
     return {
       status,
