@@ -57,8 +57,9 @@ async function takeWebhook(
   const reply = await receiveWebhook(body, typeof signature === "string" ? signature : null);
   // A middleware that waits for nobody may have answered.
   if (response.headersSent) return;
-  response.writeHead(reply.status, { ...reply.headers, "content-length": Buffer.byteLength(reply.body) });
-  response.end(reply.body, () => body.kind !== "ok" && hangUp(request));
+  response.writeHead(reply.status, reply.headers);
+  if (body.kind === "ok") response.end(reply.body);
+  else response.end(reply.body, () => hangUp(request));
 }
 
 /** What is left of the body is not looked at; but whoever still sends would not get to the answer if he were cut off at once. */

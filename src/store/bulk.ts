@@ -56,8 +56,13 @@ export function keepInsert<Result>(
 /** SQLite takes a row's values by their place, which it finds faster; PostgreSQL by the columns' names. */
 function toJson(dialect: Dialect, columns: readonly string[], rows: readonly Row[]): string {
   if (dialect === "sqlite") return JSON.stringify(rows.map((row) => columns.map((column) => row[column])));
-  const names = columns.map((column) => snakeCase(column));
-  return JSON.stringify(rows.map((row) => Object.fromEntries(columns.map((column, at) => [names[at], row[column]]))));
+  const names = columns.map((column) => [snakeCase(column), column] as const);
+  const renamed = rows.map((row) => {
+    const named: Row = {};
+    for (const [name, column] of names) named[name] = row[column] ?? null;
+    return named;
+  });
+  return JSON.stringify(renamed);
 }
 
 /** Inserts at least one row, in this order; `on conflict` and `returning` may follow. */
@@ -80,7 +85,10 @@ export function insertRows({ dialect, table, rows, same = {} }: Rows): RawBuilde
 
 /** In one order whoever writes: two that write the same rows never wait for each other. Equal keys stay as they were. */
 export function inOneOrder<Item>(items: Iterable<Item>, keyOf: (item: Item) => string): Item[] {
-  return [...items].toSorted((one, other) => Number(keyOf(one) > keyOf(other)) - Number(keyOf(one) < keyOf(other)));
+  return [...items].toSorted((one, other) => {
+    const [key, otherKey] = [keyOf(one), keyOf(other)];
+    return key < otherKey ? -1 : Number(key > otherKey);
+  });
 }
 
 /** Written out: SQLite takes an index of one state's rows only where the statement itself says which state. */

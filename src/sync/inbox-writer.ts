@@ -9,6 +9,8 @@ export type InboxWriter = (event: InboxEvent) => Promise<boolean>;
 const MAX_BATCH = 500;
 /** A smaller commit costs as much. */
 const LEAST_SHARE = 16;
+/** So many wait for no more where two commits can be under way: the rest is read meanwhile. */
+const ENOUGH = 8;
 /** How long a commit is put off at most, in turns of the event loop: a millisecond or two when they are busy. */
 const MAX_TURNS = 40;
 /** Events that wait for their commit; past this, Stripe is asked to come again. About three seconds' worth. */
@@ -28,9 +30,12 @@ export function createInboxWriter(
   let writing = 0;
   let gathering = false;
 
+  const enough = writers > 1 ? ENOUGH : MAX_BATCH;
+
   /** As long as each turn of the event loop brings more, the commit waits: one that is shared by all costs each little. */
   const gather = async (): Promise<void> => {
     for (let turns = 0, before = 0; turns < MAX_TURNS && waiting.length > before; turns += 1) {
+      if (waiting.length >= enough) return;
       before = waiting.length;
       await new Promise((resolve) => setImmediate(resolve));
     }

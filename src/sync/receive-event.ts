@@ -94,10 +94,12 @@ export function laneOf({ customerId, objectId }: Pick<Envelope, "customerId" | "
   return customerId ?? objectId;
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /** Undefined for what is not JSON in UTF-8. */
 function parseJson(payload: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+    return JSON.parse(utf8.decode(payload));
   } catch {
     return undefined;
   }

@@ -25,9 +25,9 @@ export const RULES: readonly Rule[] = [
   {
     rule: "2xx comes after the commit",
     file: "src/sync/receive-event.ts",
-    text: "const added = await options.inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body });",
+    text: "const isNew = await inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body });",
     without:
-      "const added = true;\n  options.inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body }).catch(() => {});",
+      "const isNew = true;\n  inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body }).catch(() => {});",
   },
   {
     rule: "an event is done in the transaction that writes what it told",
@@ -69,8 +69,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "an operation is sent under its recorded key",
     file: "src/actions/operation.ts",
-    text: "key: operation.idempotencyKey,",
-    without: "key: `${operation.id}${Math.random()}`,",
+    text: "key: { value: operation.idempotencyKey, endsAt",
+    without: "key: { value: `${operation.id}${Math.random()}`, endsAt",
   },
   {
     rule: "a decision that somebody has overtaken is not acted on",
@@ -142,25 +142,25 @@ export const RULES: readonly Rule[] = [
   {
     rule: "what nobody has signed is refused",
     file: "src/sync/receive-event.ts",
-    text: "if (!verified.valid) {",
-    without: "if (!verified.valid && payload.byteLength === 0) {",
+    text: "if (!verified.valid) return",
+    without: "if (!verified.valid && payload.byteLength === 0) return",
   },
   {
     rule: "what was signed long ago is refused",
     file: "src/stripe/signature.ts",
-    text: 'if (ageMs > check.toleranceMs) return { valid: false, reason: "too_old" };',
+    text: 'if (ageMs > toleranceMs) return { valid: false, reason: "too_old" };',
     without: "",
   },
   {
     rule: "what was signed in the future is refused",
     file: "src/stripe/signature.ts",
-    text: 'if (ageMs < -check.toleranceMs) return { valid: false, reason: "in_the_future" };',
+    text: 'if (ageMs < -toleranceMs) return { valid: false, reason: "in_the_future" };',
     without: "",
   },
   {
     rule: "events of the other mode are refused",
     file: "src/sync/receive-event.ts",
-    text: 'if (envelope.mode !== options.mode) return { status: "rejected", reason: "wrong_mode" };',
+    text: 'if (envelope.mode !== mode) return { status: "rejected", reason: "wrong_mode" };',
     without: "",
   },
   {

@@ -54,16 +54,18 @@ export function createWebhookDoor(context: HttpContext): ReceiveWebhook {
     const requestId = `req_${runtime.newId()}`;
     const [status, result] = body.kind === "ok" ? await receive(body.bytes, signature) : refuse(body.kind);
     runtime.log.debug({ requestId, method: "POST", path, status, durationMs: runtime.now() - startedAt }, "request");
+    const answer = JSON.stringify(result);
     return {
       status,
       headers: {
         "content-type": "application/json",
+        "content-length": String(Buffer.byteLength(answer)),
         "x-request-id": requestId,
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
         ...(status === STATUS.unavailable && { "retry-after": RETRY_AFTER_SECONDS }),
       },
-      body: JSON.stringify(result),
+      body: answer,
     };
   };
 }
