@@ -153,6 +153,36 @@ test("PostgreSQL stores events that have come before while they are claimed, and
   expect(await adding).toEqual(new Set());
 });
 
+test.each([
+  ["first", "cus_9"],
+  ["last", "cus_0"],
+])(
+  "on PostgreSQL what is taken in while a claim of its lane ends is not forgotten, whose lane comes %s",
+  async (_, held) => {
+    const url = await freshDatabase("postgres");
+    const [{ inbox }, other] = [await openAt(url), await openAt(url)];
+    await inbox.add([event("evt_1", "in_1", "cus_1"), event("evt_2", "in_2", held)], NOW);
+    const claims = await inbox.claim(5, NOW, NOW + 9_000);
+    const [ours, theirs] = claims.toSorted((claim) => (claim.lane === "cus_1" ? -1 : 1));
+    if (!ours || !theirs) throw new Error("two lanes are due");
+    await inbox.complete(theirs);
+    await inbox.add([event("evt_3", "in_3", "cus_1"), event("evt_4", "in_4", held)], NOW + 10);
+    const db = openDatabase(url);
+    onTestFinished(() => db.destroy());
+    const [claiming, ending] = await db.transaction().execute(async (holding) => {
+      await sql`select 1 from queue_lanes where lane = ${held} and queue = 'inbox' for update`.execute(holding);
+      const claim = other.inbox.claim(5, NOW + 20, NOW + 9_000);
+      await somebodyWaitsForALock(url);
+      const end = inbox.complete(ours);
+      await (held > ours.lane ? somebodyWaitsForALock(url, 2) : end);
+      return [claim, end];
+    });
+    expect(await ending).toBe(true);
+    const due = [...(await claiming), ...(await inbox.claim(5, NOW + 30, NOW + 9_000))];
+    expect(due.map(({ eventId }) => eventId).toSorted()).toEqual(["evt_3", "evt_4"]);
+  },
+);
+
 test("on PostgreSQL events are stored while an earlier commit is still under way", async () => {
   const url = await freshDatabase("postgres");
   const [store, other] = [await openAt(url), await openAt(url)];

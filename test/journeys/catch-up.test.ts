@@ -1,7 +1,13 @@
 /** Where much waits, renewals are read by the page: one request answers what would have been one for each customer. */
 import { describe, expect, onTestFinished, test } from "vitest";
+import { DEFAULT_ACCESS_POLICY } from "../../src/domain/access.ts";
+import { createMetrics } from "../../src/metrics.ts";
+import type { Runtime } from "../../src/runtime.ts";
 import { openStore } from "../../src/store/database.ts";
-import { createWorld, DAY, type World, type WorldOptions } from "../support/world.ts";
+import { createCatchUp } from "../../src/sync/catch-up.ts";
+import { createSync } from "../../src/sync/sync.ts";
+import { createTrace } from "../../src/tracing.ts";
+import { createWorld, DAY, PLANS, type World, type WorldOptions } from "../support/world.ts";
 
 const USERS = ["ada", "bob", "cyd", "dee", "eve"];
 
@@ -152,4 +158,42 @@ test("an old event that comes late has no more listed than what has renewed late
   const [page = ""] = asked;
   const since = Number(new URLSearchParams(page.split("?")[1]).get("current_period_start[gte]"));
   expect(now / 1_000 - since).toBeLessThan(3 * DAY);
+});
+
+test("told to stop, it leaves the rest to the next, which may begin at once", async () => {
+  const { world, asked, paid } = await bought();
+  await renew(world);
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  const { emulator, gateway } = world;
+  const runtime: Runtime = {
+    now: () => emulator.now(),
+    billingNow: () => emulator.now(),
+    random: () => 0.5,
+    newId: () => crypto.randomUUID(),
+    sleep: async () => {},
+    log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    metrics: createMetrics(),
+    trace: createTrace(undefined),
+  };
+  const stopping = new AbortController();
+  const pages: number[] = [];
+  const stopped = {
+    ...gateway,
+    listRenewedPage: async (since: number, after: string | null) => {
+      const page = await gateway.listRenewedPage(since, after);
+      pages.push(page.rows.length);
+      stopping.abort();
+      return page;
+    },
+  };
+  const sync = createSync({ plans: PLANS, policy: DEFAULT_ACCESS_POLICY, runtime, store, gateway });
+  const catchUp = createCatchUp({ store, gateway: stopped, sync, runtime }, { above: 3 });
+  expect(await catchUp(stopping.signal)).toBe(0);
+  expect(pages).toEqual([USERS.length]);
+  await world.service.tidyUp();
+  expect(asked.map((path) => path.split("?")[0])).toEqual(["/v1/subscriptions"]);
+  await world.service.settle();
+  expect(paid.toSorted()).toEqual(USERS);
+  expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
 });
