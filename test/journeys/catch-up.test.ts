@@ -3,8 +3,11 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { DEFAULT_ACCESS_POLICY } from "../../src/domain/access.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import type { Runtime } from "../../src/runtime.ts";
+import type { StripeGateway } from "../../src/stripe/gateway.ts";
 import { openStore } from "../../src/store/database.ts";
 import { createCatchUp } from "../../src/sync/catch-up.ts";
+import { STRIPE_ENDS } from "../../src/sync/sweep.ts";
+import { handleSubscriptions, type SweepContext } from "../../src/sync/sweep-lists.ts";
 import { createSync } from "../../src/sync/sync.ts";
 import { createTrace } from "../../src/tracing.ts";
 import { createWorld, DAY, PLANS, type World, type WorldOptions } from "../support/world.ts";
@@ -160,12 +163,10 @@ test("an old event that comes late has no more listed than what has renewed late
   expect(now / 1_000 - since).toBeLessThan(3 * DAY);
 });
 
-test("told to stop, it leaves the rest to the next, which may begin at once", async () => {
-  const { world, asked, paid } = await bought();
-  await renew(world);
-  const store = openStore({ url: world.databaseUrl, mode: "test" });
+/** What catches up, in the service's place: on its store, by this way to Stripe. */
+function reach({ emulator, gateway, databaseUrl }: World): SweepContext {
+  const store = openStore({ url: databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
-  const { emulator, gateway } = world;
   const runtime: Runtime = {
     now: () => emulator.now(),
     billingNow: () => emulator.now(),
@@ -176,19 +177,23 @@ test("told to stop, it leaves the rest to the next, which may begin at once", as
     metrics: createMetrics(),
     trace: createTrace(undefined),
   };
+  const sync = createSync({ plans: PLANS, policy: DEFAULT_ACCESS_POLICY, runtime, store, gateway });
+  return { store, gateway, sync, runtime };
+}
+
+test("told to stop, it leaves the rest to the next, which may begin at once", async () => {
+  const { world, asked, paid } = await bought();
+  await renew(world);
+  const context = reach(world);
   const stopping = new AbortController();
   const pages: number[] = [];
-  const stopped = {
-    ...gateway,
-    listRenewedPage: async (since: number, after: string | null) => {
-      const page = await gateway.listRenewedPage(since, after);
-      pages.push(page.rows.length);
-      stopping.abort();
-      return page;
-    },
+  const listRenewedPage: StripeGateway["listRenewedPage"] = async (since, after) => {
+    const page = await context.gateway.listRenewedPage(since, after);
+    pages.push(page.rows.length);
+    stopping.abort();
+    return page;
   };
-  const sync = createSync({ plans: PLANS, policy: DEFAULT_ACCESS_POLICY, runtime, store, gateway });
-  const catchUp = createCatchUp({ store, gateway: stopped, sync, runtime }, { above: 3 });
+  const catchUp = createCatchUp({ ...context, gateway: { ...context.gateway, listRenewedPage } }, { above: 3 });
   expect(await catchUp(stopping.signal)).toBe(0);
   expect(pages).toEqual([USERS.length]);
   await world.service.tidyUp();
@@ -196,4 +201,35 @@ test("told to stop, it leaves the rest to the next, which may begin at once", as
   await world.service.settle();
   expect(paid.toSorted()).toEqual(USERS);
   expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+});
+
+test("of two pages that share a card the older does not undo what the newer has written", async () => {
+  const { world } = await bought();
+  const { body } = await world.call("ada", "GET", "subscriptions");
+  const [{ id = "" } = {}] = body["subscriptions"] as { id?: string }[];
+  const { body: first } = await world.stripe("GET", `/v1/subscriptions/${id}`);
+  const card = String(first["default_payment_method"]);
+  const { data } = first["items"] as { data: { price: { id: string } }[] };
+  await world.stripe("POST", "/v1/subscriptions", {
+    customer: String(first["customer"]),
+    "items[0][price]": data[0]?.price.id ?? "",
+    default_payment_method: card,
+  });
+  await world.settle();
+  const context = reach(world);
+  const versions = await context.store.lanes.all();
+  const handle = handleSubscriptions(context, { versions, signal: new AbortController().signal });
+  const listAdas = async () => {
+    const { rows } = await context.gateway.listSubscriptionPage({ from: 0, until: STRIPE_ENDS }, null);
+    return rows.filter(({ subscription }) => subscription.customerId === first["customer"]);
+  };
+  await world.stripe("POST", `/v1/payment_methods/${card}`, { "card[exp_year]": "2041" });
+  const older = await listAdas();
+  await world.stripe("POST", `/v1/payment_methods/${card}`, { "card[exp_year]": "2042" });
+  const newer = await listAdas();
+  await handle(newer.slice(1), 0);
+  await handle(older.slice(0, 1), 0);
+  expect(await context.store.customers.findPaymentMethods([card])).toEqual(
+    new Map([[card, expect.objectContaining({ expYear: 2042 })]]),
+  );
 });
