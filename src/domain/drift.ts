@@ -7,6 +7,7 @@ export interface Drift {
   id: string;
   /** Null where the mirror has no such row. */
   field: string | null;
+  /** Both undefined where they are the customer's own affair: what a card looks like. */
   mirror: unknown;
   stripe: unknown;
 }
@@ -25,5 +26,6 @@ export function compareRecords<T extends { id: string }>(object: DriftObject, mi
 /** One line a difference, for people. Ids and states only: nothing personal is in a record. */
 export function describeDrift({ object, id, field, mirror, stripe }: Drift): string {
   if (field === null) return `${object} ${id} is missing in the mirror`;
+  if (mirror === undefined && stripe === undefined) return `${object} ${id}: ${field} differs`;
   return `${object} ${id}: ${field} is ${JSON.stringify(mirror)} in the mirror and ${JSON.stringify(stripe)} in Stripe`;
 }

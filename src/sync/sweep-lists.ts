@@ -239,15 +239,21 @@ function compareInvoice(known: InvoiceRecord | null, current: InvoiceRecord): Dr
   return known?.status === "draft" && current.status === "draft" ? [] : compareRecords("invoice", known, current);
 }
 
-/** An event may have told of an object without its card. Only ids are reported. */
+/** An event may have told of an object without its card. Only ids are reported, and the names of what differs. */
 function compareCard(
   of: Pick<Drift, "object" | "id">,
   mirror: ReadonlyMap<string, PaymentMethodRecord>,
   stripe: PaymentMethodRecord | null,
 ): Drift[] {
-  const known = stripe && (mirror.get(stripe.id) ?? null);
-  if (stripe === null || JSON.stringify(known) === JSON.stringify(stripe)) return [];
-  return [{ ...of, field: "defaultPaymentMethod", mirror: known?.id ?? null, stripe: stripe.id }];
+  if (stripe === null) return [];
+  const known = mirror.get(stripe.id) ?? null;
+  if (known === null) return [{ ...of, field: "defaultPaymentMethod", mirror: null, stripe: stripe.id }];
+  return compareRecords(of.object, known, stripe).map(({ field }) => ({
+    ...of,
+    field: `defaultPaymentMethod.${field}`,
+    mirror: undefined,
+    stripe: undefined,
+  }));
 }
 
 /** A list that was asked for after a hint had come has answered it; answers how many it has. */

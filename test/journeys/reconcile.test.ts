@@ -1,6 +1,7 @@
 /** What was lost is found again: from Stripe's events, and past their thirty days from a sweep. */
 import { describe, expect, onTestFinished, test } from "vitest";
 import { lookupKey } from "../../src/domain/plans.ts";
+import { describeDrift } from "../../src/domain/drift.ts";
 import { openStore } from "../../src/store/database.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../../src/stripe/event-types.ts";
 import { createWorld, DAY, START, type World, type WorldOptions } from "../support/world.ts";
@@ -395,6 +396,22 @@ test("a card that no event brought comes with the sweep, and is told of as a dif
     stripe: id,
   });
   expect((await store.customers.findPaymentMethods([id])).get(id)).toMatchObject({ brand: "mastercard" });
+});
+
+test("of a card that has changed the report names what differs, and not how the card looks", async () => {
+  const { world, connect } = await cutOff({});
+  await world.subscribe("ada");
+  await world.service.reconcile({ sweep: true });
+  connect(false);
+  const { body } = await world.call("ada", "GET", "subscriptions");
+  const [{ id = "" } = {}] = body["subscriptions"] as { id?: string }[];
+  const { body: subscription } = await world.stripe("GET", `/v1/subscriptions/${id}`);
+  const card = String(subscription["default_payment_method"]);
+  await world.stripe("POST", `/v1/payment_methods/${card}`, { "card[exp_year]": "2047" });
+  const report = await world.service.reconcile({ sweep: true });
+  expect(report?.drift.map(describeDrift)).toEqual([`subscription ${id}: defaultPaymentMethod.expYear differs`]);
+  expect(JSON.stringify(report)).not.toContain("2047");
+  expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
 });
 
 test("a hint about a card stays where the list's word of the card could not be written", async () => {
