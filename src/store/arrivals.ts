@@ -1,15 +1,41 @@
 /** How replicas on one PostgreSQL tell each other that something has come: a wait that polling would make long is short. */
 import { setTimeout as wait } from "node:timers/promises";
+import { sql, type Kysely } from "kysely";
 import pg from "pg";
 import type { Mode } from "../domain/records.ts";
+import type { Schema } from "./schema.ts";
 
 /** Notified by whoever stores events, with their mode. */
-export const ARRIVALS_CHANNEL = "tollkeeper_arrivals";
+const CHANNEL = "tollkeeper_arrivals";
 
+/** Who hears that something has come looks for whatever there is: no word more often than this. */
+const SAY_EVERY_MS = 20;
 const CONNECT_TIMEOUT_MS = 5_000;
 const GOODBYE_MS = 1_000;
 /** Between two tries to connect; polling works on meanwhile. */
 const RECONNECT_MS = 5_000;
+
+/**
+ * Tells the others that events have come. Not in the commit that stores them: whoever notifies keeps every other who does waiting
+ * until that commit is on disk. A word that is lost is made up for by polling.
+ */
+export function sayArrivals(db: Kysely<Schema>, mode: Mode): () => void {
+  let isSaying = false;
+  let isMore = false;
+  const say = async (): Promise<void> => {
+    isSaying = true;
+    do {
+      isMore = false;
+      await sql`select pg_notify(${CHANNEL}, ${mode})`.execute(db).catch(() => {});
+      await wait(SAY_EVERY_MS, undefined, { ref: false });
+    } while (isMore);
+    isSaying = false;
+  };
+  return () => {
+    isMore = true;
+    if (!isSaying) void say();
+  };
+}
 
 export interface ArrivalsOptions {
   url: string;
@@ -53,7 +79,7 @@ async function listenOnce(
   });
   try {
     await client.connect();
-    await client.query(`listen ${ARRIVALS_CHANNEL}`);
+    await client.query(`listen ${CHANNEL}`);
     // Something may have come while nobody listened.
     onArrival();
     await over.promise;

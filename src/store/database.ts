@@ -2,7 +2,7 @@
 import { CamelCasePlugin, Kysely, sql } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { UnavailableError } from "../errors.ts";
-import { listenToArrivals } from "./arrivals.ts";
+import { listenToArrivals, sayArrivals } from "./arrivals.ts";
 import { catalogStore, type CatalogStore } from "./catalog.ts";
 import { customerStore, type CustomerStore } from "./customers.ts";
 import { dueWorkStore, type DueWorkStore } from "./due-work.ts";
@@ -82,7 +82,8 @@ export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptio
   });
   const onArrival = (listener: () => void): (() => Promise<void>) =>
     dialect === "postgres" ? listenToArrivals({ url, mode, onArrival: listener, onConnectionLost }) : async () => {};
-  return { ...storeParts(db, mode, dialect), ...whole, onArrival, writers: dialect === "postgres" ? 2 : 1 };
+  const onAdded = dialect === "postgres" ? sayArrivals(db, mode) : undefined;
+  return { ...storeParts(db, mode, dialect, onAdded), ...whole, onArrival, writers: dialect === "postgres" ? 2 : 1 };
 }
 
 /** The tables that filling in an account makes large. */
@@ -102,12 +103,12 @@ export function openDatabase(url: string, onConnectionLost: (error: Error) => vo
   });
 }
 
-function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect): StoreParts {
+function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect, onAdded?: () => void): StoreParts {
   return {
     customers: guard(customerStore(db, mode, dialect)),
     subscriptions: guard(subscriptionStore(db, mode, dialect)),
     catalog: guard(catalogStore(db, mode, dialect)),
-    inbox: guard(inboxStore(db, mode, dialect)),
+    inbox: guard(inboxStore(db, mode, dialect, onAdded)),
     outbox: guard(outboxStore(db, mode, dialect)),
     operations: guard(operationStore(db, mode)),
     lanes: guard(laneStore(db, mode, dialect)),

@@ -1,7 +1,6 @@
 /** The inbox: envelopes of events, stored before Stripe is answered and worked off afterwards. */
 import { sql, type ExpressionBuilder, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import { ARRIVALS_CHANNEL } from "./arrivals.ts";
 import { inOneOrder, isAnyOf, isState, keepInsert } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { packBody, unpackBody } from "./event-body.ts";
@@ -71,7 +70,13 @@ function toRow({ eventId, type, objectId, lane, eventCreatedAt, requestId = null
   return { eventId, type, objectId, lane, eventCreatedAt, requestId, body: body ? packBody(body) : null };
 }
 
-export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): InboxStore {
+/** `onAdded` is called after something new was stored. */
+export function inboxStore(
+  db: Kysely<Schema>,
+  mode: Mode,
+  dialect: Dialect,
+  onAdded: () => void = () => {},
+): InboxStore {
   const scope: QueueScope = { mode, table: "inbox", dialect };
   const insert = keepInsert(
     db,
@@ -81,10 +86,7 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
         on conflict (mode, event_id) do update set state = 'new', run_at = excluded.run_at, attempts = 0, reason = null
           where inbox.state = 'dead'
         returning event_id`;
-      if (dialect === "sqlite") return sql<{ eventId: string }>`${insertOrRevive}`;
-      // Other replicas hear of it with the commit.
-      return sql<{ eventId: string }>`${sql.raw(PREPARED)} with added as (${insertOrRevive})
-        select event_id, (select pg_notify(${ARRIVALS_CHANNEL}, ${mode})) from added`;
+      return sql<{ eventId: string }>`${sql.raw(dialect === "postgres" ? PREPARED : "")} ${insertOrRevive}`;
     },
   );
   /** Only reads: when an account is filled in there is nothing. */
@@ -124,6 +126,7 @@ export function inboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): In
       const byId = new Map(events.map((event) => [event.eventId, toRow(event)]));
       const rows = inOneOrder(byId.values(), ({ eventId }) => eventId);
       const { rows: added } = await db.executeQuery(insert(rows, { receivedAt: now, ...queued(mode, runAt) }));
+      if (added.length > 0) onAdded();
       return new Set(added.map(({ eventId }) => eventId));
     },
 
