@@ -24,7 +24,7 @@ function nextHead(secret: string): Buffer {
   events += 1;
   const number = String(events).padStart(10, "0");
   const t = Math.floor(Date.now() / 1_000);
-  const event = `{"id":"evt_${process.pid}_${number}","object":"event","api_version":"2026-10-28.endive","created":${t},"livemode":false,"type":"customer.subscription.updated","data":{"object":{"id":"sub_${number}","object":"subscription","customer":"cus_${number.slice(-3)}","status":"active","metadata":{"filler":"`;
+  const event = `{"id":"evt_${process.pid}_${number}","object":"event","api_version":"2026-10-28.endive","created":${t},"livemode":false,"type":"customer.subscription.updated","data":{"object":{"id":"sub_${number}","object":"subscription","customer":"cus_${number.slice(-4)}","status":"active","metadata":{"filler":"`;
   const v1 = createHmac("sha256", secret).update(`${t}.${event}`).update(FILLER).digest("hex");
   const head = `POST /stripe/webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nstripe-signature: t=${t},v1=${v1}\r\ncontent-length: ${event.length + FILLER.length}\r\n\r\n`;
   return Buffer.from(head + event);

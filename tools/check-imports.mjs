@@ -14,7 +14,7 @@ const TABLE = {
   version: ["node:fs"],
   wire: ["zod"],
   domain: ["errors"],
-  stripe: ["domain", "errors", "stripe(npm)", "type:tracing", "node:async_hooks", "node:crypto"],
+  stripe: ["domain", "errors", "stripe(npm)", "type:tracing", "node:crypto"],
   store: [
     "domain",
     "errors",

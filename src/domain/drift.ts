@@ -23,7 +23,7 @@ export function compareRecords<T extends { id: string }>(object: DriftObject, mi
     .map((field) => ({ object, id: stripe.id, field, mirror: mirror[field], stripe: stripe[field] }));
 }
 
-/** One line a difference, for people. Ids and states only: nothing personal is in a record. */
+/** One line a difference, for people. Ids and states only: nothing personal is in a difference. */
 export function describeDrift({ object, id, field, mirror, stripe }: Drift): string {
   if (field === null) return `${object} ${id} is missing in the mirror`;
   if (mirror === undefined && stripe === undefined) return `${object} ${id}: ${field} differs`;

@@ -16,17 +16,17 @@ const GOODBYE_MS = 1_000;
 const RECONNECT_MS = 5_000;
 
 /**
- * Tells the others that events have come. Not in the commit that stores them: whoever notifies keeps every other who does waiting
- * until that commit is on disk. A word that is lost is made up for by polling.
+ * Tells the others that events have come. Not in the commit that stores them: one that notifies makes every other that does wait
+ * until it is on disk. A word that is lost is made up for by polling.
  */
-export function sayArrivals(db: Kysely<Schema>, mode: Mode): () => void {
+export function sayArrivals(db: Kysely<Schema>, mode: Mode, onFailure: (error: Error) => void): () => void {
   let isSaying = false;
   let isMore = false;
   const say = async (): Promise<void> => {
     isSaying = true;
     do {
       isMore = false;
-      await sql`select pg_notify(${CHANNEL}, ${mode})`.execute(db).catch(() => {});
+      await sql`select pg_notify(${CHANNEL}, ${mode})`.execute(db).catch(onFailure);
       await wait(SAY_EVERY_MS, undefined, { ref: false });
     } while (isMore);
     isSaying = false;

@@ -82,7 +82,7 @@ export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptio
   });
   const onArrival = (listener: () => void): (() => Promise<void>) =>
     dialect === "postgres" ? listenToArrivals({ url, mode, onArrival: listener, onConnectionLost }) : async () => {};
-  const onAdded = dialect === "postgres" ? sayArrivals(db, mode) : undefined;
+  const onAdded = dialect === "postgres" ? sayArrivals(db, mode, onConnectionLost) : undefined;
   return { ...storeParts(db, mode, dialect, onAdded), ...whole, onArrival, writers: dialect === "postgres" ? 2 : 1 };
 }
 

@@ -70,7 +70,7 @@ function toRow({ eventId, type, objectId, lane, eventCreatedAt, requestId = null
   return { eventId, type, objectId, lane, eventCreatedAt, requestId, body: body ? packBody(body) : null };
 }
 
-/** `onAdded` is called after something new was stored. */
+/** `onAdded` is called after something new was stored; in a transaction nobody is told. */
 export function inboxStore(
   db: Kysely<Schema>,
   mode: Mode,

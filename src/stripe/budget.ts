@@ -51,7 +51,7 @@ const RECOVERY_PER_SECOND = 0.05;
 const DEFAULT_PAUSE_MS = 1_000;
 /**
  * Who waited longer has been given up by the SDK, whose timer may have stood still with the machine: what was decided on before
- * a night's sleep is not sent after it.
+ * a night's sleep is not sent after it. Shorter than `LISTS_LAG_MS`: a key may end while it waits here.
  */
 const LONGEST_WAIT_MS = 60_000;
 const MAX_PAUSE_MS = 60_000;

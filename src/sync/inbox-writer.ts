@@ -7,9 +7,9 @@ export type InboxWriter = (event: InboxEvent) => Promise<boolean>;
 
 /** Events of one commit: more would hold up those that come after. */
 const MAX_BATCH = 500;
-/** A smaller commit costs as much. */
+/** Least that is split between two commits: half of it would cost each as much. */
 const LEAST_SHARE = 16;
-/** So many wait for no more where two commits can be under way: the rest is read meanwhile. */
+/** Where two commits can be under way, one begins as soon as so many wait: the rest is read meanwhile. */
 const ENOUGH = 8;
 /** How long a commit is put off at most, in turns of the event loop: a millisecond or two when they are busy. */
 const MAX_TURNS = 40;

@@ -317,35 +317,53 @@ test("what was begun by a machine that then slept for a day is not sent any more
   expect(await world.service.ensureCustomer(ada)).toMatch(/^cus_/);
 });
 
-test("what the SDK asks again after a machine's night is not sent under a key that has ended", async () => {
-  // The SDK's pauses pass at once; only its timeout is longer.
-  const { setTimeout: later } = globalThis;
+/** The SDK pauses for up to five seconds between its tries, and gives a request up after twenty: here the pauses pass at once. */
+function skipPausesOfSdk(): void {
   type Timer = (then: () => void, ms: number, ...given: []) => object;
-  const pauses = vi.spyOn(globalThis, "setTimeout") as unknown as MockInstance<Timer>;
-  pauses.mockImplementation((then, ms, ...given) =>
+  const { setTimeout: later } = globalThis;
+  const timers = vi.spyOn(globalThis, "setTimeout") as unknown as MockInstance<Timer>;
+  timers.mockImplementation((then, ms, ...given) =>
     ms < 10_000 ? setImmediate(then, ...given) : later(then, ms, ...given),
   );
-  onTestFinished(() => pauses.mockRestore());
-  let asleep = true;
-  let tries = 0;
-  const world: World = await createWorld({
-    options: { stripeNetworkRetries: 3 },
-    network: async (request, next) => {
-      if (request.method !== "POST") return next(request);
-      tries += 1;
-      const answer = await next(request);
-      if (!asleep) return answer;
-      await world.emulator.advance(DAY);
-      throw new TypeError("fetch failed");
-    },
-  });
+  onTestFinished(() => timers.mockRestore());
+}
+
+describe("what the SDK asks again by itself", () => {
   const ada = { id: "ada", email: null, name: null };
-  await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
-  expect(tries).toBe(1);
-  asleep = false;
-  await world.emulator.advance(180);
-  const id = await world.service.ensureCustomer(ada);
-  expect((await world.stripe("GET", "/v1/customers")).body["data"]).toMatchObject([{ id }]);
+  /** The first answer is lost; so much time has passed by then. */
+  async function loseFirstAnswer(seconds: number) {
+    skipPausesOfSdk();
+    const tried: string[] = [];
+    const world: World = await createWorld({
+      options: { stripeNetworkRetries: 3 },
+      network: async (request, next) => {
+        const answer = await next(request);
+        if (request.method === "POST" && tried.push(request.headers.get("idempotency-key") ?? "") === 1) {
+          await world.emulator.advance(seconds);
+          throw new TypeError("fetch failed");
+        }
+        return answer;
+      },
+    });
+    return { world, tried };
+  }
+
+  test("goes out under the same key while that lasts", async () => {
+    const { world, tried } = await loseFirstAnswer(60);
+    const id = await world.service.ensureCustomer(ada);
+    expect(tried).toEqual([tried[0], tried[0]]);
+    expect((await world.stripe("GET", "/v1/customers")).body["data"]).toMatchObject([{ id }]);
+  });
+
+  test("after a machine's night is not sent under a key that has ended", async () => {
+    const { world, tried } = await loseFirstAnswer(DAY);
+    await expect(world.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
+    expect(tried).toHaveLength(1);
+    await world.emulator.advance(180);
+    const id = await world.service.ensureCustomer(ada);
+    expect(tried).toHaveLength(1);
+    expect((await world.stripe("GET", "/v1/customers")).body["data"]).toMatchObject([{ id }]);
+  });
 });
 
 test("what can't be finished keeps nothing else waiting", async () => {
