@@ -2,9 +2,11 @@
 import type { Mark } from "./die-at.ts";
 import { openSite, type SiteOptions, type Verdict } from "./site.ts";
 
-const INBOX = "insert into inbox";
+const INBOX = "insert into .?inbox";
+const TAKEN_IN = "update .?inbox.? set state = 'pending'";
 const MIRROR = "insert into .?subscriptions";
 const OUTBOX = "insert into .?outbox";
+const HOOK_ENDED = 'update "outbox" set "state" =';
 const TO_STRIPE = "^POST /v1/(customers|checkout/sessions|subscriptions)";
 const TO_THE_APP = "^POST /hooks";
 
@@ -12,7 +14,9 @@ const TO_THE_APP = "^POST /hooks";
 export const POINTS: Readonly<Record<string, Omit<Mark, "nth">>> = {
   "before the inbox's commit": { at: "statement", when: "before", matches: INBOX },
   "after the inbox's commit, before the answer": { at: "statement", when: "after", matches: INBOX },
-  "after a claim of the inbox": { at: "statement", when: "after", matches: "update .?inbox.? set leased_until" },
+  "before new events are given to their lanes": { at: "commit", when: "before", matches: TAKEN_IN },
+  "after new events are given to their lanes": { at: "commit", when: "after", matches: TAKEN_IN },
+  "after a claim of the inbox": { at: "commit", when: "after", matches: "update .?inbox.? set attempts" },
   "before Stripe is asked": { at: "request", when: "before", matches: "^GET /v1/" },
   "between Stripe's answer and the mirror": { at: "request", when: "after", matches: "^GET /v1/" },
   "within the mirror's transaction": { at: "statement", when: "after", matches: MIRROR },
@@ -28,11 +32,8 @@ export const POINTS: Readonly<Record<string, Omit<Mark, "nth">>> = {
   "before a customer is linked": { at: "statement", when: "before", matches: "insert into .?customer_links" },
   "before a hook's POST": { at: "request", when: "before", matches: TO_THE_APP },
   "between a hook's POST and its end": { at: "request", when: "after", matches: TO_THE_APP },
-  "after a hook's end": {
-    at: "statement",
-    when: "after",
-    matches: "update .?outbox.? set .?leased_until.? = \\S+ .?state",
-  },
+  "before a hook's end": { at: "commit", when: "before", matches: HOOK_ENDED },
+  "after a hook's end": { at: "commit", when: "after", matches: HOOK_ENDED },
 };
 
 export interface MarkedPoints extends SiteOptions {
