@@ -14,7 +14,7 @@ import type {
 } from "../domain/records.ts";
 import { parseEnvelope, type Envelope } from "./envelope.ts";
 import { guarded, guardedOrNull } from "./failures.ts";
-import { refuseEndedKeys, underKey, type OperationKey } from "./operation-key.ts";
+import { watchKeys, type OperationKey, type UnderKey } from "./operation-key.ts";
 import * as records from "./records.ts";
 
 /** The API version that every request and record here is written for. */
@@ -172,17 +172,25 @@ export interface StripeGateway {
 }
 
 export function createStripeGateway(options: GatewayOptions): StripeGateway {
-  const stripe = connect(options);
+  const keys = watchKeys(options.fetch ?? fetch, options.now);
+  const stripe = connect({ ...options, fetch: keys.fetch });
+  const given: Given = { userIdKey: options.userIdKey, underKey: keys.underKey };
   return {
-    ...customers(stripe, options),
-    ...checkout(stripe, options),
-    ...subscriptions(stripe, options),
+    ...customers(stripe, given),
+    ...checkout(stripe, given),
+    ...subscriptions(stripe, given),
     ...lists(stripe, options),
-    ...catalog(stripe),
+    ...catalog(stripe, given),
   };
 }
 
-function connect(options: GatewayOptions): Stripe {
+/** What the calls need beside the SDK. */
+interface Given {
+  userIdKey: string;
+  underKey: UnderKey;
+}
+
+function connect(options: GatewayOptions & { fetch: typeof fetch }): Stripe {
   const base = options.apiBase ? new URL(options.apiBase) : null;
   return new Stripe(options.secretKey, {
     apiVersion: STRIPE_API_VERSION,
@@ -190,7 +198,7 @@ function connect(options: GatewayOptions): Stripe {
     timeout: TIMEOUT_MS,
     telemetry: false,
     appInfo: { name: "tollkeeper", version: options.version },
-    httpClient: Stripe.createFetchHttpClient(refuseEndedKeys(options.fetch ?? fetch, options.now)),
+    httpClient: Stripe.createFetchHttpClient(options.fetch),
     ...(base && {
       host: base.hostname,
       port: base.port === "" ? (base.protocol === "https:" ? 443 : 80) : Number(base.port),
@@ -209,7 +217,7 @@ type CustomerCalls = Pick<
   "searchCustomersOfUser" | "findCustomerOfOperation" | "createCustomer" | "retrieveCustomer"
 >;
 
-function customers(stripe: Stripe, { userIdKey }: GatewayOptions): CustomerCalls {
+function customers(stripe: Stripe, { userIdKey, underKey }: Given): CustomerCalls {
   return {
     searchCustomersOfUser: (userId) =>
       guarded(async () => {
@@ -264,7 +272,7 @@ type CheckoutCalls = Pick<
   | "createPortalSession"
 >;
 
-function checkout(stripe: Stripe, { userIdKey }: GatewayOptions): CheckoutCalls {
+function checkout(stripe: Stripe, { userIdKey, underKey }: Given): CheckoutCalls {
   const retrieve = async (id: string) => records.toCheckoutSession(await stripe.checkout.sessions.retrieve(id));
   return {
     createCheckoutSession: (session, key) =>
@@ -347,7 +355,7 @@ const AROUND = ["default_payment_method", "latest_invoice"];
 const PAYMENT_OF_INVOICE = "payments.data.payment.payment_intent";
 const SUBSCRIPTION_OF_INVOICE = "parent.subscription_details.subscription";
 
-function subscriptions(stripe: Stripe, { userIdKey }: GatewayOptions): SubscriptionCalls {
+function subscriptions(stripe: Stripe, { userIdKey, underKey }: Given): SubscriptionCalls {
   return {
     retrieveSubscription: (id) =>
       guardedOrNull(async () => {
@@ -564,7 +572,7 @@ type CatalogCalls = Pick<
 /** Stripe takes at most ten lookup keys in one list request. */
 const LOOKUP_KEYS_PER_LIST = 10;
 
-function catalog(stripe: Stripe): CatalogCalls {
+function catalog(stripe: Stripe, { underKey }: Pick<Given, "underKey">): CatalogCalls {
   return {
     retrieveProduct: (id) => guardedOrNull(async () => records.toProduct(await stripe.products.retrieve(id))),
     retrievePrice: (id) => guardedOrNull(async () => records.toPrice(await stripe.prices.retrieve(id))),

@@ -10,30 +10,29 @@ export interface OperationKey {
   endsAt: number;
 }
 
-/** The keys of the writes under way: several may share one. */
-const underWay = new Map<string, { endsAt: number; writes: number }>();
-
 /** Runs a write under a key, all its tries. */
-export async function underKey<T>(
-  { value, endsAt }: OperationKey,
-  write: (options: { idempotencyKey: string }) => Promise<T>,
-): Promise<T> {
-  const key = underWay.get(value) ?? { endsAt, writes: 0 };
-  underWay.set(value, key);
-  key.writes += 1;
-  try {
-    return await write({ idempotencyKey: value });
-  } finally {
-    key.writes -= 1;
-    if (key.writes === 0) underWay.delete(value);
-  }
-}
+export type UnderKey = <T>(key: OperationKey, write: (options: { idempotencyKey: string }) => Promise<T>) => Promise<T>;
 
-/** The network, for what is sent under no key or under one that has not ended. */
-export function refuseEndedKeys(network: typeof fetch, now: () => number): typeof fetch {
-  return async (input, init) => {
-    const key = underWay.get(new Headers(init?.headers).get("idempotency-key") ?? "");
-    if (key && now() >= key.endsAt) return notSent("its idempotency key has ended");
-    return network(input, init);
+/** `fetch` is the network, for what is sent under no key or under one that has not ended. */
+export function watchKeys(network: typeof fetch, now: () => number): { underKey: UnderKey; fetch: typeof fetch } {
+  /** The keys of the writes under way: several may share one. */
+  const underWay = new Map<string, { endsAt: number; writes: number }>();
+  return {
+    async underKey({ value, endsAt }, write) {
+      const key = underWay.get(value) ?? { endsAt, writes: 0 };
+      underWay.set(value, key);
+      key.writes += 1;
+      try {
+        return await write({ idempotencyKey: value });
+      } finally {
+        key.writes -= 1;
+        if (key.writes === 0) underWay.delete(value);
+      }
+    },
+    async fetch(input, init) {
+      const key = underWay.get(new Headers(init?.headers).get("idempotency-key") ?? "");
+      if (key && now() >= key.endsAt) return notSent("its idempotency key has ended");
+      return network(input, init);
+    },
   };
 }
