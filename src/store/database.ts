@@ -37,7 +37,7 @@ export interface StoreParts {
 }
 
 export interface Store extends StoreParts {
-  /** How many commits of one process gain from being under way at once: SQLite writes one after the other. */
+  /** How many commits of one process may be under way at once: SQLite writes one after the other, and the process waits for it. */
   readonly writers: number;
   /** All or nothing. Use only the parts it hands over: the outer ones would wait for this transaction to end. */
   transaction<T>(work: (parts: StoreParts) => Promise<T>): Promise<T>;

@@ -1,16 +1,17 @@
 /** Events that arrive while one commit is under way share the next: a burst costs few commits, and each waits for its own. */
 import { UnavailableError } from "../errors.ts";
-import type { InboxEvent, InboxStore } from "../store/inbox.ts";
+import type { Store } from "../store/database.ts";
+import type { InboxEvent } from "../store/inbox.ts";
 
 /** Resolves once the event is on disk; true when it was new. Throws `UnavailableError` `overloaded` when too many wait. */
 export type InboxWriter = (event: InboxEvent) => Promise<boolean>;
 
 /** Events of one commit: more would hold up those that come after. */
 const MAX_BATCH = 500;
-/** Least that is split between two commits: half of it would cost each as much. */
-const LEAST_SHARE = 16;
-/** Where two commits can be under way, one begins as soon as so many wait: the rest is read meanwhile. */
-const ENOUGH = 8;
+/** Where this process goes on during a commit, the next begins once so many wait: what comes after is read meanwhile. */
+const ENOUGH = 12;
+/** Many times what a commit takes: beside one that is under way for longer, another begins with whatever comes. */
+const HELD_UP_MS = 50;
 /** How long a commit is put off at most, in turns of the event loop: a millisecond or two when they are busy. */
 const MAX_TURNS = 40;
 /** Events that wait for their commit; past this, Stripe is asked to come again. About three seconds' worth. */
@@ -23,11 +24,12 @@ interface Waiting {
 }
 
 export function createInboxWriter(
-  { inbox, writers }: { inbox: Pick<InboxStore, "add">; writers: number },
+  { inbox, writers }: Pick<Store, "inbox" | "writers">,
   now: () => number,
 ): InboxWriter {
-  let waiting: Waiting[] = [];
-  let writing = 0;
+  const waiting: Waiting[] = [];
+  let underWay = 0;
+  let lastBeganAt = 0;
   let gathering = false;
 
   const enough = writers > 1 ? ENOUGH : MAX_BATCH;
@@ -41,25 +43,24 @@ export function createInboxWriter(
     }
   };
 
-  /** Where more than one can be under way, each takes its share: while one is written down, the next are read and answered. */
-  const takeBatch = (): Waiting[] => {
-    const share = Math.max(LEAST_SHARE, Math.ceil(waiting.length / writers));
-    const size = Math.min(MAX_BATCH, share);
-    const batch = waiting.slice(0, size);
-    waiting = waiting.slice(size);
-    return batch;
+  /** A commit beside another takes enough to be worth it: two share the events, and cost each as much. */
+  const mayBegin = (): boolean =>
+    underWay === 0 || (underWay < writers && (waiting.length >= ENOUGH || now() - lastBeganAt >= HELD_UP_MS));
+
+  const write = async (batch: readonly Waiting[]): Promise<void> => {
+    underWay += 1;
+    lastBeganAt = now();
+    await writeBatch(inbox, batch, lastBeganAt);
+    underWay -= 1;
+    return writeAll();
   };
 
   const writeAll = async (): Promise<void> => {
     if (gathering) return;
     gathering = true;
-    while (waiting.length > 0 && writing < writers) {
+    while (waiting.length > 0 && mayBegin()) {
       await gather();
-      writing += 1;
-      void writeBatch(inbox, takeBatch(), now()).then(() => {
-        writing -= 1;
-        return writeAll();
-      });
+      void write(waiting.splice(0, MAX_BATCH));
     }
     gathering = false;
   };
@@ -75,7 +76,7 @@ export function createInboxWriter(
     });
 }
 
-async function writeBatch(inbox: Pick<InboxStore, "add">, batch: readonly Waiting[], now: number): Promise<void> {
+async function writeBatch(inbox: Store["inbox"], batch: readonly Waiting[], now: number): Promise<void> {
   try {
     const added = await inbox.add(
       batch.map(({ event }) => event),

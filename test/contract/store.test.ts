@@ -3,7 +3,7 @@ import { describe, expect, test, onTestFinished, vi } from "vitest";
 import { sql } from "kysely";
 import { openDatabase, openStore, type Store } from "../../src/store/database.ts";
 import { PREPARED } from "../../src/store/postgres.ts";
-import { createInboxWriter } from "../../src/sync/inbox-writer.ts";
+import { createInboxWriter, type InboxWriter } from "../../src/sync/inbox-writer.ts";
 import { migrate, STEPS } from "../../src/store/migrations/index.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../src/domain/operations.ts";
 import type { Mode } from "../../src/domain/records.ts";
@@ -183,18 +183,34 @@ test.each([
   },
 );
 
-test("on PostgreSQL events are stored while an earlier commit is still under way", async () => {
+/** An inbox's writer whose first commit waits for somebody else's: what it answers for events that come then. */
+async function besideACommit(act: (write: InboxWriter, later: (ms: number) => void) => Promise<void>): Promise<void> {
   const url = await freshDatabase("postgres");
   const [store, other] = [await openAt(url), await openAt(url)];
-  const write = createInboxWriter(store, () => NOW);
+  let now = NOW;
+  const write = createInboxWriter(store, () => now);
   const [earlier] = await other.transaction(async (parts) => {
     await parts.inbox.add([event("evt_1")], NOW);
     const waits = write(event("evt_1"));
     await somebodyWaitsForALock(url);
-    expect(await write(event("evt_2"))).toBe(true);
+    await act(write, (ms) => void (now += ms));
     return [waits];
   });
   expect(await earlier).toBe(false);
+}
+
+test("on PostgreSQL an event is stored while an earlier commit is held up", async () => {
+  await besideACommit(async (write, later) => {
+    later(50);
+    expect(await write(event("evt_2"))).toBe(true);
+  });
+});
+
+test("on PostgreSQL many events are stored while an earlier commit is under way", async () => {
+  await besideACommit(async (write) => {
+    const many = Array.from({ length: 12 }, (_, at) => write(event(`evt_${at + 2}`)));
+    expect(new Set(await Promise.all(many))).toEqual(new Set([true]));
+  });
 });
 
 test("PostgreSQL looks how large the mirror is when it is asked to", async () => {
