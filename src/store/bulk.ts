@@ -2,6 +2,7 @@
 import { sql, type CompiledQuery, type Kysely, type RawBuilder } from "kysely";
 import type { Dialect } from "./database.ts";
 import type { OperationState } from "../domain/operations.ts";
+import { snakeCase } from "./names.ts";
 import type { QueueState, Schema } from "./schema.ts";
 
 type Row = Record<string, string | number | null>;
@@ -96,14 +97,14 @@ export function isState(state: QueueState | OperationState): RawBuilder<boolean>
   return sql`${sql.ref("state")} = ${sql.lit(state)}`;
 }
 
+/** How many rows a statement takes. Written out: SQLite plans a statement anew each time that it is given its limit. */
+export function atMost(count: number): RawBuilder<number> {
+  return sql.lit(count);
+}
+
 /** Whether a column holds one of these. */
 export function isAnyOf(dialect: Dialect, column: string, values: readonly string[]): RawBuilder<boolean> {
   return dialect === "postgres"
     ? sql`${sql.ref(column)} = any(cast(${values} as text[]))`
     : sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`;
-}
-
-/** As the store's columns are named. */
-function snakeCase(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

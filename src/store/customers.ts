@@ -1,7 +1,7 @@
 /** Which Stripe customer is which user's, and what the mirror knows of customers and their cards. */
 import type { Kysely } from "kysely";
 import type { CustomerRecord, Mode, PaymentMethodRecord } from "../domain/records.ts";
-import { addRows, inOneOrder, isAnyOf, saveRows } from "./bulk.ts";
+import { addRows, atMost, inOneOrder, isAnyOf, saveRows } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -80,7 +80,7 @@ export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect):
         .where("userId", "=", userId)
         .where("deleted", "=", 0)
         .orderBy("id")
-        .limit(1)
+        .limit(atMost(1))
         .executeTakeFirst();
       return row?.id ?? null;
     },

@@ -1,5 +1,5 @@
 /** Opens the store on SQLite or PostgreSQL; everything past this file is the same on both. */
-import { CamelCasePlugin, Kysely, sql } from "kysely";
+import { Kysely, sql } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { UnavailableError } from "../errors.ts";
 import { listenToArrivals, sayArrivals } from "./arrivals.ts";
@@ -10,6 +10,7 @@ import { grantStore, type GrantStore } from "./grants.ts";
 import { inboxStore, type InboxStore } from "./inbox.ts";
 import { laneStore, type LaneStore } from "./lanes.ts";
 import { migrate } from "./migrations/index.ts";
+import { RowNames } from "./names.ts";
 import { operationStore, type OperationStore } from "./operations.ts";
 import { outboxStore, type OutboxStore } from "./outbox.ts";
 import { isPostgresOutOfService, postgresDialect } from "./postgres.ts";
@@ -99,7 +100,7 @@ export function openDatabase(url: string, onConnectionLost: (error: Error) => vo
   return new Kysely<Schema>({
     dialect:
       dialectOf(url) === "postgres" ? postgresDialect(url, onConnectionLost) : sqliteDialect(url.replace(/^file:/, "")),
-    plugins: [new CamelCasePlugin()],
+    plugins: [new RowNames()],
   });
 }
 

@@ -1,7 +1,7 @@
 /** The access each user was last known to have: what it is compared with to notice that it was granted or revoked. */
 import type { Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import { inOneOrder, isAnyOf, saveRows } from "./bulk.ts";
+import { atMost, inOneOrder, isAnyOf, saveRows } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -57,7 +57,7 @@ export function grantStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Gr
         .where("mode", "=", mode)
         .where("checkAt", "<=", now)
         .orderBy("checkAt")
-        .limit(limit)
+        .limit(atMost(limit))
         .execute();
       return rows.map((row) => row.userId);
     },

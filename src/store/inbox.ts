@@ -1,7 +1,7 @@
 /** The inbox: envelopes of events, stored before Stripe is answered and worked off afterwards. */
 import { sql, type ExpressionBuilder, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import { inOneOrder, isAnyOf, isState, keepInsert } from "./bulk.ts";
+import { atMost, inOneOrder, isAnyOf, isState, keepInsert } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { packBody, unpackBody } from "./event-body.ts";
 import { PREPARED } from "./postgres.ts";
@@ -212,7 +212,7 @@ export function inboxStore(
         select count(*) as count from (
           select 1 from inbox where mode = ${mode} and state = 'new'
           union all select 1 from inbox where mode = ${mode} and state = 'pending'
-          limit ${limit}) as waiting`.execute(db);
+          limit ${atMost(limit)}) as waiting`.execute(db);
       return rows[0]?.count ?? 0;
     },
 
@@ -221,7 +221,7 @@ export function inboxStore(
       const { rows } = await sql<{ lane: string; version: number; oldestAt: number }>`
         with due as materialized (
           select lane from queue_lanes where mode = ${mode} and queue = ${scope.table} and due_at <= ${now}
-          order by due_at, lane limit ${limit})
+          order by due_at, lane limit ${atMost(limit)})
         select inbox.lane, coalesce(max(lanes.version), 0) as version, min(inbox.event_created_at) as oldest_at
         from due join inbox on inbox.lane = due.lane left join lanes on lanes.mode = inbox.mode and lanes.lane = inbox.lane
         where inbox.mode = ${mode} and inbox.state = 'pending' and inbox.run_at <= ${now}

@@ -2,7 +2,7 @@
 import type { Kysely } from "kysely";
 import { IDEMPOTENCY_KEY_LIFETIME_MS, type OperationRecord } from "../domain/operations.ts";
 import type { Mode } from "../domain/records.ts";
-import { isState } from "./bulk.ts";
+import { atMost, isState } from "./bulk.ts";
 import type { Schema } from "./schema.ts";
 
 /** Under which an operation is sent, since when, and until when it is sent again. */
@@ -56,7 +56,7 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
         .where("kind", "=", kind)
         .where("subject", "=", subject)
         .orderBy("generation", "desc")
-        .limit(1)
+        .limit(atMost(1))
         .executeTakeFirst();
       return row ? toRecord(row) : null;
     },
@@ -75,7 +75,7 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
         )
         .orderBy("createdAt")
         .orderBy("id")
-        .limit(limit)
+        .limit(atMost(limit))
         .execute();
       return rows.map(toRecord);
     },

@@ -1,7 +1,8 @@
 /** PostgreSQL: what several replicas share. */
 import { createHash } from "node:crypto";
-import { PostgresDialect } from "kysely";
+import { PostgresDialect, PostgresQueryCompiler } from "kysely";
 import pg from "pg";
+import { snakeCase } from "./names.ts";
 
 const POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -26,7 +27,19 @@ export function postgresDialect(url: string, onConnectionLost: (error: Error) =>
   // Without these listeners a restart of the database ends this process.
   pool.on("error", onConnectionLost);
   pool.on("connect", (client) => client.on("error", onConnectionLost));
-  return new PostgresDialect({ pool });
+  return new Dialect({ pool });
+}
+
+class Dialect extends PostgresDialect {
+  override createQueryCompiler(): PostgresQueryCompiler {
+    return new QueryCompiler();
+  }
+}
+
+class QueryCompiler extends PostgresQueryCompiler {
+  protected override sanitizeIdentifier(name: string): string {
+    return super.sanitizeIdentifier(snakeCase(name));
+  }
 }
 
 /**

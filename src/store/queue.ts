@@ -5,7 +5,7 @@
  */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import { inOneOrder, insertRows, isAnyOf, isState } from "./bulk.ts";
+import { atMost, inOneOrder, insertRows, isAnyOf, isState } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
@@ -96,7 +96,7 @@ export function queue(db: Kysely<Schema>, scope: QueueScope): Queue {
         .where("mode", "=", mode)
         .where(isState("dead"))
         .orderBy("seq", "desc")
-        .limit(limit)
+        .limit(atMost(limit))
         .execute();
     },
     async revive(now) {
@@ -125,7 +125,7 @@ export function queue(db: Kysely<Schema>, scope: QueueScope): Queue {
         .where("mode", "=", mode)
         .where(isState("done"))
         .where("runAt", "<", before)
-        .limit(limit);
+        .limit(atMost(limit));
       const deleted = await db.deleteFrom(table).where("seq", "in", old).executeTakeFirst();
       return Number(deleted.numDeletedRows);
     },
@@ -196,7 +196,7 @@ async function takeSomeIn(db: Kysely<Schema>, { mode, table, dialect }: QueueSco
   const { rows } = await sql<{ lane: string; runAt: number }>`
     with arrived as materialized (
       select seq from ${sql.table(table)} where mode = ${mode} and state = 'new'
-      order by seq limit ${TAKEN_IN_AT_ONCE} ${lockNew})
+      order by seq limit ${atMost(TAKEN_IN_AT_ONCE)} ${lockNew})
     update ${sql.table(table)} set state = 'pending' where seq in (select seq from arrived)
     returning ${laneColumn(table)} as lane, run_at`.execute(db);
   const dueAt = new Map<string, number>();
@@ -272,7 +272,7 @@ async function leaseLanes(
     with due as materialized (
       select lane from queue_lanes
       where mode = ${mode} and queue = ${table} and due_at <= ${now} and leased_until <= ${now}
-      order by due_at, lane limit ${limit} ${skipLocked(dialect)})
+      order by due_at, lane limit ${atMost(limit)} ${skipLocked(dialect)})
     update queue_lanes set leased_until = ${leasedUntil}, due_at = ${now}, leases = leases + 1
     where mode = ${mode} and queue = ${table} and lane in (select lane from due)
     returning lane, leases`.execute(db);

@@ -7,11 +7,13 @@ import {
   CompiledQuery,
   SqliteDialect,
   SqliteDriver,
+  SqliteQueryCompiler,
   type DatabaseConnection,
   type SqliteDatabase,
   type SqliteDialectConfig,
   type SqliteStatement,
 } from "kysely";
+import { snakeCase } from "./names.ts";
 
 /** How long a statement waits for another connection that writes to the same file. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -30,6 +32,15 @@ class PatientDialect extends SqliteDialect {
   }
   override createDriver(): SqliteDriver {
     return new PatientDriver(this.#config);
+  }
+  override createQueryCompiler(): SqliteQueryCompiler {
+    return new QueryCompiler();
+  }
+}
+
+class QueryCompiler extends SqliteQueryCompiler {
+  protected override sanitizeIdentifier(name: string): string {
+    return super.sanitizeIdentifier(snakeCase(name));
   }
 }
 
