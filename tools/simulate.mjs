@@ -11,8 +11,8 @@ const { values } = parseArgs({
   options: { schedules: { type: "string" }, seed: { type: "string" }, replay: { type: "string" } },
 });
 const PLAYER = fileURLToPath(new URL("../test/simulation/play-range.ts", import.meta.url));
-/** Nearly all that a schedule makes is soon garbage: with room for it, little of it is copied. */
-const YOUNG_MEMORY = ["--max-semi-space-size=64"];
+/** Nearly all that a schedule makes is soon garbage, and it runs through much code that never becomes hot. */
+const V8_FLAGS = ["--max-semi-space-size=64", "--always-sparkplug"];
 const FOLDER = ".tollkeeper";
 const TOLD_EVERY_MS = 5_000;
 const MAX_SEED = 2 ** 31;
@@ -72,7 +72,7 @@ function writeDown({ seed, schedule, violations }) {
 /** Resolves when it ends; what it can't tell counts as a failure. */
 function child(args, onMessage) {
   return new Promise((resolve) => {
-    const player = fork(PLAYER, args, { stdio: "inherit", execArgv: YOUNG_MEMORY });
+    const player = fork(PLAYER, args, { stdio: "inherit", execArgv: V8_FLAGS });
     player.on("message", onMessage);
     player.once("exit", (code) => {
       if (code !== 0) process.exitCode = 1;
