@@ -1,6 +1,6 @@
 /**
  * Names have underscores in statements and capitals in rows. Kysely's plugin for this makes each statement's tree anew, which
- * takes as long as all else that is done to make it: here names change as the text is written.
+ * takes as long as to write its text: here names change as that is written.
  */
 import { CamelCasePlugin, type PluginTransformQueryArgs, type RootOperationNode } from "kysely";
 
