@@ -27,10 +27,10 @@ export function postgresDialect(url: string, onConnectionLost: (error: Error) =>
   // Without these listeners a restart of the database ends this process.
   pool.on("error", onConnectionLost);
   pool.on("connect", (client) => client.on("error", onConnectionLost));
-  return new Dialect({ pool });
+  return new NamingDialect({ pool });
 }
 
-class Dialect extends PostgresDialect {
+class NamingDialect extends PostgresDialect {
   override createQueryCompiler(): PostgresQueryCompiler {
     return new QueryCompiler();
   }
