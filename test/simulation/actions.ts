@@ -54,7 +54,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   look: { weight: 3, act: look },
   cancel: { weight: 4, act: cancelRoute },
   resume: { weight: 3, act: resumeRoute },
-  portal: { weight: 1, act: async (world, user) => void (await world.ask(user, "POST", "create-portal-session")) },
+  portal: { weight: 1, act: portal },
   dashboard_cancel: { weight: 3, act: dashboardCancel },
   dashboard_end: { weight: 2, act: dashboardEnd },
   dashboard_plan: { weight: 3, act: changePlan },
@@ -75,6 +75,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   reconcile: { weight: 4, act: reconcile },
   comeback: { weight: 3, act: comeback, comesToRest: true },
   last_minute: { weight: 2, act: lastMinute, comesToRest: true },
+  last_link: { weight: 1, act: lastLink, comesToRest: true },
   hasty: { weight: 4, act: hasty, comesToRest: true },
   burst: { weight: 10, act: burst },
   sweep_and_burst: { weight: 4, act: sweepAndBurst, comesToRest: true },
@@ -300,6 +301,33 @@ async function lastMinute(world: Simulated, user: User): Promise<void> {
   await under(world, { ...NO_FAULTS, slowRequests: 0.4 }, () => Promise.all(tabs.map((tab) => tab(world, user))));
 }
 
+const LINK_LIFETIME_SECONDS = 60;
+/** Before the end of a link's key: shorter than an answer takes, at times. */
+const LAST_LINK_SECONDS = 10;
+
+/** A link to the portal is asked for under a key that ends while the answer is under way; who clicks again gets another. */
+async function lastLink(world: Simulated, user: User): Promise<void> {
+  const { auditor, emulator, scheduler, store } = world;
+  const whose = customerOr(world, user);
+  await world.quiet();
+  await restart(world);
+  const endsAt = emulator.now() + LINK_LIFETIME_SECONDS * 1_000;
+  await world.control("faults", { method: "POST", path: "/v1/billing_portal/sessions", answer: "reset" });
+  await under(world, NO_FAULTS, () => portal(world, whose));
+  world.passTime((endsAt - emulator.now()) / 1_000 - LAST_LINK_SECONDS);
+  await world.quiet();
+  const before = faultsOf(world);
+  world.setFaults({ ...NO_FAULTS, slow: 0.5 });
+  scheduler.follow(portal(world, whose));
+  await goOn(world);
+  world.passTime(scheduler.chance.below(LAST_LINK_SECONDS));
+  await scheduler.settle();
+  scheduler.follow(portal(world, whose));
+  await world.quiet();
+  await auditor.check(store, { isSettled: false, isCalm: false });
+  world.setFaults(before);
+}
+
 /** Somebody else answers Stripe that its events have come; its list of them tells of what has happened. */
 async function swallowed(world: Simulated, user: User): Promise<void> {
   const { deliveries, emulator, setup } = world;
@@ -417,6 +445,10 @@ async function burst(world: Simulated, user: User): Promise<void> {
 
 async function cancelRoute(world: Simulated, user: User): Promise<void> {
   await world.ask(user, "POST", "cancel-subscription");
+}
+
+async function portal(world: Simulated, user: User): Promise<void> {
+  await world.ask(user, "POST", "create-portal-session");
 }
 
 async function resumeRoute(world: Simulated, user: User): Promise<void> {
