@@ -1,6 +1,7 @@
 /** Many rows or ids in one statement whose text does not depend on their number: it is compiled once, and has no limit of parameters. */
 import { sql, type CompiledQuery, type Kysely, type RawBuilder } from "kysely";
 import type { Dialect } from "./database.ts";
+import { keepText } from "./kept.ts";
 import type { OperationState } from "../domain/operations.ts";
 import { snakeCase } from "./names.ts";
 import type { QueueState, Schema } from "./schema.ts";
@@ -19,39 +20,53 @@ export interface Rows {
 /** Writes each row, in this order, whether it is there or not; of two with one key the last counts. */
 export async function saveRows(db: Kysely<Schema>, { key, ...rows }: Rows & { key: readonly string[] }): Promise<void> {
   const byKey = new Map(rows.rows.map((row) => [JSON.stringify(key.map((column) => row[column])), row]));
-  const [first] = rows.rows;
-  if (!first) return;
-  const changed = Object.keys(first).filter((column) => !key.includes(column));
-  const assignments = changed.map((column) => sql`${sql.ref(column)} = excluded.${sql.ref(column)}`);
-  await sql`${insertRows({ ...rows, rows: [...byKey.values()] })}
-    on conflict (${sql.join(key.map((column) => sql.ref(column)))}) do update set ${sql.join(assignments)}`.execute(db);
+  const saved = { ...rows, rows: [...byKey.values()] };
+  await insertKept(db, `save by ${key.join()}`, saved, (insert, columns) => {
+    const changed = columns.filter((column) => !key.includes(column));
+    const assignments = changed.map((column) => sql`${sql.ref(column)} = excluded.${sql.ref(column)}`);
+    return sql`${insert} on conflict (${sql.join(key.map((column) => sql.ref(column)))}) do update set ${sql.join(assignments)}`;
+  });
 }
 
 /** Writes those rows that are not there. */
 export async function addRows(db: Kysely<Schema>, rows: Rows): Promise<void> {
-  if (rows.rows.length > 0) await sql`${insertRows(rows)} on conflict do nothing`.execute(db);
+  await insertKept(db, "add", rows, (insert) => sql`${insert} on conflict do nothing`);
 }
 
+/** One for each way to write each table's rows. */
+const inserts = new Map<string, KeptInsert<unknown>>();
+
+/** `how` and what is written make the text. */
+async function insertKept(
+  db: Kysely<Schema>,
+  how: string,
+  { dialect, table, rows, same = {} }: Rows,
+  around: (insert: RawBuilder<unknown>, columns: readonly string[]) => RawBuilder<unknown>,
+): Promise<void> {
+  const [first] = rows;
+  if (!first) return;
+  const columns = Object.keys(first);
+  const types = Object.entries(same).map(([column, value]) => `${column} ${typeof value}`);
+  const shape = [how, dialect, table, columns, types].join(" ");
+  const insert = inserts.get(shape) ?? keepInsert({ dialect, table, columns, same }, (text) => around(text, columns));
+  inserts.set(shape, insert);
+  await db.executeQuery(insert(db, rows, same));
+}
+
+type KeptInsert<Result> = (db: Kysely<Schema>, rows: readonly Row[], same: Row) => CompiledQuery<Result>;
+
 /**
- * Makes an insert's text with its first use and keeps it, for rows with these columns and what is the same in all; what it answers binds rows to it.
- * `around` completes the statement: what it adds comes after the insert.
+ * Keeps an insert's text, for rows with these columns and what is the same in all; what it answers binds rows to it.
+ * `around` completes the statement: what it adds comes after the insert, and has no parameters.
  */
 export function keepInsert<Result>(
-  db: Kysely<Schema>,
   { dialect, table, columns, same }: Pick<Rows, "dialect" | "table"> & { columns: readonly string[]; same: Row },
   around: (insert: RawBuilder<unknown>) => RawBuilder<Result>,
-): (rows: readonly Row[], same: Row) => CompiledQuery<Result> {
+): KeptInsert<Result> {
   const example = Object.fromEntries(columns.map((column) => [column, null]));
-  const shared = Object.keys(same);
-  let kept: CompiledQuery<Result> | null = null;
-  return (rows, values) => {
-    kept ??= around(insertRows({ dialect, table, rows: [example], same })).compile(db);
-    const rest = kept.parameters.slice(shared.length + 1);
-    return {
-      ...kept,
-      parameters: [...shared.map((column) => values[column] ?? null), toJson(dialect, columns, rows), ...rest],
-    };
-  };
+  const bind = keepText(() => around(insertRows({ dialect, table, rows: [example], same })));
+  return (db, rows, values) =>
+    bind(db, dialect, [...Object.keys(same).map((column) => values[column] ?? null), toJson(dialect, columns, rows)]);
 }
 
 /** SQLite takes a row's values by their place, which it finds faster; PostgreSQL by the columns' names. */
@@ -104,7 +119,13 @@ export function atMost(count: number): RawBuilder<number> {
 
 /** Whether a column holds one of these. */
 export function isAnyOf(dialect: Dialect, column: string, values: readonly string[]): RawBuilder<boolean> {
+  const list = toList(dialect, values);
   return dialect === "postgres"
-    ? sql`${sql.ref(column)} = any(cast(${values} as text[]))`
-    : sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`;
+    ? sql`${sql.ref(column)} = any(cast(${list} as text[]))`
+    : sql`${sql.ref(column)} in (select value from json_each(${list}))`;
+}
+
+/** The parameter that `isAnyOf` gives to a statement. */
+export function toList(dialect: Dialect, values: readonly string[]): unknown {
+  return dialect === "postgres" ? values : JSON.stringify(values);
 }

@@ -79,7 +79,6 @@ export function inboxStore(
 ): InboxStore {
   const scope: QueueScope = { mode, table: "inbox", dialect };
   const insert = keepInsert(
-    db,
     { dialect, table: "inbox", columns: ARRIVING, same: { receivedAt: 0, ...queued(mode, 0) } },
     (rows) => {
       const insertOrRevive = sql`${rows}
@@ -125,7 +124,7 @@ export function inboxStore(
       if (events.length === 0) return new Set();
       const byId = new Map(events.map((event) => [event.eventId, toRow(event)]));
       const rows = inOneOrder(byId.values(), ({ eventId }) => eventId);
-      const { rows: added } = await db.executeQuery(insert(rows, { receivedAt: now, ...queued(mode, runAt) }));
+      const { rows: added } = await db.executeQuery(insert(db, rows, { receivedAt: now, ...queued(mode, runAt) }));
       if (added.length > 0) onAdded();
       return new Set(added.map(({ eventId }) => eventId));
     },
