@@ -1,7 +1,6 @@
 /** Many rows or ids in one statement whose text does not depend on their number: it is compiled once, and has no limit of parameters. */
 import { sql, type CompiledQuery, type Kysely, type RawBuilder } from "kysely";
 import type { Dialect } from "./database.ts";
-import { keepText } from "./kept.ts";
 import type { OperationState } from "../domain/operations.ts";
 import { snakeCase } from "./names.ts";
 import type { QueueState, Schema } from "./schema.ts";
@@ -64,9 +63,12 @@ export function keepInsert<Result>(
   around: (insert: RawBuilder<unknown>) => RawBuilder<Result>,
 ): KeptInsert<Result> {
   const example = Object.fromEntries(columns.map((column) => [column, null]));
-  const bind = keepText(() => around(insertRows({ dialect, table, rows: [example], same })));
-  return (db, rows, values) =>
-    bind(db, dialect, [...Object.keys(same).map((column) => values[column] ?? null), toJson(dialect, columns, rows)]);
+  const shared = Object.keys(same);
+  let kept: CompiledQuery<Result> | null = null;
+  return (db, rows, values) => {
+    kept ??= around(insertRows({ dialect, table, rows: [example], same })).compile(db);
+    return { ...kept, parameters: [...shared.map((column) => values[column] ?? null), toJson(dialect, columns, rows)] };
+  };
 }
 
 /** SQLite takes a row's values by their place, which it finds faster; PostgreSQL by the columns' names. */
@@ -119,13 +121,17 @@ export function atMost(count: number): RawBuilder<number> {
 
 /** Whether a column holds one of these. */
 export function isAnyOf(dialect: Dialect, column: string, values: readonly string[]): RawBuilder<boolean> {
-  const list = toList(dialect, values);
+  return isIn(dialect, column, toList(dialect, values));
+}
+
+/** Values as the one parameter of a statement. */
+export function toList(dialect: Dialect, values: readonly string[]): unknown {
+  return dialect === "postgres" ? values : JSON.stringify(values);
+}
+
+/** Whether a column holds one of a list. */
+export function isIn(dialect: Dialect, column: string, list: unknown): RawBuilder<boolean> {
   return dialect === "postgres"
     ? sql`${sql.ref(column)} = any(cast(${list} as text[]))`
     : sql`${sql.ref(column)} in (select value from json_each(${list}))`;
-}
-
-/** The parameter that `isAnyOf` gives to a statement. */
-export function toList(dialect: Dialect, values: readonly string[]): unknown {
-  return dialect === "postgres" ? values : JSON.stringify(values);
 }

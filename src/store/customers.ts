@@ -1,8 +1,9 @@
 /** Which Stripe customer is which user's, and what the mirror knows of customers and their cards. */
 import type { Kysely } from "kysely";
 import type { CustomerRecord, Mode, PaymentMethodRecord } from "../domain/records.ts";
-import { addRows, atMost, inOneOrder, isAnyOf, saveRows } from "./bulk.ts";
+import { addRows, atMost, inOneOrder, isAnyOf, isIn, saveRows, toList } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
+import { keep } from "./kept.ts";
 import type { Schema } from "./schema.ts";
 
 export interface CustomerLink {
@@ -32,23 +33,25 @@ export interface CustomerStore {
   findCustomers(ids: readonly string[]): Promise<Map<string, CustomerRecord>>;
 }
 
+const findLinkOf = keep((db, { mode, userId }: { mode: Mode; userId: string }) =>
+  db.selectFrom("customerLinks").select("customerId").where("mode", "=", mode).where("userId", "=", userId),
+);
+
+const findLinks = keep((db, { mode, customerIds }: { mode: Mode; customerIds: unknown }, dialect) =>
+  db
+    .selectFrom("customerLinks")
+    .select(["customerId", "userId"])
+    .where("mode", "=", mode)
+    .where(isIn(dialect, "customerId", customerIds)),
+);
+
 export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): CustomerStore {
   const findCustomerOf = async (userId: string): Promise<string | null> => {
-    const link = await db
-      .selectFrom("customerLinks")
-      .select("customerId")
-      .where("mode", "=", mode)
-      .where("userId", "=", userId)
-      .executeTakeFirst();
+    const [link] = await findLinkOf.execute(db, dialect, { mode, userId });
     return link?.customerId ?? null;
   };
   const findUsersOf = async (customerIds: readonly string[]): Promise<Map<string, string>> => {
-    const links = await db
-      .selectFrom("customerLinks")
-      .select(["customerId", "userId"])
-      .where("mode", "=", mode)
-      .where(isAnyOf(dialect, "customerId", customerIds))
-      .execute();
+    const links = await findLinks.execute(db, dialect, { mode, customerIds: toList(dialect, customerIds) });
     return new Map(links.map(({ customerId, userId }) => [customerId, userId]));
   };
   return {

@@ -114,9 +114,9 @@ function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect, onAdded?: 
     operations: guard(operationStore(db, mode)),
     lanes: guard(laneStore(db, mode, dialect)),
     grants: guard(grantStore(db, mode, dialect)),
-    dueWork: guard(dueWorkStore(db, mode)),
-    tasks: guard(taskStore(db, mode)),
-    replicas: guard(replicaStore(db, mode)),
+    dueWork: guard(dueWorkStore(db, mode, dialect)),
+    tasks: guard(taskStore(db, mode, dialect)),
+    replicas: guard(replicaStore(db, mode, dialect)),
   };
 }
 

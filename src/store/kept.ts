@@ -1,6 +1,6 @@
 /**
- * Statements whose text is made once. To build a long one, and to write its text, takes longer than SQLite needs to answer
- * it; what changes from one use to the next are its parameters.
+ * Statements whose text is made once. To build a statement, and to write its text, takes longer than SQLite needs to answer
+ * a small one; what changes from one use to the next are its parameters.
  */
 import type { CompiledQuery, Kysely } from "kysely";
 import type { Dialect } from "./database.ts";
@@ -10,14 +10,39 @@ interface Statement<Result> {
   compile(db: Kysely<Schema>): CompiledQuery<Result>;
 }
 
-/** Binds parameters, in the text's order, to the text that `make` writes with its first use in this dialect. */
-export function keepText<Result>(
-  make: (db: Kysely<Schema>, dialect: Dialect) => Statement<Result>,
-): (db: Kysely<Schema>, dialect: Dialect, parameters: readonly unknown[]) => CompiledQuery<Result> {
+/** Stands in a statement's text for what each use gives under this name. */
+class Given {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** Any name's stand-in. */
+const standIns: object = new Proxy({}, { get: (_, name) => new Given(String(name)) });
+
+export interface KeptStatement<Parameters, Result> {
+  execute(db: Kysely<Schema>, dialect: Dialect, parameters: Parameters): Promise<Result[]>;
+}
+
+/**
+ * `make` writes the statement with its first use in each dialect, of stand-ins that it hands on to Kysely as values, and does
+ * nothing else with; each use gives them their values.
+ */
+export function keep<Parameters extends object, Result>(
+  make: (db: Kysely<Schema>, given: Parameters, dialect: Dialect) => Statement<Result>,
+): KeptStatement<Parameters, Result> {
   const texts = new Map<Dialect, CompiledQuery<Result>>();
-  return (db, dialect, parameters) => {
-    const text = texts.get(dialect) ?? make(db, dialect).compile(db);
-    texts.set(dialect, text);
-    return { ...text, parameters };
+  return {
+    async execute(db, dialect, parameters) {
+      const text = texts.get(dialect) ?? make(db, standIns as Parameters, dialect).compile(db);
+      texts.set(dialect, text);
+      const values = parameters as Record<string, unknown>;
+      const { rows } = await db.executeQuery<Result>({
+        ...text,
+        parameters: text.parameters.map((one) => (one instanceof Given ? values[one.name] : one)),
+      });
+      return rows;
+    },
   };
 }

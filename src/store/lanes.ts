@@ -3,6 +3,7 @@ import { sql, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { inOneOrder, insertRows } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
+import { keep } from "./kept.ts";
 import type { Schema } from "./schema.ts";
 
 export interface LaneStore {
@@ -17,15 +18,14 @@ export interface LaneStore {
   advance(versions: ReadonlyMap<string, number>): Promise<Set<string>>;
 }
 
+const findVersion = keep((db, { mode, lane }: { mode: Mode; lane: string }) =>
+  db.selectFrom("lanes").select("version").where("mode", "=", mode).where("lane", "=", lane),
+);
+
 export function laneStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): LaneStore {
   return {
     async versionOf(lane) {
-      const row = await db
-        .selectFrom("lanes")
-        .select("version")
-        .where("mode", "=", mode)
-        .where("lane", "=", lane)
-        .executeTakeFirst();
+      const [row] = await findVersion.execute(db, dialect, { mode, lane });
       return row?.version ?? 0;
     },
 

@@ -1,6 +1,8 @@
 /** Which replicas live: they share what all of them together may ask of Stripe. */
 import type { Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
+import type { Dialect } from "./database.ts";
+import { keep } from "./kept.ts";
 import type { Schema } from "./schema.ts";
 
 export interface ReplicaStore {
@@ -9,21 +11,42 @@ export interface ReplicaStore {
   leave(id: string): Promise<void>;
 }
 
-export function replicaStore(db: Kysely<Schema>, mode: Mode): ReplicaStore {
+interface Beat {
+  mode: Mode;
+  id: string;
+  now: number;
+  deadBefore: number;
+}
+
+const sayAlive = keep((db, { mode, id, now }: Beat) =>
+  db
+    .insertInto("replicas")
+    .values({ mode, id, seenAt: now })
+    .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet({ seenAt: now })),
+);
+
+const countReplicas = keep((db, { mode, deadBefore }: Beat) =>
+  db
+    .selectFrom("replicas")
+    .select(({ eb, fn }) => [
+      fn.countAll<number>().as("all"),
+      fn
+        .countAll<number>()
+        .filterWhere(eb("seenAt", "<", deadBefore))
+        .as("dead"),
+    ])
+    .where("mode", "=", mode),
+);
+
+export function replicaStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): ReplicaStore {
   return {
     async beat(id, now, deadBefore) {
-      await db
-        .insertInto("replicas")
-        .values({ mode, id, seenAt: now })
-        .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet({ seenAt: now }))
-        .execute();
-      await db.deleteFrom("replicas").where("mode", "=", mode).where("seenAt", "<", deadBefore).execute();
-      const { count } = await db
-        .selectFrom("replicas")
-        .select((eb) => eb.fn.countAll().as("count"))
-        .where("mode", "=", mode)
-        .executeTakeFirstOrThrow();
-      return Number(count);
+      const beat = { mode, id, now, deadBefore };
+      await sayAlive.execute(db, dialect, beat);
+      const [count = { all: 1, dead: 0 }] = await countReplicas.execute(db, dialect, beat);
+      if (count.dead > 0)
+        await db.deleteFrom("replicas").where("mode", "=", mode).where("seenAt", "<", deadBefore).execute();
+      return count.all - count.dead;
     },
 
     async leave(id) {

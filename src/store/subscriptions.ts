@@ -9,9 +9,9 @@ import type {
   ProductRecord,
   SubscriptionRecord,
 } from "../domain/records.ts";
-import { isAnyOf, saveRows, toList } from "./bulk.ts";
+import { isAnyOf, isIn, saveRows, toList } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
-import { keepText } from "./kept.ts";
+import { keep } from "./kept.ts";
 import type { Schema } from "./schema.ts";
 
 /** A subscription with its invoice, prices, products and card. */
@@ -53,7 +53,7 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Diale
     );
   };
   const listOfUsers = async (userIds: readonly string[]): Promise<Map<string, MirroredSubscription[]>> => {
-    const { rows } = await db.executeQuery(statesOfUsers(db, dialect, [mode, toList(dialect, userIds)]));
+    const rows = await statesOfUsers.execute(db, dialect, { mode, userIds: toList(dialect, userIds) });
     const ofUsers = Map.groupBy(rows, ({ userId }) => userId);
     return new Map([...ofUsers].map(([userId, ofUser]) => [userId, groupRows(ofUser)]));
   };
@@ -175,8 +175,9 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Diale
   };
 }
 
-/** Its parameters are a mode and users. */
-const statesOfUsers = keepText((db, dialect) => selectStates(db, "test").where(isAnyOf(dialect, "l.userId", [])));
+const statesOfUsers = keep((db, given: { mode: Mode; userIds: unknown }, dialect) =>
+  selectStates(db, given.mode).where(isIn(dialect, "l.userId", given.userIds)),
+);
 
 /** To be narrowed to some users. */
 function selectStates(db: Kysely<Schema>, mode: Mode) {

@@ -1,6 +1,8 @@
 /** Long work that one replica does for all: who has it, how far it has come, and when it was last finished. */
 import type { Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
+import type { Dialect } from "./database.ts";
+import { keep } from "./kept.ts";
 import type { Schema } from "./schema.ts";
 
 export interface TaskRecord {
@@ -23,17 +25,16 @@ export interface TaskStore {
   release(name: string, holder: string): Promise<void>;
 }
 
-export function taskStore(db: Kysely<Schema>, mode: Mode): TaskStore {
+const findTask = keep((db, { mode, name }: { mode: Mode; name: string }) =>
+  db.selectFrom("tasks").select(["progress", "finishedAt"]).where("mode", "=", mode).where("name", "=", name),
+);
+
+export function taskStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): TaskStore {
   const held = (name: string, holder: string) =>
     db.updateTable("tasks").where("mode", "=", mode).where("name", "=", name).where("holder", "=", holder);
   return {
     async find(name) {
-      const row = await db
-        .selectFrom("tasks")
-        .select(["progress", "finishedAt"])
-        .where("mode", "=", mode)
-        .where("name", "=", name)
-        .executeTakeFirst();
+      const [row] = await findTask.execute(db, dialect, { mode, name });
       return row ?? null;
     },
 
