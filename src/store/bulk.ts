@@ -23,7 +23,8 @@ export async function saveRows(db: Kysely<Schema>, { key, ...rows }: Rows & { ke
   await insertKept(db, `save by ${key.join()}`, saved, (insert, columns) => {
     const changed = columns.filter((column) => !key.includes(column));
     const assignments = changed.map((column) => sql`${sql.ref(column)} = excluded.${sql.ref(column)}`);
-    return sql`${insert} on conflict (${sql.join(key.map((column) => sql.ref(column)))}) do update set ${sql.join(assignments)}`;
+    return sql`${insert}
+      on conflict (${sql.join(key.map((column) => sql.ref(column)))}) do update set ${sql.join(assignments)}`;
   });
 }
 

@@ -6,6 +6,8 @@ import { snakeCase } from "./names.ts";
 
 const POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Webhooks come in bursts, and the first of one should not wait for new connections. */
+const KEPT_IDLE_MS = 60_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
 /** `bigint`, which pg gives as text; ours are instants and amounts, far below 2^53. */
 const INT8 = 20;
@@ -21,6 +23,7 @@ export function postgresDialect(url: string, onConnectionLost: (error: Error) =>
     connectionString: url,
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: KEPT_IDLE_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     types,
   });
