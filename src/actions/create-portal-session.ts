@@ -11,7 +11,7 @@ export interface PortalRequest {
 }
 
 /** The link that an answer carries goes stale: past this a new one is asked for. */
-const LINK_LIFETIME_MS = 60_000;
+export const LINK_LIFETIME_MS = 60_000;
 
 export const portalOperation: OperationKind<{ customerId: string; returnUrl: string }, { id: string; url: string }> = {
   kind: "portal",

@@ -1,6 +1,6 @@
 /**
- * Statements whose text is made once. To build a statement, and to write its text, takes longer than SQLite needs to answer
- * a small one; what changes from one use to the next are its parameters.
+ * Statements whose text is made once; what changes from one use to the next are its parameters. To build a long one, and to
+ * write its text, takes several times as long as SQLite needs to answer it, and a short one about half as long.
  */
 import type { CompiledQuery, Kysely } from "kysely";
 import type { Dialect } from "./database.ts";

@@ -589,6 +589,15 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect(await operations.findCurrent("customer", "ada")).toMatchObject({ keyEndsAt: keyEndsAt + 2 });
   });
 
+  test("counts the replicas that live, and forgets one that has long been silent", async () => {
+    const { replicas } = await open();
+    expect(await replicas.beat("a", NOW, 0)).toBe(1);
+    expect(await replicas.beat("b", NOW + 10, 0)).toBe(2);
+    expect(await replicas.beat("b", NOW + 20, NOW + 10)).toBe(1);
+    expect(await replicas.beat("b", NOW + 20, 0)).toBe(1);
+    expect(await replicas.beat("a", NOW + 30, NOW + 10)).toBe(2);
+  });
+
   test("begins one operation per generation", async () => {
     const { operations } = await open();
     const operation = {

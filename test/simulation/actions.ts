@@ -1,5 +1,6 @@
 /** What people, Stripe and time do in a simulation. An action depends on its own seed and on what there is, and on nothing else. */
 import { FORGERIES } from "./deliveries.ts";
+import { LINK_LIFETIME_MS } from "../../src/actions/create-portal-session.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../src/domain/operations.ts";
 import { NO_FAULTS, type Faults } from "./machine.ts";
 import { PLANS } from "../support/plans.ts";
@@ -301,7 +302,6 @@ async function lastMinute(world: Simulated, user: User): Promise<void> {
   await under(world, { ...NO_FAULTS, slowRequests: 0.4 }, () => Promise.all(tabs.map((tab) => tab(world, user))));
 }
 
-const LINK_LIFETIME_SECONDS = 60;
 /** Before the end of a link's key: shorter than an answer takes, at times. */
 const LAST_LINK_SECONDS = 10;
 
@@ -311,7 +311,7 @@ async function lastLink(world: Simulated, user: User): Promise<void> {
   const whose = customerOr(world, user);
   await world.quiet();
   await restart(world);
-  const endsAt = emulator.now() + LINK_LIFETIME_SECONDS * 1_000;
+  const endsAt = emulator.now() + LINK_LIFETIME_MS;
   await world.control("faults", { method: "POST", path: "/v1/billing_portal/sessions", answer: "reset" });
   await under(world, NO_FAULTS, () => portal(world, whose));
   world.passTime((endsAt - emulator.now()) / 1_000 - LAST_LINK_SECONDS);
