@@ -233,7 +233,7 @@ function createHttpContext(
     config: publicConfig(config),
     started,
     receiveEvent: createReceiver({
-      inbox: createInboxWriter(store, runtime.now),
+      inbox: createInboxWriter(store, runtime),
       mode: config.mode,
       secrets: config.stripe.webhookSecrets,
       toleranceMs: config.webhookToleranceMs,

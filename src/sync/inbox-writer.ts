@@ -1,5 +1,6 @@
 /** Events that arrive while one commit is under way share the next: a burst costs few commits, and each waits for its own. */
 import { UnavailableError } from "../errors.ts";
+import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/database.ts";
 import type { InboxEvent } from "../store/inbox.ts";
 
@@ -10,12 +11,14 @@ export type InboxWriter = (event: InboxEvent) => Promise<boolean>;
 const MAX_BATCH = 500;
 /** Where this process goes on during a commit, the next begins once so many wait: what comes after is read meanwhile. */
 const ENOUGH = 12;
-/** Many times what a commit takes: beside one that is under way for longer, another begins with whatever comes. */
+/** Many times what a commit takes: beside one that is under way for longer, another begins with whatever waits. */
 const HELD_UP_MS = 50;
 /** How long a commit is put off at most, in turns of the event loop: a millisecond or two when they are busy. */
 const MAX_TURNS = 40;
 /** Events that wait for their commit; past this, Stripe is asked to come again. About three seconds' worth. */
 const MAX_WAITING = 20_000;
+
+const NEVER_ABORTED = new AbortController().signal;
 
 interface Waiting {
   event: InboxEvent;
@@ -25,12 +28,13 @@ interface Waiting {
 
 export function createInboxWriter(
   { inbox, writers }: Pick<Store, "inbox" | "writers">,
-  now: () => number,
+  { now, sleep }: Pick<Runtime, "now" | "sleep">,
 ): InboxWriter {
   const waiting: Waiting[] = [];
   let underWay = 0;
   let lastBeganAt = 0;
   let gathering = false;
+  let watching = false;
 
   const enough = writers > 1 ? ENOUGH : MAX_BATCH;
 
@@ -50,9 +54,21 @@ export function createInboxWriter(
   const write = async (batch: readonly Waiting[]): Promise<void> => {
     underWay += 1;
     lastBeganAt = now();
+    if (writers > 1) void watch();
     await writeBatch(inbox, batch, lastBeganAt);
     underWay -= 1;
     return writeAll();
+  };
+
+  /** What waits beside a commit that is held up may be the last that comes. */
+  const watch = async (): Promise<void> => {
+    if (watching) return;
+    watching = true;
+    while (underWay > 0) {
+      await sleep(HELD_UP_MS, NEVER_ABORTED);
+      void writeAll();
+    }
+    watching = false;
   };
 
   const writeAll = async (): Promise<void> => {

@@ -188,12 +188,17 @@ async function besideACommit(act: (write: InboxWriter, later: (ms: number) => vo
   const url = await freshDatabase("postgres");
   const [store, other] = [await openAt(url), await openAt(url)];
   let now = NOW;
-  const write = createInboxWriter(store, () => now);
+  const sleeping: (() => void)[] = [];
+  const sleep = (): Promise<void> => new Promise((resolve) => void sleeping.push(resolve));
+  const write = createInboxWriter(store, { now: () => now, sleep });
   const [earlier] = await other.transaction(async (parts) => {
     await parts.inbox.add([event("evt_1")], NOW);
     const waits = write(event("evt_1"));
     await somebodyWaitsForALock(url);
-    await act(write, (ms) => void (now += ms));
+    await act(write, (ms) => {
+      now += ms;
+      for (const wake of sleeping.splice(0)) wake();
+    });
     return [waits];
   });
   expect(await earlier).toBe(false);
@@ -203,6 +208,15 @@ test("on PostgreSQL an event is stored while an earlier commit is held up", asyn
   await besideACommit(async (write, later) => {
     later(50);
     expect(await write(event("evt_2"))).toBe(true);
+  });
+});
+
+test("on PostgreSQL an event that came shortly after a commit is stored though it is held up, and nobody comes after it", async () => {
+  await besideACommit(async (write, later) => {
+    later(20);
+    const stored = write(event("evt_2"));
+    later(30);
+    expect(await stored).toBe(true);
   });
 });
 
