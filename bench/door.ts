@@ -27,7 +27,7 @@ interface Candidate {
 }
 
 /** More than any of them takes in one round. */
-const EVENTS_OF_A_ROUND = 100_000;
+const EVENTS_OF_A_ROUND = 50_000;
 
 /** All are sent the same events, one after the other. */
 async function playRound(candidates: readonly Candidate[]): Promise<number[][]> {

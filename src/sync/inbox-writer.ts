@@ -64,11 +64,11 @@ export function createInboxWriter(
   const watch = async (): Promise<void> => {
     if (watching) return;
     watching = true;
-    while (underWay > 0) {
-      await sleep(HELD_UP_MS, NEVER_ABORTED);
-      void writeAll();
-    }
+    await sleep(HELD_UP_MS, NEVER_ABORTED);
     watching = false;
+    if (underWay === 0) return;
+    void writeAll();
+    return watch();
   };
 
   const writeAll = async (): Promise<void> => {
