@@ -10,6 +10,13 @@ import { listen } from "../src/http/listen.ts";
 import { createTollkeeper, toNodeHandler } from "../src/index.ts";
 import { benchOptions } from "./account.ts";
 
+/** What it answers to any message. */
+export interface Usage {
+  memory: NodeJS.MemoryUsage;
+  /** Since its start, in microseconds. */
+  cpu: NodeJS.CpuUsage;
+}
+
 const [kind = "", port = "0", secret = "", databaseUrl = ""] = process.argv.slice(2);
 
 /** Only checks the signature: what no door can be faster than. */
@@ -67,7 +74,7 @@ function ready(): void {
 }
 
 process.on("SIGINT", () => process.exit(0));
-process.on("message", () => process.send?.(process.memoryUsage()));
+process.on("message", () => process.send?.({ memory: process.memoryUsage(), cpu: process.cpuUsage() } satisfies Usage));
 if (kind === "verify") verifyOnly();
 else if (kind === "naive") await naive();
 else await ours();

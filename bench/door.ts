@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startPostgres } from "../test/support/postgres.ts";
 import { sendForAWhile, signAhead } from "./door-client.ts";
+import type { Usage } from "./door-server.ts";
 
 const SECRET = "whsec_bench_secret";
 /** Those before do not count: whatever a process runs for the first time is slow. */
@@ -26,16 +27,35 @@ interface Candidate {
   port: number;
 }
 
+interface Running extends Candidate {
+  server: ChildProcess;
+}
+
+interface Played {
+  latencies: number[];
+  /** What the server spent on an event, in microseconds of the processor. */
+  spent: number;
+}
+
 /** More than any of them takes in one round. */
 const EVENTS_OF_A_ROUND = 50_000;
 
 /** All are sent the same events, one after the other. */
-async function playRound(candidates: readonly Candidate[]): Promise<number[][]> {
+async function playRound(candidates: readonly Running[]): Promise<Played[]> {
   const heads = signAhead(SECRET, EVENTS_OF_A_ROUND);
-  const latencies: number[][] = [];
-  for (const { port } of candidates)
-    latencies.push(await sendForAWhile({ port, heads: heads(), until: performance.now() + ROUND_MS }));
-  return latencies;
+  const played: Played[] = [];
+  for (const { port, server } of candidates) {
+    const before = await processorUs(server);
+    const latencies = await sendForAWhile({ port, heads: heads(), until: performance.now() + ROUND_MS });
+    played.push({ latencies, spent: ((await processorUs(server)) - before) / latencies.length });
+  }
+  return played;
+}
+
+async function processorUs(server: ChildProcess): Promise<number> {
+  server.send("usage");
+  const [{ cpu }] = (await once(server, "message")) as [Usage];
+  return cpu.user + cpu.system;
 }
 
 const median = (values: number[]): number => values.toSorted((one, other) => one - other)[values.length >> 1] ?? 0;
@@ -44,7 +64,7 @@ const percentile = (values: number[], share: number): number =>
 
 const folder = mkdtempSync(join(tmpdir(), "tollkeeper-bench-"));
 const postgres = await startPostgres({ durable: true });
-const children: ChildProcess[] = [];
+const running: Running[] = [];
 try {
   const candidates: Candidate[] = [
     { name: "checks the signature, keeps nothing", kind: "verify", databaseUrl: "", port: 12_821 },
@@ -57,30 +77,33 @@ try {
     { name: "tollkeeper on SQLite", kind: "ours", databaseUrl: `file:${join(folder, "door.sqlite")}`, port: 12_823 },
     { name: "tollkeeper on PostgreSQL", kind: "ours", databaseUrl: postgres.url, port: 12_824 },
   ];
-  for (const { kind, port, databaseUrl } of candidates) {
-    const child = fork(SERVER, [kind, String(port), SECRET, databaseUrl], {
+  for (const candidate of candidates) {
+    const { kind, port, databaseUrl } = candidate;
+    const server = fork(SERVER, [kind, String(port), SECRET, databaseUrl], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
-    children.push(child);
-    await once(child, "message");
+    running.push({ ...candidate, server });
+    await once(server, "message");
   }
-  for (let index = 0; index < WARM_UP_ROUNDS; index += 1) await playRound(candidates);
-  const rounds: number[][][] = [];
-  for (let index = 0; index < ROUNDS; index += 1) rounds.push(await playRound(candidates));
+  for (let index = 0; index < WARM_UP_ROUNDS; index += 1) await playRound(running);
+  const rounds: Played[][] = [];
+  for (let index = 0; index < ROUNDS; index += 1) rounds.push(await playRound(running));
   const usual = candidates.findIndex(({ kind }) => kind === "naive");
   for (const [which, { name }] of candidates.entries()) {
-    const all = rounds.map((latencies) => latencies[which] ?? []);
-    const rate = median(all.map((latencies) => (latencies.length * 1_000) / ROUND_MS));
+    const ofRounds = (figure: (played: Played, round: Played[]) => number): number =>
+      median(rounds.flatMap((round) => (round[which] ? [figure(round[which], round)] : [])));
+    const rate = ofRounds(({ latencies }) => (latencies.length * 1_000) / ROUND_MS);
     // Of each round by itself: the machine is not as fast in one as in another.
-    const times = median(rounds.map((latencies) => (latencies[which]?.length ?? 0) / (latencies[usual]?.length ?? 0)));
-    const p99 = median(all.map((latencies) => percentile(latencies, 0.99)));
+    const times = ofRounds(({ latencies }, round) => latencies.length / (round[usual]?.latencies.length ?? 0));
+    const p99 = ofRounds(({ latencies }) => percentile(latencies, 0.99));
+    const spent = ofRounds((played) => played.spent);
     console.log(
-      `${name.padEnd(50)} ${String(Math.round(rate)).padStart(6)} events/s, ` +
-        `${times.toFixed(1)} times the usual handler's, p99 ${p99.toFixed(1)} ms`,
+      `${name.padEnd(50)} ${rate.toFixed(0).padStart(6)} events/s, ${times.toFixed(1)} times the usual handler's, ` +
+        `p99 ${p99.toFixed(1)} ms, the server spends ${spent.toFixed(0)} µs on an event`,
     );
   }
 } finally {
-  for (const child of children) child.kill();
+  for (const { server } of running) server.kill();
   await postgres.stop();
   rmSync(folder, { recursive: true, force: true });
 }

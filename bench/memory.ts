@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { sendForAWhile, signEvents } from "./door-client.ts";
+import type { Usage } from "./door-server.ts";
 
 const MINUTES = Number(process.env["BENCH_MINUTES"] ?? 10);
 const SECRET = "whsec_bench_secret";
@@ -28,7 +29,7 @@ interface Look {
 /** Asks the service for its memory. */
 async function look(): Promise<Look> {
   service.send("memory");
-  const [memory] = (await once(service, "message")) as [NodeJS.MemoryUsage];
+  const [{ memory }] = (await once(service, "message")) as [Usage];
   return { residentMb: memory.rss / MEGABYTE, heapMb: memory.heapUsed / MEGABYTE };
 }
 

@@ -1,0 +1,97 @@
+/**
+ * Where an event's time at the webhook's door goes: each step by itself, in this process and without HTTP. Beside them the SDK's
+ * check, with which the usual handler begins. Part of `npm run bench`.
+ */
+import { createHmac } from "node:crypto";
+import Stripe from "stripe";
+import { openStore } from "../src/store/database.ts";
+import type { InboxEvent } from "../src/store/inbox.ts";
+import { parseEnvelope } from "../src/stripe/envelope.ts";
+import { verifySignature } from "../src/stripe/signature.ts";
+import { onBothStores } from "./stores.ts";
+
+const SECRET = "whsec_bench_secret";
+const BODY_BYTES = 6_000;
+const EVENTS = 2_000;
+/** Of so many the quickest counts: whatever else the machine does only makes one slower. */
+const ROUNDS = 15;
+/** Of one commit: what the inbox's writer waits for on PostgreSQL. */
+const BATCH = 12;
+const COMMITS = 300;
+
+const at = Math.floor(Date.now() / 1_000);
+
+function nthEvent(n: number): { payload: Buffer; header: string } {
+  const head = `{"id":"evt_${n}","object":"event","created":${at},"livemode":false,"type":"customer.subscription.updated","data":{"object":{"id":"sub_${n}","object":"subscription","customer":"cus_${n}","metadata":{"filler":"`;
+  const payload = Buffer.from(`${head.padEnd(BODY_BYTES, "x")}"}}}}`);
+  const v1 = createHmac("sha256", SECRET).update(`${at}.`).update(payload).digest("hex");
+  return { payload, header: `t=${at},v1=${v1}` };
+}
+
+const events = Array.from({ length: EVENTS }, (_, n) => nthEvent(n));
+
+/** Microseconds for each of them. */
+function costOf(step: (event: (typeof events)[number]) => unknown): number {
+  const took = Array.from({ length: ROUNDS }, () => {
+    const startedAt = performance.now();
+    for (const event of events) step(event);
+    return ((performance.now() - startedAt) * 1_000) / EVENTS;
+  });
+  return Math.min(...took);
+}
+
+function tell(step: string, us: number): void {
+  console.log(`${step.padEnd(62)} ${us.toFixed(1).padStart(6)} µs an event`);
+}
+
+const stripe = new Stripe("sk_test_bench");
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+const toleranceMs = 300_000;
+tell(
+  "the HMAC alone",
+  costOf(({ payload }) => createHmac("sha256", SECRET).update(`${at}.`).update(payload).digest()),
+);
+tell(
+  "the signature: header, HMAC, comparison",
+  costOf(({ payload, header }) =>
+    verifySignature({ payload, header, secrets: [SECRET], toleranceMs, now: at * 1_000 }),
+  ),
+);
+tell(
+  "the JSON, and what is kept of it",
+  costOf(({ payload }) => parseEnvelope(JSON.parse(utf8.decode(payload)))),
+);
+tell(
+  "the SDK's constructEvent: its signature and its JSON",
+  costOf(({ payload, header }) => stripe.webhooks.constructEvent(payload, header, SECRET)),
+);
+
+let rowsMade = 0;
+
+function nextRow(): InboxEvent {
+  rowsMade += 1;
+  return {
+    eventId: `evt_${rowsMade}`,
+    type: "customer.subscription.updated",
+    objectId: `sub_${rowsMade}`,
+    lane: `cus_${rowsMade}`,
+    eventCreatedAt: at,
+  };
+}
+
+await onBothStores(async (name, url) => {
+  const store = openStore({ url, mode: "test" });
+  await store.migrate();
+  for (const size of [1, BATCH]) {
+    const took: number[] = [];
+    for (let commit = 0; commit < COMMITS; commit += 1) {
+      const rows = Array.from({ length: size }, () => nextRow());
+      const startedAt = performance.now();
+      await store.inbox.add(rows, at);
+      took.push(performance.now() - startedAt);
+    }
+    const median = took.toSorted((one, other) => one - other)[COMMITS >> 1] ?? 0;
+    tell(`a commit of ${size} on ${name}, until it is on disk`, (median * 1_000) / size);
+  }
+  await store.close();
+});
