@@ -68,7 +68,7 @@ export function createInboxWriter(
     watching = false;
     if (underWay === 0) return;
     void writeAll();
-    return watch();
+    void watch();
   };
 
   const writeAll = async (): Promise<void> => {
