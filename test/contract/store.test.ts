@@ -215,7 +215,9 @@ test("on PostgreSQL an event that came shortly after a commit is stored though i
   await besideACommit(async (write, later) => {
     later(20);
     const stored = write(event("evt_2"));
-    later(30);
+    later(10);
+    await new Promise((resolve) => setImmediate(resolve));
+    later(20);
     expect(await stored).toBe(true);
   });
 });
