@@ -4,6 +4,7 @@ import { deliver, reopen, type DeliveryNetwork } from "./core/deliveries.ts";
 import { takeReordering } from "./core/faults.ts";
 import { inOrder } from "./core/order.ts";
 import type { RequestNote } from "./core/requests.ts";
+import { moveTo } from "./core/time.ts";
 import { clearTimer, nextDelivery, nextTimer, takeTimer, type Timer } from "./core/timers.ts";
 import { accountOf, focus, forkAccount, lookUp, type Account, type State, type World } from "./core/world.ts";
 
@@ -84,7 +85,7 @@ export function createEngine(options: EngineOptions): Engine {
     const target = wallSeconds() + engine.state.aheadSeconds;
     let done = 0;
     for (const world of worlds()) done += runClock(world, "", target);
-    engine.state.now = Math.max(engine.state.now, target);
+    moveTo(engine.state, target);
     if (done > 0) onChange();
   };
 
@@ -122,11 +123,8 @@ export function createEngine(options: EngineOptions): Engine {
         continue;
       }
       if (!billing) break;
-      if (stopAt?.when === "before" && emitsInFork(billing, stopAt.event)) return stopped(engine, onChange);
-      const known = billing.world.account.tables.event.size;
-      runTimer(billing.world, billing.timer, "");
-      if (stopAt?.when === "after" && emittedSince(billing.world, known, stopAt.event))
-        return stopped(engine, onChange);
+      if (stopAt?.when === "before" && tellsOf(inFork(billing), stopAt.event)) return stopped(engine, onChange);
+      if (tellsOf(billing, stopAt?.event ?? null)) return stopped(engine, onChange);
     }
     moveTo(engine.state, target);
     return stopped(engine, onChange);
@@ -204,24 +202,19 @@ function takeDeliveries({ state, deliveries }: Engine, worlds: readonly World[])
   return due.length > 1 && takeReordering(state) ? due.toReversed() : due;
 }
 
-function moveTo(state: State, at: number): void {
-  state.now = Math.max(state.now, at);
-}
-
-/** Tries the step on a copy of the account, to see what it would tell. */
-function emitsInFork({ world, timer }: Due, event: string): boolean {
+/** The step on a copy of the account, to see what it would tell. */
+function inFork({ world, timer }: Due): Due {
   const account = forkAccount(world.account);
-  const trial: World = {
-    ...world,
-    own: new Set(),
-    account,
-    state: { ...world.state, accounts: new Map([[account.id, account]]) },
-  };
-  const known = account.tables.event.size;
-  runTimer(trial, timer, "");
-  return emittedSince(trial, known, event);
+  const state = { ...world.state, accounts: new Map([[account.id, account]]) };
+  return { world: { ...world, own: new Set(), account, state }, timer };
 }
 
-function emittedSince(world: World, known: number, type: string): boolean {
-  return [...world.account.tables.event.values()].slice(known).some((event) => event.type === type);
+/** Does the step; answers whether it told of an event of this type. */
+function tellsOf({ world, timer }: Due, type: string | null): boolean {
+  // What is forgotten as time moves on would not be counted.
+  moveTo(world.state, timer.at);
+  const { event } = world.account.tables;
+  const known = event.size;
+  runTimer(world, timer, "");
+  return type !== null && [...event.values()].slice(known).some((told) => told.type === type);
 }

@@ -219,6 +219,19 @@ describe("the clock", () => {
     expect(new Date(emulator.now()).toISOString()).toBe("2026-02-28T12:00:00.000Z");
   });
 
+  test("stops so on a day on which older events are forgotten, too", async () => {
+    const { emulator, stripe } = createSdk();
+    const { price, customer } = await subscriber(stripe);
+    await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
+    const upcoming = async () => (await stripe.events.list({ type: "invoice.upcoming" })).data.length;
+    await emulator.advance(30 * DAY, { event: "invoice.upcoming", when: "after" });
+    await emulator.advance(60 * DAY, { event: "invoice.upcoming", when: "before" });
+    expect(await upcoming()).toBe(1);
+    await emulator.advance(60 * DAY, { event: "invoice.upcoming", when: "after" });
+    expect(new Date(emulator.now()).toISOString()).toBe("2026-03-24T12:00:00.000Z");
+    expect(await stripe.events.list({ type: "customer.created" })).toMatchObject({ data: [] });
+  });
+
   test.each([
     ["2026-01-31T00:00:00Z", "month", ["2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31"]],
     ["2027-12-31T00:00:00Z", "month", ["2028-01-31", "2028-02-29", "2028-03-31", "2028-04-30"]],

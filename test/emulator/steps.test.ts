@@ -424,6 +424,21 @@ test("lists are paged both ways and by time, and searched page by page", async (
   ).toHaveLength(25);
 });
 
+test("a list goes on after what has left it since its last page", async () => {
+  const { stripe } = createSdk();
+  const email = "a@example.com";
+  const [oldest, middle, newest] = [
+    await stripe.customers.create({ email }),
+    await stripe.customers.create({ email }),
+    await stripe.customers.create({ email }),
+  ];
+  const first = await stripe.customers.list({ email, limit: 1 });
+  expect(first).toMatchObject({ data: [{ id: newest.id }], has_more: true });
+  await stripe.customers.update(newest.id, { email: "b@example.com" });
+  const rest = await stripe.customers.list({ email, starting_after: newest.id });
+  expect(rest.data.map(({ id }) => id)).toEqual([middle.id, oldest.id]);
+});
+
 test("what Stripe would refuse is refused in its words", async () => {
   const { stripe, as } = createSdk();
   const unknown = { nonsense: "1" } as unknown as Stripe.CustomerCreateParams;

@@ -1,5 +1,6 @@
 /** Does what has become due, one timer after the other, each in the time of its clock. */
 import { close } from "../core/own.ts";
+import { moveTo } from "../core/time.ts";
 import { takeTimer, nextTimer, type Timer, type TimerKind } from "../core/timers.ts";
 import { emit } from "../core/events.ts";
 import { find, focus, type World } from "../core/world.ts";
@@ -29,7 +30,7 @@ export function runTimer(world: World, timer: Timer, clock: string): void {
   takeTimer(world.account.timers, timer, clock);
   const testClock = clock === "" ? undefined : find(world, "test_helpers.test_clock", clock);
   if (testClock) testClock.frozen_time = Math.max(testClock.frozen_time, timer.at);
-  else world.state.now = Math.max(world.state.now, timer.at);
+  else moveTo(world.state, timer.at);
   world.clock = testClock?.id ?? null;
   world.request = { id: null, idempotencyKey: null };
   EFFECTS[timer.kind](world, timer.id);

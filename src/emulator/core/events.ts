@@ -4,7 +4,7 @@ import { changedFields } from "./diff.ts";
 import { put } from "./own.ts";
 import { present } from "./present.ts";
 import { setTimer } from "./timers.ts";
-import { API_VERSION, copy, insert, newId, now, type World } from "./world.ts";
+import { API_VERSION, copy, insert, newId, now, type Account, type World } from "./world.ts";
 
 export interface StripeEvent {
   id: string;
@@ -43,7 +43,6 @@ export function emit(world: World, type: string, object: object, previous?: Reco
     request: { id: world.request.id, idempotency_key: world.request.idempotencyKey },
     type,
   };
-  forgetOldEvents(world);
   insert(world, "event", event);
   const { deliveries, deliveriesOf } = world.account;
   for (const endpoint of listeners) {
@@ -74,10 +73,10 @@ function listensTo(endpoint: WebhookEndpoint, type: string): boolean {
   );
 }
 
-function forgetOldEvents(world: World): void {
-  const { tables, deliveries, deliveriesOf } = world.account;
+/** Once a day is often enough: events stay listed for a part of a day longer. */
+export function forgetOldEvents({ tables, deliveries, deliveriesOf }: Account, at: number): void {
   for (const event of tables.event.values()) {
-    if (event.created > world.state.now - EVENT_RETENTION_SECONDS) return;
+    if (event.created > at - EVENT_RETENTION_SECONDS) return;
     tables.event.delete(event.id);
     for (const id of deliveriesOf.get(event.id) ?? []) deliveries.delete(id);
     deliveriesOf.delete(event.id);

@@ -1,7 +1,6 @@
 /** Lists, newest first, with cursors. @see https://docs.stripe.com/api/pagination */
 import { ApiError, missing } from "./errors.ts";
-import type { Row, TableName } from "./tables.ts";
-import { all, find, idsOf, now, type World } from "./world.ts";
+import { now, type World } from "./world.ts";
 
 export interface TimeRange {
   gt?: number | undefined;
@@ -26,54 +25,40 @@ export interface List<T> {
 
 const DEFAULT_LIMIT = 10;
 
-/** `rows` come oldest first, as they were made. */
+/**
+ * `rows` come oldest first, as they were made. `where` is asked of no more of them than the page needs: whoever reads a long
+ * list by pages would otherwise have each row looked at once a page.
+ */
 export function page<T extends { id: string }>(
   world: World,
   rows: readonly T[],
   params: ListParams,
   url: string,
+  where: (row: T) => boolean = () => true,
 ): List<T> {
-  const visible = rows.filter((row) => isVisible(world, row) && inRange(createdOf(row), params.created)).toReversed();
-  const limit = params.limit ?? DEFAULT_LIMIT;
-  const { starting_after: after, ending_before: before } = params;
+  const { limit = DEFAULT_LIMIT, starting_after: after, ending_before: before } = params;
   if (before !== undefined && after !== undefined)
     throw new ApiError("You may only specify one of these parameters: ending_before, starting_after.", {
       code: "parameters_exclusive",
       param: "ending_before",
     });
+  const isListed = (row: T): boolean => inRange(createdOf(row), params.created) && isVisible(world, row) && where(row);
   if (before !== undefined) {
-    const end = cursor(visible, before, "ending_before");
-    const start = Math.max(0, end - limit);
-    return { object: "list", data: visible.slice(start, end), has_more: start > 0, url };
+    const newer = firstOf(rows.slice(cursor(rows, before, "ending_before") + 1), limit + 1, isListed);
+    return { object: "list", data: newer.slice(0, limit).toReversed(), has_more: newer.length > limit, url };
   }
-  const start = after === undefined ? 0 : cursor(visible, after, "starting_after") + 1;
-  return { object: "list", data: visible.slice(start, start + limit), has_more: start + limit < visible.length, url };
+  const end = after === undefined ? rows.length : cursor(rows, after, "starting_after");
+  const older = firstOf(rows.slice(0, end).toReversed(), limit + 1, isListed);
+  return { object: "list", data: older.slice(0, limit), has_more: older.length > limit, url };
 }
 
-/**
- * A page of a table that is long: no more of its rows are looked at than the page needs. Whoever reads all of it by pages would
- * otherwise look at each row once a page.
- */
-export function pageOfMany<Name extends TableName>(
-  world: World,
-  table: Name,
-  where: (row: Row<Name>) => boolean,
-  params: ListParams,
-  url: string,
-): List<Row<Name>> {
-  const { limit = DEFAULT_LIMIT, starting_after: after, ending_before: before } = params;
-  if (before !== undefined) return page(world, all(world, table, where) as (Row<Name> & { id: string })[], params, url);
-  const ids = idsOf(world, table);
-  const end = after === undefined ? ids.length : ids.lastIndexOf(after);
-  if (end < 0) throw missing("object", after ?? "", "starting_after");
-  const data: Row<Name>[] = [];
-  for (let at = end - 1; at >= 0; at -= 1) {
-    const row = find(world, table, ids[at] ?? null);
-    if (!row || !where(row) || !isVisible(world, row) || !inRange(createdOf(row), params.created)) continue;
-    if (data.length === limit) return { object: "list", data, has_more: true, url };
-    data.push(row);
+function firstOf<T>(rows: readonly T[], count: number, where: (row: T) => boolean): T[] {
+  const found: T[] = [];
+  for (const row of rows) {
+    if (where(row)) found.push(row);
+    if (found.length === count) break;
   }
-  return { object: "list", data, has_more: false, url };
+  return found;
 }
 
 /** A fault may show a list as it was a while ago: without what has been made since. */
@@ -86,7 +71,7 @@ function createdOf(row: object): number {
 }
 
 function cursor(rows: readonly { id: string }[], id: string, param: string): number {
-  const index = rows.findIndex((row) => row.id === id);
+  const index = rows.findLastIndex((row) => row.id === id);
   if (index < 0) throw missing("object", id, param);
   return index;
 }

@@ -158,12 +158,7 @@ export function all<Name extends TableName>(
   table: Name,
   where: (row: Row<Name>) => boolean = () => true,
 ): Row<Name>[] {
-  return wanted(world, table, rowsOf(world, table).keys(), where);
-}
-
-/** The ids of a table's rows, oldest first. */
-export function idsOf(world: World, table: TableName): string[] {
-  return [...rowsOf(world, table).keys()];
+  return wanted(world, table, rowsOf(world, table), where);
 }
 
 /** The rows of a table that belong to another object, oldest first: `of(world, "invoice", "customer", id)`. */
@@ -174,21 +169,27 @@ export function of<Name extends TableName>(
   owner: string,
   where: (row: Row<Name>) => boolean = () => true,
 ): Row<Name>[] {
-  return wanted(world, table, indexOf(world.account, table, field).get(owner) ?? [], where);
+  const rows = rowsOf(world, table);
+  const ids = indexOf(world.account, table, field).get(owner) ?? [];
+  return wanted(
+    world,
+    table,
+    ids.map((id) => [id, rows.get(id)]),
+    where,
+  );
 }
 
 function wanted<Name extends TableName>(
   world: World,
   table: Name,
-  ids: Iterable<string>,
+  candidates: Iterable<[string, object | undefined]>,
   where: (row: Row<Name>) => boolean,
 ): Row<Name>[] {
   const rows = rowsOf(world, table);
   const found: Row<Name>[] = [];
-  for (const id of ids) {
-    const row = rows.get(id);
-    if (row !== undefined && where(row as Row<Name>)) found.push(own(world, rows, id) as Row<Name>);
-  }
+  for (const [id, row] of candidates)
+    if (row !== undefined && where(row as Row<Name>))
+      found.push((world.own === null ? row : own(world, rows, id)) as Row<Name>);
   return found;
 }
 

@@ -16,14 +16,15 @@ export function chargeRoutes(api: Api): void {
     search(world, all(world, "charge"), params, "/v1/charges/search"),
   );
   api.get("/v1/charges", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "charge",
+      all(world, "charge"),
+      params,
+      "/v1/charges",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.payment_intent === undefined || row.payment_intent === params.payment_intent),
     );
-    return page(world, rows, params, "/v1/charges");
   });
   api.get("/v1/charges/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "charge", id));
   api.post("/v1/charges/:id", UpdateParams, (world, params, id) => {
@@ -36,14 +37,15 @@ export function chargeRoutes(api: Api): void {
   });
 
   api.get("/v1/balance_transactions", BalanceListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "balance_transaction",
+      all(world, "balance_transaction"),
+      params,
+      "/v1/balance_transactions",
       (row) =>
         (params.source === undefined || row.source === params.source) &&
         (params.type === undefined || row.type === params.type),
     );
-    return page(world, rows, params, "/v1/balance_transactions");
   });
   api.get("/v1/balance_transactions/:id", z.strictObject({ expand }), (world, _params, id) =>
     need(world, "balance_transaction", id),

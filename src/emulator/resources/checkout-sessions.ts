@@ -216,16 +216,17 @@ export function checkoutSessionRoutes(api: Api): void {
   api.post("/v1/checkout/sessions", CreateParams, create);
 
   api.get("/v1/checkout/sessions", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "checkout.session",
+      all(world, "checkout.session"),
+      params,
+      "/v1/checkout/sessions",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.subscription === undefined || row.subscription === params.subscription) &&
         (params.payment_intent === undefined || row.payment_intent === params.payment_intent) &&
         (params.status === undefined || row.status === params.status),
     );
-    return page(world, rows, params, "/v1/checkout/sessions");
   });
 
   api.get("/v1/checkout/sessions/:id", Nothing, (world, _params, id) => need(world, "checkout.session", id));

@@ -53,14 +53,15 @@ export function creditNoteRoutes(api: Api): void {
     return page(world, data.toReversed(), params, "/v1/credit_notes/preview/lines");
   });
   api.get("/v1/credit_notes", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "credit_note",
+      all(world, "credit_note"),
+      params,
+      "/v1/credit_notes",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.invoice === undefined || row.invoice === params.invoice),
     );
-    return page(world, rows, params, "/v1/credit_notes");
   });
   api.get("/v1/credit_notes/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "credit_note", id));
   api.get("/v1/credit_notes/:id/lines", z.strictObject(listParams), (world, params, id) => {

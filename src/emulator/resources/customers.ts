@@ -77,12 +77,10 @@ export function customerRoutes(api: Api): void {
   );
 
   api.get("/v1/customers", ListParams, (world, params) => {
-    const rows = living(world).filter(
-      (row) =>
-        (params.email === undefined || row.email === params.email) &&
-        (row.test_clock === (params.test_clock ?? null) || params.email !== undefined),
-    );
-    return page(world, rows, params, "/v1/customers");
+    const isAsked = (row: Customer): boolean =>
+      (params.email === undefined || row.email === params.email) &&
+      (row.test_clock === (params.test_clock ?? null) || params.email !== undefined);
+    return page(world, living(world), params, "/v1/customers", isAsked);
   });
 
   api.get("/v1/customers/:id", Nothing, (world, _params, id) => need(world, "customer", id));
@@ -165,8 +163,13 @@ function balanceRoutes(api: Api): void {
     z.strictObject({ ...listParams, type: text.optional() }),
     (world, params, id) => {
       needCustomer(world, id);
-      const rows = all(world, "payment_method", (row) => row.customer === id);
-      return page(world, rows, params, `/v1/customers/${id}/payment_methods`);
+      return page(
+        world,
+        all(world, "payment_method"),
+        params,
+        `/v1/customers/${id}/payment_methods`,
+        (row) => row.customer === id,
+      );
     },
   );
   api.get("/v1/customers/:id/payment_methods/:child", Nothing, (world, _params, id, child) => {

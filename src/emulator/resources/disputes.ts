@@ -21,14 +21,15 @@ const ListParams = z.strictObject({ ...listParams, charge: text.optional(), paym
 
 export function disputeRoutes(api: Api): void {
   api.get("/v1/disputes", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "dispute",
+      all(world, "dispute"),
+      params,
+      "/v1/disputes",
       (row) =>
         (params.charge === undefined || row.charge === params.charge) &&
         (params.payment_intent === undefined || row.payment_intent === params.payment_intent),
     );
-    return page(world, rows, params, "/v1/disputes");
   });
   api.get("/v1/disputes/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "dispute", id));
   api.post("/v1/disputes/:id", UpdateParams, (world, params, id) => {

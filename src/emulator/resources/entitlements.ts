@@ -58,14 +58,15 @@ export function entitlementRoutes(api: Api): void {
     return insert(world, "entitlements.feature", newFeature(world, params));
   });
   api.get("/v1/entitlements/features", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "entitlements.feature",
+      all(world, "entitlements.feature"),
+      params,
+      "/v1/entitlements/features",
       (row) =>
         (params.archived === undefined ? row.active : row.active !== params.archived) &&
         (params.lookup_key === undefined || row.lookup_key === params.lookup_key),
     );
-    return page(world, rows, params, "/v1/entitlements/features");
   });
   api.get("/v1/entitlements/features/:id", Nothing, (world, _params, id) => need(world, "entitlements.feature", id));
   api.post("/v1/entitlements/features/:id", UpdateParams, (world, params, id) => {

@@ -3,9 +3,9 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { ApiError } from "../core/errors.ts";
 import type { StripeEvent } from "../core/events.ts";
-import { pageOfMany } from "../core/lists.ts";
+import { page } from "../core/lists.ts";
 import { expand, flag, listParams, text } from "../core/params.ts";
-import { need } from "../core/world.ts";
+import { all, need } from "../core/world.ts";
 
 const ListParams = z.strictObject({
   ...listParams,
@@ -23,7 +23,7 @@ export function eventRoutes(api: Api): void {
       (type === undefined || matches(event.type, type)) &&
       (types === undefined || types.includes(event.type)) &&
       (isDelivered === undefined || (event.pending_webhooks === 0) === isDelivered);
-    return pageOfMany(world, "event", isAsked, params, "/v1/events");
+    return page(world, all(world, "event"), params, "/v1/events", isAsked);
   });
 
   api.get("/v1/events/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "event", id));

@@ -55,15 +55,16 @@ export function invoiceItemRoutes(api: Api): void {
   api.post("/v1/invoiceitems", CreateParams, createItem);
 
   api.get("/v1/invoiceitems", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "invoiceitem",
+      all(world, "invoiceitem"),
+      params,
+      "/v1/invoiceitems",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.invoice === undefined || row.invoice === params.invoice) &&
         (params.pending === undefined || (row.invoice === null) === params.pending),
     );
-    return page(world, rows, params, "/v1/invoiceitems");
   });
 
   api.get("/v1/invoiceitems/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "invoiceitem", id));

@@ -101,16 +101,17 @@ export function invoiceRoutes(api: Api): void {
     search(world, all(world, "invoice"), params, "/v1/invoices/search"),
   );
   api.get("/v1/invoices", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "invoice",
+      all(world, "invoice"),
+      params,
+      "/v1/invoices",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.subscription === undefined || row.parent?.subscription_details.subscription === params.subscription) &&
         (params.collection_method === undefined || row.collection_method === params.collection_method) &&
         (params.status === undefined || row.status === params.status),
     );
-    return page(world, rows, params, "/v1/invoices");
   });
   api.get("/v1/invoices/:id", Nothing, (world, _params, id) => need(world, "invoice", id));
   api.get("/v1/invoices/:id/lines", z.strictObject(listParams), (world, params, id) => {
@@ -306,15 +307,16 @@ function paymentRoutes(api: Api): void {
     payment: z.strictObject({ type: text, payment_intent: text.optional() }).optional(),
   });
   api.get("/v1/invoice_payments", PaymentListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "invoice_payment",
+      all(world, "invoice_payment"),
+      params,
+      "/v1/invoice_payments",
       (row) =>
         (params.invoice === undefined || row.invoice === params.invoice) &&
         (params.status === undefined || row.status === params.status) &&
         (params.payment?.payment_intent === undefined || row.payment.payment_intent === params.payment.payment_intent),
     );
-    return page(world, rows, params, "/v1/invoice_payments");
   });
   api.get("/v1/invoice_payments/:id", Nothing, (world, _params, id) => need(world, "invoice_payment", id));
 }

@@ -85,8 +85,13 @@ export function meterRoutes(api: Api): void {
     return meter;
   });
   api.get("/v1/billing/meters", ListParams, (world, params) => {
-    const rows = all(world, "billing.meter", (row) => params.status === undefined || row.status === params.status);
-    return page(world, rows, params, "/v1/billing/meters");
+    return page(
+      world,
+      all(world, "billing.meter"),
+      params,
+      "/v1/billing/meters",
+      (row) => params.status === undefined || row.status === params.status,
+    );
   });
   api.get("/v1/billing/meters/:id", Nothing, (world, _params, id) => need(world, "billing.meter", id));
   api.post("/v1/billing/meters/:id", z.strictObject({ display_name: text.optional(), expand }), (world, params, id) => {

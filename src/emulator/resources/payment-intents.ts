@@ -102,12 +102,13 @@ export function paymentIntentRoutes(api: Api): void {
   );
 
   api.get("/v1/payment_intents", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "payment_intent",
+      all(world, "payment_intent"),
+      params,
+      "/v1/payment_intents",
       (row) => params.customer === undefined || row.customer === params.customer,
     );
-    return page(world, rows, params, "/v1/payment_intents");
   });
 
   api.get("/v1/payment_intents/:id", z.strictObject({ expand }), (world, _params, id) =>

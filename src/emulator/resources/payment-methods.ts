@@ -64,12 +64,13 @@ export function paymentMethodRoutes(api: Api): void {
   });
 
   api.get("/v1/payment_methods", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "payment_method",
+      all(world, "payment_method"),
+      params,
+      "/v1/payment_methods",
       (row) => params.customer === undefined || row.customer === params.customer,
     );
-    return page(world, rows, params, "/v1/payment_methods");
   });
 
   api.get("/v1/payment_methods/:id", z.strictObject({ expand }), (world, _params, id) =>

@@ -54,15 +54,16 @@ export function planRoutes(api: Api): void {
   api.post("/v1/plans", CreateParams, create);
 
   api.get("/v1/plans", ListParams, (world, params) => {
-    const rows = all(
+    const found = page(
       world,
-      "price",
+      all(world, "price"),
+      params,
+      "/v1/plans",
       (row) =>
         row.recurring !== null &&
         (params.active === undefined || row.active === params.active) &&
         (params.product === undefined || row.product === params.product),
     );
-    const found = page(world, rows, params, "/v1/plans");
     return { ...found, data: found.data.map(planOf) };
   });
 

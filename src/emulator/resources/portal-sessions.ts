@@ -239,14 +239,15 @@ export function portalSessionRoutes(api: Api): void {
     return configuration;
   });
   api.get("/v1/billing_portal/configurations", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "billing_portal.configuration",
+      all(world, "billing_portal.configuration"),
+      params,
+      "/v1/billing_portal/configurations",
       (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.is_default === undefined || row.is_default === params.is_default),
     );
-    return page(world, rows, params, "/v1/billing_portal/configurations");
   });
   api.get("/v1/billing_portal/configurations/:id", Nothing, (world, _params, id) =>
     need(world, "billing_portal.configuration", id),

@@ -209,9 +209,11 @@ export function priceRoutes(api: Api): void {
   );
 
   api.get("/v1/prices", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "price",
+      all(world, "price"),
+      params,
+      "/v1/prices",
       (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.product === undefined || row.product === params.product) &&
@@ -219,7 +221,6 @@ export function priceRoutes(api: Api): void {
         (params.type === undefined || row.type === params.type) &&
         (params.lookup_keys === undefined || (row.lookup_key !== null && params.lookup_keys.includes(row.lookup_key))),
     );
-    return page(world, rows, params, "/v1/prices");
   });
 
   api.get("/v1/prices/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "price", id));

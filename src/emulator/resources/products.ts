@@ -51,15 +51,16 @@ export function productRoutes(api: Api): void {
   );
 
   api.get("/v1/products", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "product",
+      all(world, "product"),
+      params,
+      "/v1/products",
       (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.ids === undefined || params.ids.includes(row.id)) &&
         (params.url === undefined || row.url === params.url),
     );
-    return page(world, rows, params, "/v1/products");
   });
 
   api.get("/v1/products/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "product", id));

@@ -75,16 +75,17 @@ export function promotionCodeRoutes(api: Api): void {
   });
 
   api.get("/v1/promotion_codes", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "promotion_code",
+      all(world, "promotion_code"),
+      params,
+      "/v1/promotion_codes",
       (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.code === undefined || row.code.toLowerCase() === params.code.toLowerCase()) &&
         (params.coupon === undefined || row.promotion.coupon === params.coupon) &&
         (params.customer === undefined || row.customer === params.customer),
     );
-    return page(world, rows, params, "/v1/promotion_codes");
   });
 
   api.get("/v1/promotion_codes/:id", z.strictObject({ expand }), (world, _params, id) =>

@@ -29,14 +29,15 @@ export function refundRoutes(api: Api): void {
     });
   });
   api.get("/v1/refunds", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "refund",
+      all(world, "refund"),
+      params,
+      "/v1/refunds",
       (row) =>
         (params.charge === undefined || row.charge === params.charge) &&
         (params.payment_intent === undefined || row.payment_intent === params.payment_intent),
     );
-    return page(world, rows, params, "/v1/refunds");
   });
   api.get("/v1/refunds/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "refund", id));
   api.post("/v1/refunds/:id", UpdateParams, (world, params, id) => {

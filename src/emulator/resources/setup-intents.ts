@@ -48,14 +48,15 @@ export function setupIntentRoutes(api: Api): void {
   });
 
   api.get("/v1/setup_intents", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "setup_intent",
+      all(world, "setup_intent"),
+      params,
+      "/v1/setup_intents",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.payment_method === undefined || row.payment_method === params.payment_method),
     );
-    return page(world, rows, params, "/v1/setup_intents");
   });
 
   api.get("/v1/setup_intents/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "setup_intent", id));

@@ -90,14 +90,15 @@ export function subscriptionScheduleRoutes(api: Api): void {
       : createFromSubscription(world, params, params.from_subscription),
   );
   api.get("/v1/subscription_schedules", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "subscription_schedule",
+      all(world, "subscription_schedule"),
+      params,
+      "/v1/subscription_schedules",
       (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.scheduled !== true || row.status === "not_started"),
     );
-    return page(world, rows, params, "/v1/subscription_schedules");
   });
   api.get("/v1/subscription_schedules/:id", z.strictObject({ expand }), (world, _params, id) =>
     need(world, "subscription_schedule", id),

@@ -127,16 +127,14 @@ export function subscriptionRoutes(api: Api): void {
       params.customer === undefined
         ? all(world, "subscription")
         : of(world, "subscription", "customer", params.customer);
-    const rows = candidates.filter(
-      (row) =>
-        (params.price === undefined || row.items.data.some((item) => item.price.id === params.price)) &&
-        (params.collection_method === undefined || row.collection_method === params.collection_method) &&
-        (params.test_clock === undefined || row.test_clock === params.test_clock) &&
-        inRange(latestStart(row), params.current_period_start) &&
-        inRange(earliestEnd(row), params.current_period_end) &&
-        matchesStatus(row, params.status),
-    );
-    return page(world, rows, params, "/v1/subscriptions");
+    const isAsked = (row: Subscription): boolean =>
+      (params.price === undefined || row.items.data.some((item) => item.price.id === params.price)) &&
+      (params.collection_method === undefined || row.collection_method === params.collection_method) &&
+      (params.test_clock === undefined || row.test_clock === params.test_clock) &&
+      inRange(latestStart(row), params.current_period_start) &&
+      inRange(earliestEnd(row), params.current_period_end) &&
+      matchesStatus(row, params.status);
+    return page(world, candidates, params, "/v1/subscriptions", isAsked);
   });
 
   api.get("/v1/subscriptions/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "subscription", id));

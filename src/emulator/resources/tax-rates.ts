@@ -56,14 +56,15 @@ export function taxRateRoutes(api: Api): void {
     return rate;
   });
   api.get("/v1/tax_rates", ListParams, (world, params) => {
-    const rows = all(
+    return page(
       world,
-      "tax_rate",
+      all(world, "tax_rate"),
+      params,
+      "/v1/tax_rates",
       (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.inclusive === undefined || row.inclusive === params.inclusive),
     );
-    return page(world, rows, params, "/v1/tax_rates");
   });
   api.get("/v1/tax_rates/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "tax_rate", id));
   api.post("/v1/tax_rates/:id", UpdateParams, (world, params, id) => {
