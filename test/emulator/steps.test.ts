@@ -439,6 +439,23 @@ test("a list goes on after what has left it since its last page", async () => {
   expect(rest.data.map(({ id }) => id)).toEqual([middle.id, oldest.id]);
 });
 
+test("events are listed by the days and seconds of a range, also from an event outside of it", async () => {
+  const { emulator, stripe } = createSdk();
+  for (let day = 0; day < 4; day++) {
+    await stripe.customers.create({ name: `c${day}` });
+    await emulator.advance(DAY);
+  }
+  const all = (await stripe.events.list()).data;
+  const [last, third, second, first] = all as [Stripe.Event, Stripe.Event, Stripe.Event, Stripe.Event];
+  const list = async (params: Stripe.EventListParams) => (await stripe.events.list(params)).data.map(({ id }) => id);
+  expect(await list({ created: { gte: second.created, lt: last.created } })).toEqual([third.id, second.id]);
+  expect(await list({ created: { gt: second.created, lte: last.created } })).toEqual([last.id, third.id]);
+  expect(await list({ created: { gte: third.created }, ending_before: first.id })).toEqual([last.id, third.id]);
+  expect(await list({ created: { lt: third.created }, starting_after: last.id })).toEqual([second.id, first.id]);
+  await emulator.advance(27 * DAY);
+  expect(await list({ created: { gt: 0 } })).toEqual([last.id, third.id]);
+});
+
 test("what Stripe would refuse is refused in its words", async () => {
   const { stripe, as } = createSdk();
   const unknown = { nonsense: "1" } as unknown as Stripe.CustomerCreateParams;

@@ -4,7 +4,7 @@ import { changedFields } from "./diff.ts";
 import { put } from "./own.ts";
 import { present } from "./present.ts";
 import { setTimer } from "./timers.ts";
-import { API_VERSION, copy, insert, newId, now, type Account, type World } from "./world.ts";
+import { API_VERSION, copy, forget, insert, newId, now, type Account, type World } from "./world.ts";
 
 export interface StripeEvent {
   id: string;
@@ -74,10 +74,11 @@ function listensTo(endpoint: WebhookEndpoint, type: string): boolean {
 }
 
 /** Once a day is often enough: events stay listed for a part of a day longer. */
-export function forgetOldEvents({ tables, deliveries, deliveriesOf }: Account, at: number): void {
+export function forgetOldEvents(account: Account, at: number): void {
+  const { tables, deliveries, deliveriesOf } = account;
   for (const event of tables.event.values()) {
     if (event.created > at - EVENT_RETENTION_SECONDS) return;
-    tables.event.delete(event.id);
+    forget(account, "event", event);
     for (const id of deliveriesOf.get(event.id) ?? []) deliveries.delete(id);
     deliveriesOf.delete(event.id);
   }

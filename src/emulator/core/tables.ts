@@ -89,7 +89,7 @@ export const INDEXES = {
   dispute: {},
   "entitlements.active_entitlement": {},
   "entitlements.feature": {},
-  event: {},
+  event: { day: (row) => String(dayOf(row.created)) },
   invoice: {
     customer: (row) => row.customer,
     subscription: (row) => row.parent?.subscription_details?.subscription ?? null,
@@ -111,6 +111,13 @@ export const INDEXES = {
   "test_helpers.test_clock": {},
   webhook_endpoint: {},
 } satisfies { [Name in TableName]: Owners<Name> };
+
+const DAY_SECONDS = 86_400;
+
+/** The number of the day of an instant in seconds. */
+export function dayOf(at: number): number {
+  return Math.floor(at / DAY_SECONDS);
+}
 
 export function emptyTables(): Tables {
   return Object.fromEntries(Object.keys(INDEXES).map((name) => [name, new Map()])) as unknown as Tables;

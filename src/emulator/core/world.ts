@@ -170,13 +170,22 @@ export function of<Name extends TableName>(
   where: (row: Row<Name>) => boolean = () => true,
 ): Row<Name>[] {
   const rows = rowsOf(world, table);
-  const ids = indexOf(world.account, table, field).get(owner) ?? [];
+  const ids = [...(indexOf(world.account, table, field).get(owner) ?? [])];
   return wanted(
     world,
     table,
     ids.map((id) => [id, rows.get(id)]),
     where,
   );
+}
+
+/** To whom rows of a table belong, or belonged. */
+export function owners<Name extends TableName>(
+  world: World,
+  table: Name,
+  field: keyof (typeof INDEXES)[Name] & string,
+): string[] {
+  return [...indexOf(world.account, table, field).keys()];
 }
 
 function wanted<Name extends TableName>(
@@ -210,13 +219,24 @@ export function remove(world: World, table: TableName, id: string): void {
   rows.delete(id);
 }
 
+/** Removes for good what nobody could ask for any more. */
+export function forget<Name extends TableName>(account: Account, table: Name, row: Row<Name>): void {
+  const { id } = row as { id: string };
+  account.tables[table].delete(id);
+  forEachIndex(account, table, row as object, (index, owner) => {
+    const ids = index.get(owner);
+    ids?.delete(id);
+    if (ids?.size === 0) index.delete(owner);
+  });
+}
+
 function rowsOf({ account }: World, table: TableName): Map<string, object> {
   return account.tables[table];
 }
 
 type OwnerOf = (row: object) => string | null;
-/** owner -> its rows, oldest first. */
-type Index = Map<string, string[]>;
+/** owner -> the ids of its rows, oldest first. */
+type Index = Map<string, Set<string>>;
 /** Made from the tables when they are asked for, so they are no part of the state. */
 const indexes = new WeakMap<Account, Map<string, Index>>();
 
@@ -234,19 +254,29 @@ function indexOf(account: Account, table: TableName, field: string): Index {
 }
 
 function addToIndexes(account: Account, table: TableName, row: object): void {
+  forEachIndex(account, table, row, (index, owner) => addToIndex(index, owner, row));
+}
+
+/** Those that have been asked for. */
+function forEachIndex(
+  account: Account,
+  table: TableName,
+  row: object,
+  act: (index: Index, owner: string) => void,
+): void {
   const known = indexes.get(account);
   for (const [field, ownerOf] of Object.entries(INDEXES[table] as Record<string, OwnerOf>)) {
     const index = known?.get(`${table}.${field}`);
-    if (index) addToIndex(index, ownerOf(row), row);
+    const owner = index ? ownerOf(row) : null;
+    if (index && owner !== null) act(index, owner);
   }
 }
 
 function addToIndex(index: Index, owner: string | null, row: object): void {
   if (owner === null) return;
   const { id } = row as { id: string };
-  const ids = index.get(owner);
-  if (!ids) index.set(owner, [id]);
-  else if (!ids.includes(id)) ids.push(id);
+  const ids = index.get(owner) ?? new Set();
+  index.set(owner, ids.add(id));
 }
 
 /** Any object of this account by its id, to be read: for `expand`, and for the clock it lives on. */
