@@ -16,6 +16,7 @@ import { outboxStore, type OutboxStore } from "./outbox.ts";
 import { isPostgresOutOfService, postgresDialect } from "./postgres.ts";
 import { replicaStore, type ReplicaStore } from "./replicas.ts";
 import type { Schema } from "./schema.ts";
+import { redoable } from "./redoable.ts";
 import { isSqliteOutOfService, sqliteDialect } from "./sqlite.ts";
 import { taskStore, type TaskStore } from "./tasks.ts";
 import { subscriptionStore, type SubscriptionStore } from "./subscriptions.ts";
@@ -79,7 +80,7 @@ export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptio
     },
     close: () => db.destroy(),
     transaction: <T>(work: (parts: StoreParts) => Promise<T>): Promise<T> =>
-      db.transaction().execute((transaction) => work(storeParts(transaction, mode, dialect))),
+      redoable(db, dialect).execute((transaction) => work(storeParts(transaction, mode, dialect))),
   });
   const onArrival = (listener: () => void): (() => Promise<void>) =>
     dialect === "postgres" ? listenToArrivals({ url, mode, onArrival: listener, onConnectionLost }) : async () => {};

@@ -7,6 +7,7 @@ import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { atMost, inOneOrder, insertRows, isAnyOf, isState } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
+import { redoable } from "./redoable.ts";
 import type { Schema } from "./schema.ts";
 
 export type QueueTable = "inbox" | "outbox";
@@ -170,7 +171,7 @@ export function endClaim(
   claim: Claim,
   write: (transaction: Kysely<Schema>) => Promise<void>,
 ): Promise<boolean> {
-  return inTransaction(db, async (transaction) => {
+  return inTransaction(db, scope, async (transaction) => {
     // The lane's row is locked first, so nobody gives the lane new rows between what is written and what is due next.
     const freed = await leaseOf(transaction, scope, claim).set({ leasedUntil: 0 }).executeTakeFirst();
     if (freed.numUpdatedRows === 0n) return false;
@@ -186,7 +187,7 @@ const TAKEN_IN_AT_ONCE = 2_000;
 /** Gives new rows to their lanes. */
 export async function takeIn(db: Kysely<Schema>, scope: QueueScope): Promise<void> {
   let taken;
-  do taken = await db.transaction().execute((transaction) => takeSomeIn(transaction, scope));
+  do taken = await redoable(db, scope.dialect).execute((transaction) => takeSomeIn(transaction, scope));
   while (taken === TAKEN_IN_AT_ONCE);
 }
 
@@ -232,9 +233,9 @@ export async function claimRows<Row extends Omit<Claim, "lease">>(
   const claimed: (Row & Claim)[] = [];
   for (;;) {
     const limit = query.limit - claimed.length;
-    const { rows, leased } = await db
-      .transaction()
-      .execute((transaction) => claimOnce<Row>(transaction, { ...query, limit }));
+    // A hook is told only of what is on disk: what another life of this process tells anew has the same id then.
+    const transaction = query.table === "outbox" ? db.transaction() : redoable(db, query.dialect);
+    const { rows, leased } = await transaction.execute((inside) => claimOnce<Row>(inside, { ...query, limit }));
     claimed.push(...rows);
     // Lanes that were done with are put off; others may be due behind them.
     if (leased < limit || claimed.length === query.limit) return claimed;
@@ -315,8 +316,12 @@ function firstOfLane(table: QueueTable, what: RawBuilder<unknown>, dueHints = sq
     order by ${table === "inbox" ? sql`item.run_at,` : sql``} item.seq limit 1`;
 }
 
-function inTransaction<T>(db: Kysely<Schema>, work: (transaction: Kysely<Schema>) => Promise<T>): Promise<T> {
-  return db.isTransaction ? work(db) : db.transaction().execute(work);
+function inTransaction<T>(
+  db: Kysely<Schema>,
+  { dialect }: QueueScope,
+  work: (transaction: Kysely<Schema>) => Promise<T>,
+): Promise<T> {
+  return db.isTransaction ? work(db) : redoable(db, dialect).execute(work);
 }
 
 function laneColumn(table: QueueTable): RawBuilder<unknown> {

@@ -1,4 +1,4 @@
-/** The embedded database: node:sqlite, one connection, every commit on disk before it is answered. */
+/** The embedded database: node:sqlite, one connection, each commit on disk before it is answered unless it is asked not to wait. */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
@@ -10,8 +10,8 @@ import {
   SqliteQueryCompiler,
   type DatabaseConnection,
   type SqliteDatabase,
-  type SqliteDialectConfig,
   type SqliteStatement,
+  type TransactionSettings,
 } from "kysely";
 import { snakeCase } from "./names.ts";
 
@@ -20,18 +20,22 @@ const BUSY_TIMEOUT_MS = 5_000;
 const BUSY_POLL_MS = 10;
 const MAX_CACHED_STATEMENTS = 500;
 
+/** The isolation level that asks for a commit which does not wait for the disk: SQLite itself has only one. */
+export const UNFLUSHED = "read uncommitted";
+
 export function sqliteDialect(path: string): SqliteDialect {
-  return new PatientDialect({ database: async () => open(path) });
+  return new PatientDialect(path);
 }
 
 class PatientDialect extends SqliteDialect {
-  readonly #config: SqliteDialectConfig;
-  constructor(config: SqliteDialectConfig) {
-    super(config);
-    this.#config = config;
+  readonly #path: string;
+  constructor(path: string) {
+    super({ database: async () => open(path) });
+    this.#path = path;
   }
   override createDriver(): SqliteDriver {
-    return new PatientDriver(this.#config);
+    let database: Database | null = null;
+    return new PatientDriver(() => (database ??= open(this.#path)));
   }
   override createQueryCompiler(): SqliteQueryCompiler {
     return new QueryCompiler();
@@ -46,6 +50,12 @@ class QueryCompiler extends SqliteQueryCompiler {
 
 /** Waits for a locked file without stopping the process: SQLite's own wait would, and with it whoever holds the lock here. */
 class PatientDriver extends SqliteDriver {
+  readonly #database: () => Database;
+  constructor(database: () => Database) {
+    super({ database: async () => database() });
+    this.#database = database;
+  }
+
   override async acquireConnection(): Promise<DatabaseConnection> {
     const connection = await super.acquireConnection();
     return {
@@ -55,8 +65,30 @@ class PatientDriver extends SqliteDriver {
   }
 
   /** Takes the write lock at once: a reader that turns writer in mid-transaction would be refused, not queued. */
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  override async beginTransaction(
+    connection: DatabaseConnection,
+    { isolationLevel }: TransactionSettings = {},
+  ): Promise<void> {
+    if (isolationLevel === UNFLUSHED) this.#database().waitForDisk(false);
+    try {
+      await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+    } catch (error) {
+      this.#database().waitForDisk(true);
+      throw error;
+    }
+  }
+
+  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.commitTransaction(connection);
+    this.#database().waitForDisk(true);
+  }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await super.rollbackTransaction(connection);
+    } finally {
+      this.#database().waitForDisk(true);
+    }
   }
 }
 
@@ -71,15 +103,26 @@ async function whileBusy<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
-function open(path: string): SqliteDatabase {
+interface Database extends SqliteDatabase {
+  /** Whether commits from now on wait for the disk. Between transactions only. */
+  waitForDisk(does: boolean): void;
+}
+
+function open(path: string): Database {
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   database.exec(
     "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 0; pragma wal_autocheckpoint = 4000",
   );
   const cache = new Map<string, SqliteStatement>();
+  let waits = true;
   return {
     close: () => database.close(),
+    waitForDisk(does) {
+      if (does === waits) return;
+      database.exec(`pragma synchronous = ${does ? "full" : "normal"}`);
+      waits = does;
+    },
     prepare(text) {
       const cached = cache.get(text);
       if (cached) return cached;

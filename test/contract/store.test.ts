@@ -3,6 +3,8 @@ import { describe, expect, test, onTestFinished, vi } from "vitest";
 import { sql } from "kysely";
 import { openDatabase, openStore, type Store } from "../../src/store/database.ts";
 import { PREPARED } from "../../src/store/postgres.ts";
+import type { ClaimedEvent } from "../../src/store/inbox.ts";
+import { redoable } from "../../src/store/redoable.ts";
 import { createInboxWriter, type InboxWriter } from "../../src/sync/inbox-writer.ts";
 import { migrate, STEPS } from "../../src/store/migrations/index.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../src/domain/operations.ts";
@@ -117,6 +119,55 @@ test("SQLite answers questions about some rows without reading all of a mode", a
       .map((detail) => `${detail}: ${text}`),
   );
   expect(readsAll).toEqual([]);
+});
+
+describe("on SQLite", () => {
+  const opened = async (): Promise<ReturnType<typeof openDatabase>> => {
+    const db = openDatabase(await freshDatabase("sqlite"));
+    onTestFinished(() => db.destroy());
+    return db;
+  };
+  const level = async (db: ReturnType<typeof openDatabase>): Promise<unknown> =>
+    (await sql<{ synchronous: number }>`pragma synchronous`.execute(db)).rows[0]?.synchronous;
+  const [NORMAL, FULL] = [1, 2];
+
+  test("a commit waits for the disk, but for a transaction's that can be done again", async () => {
+    const db = await opened();
+    expect(await level(db)).toBe(FULL);
+    expect(await db.transaction().execute(level)).toBe(FULL);
+    expect(await redoable(db, "sqlite").execute(level)).toBe(NORMAL);
+    expect(await level(db)).toBe(FULL);
+    const failing = redoable(db, "sqlite").execute(async () => {
+      throw new Error("fails");
+    });
+    await expect(failing).rejects.toThrow("fails");
+    expect(await level(db)).toBe(FULL);
+  });
+
+  test("events and the claims of hooks wait for the disk, the work on events does not", async () => {
+    const exec = vi.spyOn(DatabaseSync.prototype, "exec");
+    onTestFinished(() => exec.mockRestore());
+    const { inbox, outbox, transaction } = await openAt(await freshDatabase("sqlite"));
+    const unflushed = async (work: () => Promise<unknown>): Promise<number> => {
+      exec.mockClear();
+      await work();
+      return exec.mock.calls.filter(([text]) => text === "pragma synchronous = normal").length;
+    };
+    expect(await unflushed(() => inbox.add([event("evt_1")], NOW))).toBe(0);
+    const claims: ClaimedEvent[] = [];
+    const claim = async () => claims.push(...(await inbox.claim(10, NOW, NOW + 1_000)));
+    // What is new is taken in, and then claimed.
+    expect(await unflushed(claim)).toBe(2);
+    const message = { id: "m1", userId: "ada", hook: "onAccessGranted", payload: "{}", createdAt: NOW };
+    const work = () =>
+      transaction(async (parts) => {
+        await parts.outbox.add([message]);
+        for (const claimed of claims) await parts.inbox.complete(claimed);
+      });
+    expect(await unflushed(work)).toBe(1);
+    expect(await unflushed(() => outbox.claim(10, NOW, NOW + 1_000))).toBe(1);
+    expect(await outbox.countByState()).toMatchObject({ pending: 1 });
+  });
 });
 
 const MOST_LOOKS = 10_000;
