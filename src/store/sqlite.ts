@@ -69,7 +69,7 @@ class PatientDriver extends SqliteDriver {
     connection: DatabaseConnection,
     { isolationLevel }: TransactionSettings = {},
   ): Promise<void> {
-    if (isolationLevel === UNFLUSHED) this.#database().waitForDisk(false);
+    this.#database().waitForDisk(isolationLevel !== UNFLUSHED);
     try {
       await connection.executeQuery(CompiledQuery.raw("begin immediate"));
     } catch (error) {
@@ -116,10 +116,12 @@ function open(path: string): Database {
   );
   const cache = new Map<string, SqliteStatement>();
   let waits = true;
+  // Some network file systems can't do it, and there a file that was not waited for may be damaged, not only older.
+  const isWal = database.prepare("pragma journal_mode").get()?.["journal_mode"] === "wal";
   return {
     close: () => database.close(),
     waitForDisk(does) {
-      if (does === waits) return;
+      if (!isWal || does === waits) return;
       database.exec(`pragma synchronous = ${does ? "full" : "normal"}`);
       waits = does;
     },

@@ -144,6 +144,12 @@ describe("on SQLite", () => {
     expect(await level(db)).toBe(FULL);
   });
 
+  test("a commit waits where there is no write-ahead log", async () => {
+    const db = openDatabase("file::memory:");
+    onTestFinished(() => db.destroy());
+    expect(await redoable(db, "sqlite").execute(level)).toBe(FULL);
+  });
+
   test("events and the claims of hooks wait for the disk, the work on events does not", async () => {
     const exec = vi.spyOn(DatabaseSync.prototype, "exec");
     onTestFinished(() => exec.mockRestore());

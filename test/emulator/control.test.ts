@@ -181,6 +181,18 @@ describe("a delivery", () => {
     expect(received).toHaveLength(2);
   });
 
+  test("held back for longer than events are listed still goes, and its event is forgotten then", async () => {
+    const { emulator, stripe, received, control } = endpoint();
+    await control("faults/deliveries", { effect: "delay", seconds: 30 * DAY });
+    await stripe.customers.create();
+    await stripe.customers.create();
+    await emulator.advance(30 * DAY);
+    expect(received).toHaveLength(2);
+    await emulator.advance(DAY);
+    expect(emulator.deliveries()).toEqual([]);
+    expect((await stripe.events.list({ created: { gt: 0 } })).data).toEqual([]);
+  });
+
   test("is signed with the old secret, too, while it is rolled", async () => {
     const { emulator, stripe, received, control } = endpoint();
     const [hook] = (await stripe.webhookEndpoints.list()).data;

@@ -73,13 +73,15 @@ function listensTo(endpoint: WebhookEndpoint, type: string): boolean {
   );
 }
 
-/** Once a day is often enough: events stay listed for a part of a day longer. */
+/** Once a day is often enough: events stay listed for a part of a day longer, and until they are delivered. */
 export function forgetOldEvents(account: Account, at: number): void {
   const { tables, deliveries, deliveriesOf } = account;
   for (const event of tables.event.values()) {
     if (event.created > at - EVENT_RETENTION_SECONDS) return;
+    const ids = deliveriesOf.get(event.id) ?? [];
+    if (ids.some((id) => deliveries.get(id)?.state === "pending")) continue;
     forget(account, "event", event);
-    for (const id of deliveriesOf.get(event.id) ?? []) deliveries.delete(id);
+    for (const id of ids) deliveries.delete(id);
     deliveriesOf.delete(event.id);
   }
 }

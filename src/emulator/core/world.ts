@@ -204,7 +204,8 @@ function wanted<Name extends TableName>(
 
 export function insert<Name extends TableName>(world: World, table: Name, row: Row<Name>): Row<Name> {
   put(world, rowsOf(world, table), (row as { id: string }).id, row as object);
-  addToIndexes(world.account, table, row as object);
+  forEachIndex(world.account, table, row, (index, owner) => addToIndex(index, owner, row as object));
+  world.undo.push(() => removeFromIndexes(world.account, table, row));
   return row;
 }
 
@@ -221,13 +222,8 @@ export function remove(world: World, table: TableName, id: string): void {
 
 /** Removes for good what nobody could ask for any more. */
 export function forget<Name extends TableName>(account: Account, table: Name, row: Row<Name>): void {
-  const { id } = row as { id: string };
-  account.tables[table].delete(id);
-  forEachIndex(account, table, row as object, (index, owner) => {
-    const ids = index.get(owner);
-    ids?.delete(id);
-    if (ids?.size === 0) index.delete(owner);
-  });
+  account.tables[table].delete((row as { id: string }).id);
+  removeFromIndexes(account, table, row);
 }
 
 function rowsOf({ account }: World, table: TableName): Map<string, object> {
@@ -253,21 +249,25 @@ function indexOf(account: Account, table: TableName, field: string): Index {
   return made;
 }
 
-function addToIndexes(account: Account, table: TableName, row: object): void {
-  forEachIndex(account, table, row, (index, owner) => addToIndex(index, owner, row));
+function removeFromIndexes<Name extends TableName>(account: Account, table: Name, row: Row<Name>): void {
+  forEachIndex(account, table, row, (index, owner) => {
+    const ids = index.get(owner);
+    ids?.delete((row as { id: string }).id);
+    if (ids?.size === 0) index.delete(owner);
+  });
 }
 
 /** Those that have been asked for. */
-function forEachIndex(
+function forEachIndex<Name extends TableName>(
   account: Account,
-  table: TableName,
-  row: object,
+  table: Name,
+  row: Row<Name>,
   act: (index: Index, owner: string) => void,
 ): void {
   const known = indexes.get(account);
   for (const [field, ownerOf] of Object.entries(INDEXES[table] as Record<string, OwnerOf>)) {
     const index = known?.get(`${table}.${field}`);
-    const owner = index ? ownerOf(row) : null;
+    const owner = index ? ownerOf(row as object) : null;
     if (index && owner !== null) act(index, owner);
   }
 }
