@@ -1,4 +1,4 @@
-// What `npm run load` runs: what must hold under load, each a program that prints its figures. It takes most of an hour, and
+// What `npm run load` runs: what must hold under load, each a program that prints its figures. It takes half an hour, and
 // a machine that does nothing else; `npm run load -- renewals` runs one of them.
 import { runSteps } from "./steps.mjs";
 
