@@ -41,7 +41,10 @@ export interface StoreParts {
 export interface Store extends StoreParts {
   /** How many commits of one process may be under way at once: SQLite writes one after the other, and the process waits for it. */
   readonly writers: number;
-  /** All or nothing. Use only the parts it hands over: the outer ones would wait for this transaction to end. */
+  /**
+   * All or nothing, for work that can be redone: on SQLite it does not wait for the disk, so nobody outside is told on its word
+   * alone. Use only the parts it hands over: the outer ones would wait for this transaction to end.
+   */
   transaction<T>(work: (parts: StoreParts) => Promise<T>): Promise<T>;
   /** Applies missing migrations; answers their names. */
   migrate(): Promise<string[]>;

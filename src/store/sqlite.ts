@@ -24,18 +24,18 @@ const MAX_CACHED_STATEMENTS = 500;
 export const UNFLUSHED = "read uncommitted";
 
 export function sqliteDialect(path: string): SqliteDialect {
-  return new PatientDialect(path);
+  let database: Database | null = null;
+  return new PatientDialect(() => (database ??= open(path)));
 }
 
 class PatientDialect extends SqliteDialect {
-  readonly #path: string;
-  constructor(path: string) {
-    super({ database: async () => open(path) });
-    this.#path = path;
+  readonly #database: () => Database;
+  constructor(database: () => Database) {
+    super({ database: async () => database() });
+    this.#database = database;
   }
   override createDriver(): SqliteDriver {
-    let database: Database | null = null;
-    return new PatientDriver(() => (database ??= open(this.#path)));
+    return new PatientDriver(this.#database);
   }
   override createQueryCompiler(): SqliteQueryCompiler {
     return new QueryCompiler();

@@ -144,6 +144,18 @@ describe("on SQLite", () => {
     expect(await level(db)).toBe(FULL);
   });
 
+  test("a commit waits after one that could not be", async () => {
+    const db = await opened();
+    await sql`create table owners (id text primary key)`.execute(db);
+    await sql`create table owned (owner text references owners (id) deferrable initially deferred)`.execute(db);
+    const refused = redoable(db, "sqlite").execute((inside) =>
+      sql`insert into owned values ('nobody')`.execute(inside),
+    );
+    await expect(refused).rejects.toThrow("FOREIGN KEY");
+    expect(await level(db)).toBe(FULL);
+    expect((await sql`select * from owned`.execute(db)).rows).toEqual([]);
+  });
+
   test("a commit waits where there is no write-ahead log", async () => {
     const db = openDatabase("file::memory:");
     onTestFinished(() => db.destroy());
