@@ -124,9 +124,11 @@ function cutLists(value: unknown, depth: number): unknown {
     set("data", data.slice(0, INNER_LIST_LIMIT));
     set("has_more", true);
   }
-  for (const name of Object.keys(cut)) {
-    const inner = cutLists(cut[name], depth + 1);
-    if (inner !== cut[name]) set(name, inner);
+  for (const name in row) {
+    const value = cut[name];
+    if (typeof value !== "object" || value === null) continue;
+    const inner = cutLists(value, depth + 1);
+    if (inner !== value) set(name, inner);
   }
   return cut;
 }

@@ -439,6 +439,19 @@ test("a list goes on after what has left it since its last page", async () => {
   expect(rest.data.map(({ id }) => id)).toEqual([middle.id, oldest.id]);
 });
 
+test("a list goes on from an object of a test clock, and beside one", async () => {
+  const { stripe } = createSdk();
+  const ahead = Math.floor(Date.now() / 1000) + 1_000 * DAY;
+  const { id: clock } = await stripe.testHelpers.testClocks.create({ frozen_time: ahead });
+  const ids: string[] = [];
+  for (let index = 0; index < 12; index += 1)
+    ids.push((await stripe.customers.create(index % 3 === 0 ? { test_clock: clock } : {})).id);
+  const listed = async (params: Stripe.CustomerListParams) =>
+    (await stripe.customers.list({ ...params, limit: 1 }).autoPagingToArray({ limit: 100 })).map(({ id }) => id);
+  expect(await listed({ test_clock: clock })).toEqual(ids.filter((_, index) => index % 3 === 0).toReversed());
+  expect(await listed({})).toEqual(ids.filter((_, index) => index % 3 !== 0).toReversed());
+});
+
 test("events are listed by the days and seconds of a range, also from an event outside of it", async () => {
   const { emulator, stripe } = createSdk();
   for (let day = 0; day < 4; day++) {

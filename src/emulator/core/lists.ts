@@ -1,6 +1,6 @@
 /** Lists, newest first, with cursors. @see https://docs.stripe.com/api/pagination */
 import { ApiError, missing } from "./errors.ts";
-import { now, type World } from "./world.ts";
+import { lookUp, now, type World } from "./world.ts";
 
 export interface TimeRange {
   gt?: number | undefined;
@@ -44,10 +44,10 @@ export function page<T extends { id: string }>(
     });
   const isListed = (row: T): boolean => inRange(createdOf(row), params.created) && isVisible(world, row) && where(row);
   if (before !== undefined) {
-    const newer = firstOf(rows.slice(cursor(rows, before, "ending_before") + 1), limit + 1, isListed);
+    const newer = firstOf(rows.slice(cursor(world, rows, before, "ending_before") + 1), limit + 1, isListed);
     return { object: "list", data: newer.slice(0, limit).toReversed(), has_more: newer.length > limit, url };
   }
-  const end = after === undefined ? rows.length : cursor(rows, after, "starting_after");
+  const end = after === undefined ? rows.length : cursor(world, rows, after, "starting_after");
   const older = firstOf(rows.slice(0, end).toReversed(), limit + 1, isListed);
   return { object: "list", data: older.slice(0, limit), has_more: older.length > limit, url };
 }
@@ -70,10 +70,26 @@ function createdOf(row: object): number {
   return "created" in row && typeof row.created === "number" ? row.created : 0;
 }
 
-function cursor(rows: readonly { id: string }[], id: string, param: string): number {
-  const index = rows.findLastIndex((row) => row.id === id);
+function cursor(world: World, rows: readonly { id: string }[], id: string, param: string): number {
+  const index = placeByTime(world, rows, id) ?? rows.findLastIndex((row) => row.id === id);
   if (index < 0) throw missing("object", id, param);
   return index;
+}
+
+/** Rows stand as they were made, so one is found among those of its second; null where test clocks have them stand otherwise. */
+function placeByTime(world: World, rows: readonly { id: string }[], id: string): number | null {
+  const row = lookUp(world, id);
+  if (!row) return null;
+  const made = createdOf(row);
+  let [from, until] = [0, rows.length];
+  while (from < until) {
+    const middle = (from + until) >> 1;
+    if (createdOf(rows[middle] ?? {}) < made) from = middle + 1;
+    else until = middle;
+  }
+  for (let at = from; at < rows.length && createdOf(rows[at] ?? {}) === made; at += 1)
+    if (rows[at]?.id === id) return at;
+  return null;
 }
 
 /** Everything is where no range was asked for. */

@@ -156,9 +156,11 @@ export function need<Name extends TableName>(world: World, table: Name, id: stri
 export function all<Name extends TableName>(
   world: World,
   table: Name,
-  where: (row: Row<Name>) => boolean = () => true,
+  where?: (row: Row<Name>) => boolean,
 ): Row<Name>[] {
-  return wanted(world, table, rowsOf(world, table), where);
+  const rows = rowsOf(world, table);
+  if (!where && world.own === null) return [...rows.values()] as Row<Name>[];
+  return wanted(world, table, rows, where ?? (() => true));
 }
 
 /** The rows of a table that belong to another object, oldest first: `of(world, "invoice", "customer", id)`. */
