@@ -87,11 +87,11 @@ export function createReconcile(context: ReconcileContext): Reconcile {
     const task = await store.tasks.take(RECONCILE_TASK, holder, runtime.now(), runtime.now() + LEASE_MS);
     if (task === null) return null;
     let latest = task.progress;
-    const hold = async (): Promise<void> => {
+    const hold = together(async () => {
       signal?.throwIfAborted();
       if (!(await store.tasks.note(RECONCILE_TASK, holder, runtime.now() + LEASE_MS, latest)))
         throw new TakenOverError();
-    };
+    });
     const heart = new AbortController();
     keepHolding(context, hold, heart.signal).catch((error: unknown) =>
       runtime.log.warn({ error: String(error) }, "the reconcile's lease could not be renewed"),
@@ -114,6 +114,24 @@ export function createReconcile(context: ReconcileContext): Reconcile {
     } finally {
       heart.abort();
     }
+  };
+}
+
+/**
+ * Whoever asks while it is done waits until it is done once more, with all others who asked meanwhile: pages that end together
+ * would otherwise wait for one another's note.
+ */
+function together(act: () => Promise<void>): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  let next: Promise<void> | null = null;
+  return () => {
+    next ??= last
+      .catch(() => {})
+      .then(() => {
+        next = null;
+        return (last = act());
+      });
+    return next;
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Reads a whole list from Stripe by several ranges of creation at once. Where readers have nothing to do, whoever goes on to
+ * Reads a whole list from Stripe by several ranges of creation at once, each a page ahead of what is dealt with. Where readers have nothing to do, whoever goes on to
  * its next page leaves them half of the time before it, so that nobody need know how objects are spread over the years. Each
  * share costs a page that is not full, so where that is known there are as many shares as readers from the beginning.
  */
@@ -10,6 +10,11 @@ export interface OpenRange extends CreatedRange {
   /** The last row that was dealt with; null before the first page. */
   after: string | null;
   reached: number;
+}
+
+interface Read<Row, Mark> {
+  page: Page<Row>;
+  mark: Mark;
 }
 
 export interface SweepOptions<Row, Mark> {
@@ -24,7 +29,7 @@ export interface SweepOptions<Row, Mark> {
   progress(left: readonly OpenRange[], rows: number): Promise<void>;
 }
 
-/** How many ranges are read at once: with answers of 300 ms enough for 25 requests a second, with as much time for each page. */
+/** How many ranges are read at once: enough for 25 requests a second, even where Stripe takes a second to answer. */
 export const READERS = 24;
 /** Nothing at Stripe is newer, by whichever clock: ours may be behind, and a test clock far ahead. */
 export const STRIPE_ENDS: number = Date.UTC(2100, 0, 1);
@@ -82,19 +87,28 @@ export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promis
     }
   };
 
+  const readPage = async ({ from, until }: OpenRange, after: string | null): Promise<Read<Row, Mark>> => {
+    const mark = await options.mark();
+    return { mark, page: await options.read({ from, until }, after) };
+  };
+
   const readRange = async (range: OpenRange): Promise<void> => {
-    while (failures.length === 0) {
-      const { from, until, after } = range;
-      const mark = await options.mark();
-      const page = await options.read({ from, until }, after);
-      await options.handle(page, mark);
-      range.after = page.next;
-      range.reached = page.reached ?? from;
-      if (page.reached !== null) pageEnds.push(page.reached);
-      if (page.next === null) active.delete(range);
-      else shareOut(range, densityOf(page));
-      await options.progress([...active, ...waiting], page.rows.length);
-      if (page.next === null) return;
+    let reading: Promise<Read<Row, Mark>> | null = readPage(range, range.after);
+    try {
+      while (reading !== null && failures.length === 0) {
+        const { page, mark }: Read<Row, Mark> = await reading;
+        range.reached = page.reached ?? range.from;
+        if (page.reached !== null) pageEnds.push(page.reached);
+        if (page.next !== null) shareOut(range, densityOf(page));
+        reading = page.next === null ? null : readPage(range, page.next);
+        reading?.catch(() => {});
+        await options.handle(page, mark);
+        range.after = page.next;
+        if (page.next === null) active.delete(range);
+        await options.progress([...active, ...waiting], page.rows.length);
+      }
+    } finally {
+      await reading?.catch(() => {});
     }
   };
 

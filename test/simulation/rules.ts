@@ -238,8 +238,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a swept list is read to the last page",
     file: "src/sync/sweep.ts",
-    text: "if (page.next === null) return;",
-    without: "return;",
+    text: "reading = page.next === null ? null : readPage(range, page.next);",
+    without: "reading = null;",
   },
   {
     rule: "the list of events is read to the last page",

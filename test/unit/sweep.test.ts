@@ -84,6 +84,41 @@ test("a long list is read by several at once", async () => {
   expect(calls.all).toBeLessThan(110);
 });
 
+test("the next page is read while one is dealt with", async () => {
+  const rows = Array.from({ length: 350 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
+  const { read, calls } = listing(rows);
+  const readSoFar: number[] = [];
+  await sweep({
+    ranges: [openRange(FROM, UNTIL)],
+    readers: 1,
+    mark: async () => null,
+    read,
+    handle: async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      readSoFar.push(calls.all);
+    },
+    progress: async () => {},
+  });
+  expect(readSoFar).toEqual([2, 3, 4, 4]);
+});
+
+test("one that breaks off ends when nothing is read any more", async () => {
+  const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
+  const { read, calls } = listing(rows);
+  const broken = sweep({
+    ranges: [openRange(FROM, UNTIL)],
+    readers: 4,
+    mark: async () => null,
+    read,
+    handle: async () => {
+      throw new Error("the disk is full");
+    },
+    progress: async () => {},
+  });
+  await expect(broken).rejects.toThrow("the disk is full");
+  expect(calls.now).toBe(0);
+});
+
 test("one that breaks off goes on from what was noted, and misses nothing", async () => {
   await fc.assert(
     fc.asyncProperty(anyRows, fc.integer({ min: 1, max: 20 }), async (rows, breaksAt) => {
