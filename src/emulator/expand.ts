@@ -125,10 +125,10 @@ function cutLists(value: unknown, depth: number): unknown {
     set("has_more", true);
   }
   for (const name in row) {
-    const value = cut[name];
-    if (typeof value !== "object" || value === null) continue;
-    const inner = cutLists(value, depth + 1);
-    if (inner !== value) set(name, inner);
+    const inner = cut[name];
+    if (typeof inner !== "object" || inner === null) continue;
+    const cutInner = cutLists(inner, depth + 1);
+    if (cutInner !== inner) set(name, cutInner);
   }
   return cut;
 }
