@@ -22,7 +22,7 @@ export interface TaskStore {
   /** Notes when something was finished that nobody holds. */
   mark(name: string, finishedAt: number): Promise<void>;
   /** Gives it back unfinished, for anybody to go on. */
-  release(name: string, holder: string): Promise<void>;
+  release(name: string, holder: string, progress: string | null): Promise<void>;
 }
 
 const findTask = keep((db, { mode, name }: { mode: Mode; name: string }) =>
@@ -73,8 +73,8 @@ export function taskStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Tas
         .execute();
     },
 
-    async release(name, holder) {
-      await held(name, holder).set({ holder: null, leasedUntil: 0 }).execute();
+    async release(name, holder, progress) {
+      await held(name, holder).set({ holder: null, leasedUntil: 0, progress }).execute();
     },
   };
 }

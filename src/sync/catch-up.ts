@@ -57,7 +57,7 @@ export function createCatchUp(context: SweepContext, { above = DEFAULT_ABOVE }: 
       if (!signal.aborted) throw error;
     } finally {
       runtime.metrics.count("caught_up_total", {}, done);
-      await store.tasks.release(CATCH_UP_TASK, holder).catch(() => {});
+      await store.tasks.release(CATCH_UP_TASK, holder, null).catch(() => {});
     }
     return done;
   };

@@ -76,7 +76,6 @@ export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promis
       if (range) {
         active.add(range);
         await readRange(range).catch((error: unknown) => failures.push(error));
-        active.delete(range);
         nextTurn();
       } else if (active.size === 0) return;
       else {
@@ -104,6 +103,7 @@ export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promis
         reading?.catch(() => {});
         await options.handle(page, mark);
         range.after = page.next;
+        // One that fails stays among what is left, whoever tells of that next.
         if (page.next === null) active.delete(range);
         await options.progress([...active, ...waiting], page.rows.length);
       }
