@@ -197,10 +197,10 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
     fetch: (urgency) => async (input, init) => {
       const one = await take(urgency, init?.signal ?? null);
       if (one === null) return notSent("it waited too long for its turn");
-      // A busy process sends a little later than it may.
-      one.at = options.now();
       try {
         const answer = await options.trace("stripe", spanOf(urgency, input, init), async (note) => {
+          // A busy process sends a little later than it may.
+          one.at = options.now();
           const answered = await options.fetch(input, init);
           note({ "http.response.status_code": answered.status });
           return answered;
