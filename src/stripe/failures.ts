@@ -21,6 +21,22 @@ export async function guardedOrNull<T>(call: () => Promise<T>): Promise<T | null
   }
 }
 
+/** As `guarded`, and null where the object that a list was to go on from is gone. */
+export async function guardedPage<T>(call: () => Promise<T>): Promise<T | null> {
+  try {
+    return await call();
+  } catch (error) {
+    if (isCursorGone(error)) return null;
+    throw toTollkeeperError(error);
+  }
+}
+
+function isCursorGone(error: unknown): boolean {
+  return (
+    error instanceof Stripe.errors.StripeError && error.code === "resource_missing" && error.param === "starting_after"
+  );
+}
+
 function isMissing(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeError && error.statusCode === 404;
 }

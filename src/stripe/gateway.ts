@@ -13,7 +13,7 @@ import type {
   SubscriptionRecord,
 } from "../domain/records.ts";
 import { parseEnvelope, type Envelope } from "./envelope.ts";
-import { guarded, guardedOrNull } from "./failures.ts";
+import { guarded, guardedOrNull, guardedPage } from "./failures.ts";
 import { watchKeys, type OperationKey, type UnderKey } from "./operation-key.ts";
 import * as records from "./records.ts";
 
@@ -151,7 +151,8 @@ export interface StripeGateway {
 
   /** Events of these types, at most 20. */
   listEventPage(types: readonly string[], range: CreatedRange, after: string | null): Promise<Page<Envelope>>;
-  listCustomerPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedCustomer>>;
+  /** Null where the customer `after` is gone: Stripe knows no place of what was deleted. */
+  listCustomerPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedCustomer> | null>;
   listSubscriptionPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedSubscription>>;
   /** Subscriptions whose period has begun since an instant, those that have ended too, each with its customer. */
   listRenewedPage(since: number, after: string | null): Promise<Page<RetrievedSubscription>>;
@@ -446,7 +447,7 @@ function lists(stripe: Stripe, { userIdKey }: GatewayOptions): ListCalls {
       }),
 
     listCustomerPage: (range, after) =>
-      guarded(async () => {
+      guardedPage(async () => {
         const expand = [`data.${CARD_OF_CUSTOMER}`];
         const list = await stripe.customers.list({ ...pageParams(after), ...createdIn(range), expand });
         return toPage(list, (customer) => toRetrievedCustomer(customer, userIdKey));

@@ -96,9 +96,7 @@ export function createReconcile(context: ReconcileContext): Reconcile {
       if (!(await store.tasks.note(RECONCILE_TASK, holder, heldAt + LEASE_MS, latest))) throw new TakenOverError();
     };
     const heart = new AbortController();
-    keepHolding(context, hold, heart.signal).catch((error: unknown) =>
-      runtime.log.warn({ error: String(error) }, "the reconcile's lease could not be renewed"),
-    );
+    void keepHolding(context, hold, heart.signal);
     try {
       const report = await run(context, options, {
         before: task,
@@ -126,7 +124,9 @@ async function keepHolding({ runtime }: ReconcileContext, hold: () => Promise<vo
   for (;;) {
     await runtime.sleep(LEASE_MS / 3, stop);
     if (stop.aborted) return;
-    await hold();
+    await hold().catch((error: unknown) =>
+      runtime.log.warn({ error: String(error) }, "the reconcile's lease could not be renewed"),
+    );
   }
 }
 

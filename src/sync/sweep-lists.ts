@@ -14,7 +14,7 @@ import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
 import type { CreatedRange, RetrievedCustomer, RetrievedSubscription, Page, StripeGateway } from "../stripe/gateway.ts";
-import type { Store } from "../store/database.ts";
+import type { Sample, Store } from "../store/database.ts";
 import { empty, toldBy, type Snapshot } from "./retrieve.ts";
 import { openRanges, READERS, STRIPE_ENDS, sweep, type OpenRange } from "./sweep.ts";
 import type { Sync } from "./sync.ts";
@@ -74,6 +74,7 @@ export async function sweepList(context: SweepContext, options: SweepListOptions
   // Read before Stripe is asked: what is written from here on is newer than any page.
   const sweeping: Sweeping = { ...options, ...handling(options, await context.store.lanes.all()) };
   const pageEnds = await readList(context, sweeping);
+  if (sweeping.written.whenAnalyzed > 0) await analyze(context.store, context.runtime, "usual");
   // A run that another has begun does not know what that one has seen.
   if (isResumed) return pageEnds;
   if (!dryRun) await askAboutUnseen(context, sweeping);
@@ -147,7 +148,7 @@ type Sweeping = SweepListOptions & Handling;
 async function readAll<Row>(
   context: SweepContext,
   sweeping: Sweeping,
-  read: (range: CreatedRange, after: string | null) => Promise<Page<Row>>,
+  read: (range: CreatedRange, after: string | null) => Promise<Page<Row> | null>,
   handle: (context: SweepContext, handling: Handling, rows: readonly Row[], upToSeq: number) => Promise<unknown>,
 ): Promise<number[]> {
   const { state, seen, onTrouble, onPage } = sweeping;
@@ -414,20 +415,16 @@ async function repair(
     return (rows ?? []).map(({ id }) => ({ id, lane }));
   });
   await singly(singles, ({ id, lane }) => sync.object({ object, id, customerId: lane }));
-  await analyzeWhenLarge(store, runtime, written, snapshots.size);
+  written.lanes += snapshots.size;
+  if (written.lanes >= Math.max(LANES_BEFORE_ANALYSIS, written.whenAnalyzed * 2)) {
+    written.whenAnalyzed = written.lanes;
+    await analyze(store, runtime, "small");
+  }
   return new Set(left);
 }
 
-async function analyzeWhenLarge(
-  store: Store,
-  runtime: Runtime,
-  written: Handling["written"],
-  lanes: number,
-): Promise<void> {
-  written.lanes += lanes;
-  if (written.lanes < Math.max(LANES_BEFORE_ANALYSIS, written.whenAnalyzed * 2)) return;
-  written.whenAnalyzed = written.lanes;
-  await store.analyze().catch((error: unknown) => {
+async function analyze(store: Store, runtime: Runtime, sample: Sample): Promise<void> {
+  await store.analyze(sample).catch((error: unknown) => {
     runtime.log.warn({ error: String(error) }, "the store could not look how large it is; it may be slow for a minute");
   });
 }

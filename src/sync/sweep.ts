@@ -5,12 +5,16 @@
  */
 import type { CreatedRange, Page } from "../stripe/gateway.ts";
 
-/** A range that is being read: newest first, so what is left lies between `from` and `reached`. */
-export interface OpenRange extends CreatedRange {
-  /** The last row that was dealt with; null before the first page. */
+/** Where the rows end that are dealt with. */
+interface Place {
+  /** The last of them; null before the first page. */
   after: string | null;
+  /** When it was made. */
   reached: number;
 }
+
+/** A range that is being read: newest first, so what is left lies between `from` and `reached`. */
+export interface OpenRange extends CreatedRange, Place {}
 
 interface Read<Row, Mark> {
   page: Page<Row>;
@@ -22,7 +26,8 @@ export interface SweepOptions<Row, Mark> {
   readers: number;
   /** Notes where things stand before a page is asked for. */
   mark(): Promise<Mark>;
-  read(range: CreatedRange, after: string | null): Promise<Page<Row>>;
+  /** Null where what it is to go on from is gone. */
+  read(range: CreatedRange, after: string | null): Promise<Page<Row> | null>;
   /** Deals with a page; what it throws ends the sweep. */
   handle(page: Page<Row>, mark: Mark): Promise<void>;
   /** Told after each page which ranges are left. */
@@ -33,8 +38,10 @@ export interface SweepOptions<Row, Mark> {
 export const READERS = 24;
 /** Nothing at Stripe is newer, by whichever clock: ours may be behind, and a test clock far ahead. */
 export const STRIPE_ENDS: number = Date.UTC(2100, 0, 1);
-/** Below this nothing is shared out: Stripe counts whole seconds. */
-const SMALLEST_SHARE_MS = 2_000;
+/** Stripe counts whole seconds. */
+const SECOND_MS = 1_000;
+/** Below this nothing is shared out. */
+const SMALLEST_SHARE_MS = 2 * SECOND_MS;
 /** With fewer rows to expect, two would read a page each where one reads it alone. */
 const SMALLEST_SHARE_ROWS = 600;
 
@@ -86,23 +93,26 @@ export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promis
     }
   };
 
-  const readPage = async ({ from, until }: OpenRange, after: string | null): Promise<Read<Row, Mark>> => {
+  const readPage = async ({ from, until }: CreatedRange, place: Place): Promise<Read<Row, Mark>> => {
     const mark = await options.mark();
-    return { mark, page: await options.read({ from, until }, after) };
+    const page = await options.read({ from, until }, place.after);
+    // From its second on instead, of which some are dealt with again.
+    return page ? { page, mark } : readPage({ from, until: place.reached + SECOND_MS }, { ...place, after: null });
   };
 
   const readRange = async (range: OpenRange): Promise<void> => {
-    let reading: Promise<Read<Row, Mark>> | null = readPage(range, range.after);
+    let reading: Promise<Read<Row, Mark>> | null = readPage(range, range);
     try {
       while (reading !== null && failures.length === 0) {
         const { page, mark }: Read<Row, Mark> = await reading;
-        range.reached = page.reached ?? range.from;
+        const place = { after: page.next, reached: page.reached ?? range.from };
         if (page.reached !== null) pageEnds.push(page.reached);
-        if (page.next !== null) shareOut(range, densityOf(page));
-        reading = page.next === null ? null : readPage(range, page.next);
+        if (page.next !== null) shareOut(range, place.reached, densityOf(page));
+        reading = page.next === null || failures.length > 0 ? null : readPage(range, place);
         reading?.catch(() => {});
         await options.handle(page, mark);
-        range.after = page.next;
+        range.after = place.after;
+        range.reached = place.reached;
         // One that fails stays among what is left, whoever tells of that next.
         if (page.next === null) active.delete(range);
         await options.progress([...active, ...waiting], page.rows.length);
@@ -112,8 +122,9 @@ export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promis
     }
   };
 
-  const shareOut = (range: OpenRange, density: number): void => {
-    while (waiting.length < idle && isWorthSharing(range, density)) waiting.push(olderHalf(range));
+  const shareOut = (range: OpenRange, reached: number, density: number): void => {
+    while (waiting.length < idle && isWorthSharing(reached - range.from, density))
+      waiting.push(olderHalf(range, reached));
     nextTurn();
   };
 
@@ -128,14 +139,13 @@ function densityOf<Row>({ rows, newest, reached }: Page<Row>): number {
 }
 
 /** Expects what is left to lie as densely as what was just read. */
-function isWorthSharing({ from, reached }: OpenRange, density: number): boolean {
-  const leftMs = reached - from;
+function isWorthSharing(leftMs: number, density: number): boolean {
   return leftMs >= SMALLEST_SHARE_MS && leftMs * density >= SMALLEST_SHARE_ROWS;
 }
 
 /** Takes it from the range: what lies from its beginning to half of what is left. */
-function olderHalf(range: OpenRange): OpenRange {
-  const middle = range.from + Math.floor((range.reached - range.from) / 2_000) * 1_000;
+function olderHalf(range: OpenRange, reached: number): OpenRange {
+  const middle = range.from + Math.floor((reached - range.from) / (2 * SECOND_MS)) * SECOND_MS;
   const half = openRange(range.from, middle);
   range.from = middle;
   return half;

@@ -373,6 +373,35 @@ test("a sweep that was broken off within a list is made good by a whole one at t
   expect((await store.customers.findCustomers(ids)).get(ids[0] ?? "")).toMatchObject({ deleted: true });
 });
 
+test("a customer that is deleted while the list goes on from it holds up no sweep", async () => {
+  const deleted: string[] = [];
+  const { world, connect } = await cutOff({
+    pushPlans: false,
+    network: async (request, next) => {
+      const { pathname, searchParams } = new URL(request.url);
+      const after = searchParams.get("starting_after");
+      if (pathname === "/v1/customers" && after !== null && deleted.length === 0) {
+        deleted.push(after);
+        await world.stripe("DELETE", `/v1/customers/${after}`);
+      }
+      return next(request);
+    },
+  });
+  connect(false);
+  const ids: string[] = [];
+  for (let index = 0; index < 250; index += 1) {
+    ids.push(String((await world.stripe("POST", "/v1/customers")).body["id"]));
+    // So that some, and not all, share a second.
+    if (index % 30 === 0) await world.emulator.advance(5);
+  }
+  expect(await world.service.reconcile({ sweep: true })).not.toBeNull();
+  expect(deleted).toHaveLength(1);
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  const known = await store.customers.findCustomers(ids);
+  expect(ids.filter((id) => !known.has(id))).toEqual([]);
+});
+
 test("a card that no event brought comes with the sweep, and is told of as a difference", async () => {
   const { world, connect } = await cutOff({});
   await world.subscribe("ada");

@@ -273,7 +273,7 @@ function storeOf(setup: MachineOptions, machine: Machine, life: Life): Store {
       call("transaction", () => store.transaction((parts) => Promise.race([work(wrap(parts, true)), life.death]))),
     writers: store.writers,
     migrate: () => call("migrate", () => store.migrate()),
-    analyze: () => call("analyze", () => store.analyze()),
+    analyze: (sample) => call("analyze", () => store.analyze(sample)),
     ping: () => call("ping", () => store.ping()),
     onArrival: (listener) => store.onArrival(listener),
     close: async () => {},

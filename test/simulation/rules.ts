@@ -238,8 +238,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a swept list is read to the last page",
     file: "src/sync/sweep.ts",
-    text: "reading = page.next === null ? null : readPage(range, page.next);",
-    without: "reading = null;",
+    text: "const place = { after: page.next,",
+    without: "page.next = null;\n        const place = { after: page.next,",
   },
   {
     rule: "the list of events is read to the last page",

@@ -266,7 +266,7 @@ function watchedStore(store: Store, auditor: Auditor): Store {
     // As PostgreSQL has it.
     writers: 2,
     migrate: () => store.migrate(),
-    analyze: () => store.analyze(),
+    analyze: (sample) => store.analyze(sample),
     ping: () => store.ping(),
     onArrival: (listener) => store.onArrival(listener),
     close: () => store.close(),

@@ -148,6 +148,32 @@ test("one that breaks off goes on from what was noted, and misses nothing", asyn
   );
 });
 
+test("where what it is to go on from is gone, a range goes on from that second, and misses nothing", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(anyRows, crowded), async (rows) => {
+      const { read } = listing(rows);
+      const gone = new Set<string>();
+      const seen = new Set<string>();
+      await sweep({
+        ranges: [openRange(FROM, UNTIL)],
+        readers: 4,
+        mark: async () => null,
+        read: async (range, after) => {
+          if (after === null || gone.has(after)) return read(range, after);
+          gone.add(after);
+          return null;
+        },
+        handle: async ({ rows: page }) => {
+          for (const { id } of page) seen.add(id);
+        },
+        progress: async () => {},
+      });
+      expect(seen.size).toBe(rows.length);
+    }),
+    { seed: 1, numRuns: 100 },
+  );
+});
+
 test("a list that is spread like another is shared out evenly from the beginning", async () => {
   const rows = Array.from({ length: 6_000 }, (_, index): Row => ({
     id: `row${index}`,
