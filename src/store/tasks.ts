@@ -21,7 +21,7 @@ export interface TaskStore {
   finish(name: string, holder: string, finishedAt: number): Promise<boolean>;
   /** Notes when something was finished that nobody holds. */
   mark(name: string, finishedAt: number): Promise<void>;
-  /** Gives it back unfinished, for anybody to go on. */
+  /** Gives it back unfinished, for anybody to go on from there. */
   release(name: string, holder: string, progress: string | null): Promise<void>;
 }
 

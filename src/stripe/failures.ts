@@ -11,34 +11,25 @@ export async function guarded<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** As `guarded`, and null when Stripe has no such object. */
-export async function guardedOrNull<T>(call: () => Promise<T>): Promise<T | null> {
+/** As `guarded`, and null where Stripe has none: of such an object, if nothing else is said. */
+export async function guardedOrNull<T>(call: () => Promise<T>, isNone = isMissing): Promise<T | null> {
   try {
     return await call();
   } catch (error) {
-    if (isMissing(error)) return null;
+    if (isNone(error)) return null;
     throw toTollkeeperError(error);
   }
-}
-
-/** As `guarded`, and null where the object that a list was to go on from is gone. */
-export async function guardedPage<T>(call: () => Promise<T>): Promise<T | null> {
-  try {
-    return await call();
-  } catch (error) {
-    if (isCursorGone(error)) return null;
-    throw toTollkeeperError(error);
-  }
-}
-
-function isCursorGone(error: unknown): boolean {
-  return (
-    error instanceof Stripe.errors.StripeError && error.code === "resource_missing" && error.param === "starting_after"
-  );
 }
 
 function isMissing(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeError && error.statusCode === 404;
+}
+
+/** The object that a list was to go on from. */
+export function isCursorGone(error: unknown): boolean {
+  return (
+    error instanceof Stripe.errors.StripeError && error.code === "resource_missing" && error.param === "starting_after"
+  );
 }
 
 function toTollkeeperError(error: unknown): unknown {

@@ -13,7 +13,7 @@ import type {
   SubscriptionRecord,
 } from "../domain/records.ts";
 import { parseEnvelope, type Envelope } from "./envelope.ts";
-import { guarded, guardedOrNull, guardedPage } from "./failures.ts";
+import { guarded, guardedOrNull, isCursorGone } from "./failures.ts";
 import { watchKeys, type OperationKey, type UnderKey } from "./operation-key.ts";
 import * as records from "./records.ts";
 
@@ -447,11 +447,11 @@ function lists(stripe: Stripe, { userIdKey }: GatewayOptions): ListCalls {
       }),
 
     listCustomerPage: (range, after) =>
-      guardedPage(async () => {
+      guardedOrNull(async () => {
         const expand = [`data.${CARD_OF_CUSTOMER}`];
         const list = await stripe.customers.list({ ...pageParams(after), ...createdIn(range), expand });
         return toPage(list, (customer) => toRetrievedCustomer(customer, userIdKey));
-      }),
+      }, isCursorGone),
 
     listSubscriptionPage: (range, after) => guarded(() => listSubscriptions(createdIn(range), after)),
 

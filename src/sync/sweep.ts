@@ -1,7 +1,8 @@
 /**
- * Reads a whole list from Stripe by several ranges of creation at once, each a page ahead of what is dealt with. Where readers have nothing to do, whoever goes on to
- * its next page leaves them half of the time before it, so that nobody need know how objects are spread over the years. Each
- * share costs a page that is not full, so where that is known there are as many shares as readers from the beginning.
+ * Reads a whole list from Stripe by several ranges of creation at once, each a page ahead of what is dealt with. Where readers
+ * have nothing to do, whoever goes on to its next page leaves them half of the time before it, so that nobody need know how
+ * objects are spread over the years. Each share costs a page that is not full, so where that is known there are as many shares
+ * as readers from the beginning.
  */
 import type { CreatedRange, Page } from "../stripe/gateway.ts";
 

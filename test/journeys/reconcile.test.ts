@@ -373,6 +373,36 @@ test("a sweep that was broken off within a list is made good by a whole one at t
   expect((await store.customers.findCustomers(ids)).get(ids[0] ?? "")).toMatchObject({ deleted: true });
 });
 
+test("how far a sweep has come is noted as time passes, not with each page, and again where it breaks off", async () => {
+  const stop = new AbortController();
+  const noted: number[] = [];
+  const { world } = await cutOff({
+    pushPlans: false,
+    network: async (request, next) => {
+      const { pathname, searchParams } = new URL(request.url);
+      if (pathname === "/v1/customers" && searchParams.has("starting_after")) {
+        noted.push(await readSoFar());
+        if (noted.length === 3) await world.emulator.advance(2);
+        if (noted.length === 5) stop.abort();
+      }
+      return next(request);
+    },
+  });
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  const readSoFar = async (): Promise<number> => {
+    const { progress = null } = (await store.tasks.find("reconcile")) ?? {};
+    const { lists } = JSON.parse(progress ?? "{}") as { lists?: { customers?: { read: number } } };
+    return lists?.customers?.read ?? 0;
+  };
+  // All in one second, so that one reads them alone.
+  for (let index = 0; index < 550; index += 1) await world.stripe("POST", "/v1/customers");
+  expect(await world.service.reconcile({ sweep: true, signal: stop.signal })).toBeNull();
+  expect(noted.slice(0, 3)).toEqual([0, 0, 0]);
+  expect(noted.at(-1)).toBeGreaterThan(0);
+  expect(await readSoFar()).toBeGreaterThan(noted.at(-1) ?? 0);
+});
+
 test("a customer that is deleted while the list goes on from it holds up no sweep", async () => {
   const deleted: string[] = [];
   const { world, connect } = await cutOff({

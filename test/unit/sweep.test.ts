@@ -88,14 +88,21 @@ test("the next page is read while one is dealt with", async () => {
   const rows = Array.from({ length: 350 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
   const { read, calls } = listing(rows);
   const readSoFar: number[] = [];
+  let dealtWith = Promise.withResolvers<void>();
   await sweep({
     ranges: [openRange(FROM, UNTIL)],
     readers: 1,
     mark: async () => null,
-    read,
+    read: async (range, after) => {
+      const page = await read(range, after);
+      if (after !== null) await dealtWith.promise;
+      dealtWith = Promise.withResolvers<void>();
+      return page;
+    },
     handle: async () => {
       await new Promise((resolve) => setImmediate(resolve));
       readSoFar.push(calls.all);
+      dealtWith.resolve();
     },
     progress: async () => {},
   });
@@ -104,19 +111,27 @@ test("the next page is read while one is dealt with", async () => {
 
 test("one that breaks off ends when nothing is read any more", async () => {
   const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
-  const { read, calls } = listing(rows);
+  const { read } = listing(rows);
+  const reads = { begun: 0, ended: 0 };
   const broken = sweep({
     ranges: [openRange(FROM, UNTIL)],
-    readers: 4,
+    readers: 1,
     mark: async () => null,
-    read,
+    read: async (range, after) => {
+      reads.begun += 1;
+      for (let turn = 0; turn < reads.begun; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      const page = await read(range, after);
+      reads.ended += 1;
+      return page;
+    },
     handle: async () => {
       throw new Error("the disk is full");
     },
     progress: async () => {},
   });
   await expect(broken).rejects.toThrow("the disk is full");
-  expect(calls.now).toBe(0);
+  expect(reads.begun).toBe(2);
+  expect(reads.ended).toBe(reads.begun);
 });
 
 test("one that breaks off goes on from what was noted, and misses nothing", async () => {
