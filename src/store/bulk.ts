@@ -1,5 +1,5 @@
 /** Many rows or ids in one statement whose text does not depend on their number: it is compiled once, and has no limit of parameters. */
-import { sql, type CompiledQuery, type Kysely, type RawBuilder } from "kysely";
+import { sql, type CompiledQuery, type Expression, type Kysely, type RawBuilder } from "kysely";
 import type { Dialect } from "./database.ts";
 import type { OperationState } from "../domain/operations.ts";
 import { snakeCase } from "./names.ts";
@@ -135,4 +135,12 @@ export function isIn(dialect: Dialect, column: string, list: unknown): RawBuilde
   return dialect === "postgres"
     ? sql`${sql.ref(column)} = any(cast(${list} as text[]))`
     : sql`${sql.ref(column)} in (select value from json_each(${list}))`;
+}
+
+/**
+ * Whether a column holds one of what a query in parentheses answers, which runs once. PostgreSQL would join the query with the
+ * table as it sees fit, and read all of a table that it takes for a small one; the values of an array it looks up.
+ */
+export function isInAnswer(dialect: Dialect, column: string, query: Expression<unknown>): RawBuilder<boolean> {
+  return dialect === "postgres" ? sql`${sql.ref(column)} = any(array${query})` : sql`${sql.ref(column)} in ${query}`;
 }

@@ -1,7 +1,7 @@
 /** The inbox: envelopes of events, stored before Stripe is answered and worked off afterwards. */
 import { sql, type ExpressionBuilder, type Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import { atMost, inOneOrder, isAnyOf, isState, keepInsert } from "./bulk.ts";
+import { atMost, inOneOrder, isAnyOf, isInAnswer, isState, keepInsert } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { packBody, unpackBody } from "./event-body.ts";
 import { PREPARED } from "./postgres.ts";
@@ -91,8 +91,10 @@ export function inboxStore(
   /** Only reads: when an account is filled in there is nothing. */
   const isAnythingWaiting = async (): Promise<boolean> => {
     const { rows } = await sql`
-      select 1 where exists (select 1 from inbox where mode = ${mode} and state = 'new')
-        or exists (select 1 from inbox where mode = ${mode} and state = 'pending')`.execute(db);
+      select 1 where (select 1 from inbox where mode = ${mode} and state = 'new' order by seq limit 1) is not null
+        or (select 1 from inbox where mode = ${mode} and state = 'pending' order by lane, run_at, seq limit 1) is not null`.execute(
+      db,
+    );
     return rows.length > 0;
   };
   const isTold = (eb: ExpressionBuilder<Schema, "inbox">, objectIds: readonly string[], upToSeq: number) =>
@@ -201,7 +203,7 @@ export function inboxStore(
       const { numUpdatedRows } = await db
         .updateTable("inbox")
         .set({ state: "done" })
-        .where("seq", "in", told)
+        .where(isInAnswer(dialect, "seq", told))
         .executeTakeFirst();
       return Number(numUpdatedRows);
     },

@@ -5,7 +5,7 @@
  */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import { atMost, inOneOrder, insertRows, isAnyOf, isState } from "./bulk.ts";
+import { atMost, inOneOrder, insertRows, isAnyOf, isInAnswer, isState } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { redoable } from "./redoable.ts";
 import type { Schema } from "./schema.ts";
@@ -194,11 +194,11 @@ export async function takeIn(db: Kysely<Schema>, scope: QueueScope): Promise<voi
 async function takeSomeIn(db: Kysely<Schema>, { mode, table, dialect }: QueueScope): Promise<number> {
   // Hooks run in order: nobody takes in a later one while an earlier one is being taken in.
   const lockNew = table === "outbox" && dialect === "postgres" ? sql`for update` : skipLocked(dialect);
+  const arrived = sql`(
+    select seq from ${sql.table(table)} where mode = ${mode} and state = 'new'
+    order by seq limit ${atMost(TAKEN_IN_AT_ONCE)} ${lockNew})`;
   const { rows } = await sql<{ lane: string; runAt: number }>`
-    with arrived as materialized (
-      select seq from ${sql.table(table)} where mode = ${mode} and state = 'new'
-      order by seq limit ${atMost(TAKEN_IN_AT_ONCE)} ${lockNew})
-    update ${sql.table(table)} set state = 'pending' where seq in (select seq from arrived)
+    update ${sql.table(table)} set state = 'pending' where ${isInAnswer(dialect, "seq", arrived)}
     returning ${laneColumn(table)} as lane, run_at`.execute(db);
   const dueAt = new Map<string, number>();
   for (const { lane, runAt } of rows) dueAt.set(lane, Math.min(runAt, dueAt.get(lane) ?? runAt));
@@ -268,14 +268,14 @@ async function leaseLanes(
   db: Kysely<Schema>,
   { mode, table, dialect, now, leasedUntil, limit }: ClaimQuery,
 ): Promise<Map<string, number>> {
-  // Materialized, since PostgreSQL may run a subquery again, with other lanes. Due again from now, so that all have their turn.
+  const due = sql`(
+    select lane from queue_lanes
+    where mode = ${mode} and queue = ${table} and due_at <= ${now} and leased_until <= ${now}
+    order by due_at, lane limit ${atMost(limit)} ${skipLocked(dialect)})`;
+  // Due again from now, so that all have their turn.
   const { rows } = await sql<{ lane: string; leases: number }>`
-    with due as materialized (
-      select lane from queue_lanes
-      where mode = ${mode} and queue = ${table} and due_at <= ${now} and leased_until <= ${now}
-      order by due_at, lane limit ${atMost(limit)} ${skipLocked(dialect)})
     update queue_lanes set leased_until = ${leasedUntil}, due_at = ${now}, leases = leases + 1
-    where mode = ${mode} and queue = ${table} and lane in (select lane from due)
+    where mode = ${mode} and queue = ${table} and ${isInAnswer(dialect, "lane", due)}
     returning lane, leases`.execute(db);
   return new Map(rows.map(({ lane, leases }) => [lane, leases]));
 }
@@ -286,11 +286,12 @@ async function takeDueRows<Row>(
   lanes: readonly string[],
 ): Promise<Row[]> {
   const ofLane = firstOfLane(table, sql`item.seq`, sql`and item.run_at <= ${now}`);
+  const next = sql`(
+    select (${ofLane}) from queue_lanes as owner
+    where owner.mode = ${mode} and owner.queue = ${table} and ${isAnyOf(dialect, "owner.lane", lanes)})`;
   const { rows } = await sql<Row>`
     update ${sql.table(table)} set attempts = attempts + 1
-    where state = 'pending' and run_at <= ${now} and seq in (
-      select (${ofLane}) from queue_lanes as owner
-      where owner.mode = ${mode} and owner.queue = ${table} and ${isAnyOf(dialect, "owner.lane", lanes)})
+    where state = 'pending' and run_at <= ${now} and ${isInAnswer(dialect, "seq", next)}
     returning *, ${laneColumn(table)} as lane`.execute(db);
   return rows;
 }

@@ -61,66 +61,6 @@ describe("a pooler that can't keep prepared statements apart is written through"
   });
 });
 
-test("SQLite answers questions about some rows without reading all of a mode", async () => {
-  const prepare = vi.spyOn(DatabaseSync.prototype, "prepare");
-  onTestFinished(() => prepare.mockRestore());
-  const url = await freshDatabase("sqlite");
-  const { inbox, outbox, customers, subscriptions, operations, grants, lanes, dueWork } = await openAt(url);
-  prepare.mockClear();
-  await inbox.add([event("evt_1")], NOW);
-  const [claimed] = await inbox.claim(10, NOW, NOW + 1_000);
-  if (claimed) await inbox.complete(claimed, ["in_1"]);
-  await dueWork.find(NOW, NOW);
-  await inbox.findHinted(["sub_1"], 10);
-  await inbox.completeTold(["sub_1"], 10, NOW);
-  await inbox.countWaiting(10);
-  for (const queue of [inbox, outbox]) {
-    await queue.countOpen();
-    await queue.oldestAt();
-    await queue.listDead(10);
-  }
-  await inbox.listWaitingLanes(NOW, 10);
-  await inbox.forget(NOW, 100);
-  await outbox.forget(NOW, 100);
-  await inbox.unknown(["evt_1"]);
-  await outbox.claim(10, NOW, NOW + 1_000);
-  await customers.findCustomers(["cus_1"]);
-  await customers.findUsersOf(["cus_1"]);
-  await customers.findPaymentMethods(["pm_1"]);
-  await customers.findCustomerNaming("ada");
-  await subscriptions.listOfUsers(["ada"]);
-  await subscriptions.findOwner("sub_1");
-  await subscriptions.findSubscriptions(["sub_1"]);
-  await subscriptions.findInvoices(["in_1"]);
-  await operations.findCurrent("checkout", "ada");
-  await operations.listPending(NOW, null, 20);
-  await grants.hold(["ada"]);
-  await lanes.versionOf("cus_1");
-  const texts = prepare.mock.calls
-    .map(([text]) => text)
-    .filter((text) => /^\s*(select|with|update|insert)/.test(text))
-    // Whether there is anything at all ends at the first row.
-    .filter((text) => !/^\s*select 1 where exists/.test(text));
-  expect(texts.length).toBeGreaterThan(15);
-  const plans = new DatabaseSync(url.replace("file:", ""));
-  onTestFinished(() => plans.close());
-  const readsAll = texts.flatMap((text) =>
-    plans
-      .prepare(`explain query plan ${text}`)
-      .all()
-      .map(({ detail }) => String(detail))
-      .filter(
-        (detail) =>
-          (/\((mode=\?|mode=\? AND (kind|queue)=\?|rowid[<>]\?.*)\)$/.test(detail) &&
-            // These know only what is not done.
-            !/(inbox|outbox)_(new|lanes|objects|dead)/.test(detail)) ||
-          /^SCAN (access_grants|customer|inbox|invoices|lanes|operations|outbox|queue_lanes|sub|payment)/.test(detail),
-      )
-      .map((detail) => `${detail}: ${text}`),
-  );
-  expect(readsAll).toEqual([]);
-});
-
 describe("on SQLite", () => {
   const opened = async (): Promise<ReturnType<typeof openDatabase>> => {
     const db = openDatabase(await freshDatabase("sqlite"));
@@ -334,6 +274,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
       "0005-key-ends",
       "0006-statistics",
       "0007-dead-letters",
+      "0008-queue-statistics",
     ]);
     expect(await stores[0]?.migrate()).toEqual([]);
   });

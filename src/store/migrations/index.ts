@@ -10,13 +10,23 @@ import { bodies } from "./0004-bodies.ts";
 import { keyEnds } from "./0005-key-ends.ts";
 import { statistics } from "./0006-statistics.ts";
 import { deadLetters } from "./0007-dead-letters.ts";
+import { queueStatistics } from "./0008-queue-statistics.ts";
 
 export interface MigrationStep {
   name: string;
   statements: (dialect: Dialect) => string[];
 }
 
-export const STEPS: readonly MigrationStep[] = [initial, reconcile, lanes, bodies, keyEnds, statistics, deadLetters];
+export const STEPS: readonly MigrationStep[] = [
+  initial,
+  reconcile,
+  lanes,
+  bodies,
+  keyEnds,
+  statistics,
+  deadLetters,
+  queueStatistics,
+];
 
 /** Any number that nobody else locks on the same database. */
 const LOCK_KEY = 7_024_551_101;
