@@ -4,7 +4,7 @@ import { ConfigError } from "../errors.ts";
 import type { NodeHandler } from "./node.ts";
 
 export interface Listener {
-  /** Stops taking requests; `now` also drops the connections that are open. */
+  /** Takes no new connections, and ends each that is open with its next answer; `now` drops them. Resolves when all have ended. */
   close(now?: boolean): Promise<void>;
 }
 
@@ -18,12 +18,19 @@ export interface ListenOptions {
 /** Headers and bodies that come slower than this are cut off. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
+/** How often a server that closes looks for connections whose last answer was on its way when it was told to. */
+const CLOSE_IDLE_EVERY_MS = 100;
 
 /** Throws `ConfigError` where the port is taken or may not be used. */
 export async function listen(handler: NodeHandler, { port, host, portName }: ListenOptions): Promise<Listener> {
+  let isClosing = false;
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS },
-    (request, response) => handler(request, response),
+    (request, response) => {
+      // A client that always has one more would keep its connection for ever.
+      if (isClosing) response.setHeader("connection", "close");
+      handler(request, response);
+    },
   ).listen(port, host);
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
@@ -36,9 +43,13 @@ export async function listen(handler: NodeHandler, { port, host, portName }: Lis
   return {
     close: (now = false) =>
       new Promise((resolve) => {
-        server.close(() => resolve());
+        isClosing = true;
+        const idle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
+        server.close(() => {
+          clearInterval(idle);
+          resolve();
+        });
         if (now) server.closeAllConnections();
-        else server.closeIdleConnections();
       }),
   };
 }
