@@ -10,12 +10,12 @@ import type {
   ProductRecord,
   SubscriptionRecord,
 } from "../domain/records.ts";
-import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
 import type { CreatedRange, RetrievedCustomer, RetrievedSubscription, Page, StripeGateway } from "../stripe/gateway.ts";
 import type { Sample, Store } from "../store/database.ts";
 import { empty, toldBy, type Snapshot } from "./retrieve.ts";
+import { createSingly, type Singly } from "./singly.ts";
 import { openRanges, READERS, STRIPE_ENDS, sweep, type OpenRange } from "./sweep.ts";
 import type { Sync } from "./sync.ts";
 
@@ -54,8 +54,6 @@ export interface SweepListOptions {
 const STRIPE_BEGAN = Date.UTC(2011, 0, 1);
 /** So many lanes are written before the store looks how large it has become; then twice as many, and so on. */
 const LANES_BEFORE_ANALYSIS = 1_000;
-/** How many objects are asked about one by one at once. */
-const SINGLES_AT_ONCE = 8;
 
 /** `pageEnds` is where the pages of a list ended whose rows are spread over time like this one's. */
 export function unread(pageEnds: readonly number[] = []): ListProgress {
@@ -94,8 +92,6 @@ function readList(context: SweepContext, sweeping: Sweeping): Promise<number[]> 
   }
 }
 
-type Single = string | { id: string };
-
 /**
  * What pages of subscriptions from elsewhere are dealt with by: their customers' lanes are written where they still have these
  * versions, which were read before Stripe was asked. Answers how many hints are done with it.
@@ -123,7 +119,7 @@ function handling(options: Pick<SweepListOptions, "signal" | "onTrouble">, versi
     products: { known: new Set<string>(), asked: new Map<string, Promise<ProductRecord | null>>() },
     written: { lanes: 0, whenAnalyzed: 0 },
     failed,
-    singly: each(options, failed),
+    singly: createSingly(options, failed),
   };
 }
 
@@ -139,8 +135,7 @@ interface Handling extends Pick<SweepListOptions, "dryRun" | "onDrift"> {
   written: { lanes: number; whenAnalyzed: number };
   /** Ids of what could not be read: hints about these stay. */
   failed: Set<string>;
-  /** Does something for each of many, a few at once. */
-  singly<Item extends Single>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void>;
+  singly: Singly;
 }
 
 type Sweeping = SweepListOptions & Handling;
@@ -427,27 +422,4 @@ async function analyze(store: Store, runtime: Runtime, sample: Sample): Promise<
   await store.analyze(sample).catch((error: unknown) => {
     runtime.log.warn({ error: String(error) }, "the store could not look how large it is; it may be slow for a minute");
   });
-}
-
-/** One that can't be read is told of and left; an outage ends the sweep, which is resumed. */
-function each(
-  { signal, onTrouble }: Pick<SweepListOptions, "signal" | "onTrouble">,
-  failed: Set<string>,
-): Handling["singly"] {
-  return async (items, act) => {
-    const waiting = [...items];
-    const workOff = async (): Promise<void> => {
-      for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
-        signal?.throwIfAborted();
-        try {
-          await act(item);
-        } catch (error) {
-          if (error instanceof TollkeeperError && error.retryable) throw error;
-          failed.add(typeof item === "string" ? item : item.id);
-          onTrouble(`${JSON.stringify(item)} could not be read: ${String(error)}`);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(SINGLES_AT_ONCE, items.length) }, workOff));
-  };
 }
