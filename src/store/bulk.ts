@@ -120,8 +120,13 @@ export function atMost(count: number): RawBuilder<number> {
   return sql.lit(count);
 }
 
-/** Whether a column holds one of these. */
+/**
+ * Whether a column holds one of these. One alone is a statement of its own: PostgreSQL takes any list for one of ten, and would
+ * rather plan anew each time than keep a plan for so many.
+ */
 export function isAnyOf(dialect: Dialect, column: string, values: readonly string[]): RawBuilder<boolean> {
+  const [first, ...others] = values;
+  if (first !== undefined && others.length === 0) return sql`${sql.ref(column)} = ${first}`;
   return isIn(dialect, column, toList(dialect, values));
 }
 

@@ -37,13 +37,18 @@ const findLinkOf = keep((db, { mode, userId }: { mode: Mode; userId: string }) =
   db.selectFrom("customerLinks").select("customerId").where("mode", "=", mode).where("userId", "=", userId),
 );
 
-const findLinks = keep((db, { mode, customerIds }: { mode: Mode; customerIds: unknown }, dialect) =>
-  db
-    .selectFrom("customerLinks")
-    .select(["customerId", "userId"])
-    .where("mode", "=", mode)
-    .where(isIn(dialect, "customerId", customerIds)),
-);
+const selectLinks = (db: Kysely<Schema>, mode: Mode) =>
+  db.selectFrom("customerLinks").select(["customerId", "userId"]).where("mode", "=", mode);
+
+/** One alone and several apart, as `isAnyOf` has it. */
+const findLinks = {
+  one: keep((db, { mode, customerId }: { mode: Mode; customerId: string }) =>
+    selectLinks(db, mode).where("customerId", "=", customerId),
+  ),
+  several: keep((db, { mode, customerIds }: { mode: Mode; customerIds: unknown }, dialect) =>
+    selectLinks(db, mode).where(isIn(dialect, "customerId", customerIds)),
+  ),
+};
 
 export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): CustomerStore {
   const findCustomerOf = async (userId: string): Promise<string | null> => {
@@ -51,7 +56,10 @@ export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect):
     return link?.customerId ?? null;
   };
   const findUsersOf = async (customerIds: readonly string[]): Promise<Map<string, string>> => {
-    const links = await findLinks.execute(db, dialect, { mode, customerIds: toList(dialect, customerIds) });
+    const [first = "", ...others] = customerIds;
+    const links = await (others.length === 0
+      ? findLinks.one.execute(db, dialect, { mode, customerId: first })
+      : findLinks.several.execute(db, dialect, { mode, customerIds: toList(dialect, customerIds) }));
     return new Map(links.map(({ customerId, userId }) => [customerId, userId]));
   };
   return {

@@ -16,10 +16,10 @@ import { outboxStore, type OutboxStore } from "./outbox.ts";
 import { isPostgresOutOfService, postgresDialect } from "./postgres.ts";
 import { replicaStore, type ReplicaStore } from "./replicas.ts";
 import type { Schema } from "./schema.ts";
-import { redoable } from "./redoable.ts";
 import { isSqliteOutOfService, sqliteDialect } from "./sqlite.ts";
-import { taskStore, type TaskStore } from "./tasks.ts";
 import { subscriptionStore, type SubscriptionStore } from "./subscriptions.ts";
+import { taskStore, type TaskStore } from "./tasks.ts";
+import { durable, redoable } from "./transactions.ts";
 
 export type Dialect = "sqlite" | "postgres";
 
@@ -80,7 +80,7 @@ export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptio
     migrate: () => migrate(db, dialect),
     analyze: async (sample: Sample) => {
       if (dialect !== "postgres") return;
-      await db.transaction().execute(async (transaction) => {
+      await durable(db).execute(async (transaction) => {
         if (sample === "small") await sql`set local default_statistics_target = 1`.execute(transaction);
         await sql`analyze (skip_locked) ${sql.raw(MIRROR)}`.execute(transaction);
       });

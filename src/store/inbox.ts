@@ -4,7 +4,6 @@ import type { Mode } from "../domain/records.ts";
 import { atMost, inOneOrder, isAnyOf, isInAnswer, isState, keepInsert } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { packBody, unpackBody } from "./event-body.ts";
-import { PREPARED } from "./postgres.ts";
 import { claimRows, endClaim, queue, queued, takeIn, type Claim, type Queue, type QueueScope } from "./queue.ts";
 import type { QueueState, Schema } from "./schema.ts";
 
@@ -80,13 +79,10 @@ export function inboxStore(
   const scope: QueueScope = { mode, table: "inbox", dialect };
   const insert = keepInsert(
     { dialect, table: "inbox", columns: ARRIVING, same: { receivedAt: 0, ...queued(mode, 0) } },
-    (rows) => {
-      const insertOrRevive = sql`${rows}
-        on conflict (mode, event_id) do update set state = 'new', run_at = excluded.run_at, attempts = 0, reason = null
-          where inbox.state = 'dead'
-        returning event_id`;
-      return sql<{ eventId: string }>`${sql.raw(dialect === "postgres" ? PREPARED : "")} ${insertOrRevive}`;
-    },
+    (rows) => sql<{ eventId: string }>`${rows}
+      on conflict (mode, event_id) do update set state = 'new', run_at = excluded.run_at, attempts = 0, reason = null
+        where inbox.state = 'dead'
+      returning event_id`,
   );
   /** Only reads: when an account is filled in there is nothing. */
   const isAnythingWaiting = async (): Promise<boolean> => {

@@ -4,7 +4,11 @@ import { PostgresDialect, PostgresQueryCompiler } from "kysely";
 import pg from "pg";
 import { snakeCase } from "./names.ts";
 
-const POOL_SIZE = 10;
+/**
+ * One process has one core, and what waits for a connection here would wait in the database: ten did no more at once, cost a
+ * small database twice the memory, and a process that has just started twice the time in which each comes to know the tables.
+ */
+const POOL_SIZE = 5;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Webhooks come in bursts, and the first of one should not wait for new connections. */
 const KEPT_IDLE_MS = 60_000;
@@ -45,21 +49,33 @@ class QueryCompiler extends PostgresQueryCompiler {
   }
 }
 
+/** Many more than there are: whoever makes texts without end shall not fill the database's memory. */
+const MAX_PREPARED = 500;
+
 /**
- * At the head of a statement that is prepared once a connection: for one that has a single good plan, whatever the numbers, and
- * that stands in no transaction, which the first error ends.
+ * The statement is unknown, or known already: a pooler that can't keep prepared statements apart stands between. Or what it
+ * answers has another shape by now: a newer version has changed the table.
  */
-export const PREPARED = "/* prepared */";
+const UNPREPARED_CODES: ReadonlySet<string> = new Set(["26000", "42P05", "0A000"]);
+const TRANSACTION_IS_OVER = "25P02";
 
-/** The statement is unknown, or known already: a pooler that can't keep prepared statements apart stands between. */
-const UNPREPARED_CODES: ReadonlySet<string> = new Set(["26000", "42P05"]);
+/** Whether a statement failed because it was prepared: the next time it is not. */
+export function isUnprepared(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && UNPREPARED_CODES.has(error.code ?? "");
+}
 
-/** The connections of one pool: as soon as one finds such a pooler, none prepares any more. */
+/**
+ * The connections of one pool. Each prepares a statement with its first use, since to parse and plan one takes longer than most
+ * take to run; as soon as that has failed on one, none prepares any more.
+ * @see https://www.postgresql.org/docs/current/sql-prepare.html
+ */
 function preparingClient(): new () => pg.ClientBase {
   let prepares = true;
   const names = new Map<string, string>();
-  const nameOf = (text: string): string => {
-    const name = names.get(text) ?? statementName(text);
+  const nameOf = (text: string): string | null => {
+    const known = names.get(text);
+    if (known !== undefined || names.size >= MAX_PREPARED) return known ?? null;
+    const name = statementName(text);
     names.set(text, name);
     return name;
   };
@@ -68,12 +84,15 @@ function preparingClient(): new () => pg.ClientBase {
     override query(...given: unknown[]): never {
       const query = super.query.bind(this) as (...args: unknown[]) => Promise<unknown>;
       const [text, values] = given;
-      if (!prepares || given.length !== 2 || typeof text !== "string" || !text.startsWith(PREPARED))
-        return query(...given) as never;
-      return query({ name: nameOf(text), text, values }).catch((error: unknown) => {
-        if (!(error instanceof pg.DatabaseError && UNPREPARED_CODES.has(error.code ?? ""))) throw error;
+      const isAsked = typeof text === "string" && Array.isArray(values) && values.length > 0;
+      const name = prepares && isAsked && given.length === 2 ? nameOf(text) : null;
+      if (name === null) return query(...given) as never;
+      return query({ name, text, values }).catch(async (error: unknown) => {
+        if (!isUnprepared(error)) throw error;
         prepares = false;
-        return query(text, values);
+        return query(text, values).catch((again: unknown) => {
+          throw again instanceof pg.DatabaseError && again.code === TRANSACTION_IS_OVER ? error : again;
+        });
       }) as never;
     }
   };

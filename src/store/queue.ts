@@ -7,7 +7,7 @@ import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { atMost, inOneOrder, insertRows, isAnyOf, isInAnswer, isState } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
-import { redoable } from "./redoable.ts";
+import { durable, redoable } from "./transactions.ts";
 import type { Schema } from "./schema.ts";
 
 export type QueueTable = "inbox" | "outbox";
@@ -234,7 +234,7 @@ export async function claimRows<Row extends Omit<Claim, "lease">>(
   for (;;) {
     const limit = query.limit - claimed.length;
     // A hook is told only of what is on disk: what another life of this process tells anew has the same id then.
-    const transaction = query.table === "outbox" ? db.transaction() : redoable(db, query.dialect);
+    const transaction = query.table === "outbox" ? durable(db) : redoable(db, query.dialect);
     const { rows, leased } = await transaction.execute((inside) => claimOnce<Row>(inside, { ...query, limit }));
     claimed.push(...rows);
     // Lanes that were done with are put off; others may be due behind them.
@@ -289,9 +289,10 @@ async function takeDueRows<Row>(
   const next = sql`(
     select (${ofLane}) from queue_lanes as owner
     where owner.mode = ${mode} and owner.queue = ${table} and ${isAnyOf(dialect, "owner.lane", lanes)})`;
+  // Not "pending": PostgreSQL would look these few up in an index of all that is.
   const { rows } = await sql<Row>`
     update ${sql.table(table)} set attempts = attempts + 1
-    where state = 'pending' and run_at <= ${now} and ${isInAnswer(dialect, "seq", next)}
+    where state <> 'done' and run_at <= ${now} and ${isInAnswer(dialect, "seq", next)}
     returning *, ${laneColumn(table)} as lane`.execute(db);
   return rows;
 }

@@ -53,7 +53,10 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Diale
     );
   };
   const listOfUsers = async (userIds: readonly string[]): Promise<Map<string, MirroredSubscription[]>> => {
-    const rows = await statesOfUsers.execute(db, dialect, { mode, userIds: toList(dialect, userIds) });
+    const [first = "", ...others] = userIds;
+    const rows = await (others.length === 0
+      ? statesOf.one.execute(db, dialect, { mode, userId: first })
+      : statesOf.several.execute(db, dialect, { mode, userIds: toList(dialect, userIds) }));
     const ofUsers = Map.groupBy(rows, ({ userId }) => userId);
     return new Map([...ofUsers].map(([userId, ofUser]) => [userId, groupRows(ofUser)]));
   };
@@ -175,9 +178,15 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Diale
   };
 }
 
-const statesOfUsers = keep((db, given: { mode: Mode; userIds: unknown }, dialect) =>
-  selectStates(db, given.mode).where(isIn(dialect, "l.userId", given.userIds)),
-);
+/** One alone and several apart, as `isAnyOf` has it. */
+const statesOf = {
+  one: keep((db, given: { mode: Mode; userId: string }) =>
+    selectStates(db, given.mode).where("l.userId", "=", given.userId),
+  ),
+  several: keep((db, given: { mode: Mode; userIds: unknown }, dialect) =>
+    selectStates(db, given.mode).where(isIn(dialect, "l.userId", given.userIds)),
+  ),
+};
 
 /** To be narrowed to some users. */
 function selectStates(db: Kysely<Schema>, mode: Mode) {

@@ -2,9 +2,8 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test, onTestFinished, vi } from "vitest";
 import { sql } from "kysely";
 import { openDatabase, openStore, type Store } from "../../src/store/database.ts";
-import { PREPARED } from "../../src/store/postgres.ts";
 import type { ClaimedEvent } from "../../src/store/inbox.ts";
-import { redoable } from "../../src/store/redoable.ts";
+import { redoable } from "../../src/store/transactions.ts";
 import { createInboxWriter, type InboxWriter } from "../../src/sync/inbox-writer.ts";
 import { migrate, STEPS } from "../../src/store/migrations/index.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../src/domain/operations.ts";
@@ -27,8 +26,8 @@ async function openAt(url: string, mode: Mode = "test"): Promise<Store> {
   return store;
 }
 
-describe("a pooler that can't keep prepared statements apart is written through", () => {
-  const add = sql<{ one: number }>`${sql.raw(PREPARED)} select 1 as one`;
+describe("what can't be prepared is asked all the same", () => {
+  const add = sql<{ one: number }>`select cast(${1} as integer) as one`;
   const prepared = sql<{ name: string }>`select name from pg_prepared_statements`;
   const connect = async (): Promise<ReturnType<typeof openDatabase>> => {
     const db = openDatabase(await freshDatabase("postgres"));
@@ -36,7 +35,17 @@ describe("a pooler that can't keep prepared statements apart is written through"
     return db;
   };
 
-  test("where the backend does not know the statement", async () => {
+  test("where a newer version has added a column meanwhile", async () => {
+    const db = await connect();
+    await sql`create table plans (id integer)`.execute(db);
+    const everything = sql`select * from plans where id > ${0}`;
+    await everything.execute(db);
+    await sql`alter table plans add column name text default 'pro'`.execute(db);
+    await sql`insert into plans values (1)`.execute(db);
+    expect((await everything.execute(db)).rows).toEqual([{ id: 1, name: "pro" }]);
+  });
+
+  test("where a pooler has led it to a backend that does not know the statement", async () => {
     const db = await connect();
     await db.connection().execute(async (connection) => {
       await add.execute(connection);
@@ -47,7 +56,7 @@ describe("a pooler that can't keep prepared statements apart is written through"
     });
   });
 
-  test("where the backend knows another's of that name", async () => {
+  test("where a pooler has led it to one that knows another's of that name", async () => {
     const first = await connect();
     const name = await first.connection().execute(async (connection) => {
       await add.execute(connection);
@@ -55,9 +64,24 @@ describe("a pooler that can't keep prepared statements apart is written through"
     });
     const second = await connect();
     await second.connection().execute(async (connection) => {
-      await sql`prepare ${sql.ref(name)} as select 2 as one`.execute(connection);
+      await sql`prepare ${sql.ref(name)} as select cast($1 as integer) + 1 as one`.execute(connection);
       expect((await add.execute(connection)).rows).toEqual([{ one: 1 }]);
     });
+  });
+
+  test("where it ends a transaction, which is done once more", async () => {
+    const db = await connect();
+    await sql`create table written (run integer)`.execute(db);
+    await add.execute(db);
+    await sql`deallocate all`.execute(db);
+    let runs = 0;
+    const answer = await redoable(db, "postgres").execute(async (transaction) => {
+      runs += 1;
+      await sql`insert into written values (${sql.lit(runs)})`.execute(transaction);
+      return add.execute(transaction);
+    });
+    expect(answer.rows).toEqual([{ one: 1 }]);
+    expect((await sql`select run from written`.execute(db)).rows).toEqual([{ run: 2 }]);
   });
 });
 

@@ -130,8 +130,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "one lane is worked on by one at a time",
     file: "src/store/queue.ts",
-    text: "and due_at <= ${now} and leased_until <= ${now}\n      order by",
-    without: "and due_at <= ${now}\n      order by",
+    text: "and due_at <= ${now} and leased_until <= ${now}\n    order by",
+    without: "and due_at <= ${now}\n    order by",
   },
   {
     rule: "who has lost a lease has no say any more",

@@ -3,6 +3,7 @@ import { sql, type Kysely } from "kysely";
 import { ConfigError } from "../../errors.ts";
 import type { Dialect } from "../database.ts";
 import type { Schema } from "../schema.ts";
+import { durable } from "../transactions.ts";
 import { initial } from "./0001-initial.ts";
 import { reconcile } from "./0002-reconcile.ts";
 import { lanes } from "./0003-lanes.ts";
@@ -36,7 +37,7 @@ const LOCK_KEY = 7_024_551_101;
  * Throws `ConfigError` when the database has been used by a newer version.
  */
 export async function migrate(db: Kysely<Schema>, dialect: Dialect, steps = STEPS): Promise<string[]> {
-  return db.transaction().execute(async (transaction) => {
+  return durable(db).execute(async (transaction) => {
     if (dialect === "postgres") {
       // A step may read all of a large table, and waits for whoever else migrates.
       await sql`set local statement_timeout = 0`.execute(transaction);
