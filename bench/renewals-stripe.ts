@@ -4,6 +4,7 @@
  * Stripe does, and 429 to the rest.
  */
 import { once } from "node:events";
+import { Agent, request as post, type ClientRequest, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { serve } from "@hono/node-server";
 import { createEmulator } from "../src/emulator/index.ts";
@@ -50,18 +51,25 @@ const emulator = createEmulator({
   },
 });
 
+/** Leaner than fetch: Stripe shares the cores with what is measured. */
+const agent = new Agent({ keepAlive: true });
+
 /** Nothing is sent again: what is not 2xx is counted. */
 async function send(request: Request): Promise<void> {
+  const body = await request.text();
+  const headers = { ...Object.fromEntries(request.headers), "content-length": Buffer.byteLength(body) };
   const sentAt = performance.now();
-  const isStored = await fetch(request).then(
-    async (response) => {
-      await response.arrayBuffer();
-      return response.ok;
-    },
-    () => false,
-  );
+  const sending = post(request.url, { agent, method: request.method, headers });
+  sending.end(body);
+  const status = await statusOf(sending).catch(() => 0);
   answersMs.push(performance.now() - sentAt);
-  if (!isStored) failed += 1;
+  if (status < 200 || status >= 300) failed += 1;
+}
+
+async function statusOf(sending: ClientRequest): Promise<number> {
+  const [response] = (await once(sending, "response")) as [IncomingMessage];
+  await once(response.resume(), "end");
+  return response.statusCode ?? 0;
 }
 
 let isLimited = false;
