@@ -8,6 +8,8 @@ export interface Replica {
   start(mark?: string): Promise<void>;
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
+  /** Asks it to end; resolves when it has. */
+  stop(): Promise<void>;
   /** Resolves when it is gone by itself; throws where it is not within the time. */
   diesWithin(ms: number): Promise<void>;
   isUp(): boolean;
@@ -100,6 +102,10 @@ export function createReplica({ port, env, bundle }: ReplicaOptions): Replica {
       standby ??= load();
     },
     kill: () => end(current),
+    async stop() {
+      current?.child.kill("SIGTERM");
+      await current?.exited;
+    },
     async diesWithin(ms) {
       if (!current) throw failed("was never started");
       const patience = new AbortController();

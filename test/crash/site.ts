@@ -15,7 +15,7 @@ import { bundleService } from "./bundle.ts";
 import { receiveHooks, type HooksReceiver } from "./hooks-receiver.ts";
 import { judgeHooks, judgeOrder, lostOf } from "./judge.ts";
 import { createPeople, type People } from "./people.ts";
-import { createReplica, type Replica } from "./replica.ts";
+import { after, createReplica, type Replica } from "./replica.ts";
 import { createSender, type Sender } from "./sender.ts";
 
 export interface Site {
@@ -58,6 +58,8 @@ const WEBHOOK_SECRET = "whsec_crash_secret";
 const REQUESTS_PER_SECOND = "10000";
 /** What a start has compiled the next need not compile. */
 const COMPILE_CACHE = fileURLToPath(new URL("../../.tollkeeper/compiled", import.meta.url));
+/** Long enough to do what a service does at all. */
+const FIRST_LIFE_MS = 3_000;
 const WORKED_OFF_TIMEOUT_MS = 600_000;
 const LOOK_AGAIN_MS = 250;
 const MAX_TOLD = 20;
@@ -97,6 +99,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
   const startedAt = performance.now();
   people.start(peoplePerSecond);
   sender.start(perSecond);
+  await writeDownCompiled(replicas[0]);
 
   const acknowledged: string[] = [];
   const lost: string[] = [];
@@ -184,6 +187,13 @@ async function sellPlans(emulator: ServedEmulator): Promise<void> {
     now: Date.now,
   });
   await pushPlans(gateway, diffCatalog(PLANS, [], []), { newId: () => crypto.randomUUID(), now: Date.now });
+}
+
+/** A process writes down what it has compiled when it ends by itself; who is killed compiles it all again. */
+async function writeDownCompiled(replica: Replica | undefined): Promise<void> {
+  await after(FIRST_LIFE_MS);
+  await replica?.stop();
+  await replica?.start();
 }
 
 /** As if it had just been: it would put into the inbox what is lost. */
