@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { TollkeeperOptions } from "../../src/index.ts";
 import { openStore } from "../../src/store/database.ts";
 import { DIALECTS } from "../support/databases.ts";
-import { createWorld, DAY, signatureOf, type World } from "../support/world.ts";
+import { createWorld, DAY, signatureOf, START, type World } from "../support/world.ts";
 
 /** Catches what Stripe would deliver, to deliver it in another way. */
 async function catching(options: Parameters<typeof createWorld>[0] = {}) {
@@ -390,6 +390,35 @@ test("what is there already is worked off at once, one piece after the other", a
   });
   await service.start();
   await expect.poll(() => told.length).toBe(1);
+});
+
+test("however many hooks are due, whoever waits for an answer has a turn between a few of them", async () => {
+  const world = await createWorld();
+  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  onTestFinished(() => store.close());
+  const users = Array.from({ length: 200 }, (_, at) => `user-${at}`);
+  await store.outbox.add(
+    users.map((userId) => ({
+      id: `payment:${userId}`,
+      userId,
+      hook: "onPaymentSucceeded",
+      payload: JSON.stringify({ id: `payment:${userId}`, userId }),
+      createdAt: START,
+    })),
+  );
+  let told = 0;
+  const service = world.replica({
+    runWorker: true,
+    hooks: { onPaymentSucceeded: () => void (told += 1) },
+    runtime: sleeping(world.emulator.now, () => {}),
+  });
+  await service.start();
+  let most = 0;
+  for (let before = told; told < users.length; before = told) {
+    await new Promise((resolve) => setImmediate(resolve));
+    most = Math.max(most, told - before);
+  }
+  expect(most).toBeLessThan(20);
 });
 
 test("hints that come shortly after the one that woke the worker are answered together with it", async () => {
