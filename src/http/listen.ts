@@ -4,7 +4,7 @@ import { ConfigError } from "../errors.ts";
 import type { NodeHandler } from "./node.ts";
 
 export interface Listener {
-  /** Takes no new connections, and ends each that is open with its next answer; `now` drops them. Resolves when all have ended. */
+  /** Takes no new connections, and ends each that is open with its next answer, within five seconds; `now` drops them. */
   close(now?: boolean): Promise<void>;
 }
 
@@ -20,6 +20,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** How often a server that closes looks for connections whose last answer was on its way when it was told to. */
 const CLOSE_IDLE_EVERY_MS = 100;
+/** What is still open then is cut off: a connection on which nothing was ever asked, or an answer that takes too long. */
+const CLOSE_WITHIN_MS = 5_000;
 
 /** Throws `ConfigError` where the port is taken or may not be used. */
 export async function listen(handler: NodeHandler, { port, host, portName }: ListenOptions): Promise<Listener> {
@@ -45,8 +47,10 @@ export async function listen(handler: NodeHandler, { port, host, portName }: Lis
       new Promise((resolve) => {
         isClosing = true;
         const idle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
+        const late = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
         server.close(() => {
           clearInterval(idle);
+          clearTimeout(late);
           resolve();
         });
         if (now) server.closeAllConnections();

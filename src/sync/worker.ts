@@ -295,13 +295,16 @@ function failureOf(error: unknown): Failure {
 /** Renews a claim until aborted, so that slow work is not taken for a dead worker's. */
 function keepLease(runtime: Runtime, queue: Pick<Queue, "renew">, claim: Claim): AbortController {
   const heart = new AbortController();
+  /** False where the lease was lost. One that is missed costs nothing: the fencing token decides who may write. */
+  const renew = (): Promise<boolean> =>
+    queue.renew(claim, runtime.now() + LEASE_MS).catch((error: unknown) => {
+      runtime.log.warn({ error: String(error) }, "a lease could not be renewed; it will be tried again");
+      return true;
+    });
   const beat = async (): Promise<void> => {
-    for (;;) {
-      await runtime.sleep(HEARTBEAT_MS, heart.signal);
-      if (heart.signal.aborted || !(await queue.renew(claim, runtime.now() + LEASE_MS))) return;
-    }
+    do await runtime.sleep(HEARTBEAT_MS, heart.signal);
+    while (!heart.signal.aborted && (await renew()));
   };
-  // A beat that is missed costs nothing: the fencing token decides who may write.
-  beat().catch((error: unknown) => runtime.log.warn({ error: String(error) }, "a lease could not be renewed"));
+  void beat();
   return heart;
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Agent, request, type IncomingMessage } from "node:http";
-import { expect, test } from "vitest";
+import { connect } from "node:net";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { listen } from "../../src/http/listen.ts";
 import { freePort } from "../support/ports.ts";
 
@@ -69,3 +70,16 @@ test("a connection whose last answer was on its way ends without another request
   await closed;
   // Sooner than Node ends what nobody uses.
 }, 3_000);
+
+test("a connection on which nothing was ever asked does not keep a server", async () => {
+  const port = await freePort();
+  const server = await listen(() => {}, { port, host: "127.0.0.1", portName: "PORT" });
+  const spare = connect({ port, host: "127.0.0.1" });
+  spare.on("error", () => {});
+  await once(spare, "connect");
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const closed = server.close();
+  vi.advanceTimersByTime(5_000);
+  await closed;
+});

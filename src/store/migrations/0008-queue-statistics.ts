@@ -19,9 +19,13 @@ export const queueStatistics: MigrationStep = {
   statements: (dialect) =>
     dialect === "sqlite"
       ? []
-      : CHANGING.flatMap(([table, column, type]) => [
-          // To the type that it has: what was counted so far is forgotten with it.
-          `alter table ${table} alter column ${column} type ${type}`,
-          `alter table ${table} alter column ${column} set statistics 0`,
-        ]),
+      : [
+          // At once: between one table and the next, whoever works on both would wait for this, and this for them.
+          `lock table queue_lanes, inbox, outbox in access exclusive mode`,
+          ...CHANGING.flatMap(([table, column, type]) => [
+            // To the type that it has: what was counted so far is forgotten with it.
+            `alter table ${table} alter column ${column} type ${type}`,
+            `alter table ${table} alter column ${column} set statistics 0`,
+          ]),
+        ],
 };
