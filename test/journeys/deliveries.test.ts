@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { TollkeeperOptions } from "../../src/index.ts";
+import { UnavailableError, type TollkeeperOptions } from "../../src/index.ts";
 import { openStore } from "../../src/store/database.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { createWorld, DAY, signatureOf, START, type World } from "../support/world.ts";
@@ -253,6 +253,39 @@ test("a hook that never answers holds up its own user, and nobody else, and not 
   await world.emulator.settle();
   await expect.poll(() => world.features("bob")).toEqual(["exports", "priority_support"]);
   await service.stop();
+});
+
+test("a lease is held on though the store fails when it is renewed", async () => {
+  let beats = 0;
+  const held = Promise.withResolvers<void>();
+  const world = await createWorld({
+    open: (given) => {
+      const store = openStore(given);
+      const renew: typeof store.outbox.renew = async (...claim) => {
+        beats += 1;
+        if (beats === 1) throw new UnavailableError("store_unavailable", "The database can't be reached now.");
+        if (beats === 3) held.resolve();
+        return store.outbox.renew(...claim);
+      };
+      return { ...store, outbox: { ...store.outbox, renew } };
+    },
+    options: {
+      hooks: { onAccessGranted: () => held.promise },
+      runtime: sleeping(
+        () => world.emulator.now(),
+        (ms, wake) => {
+          if (ms < 10_000) setTimeout(wake, 1);
+        },
+      ),
+    },
+  });
+  const service = world.replica({ runWorker: true });
+  await service.start();
+  await world.buy("ada");
+  await world.emulator.settle();
+  await held.promise;
+  await service.stop();
+  expect(world.log.filter(({ message }) => message.includes("could not be renewed"))).toHaveLength(1);
 });
 
 test("work that fails for a while is retried; what never works goes to the dead letters and holds up nobody", async () => {
