@@ -2,9 +2,9 @@
 import { DatabaseSync } from "node:sqlite";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { openStore, type Store } from "../../src/store/database.ts";
+import { openDatabase, openStore, type Store } from "../../src/store/database.ts";
+import { queueStatistics } from "../../src/store/migrations/0008-queue-statistics.ts";
 import { migrate, STEPS } from "../../src/store/migrations/index.ts";
-import { openDatabase } from "../../src/store/database.ts";
 import { freshDatabase } from "../support/databases.ts";
 import { NOW } from "../support/records.ts";
 
@@ -41,7 +41,7 @@ async function askQueues({ inbox, outbox, dueWork }: Store): Promise<void> {
   await inbox.unknown(["evt_1"]);
 }
 
-/** What was done long ago is found by reading. */
+/** Left out is what forgets: what was done long ago is found by reading. */
 const isAsked = (text: string): boolean => /^\s*(\/\*.*\*\/\s*)?(select|with|update|insert)/.test(text);
 
 test("SQLite answers questions about some rows without reading all of a mode", async () => {
@@ -177,7 +177,7 @@ test("what PostgreSQL has counted of a queue is forgotten when it is told to cou
   const url = await freshDatabase("postgres");
   const db = openDatabase(url);
   onTestFinished(() => db.destroy());
-  await migrate(db, "postgres", STEPS.slice(0, -1));
+  await migrate(db, "postgres", STEPS.slice(0, STEPS.indexOf(queueStatistics)));
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   onTestFinished(() => client.end());

@@ -42,6 +42,13 @@ function sleeping(
   };
 }
 
+/** Polls, beats and runs out of patience at once, but does not wait for a hook's own time limit. */
+function hurrying(now: () => number): NonNullable<TollkeeperOptions["runtime"]> {
+  return sleeping(now, (ms, wake) => {
+    if (ms < 10_000) setTimeout(wake, 1);
+  });
+}
+
 async function lifeUntilCanceled(world: World): Promise<void> {
   await world.subscribe("ada");
   await world.stripe("POST", `/v1/subscriptions/${await subscriptionId(world)}`, { cancel_at_period_end: "true" });
@@ -238,13 +245,7 @@ test("a hook that never answers holds up its own user, and nobody else, and not 
   const world = await createWorld({
     options: {
       hooks: { onAccessGranted: ({ userId }) => (userId === "ada" ? new Promise(() => {}) : undefined) },
-      runtime: sleeping(
-        () => world.emulator.now(),
-        (ms, wake) => {
-          // Polling, and the patience of the end, but not the hook's own time limit.
-          if (ms < 10_000) setTimeout(wake, 1);
-        },
-      ),
+      runtime: hurrying(() => world.emulator.now()),
     },
   });
   const service = world.replica({ runWorker: true });
@@ -271,12 +272,7 @@ test("a lease is held on though the store fails when it is renewed", async () =>
     },
     options: {
       hooks: { onAccessGranted: () => held.promise },
-      runtime: sleeping(
-        () => world.emulator.now(),
-        (ms, wake) => {
-          if (ms < 10_000) setTimeout(wake, 1);
-        },
-      ),
+      runtime: hurrying(() => world.emulator.now()),
     },
   });
   const service = world.replica({ runWorker: true });
