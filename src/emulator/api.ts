@@ -14,7 +14,8 @@ import { parseParams } from "./core/params.ts";
 import { close, takeBack } from "./core/own.ts";
 import { noteRequest } from "./core/requests.ts";
 import { usedParamsOf } from "./core/used-params.ts";
-import { API_VERSION, find, focus, lookUp, newId, type World } from "./core/world.ts";
+import { newToken } from "./core/ids.ts";
+import { API_VERSION, find, focus, lookUp, type World } from "./core/world.ts";
 import type { Engine } from "./engine.ts";
 
 /** `id` and `child` are the path's; absent ones are empty. */
@@ -181,7 +182,7 @@ async function work(engine: Engine, c: Context, route: Route, { text, key, fault
 
 function answerRequest(engine: Engine, c: Context, route: Route, { text, key, fault }: Work): Answer {
   let world: World | null = null;
-  const requestId = newId({ state: engine.state } as World, "req", 14);
+  const requestId = newToken(engine, "req", 14);
   const request = { method: c.req.method, path: c.req.path, params: typeof text === "string" ? text : "" };
   try {
     world = route.access === "secret" ? engine.worldOf(accountOfKey(c)) : publicWorld(engine, c.req.param("id") ?? "");
@@ -233,7 +234,7 @@ function errorAnswer(engine: Engine, error: unknown): Answer {
           `The emulator failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
           { status: 500, type: "api_error" },
         );
-  const requestId = newId({ state: engine.state } as World, "req", 14);
+  const requestId = newToken(engine, "req", 14);
   return { status: known.status, body: JSON.stringify(known.toBody(requestId)), requestId, replayed: false };
 }
 
@@ -325,7 +326,7 @@ async function failWith(engine: Engine, { answer }: Fault, made?: Answer): Promi
           type: status >= 500 ? "api_error" : "invalid_request_error",
           ...(status === 429 && { code: "rate_limit" }),
         });
-  const requestId = newId({ state: engine.state } as World, "req", 14);
+  const requestId = newToken(engine, "req", 14);
   const headers = new Headers({ ...JSON_TYPE, "request-id": requestId });
   if (status === 429) {
     headers.set("stripe-should-retry", "true");

@@ -2,7 +2,8 @@
 import { Hono, type Context } from "hono";
 import { z } from "zod";
 import { DeliveryFaultInput, FaultInput } from "./core/faults.ts";
-import { AFTER_RETRIES, fork, newId, type State } from "./core/world.ts";
+import { newToken } from "./core/ids.ts";
+import { AFTER_RETRIES, fork, type State } from "./core/world.ts";
 import type { Engine } from "./engine.ts";
 
 /** Ten years at once: enough for anybody, and an end for typing errors. */
@@ -127,7 +128,7 @@ function deliveryRoutes(app: Hono, engine: Engine, on: On): void {
       ...one,
       expiresAt: Math.min(one.expiresAt ?? expiresAt, expiresAt),
     }));
-    const secret = newId(world, "whsec", 32);
+    const secret = newToken(world, "whsec", 32);
     world.account.endpointSecrets.set(endpoint, [{ secret, expiresAt: null }, ...old]);
     engine.changed();
     return { secret };

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { connect, createSdk, refusal, type Sdk } from "../support/sdk.ts";
+import { connect, createSdk, refusal, subscriber, type Sdk } from "../support/sdk.ts";
 
 const FIELDS = JSON.parse(readFileSync(new URL("recorded-fields.json", import.meta.url), "utf8")) as Record<
   string,
@@ -332,4 +332,23 @@ test("answers carry the headers that Stripe's do", async () => {
   });
   expect(headers["request-id"]).toMatch(/^req_\w{14}$/);
   expect(headers["original-request"]).toBe(headers["request-id"]);
+});
+
+test.each([
+  ["price", 1_628_695_568, "price_1JNJJk"],
+  ["customer", 1_630_517_595, "cus_K9Fo"],
+  ["customer", 1_774_906_178, "cus_UFHx"],
+  ["payment_method", 1_761_933_559, "pm_1SOMbb"],
+  ["subscription", 1_774_905_677, "sub_1TGnFJ"],
+  ["subscription_item", 1_774_905_677, "si_UFHo"],
+  ["invoice", 1_774_905_677, "in_1TGnFJ"],
+  ["payment_intent", 1_774_905_680, "pi_3TGnFM"],
+])("the id of a new %s begins with the time, as Stripe's do: %i is %s", async (kind, second, start) => {
+  const { stripe } = createSdk({ startAt: second * 1_000 });
+  const { customer, price, method } = await subscriber(stripe);
+  const subscription = await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
+  const [invoice] = (await stripe.invoices.list()).data;
+  const [payment] = (await stripe.paymentIntents.list()).data;
+  const made = [customer, price, method, subscription, ...subscription.items.data, invoice, payment];
+  expect(made.find((one) => one?.object === kind)?.id.slice(0, start.length)).toBe(start);
 });

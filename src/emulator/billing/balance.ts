@@ -1,5 +1,6 @@
 /** Balance transactions: what each charge and refund does to the account. @see https://docs.stripe.com/api/balance_transactions */
-import { insert, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { insert, now, type World } from "../core/world.ts";
 
 export type BalanceTransaction = ReturnType<typeof newBalanceTransaction>;
 

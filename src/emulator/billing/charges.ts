@@ -2,7 +2,8 @@
 import { change } from "../core/events.ts";
 import { nextRandom } from "../core/random.ts";
 import { setTimer } from "../core/timers.ts";
-import { find, insert, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { find, insert, now, type World } from "../core/world.ts";
 import { addBalanceTransaction } from "./balance.ts";
 import type { PaymentError, PaymentIntent } from "./payments.ts";
 

@@ -1,7 +1,8 @@
 /** Credit notes: a finalized invoice made smaller, or money given back for it. @see https://docs.stripe.com/invoicing/integration/programmatic-credit-notes */
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
-import { find, insert, need, newId, now, of, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { find, insert, need, now, of, type World } from "../core/world.ts";
 import { changeBalance } from "./customer-balance.ts";
 import { intentOf, type Invoice } from "./invoices.ts";
 import { refundCharge } from "./refunds.ts";

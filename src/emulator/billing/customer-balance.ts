@@ -1,7 +1,8 @@
 /** A customer's credit balance: negative is credit, positive is owed. @see https://docs.stripe.com/billing/customer/balance */
 import type { Customer } from "./customers.ts";
 import { change } from "../core/events.ts";
-import { insert, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { insert, now, type World } from "../core/world.ts";
 
 export type CustomerBalanceTransaction = ReturnType<typeof newTransaction>;
 

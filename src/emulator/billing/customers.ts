@@ -2,7 +2,9 @@
 import { ApiError } from "../core/errors.ts";
 import { change } from "../core/events.ts";
 import { mergeMetadata } from "../core/params.ts";
-import { find, newId, now, type World } from "../core/world.ts";
+import { newShortId } from "../core/ids.ts";
+import { randomText } from "../core/random.ts";
+import { find, now, type World } from "../core/world.ts";
 import type { Discount } from "./discounts.ts";
 
 export type Customer = ReturnType<typeof newCustomer>;
@@ -25,7 +27,7 @@ export interface NewCustomer {
 
 export function newCustomer(world: World, params: NewCustomer) {
   return {
-    id: newId(world, "cus", 14),
+    id: newShortId(world, "cus"),
     object: "customer" as const,
     address: toAddress(params.address ?? null),
     balance: 0,
@@ -37,7 +39,7 @@ export function newCustomer(world: World, params: NewCustomer) {
     description: params.description ?? null,
     discount: null as Discount | null,
     email: params.email ?? null,
-    invoice_prefix: params.invoice_prefix ?? newId(world, "p", 8).slice(2).toUpperCase(),
+    invoice_prefix: params.invoice_prefix ?? randomText(world.state, 8).toUpperCase(),
     invoice_settings: {
       custom_fields: null,
       default_payment_method: null as string | null,

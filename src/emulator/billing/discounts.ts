@@ -1,7 +1,8 @@
 /** Discounts: a coupon at work on a customer, a subscription, an invoice or an item. @see https://docs.stripe.com/api/discounts */
 import { ApiError } from "../core/errors.ts";
 import { round, split } from "../core/money.ts";
-import { all, find, insert, need, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { all, find, insert, need, now, type World } from "../core/world.ts";
 import type { Coupon } from "../resources/coupons.ts";
 import type { PromotionCode } from "../resources/promotion-codes.ts";
 import { addMonths } from "./periods.ts";

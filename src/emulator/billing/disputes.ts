@@ -1,6 +1,7 @@
 /** Disputes: a cardholder takes a payment back, until the bank has decided. @see https://docs.stripe.com/disputes/how-disputes-work */
 import { change, emit } from "../core/events.ts";
-import { find, insert, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { find, insert, now, type World } from "../core/world.ts";
 import { addBalanceTransaction, type BalanceTransaction } from "./balance.ts";
 import type { Charge } from "./charges.ts";
 import { cardByNumber, type DisputeReason } from "./test-cards.ts";

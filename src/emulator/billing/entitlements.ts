@@ -1,6 +1,7 @@
 /** What a customer is entitled to: the features of the products it subscribes to. @see https://docs.stripe.com/billing/entitlements */
 import { emit } from "../core/events.ts";
-import { all, find, insert, newId, of, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { all, find, insert, of, type World } from "../core/world.ts";
 import type { Feature } from "../resources/entitlements.ts";
 
 const ENTITLING = new Set(["active", "trialing", "past_due"]);

@@ -1,6 +1,7 @@
 /** Invoice items: what waits for an invoice. */
 import type { TaxRate } from "../resources/tax-rates.ts";
-import { find, insert, need, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { find, insert, need, now, type World } from "../core/world.ts";
 import type { Price } from "../resources/prices.ts";
 import { amountFor } from "./pricing.ts";
 

@@ -1,6 +1,7 @@
 /** Lines of invoices: from subscription items, and from invoice items that waited. */
 import type { InvoiceItem } from "./invoice-items.ts";
-import { need, newId, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { need, type World } from "../core/world.ts";
 
 import type { Product } from "./products.ts";
 import { priceParts, type PricedPart } from "./pricing.ts";

@@ -4,7 +4,8 @@ import type { InvoiceItem } from "./invoice-items.ts";
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
-import { find, insert, need, newId, now, of, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { find, insert, need, now, of, type World } from "../core/world.ts";
 
 import { applyDiscounts, stillCounts } from "./discounts.ts";
 import { lineOfInvoiceItem, linesOfItem, type InvoiceLine, type Period } from "./invoice-lines.ts";

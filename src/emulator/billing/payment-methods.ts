@@ -1,7 +1,8 @@
 /** Cards: test cards only, made from numbers and tokens, and saved to customers. */
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
-import { find, insert, need, newId, now, of, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { find, insert, need, now, of, type World } from "../core/world.ts";
 import { cardByNumber, cardByToken, type TestCard } from "./test-cards.ts";
 
 export type PaymentMethod = ReturnType<typeof newPaymentMethod>;

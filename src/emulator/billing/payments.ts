@@ -1,7 +1,9 @@
 /** Payment intents: one attempt after another to take one amount. @see https://docs.stripe.com/payments/paymentintents/lifecycle */
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
-import { find, insert, need, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { randomText } from "../core/random.ts";
+import { find, insert, need, now, type World } from "../core/world.ts";
 import { addBalanceTransaction } from "./balance.ts";
 import { createCharge } from "./charges.ts";
 import { openDispute } from "./disputes.ts";
@@ -70,7 +72,7 @@ function newPaymentIntent(world: World, input: NewPaymentIntent) {
     canceled_at: null as number | null,
     cancellation_reason: null as string | null,
     capture_method: input.captureMethod ?? "automatic_async",
-    client_secret: `${id}_secret_${newId(world, "s", 25).slice(2)}`,
+    client_secret: `${id}_secret_${randomText(world.state, 25)}`,
     confirmation_method: "automatic",
     created: now(world),
     currency: input.currency,

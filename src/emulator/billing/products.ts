@@ -2,7 +2,8 @@
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { mergeMetadata } from "../core/params.ts";
-import { insert, newId, now, type World } from "../core/world.ts";
+import { newShortId } from "../core/ids.ts";
+import { insert, now, type World } from "../core/world.ts";
 
 export type Product = ReturnType<typeof newProduct>;
 
@@ -22,7 +23,7 @@ export interface NewProduct {
 
 export function newProduct(world: World, params: NewProduct) {
   return {
-    id: params.id ?? newId(world, "prod", 14),
+    id: params.id ?? newShortId(world, "prod"),
     object: "product" as const,
     active: params.active ?? true,
     created: now(world),

@@ -2,7 +2,8 @@
 import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { formatAmount } from "../core/money.ts";
-import { insert, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { insert, now, type World } from "../core/world.ts";
 import { addBalanceTransaction } from "./balance.ts";
 import type { Charge } from "./charges.ts";
 

@@ -1,7 +1,8 @@
 /** Subscription schedules: phases planned ahead, and the states a schedule goes through. @see https://docs.stripe.com/billing/subscriptions/subscription-schedules */
 import { change, emit } from "../core/events.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
-import { copy, find, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { copy, find, now, type World } from "../core/world.ts";
 import { update } from "./subscription-changes.ts";
 import type { Subscription } from "./subscriptions.ts";
 

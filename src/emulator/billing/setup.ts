@@ -1,7 +1,9 @@
 /** Setup intents: saving a card without charging it. @see https://docs.stripe.com/api/setup_intents */
 import { attach } from "./payment-methods.ts";
 import { emit } from "../core/events.ts";
-import { find, insert, need, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { randomText } from "../core/random.ts";
+import { find, insert, need, now, type World } from "../core/world.ts";
 
 import { cardOutcome, type NextAction, type PaymentError } from "./payments.ts";
 
@@ -29,7 +31,7 @@ function newSetupIntent(world: World, input: NewSetupIntent) {
     application: null,
     automatic_payment_methods: null as { allow_redirects: string; enabled: boolean } | null,
     cancellation_reason: null as string | null,
-    client_secret: `${id}_secret_${newId(world, "s", 25).slice(2)}`,
+    client_secret: `${id}_secret_${randomText(world.state, 25)}`,
     created: now(world),
     customer: input.customer,
     customer_account: null,

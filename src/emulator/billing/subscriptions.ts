@@ -1,6 +1,7 @@
 /** Subscriptions and their items as rows. @see https://docs.stripe.com/api/subscriptions/object */
 import type { TaxRate } from "../resources/tax-rates.ts";
-import { copy, find, newId, now, type World } from "../core/world.ts";
+import { newId, newShortId } from "../core/ids.ts";
+import { copy, find, now, type World } from "../core/world.ts";
 import type { Price } from "../resources/prices.ts";
 import type { DiscountInput } from "./discounts.ts";
 import { endOf, startOf } from "./subscription-periods.ts";
@@ -154,7 +155,7 @@ export function newItem(
   const at = now(world);
   const metered = price.recurring?.usage_type === "metered";
   return {
-    id: newId(world, "si", 14),
+    id: newShortId(world, "si"),
     object: "subscription_item" as const,
     billing_thresholds: null,
     created: at,

@@ -4,7 +4,8 @@ import { changedFields } from "./diff.ts";
 import { put } from "./own.ts";
 import { present } from "./present.ts";
 import { setTimer } from "./timers.ts";
-import { API_VERSION, copy, forget, insert, newId, now, type Account, type World } from "./world.ts";
+import { newId } from "./ids.ts";
+import { API_VERSION, copy, forget, insert, now, type Account, type World } from "./world.ts";
 
 export interface StripeEvent {
   id: string;

@@ -6,7 +6,6 @@ import type { Delivery } from "./events.ts";
 import { missing } from "./errors.ts";
 import type { DeliveryFault, Fault } from "./faults.ts";
 import type { StoredAnswer } from "./idempotency.ts";
-import { randomText } from "./random.ts";
 import { emptyTables, INDEXES, type Row, type TableName, type Tables } from "./tables.ts";
 import type { Timers } from "./timers.ts";
 import { own, put, type Step } from "./own.ts";
@@ -134,10 +133,6 @@ function emptyAccount(id: string): Account {
 export function now(world: World): number {
   if (world.clock === null) return world.state.now;
   return world.account.tables["test_helpers.test_clock"].get(world.clock)?.frozen_time ?? world.state.now;
-}
-
-export function newId(world: World, prefix: string, length = 24): string {
-  return `${prefix}_${randomText(world.state, length)}`;
 }
 
 /** The row, which the step under way may change. */

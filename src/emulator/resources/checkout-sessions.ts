@@ -28,7 +28,8 @@ import {
   whole,
 } from "../core/params.ts";
 import { setTimer } from "../core/timers.ts";
-import { all, insert, need, newId, now, type World } from "../core/world.ts";
+import { newId, newToken } from "../core/ids.ts";
+import { all, insert, need, now, type World } from "../core/world.ts";
 
 import { createPrice } from "./prices.ts";
 import { intervalParam } from "./shared-params.ts";
@@ -108,7 +109,7 @@ type CreateInput = z.output<typeof CreateParams>;
 
 function newCheckoutSession(world: World, params: CreateInput) {
   const at = now(world);
-  const id = newId(world, "cs_test", 58);
+  const id = newToken(world, "cs_test", 58);
   const mode = params.mode ?? "payment";
   const customer = params.customer === undefined ? null : needCustomer(world, params.customer, "customer");
   return {

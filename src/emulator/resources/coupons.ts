@@ -16,7 +16,8 @@ import {
   text,
   unsettable,
 } from "../core/params.ts";
-import { all, insert, need, newId, now, remove, type World } from "../core/world.ts";
+import { randomText } from "../core/random.ts";
+import { all, insert, need, now, remove, type World } from "../core/world.ts";
 
 export type Coupon = ReturnType<typeof newCoupon>;
 
@@ -39,7 +40,7 @@ const UpdateParams = z.strictObject({ name: unsettable(text).optional(), metadat
 
 function newCoupon(world: World, params: z.output<typeof CreateParams>) {
   return {
-    id: params.id ?? newId(world, "c", 8).slice(2),
+    id: params.id ?? randomText(world.state, 8),
     object: "coupon" as const,
     amount_off: params.amount_off ?? null,
     ...(params.applies_to && { applies_to: params.applies_to }),

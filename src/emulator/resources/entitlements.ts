@@ -5,7 +5,8 @@ import type { Api } from "../api.ts";
 import { ApiError } from "../core/errors.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
-import { all, find, insert, need, newId, remove, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { all, find, insert, need, remove, type World } from "../core/world.ts";
 
 export type Feature = ReturnType<typeof newFeature>;
 

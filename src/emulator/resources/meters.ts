@@ -7,7 +7,8 @@ import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, integer, listParams, text } from "../core/params.ts";
-import { all, insert, need, newId, now, type World } from "../core/world.ts";
+import { newId, newToken } from "../core/ids.ts";
+import { all, insert, need, now, type World } from "../core/world.ts";
 
 export type Meter = ReturnType<typeof newMeter>;
 
@@ -58,7 +59,7 @@ const Nothing = z.strictObject({ expand });
 function newMeter(world: World, params: z.output<typeof CreateParams>) {
   const at = now(world);
   return {
-    id: newId(world, "mtr", 20),
+    id: newToken(world, "mtr", 20),
     object: "billing.meter" as const,
     created: at,
     customer_mapping: params.customer_mapping ?? { event_payload_key: "stripe_customer_id", type: "by_id" as const },

@@ -5,7 +5,8 @@ import type { Api } from "../api.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
-import { all, find, insert, need, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { all, find, insert, need, now, type World } from "../core/world.ts";
 import { checkFlow, flow } from "./portal-flows.ts";
 import { intervalParam } from "./shared-params.ts";
 

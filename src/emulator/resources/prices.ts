@@ -18,7 +18,8 @@ import {
   whole,
 } from "../core/params.ts";
 import { search, searchParams } from "../core/search.ts";
-import { all, insert, need, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { all, insert, need, now, type World } from "../core/world.ts";
 import { intervalParam } from "./shared-params.ts";
 
 export type Price = ReturnType<typeof newPrice>;

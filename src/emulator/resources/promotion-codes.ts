@@ -6,7 +6,9 @@ import { ApiError } from "../core/errors.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { currency, expand, flag, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
-import { all, insert, need, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { randomText } from "../core/random.ts";
+import { all, insert, need, now, type World } from "../core/world.ts";
 
 export type PromotionCode = ReturnType<typeof newPromotionCode>;
 
@@ -44,7 +46,7 @@ function newPromotionCode(world: World, params: z.output<typeof CreateParams>) {
     id: newId(world, "promo"),
     object: "promotion_code" as const,
     active: params.active ?? true,
-    code: params.code ?? newId(world, "c", 8).slice(2).toUpperCase(),
+    code: params.code ?? randomText(world.state, 8).toUpperCase(),
     created: now(world),
     customer: params.customer ?? null,
     customer_account: null,

@@ -6,7 +6,8 @@ import { ApiError, missing } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, listParams, text } from "../core/params.ts";
-import { all, insert, need, newId, now, of, remove, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { all, insert, need, now, of, remove, type World } from "../core/world.ts";
 
 export type TaxId = ReturnType<typeof newTaxId>;
 

@@ -4,7 +4,8 @@ import type { Api } from "../api.ts";
 import { change, emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { decimal, expand, flag, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
-import { all, insert, need, newId, now, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { all, insert, need, now, type World } from "../core/world.ts";
 
 export type TaxRate = ReturnType<typeof newTaxRate>;
 

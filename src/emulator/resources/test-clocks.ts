@@ -8,7 +8,8 @@ import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { page } from "../core/lists.ts";
 import { expand, integer, listParams, text } from "../core/params.ts";
-import { all, copy, insert, need, newId, of, remove, type World } from "../core/world.ts";
+import { newId } from "../core/ids.ts";
+import { all, copy, insert, need, of, remove, type World } from "../core/world.ts";
 
 export type TestClock = ReturnType<typeof newTestClock>;
 

@@ -3,7 +3,8 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { page } from "../core/lists.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
-import { all, insert, need, newId, now, remove, type World } from "../core/world.ts";
+import { newId, newToken } from "../core/ids.ts";
+import { all, insert, need, now, remove, type World } from "../core/world.ts";
 
 export type WebhookEndpoint = ReturnType<typeof newEndpoint>;
 
@@ -40,7 +41,7 @@ const UpdateParams = z.strictObject({
 export function addEndpoint(world: World, input: EndpointInput): WebhookEndpoint {
   const known = all(world, "webhook_endpoint", (endpoint) => endpoint.url === input.url)[0];
   const endpoint = known ?? insert(world, "webhook_endpoint", newEndpoint(world, input));
-  const secret = input.secret ?? newId(world, "whsec", 32);
+  const secret = input.secret ?? newToken(world, "whsec", 32);
   world.account.endpointSecrets.set(endpoint.id, [{ secret, expiresAt: null }]);
   world.account.payloads.set(endpoint.id, input.payload ?? "snapshot");
   return endpoint;
@@ -75,7 +76,7 @@ export function webhookEndpointRoutes(api: Api): void {
         metadata: mergeMetadata({}, params.metadata),
       }),
     );
-    const secret = newId(world, "whsec", 32);
+    const secret = newToken(world, "whsec", 32);
     world.account.endpointSecrets.set(endpoint.id, [{ secret, expiresAt: null }]);
     return { ...endpoint, secret };
   });
