@@ -43,7 +43,7 @@ const DESERTED_MS = 30;
 const ANSWER_TIMEOUT_MS = 10_000;
 const FINISH_TIMEOUT_MS = 600_000;
 /** Past this no more events are made until some are through. */
-const MAX_WAITING = 10_000;
+const MAX_WAITING = 50_000;
 /** Of so many of the newest real events one is told of again, under so many other ids one after the other. */
 const RECENT = 200;
 const TOLD_AGAIN = 50;
@@ -51,7 +51,8 @@ const SHARE_OF_DUPLICATES = 0.03;
 
 interface Waiting {
   id: string;
-  body: string;
+  /** The event that Stripe made, of which this tells again where the ids differ. */
+  original: { id: string; body: string };
   isDuplicate: boolean;
 }
 
@@ -65,7 +66,7 @@ export function createSender({ ports, path, secret, chance }: SenderOptions): Se
   const lastAcknowledged: Waiting[] = [];
   /** port -> until when nobody is expected there: a refused connection costs both sides time. */
   const deserted = new Map<number, number>();
-  let toldAgain: Waiting = { id: "", body: "", isDuplicate: false };
+  let toldAgain: Waiting["original"] = { id: "", body: "" };
   let inFlight = 0;
   let retrying = 0;
   let made = 0;
@@ -79,20 +80,18 @@ export function createSender({ ports, path, secret, chance }: SenderOptions): Se
       if (recent.length > RECENT) recent.shift();
       return real;
     }
-    if (lastAcknowledged.length > 0 && chance.happens(SHARE_OF_DUPLICATES))
-      return { ...chance.pick(lastAcknowledged), isDuplicate: true };
     if (recent.length === 0) return null;
-    if (made % TOLD_AGAIN === 0) toldAgain = chance.pick(recent);
-    const { id: other, body } = toldAgain;
+    if (made % TOLD_AGAIN === 0) toldAgain = chance.pick(recent).original;
     made += 1;
-    const id = `evt_again_${process.pid}_${made}`;
-    return { id, body: body.replace(other, id), isDuplicate: false };
+    return { id: `evt_again_${process.pid}_${made}`, original: toldAgain, isDuplicate: false };
   };
 
   const enqueue = (event: Waiting): void => {
     if (event.isDuplicate) counts.repeated += 1;
     else counts.events += 1;
     waiting.push(event);
+    if (lastAcknowledged.length > 0 && chance.happens(SHARE_OF_DUPLICATES))
+      enqueue({ ...chance.pick(lastAcknowledged), isDuplicate: true });
   };
 
   const settle = (event: Waiting, answer: string): void => {
@@ -132,6 +131,7 @@ export function createSender({ ports, path, secret, chance }: SenderOptions): Se
   const send = (event: Waiting, port: number): void => {
     inFlight += 1;
     counts.attempts += 1;
+    const body = event.original.body.replace(event.original.id, event.id);
     let isSettled = false;
     const once = (answer: string): void => {
       if (isSettled) return;
@@ -148,8 +148,8 @@ export function createSender({ ports, path, secret, chance }: SenderOptions): Se
         timeout: ANSWER_TIMEOUT_MS,
         headers: {
           "content-type": "application/json",
-          "content-length": Buffer.byteLength(event.body),
-          "stripe-signature": signatureOf(event.body, secret),
+          "content-length": Buffer.byteLength(body),
+          "stripe-signature": signatureOf(body, secret),
         },
       },
       (response) => {
@@ -166,7 +166,7 @@ export function createSender({ ports, path, secret, chance }: SenderOptions): Se
       if (error.code !== undefined) deserted.set(port, performance.now() + DESERTED_MS);
       once("none");
     });
-    outgoing.end(event.body);
+    outgoing.end(body);
   };
 
   /** Called by each tick and each answer. */
@@ -184,7 +184,7 @@ export function createSender({ ports, path, secret, chance }: SenderOptions): Se
     offer(body) {
       const [, id] = /"id": ?"(evt_\w+)"/.exec(body) ?? [];
       if (id === undefined) throw new Error(`this is no event: ${body.slice(0, 100)}`);
-      news.push({ id, body, isDuplicate: false });
+      news.push({ id, original: { id, body }, isDuplicate: false });
     },
     start(perSecond) {
       let startedAt = performance.now();
