@@ -6,7 +6,7 @@ import { ConflictError, NotFoundError, UnavailableError } from "../errors.ts";
 import type { MirroredSubscription } from "../store/subscriptions.ts";
 import type { Cancellation } from "../stripe/gateway.ts";
 import type { ActionContext } from "./context.ts";
-import { runSimpleOperation, type OperationKind } from "./operation.ts";
+import { finishLeftOver, runSimpleOperation, type OperationKind } from "./operation.ts";
 
 export interface ChangeRequest {
   /** The user's only live subscription by default. */
@@ -59,7 +59,7 @@ export async function resumeSubscription(
 /** An operation that is finished first may have been another change, or an old answer: look again, and act again. */
 const MAX_ROUNDS = 4;
 
-/** Asks Stripe what is true, decides (null: it is as wanted), acts, and looks again. */
+/** Asks Stripe what is true, decides (null: it is as wanted), acts or finishes what is left over, and looks again. */
 async function change(
   context: ActionContext,
   user: User,
@@ -72,8 +72,9 @@ async function change(
       await context.sync.object({ object: "subscription", id, customerId });
       const current = await choose(context, user, id);
       const params = decide(current);
-      if (params === null) return viewSubscription(current, context.plans);
-      await runSimpleOperation(context, changeOperation, { subject: id, params });
+      if (params !== null) await runSimpleOperation(context, changeOperation, { subject: id, params });
+      // It is as wanted, but what was asked for before, and of which nothing was heard, may yet change it.
+      else if (!(await finishLeftOver(context, changeOperation, id))) return viewSubscription(current, context.plans);
     }
     throw new UnavailableError("operation_in_progress", "Your subscription is being changed. Try again in a moment.");
   });

@@ -100,6 +100,20 @@ export async function finishOperation<Params, Result>(
   if (decision !== "begin") await resume(context, kind, operation, decision);
 }
 
+/** As `finishOperation` for a subject's unfinished one, whose refusal is an outcome too; false where there is none. */
+export async function finishLeftOver<Params, Result>(
+  context: ActionContext,
+  kind: OperationKind<Params, Result>,
+  subject: string,
+): Promise<boolean> {
+  const current = await context.store.operations.findCurrent(kind.kind, subject);
+  if (current?.state !== "pending") return false;
+  await finishOperation(context, kind, current).catch((error: unknown) => {
+    if (!(error instanceof TollkeeperError) || error.retryable) throw error;
+  });
+  return true;
+}
+
 function newOperation<Params, Result>(
   context: ActionContext,
   kind: OperationKind<Params, Result>,

@@ -51,6 +51,16 @@ function toTollkeeperError(error: unknown): unknown {
       cause: error,
       settled: status >= 500 && error.headers?.["idempotent-replayed"] === "true",
     });
+  // The key holds the outcome of a request that was worded otherwise, by another version perhaps: it tells no more.
+  if (error instanceof Stripe.errors.StripeIdempotencyError)
+    return new UnavailableError(
+      "stripe_unavailable",
+      `Stripe has kept another request${request}. Try again in a moment.`,
+      {
+        cause: error,
+        settled: true,
+      },
+    );
   return new TollkeeperError(
     400,
     "stripe_rejected",

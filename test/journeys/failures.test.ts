@@ -110,6 +110,26 @@ test("a refusal by Stripe is told as one, and does not lock the user out", async
   expect((await checkout(world)).status).toBe(200);
 });
 
+test("what was made and never answered is found, also by a version that words the request otherwise", async () => {
+  let tries = 0;
+  const world = await createWorld({
+    network: async (request, next) => {
+      if (request.method !== "POST" || !request.url.endsWith("/v1/checkout/sessions")) return next(request);
+      tries += 1;
+      const { url, method, headers } = request;
+      const body = `${await request.text()}${tries === 1 ? "" : "&metadata[version]=2"}`;
+      const response = await next(new Request(url, { method, headers, body }));
+      if (tries === 1) throw new TypeError("fetch failed");
+      return response;
+    },
+  });
+  expect(await checkout(world)).toMatchObject(UNAVAILABLE);
+  const { status, body } = await checkout(world);
+  const { body: sessions } = await world.stripe("GET", "/v1/checkout/sessions");
+  expect([status, tries]).toEqual([200, 2]);
+  expect(sessions["data"]).toMatchObject([{ id: body["sessionId"] }]);
+});
+
 describe("a renewal that fails", () => {
   const failingLater = { hooks: {} as Record<string, (event: { userId: string; message?: string | null }) => void> };
 
@@ -287,6 +307,30 @@ test("what a crash left unfinished towards Stripe is finished, though nobody ask
   expect(body["data"]).toHaveLength(1);
   expect(await store.customers.findCustomerOf("ada")).toBe((body["data"] as { id: string }[])[0]?.id);
 });
+
+test.each(["before", "after"] as const)(
+  "a cancel of which nothing was heard, lost %s its effect, does not come after the user has changed their mind",
+  async (when) => {
+    let isLost = false;
+    const world = await createWorld({
+      network: async (request, next) => {
+        if (!isLost || request.method !== "POST") return next(request);
+        if (when === "after") await next(request);
+        throw new TypeError("fetch failed");
+      },
+    });
+    await subscribe(world);
+    isLost = true;
+    expect(await world.call("ada", "POST", "cancel-subscription")).toMatchObject(UNAVAILABLE);
+    isLost = false;
+    const kept = { status: 200, body: { subscription: { cancelAtPeriodEnd: false } } };
+    expect(await world.call("ada", "POST", "resume-subscription")).toMatchObject(kept);
+    await world.advance(180);
+    await world.service.tidyUp();
+    const { body } = await world.stripe("GET", "/v1/subscriptions");
+    expect(body["data"]).toMatchObject([{ cancel_at_period_end: false }]);
+  },
+);
 
 test("a customer that was deleted before its making was known is not made again while nobody asks", async () => {
   const world = await worldWithACustomerOfNobody();
