@@ -30,6 +30,11 @@ export interface TollkeeperOptions {
    * work. Default 20 in test mode, 80 in live mode, 1000 with `STRIPE_API_BASE`; Stripe allows 25 and 100. 1 to 10000.
    */
   stripeRequestsPerSecond?: number | undefined;
+  /**
+   * `STRIPE_REQUESTS_PER_ENDPOINT`: the same of one endpoint, which is a method and a path, whatever object it is of. Default 25,
+   * which is what Stripe allows, 10000 with `STRIPE_API_BASE`. 1 to 10000.
+   */
+  stripeRequestsPerEndpoint?: number | undefined;
   /** How many requests to Stripe one replica has in flight at most. Default 32; 1 to 1000. */
   stripeRequestsInFlight?: number | undefined;
   /** Minutes between two reconciles, which read missed events and, once a day, everything. Default 60; 1 to 1440. */
@@ -107,6 +112,7 @@ export interface Config {
     apiBase: string | undefined;
     networkRetries: number;
     requestsPerSecond: number;
+    requestsPerEndpoint: number;
     requestsInFlight: number;
   };
   reconcileEveryMs: number;
@@ -135,6 +141,8 @@ const MAX_WEBHOOK_TOLERANCE_SECONDS = 3600;
 const DEFAULT_NETWORK_RETRIES = 3;
 const MAX_NETWORK_RETRIES = 10;
 const DEFAULT_REQUESTS_PER_SECOND: Record<Mode, number> = { test: 20, live: 80 };
+const DEFAULT_REQUESTS_PER_ENDPOINT = 25;
+const MAX_REQUESTS_PER_SECOND = 10_000;
 /** Where Stripe is the emulator, nobody limits it. */
 const EMULATOR_REQUESTS_PER_SECOND = 1_000;
 const DEFAULT_REQUESTS_IN_FLIGHT = 32;
@@ -164,6 +172,9 @@ export function optionsFromEnvironment(
     stripeWebhookMode: get("STRIPE_WEBHOOK_MODE") as Mode | undefined,
     stripeApiBase: get("STRIPE_API_BASE"),
     stripeRequestsPerSecond: get("STRIPE_REQUESTS_PER_SECOND") ? Number(get("STRIPE_REQUESTS_PER_SECOND")) : undefined,
+    stripeRequestsPerEndpoint: get("STRIPE_REQUESTS_PER_ENDPOINT")
+      ? Number(get("STRIPE_REQUESTS_PER_ENDPOINT"))
+      : undefined,
     keepEventBodies: flag("KEEP_EVENT_BODIES"),
     databaseUrl: get("DATABASE_URL"),
     appUrl: get("APP_URL") ?? "",
@@ -216,6 +227,9 @@ export function resolveConfig(options: TollkeeperOptions): Config {
       requestsPerSecond:
         numbers.requestsPerSecond ??
         (options.stripeApiBase === undefined ? DEFAULT_REQUESTS_PER_SECOND[mode] : EMULATOR_REQUESTS_PER_SECOND),
+      requestsPerEndpoint:
+        numbers.requestsPerEndpoint ??
+        (options.stripeApiBase === undefined ? DEFAULT_REQUESTS_PER_ENDPOINT : MAX_REQUESTS_PER_SECOND),
       requestsInFlight: numbers.requestsInFlight,
     },
     reconcileEveryMs: numbers.reconcileEveryMinutes * 60_000,
@@ -372,7 +386,13 @@ function resolveNumbers(options: TollkeeperOptions, problems: string[]) {
     access,
     webhookToleranceMs: tolerance * 1000,
     networkRetries,
-    requestsPerSecond: whole("STRIPE_REQUESTS_PER_SECOND", options.stripeRequestsPerSecond, 1, 10_000),
+    requestsPerSecond: whole("STRIPE_REQUESTS_PER_SECOND", options.stripeRequestsPerSecond, 1, MAX_REQUESTS_PER_SECOND),
+    requestsPerEndpoint: whole(
+      "STRIPE_REQUESTS_PER_ENDPOINT",
+      options.stripeRequestsPerEndpoint,
+      1,
+      MAX_REQUESTS_PER_SECOND,
+    ),
     requestsInFlight: whole(
       "stripeRequestsInFlight",
       options.stripeRequestsInFlight ?? DEFAULT_REQUESTS_IN_FLIGHT,

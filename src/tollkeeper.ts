@@ -95,6 +95,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
   });
   const budget = createRateBudget({
     requestsPerSecond: config.stripe.requestsPerSecond,
+    requestsPerEndpoint: config.stripe.requestsPerEndpoint,
     inFlight: config.stripe.requestsInFlight,
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
     now: runtime.now,

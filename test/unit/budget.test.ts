@@ -9,6 +9,7 @@ function stand(options: Partial<BudgetOptions> = {}, lateness = () => 0) {
   const asked: { at: number; url: string }[] = [];
   const budget = createRateBudget({
     requestsPerSecond: 10,
+    requestsPerEndpoint: 1_000,
     inFlight: 100,
     fetch: async (input) => {
       asked.push({ at: now, url: input instanceof Request ? input.url : input.toString() });
@@ -171,4 +172,74 @@ test("what waited for its turn while the machine slept is not sent after it", as
   // The SDK would ask again after anything else.
   expect([status, headers.get("stripe-should-retry")]).toEqual([503, "false"]);
   expect(asked.map(({ url }) => url)).toEqual(["http://a/first"]);
+});
+
+const STRIPE = "https://api.stripe.com/v1";
+
+test("no second sees more of one endpoint than Stripe takes there, whatever objects they are of", async () => {
+  const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 25 });
+  for (let index = 0; index < 60; index += 1) void budget.fetch("sweep")(`${STRIPE}/subscriptions/sub_${index}`);
+  await pass(3_000);
+  expect(asked).toHaveLength(60);
+  for (const { at } of asked)
+    expect(asked.filter((one) => one.at >= at && one.at <= at + 1_000).length).toBeLessThanOrEqual(25);
+});
+
+test.each([
+  ["a list", `${STRIPE}/subscriptions`],
+  ["a search", `${STRIPE}/subscriptions/search`],
+  ["what hangs on an object", `${STRIPE}/subscriptions/sub_1/items`],
+  ["another's object", `${STRIPE}/invoices/in_1`],
+  ["one with a longer name", `${STRIPE}/checkout/sessions`],
+])(
+  "%s is another endpoint than an object, and does not wait for it, though it is less urgent",
+  async (_what, other) => {
+    const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 1 });
+    for (let index = 0; index < 3; index += 1) void budget.fetch("user")(`${STRIPE}/subscriptions/sub_${index}`);
+    void budget.fetch("sweep")(other);
+    await pass(10);
+    expect(asked.map(({ url }) => url)).toEqual([`${STRIPE}/subscriptions/sub_0`, other]);
+    await pass(2_500);
+    expect(asked).toHaveLength(4);
+  },
+);
+
+test("the same endpoint is one for objects of any name, below a longer name as well", async () => {
+  const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 1 });
+  for (const path of ["products/premium", "products/team", "checkout/sessions/cs_1", "checkout/sessions/cs_2"])
+    void budget.fetch("user")(`${STRIPE}/${path}`);
+  await pass(10);
+  expect(asked.map(({ url }) => url)).toEqual([`${STRIPE}/products/premium`, `${STRIPE}/checkout/sessions/cs_1`]);
+});
+
+test("a 429 that is about one endpoint slows that one alone", async () => {
+  const headers = { "stripe-rate-limited-reason": "endpoint-rate", "retry-after": "3" };
+  const answers = [new Response("{}", { status: 429, headers })];
+  const asked: string[] = [];
+  const { budget, pass } = stand({
+    fetch: async (input) => {
+      asked.push(input instanceof Request ? input.url : input.toString());
+      return answers.shift() ?? new Response("{}");
+    },
+  });
+  void budget.fetch("sweep")(`${STRIPE}/subscriptions`);
+  await pass(10);
+  void budget.fetch("sweep")(`${STRIPE}/subscriptions`);
+  void budget.fetch("sweep")(`${STRIPE}/invoices`);
+  await pass(1_000);
+  expect(asked).toEqual([`${STRIPE}/subscriptions`, `${STRIPE}/invoices`]);
+  expect(budget.state()).toMatchObject({ limited: 1, perSecond: 10 });
+  await pass(2_200);
+  expect(asked).toHaveLength(3);
+});
+
+test("who waits for a moment is not held up by who waits for long", async () => {
+  const { budget, asked, pass } = stand({ requestsPerSecond: 10, requestsPerEndpoint: 1 });
+  void budget.fetch("user")(`${STRIPE}/a`);
+  void budget.fetch("user")(`${STRIPE}/a`);
+  await pass(10);
+  void budget.fetch("user")(`${STRIPE}/b`);
+  void budget.fetch("user")(`${STRIPE}/c`);
+  await pass(300);
+  expect(asked.map(({ url }) => url.slice(-1))).toEqual(["a", "b", "c"]);
 });

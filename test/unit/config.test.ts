@@ -59,6 +59,11 @@ describe("the start is refused", () => {
     ],
     ["with a pace that is none", { STRIPE_REQUESTS_PER_SECOND: "many" }, "STRIPE_REQUESTS_PER_SECOND NaN must be"],
     ["with a pace of nothing", { STRIPE_REQUESTS_PER_SECOND: "0" }, "must be a whole number from 1 to 10000"],
+    [
+      "with a pace of an endpoint that is none",
+      { STRIPE_REQUESTS_PER_ENDPOINT: "-1" },
+      "STRIPE_REQUESTS_PER_ENDPOINT -1",
+    ],
     ["with a token that is easy to guess", { METRICS_TOKEN: "short" }, "METRICS_TOKEN must have at least 16"],
     ["with bodies kept perhaps", { KEEP_EVENT_BODIES: "yes" }, 'KEEP_EVENT_BODIES "yes" must be true or false'],
     ["with a hooks' address that is none", { HOOKS_URL: "here" }, 'HOOKS_URL "here" must be a URL'],
