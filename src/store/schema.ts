@@ -3,6 +3,10 @@ import type { Generated } from "kysely";
 import type { BillingInterval, InvoiceRecord, InvoiceStatus, Mode, SubscriptionStatus } from "../domain/records.ts";
 import type { OperationState } from "../domain/operations.ts";
 
+/**
+ * What each would be partitioned by (docs/scale.md): the customer, which is `lane` in the inbox and `id` in customers; an item with
+ * its subscription; outbox and access grants by `userId`, operations by `subject`. The others stay small, and whole.
+ */
 export interface Schema {
   customerLinks: { mode: Mode; userId: string; customerId: string; linkedAt: number };
   lanes: { mode: Mode; lane: string; version: number };

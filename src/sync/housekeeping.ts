@@ -67,7 +67,6 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     });
     if (!report) return;
     runtime.metrics.count("reconciles_total", { outcome: "done" });
-    runtime.metrics.count("drift_total", {}, report.differences);
     const { events, swept, drift, differences, alarms } = report;
     const fields = { ...events, swept, differences, alarms: alarms.length };
     if (differences > 0)

@@ -148,6 +148,7 @@ async function run(
   return context.runtime.trace("reconcile", { dry_run: options.dryRun ?? false }, async (note) => {
     const report = await readAndRepair(context, options, how);
     note({ missed: report.events.missed, differences: report.differences, alarms: report.alarms.length });
+    if (!options.dryRun) context.runtime.metrics.count("drift_total", {}, report.differences);
     return report;
   });
 }

@@ -253,10 +253,12 @@ function namesOf(claim: ClaimedEvent | (OutboxMessage & Claim)): SpanAttributes 
   return { eventId, eventType, objectId, lane, attempt };
 }
 
+type Counter = "events_total" | "hooks_total";
+
 /** Runs one row's work; a failure is written down with when to try again, or that it is over. */
 async function work(
   { store, runtime, retry = DEFAULT_RETRY_POLICY }: WorkerOptions,
-  counter: "events_total" | "hooks_total",
+  counter: Counter,
   claim: ClaimedEvent | (OutboxMessage & Claim),
   act: () => Promise<void>,
 ): Promise<void> {
@@ -271,7 +273,7 @@ async function work(
   } catch (error) {
     if (error instanceof LeaseLostError) return count("lease_lost");
     const reason = String(error).slice(0, MAX_REASON_LENGTH);
-    const decision = decideRetry(claim.attempts, failureOf(error), retry, runtime.random());
+    const decision = decideRetry(claim.attempts, failureOf(error, counter), retry, runtime.random());
     const fields = { ...names, reason };
     count(decision.kind === "retry" ? "retried" : "dead");
     if (decision.kind === "retry") {
@@ -286,10 +288,11 @@ async function work(
   }
 }
 
-/** What is not ours (a bug, a hook that threw) may pass; the number of attempts bounds it. */
-function failureOf(error: unknown): Failure {
+/** What is not ours (a bug, whatever a hook was refused) may pass; the number of attempts bounds it. */
+function failureOf(error: unknown, counter: Counter): Failure {
   if (!(error instanceof TollkeeperError)) return "unexpected";
-  return error.retryable ? "outage" : "refused";
+  if (error.retryable) return "outage";
+  return counter === "hooks_total" ? "unexpected" : "refused";
 }
 
 /** Renews a claim until aborted, so that slow work is not taken for a dead worker's. */

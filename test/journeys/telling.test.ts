@@ -1,6 +1,7 @@
 /** What the service tells of itself, and what it posts to the app. */
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { InvalidRequestError } from "../../src/index.ts";
 import { createWorld, DAY, type World } from "../support/world.ts";
 
 const TOKEN = "a token of the tests";
@@ -31,6 +32,23 @@ describe("metrics", () => {
     ).toEqual([]);
   });
 
+  test("count what a reconcile found to differ, whoever asked for it, and what a dry run finds not", async () => {
+    let isLost = false;
+    const world = await createWorld({
+      options: { metricsToken: TOKEN },
+      deliver: async (request, next) => (isLost ? new Response(null, { status: 503 }) : next(request)),
+    });
+    await world.subscribe("ada");
+    isLost = true;
+    const [subscription] = (await world.stripe("GET", "/v1/subscriptions")).body["data"] as { id: string }[];
+    await world.stripe("POST", `/v1/subscriptions/${subscription?.id}`, { cancel_at_period_end: "true" });
+    const since = world.emulator.now() + 1_000;
+    expect(await world.service.reconcile({ sweep: true, since, dryRun: true })).not.toMatchObject({ differences: 0 });
+    expect((await metrics(world, TOKEN)).text).not.toMatch(/^tollkeeper_drift_total [1-9]/m);
+    const report = await world.service.reconcile({ sweep: true, since });
+    expect((await metrics(world, TOKEN)).text).toContain(`\ntollkeeper_drift_total ${report?.differences}\n`);
+  });
+
   test("are for nobody without the token, and are not there where none is set", async () => {
     const world = await createWorld({ options: { metricsToken: TOKEN }, pushPlans: false });
     expect((await metrics(world, null)).status).toBe(401);
@@ -38,6 +56,23 @@ describe("metrics", () => {
     const closed = await createWorld({ pushPlans: false });
     expect((await metrics(closed, TOKEN)).status).toBe(404);
   });
+});
+
+test("whatever a hook throws it is told again, and after sixteen times it is with the dead letters", async () => {
+  const told: string[] = [];
+  const onPaymentSucceeded = ({ id }: { id: string }): void => {
+    told.push(id);
+    throw new InvalidRequestError("invalid_request", "The app has no seat left.");
+  };
+  const world = await createWorld({ options: { metricsToken: TOKEN, hooks: { onPaymentSucceeded } } });
+  await world.subscribe("ada");
+  expect(told).toHaveLength(1);
+  for (let round = 0; round < 30; round += 1) await world.advance(600);
+  expect(told).toHaveLength(16);
+  const { text } = await metrics(world, TOKEN);
+  expect(text).toMatch(/^tollkeeper_hooks_total\{outcome="retried"\} 15$/m);
+  expect(text).toMatch(/^tollkeeper_hooks_total\{outcome="dead"\} 1$/m);
+  expect(text).toMatch(/^tollkeeper_outbox_rows\{state="dead"\} 1$/m);
 });
 
 test("a payment is told of once, also when its subscription changes after its telling was forgotten", async () => {
