@@ -21,12 +21,17 @@ if (values.replay !== undefined) await replay(values.replay);
 else await simulate(number("schedules", 1_000), number("seed", Math.floor(Math.random() * MAX_SEED)));
 
 async function replay(file) {
-  let violations = [];
+  let violations = null;
   await child(["--replay", file], (message) => {
     violations = message.violations;
   });
-  console.log(violations.length > 0 ? violations.join("\n") : "Nothing was violated.");
-  process.exitCode = violations.length > 0 ? 1 : 0;
+  // Nothing was told where it could not be played, and the player has said why.
+  if (violations === null) process.exitCode = 1;
+  else if (violations.length === 0) console.log("Nothing was violated.");
+  else {
+    console.log(violations.join("\n"));
+    process.exitCode = 1;
+  }
 }
 
 async function simulate(schedules, seed) {
