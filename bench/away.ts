@@ -6,9 +6,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { createEmulator } from "../src/emulator/index.ts";
 import { createTollkeeper } from "../src/index.ts";
 import { ask, benchOptions, fillAccount } from "./account.ts";
+import { countRequests } from "./requests.ts";
 import { createVirtualClock } from "./virtual-clock.ts";
 
 const SUBSCRIPTIONS = Number(process.env["BENCH_SUBSCRIPTIONS"] ?? 50_000);
@@ -25,34 +27,65 @@ const PAGE = 100;
 const emulator = createEmulator({ startAt: Date.UTC(2026, 0, 1), baseUrl: STRIPE });
 await fillAccount(emulator, { subscriptions: SUBSCRIPTIONS, seconds: 28 * 86_400 });
 const clock = createVirtualClock(emulator.now());
-let requests = 0;
+const requests = countRequests(clock.now);
 
 const folder = mkdtempSync(join(tmpdir(), "tollkeeper-bench-"));
+const file = join(folder, "away.sqlite");
 const service = createTollkeeper({
-  ...benchOptions({ stripe: STRIPE, databaseUrl: `file:${join(folder, "away.sqlite")}` }),
+  ...benchOptions({ stripe: STRIPE, databaseUrl: `file:${file}` }),
   stripeRequestsPerSecond: REQUESTS_PER_SECOND,
   runWorker: false,
   runtime: { now: clock.now, sleep: clock.sleep },
   fetch: async (input, init) => {
-    requests += 1;
+    requests.note();
     await clock.sleep(ANSWER_MS);
     return emulator.fetch(new Request(input, init));
   },
 });
 
+interface Subscription {
+  id: string;
+  status: string;
+  cancel_at_period_end: boolean;
+  latest_invoice: string;
+  items: { data: { current_period_end: number }[] };
+}
+
+async function listSubscriptions(status: "active" | "all"): Promise<Subscription[]> {
+  const subscriptions: Subscription[] = [];
+  for (let after = ""; ;) {
+    const query = `status=${status}&limit=${PAGE}${after && `&starting_after=${after}`}`;
+    const page = await ask(emulator, "GET", `/v1/subscriptions?${query}`);
+    subscriptions.push(...(page["data"] as Subscription[]));
+    if (page["has_more"] !== true) return subscriptions;
+    after = subscriptions.at(-1)?.id ?? "";
+  }
+}
+
 /** What people do in Stripe's dashboard; renewals come by themselves. */
 async function changeSome(): Promise<void> {
-  const { data, has_more: more } = await ask(emulator, "GET", `/v1/subscriptions?limit=${PAGE}`);
-  const subscriptions = data as { id: string }[];
-  for (let after = more ? (subscriptions.at(-1)?.id ?? null) : null; after !== null;) {
-    const page = await ask(emulator, "GET", `/v1/subscriptions?limit=${PAGE}&starting_after=${after}`);
-    subscriptions.push(...(page["data"] as { id: string }[]));
-    after = page["has_more"] === true ? (subscriptions.at(-1)?.id ?? null) : null;
-  }
-  for (const [index, { id }] of subscriptions.entries()) {
+  for (const [index, { id }] of (await listSubscriptions("active")).entries()) {
     if (index % ONE_IN === 0) await ask(emulator, "DELETE", `/v1/subscriptions/${id}`);
     if (index % ONE_IN === 1) await ask(emulator, "POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" });
   }
+}
+
+/** How many subscriptions the tables have otherwise than Stripe, read past the code that is measured. */
+async function countDifferent(): Promise<number> {
+  const database = new DatabaseSync(file, { readOnly: true });
+  const rows = database.prepare(
+    `select s.id, s.status, s.cancel_at_period_end, s.latest_invoice_id, i.current_period_end
+      from subscriptions s join subscription_items i on i.mode = s.mode and i.subscription_id = s.id`,
+  );
+  const mirrored = new Map(rows.all().map(({ id, ...row }) => [id, Object.values(row).join()]));
+  database.close();
+  const subscriptions = await listSubscriptions("all");
+  const different = subscriptions.filter((one) => {
+    const [item] = one.items.data;
+    const ends = (item?.current_period_end ?? 0) * 1_000;
+    return mirrored.get(one.id) !== [one.status, Number(one.cancel_at_period_end), one.latest_invoice, ends].join();
+  });
+  return different.length + Math.abs(mirrored.size - subscriptions.length);
 }
 
 interface Took {
@@ -62,10 +95,13 @@ interface Took {
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<[T, Took]> {
-  const [asked, began, cpu] = [requests, clock.now(), process.cpuUsage()];
+  const [asked, began, cpu] = [requests.count(), clock.now(), process.cpuUsage()];
   const result = await clock.during(work());
   const { user, system } = process.cpuUsage(cpu);
-  return [result, { virtualMs: clock.now() - began, machineMs: (user + system) / 1_000, requests: requests - asked }];
+  return [
+    result,
+    { virtualMs: clock.now() - began, machineMs: (user + system) / 1_000, requests: requests.count() - asked },
+  ];
 }
 
 const seconds = (ms: number): string => (ms / 1_000).toFixed(0);
@@ -85,15 +121,20 @@ try {
     const [after] = await timed(() => service.reconcile({ dryRun: true, sweep: true, since: clock.now() + 1_000 }));
     const { events, differences } = report ?? { events: { read: 0, missed: 0 }, differences: 0 };
     const left = after?.differences ?? -1;
-    isGood &&= left === 0 && took.virtualMs < LIMIT_MS;
+    const different = await countDifferent();
+    isGood &&= left === 0 && different === 0 && took.virtualMs < LIMIT_MS;
     console.log(
-      `after ${days} days: ${events.missed} events missed, ${differences} differences repaired, ${left} left\n  ${describe(took)}`,
+      `after ${days} days: ${events.missed} events missed, ${differences} differences repaired, ${left} left, ` +
+        `${different} subscriptions otherwise than at Stripe\n  ${describe(took)}`,
     );
     // What no list answers waits for ten minutes.
     clock.jump(LIMIT_MS);
     const [, hints] = await timed(() => service.settle());
     console.log(`  hints that no list has answered: ${describe(hints)}`);
   }
+  const most = requests.mostInASecond();
+  console.log(`at most ${most} requests in a second`);
+  isGood &&= most <= REQUESTS_PER_SECOND;
 } finally {
   await service.stop();
   rmSync(folder, { recursive: true, force: true });

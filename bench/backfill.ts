@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { createTollkeeper, type Tollkeeper } from "../src/index.ts";
 import { benchOptions } from "./account.ts";
+import { countRequests } from "./requests.ts";
 import { onBothStores } from "./stores.ts";
 
 const SUBSCRIPTIONS = 20_000;
@@ -15,11 +16,14 @@ const REQUESTS_PER_SECOND = 25;
 const PORT = 12_831;
 const STRIPE = `http://127.0.0.1:${PORT}`;
 
-const sent: number[] = [];
+/** What must hold of an account that is filled in, on a machine that does nothing else. */
+const LEAST_SUBSCRIPTIONS_PER_SECOND = 2_000;
 
-/** Notes when each request was sent. */
+const requests = countRequests(() => performance.now());
+const problems: string[] = [];
+
 const noting: typeof fetch = (input, init) => {
-  sent.push(performance.now());
+  requests.note();
   return fetch(input, init);
 };
 
@@ -32,18 +36,9 @@ function service(databaseUrl: string): Tollkeeper {
   });
 }
 
-/** The most requests that were sent within any second. */
-function mostInASecond(): number {
-  let most = 0;
-  for (let first = 0, last = 0; last < sent.length; last += 1) {
-    while ((sent[last] ?? 0) - (sent[first] ?? 0) > 1_000) first += 1;
-    most = Math.max(most, last - first + 1);
-  }
-  return most;
-}
-
-async function sweep(name: string, tollkeeper: Tollkeeper): Promise<void> {
-  sent.length = 0;
+/** Answers how many subscriptions were read a second. */
+async function sweep(name: string, tollkeeper: Tollkeeper): Promise<number> {
+  requests.forget();
   const began: Record<string, number> = {};
   const ended: Record<string, number> = {};
   let before = performance.now();
@@ -55,13 +50,17 @@ async function sweep(name: string, tollkeeper: Tollkeeper): Promise<void> {
       ended[step] = before = performance.now();
     },
   });
-  const rate = (step: string, count: number): string =>
-    `${Math.round((count * 1_000) / ((ended[step] ?? 0) - (began[step] ?? 0)))} ${step}/s`;
+  const rate = (step: string, count: number): number =>
+    Math.round((count * 1_000) / ((ended[step] ?? 0) - (began[step] ?? 0)));
   const { customers = 0, subscriptions = 0 } = report?.swept ?? {};
+  const perSecond = rate("subscriptions", subscriptions);
+  const most = requests.mostInASecond();
   console.log(
-    `${name.padEnd(46)} ${rate("customers", customers)}, ${rate("subscriptions", subscriptions)}, ` +
-      `${report?.differences ?? 0} differences, at most ${mostInASecond()} requests in a second`,
+    `${name.padEnd(46)} ${rate("customers", customers)} customers/s, ${perSecond} subscriptions/s, ` +
+      `${report?.differences ?? 0} differences, at most ${most} requests in a second`,
   );
+  if (most > REQUESTS_PER_SECOND) problems.push(`${name}: ${most} requests in one second`);
+  return perSecond;
 }
 
 const account = fork(fileURLToPath(new URL("backfill-stripe.ts", import.meta.url)), [
@@ -73,11 +72,14 @@ await once(account, "message");
 try {
   await onBothStores(async (store, url) => {
     const tollkeeper = service(url);
-    await sweep(`${SUBSCRIPTIONS} filled in, ${store}`, tollkeeper);
+    const filled = await sweep(`${SUBSCRIPTIONS} filled in, ${store}`, tollkeeper);
+    if (filled < LEAST_SUBSCRIPTIONS_PER_SECOND)
+      problems.push(`${store}: less than ${LEAST_SUBSCRIPTIONS_PER_SECOND} subscriptions were filled in a second`);
     await sweep(`the same looked through, ${store}`, tollkeeper);
     await tollkeeper.stop();
   });
 } finally {
   account.kill();
 }
-process.exit(0);
+for (const problem of problems) console.error(problem);
+process.exit(problems.length > 0 ? 1 : 0);

@@ -91,10 +91,15 @@ async function listAll(path: string): Promise<Record<string, unknown>[]> {
   }
 }
 
-/** How many have how many. */
-function histogram(owners: readonly unknown[]): string {
+/** Owner -> how many are theirs. */
+function countByOwner(owners: readonly unknown[]): Map<unknown, number> {
   const counts = new Map<unknown, number>();
   for (const owner of owners) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  return counts;
+}
+
+/** How many have how many. */
+function histogram(counts: ReadonlyMap<unknown, number>): string {
   const sizes = new Map<number, number>();
   for (const count of counts.values()) sizes.set(count, (sizes.get(count) ?? 0) + 1);
   return [...sizes].map(([count, users]) => `${users} users with ${count}`).join(", ");
@@ -128,12 +133,20 @@ try {
   console.log(`  answers: ${[...answers].map(([answer, count]) => `${count} x ${answer}`).join("; ")}`);
   const customers = await listAll("/v1/customers");
   const subscriptions = await listAll("/v1/subscriptions");
-  console.log(
-    `  customers: ${histogram(customers.map((one) => (one["metadata"] as Record<string, string>)["auth0_user_id"]))}`,
+  const userOf = new Map(
+    customers.map(({ id, metadata }) => [id, (metadata as Record<string, string>)["auth0_user_id"]]),
   );
-  console.log(`  live subscriptions: ${histogram(subscriptions.map((one) => one["customer"]))}`);
+  const customersOf = countByOwner([...userOf.values()]);
+  const subscriptionsOf = countByOwner(subscriptions.map(({ customer }) => userOf.get(customer)));
+  console.log(`  customers: ${histogram(customersOf)}`);
+  console.log(`  live subscriptions: ${histogram(subscriptionsOf)}`);
+  for (let index = 0; index < USERS; index += 1) {
+    const made = customersOf.get(`user${index}`) ?? 0;
+    const bought = subscriptionsOf.get(`user${index}`) ?? 0;
+    // Each has paid the session that the clicks were answered with.
+    if (made !== 1 || bought !== 1) problems.push(`user${index} has ${made} customers and ${bought} subscriptions`);
+  }
   if (customers.length !== USERS) problems.push(`${customers.length} customers for ${USERS} users`);
-  if (subscriptions.length > USERS) problems.push(`${subscriptions.length} live subscriptions for ${USERS} users`);
   const unclear = [...answers.keys()].filter((answer) => answer !== "200" && !answer.endsWith("tried again"));
   if (unclear.length > 0) problems.push(`answered neither 200 nor "try again": ${unclear.join()}`);
 } finally {

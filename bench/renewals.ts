@@ -110,6 +110,11 @@ const seconds = (ms: number): string => (ms / 1_000).toFixed(0);
 /** What must hold on a machine that does nothing else. */
 const MOST_P99_MS = 250;
 const LEAST_COALESCED = 80;
+const WEBHOOKS_OF_A_RENEWAL = 5;
+/** In which they are sent, and a little for the last of them to be answered. */
+const LONGEST_MS = 61_000;
+/** After the last webhook, or after what was asked has been answered at the budget's pace, whichever is later. */
+const LONGEST_LAG_MS = 20_000;
 
 const problems: string[] = [];
 const percentile = (values: number[], share: number): number =>
@@ -167,6 +172,11 @@ function report(
       `a renewal takes ${least?.toFixed(0)} s, those that were asked ${asked?.toFixed(0)} s`,
   );
   const p99 = percentile(answersMs, 0.99);
+  if (answersMs.length < SUBSCRIPTIONS * WEBHOOKS_OF_A_RENEWAL)
+    problems.push(`${name}: ${answersMs.length} webhooks for ${SUBSCRIPTIONS} renewals`);
+  if (endedAt - startedAt > LONGEST_MS) problems.push(`${name}: the webhooks took longer than a minute`);
+  if (last.at > Math.max(endedAt, startedAt + (asked ?? 0) * 1_000) + LONGEST_LAG_MS)
+    problems.push(`${name}: the mirror lagged for longer than the requests need`);
   if (failed > 0) problems.push(`${name}: ${failed} webhooks were not answered 2xx`);
   if (last.refused > 0) problems.push(`${name}: Stripe refused ${last.refused} requests as too many`);
   if (p99 > MOST_P99_MS) problems.push(`${name}: the slowest hundredth of webhooks took more than ${MOST_P99_MS} ms`);
