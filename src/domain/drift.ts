@@ -2,7 +2,15 @@
 
 export type DriftObject = "customer" | "subscription" | "invoice";
 
-export interface Drift {
+/** What has repaired it: the list that told of it, or a retrieve of the one object. */
+export type Repair = "list" | "retrieve";
+
+export interface Drift extends Difference {
+  /** Null where nothing was written. */
+  repairedBy: Repair | null;
+}
+
+export interface Difference {
   object: DriftObject;
   id: string;
   /** Null where the mirror has no such row. */
@@ -16,7 +24,11 @@ export interface Drift {
 const PASSING: ReadonlySet<string> = new Set(["hostedInvoiceUrl", "failureMessage"]);
 
 /** Compares what Stripe says with what the mirror holds. Records are plain values, with lists in a settled order. */
-export function compareRecords<T extends { id: string }>(object: DriftObject, mirror: T | null, stripe: T): Drift[] {
+export function compareRecords<T extends { id: string }>(
+  object: DriftObject,
+  mirror: T | null,
+  stripe: T,
+): Difference[] {
   if (mirror === null) return [{ object, id: stripe.id, field: null, mirror: null, stripe: null }];
   return (Object.keys(stripe) as (keyof T & string)[])
     .filter((field) => !PASSING.has(field) && JSON.stringify(mirror[field]) !== JSON.stringify(stripe[field]))
@@ -24,7 +36,11 @@ export function compareRecords<T extends { id: string }>(object: DriftObject, mi
 }
 
 /** One line a difference, for people. Ids and states only: nothing personal is in a difference. */
-export function describeDrift({ object, id, field, mirror, stripe }: Drift): string {
+export function describeDrift({ repairedBy, ...difference }: Drift): string {
+  return `${describe(difference)}${repairedBy === null ? "" : `, repaired by a ${repairedBy}`}`;
+}
+
+function describe({ object, id, field, mirror, stripe }: Difference): string {
   if (field === null) return `${object} ${id} is missing in the mirror`;
   if (mirror === undefined && stripe === undefined) return `${object} ${id}: ${field} differs`;
   return `${object} ${id}: ${field} is ${JSON.stringify(mirror)} in the mirror and ${JSON.stringify(stripe)} in Stripe`;

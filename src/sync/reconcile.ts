@@ -3,7 +3,7 @@
  * then a sweep of all customers, subscriptions and open invoices. Differences are reported field by field, and repaired by
  * the same writer as everything else. One replica does it at a time; where it dies, another goes on from its last note.
  */
-import type { Drift } from "../domain/drift.ts";
+import type { Difference, Drift, Repair } from "../domain/drift.ts";
 import { lookAtEndpoints, type EndpointContext } from "./endpoint-alarms.ts";
 import { SWEEP_ABOVE_MISSED, takeMissedEvents } from "./missed-events.ts";
 import { SWEPT_LISTS, sweepList, unread, type ListProgress, type SweepContext, type SweptList } from "./sweep-lists.ts";
@@ -238,16 +238,17 @@ async function readAndRepair(
 interface Collector {
   found: Drift[];
   count: number;
-  add(drift: readonly Drift[]): void;
+  add(differences: readonly Difference[], repairedBy: Repair | null): void;
 }
 
 function collector(): Collector {
   const all: Collector = {
     found: [],
     count: 0,
-    add(drift) {
-      all.count += drift.length;
-      all.found.push(...drift.slice(0, MAX_REPORTED_DRIFT - all.found.length));
+    add(differences, repairedBy) {
+      all.count += differences.length;
+      const told = differences.slice(0, MAX_REPORTED_DRIFT - all.found.length);
+      all.found.push(...told.map((difference) => ({ ...difference, repairedBy })));
     },
   };
   return all;

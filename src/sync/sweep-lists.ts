@@ -2,7 +2,7 @@
  * What a sweep does with the pages of its lists: finds what differs in the mirror, and writes it where nobody has written the
  * lane since; the rest is asked about one by one.
  */
-import { compareRecords, type Drift } from "../domain/drift.ts";
+import { compareRecords, type Difference, type DriftObject, type Repair } from "../domain/drift.ts";
 import type {
   CustomerRecord,
   InvoiceRecord,
@@ -14,7 +14,7 @@ import type { Runtime } from "../runtime.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
 import type { CreatedRange, RetrievedCustomer, RetrievedSubscription, Page, StripeGateway } from "../stripe/gateway.ts";
 import type { Sample, Store } from "../store/database.ts";
-import { empty, toldBy, type Snapshot } from "./retrieve.ts";
+import { empty, retrieve, toldBy, type Snapshot } from "./retrieve.ts";
 import { createSingly, type Singly } from "./singly.ts";
 import { openRanges, READERS, STRIPE_ENDS, sweep, type OpenRange } from "./sweep.ts";
 import type { Sync } from "./sync.ts";
@@ -43,7 +43,7 @@ export interface SweepListOptions {
   /** Only compares. */
   dryRun: boolean;
   signal: AbortSignal | undefined;
-  onDrift(drift: readonly Drift[]): void;
+  onDrift(differences: readonly Difference[], repairedBy: Repair | null): void;
   /** Told of what can't be read, which is left as it is. */
   onTrouble(trouble: string): void;
   /** Told after each page, when `state` says where it stands. */
@@ -66,7 +66,7 @@ export function unread(pageEnds: readonly number[] = []): ListProgress {
  * can't go on.
  */
 export async function sweepList(context: SweepContext, options: SweepListOptions): Promise<number[]> {
-  const { state, dryRun } = options;
+  const { state } = options;
   if (state.left.length === 0) return [];
   const isResumed = state.read > 0;
   // Read before Stripe is asked: what is written from here on is newer than any page.
@@ -75,7 +75,7 @@ export async function sweepList(context: SweepContext, options: SweepListOptions
   if (sweeping.written.whenAnalyzed > 0) await analyze(context.store, context.runtime, "usual");
   // A run that another has begun does not know what that one has seen.
   if (isResumed) return pageEnds;
-  if (!dryRun) await askAboutUnseen(context, sweeping);
+  await askAboutUnseen(context, sweeping);
   state.whole = true;
   return pageEnds;
 }
@@ -168,22 +168,51 @@ async function readAll<Row>(
 }
 
 /** What the mirror has and the list has not: changed, deleted, or at Stripe no more. */
-async function askAboutUnseen({ store, sync }: SweepContext, { list, seen, singly }: Sweeping): Promise<void> {
-  const { object, ids } = await inMirror(store, list);
+async function askAboutUnseen(context: SweepContext, { list, seen, singly, dryRun, onDrift }: Sweeping): Promise<void> {
+  const { object, ids, find } = await inMirror(context.store, list);
   await singly(
     ids.filter((id) => !seen.has(id)),
-    (id) => sync.object({ object, id, customerId: object === "customer" ? id : null }),
+    async (id) => {
+      const before = await find(id);
+      if (!dryRun) await context.sync.object({ object, id, customerId: object === "customer" ? id : null });
+      const current = dryRun ? await atStripe(context, object, id) : await find(id);
+      if (before && current) onDrift(compareRecords(object, before, current), dryRun ? null : "retrieve");
+    },
   );
 }
 
-async function inMirror(store: Store, list: SweptList): Promise<{ object: SyncedObject; ids: string[] }> {
+type Swept = CustomerRecord | SubscriptionRecord | InvoiceRecord;
+
+/** What the mirror would have of it; null where Stripe has none, and the mirror keeps what it knows. */
+async function atStripe({ gateway, store }: SweepContext, object: DriftObject, id: string): Promise<Swept | null> {
+  const { customers: owners, subscriptions: listed, invoices, removed } = await retrieve(gateway, store, object, id);
+  if (removed.subscription === id) {
+    const known = (await store.subscriptions.findSubscriptions([id])).get(id);
+    return known ? { ...known, status: "canceled" } : null;
+  }
+  const found = { customer: owners, subscription: listed.map(inOrder), invoice: invoices }[object];
+  return found.find((row) => row.id === id) ?? null;
+}
+
+async function inMirror(
+  { customers: owners, subscriptions: mirror }: Store,
+  list: SweptList,
+): Promise<{ object: DriftObject; ids: string[]; find(id: string): Promise<Swept | null> }> {
   switch (list) {
     case "customers":
-      return { object: "customer", ids: await store.customers.listIds() };
+      return {
+        object: "customer",
+        ids: await owners.listIds(),
+        find: async (id) => (await owners.findCustomers([id])).get(id) ?? null,
+      };
     case "subscriptions":
-      return { object: "subscription", ids: await store.subscriptions.listLiveIds() };
+      return {
+        object: "subscription",
+        ids: await mirror.listLiveIds(),
+        find: async (id) => (await mirror.findSubscriptions([id])).get(id) ?? null,
+      };
     case "open_invoices":
-      return { object: "invoice", ids: await store.subscriptions.listOpenInvoiceIds() };
+      return { object: "invoice", ids: await mirror.listOpenInvoiceIds(), find: (id) => mirror.findInvoice(id) };
   }
 }
 
@@ -193,12 +222,13 @@ async function customers(
   rows: readonly RetrievedCustomer[],
   upToSeq: number,
 ): Promise<void> {
-  const { seen, onDrift, dryRun } = sweeping;
+  const { seen, dryRun } = sweeping;
   for (const { customer } of rows) seen.add(customer.id);
   const known = await context.store.customers.findCustomers(rows.map(({ customer }) => customer.id));
   const cards = await context.store.customers.findPaymentMethods(
     rows.flatMap(({ paymentMethod }) => paymentMethod?.id ?? []),
   );
+  const drift: Found[] = [];
   const snapshots = new Map<string, Snapshot>();
   const hinted = dryRun
     ? new Set<string>()
@@ -210,15 +240,16 @@ async function customers(
       ...compareCard({ object: "customer", id: customer.id }, cards, paymentMethod),
     ];
     if (differences.length === 0 && !toldByCustomer(row).some((id) => hinted.has(id))) continue;
-    onDrift(differences);
+    drift.push({ lane: customer.id, differences });
     snapshots.set(customer.id, {
       ...empty(customer.id),
       customers: [customer],
       paymentMethods: paymentMethod ? [paymentMethod] : [],
     });
   }
-  if (dryRun) return;
+  if (dryRun) return tellDrift(sweeping, drift);
   const asked = await repair(context, sweeping, "customer", snapshots);
+  tellDrift(sweeping, drift, asked);
   const ids = rows
     .filter(({ customer }) => snapshots.has(customer.id))
     .flatMap((row) => (asked.has(row.customer.id) ? [row.customer.id] : toldByCustomer(row)));
@@ -230,17 +261,31 @@ function toldByCustomer({ customer, paymentMethod }: RetrievedCustomer): string[
   return [customer.id, ...(paymentMethod?.customerId === customer.id ? [paymentMethod.id] : [])];
 }
 
+/** What a page differs by, and the lane that is written for it; null where it is asked about by itself. */
+interface Found {
+  lane: string | null;
+  differences: Difference[];
+}
+
+/** `asked` are the lanes that the list was too old for; absent where nothing was written. */
+function tellDrift({ onDrift }: Handling, drift: readonly Found[], asked?: ReadonlySet<string>): void {
+  for (const { lane, differences } of drift) {
+    const repair = lane === null || asked?.has(lane) ? "retrieve" : "list";
+    onDrift(differences, asked ? repair : null);
+  }
+}
+
 /** A draft changes with no event that we hear of, and nothing rests on it before it is finalized. */
-function compareInvoice(known: InvoiceRecord | null, current: InvoiceRecord): Drift[] {
+function compareInvoice(known: InvoiceRecord | null, current: InvoiceRecord): Difference[] {
   return known?.status === "draft" && current.status === "draft" ? [] : compareRecords("invoice", known, current);
 }
 
 /** An event may have told of an object without its card. Only ids are reported, and the names of what differs. */
 function compareCard(
-  of: Pick<Drift, "object" | "id">,
+  of: Pick<Difference, "object" | "id">,
   mirror: ReadonlyMap<string, PaymentMethodRecord>,
   stripe: PaymentMethodRecord | null,
-): Drift[] {
+): Difference[] {
   if (stripe === null) return [];
   const known = mirror.get(stripe.id) ?? null;
   if (known === null) return [{ ...of, field: "defaultPaymentMethod", mirror: null, stripe: stripe.id }];
@@ -269,7 +314,7 @@ async function subscriptions(
   rows: readonly RetrievedSubscription[],
   upToSeq: number,
 ): Promise<number> {
-  const { seen, singly, onDrift, dryRun } = sweeping;
+  const { seen, singly, dryRun } = sweeping;
   for (const { subscription } of rows) seen.add(subscription.id);
   const known = await context.store.subscriptions.findSubscriptions(rows.map(({ subscription }) => subscription.id));
   const invoices = await context.store.subscriptions.findInvoices(
@@ -281,6 +326,7 @@ async function subscriptions(
   const customersBefore = await context.store.customers.findCustomers(
     rows.flatMap(({ customer }) => customer?.customer.id ?? []),
   );
+  const drift: Found[] = [];
   const snapshots = new Map<string, Snapshot>();
   const singles: { id: string; customerId: string }[] = [];
   const products = await unknownProducts(context, sweeping, rows);
@@ -300,7 +346,7 @@ async function subscriptions(
     const news = subscription.items.flatMap(({ productId }) => products.get(productId) ?? []);
     const isHinted = whole.get(row)?.some((id) => hinted.has(id)) ?? false;
     if (differences.length === 0 && news.length === 0 && !isHinted) continue;
-    onDrift(differences);
+    drift.push({ lane: row.whole ? subscription.customerId : null, differences });
     if (!row.whole) {
       singles.push({ id: subscription.id, customerId: subscription.customerId });
       continue;
@@ -311,9 +357,13 @@ async function subscriptions(
       addListed(snapshots.get(subscription.customerId) ?? empty(subscription.customerId), row, news),
     );
   }
-  if (dryRun) return 0;
+  if (dryRun) {
+    tellDrift(sweeping, drift);
+    return 0;
+  }
   const asked = await repair(context, sweeping, "subscription", snapshots);
   await singly(singles, ({ id, customerId }) => context.sync.object({ object: "subscription", id, customerId }));
+  tellDrift(sweeping, drift, asked);
   const ids = written
     .filter(({ subscription }) => !subscription.items.some(({ productId }) => sweeping.failed.has(productId)))
     .flatMap((row) => (asked.has(row.subscription.customerId) ? [row.subscription.id] : (whole.get(row) ?? [])));
@@ -386,8 +436,8 @@ async function openInvoices(
   await singly(rows, async ({ id, customerId }) => {
     const [known, current] = [before.get(id) ?? null, await context.gateway.retrieveInvoice(id)];
     const differences = current ? compareRecords("invoice", known, current) : [];
-    onDrift(differences);
     if (differences.length > 0 && !dryRun) await context.sync.object({ object: "invoice", id, customerId });
+    onDrift(differences, dryRun ? null : "retrieve");
   });
 }
 

@@ -68,6 +68,7 @@ describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
       field: "status",
       mirror: "active",
       stripe: "canceled",
+      repairedBy: "list",
     });
     expect(await subscriptionOf(world, "ada")).toMatchObject({ status: "canceled" });
     expect(await world.features("ada")).toEqual([]);
@@ -81,7 +82,7 @@ describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
     const { id } = (await subscriptionOf(world, "ada")) ?? { id: "" };
     await world.stripe("DELETE", `/v1/subscriptions/${id}`);
     const report = await world.service.reconcile({ dryRun: true, sweep: true });
-    expect(report?.drift.map(({ field }) => field)).toContain("status");
+    expect(report?.drift).toContainEqual(expect.objectContaining({ id, field: "status", repairedBy: null }));
     expect(report?.events.missed).toBeGreaterThan(0);
     await world.service.settle();
     expect(await subscriptionOf(world, "ada")).toMatchObject({ status: "active" });
@@ -299,6 +300,22 @@ test("told to end, it ends at the next page, and the next one goes on", async ()
   expect(await world.service.reconcile()).toMatchObject({ swept: { customers: 1, subscriptions: 1 }, drift: [] });
 });
 
+test("what the lists have no more is told of as well, by a dry run and by the one that asks about it", async () => {
+  const { world, connect } = await cutOff({});
+  await world.subscribe("ada");
+  await world.service.reconcile({ sweep: true });
+  connect(false);
+  const { body: customers } = await world.stripe("GET", "/v1/customers");
+  const [{ id = "" } = {}] = customers["data"] as { id?: string }[];
+  await world.stripe("DELETE", `/v1/customers/${id}`);
+  const deleted = { object: "customer", id, field: "deleted", mirror: false, stripe: true };
+  const dry = await world.service.reconcile({ sweep: true, dryRun: true });
+  expect(dry?.drift).toContainEqual({ ...deleted, repairedBy: null });
+  const report = await world.service.reconcile({ sweep: true });
+  expect(report?.drift).toContainEqual({ ...deleted, repairedBy: "retrieve" });
+  expect(await world.service.reconcile({ sweep: true, dryRun: true })).toMatchObject({ drift: [] });
+});
+
 test("every difference is counted, and the first thousand are told", async () => {
   const { world, connect } = await cutOff({ pushPlans: false });
   connect(false);
@@ -453,6 +470,7 @@ test("a card that no event brought comes with the sweep, and is told of as a dif
     field: "defaultPaymentMethod",
     mirror: null,
     stripe: id,
+    repairedBy: "list",
   });
   expect((await store.customers.findPaymentMethods([id])).get(id)).toMatchObject({ brand: "mastercard" });
 });
@@ -468,7 +486,9 @@ test("of a card that has changed the report names what differs, and not how the 
   const card = String(subscription["default_payment_method"]);
   await world.stripe("POST", `/v1/payment_methods/${card}`, { "card[exp_year]": "2047" });
   const report = await world.service.reconcile({ sweep: true });
-  expect(report?.drift.map(describeDrift)).toEqual([`subscription ${id}: defaultPaymentMethod.expYear differs`]);
+  expect(report?.drift.map(describeDrift)).toEqual([
+    `subscription ${id}: defaultPaymentMethod.expYear differs, repaired by a list`,
+  ]);
   expect(JSON.stringify(report)).not.toContain("2047");
   expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
 });

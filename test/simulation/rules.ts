@@ -256,7 +256,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "what the mirror has and no list tells of is asked about",
     file: "src/sync/sweep-lists.ts",
-    text: "if (!dryRun) await askAboutUnseen(context, sweeping);",
+    text: "await askAboutUnseen(context, sweeping);",
     without: "",
   },
   {
