@@ -270,8 +270,8 @@ interface Found {
 /** `asked` are the lanes that the list was too old for; absent where nothing was written. */
 function tellDrift({ onDrift }: Handling, drift: readonly Found[], asked?: ReadonlySet<string>): void {
   for (const { lane, differences } of drift) {
-    const repair = lane === null || asked?.has(lane) ? "retrieve" : "list";
-    onDrift(differences, asked ? repair : null);
+    const isAsked = lane === null || asked?.has(lane);
+    onDrift(differences, asked ? (isAsked ? "retrieve" : "list") : null);
   }
 }
 

@@ -4,7 +4,7 @@ import { LINK_LIFETIME_MS } from "../../src/actions/create-portal-session.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../src/domain/operations.ts";
 import { NO_FAULTS, type Faults } from "./machine.ts";
 import { PLANS } from "../support/plans.ts";
-import { EVENTS_KEPT_MS, START, type Answer, type Simulated } from "./world.ts";
+import { EVENTS_KEPT_MS, START, type Simulated } from "./world.ts";
 
 export const USERS = ["ada", "bob", "cyd"] as const;
 export type User = (typeof USERS)[number];
@@ -55,7 +55,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   look: { weight: 3, act: look },
   cancel: { weight: 4, act: cancelRoute },
   resume: { weight: 3, act: resumeRoute },
-  portal: { weight: 1, act: portal },
+  portal: { weight: 2, act: portal },
   dashboard_cancel: { weight: 3, act: dashboardCancel },
   dashboard_end: { weight: 2, act: dashboardEnd },
   dashboard_plan: { weight: 3, act: changePlan },
@@ -313,16 +313,16 @@ async function lastLink(world: Simulated, user: User): Promise<void> {
   await restart(world);
   const endsAt = emulator.now() + LINK_LIFETIME_MS;
   await world.control("faults", { method: "POST", path: "/v1/billing_portal/sessions", answer: "reset" });
-  await under(world, NO_FAULTS, () => portal(world, whose));
+  await under(world, NO_FAULTS, () => linkToPortal(world, whose));
   world.passTime((endsAt - emulator.now()) / 1_000 - LAST_LINK_SECONDS);
   await world.quiet();
   const before = faultsOf(world);
   world.setFaults({ ...NO_FAULTS, slow: 0.5 });
-  scheduler.follow(portal(world, whose));
+  scheduler.follow(linkToPortal(world, whose));
   await goOn(world);
   world.passTime(scheduler.chance.below(LAST_LINK_SECONDS));
   await scheduler.settle();
-  scheduler.follow(portal(world, whose));
+  scheduler.follow(linkToPortal(world, whose));
   await world.quiet();
   await auditor.check(store, { isSettled: false, isCalm: false });
   world.setFaults(before);
@@ -447,8 +447,20 @@ async function cancelRoute(world: Simulated, user: User): Promise<void> {
   await world.ask(user, "POST", "cancel-subscription");
 }
 
+async function linkToPortal(world: Simulated, user: User): Promise<string | null> {
+  const answer = await world.ask(user, "POST", "create-portal-session");
+  return answer?.status === 200 ? String(answer.body["url"]) : null;
+}
+
+/** Goes to Stripe's page, and cancels there, or takes that back. */
 async function portal(world: Simulated, user: User): Promise<void> {
-  await world.ask(user, "POST", "create-portal-session");
+  const url = await linkToPortal(world, user);
+  if (url === null) return;
+  const action = world.scheduler.chance.pick(["cancel", "cancel", "resume"]);
+  await onSubscription(world, user, async (subscription) => {
+    const body = new URLSearchParams({ subscription });
+    await world.emulator.fetch(new Request(`${url}/${action}`, { method: "POST", body }));
+  });
 }
 
 async function resumeRoute(world: Simulated, user: User): Promise<void> {
@@ -531,7 +543,7 @@ async function look(world: Simulated, user: User): Promise<void> {
 async function onSubscription(
   world: Simulated,
   user: User,
-  act: (id: string, subscription: Record<string, unknown>) => Promise<Answer>,
+  act: (id: string, subscription: Record<string, unknown>) => Promise<unknown>,
 ): Promise<void> {
   const subscription = world.scheduler.chance.happens(0.5)
     ? (await subscriptionsOf(world, user))[0]
