@@ -285,6 +285,14 @@ test("PostgreSQL looks how large the mirror is when it is asked to, at as much o
 describe.each(DIALECTS)("the store on %s", (dialect) => {
   const open = async (url?: string, mode?: Mode): Promise<Store> => openAt(url ?? (await freshDatabase(dialect)), mode);
 
+  test("past so many events that wait to be stored the next is refused, and all that wait are stored", async () => {
+    const write = createInboxWriter(await open(), { now: () => NOW, sleep: () => new Promise(() => {}) });
+    const waiting = Array.from({ length: 20_000 }, (_, at) => write(event(`evt_${at}`)));
+    await expect(write(event("evt_more"))).rejects.toMatchObject({ code: "overloaded", retryable: true });
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set([true]));
+    expect(await write(event("evt_more"))).toBe(true);
+  });
+
   test("migrates once, also when several start at the same time", async () => {
     const url = await freshDatabase(dialect);
     const stores = Array.from({ length: 3 }, () => openStore({ url, mode: "test" }));

@@ -62,6 +62,8 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
     await new Promise((resolve) => setImmediate(resolve));
   };
 
+  const movable = (): Parked[] => parked.filter(({ machine, holds }) => holds || !isFrozen(machine));
+
   /** False where nobody was to be woken. */
   const wakeDue = (): boolean => {
     const at = now();
@@ -114,9 +116,11 @@ export function createScheduler(now: () => number, chance: Chance): Scheduler {
     settle,
     async step() {
       if (wakeDue()) await settle();
-      const movable = parked.filter(({ machine, holds }) => holds || !isFrozen(machine));
-      if (movable.length === 0) return false;
-      const picked = scheduler.chance.pick(movable);
+      // A worker that has done something lets a turn of the event loop pass before it goes on.
+      if (movable().length === 0) await settle();
+      const all = movable();
+      if (all.length === 0) return false;
+      const picked = scheduler.chance.pick(all);
       parked = parked.filter((one) => one !== picked);
       scheduler.steps += 1;
       picked.go();
