@@ -13,8 +13,10 @@ const MAX_BATCH = 500;
 const ENOUGH = 12;
 /** Many times what a commit takes: beside one that is under way for longer, another begins with whatever waits. */
 const HELD_UP_MS = 50;
-/** How long a commit is put off at most, in turns of the event loop: a millisecond or two when they are busy. */
+/** How long a commit is put off at most, in turns of the event loop, which take a millisecond or two in all. */
 const MAX_TURNS = 40;
+/** The same in time: where other work makes turns long, each brings more. */
+const MAX_GATHERING_MS = 10;
 /** Events that wait for their commit; past this, Stripe is asked to come again. About three seconds' worth. */
 const MAX_WAITING = 20_000;
 
@@ -40,8 +42,9 @@ export function createInboxWriter(
 
   /** As long as each turn of the event loop brings more, the commit waits: one that is shared by all costs each little. */
   const gather = async (): Promise<void> => {
+    const beganAt = now();
     for (let turns = 0, before = 0; turns < MAX_TURNS && waiting.length > before; turns += 1) {
-      if (waiting.length >= enough) return;
+      if (waiting.length >= enough || now() - beganAt >= MAX_GATHERING_MS) return;
       before = waiting.length;
       await new Promise((resolve) => setImmediate(resolve));
     }
