@@ -59,6 +59,16 @@ const CALLS: [
   ],
 ];
 
+/** A request of which nothing is heard again. */
+async function lose(
+  when: "before" | "after",
+  request: Request,
+  next: (request: Request) => Promise<Response>,
+): Promise<never> {
+  if (when === "after") await next(request);
+  throw new TypeError("fetch failed");
+}
+
 const UNAVAILABLE = { status: 503, body: { error: { code: "stripe_unavailable" } } };
 
 describe.each(CALLS)("when %s fails", (name, method, path, before, act) => {
@@ -71,8 +81,7 @@ describe.each(CALLS)("when %s fails", (name, method, path, before, act) => {
           const url = new URL(request.url);
           if (!armed || request.method !== method || !path.test(url.pathname + url.search)) return next(request);
           armed = false;
-          if (when === "after") await next(request);
-          throw new TypeError("fetch failed");
+          return lose(when, request, next);
         },
       });
       await before(world);
@@ -315,8 +324,7 @@ test.each(["before", "after"] as const)(
     const world = await createWorld({
       network: async (request, next) => {
         if (!isLost || request.method !== "POST") return next(request);
-        if (when === "after") await next(request);
-        throw new TypeError("fetch failed");
+        return lose(when, request, next);
       },
     });
     await subscribe(world);
