@@ -31,6 +31,21 @@ export async function ask(
   return answer;
 }
 
+/** Every page of a list. */
+export async function listAll<Row extends { id: string } = { id: string } & Record<string, unknown>>(
+  emulator: Emulator,
+  path: string,
+  params: Record<string, string> = {},
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (let after = {}; ; after = { starting_after: rows.at(-1)?.id }) {
+    const query = new URLSearchParams({ ...params, ...after, limit: "100" });
+    const page = await ask(emulator, "GET", `${path}?${query.toString()}`);
+    rows.push(...(page["data"] as Row[]));
+    if (page["has_more"] !== true) return rows;
+  }
+}
+
 /** Puts the plan's product and price into the account; answers the price's id. */
 export async function sellPremium(emulator: Emulator): Promise<string> {
   const product = await ask(emulator, "POST", "/v1/products", {

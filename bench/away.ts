@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createEmulator } from "../src/emulator/index.ts";
 import { createTollkeeper } from "../src/index.ts";
-import { ask, benchOptions, fillAccount } from "./account.ts";
+import { ask, benchOptions, fillAccount, listAll } from "./account.ts";
 import { countRequests } from "./requests.ts";
 import { createVirtualClock } from "./virtual-clock.ts";
 
@@ -22,7 +22,6 @@ const DAY_MS = 86_400_000;
 const STRIPE = "http://stripe.bench";
 /** Of the subscriptions, one in so many is ended by the dashboard meanwhile, and one is to end with its period. */
 const ONE_IN = 100;
-const PAGE = 100;
 
 const emulator = createEmulator({ startAt: Date.UTC(2026, 0, 1), baseUrl: STRIPE });
 await fillAccount(emulator, { subscriptions: SUBSCRIPTIONS, seconds: 28 * 86_400 });
@@ -51,20 +50,9 @@ interface Subscription {
   items: { data: { current_period_end: number }[] };
 }
 
-async function listSubscriptions(status: "active" | "all"): Promise<Subscription[]> {
-  const subscriptions: Subscription[] = [];
-  for (let after = ""; ;) {
-    const query = `status=${status}&limit=${PAGE}${after && `&starting_after=${after}`}`;
-    const page = await ask(emulator, "GET", `/v1/subscriptions?${query}`);
-    subscriptions.push(...(page["data"] as Subscription[]));
-    if (page["has_more"] !== true) return subscriptions;
-    after = subscriptions.at(-1)?.id ?? "";
-  }
-}
-
 /** What people do in Stripe's dashboard; renewals come by themselves. */
 async function changeSome(): Promise<void> {
-  for (const [index, { id }] of (await listSubscriptions("active")).entries()) {
+  for (const [index, { id }] of (await listAll(emulator, "/v1/subscriptions", { status: "active" })).entries()) {
     if (index % ONE_IN === 0) await ask(emulator, "DELETE", `/v1/subscriptions/${id}`);
     if (index % ONE_IN === 1) await ask(emulator, "POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" });
   }
@@ -79,7 +67,7 @@ async function countDifferent(): Promise<number> {
   );
   const mirrored = new Map(rows.all().map(({ id, ...row }) => [id, Object.values(row).join()]));
   database.close();
-  const subscriptions = await listSubscriptions("all");
+  const subscriptions = await listAll<Subscription>(emulator, "/v1/subscriptions", { status: "all" });
   const different = subscriptions.filter((one) => {
     const [item] = one.items.data;
     const ends = (item?.current_period_end ?? 0) * 1_000;

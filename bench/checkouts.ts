@@ -6,7 +6,7 @@
 import { createEmulator } from "../src/emulator/index.ts";
 import { createTollkeeper, type Tollkeeper } from "../src/index.ts";
 import { startPostgres } from "../test/support/postgres.ts";
-import { ask, benchOptions, sellPremium } from "./account.ts";
+import { ask, benchOptions, listAll, sellPremium } from "./account.ts";
 
 const USERS = Number(process.env["BENCH_USERS"] ?? 1_000);
 const CLICKS = 50;
@@ -15,7 +15,6 @@ const REPLICAS = 4;
 const USERS_AT_ONCE = 8;
 const TELL_EVERY_MS = 10_000;
 const STRIPE = "http://stripe.bench";
-const PAGE = 100;
 
 let requests = 0;
 const emulator = createEmulator({ baseUrl: STRIPE });
@@ -80,17 +79,6 @@ async function buy(user: string): Promise<Click[]> {
   return clicks;
 }
 
-async function listAll(path: string): Promise<Record<string, unknown>[]> {
-  const rows: Record<string, unknown>[] = [];
-  for (let after = ""; ;) {
-    const query = `limit=${PAGE}${after && `&starting_after=${after}`}`;
-    const page = await ask(emulator, "GET", `${path}?${query}`);
-    rows.push(...(page["data"] as Record<string, unknown>[]));
-    if (page["has_more"] !== true) return rows;
-    after = String(rows.at(-1)?.["id"]);
-  }
-}
-
 /** Owner -> how many are theirs. */
 function countByOwner(owners: readonly unknown[]): Map<unknown, number> {
   const counts = new Map<unknown, number>();
@@ -131,8 +119,8 @@ try {
       `${(requests / clicks.length).toFixed(1)} requests to Stripe a click`,
   );
   console.log(`  answers: ${[...answers].map(([answer, count]) => `${count} x ${answer}`).join("; ")}`);
-  const customers = await listAll("/v1/customers");
-  const subscriptions = await listAll("/v1/subscriptions");
+  const customers = await listAll(emulator, "/v1/customers");
+  const subscriptions = await listAll(emulator, "/v1/subscriptions");
   const userOf = new Map(
     customers.map(({ id, metadata }) => [id, (metadata as Record<string, string>)["auth0_user_id"]]),
   );
@@ -146,6 +134,7 @@ try {
     // Each has paid the session that the clicks were answered with.
     if (made !== 1 || bought !== 1) problems.push(`user${index} has ${made} customers and ${bought} subscriptions`);
   }
+  if (subscriptions.length > USERS) problems.push(`${subscriptions.length} live subscriptions for ${USERS} users`);
   if (customers.length !== USERS) problems.push(`${customers.length} customers for ${USERS} users`);
   const unclear = [...answers.keys()].filter((answer) => answer !== "200" && !answer.endsWith("tried again"));
   if (unclear.length > 0) problems.push(`answered neither 200 nor "try again": ${unclear.join()}`);
