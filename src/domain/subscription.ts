@@ -11,6 +11,13 @@ export function isLive(subscription: Pick<SubscriptionRecord, "status">): boolea
   return LIVE.has(subscription.status);
 }
 
+/** What is known of a subscription that Stripe has no more: it ends now, unless it had ended. */
+export function ended(subscription: SubscriptionRecord, now: number): SubscriptionRecord {
+  const { status, canceledAt, endedAt } = subscription;
+  if (status === "canceled" || status === "incomplete_expired") return subscription;
+  return { ...subscription, status: "canceled", canceledAt: canceledAt ?? now, endedAt: endedAt ?? now };
+}
+
 /** The paid (or trial) period, which lives on the items; with several items, the one that lasts longest. */
 export function currentPeriod(subscription: Pick<SubscriptionRecord, "items">): { start: number; end: number } | null {
   let longest: { start: number; end: number } | null = null;

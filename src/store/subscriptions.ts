@@ -27,8 +27,6 @@ export interface SubscriptionStore {
   /** The customer a mirrored object belongs to: how a hint that names no customer finds its lane. */
   findOwner(objectId: string): Promise<string | null>;
   saveSubscriptions(subscriptions: readonly SubscriptionRecord[]): Promise<void>;
-  /** Stripe has it no more: whatever it was, it is over. */
-  endSubscription(id: string, now: number): Promise<void>;
   saveInvoices(invoices: readonly InvoiceRecord[]): Promise<void>;
   findInvoice(id: string): Promise<InvoiceRecord | null>;
   /** As they are in the mirror, for those that it has. */
@@ -102,20 +100,6 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Diale
         own.map((item) => ({ ...item, mode, subscriptionId: id })),
       );
       await saveRows(db, { dialect, table: "subscriptionItems", key: ["mode", "id"], rows: items });
-    },
-
-    async endSubscription(id, now) {
-      await db
-        .updateTable("subscriptions")
-        .set((eb) => ({
-          status: "canceled" as const,
-          canceledAt: eb.fn.coalesce("canceledAt", eb.val(now)),
-          endedAt: eb.fn.coalesce("endedAt", eb.val(now)),
-        }))
-        .where("mode", "=", mode)
-        .where("id", "=", id)
-        .where("status", "not in", ["canceled", "incomplete_expired"])
-        .execute();
     },
 
     saveInvoices: (invoices) =>

@@ -10,6 +10,7 @@ import type {
   ProductRecord,
   SubscriptionRecord,
 } from "../domain/records.ts";
+import { ended } from "../domain/subscription.ts";
 import type { Runtime } from "../runtime.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
 import type { CreatedRange, RetrievedCustomer, RetrievedSubscription, Page, StripeGateway } from "../stripe/gateway.ts";
@@ -184,11 +185,15 @@ async function askAboutUnseen(context: SweepContext, { list, seen, singly, dryRu
 type Swept = CustomerRecord | SubscriptionRecord | InvoiceRecord;
 
 /** What the mirror would have of it; null where Stripe has none, and the mirror keeps what it knows. */
-async function atStripe({ gateway, store }: SweepContext, object: DriftObject, id: string): Promise<Swept | null> {
+async function atStripe(
+  { gateway, store, runtime }: SweepContext,
+  object: DriftObject,
+  id: string,
+): Promise<Swept | null> {
   const { customers: owners, subscriptions: listed, invoices, removed } = await retrieve(gateway, store, object, id);
   if (removed.subscription === id) {
     const known = (await store.subscriptions.findSubscriptions([id])).get(id);
-    return known ? { ...known, status: "canceled" } : null;
+    return known ? ended(known, runtime.now()) : null;
   }
   const found = { customer: owners, subscription: listed.map(inOrder), invoice: invoices }[object];
   return found.find((row) => row.id === id) ?? null;

@@ -3,6 +3,7 @@
  * before Stripe is asked, and the answer is written only if nobody wrote that lane since; otherwise Stripe is asked again.
  */
 import type { InvoiceRecord } from "../domain/records.ts";
+import { ended } from "../domain/subscription.ts";
 import { UnavailableError } from "../errors.ts";
 import type { SyncedObject } from "../stripe/event-types.ts";
 import type { StripeGateway } from "../stripe/gateway.ts";
@@ -196,8 +197,13 @@ async function remove(
   { subscription, paymentMethod, product, price }: Snapshot["removed"],
   now: number,
 ): Promise<void> {
-  if (subscription) await parts.subscriptions.endSubscription(subscription, now);
+  if (subscription) await end(parts, subscription, now);
   if (paymentMethod) await parts.customers.removePaymentMethod(paymentMethod);
   if (product) await parts.catalog.removeProduct(product);
   if (price) await parts.catalog.removePrice(price);
+}
+
+async function end(parts: StoreParts, subscriptionId: string, now: number): Promise<void> {
+  const known = (await parts.subscriptions.findSubscriptions([subscriptionId])).get(subscriptionId);
+  if (known) await parts.subscriptions.saveSubscriptions([ended(known, now)]);
 }
