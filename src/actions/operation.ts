@@ -22,7 +22,7 @@ export interface OperationKind<Params, Result> {
     params: Params,
     operation: { id: string; key: OperationKey; subject: string },
   ): Promise<Result>;
-  /** Finds what an earlier try led to, when its key no longer tells. Absent where acting again does no harm. */
+  /** Finds what an earlier try led to, when its key no longer tells. Absent where it is acted again without that. */
   lookUp?(
     context: ActionContext,
     params: Params,

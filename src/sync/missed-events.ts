@@ -26,7 +26,7 @@ export interface MissedEventsOptions {
 
 /** With more events missed than this, everything is read. */
 export const SWEEP_ABOVE_MISSED = 500;
-/** How long missed events wait for a sweep. */
+/** How long missed events wait for a sweep, which hastens them when it has ended. */
 const SWEEP_HEAD_START_MS = 600_000;
 /** Stripe takes at most 20 types in one list. */
 const TYPES_PER_LIST = 20;

@@ -4,6 +4,7 @@
  * the same writer as everything else. One replica does it at a time; where it dies, another goes on from its last note.
  */
 import type { Difference, Drift, Repair } from "../domain/drift.ts";
+import type { Runtime } from "../runtime.ts";
 import { lookAtEndpoints, type EndpointContext } from "./endpoint-alarms.ts";
 import { SWEEP_ABOVE_MISSED, takeMissedEvents } from "./missed-events.ts";
 import { SWEPT_LISTS, sweepList, unread, type ListProgress, type SweepContext, type SweptList } from "./sweep-lists.ts";
@@ -69,6 +70,13 @@ interface Progress {
   sweeping: boolean;
   events: { read: number; missed: number } | null;
   lists: Partial<Record<SweptList, ListProgress>>;
+  drift: FoundDrift;
+}
+
+/** What was found different up to now: the first thousand of it, and how much it was. */
+interface FoundDrift {
+  first: Drift[];
+  count: number;
 }
 
 export interface Reconcile {
@@ -148,7 +156,6 @@ async function run(
   return context.runtime.trace("reconcile", { dry_run: options.dryRun ?? false }, async (note) => {
     const report = await readAndRepair(context, options, how);
     note({ missed: report.events.missed, differences: report.differences, alarms: report.alarms.length });
-    if (!options.dryRun) context.runtime.metrics.count("drift_total", {}, report.differences);
     return report;
   });
 }
@@ -158,30 +165,12 @@ async function readAndRepair(
   options: ReconcileOptions,
   { before, note }: Run,
 ): Promise<ReconcileReport & { startedAt: number }> {
-  const now = context.runtime.now();
-  // Who asks for something does not get the rest of what another run broke off: that would miss what has changed since.
-  const isAsked = options.sweep === true || options.since !== undefined;
-  const resumed = before?.progress && !isAsked ? (JSON.parse(before.progress) as Progress) : null;
-  const finishedAt = before?.finishedAt ?? null;
-  const lastSweep = (await context.store.tasks.find(SWEEP_TASK))?.finishedAt ?? null;
-  const isDue = lastSweep === null || now - lastSweep >= SWEEP_EVERY_MS || (finishedAt ?? 0) < now - EVENTS_KEPT_MS;
-  const sweeping = resumed?.sweeping ?? options.sweep ?? isDue;
-  // An account that is filled in: nobody waits to be told of what its events tell, and there may be very many.
-  const isNew = finishedAt === null && sweeping && (await context.store.inbox.lastSeq()) === 0;
-  const readUntil = isNew ? now : (finishedAt ?? 0);
-  // Never from later than the last time: what lies between would be read by nobody.
-  const since = Math.max(Math.min(options.since ?? Infinity, readUntil - OVERLAP_MS), now - EVENTS_KEPT_MS);
-  const progress: Progress = resumed ?? {
-    startedAt: now,
-    sweeping,
-    events: null,
-    lists: {},
-  };
-  const drift = collector();
-  const troubles: string[] = [];
+  const { store, runtime } = context;
+  const dryRun = options.dryRun ?? false;
+  const { progress, since } = await plan(context, options, before);
   progress.events ??= await takeMissedEvents(context, {
     since,
-    dryRun: options.dryRun ?? false,
+    dryRun,
     sweeping: progress.sweeping,
     onPage: (read) => {
       options.onProgress?.({ step: "events", read });
@@ -191,65 +180,95 @@ async function readAndRepair(
   // So many hints cost more requests than lists do.
   progress.sweeping ||= options.sweep !== false && progress.events.missed > SWEEP_ABOVE_MISSED;
   await note(progress);
-  if (progress.sweeping) {
-    const states: ListProgress[] = [];
-    let customersEnded: number[] = [];
-    for (const list of SWEPT_LISTS) {
-      // Subscriptions are spread over time much as customers are; of open invoices there are few.
-      const spread = list === "subscriptions" ? customersEnded : [];
-      const state = (progress.lists[list] ??= unread(spread));
-      states.push(state);
-      const pageEnds = await sweepList(context, {
-        list,
-        state,
-        dryRun: options.dryRun ?? false,
-        signal: options.signal,
-        onDrift: drift.add,
-        onTrouble: (trouble) => troubles.push(trouble),
-        onPage: () => {
-          options.onProgress?.({ step: list, read: state.read });
-          return note(progress);
-        },
-      });
-      if (list === "customers") customersEnded = pageEnds;
-    }
-    // One that was broken off has missed what the lists no longer have: the next reconcile sweeps again.
-    if (!options.dryRun && states.every(({ whole }) => whole))
-      await context.store.tasks.mark(SWEEP_TASK, progress.startedAt);
-  }
+  const troubles = progress.sweeping ? await readLists(context, options, { progress, note }) : [];
+  // What no list has answered waits for nothing any more.
+  if (!dryRun) await store.inbox.hasten(runtime.now());
   const alarms = [...troubles, ...(await lookAtEndpoints(context))];
-  for (const alarm of alarms) context.runtime.log.error({ alarm }, "something at Stripe needs a person's look");
-  const swept = progress.sweeping
-    ? (Object.fromEntries(SWEPT_LISTS.map((list) => [list, progress.lists[list]?.read ?? 0])) as Record<
-        SweptList,
-        number
-      >)
-    : null;
+  for (const alarm of alarms) runtime.log.error({ alarm }, "something at Stripe needs a person's look");
+  const { startedAt, events, sweeping, lists, drift } = progress;
+  const swept = Object.fromEntries(SWEPT_LISTS.map((list) => [list, lists[list]?.read ?? 0]));
   return {
-    startedAt: progress.startedAt,
-    events: progress.events,
-    swept,
-    drift: drift.found,
+    startedAt,
+    events,
+    swept: sweeping ? (swept as Record<SweptList, number>) : null,
+    drift: drift.first,
     differences: drift.count,
     alarms,
   };
 }
 
-interface Collector {
-  found: Drift[];
-  count: number;
-  add(differences: readonly Difference[], repairedBy: Repair | null): void;
+/** Where it goes on or begins, and from when on events are read. */
+async function plan(
+  { store, runtime }: ReconcileContext,
+  options: ReconcileOptions,
+  before: Run["before"],
+): Promise<{ progress: Progress; since: number }> {
+  const now = runtime.now();
+  // Who asks for something does not get the rest of what another run broke off: that would miss what has changed since.
+  const isAsked = options.sweep === true || options.since !== undefined;
+  const resumed = before?.progress && !isAsked ? (JSON.parse(before.progress) as Partial<Progress>) : {};
+  const finishedAt = before?.finishedAt ?? null;
+  const lastSweep = (await store.tasks.find(SWEEP_TASK))?.finishedAt ?? null;
+  const isDue = lastSweep === null || now - lastSweep >= SWEEP_EVERY_MS || (finishedAt ?? 0) < now - EVENTS_KEPT_MS;
+  const begun: Progress = {
+    startedAt: now,
+    sweeping: options.sweep ?? isDue,
+    events: null,
+    lists: {},
+    drift: { first: [], count: 0 },
+  };
+  const progress = { ...begun, ...resumed };
+  // An account that is filled in: nobody waits to be told of what its events tell, and there may be very many.
+  const isNew = finishedAt === null && progress.sweeping && (await store.inbox.lastSeq()) === 0;
+  const readUntil = isNew ? now : (finishedAt ?? 0);
+  // Never from later than the last time: what lies between would be read by nobody.
+  const since = Math.max(Math.min(options.since ?? Infinity, readUntil - OVERLAP_MS), now - EVENTS_KEPT_MS);
+  return { progress, since };
 }
 
-function collector(): Collector {
-  const all: Collector = {
-    found: [],
-    count: 0,
-    add(differences, repairedBy) {
-      all.count += differences.length;
-      const told = differences.slice(0, MAX_REPORTED_DRIFT - all.found.length);
-      all.found.push(...told.map((difference) => ({ ...difference, repairedBy })));
-    },
-  };
-  return all;
+/** Answers what could not be read. */
+async function readLists(
+  context: ReconcileContext,
+  options: ReconcileOptions,
+  { progress, note }: { progress: Progress; note: Run["note"] },
+): Promise<string[]> {
+  const troubles: string[] = [];
+  const states: ListProgress[] = [];
+  let customersEnded: number[] = [];
+  for (const list of SWEPT_LISTS) {
+    // Subscriptions are spread over time much as customers are; of open invoices there are few.
+    const spread = list === "subscriptions" ? customersEnded : [];
+    const state = (progress.lists[list] ??= unread(spread));
+    states.push(state);
+    const pageEnds = await sweepList(context, {
+      list,
+      state,
+      dryRun: options.dryRun ?? false,
+      signal: options.signal,
+      onDrift: (differences, repairedBy) => noteDrift(context.runtime, progress.drift, differences, repairedBy),
+      onTrouble: (trouble) => troubles.push(trouble),
+      onPage: () => {
+        options.onProgress?.({ step: list, read: state.read });
+        return note(progress);
+      },
+    });
+    if (list === "customers") customersEnded = pageEnds;
+  }
+  // One that was broken off has missed what the lists no longer have: the next reconcile sweeps again.
+  if (!options.dryRun && states.every(({ whole }) => whole))
+    await context.store.tasks.mark(SWEEP_TASK, progress.startedAt);
+  return troubles;
+}
+
+function noteDrift(
+  { metrics }: Runtime,
+  found: FoundDrift,
+  differences: readonly Difference[],
+  repairedBy: Repair | null,
+): void {
+  const told = differences.slice(0, MAX_REPORTED_DRIFT - found.first.length);
+  found.first.push(...told.map((difference) => ({ ...difference, repairedBy })));
+  found.count += differences.length;
+  // With each page, since a run that breaks off has repaired what it found.
+  if (repairedBy !== null) metrics.count("drift_total", {}, differences.length);
 }

@@ -225,19 +225,23 @@ test.each(["sqlite", "postgres"] as const)(
   },
 );
 
-test("a trial's end is told of, though a sweep reads the subscription first", async () => {
-  const told: string[] = [];
-  const { world, connect } = await cutOff({
-    options: { hooks: { onTrialWillEnd: ({ subscriptionId }) => void told.push(subscriptionId) } },
-  });
-  await world.subscribe("ada", "team");
-  await world.service.reconcile();
-  connect(false);
-  await world.emulator.advance(12 * DAY);
-  await world.service.reconcile({ sweep: true });
-  await world.advance(700);
-  expect(told).toHaveLength(1);
-});
+test.each(["sqlite", "postgres"] as const)(
+  "what no list answers is due when the sweep has ended, on %s",
+  async (dialect) => {
+    const told: string[] = [];
+    const { world, connect } = await cutOff({
+      dialect,
+      options: { hooks: { onTrialWillEnd: ({ subscriptionId }) => void told.push(subscriptionId) } },
+    });
+    await world.subscribe("ada", "team");
+    await world.service.reconcile();
+    connect(false);
+    await world.emulator.advance(12 * DAY);
+    await world.service.reconcile({ sweep: true });
+    await world.service.settle();
+    expect(told).toHaveLength(1);
+  },
+);
 
 test("a product that no event tells of any more comes with the subscriptions that sell it", async () => {
   const { world, connect } = await cutOff({ pushPlans: false });
@@ -314,6 +318,47 @@ test("what the lists have no more is told of as well, by a dry run and by the on
   const report = await world.service.reconcile({ sweep: true });
   expect(report?.drift).toContainEqual({ ...deleted, repairedBy: "retrieve" });
   expect(await world.service.reconcile({ sweep: true, dryRun: true })).toMatchObject({ drift: [] });
+});
+
+test("a dry run tells of a subscription that Stripe has no more what the repair writes", async () => {
+  let gone = false;
+  const world = await createWorld({
+    network: async (request, next) => {
+      if (!gone || !request.url.includes("/v1/subscriptions")) return next(request);
+      return request.url.includes("/v1/subscriptions/")
+        ? Response.json({ error: { type: "invalid_request_error", code: "resource_missing" } }, { status: 404 })
+        : Response.json({ object: "list", data: [], has_more: false, url: "/v1/subscriptions" });
+    },
+  });
+  await world.subscribe("ada");
+  gone = true;
+  const dry = await world.service.reconcile({ sweep: true, dryRun: true });
+  expect(dry?.drift.map(({ field }) => field).toSorted()).toEqual(["canceledAt", "endedAt", "status"]);
+  const report = await world.service.reconcile({ sweep: true });
+  expect(report?.drift).toEqual(dry?.drift.map((one) => ({ ...one, repairedBy: "retrieve" })));
+  expect(await subscriptionOf(world, "ada")).toMatchObject({ status: "canceled" });
+});
+
+test("what was found before a reconcile broke off is told by the one that goes on, and counted once", async () => {
+  const token = "a token of the tests";
+  const stop = new AbortController();
+  const { world, connect } = await cutOff({
+    pushPlans: false,
+    options: { metricsToken: token },
+    network: async (request, next) => {
+      if (request.url.includes("/v1/subscriptions?")) stop.abort();
+      return next(request);
+    },
+  });
+  connect(false);
+  const { body: customer } = await world.stripe("POST", "/v1/customers");
+  expect(await world.service.reconcile({ sweep: true, signal: stop.signal })).toBeNull();
+  const missing = { object: "customer", id: customer["id"], field: null, mirror: null, stripe: null };
+  const report = await world.service.reconcile();
+  expect(report).toMatchObject({ drift: [{ ...missing, repairedBy: "list" }], differences: 1 });
+  const headers = { authorization: `Bearer ${token}` };
+  const metrics = await world.service.fetch(new Request("http://app.test/stripe/metrics", { headers }));
+  expect(await metrics.text()).toContain("\ntollkeeper_drift_total 1\n");
 });
 
 test("every difference is counted, and the first thousand are told", async () => {

@@ -58,7 +58,7 @@ function describe({ events, swept, drift, differences, alarms }: ReconcileReport
       ? swept
         ? "The mirror is as Stripe is."
         : null
-      : `${differences} ${differences === 1 ? "difference" : "differences"}, ${dryRun ? "left as they are" : "repaired"}:`,
+      : `${differences} ${differences === 1 ? "difference" : "differences"}${dryRun ? ", left as they are" : ""}:`,
     ...drift.slice(0, MAX_SHOWN).map((one) => `  ${describeDrift(one)}`),
     differences > MAX_SHOWN ? `  and ${differences - MAX_SHOWN} more` : null,
     ...alarms.map((alarm) => `! ${alarm}`),
