@@ -13,7 +13,7 @@ import { migrate } from "./migrations/index.ts";
 import { RowNames } from "./names.ts";
 import { operationStore, type OperationStore } from "./operations.ts";
 import { outboxStore, type OutboxStore } from "./outbox.ts";
-import { isPostgresOutOfService, postgresDialect } from "./postgres.ts";
+import { ANSWER_TIMEOUT_MS, isPostgresOutOfService, postgresDialect } from "./postgres.ts";
 import { replicaStore, type ReplicaStore } from "./replicas.ts";
 import type { Schema } from "./schema.ts";
 import { isSqliteOutOfService, sqliteDialect } from "./sqlite.ts";
@@ -71,13 +71,15 @@ export interface StoreOptions {
   url: string;
   mode: Mode;
   onConnectionLost?: (error: Error) => void;
+  /** How long PostgreSQL's answers are waited for, in milliseconds. Default 20,000. */
+  answerTimeoutMs?: number;
 }
 
-export function openStore({ url, mode, onConnectionLost = () => {} }: StoreOptions): Store {
+export function openStore({ url, mode, onConnectionLost = () => {}, answerTimeoutMs }: StoreOptions): Store {
   const dialect = dialectOf(url);
-  const db = openDatabase(url, onConnectionLost);
+  const db = openDatabase(url, { onConnectionLost, answerTimeoutMs });
   const whole = guard({
-    migrate: () => migrate(db, dialect),
+    migrate: () => (dialect === "sqlite" ? migrate(db, dialect) : migratePostgres(url, onConnectionLost)),
     analyze: async (sample: Sample) => {
       if (dialect !== "postgres") return;
       await durable(db).execute(async (transaction) => {
@@ -107,11 +109,32 @@ function dialectOf(url: string): Dialect {
   return /^postgres(ql)?:/.test(url) ? "postgres" : "sqlite";
 }
 
+/** On a connection of its own, since a step may take as long as a large table does. */
+async function migratePostgres(url: string, onConnectionLost: (error: Error) => void): Promise<string[]> {
+  const db = openDatabase(url, { onConnectionLost, answerTimeoutMs: null });
+  try {
+    return await migrate(db, "postgres");
+  } finally {
+    await db.destroy();
+  }
+}
+
+interface DatabaseOptions {
+  onConnectionLost?: (error: Error) => void;
+  /** How long PostgreSQL's answers are waited for; null for as long as it takes. */
+  answerTimeoutMs?: number | null | undefined;
+}
+
 /** The tables themselves. */
-export function openDatabase(url: string, onConnectionLost: (error: Error) => void = () => {}): Kysely<Schema> {
+export function openDatabase(
+  url: string,
+  { onConnectionLost = () => {}, answerTimeoutMs = ANSWER_TIMEOUT_MS }: DatabaseOptions = {},
+): Kysely<Schema> {
   return new Kysely<Schema>({
     dialect:
-      dialectOf(url) === "postgres" ? postgresDialect(url, onConnectionLost) : sqliteDialect(url.replace(/^file:/, "")),
+      dialectOf(url) === "postgres"
+        ? postgresDialect({ url, onConnectionLost, answerTimeoutMs })
+        : sqliteDialect(url.replace(/^file:/, "")),
     plugins: [new RowNames()],
   });
 }

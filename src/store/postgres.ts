@@ -13,6 +13,10 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** Webhooks come in bursts, and the first of one should not wait for new connections. */
 const KEPT_IDLE_MS = 60_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
+/** Longer than the server lets a statement run: whoever has not answered by then is not there, and nothing else would tell. */
+export const ANSWER_TIMEOUT_MS = 20_000;
+/** A connection that is only half there would be said goodbye to for minutes. */
+const GOODBYE_MS = 1_000;
 /** `bigint`, which pg gives as text; ours are instants and amounts, far below 2^53. */
 const INT8 = 20;
 
@@ -21,13 +25,22 @@ const types = {
     oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
 };
 
-export function postgresDialect(url: string, onConnectionLost: (error: Error) => void): PostgresDialect {
+interface PostgresOptions {
+  url: string;
+  onConnectionLost: (error: Error) => void;
+  /** How long an answer is waited for; null for as long as it takes. */
+  answerTimeoutMs: number | null;
+}
+
+export function postgresDialect(options: PostgresOptions): PostgresDialect {
+  const { onConnectionLost } = options;
   const pool = new pg.Pool({
-    Client: preparingClient(),
-    connectionString: url,
+    Client: clientClass(options),
+    connectionString: options.url,
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: KEPT_IDLE_MS,
+    keepAlive: true,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     types,
   });
@@ -66,10 +79,11 @@ export function isUnprepared(error: unknown): boolean {
 
 /**
  * The connections of one pool. Each prepares a statement with its first use, since to parse and plan one takes longer than most
- * take to run; as soon as that has failed on one, none prepares any more.
+ * take to run; as soon as that has failed on one, none prepares any more. One that has not answered in time is ended, and the
+ * pool makes another.
  * @see https://www.postgresql.org/docs/current/sql-prepare.html
  */
-function preparingClient(): new () => pg.ClientBase {
+function clientClass({ onConnectionLost, answerTimeoutMs }: PostgresOptions): new () => pg.ClientBase {
   let prepares = true;
   const names = new Map<string, string>();
   const nameOf = (text: string): string | null => {
@@ -82,7 +96,8 @@ function preparingClient(): new () => pg.ClientBase {
   return class extends pg.Client {
     // The driver's own `query` has many shapes; this one is Kysely's.
     override query(...given: unknown[]): never {
-      const query = super.query.bind(this) as (...args: unknown[]) => Promise<unknown>;
+      const ask = super.query.bind(this) as (...args: unknown[]) => Promise<unknown>;
+      const query = (...args: unknown[]) => this.#inTime(ask(...args));
       const [text, values] = given;
       const isAsked = typeof text === "string" && Array.isArray(values) && values.length > 0;
       const name = prepares && isAsked && given.length === 2 ? nameOf(text) : null;
@@ -94,6 +109,21 @@ function preparingClient(): new () => pg.ClientBase {
           throw again instanceof pg.DatabaseError && again.code === TRANSACTION_IS_OVER ? error : again;
         });
       }) as never;
+    }
+
+    override end(...given: unknown[]): never {
+      const timer = setTimeout(() => this.connection.stream.destroy(), GOODBYE_MS).unref();
+      this.once("end", () => clearTimeout(timer));
+      return (super.end.bind(this) as (...args: unknown[]) => unknown)(...given) as never;
+    }
+
+    #inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
+      if (answerTimeoutMs === null) return answer;
+      const timer = setTimeout(() => {
+        onConnectionLost(new Error(`PostgreSQL has not answered for ${answerTimeoutMs} ms`));
+        void this.end();
+      }, answerTimeoutMs);
+      return answer.finally(() => clearTimeout(timer));
     }
   };
 }

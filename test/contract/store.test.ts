@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createConnection, createServer, type AddressInfo, type Socket } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test, onTestFinished, vi } from "vitest";
 import { sql } from "kysely";
@@ -407,6 +409,22 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect(await inbox.claim(5, NOW, NOW + 9_000)).toMatchObject([{ eventId: "evt_after" }]);
   });
 
+  test("makes due what was put off when it came, of a lane that is worked on as well, but no retry", async () => {
+    const { inbox } = await open();
+    const due = async (now: number) => (await inbox.claim(5, now, NOW + 9_000)).map(({ eventId }) => eventId);
+    await inbox.add([event("evt_worked_on"), event("evt_retry", "in_2", "cus_2")], NOW);
+    await inbox.add([event("evt_behind", "in_1"), event("evt_alone", "in_3", "cus_3")], NOW, NOW + 600_000);
+    const claimed = await inbox.claim(5, NOW, NOW + 9_000);
+    const [retried, workedOn] = claimed.toSorted((one, other) => one.eventId.localeCompare(other.eventId));
+    if (!workedOn || !retried) throw new Error("expected two claims");
+    await inbox.retry(retried, NOW + 60_000, "not now");
+    await inbox.hasten(NOW + 1);
+    expect(await due(NOW + 1)).toEqual(["evt_alone"]);
+    await inbox.complete(workedOn);
+    expect(await due(NOW + 1)).toEqual(["evt_behind"]);
+    expect(await due(NOW + 8_999)).toEqual([]);
+  });
+
   test("answers as many as were asked for, though lanes that lists have answered were due before", async () => {
     const { inbox } = await open();
     const lanes = Array.from({ length: 40 }, (_, at) => `cus_${String(at).padStart(2, "0")}`);
@@ -758,6 +776,41 @@ test("a PostgreSQL that can't be reached is unavailable, not broken", async () =
   const store = openStore({ url: "postgres://nobody@127.0.0.1:1/none", mode: "test" });
   onTestFinished(() => store.close());
   await expect(store.ping()).rejects.toMatchObject({ code: "store_unavailable", retryable: true });
+});
+
+test("a PostgreSQL that is silent is unavailable, and asked again on another connection", async () => {
+  const url = new URL(await freshDatabase("postgres"));
+  let isSilent = false;
+  const server = createServer((client) => {
+    const database = createConnection(Number(url.port), url.hostname);
+    const pass = (from: Socket, to: Socket): void => {
+      from.on("data", (bytes) => isSilent || to.write(bytes));
+      from.on("close", () => to.destroy());
+      from.on("error", () => {});
+    };
+    pass(client, database);
+    pass(database, client);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  const lost: string[] = [];
+  const store = openStore({
+    url: Object.assign(new URL(url), { port: String(port) }).href,
+    mode: "test",
+    answerTimeoutMs: 300,
+    onConnectionLost: ({ message }) => lost.push(message),
+  });
+  onTestFinished(async () => {
+    await store.close();
+    server.close();
+  });
+  await store.migrate();
+  await store.ping();
+  isSilent = true;
+  await expect(store.ping()).rejects.toMatchObject({ code: "store_unavailable", retryable: true });
+  expect(lost).toEqual(["PostgreSQL has not answered for 300 ms"]);
+  isSilent = false;
+  await store.ping();
 });
 
 test("the store on postgres tells other replicas of the same mode that events have come", async () => {
