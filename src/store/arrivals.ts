@@ -3,6 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { sql, type Kysely } from "kysely";
 import pg from "pg";
 import type { Mode } from "../domain/records.ts";
+import { CONNECT_TIMEOUT_MS, GOODBYE_MS, KEEP_ALIVE } from "./postgres.ts";
 import type { Schema } from "./schema.ts";
 
 /** Notified by whoever stores events, with their mode. */
@@ -10,8 +11,6 @@ const CHANNEL = "tollkeeper_arrivals";
 
 /** Who hears that something has come looks for whatever there is: no word more often than this. */
 const SAY_EVERY_MS = 20;
-const CONNECT_TIMEOUT_MS = 5_000;
-const GOODBYE_MS = 1_000;
 /** Between two tries to connect; polling works on meanwhile. */
 const RECONNECT_MS = 5_000;
 
@@ -65,7 +64,12 @@ async function listenOnce(
   { url, mode, onArrival, onConnectionLost }: ArrivalsOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true });
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: CONNECT_TIMEOUT_MS,
+    ...KEEP_ALIVE,
+  });
   const over = Promise.withResolvers<void>();
   const end = (): void => over.resolve();
   signal.addEventListener("abort", end);
@@ -87,7 +91,6 @@ async function listenOnce(
     onConnectionLost(error instanceof Error ? error : new Error(String(error)));
   } finally {
     signal.removeEventListener("abort", end);
-    // A connection that is only half there would be said goodbye to for minutes.
     await Promise.race([client.end().catch(() => {}), wait(GOODBYE_MS, undefined, { ref: false })]);
   }
 }

@@ -4,7 +4,17 @@ import type { Mode } from "../domain/records.ts";
 import { atMost, inOneOrder, isAnyOf, isInAnswer, isState, keepInsert } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { packBody, unpackBody } from "./event-body.ts";
-import { claimRows, endClaim, queue, queued, takeIn, type Claim, type Queue, type QueueScope } from "./queue.ts";
+import {
+  claimRows,
+  endClaim,
+  makeDue,
+  queue,
+  queued,
+  takeIn,
+  type Claim,
+  type Queue,
+  type QueueScope,
+} from "./queue.ts";
 import type { QueueState, Schema } from "./schema.ts";
 import { redoable } from "./transactions.ts";
 
@@ -209,9 +219,11 @@ export function inboxStore(
 
     async hasten(now) {
       await takeIn(db, scope);
-      let lanes;
-      do lanes = await redoable(db, dialect).execute((transaction) => hastenSome(transaction, scope, now));
-      while (lanes === HASTENED_AT_ONCE);
+      let lanes: string[] = [];
+      do {
+        const after = lanes.at(-1) ?? "";
+        lanes = await redoable(db, dialect).execute((transaction) => hastenSome(transaction, scope, { now, after }));
+      } while (lanes.length === HASTENED_AT_ONCE);
     },
 
     async countWaiting(limit) {
@@ -252,22 +264,24 @@ export function inboxStore(
 /** Lanes whose hints are made due by one transaction: more would hold up whoever else writes. */
 const HASTENED_AT_ONCE = 1_000;
 
-/** Answers of how many lanes. */
-async function hastenSome(db: Kysely<Schema>, { mode, dialect }: QueueScope, now: number): Promise<number> {
-  const isPutOff = sql`state = 'pending' and run_at > ${now} and attempts = 0`;
-  // A lane that is worked on has a due time, too. Its row is locked first, as where its work ends.
-  const putOff = sql`(
-    select lane from queue_lanes as owner
-    where mode = ${mode} and queue = 'inbox' and due_at is not null
-      and exists (select 1 from inbox where mode = ${mode} and lane = owner.lane and ${isPutOff})
-    order by lane limit ${atMost(HASTENED_AT_ONCE)} ${dialect === "postgres" ? sql`for update` : sql``})`;
+/** Answers the lanes, the first of those that come after one. */
+async function hastenSome(
+  db: Kysely<Schema>,
+  scope: QueueScope,
+  { now, after }: { now: number; after: string },
+): Promise<string[]> {
+  const { mode, dialect } = scope;
+  const isPutOff = sql`mode = ${mode} and state = 'pending' and run_at > ${now} and attempts = 0`;
   const { rows } = await sql<{ lane: string }>`
-    update queue_lanes set due_at = case when due_at < ${now} then due_at else ${now} end
-    where mode = ${mode} and queue = 'inbox' and ${isInAnswer(dialect, "lane", putOff)}
-    returning lane`.execute(db);
+    select distinct lane from inbox where ${isPutOff} and lane > ${after}
+    order by lane limit ${atMost(HASTENED_AT_ONCE)}`.execute(db);
   const lanes = rows.map(({ lane }) => lane);
-  await sql`
-    update inbox set run_at = ${now}
-    where mode = ${mode} and ${isAnyOf(dialect, "lane", lanes)} and ${isPutOff}`.execute(db);
-  return lanes.length;
+  // A lane that is worked on, too: it is due again when its work has ended.
+  await makeDue(db, scope, new Map(lanes.map((lane) => [lane, now])));
+  // Whoever works on one holds it, and is not waited for.
+  const free = sql`(
+    select seq from inbox where ${isPutOff} and ${isAnyOf(dialect, "lane", lanes)}
+    ${dialect === "postgres" ? sql`for update skip locked` : sql``})`;
+  await sql`update inbox set run_at = ${now} where ${isInAnswer(dialect, "seq", free)}`.execute(db);
+  return lanes;
 }

@@ -9,14 +9,16 @@ import { snakeCase } from "./names.ts";
  * small database twice the memory, and a process that has just started twice the time in which each comes to know the tables.
  */
 const POOL_SIZE = 5;
-const CONNECT_TIMEOUT_MS = 5_000;
+export const CONNECT_TIMEOUT_MS = 5_000;
 /** Webhooks come in bursts, and the first of one should not wait for new connections. */
 const KEPT_IDLE_MS = 60_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
-/** Longer than the server lets a statement run: whoever has not answered by then is not there, and nothing else would tell. */
+/** Longer than a statement may run: whoever has not answered by then is not there, and nothing else would tell. */
 export const ANSWER_TIMEOUT_MS = 20_000;
 /** A connection that is only half there would be said goodbye to for minutes. */
-const GOODBYE_MS = 1_000;
+export const GOODBYE_MS = 1_000;
+/** On a silent connection the other end is asked so soon whether it is there, and ten seconds later taken to be gone. */
+export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
 /** `bigint`, which pg gives as text; ours are instants and amounts, far below 2^53. */
 const INT8 = 20;
 
@@ -40,7 +42,7 @@ export function postgresDialect(options: PostgresOptions): PostgresDialect {
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: KEPT_IDLE_MS,
-    keepAlive: true,
+    ...KEEP_ALIVE,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     types,
   });
@@ -119,11 +121,18 @@ function clientClass({ onConnectionLost, answerTimeoutMs }: PostgresOptions): ne
 
     #inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
       if (answerTimeoutMs === null) return answer;
-      const timer = setTimeout(() => {
+      let isAnswered = false;
+      const giveUp = (): void => {
+        if (isAnswered) return;
         onConnectionLost(new Error(`PostgreSQL has not answered for ${answerTimeoutMs} ms`));
         void this.end();
-      }, answerTimeoutMs);
-      return answer.finally(() => clearTimeout(timer));
+      };
+      // Where this process has stood still, an answer may have come that nobody has read yet.
+      const timer = setTimeout(() => setImmediate(giveUp), answerTimeoutMs);
+      return answer.finally(() => {
+        isAnswered = true;
+        clearTimeout(timer);
+      });
     }
   };
 }
@@ -149,5 +158,7 @@ export function isPostgresOutOfService(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (code !== "") return NETWORK_CODES.has(code) || OUT_OF_SERVICE_CLASS.test(code);
-  return /connection terminated|timeout exceeded when trying to connect|cannot use a pool after/i.test(error.message);
+  return /connection terminated|is not queryable|timeout exceeded when trying to connect|cannot use a pool after/i.test(
+    error.message,
+  );
 }

@@ -202,7 +202,17 @@ async function takeSomeIn(db: Kysely<Schema>, { mode, table, dialect }: QueueSco
     returning ${laneColumn(table)} as lane, run_at`.execute(db);
   const dueAt = new Map<string, number>();
   for (const { lane, runAt } of rows) dueAt.set(lane, Math.min(runAt, dueAt.get(lane) ?? runAt));
-  if (dueAt.size === 0) return 0;
+  await makeDue(db, { mode, table, dialect }, dueAt);
+  return rows.length;
+}
+
+/** Makes lanes due no later than then. */
+export async function makeDue(
+  db: Kysely<Schema>,
+  { mode, table, dialect }: QueueScope,
+  dueAt: ReadonlyMap<string, number>,
+): Promise<void> {
+  if (dueAt.size === 0) return;
   const lanes = inOneOrder(dueAt, ([lane]) => lane);
   await sql`${insertRows({
     dialect,
@@ -210,7 +220,6 @@ async function takeSomeIn(db: Kysely<Schema>, { mode, table, dialect }: QueueSco
     rows: lanes.map(([lane, at]) => ({ mode, queue: table, lane, dueAt: at, leasedUntil: 0, leases: 0 })),
   })} on conflict (mode, queue, lane) do update set due_at =
     case when queue_lanes.due_at < excluded.due_at then queue_lanes.due_at else excluded.due_at end`.execute(db);
-  return rows.length;
 }
 
 export interface ClaimQuery extends QueueScope {

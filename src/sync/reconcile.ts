@@ -96,12 +96,13 @@ export function createReconcile(context: ReconcileContext): Reconcile {
     const holder = runtime.newId();
     const task = await store.tasks.take(RECONCILE_TASK, holder, runtime.now(), runtime.now() + LEASE_MS);
     if (task === null) return null;
-    let latest = task.progress;
+    let latest: Progress | null = null;
+    const written = (): string | null => (latest === null ? task.progress : JSON.stringify(latest));
     let heldAt = -Infinity;
     const hold = async (): Promise<void> => {
       signal?.throwIfAborted();
       heldAt = runtime.now();
-      if (!(await store.tasks.note(RECONCILE_TASK, holder, heldAt + LEASE_MS, latest))) throw new TakenOverError();
+      if (!(await store.tasks.note(RECONCILE_TASK, holder, heldAt + LEASE_MS, written()))) throw new TakenOverError();
     };
     const heart = new AbortController();
     void keepHolding(context, hold, heart.signal);
@@ -109,7 +110,7 @@ export function createReconcile(context: ReconcileContext): Reconcile {
       const report = await run(context, options, {
         before: task,
         note: async (progress) => {
-          latest = JSON.stringify(progress);
+          latest = progress;
           signal?.throwIfAborted();
           if (runtime.now() - heldAt >= NOTE_EVERY_MS) await hold();
         },
@@ -118,7 +119,7 @@ export function createReconcile(context: ReconcileContext): Reconcile {
       return report;
     } catch (error) {
       if (error instanceof TakenOverError) return null;
-      await store.tasks.release(RECONCILE_TASK, holder, latest).catch(() => {});
+      await store.tasks.release(RECONCILE_TASK, holder, written()).catch(() => {});
       if (signal?.aborted) return null;
       throw error;
     } finally {

@@ -806,11 +806,34 @@ test("a PostgreSQL that is silent is unavailable, and asked again on another con
   });
   await store.migrate();
   await store.ping();
-  isSilent = true;
-  await expect(store.ping()).rejects.toMatchObject({ code: "store_unavailable", retryable: true });
-  expect(lost).toEqual(["PostgreSQL has not answered for 300 ms"]);
-  isSilent = false;
-  await store.ping();
+  const save = (work: () => void) =>
+    store.transaction(async (parts) => {
+      await parts.customers.link([{ userId: "ada", customerId: "cus_1" }], NOW);
+      work();
+    });
+  const falls = () => {
+    isSilent = true;
+  };
+  const asks = [
+    async () => {
+      falls();
+      await store.ping();
+    },
+    () => save(falls),
+    () =>
+      store.transaction(async (parts) => {
+        falls();
+        await parts.lanes.versionOf("cus_1");
+      }),
+  ];
+  for (const [before, ask] of asks.entries()) {
+    expect(lost).toHaveLength(before);
+    await expect(ask()).rejects.toMatchObject({ code: "store_unavailable", retryable: true });
+    isSilent = false;
+    await store.ping();
+  }
+  expect(new Set(lost)).toEqual(new Set(["PostgreSQL has not answered for 300 ms"]));
+  expect(await store.customers.findCustomerOf("ada")).toBeNull();
 });
 
 test("the store on postgres tells other replicas of the same mode that events have come", async () => {

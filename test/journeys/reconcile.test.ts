@@ -341,24 +341,32 @@ test("a dry run tells of a subscription that Stripe has no more what the repair 
 
 test("what was found before a reconcile broke off is told by the one that goes on, and counted once", async () => {
   const token = "a token of the tests";
-  const stop = new AbortController();
+  let breaksOff = false;
   const { world, connect } = await cutOff({
     pushPlans: false,
     options: { metricsToken: token },
-    network: async (request, next) => {
-      if (request.url.includes("/v1/subscriptions?")) stop.abort();
-      return next(request);
-    },
+    network: async (request, next) =>
+      breaksOff && request.url.includes("/v1/subscriptions?") ? new Response(null, { status: 400 }) : next(request),
   });
+  const { body: deleted } = await world.stripe("POST", "/v1/customers");
+  await world.advance(1);
+  expect(await world.service.reconcile({ sweep: true })).toMatchObject({ differences: 0 });
   connect(false);
-  const { body: customer } = await world.stripe("POST", "/v1/customers");
-  expect(await world.service.reconcile({ sweep: true, signal: stop.signal })).toBeNull();
-  const missing = { object: "customer", id: customer["id"], field: null, mirror: null, stripe: null };
-  const report = await world.service.reconcile();
-  expect(report).toMatchObject({ drift: [{ ...missing, repairedBy: "list" }], differences: 1 });
+  const { body: made } = await world.stripe("POST", "/v1/customers");
+  await world.stripe("DELETE", `/v1/customers/${String(deleted["id"])}`);
+  breaksOff = true;
+  await expect(world.service.reconcile({ sweep: true })).rejects.toThrow();
+  breaksOff = false;
+  expect(await world.service.reconcile()).toMatchObject({
+    drift: [
+      { id: made["id"], field: null, repairedBy: "list" },
+      { id: deleted["id"], field: "deleted", repairedBy: "retrieve" },
+    ],
+    differences: 2,
+  });
   const headers = { authorization: `Bearer ${token}` };
   const metrics = await world.service.fetch(new Request("http://app.test/stripe/metrics", { headers }));
-  expect(await metrics.text()).toContain("\ntollkeeper_drift_total 1\n");
+  expect((await metrics.text()).match(/^tollkeeper_drift_total .*$/m)?.[0]).toBe("tollkeeper_drift_total 2");
 });
 
 test("every difference is counted, and the first thousand are told", async () => {
