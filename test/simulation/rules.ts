@@ -250,8 +250,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "everything is read once a day",
     file: "src/sync/reconcile.ts",
-    text: "const sweeping = resumed?.sweeping ?? options.sweep ?? isDue;",
-    without: "const sweeping = resumed?.sweeping ?? options.sweep ?? false;",
+    text: "sweeping: options.sweep ?? isDue,",
+    without: "sweeping: options.sweep ?? false,",
   },
   {
     rule: "what the mirror has and no list tells of is asked about",
