@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { sql, type Kysely } from "kysely";
 import pg from "pg";
 import type { Mode } from "../domain/records.ts";
-import { CONNECT_TIMEOUT_MS, GOODBYE_MS, KEEP_ALIVE } from "./postgres.ts";
+import { CONNECT_TIMEOUT_MS, KEEP_ALIVE, limitGoodbye } from "./postgres.ts";
 import type { Schema } from "./schema.ts";
 
 /** Notified by whoever stores events, with their mode. */
@@ -91,6 +91,7 @@ async function listenOnce(
     onConnectionLost(error instanceof Error ? error : new Error(String(error)));
   } finally {
     signal.removeEventListener("abort", end);
-    await Promise.race([client.end().catch(() => {}), wait(GOODBYE_MS, undefined, { ref: false })]);
+    limitGoodbye(client);
+    await client.end().catch(() => {});
   }
 }

@@ -79,7 +79,7 @@ export function openStore({ url, mode, onConnectionLost = () => {}, answerTimeou
   const dialect = dialectOf(url);
   const db = openDatabase(url, { onConnectionLost, answerTimeoutMs });
   const whole = guard({
-    migrate: () => (dialect === "sqlite" ? migrate(db, dialect) : migratePostgres(url, onConnectionLost)),
+    migrate: () => migrate(db, dialect),
     analyze: async (sample: Sample) => {
       if (dialect !== "postgres") return;
       await durable(db).execute(async (transaction) => {
@@ -109,20 +109,9 @@ function dialectOf(url: string): Dialect {
   return /^postgres(ql)?:/.test(url) ? "postgres" : "sqlite";
 }
 
-/** On a connection of its own, since a step may take as long as a large table does. */
-async function migratePostgres(url: string, onConnectionLost: (error: Error) => void): Promise<string[]> {
-  const db = openDatabase(url, { onConnectionLost, answerTimeoutMs: null });
-  try {
-    return await migrate(db, "postgres");
-  } finally {
-    await db.destroy();
-  }
-}
-
 interface DatabaseOptions {
   onConnectionLost?: (error: Error) => void;
-  /** How long PostgreSQL's answers are waited for; null for as long as it takes. */
-  answerTimeoutMs?: number | null | undefined;
+  answerTimeoutMs?: number | undefined;
 }
 
 /** The tables themselves. */

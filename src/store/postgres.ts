@@ -13,10 +13,11 @@ export const CONNECT_TIMEOUT_MS = 5_000;
 /** Webhooks come in bursts, and the first of one should not wait for new connections. */
 const KEPT_IDLE_MS = 60_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
+/** A transaction that begins with it may take as long as it takes. */
+export const WITHOUT_LIMIT = "set local statement_timeout = 0";
 /** Longer than a statement may run: whoever has not answered by then is not there, and nothing else would tell. */
 export const ANSWER_TIMEOUT_MS = 20_000;
-/** A connection that is only half there would be said goodbye to for minutes. */
-export const GOODBYE_MS = 1_000;
+const GOODBYE_MS = 1_000;
 /** On a silent connection the other end is asked so soon whether it is there, and ten seconds later taken to be gone. */
 export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
 /** `bigint`, which pg gives as text; ours are instants and amounts, far below 2^53. */
@@ -30,8 +31,8 @@ const types = {
 interface PostgresOptions {
   url: string;
   onConnectionLost: (error: Error) => void;
-  /** How long an answer is waited for; null for as long as it takes. */
-  answerTimeoutMs: number | null;
+  /** How long an answer is waited for, but in a transaction that has no limit. */
+  answerTimeoutMs: number;
 }
 
 export function postgresDialect(options: PostgresOptions): PostgresDialect {
@@ -96,11 +97,15 @@ function clientClass({ onConnectionLost, answerTimeoutMs }: PostgresOptions): ne
     return name;
   };
   return class extends pg.Client {
+    #hasLimit = true;
+
     // The driver's own `query` has many shapes; this one is Kysely's.
     override query(...given: unknown[]): never {
       const ask = super.query.bind(this) as (...args: unknown[]) => Promise<unknown>;
       const query = (...args: unknown[]) => this.#inTime(ask(...args));
       const [text, values] = given;
+      if (text === WITHOUT_LIMIT) this.#hasLimit = false;
+      else if (text === "commit" || text === "rollback") this.#hasLimit = true;
       const isAsked = typeof text === "string" && Array.isArray(values) && values.length > 0;
       const name = prepares && isAsked && given.length === 2 ? nameOf(text) : null;
       if (name === null) return query(...given) as never;
@@ -114,13 +119,12 @@ function clientClass({ onConnectionLost, answerTimeoutMs }: PostgresOptions): ne
     }
 
     override end(...given: unknown[]): never {
-      const timer = setTimeout(() => this.connection.stream.destroy(), GOODBYE_MS).unref();
-      this.once("end", () => clearTimeout(timer));
+      limitGoodbye(this);
       return (super.end.bind(this) as (...args: unknown[]) => unknown)(...given) as never;
     }
 
     #inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
-      if (answerTimeoutMs === null) return answer;
+      if (!this.#hasLimit) return answer;
       let isAnswered = false;
       const giveUp = (): void => {
         if (isAnswered) return;
@@ -135,6 +139,12 @@ function clientClass({ onConnectionLost, answerTimeoutMs }: PostgresOptions): ne
       });
     }
   };
+}
+
+/** To be called before a connection is ended: one that is only half there would be said goodbye to for minutes. */
+export function limitGoodbye(client: pg.Client): void {
+  const timer = setTimeout(() => client.connection.stream.destroy(), GOODBYE_MS).unref();
+  client.once("end", () => clearTimeout(timer));
 }
 
 /** Behind a pooler, another version's process may have prepared another text: no two texts have one name. */

@@ -23,7 +23,7 @@ interface Read<Row, Mark> {
 }
 
 export interface SweepOptions<Row, Mark> {
-  ranges: OpenRange[];
+  ranges: readonly OpenRange[];
   readers: number;
   /** Notes where things stand before a page is asked for. */
   mark(): Promise<Mark>;
@@ -67,7 +67,7 @@ export function openRanges({ from, until }: CreatedRange, pageEnds: readonly num
 
 /** Answers where the pages ended. */
 export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promise<number[]> {
-  const waiting = [...options.ranges];
+  const waiting = options.ranges.map((range) => ({ ...range }));
   const active = new Set<OpenRange>();
   const failures: unknown[] = [];
   const pageEnds: number[] = [];
@@ -116,7 +116,9 @@ export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promis
         range.reached = place.reached;
         // One that fails stays among what is left, whoever tells of that next.
         if (page.next === null) active.delete(range);
-        await options.progress([...active, ...waiting], page.rows.length);
+        // Copies: ranges are cut while they are read, and what is noted must hold until the next word.
+        const left = [...active, ...waiting].map((one) => ({ ...one }));
+        await options.progress(left, page.rows.length);
       }
     } finally {
       await reading?.catch(() => {});

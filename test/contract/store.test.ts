@@ -797,7 +797,7 @@ test("a PostgreSQL that is silent is unavailable, and asked again on another con
   const store = openStore({
     url: Object.assign(new URL(url), { port: String(port) }).href,
     mode: "test",
-    answerTimeoutMs: 300,
+    answerTimeoutMs: 1_000,
     onConnectionLost: ({ message }) => lost.push(message),
   });
   onTestFinished(async () => {
@@ -832,8 +832,16 @@ test("a PostgreSQL that is silent is unavailable, and asked again on another con
     isSilent = false;
     await store.ping();
   }
-  expect(new Set(lost)).toEqual(new Set(["PostgreSQL has not answered for 300 ms"]));
+  expect(new Set(lost)).toEqual(new Set(["PostgreSQL has not answered for 1000 ms"]));
   expect(await store.customers.findCustomerOf("ada")).toBeNull();
+});
+
+test("a migration on PostgreSQL may take longer than any other statement", async () => {
+  const db = openDatabase(await freshDatabase("postgres"), { answerTimeoutMs: 200 });
+  onTestFinished(() => db.destroy());
+  const slow = { name: "0001-slow", statements: () => ["select pg_sleep(0.4)"] };
+  expect(await migrate(db, "postgres", [slow])).toEqual(["0001-slow"]);
+  await expect(sql`select pg_sleep(0.4)`.execute(db)).rejects.toThrow("Connection terminated");
 });
 
 test("the store on postgres tells other replicas of the same mode that events have come", async () => {

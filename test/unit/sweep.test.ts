@@ -163,6 +163,31 @@ test("one that breaks off goes on from what was noted, and misses nothing", asyn
   );
 });
 
+test.each([1, 5])("what was noted stays true while ranges are cut, to page %i which fails", async (breaksAt) => {
+  const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
+  const { read } = listing(rows);
+  const seen = new Set<string>();
+  let left: readonly OpenRange[] = [openRange(FROM, UNTIL)];
+  let pages = 0;
+  const run = () =>
+    sweep({
+      ranges: left,
+      readers: 8,
+      mark: async () => null,
+      read,
+      handle: async ({ rows: page }) => {
+        pages += 1;
+        if (pages >= breaksAt && pages < breaksAt + 8) throw new Error("the machine died");
+        for (const { id } of page) seen.add(id);
+      },
+      progress: async (open) => void (left = open),
+    });
+  await expect(run()).rejects.toThrow("the machine died");
+  pages = Infinity;
+  await run();
+  expect(seen.size).toBe(rows.length);
+});
+
 test("where what it is to go on from is gone, a range goes on from that second, and misses nothing", async () => {
   await fc.assert(
     fc.asyncProperty(fc.oneof(anyRows, crowded), async (rows) => {

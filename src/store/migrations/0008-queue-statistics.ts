@@ -20,7 +20,7 @@ export const queueStatistics: MigrationStep = {
     dialect === "sqlite"
       ? []
       : [
-          // At once: between one table and the next, whoever works on both would wait for this, and this for them.
+          // One right after the other: whoever works on both would wait for this, and this for them, if much came between.
           `lock table queue_lanes, inbox, outbox in access exclusive mode`,
           ...CHANGING.flatMap(([table, column, type]) => [
             // To the type that it has: what was counted so far is forgotten with it.

@@ -2,6 +2,7 @@
 import { sql, type Kysely } from "kysely";
 import { ConfigError } from "../../errors.ts";
 import type { Dialect } from "../database.ts";
+import { WITHOUT_LIMIT } from "../postgres.ts";
 import type { Schema } from "../schema.ts";
 import { durable } from "../transactions.ts";
 import { initial } from "./0001-initial.ts";
@@ -40,7 +41,7 @@ export async function migrate(db: Kysely<Schema>, dialect: Dialect, steps = STEP
   return durable(db).execute(async (transaction) => {
     if (dialect === "postgres") {
       // A step may read all of a large table, and waits for whoever else migrates.
-      await sql`set local statement_timeout = 0`.execute(transaction);
+      await sql.raw(WITHOUT_LIMIT).execute(transaction);
       await sql`select pg_advisory_xact_lock(${LOCK_KEY})`.execute(transaction);
     }
     await sql`create table if not exists tollkeeper_migrations (name text primary key)`.execute(transaction);
