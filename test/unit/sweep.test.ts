@@ -163,7 +163,7 @@ test("one that breaks off goes on from what was noted, and misses nothing", asyn
   );
 });
 
-test.each([1, 5])("what was noted stays true while ranges are cut, to page %i which fails", async (breaksAt) => {
+test.each([1, 2])("what was noted stays true while ranges are cut, to page %i which fails", async (breaksAt) => {
   const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
   const { read } = listing(rows);
   const seen = new Set<string>();
