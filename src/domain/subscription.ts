@@ -7,6 +7,9 @@ import type { InvoiceRecord, SubscriptionRecord, SubscriptionStatus } from "./re
  */
 const LIVE: ReadonlySet<SubscriptionStatus> = new Set(["trialing", "active", "past_due", "unpaid", "paused"]);
 
+/** Statuses that no subscription leaves. */
+export const OVER: readonly SubscriptionStatus[] = ["canceled", "incomplete_expired"];
+
 export function isLive(subscription: Pick<SubscriptionRecord, "status">): boolean {
   return LIVE.has(subscription.status);
 }
@@ -14,7 +17,7 @@ export function isLive(subscription: Pick<SubscriptionRecord, "status">): boolea
 /** What is known of a subscription that Stripe has no more: it ends now, unless it had ended. */
 export function ended(subscription: SubscriptionRecord, now: number): SubscriptionRecord {
   const { status, canceledAt, endedAt } = subscription;
-  if (status === "canceled" || status === "incomplete_expired") return subscription;
+  if (OVER.includes(status)) return subscription;
   return { ...subscription, status: "canceled", canceledAt: canceledAt ?? now, endedAt: endedAt ?? now };
 }
 

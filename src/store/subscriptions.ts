@@ -9,6 +9,7 @@ import type {
   ProductRecord,
   SubscriptionRecord,
 } from "../domain/records.ts";
+import { OVER } from "../domain/subscription.ts";
 import { isAnyOf, isIn, saveRows, toList } from "./bulk.ts";
 import type { Dialect } from "./database.ts";
 import { keep } from "./kept.ts";
@@ -145,7 +146,7 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Diale
         .selectFrom("subscriptions")
         .select("id")
         .where("mode", "=", mode)
-        .where("status", "not in", ["canceled", "incomplete_expired"])
+        .where("status", "not in", OVER)
         .execute();
       return rows.map((row) => row.id);
     },
