@@ -1,5 +1,5 @@
 /** What `npm start` and `tollkeeper serve` sell from this folder with real keys. Write your own plans here. */
-import { definePlans } from "./src/index.ts";
+import { definePlans } from "./packages/tollkeeper/src/index.ts";
 
 export default {
   plans: definePlans([

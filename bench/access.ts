@@ -2,8 +2,8 @@
  * What it costs to load what a user's access is decided from, beside a mirror of 20,000 subscriptions, against one of ten. Part
  * of `npm run bench`.
  */
-import { openStore, type Store } from "../src/store/database.ts";
-import { invoiceRecord, subscriptionRecord } from "../test/support/records.ts";
+import { openStore, type Store } from "../packages/tollkeeper/src/store/open-store.ts";
+import { invoiceRecord, subscriptionRecord } from "../packages/tollkeeper/test/support/records.ts";
 import { onBothStores, tellCosts } from "./stores.ts";
 
 const SIZES = [10, 20_000];
@@ -33,7 +33,7 @@ async function fill(store: Store, from: number, until: number): Promise<void> {
       numbers.map((at) => invoiceRecord({ id: `in_${at}`, customerId: `cus_${at}`, subscriptionId: `sub_${at}` })),
     );
   }
-  await store.analyze();
+  await store.analyze("usual");
 }
 
 async function questionMs(store: Store, size: number): Promise<number> {

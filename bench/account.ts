@@ -1,6 +1,6 @@
 /** An emulator's account of many users with a monthly subscription, and a service for it: what several benches begin with. */
-import type { Emulator } from "../src/emulator/index.ts";
-import { definePlans, type TollkeeperOptions } from "../src/index.ts";
+import type { Emulator } from "../packages/emulator/src/index.ts";
+import { definePlans, type TollkeeperOptions } from "../packages/tollkeeper/src/index.ts";
 
 export interface AccountSize {
   subscriptions: number;

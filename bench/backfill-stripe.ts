@@ -1,6 +1,6 @@
 /** An account full of subscriptions, far away: a child of bench/backfill.ts, `node bench/backfill-stripe.ts PORT COUNT MS`. */
 import { serve } from "@hono/node-server";
-import { createEmulator } from "../src/emulator/index.ts";
+import { createEmulator } from "../packages/emulator/src/index.ts";
 import { fillAccount } from "./account.ts";
 
 const [port, count, answerMs] = process.argv.slice(2).map(Number) as [number, number, number];

@@ -5,7 +5,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { createTollkeeper, type Tollkeeper } from "../src/index.ts";
+import { createTollkeeper, type Tollkeeper } from "../packages/tollkeeper/src/index.ts";
 import { benchOptions } from "./account.ts";
 import { countRequests } from "./requests.ts";
 import { onBothStores } from "./stores.ts";

@@ -3,8 +3,8 @@
  * clicks are answered, and whether each user ends with one customer, one open checkout and, once it is paid, one live
  * subscription. Part of `npm run load`.
  */
-import { createEmulator } from "../src/emulator/index.ts";
-import { createTollkeeper, type Tollkeeper } from "../src/index.ts";
+import { createEmulator } from "../packages/emulator/src/index.ts";
+import { createTollkeeper, type Tollkeeper } from "../packages/tollkeeper/src/index.ts";
 import { startPostgres } from "../test/support/postgres.ts";
 import { ask, benchOptions, listAll, sellPremium } from "./account.ts";
 
@@ -125,7 +125,7 @@ try {
     customers.map(({ id, metadata }) => [id, (metadata as Record<string, string>)["auth0_user_id"]]),
   );
   const customersOf = countByOwner([...userOf.values()]);
-  const subscriptionsOf = countByOwner(subscriptions.map(({ customer }) => userOf.get(customer)));
+  const subscriptionsOf = countByOwner(subscriptions.map(({ customer }) => userOf.get(String(customer))));
   console.log(`  customers: ${histogram(customersOf)}`);
   console.log(`  live subscriptions: ${histogram(subscriptionsOf)}`);
   for (let index = 0; index < USERS; index += 1) {

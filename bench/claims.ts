@@ -2,7 +2,7 @@
  * What a claim costs beside a lane in which much waits: a lane of 20,000 events that is worked on, against one of ten. Part of
  * `npm run bench`.
  */
-import { openStore, type Store } from "../src/store/database.ts";
+import { openStore, type Store } from "../packages/tollkeeper/src/store/open-store.ts";
 import { onBothStores, tellCosts } from "./stores.ts";
 
 const BACKLOGS = [10, 20_000];

@@ -69,7 +69,7 @@ async function send({ port, heads, until }: Load, latencies: number[]): Promise<
     socket.write(request);
   };
   const take = (bytes: Buffer): void => {
-    answer += bytes.latin1Slice();
+    answer += bytes.toString("latin1");
     if (!isWhole(answer)) return;
     if (!answer.startsWith("HTTP/1.1 200")) return reject(new Error(answer.slice(0, 300)));
     latencies.push(performance.now() - startedAt);

@@ -6,8 +6,8 @@ import express from "express";
 import pg from "pg";
 import { pino } from "pino";
 import Stripe from "stripe";
-import { listen } from "../src/http/listen.ts";
-import { createTollkeeper, toNodeHandler } from "../src/index.ts";
+import { listen } from "../packages/tollkeeper/src/http/listen.ts";
+import { createTollkeeper, toNodeHandler } from "../packages/tollkeeper/src/index.ts";
 import { benchOptions } from "./account.ts";
 
 /** What it answers to any message. */

@@ -4,10 +4,10 @@
  */
 import { createHmac } from "node:crypto";
 import Stripe from "stripe";
-import { openStore } from "../src/store/database.ts";
-import type { InboxEvent } from "../src/store/inbox.ts";
-import { parseEnvelope } from "../src/stripe/envelope.ts";
-import { verifySignature } from "../src/stripe/signature.ts";
+import { openStore } from "../packages/tollkeeper/src/store/open-store.ts";
+import type { InboxEvent } from "../packages/tollkeeper/src/store/queue/inbox.ts";
+import { parseEnvelope } from "../packages/tollkeeper/src/stripe/webhook/envelope.ts";
+import { verifySignature } from "../packages/tollkeeper/src/stripe/webhook/signature.ts";
 import { onBothStores } from "./stores.ts";
 
 const SECRET = "whsec_bench_secret";

@@ -3,7 +3,7 @@
  * The floor is a handler that does nothing, called the same way: what it costs is `Request`, `Response` and the client's
  * parsing, which no emulator behind a fetch function can be faster than.
  */
-import { createEmulator } from "../src/emulator/index.ts";
+import { createEmulator } from "../packages/emulator/src/index.ts";
 
 type Fetch = (request: Request) => Promise<Response>;
 type Row = { id: string; data: { id: string }[] };

@@ -23,7 +23,7 @@ interface Candidate {
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const CANDIDATES: Candidate[] = [
-  { name: "this emulator", port: 12_811, args: [at("../src/cli/main.ts"), "emulator", "--port", "12811"] },
+  { name: "this emulator", port: 12_811, args: [at("../packages/emulator/src/cli.ts"), "--port", "12811"] },
   {
     name: "stripe-stateful-mock",
     port: 12_812,

@@ -1,8 +1,8 @@
 /** The service, with its worker, as a child of bench/renewals.ts: `node bench/renewals-service.ts PORT STRIPE SECRET DATABASE_URL`. */
 import { devNull } from "node:os";
 import { pino } from "pino";
-import { listen } from "../src/http/listen.ts";
-import { createTollkeeper, toNodeHandler } from "../src/index.ts";
+import { listen } from "../packages/tollkeeper/src/http/listen.ts";
+import { createTollkeeper, toNodeHandler } from "../packages/tollkeeper/src/index.ts";
 import { BENCH_METRICS_TOKEN, benchOptions } from "./account.ts";
 
 const [port = "0", stripe = "", secret = "", databaseUrl = ""] = process.argv.slice(2);

@@ -7,8 +7,8 @@ import { once } from "node:events";
 import { Agent, request as post, type ClientRequest, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { serve } from "@hono/node-server";
-import { createEmulator } from "../src/emulator/index.ts";
-import { ALLOWED_WEBHOOK_EVENTS } from "../src/index.ts";
+import { createEmulator } from "../packages/emulator/src/index.ts";
+import { ALLOWED_WEBHOOK_EVENTS } from "../packages/tollkeeper/src/index.ts";
 import { ask, fillAccount } from "./account.ts";
 
 /** What it tells its parent. */

@@ -7,7 +7,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { createTollkeeper } from "../src/index.ts";
+import { createTollkeeper } from "../packages/tollkeeper/src/index.ts";
 import { BENCH_METRICS_TOKEN, benchOptions } from "./account.ts";
 import type { FromStripe } from "./renewals-stripe.ts";
 import { onBothStores } from "./stores.ts";

@@ -1,37 +1,39 @@
-// Bundles what runs in browsers: the client, the elements and the demo's page. Skips the work where nothing has changed.
+// Bundles browser code: the client and the elements of `tollkeeper`, and the demo's page. Does nothing if no source changed.
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const STAMP = join(root, "dist/.browser-built");
+const LIBRARY = "packages/tollkeeper";
+const DEMO = "apps/demo";
+const STAMP = join(root, DEMO, "dist/.browser-built");
+const SOURCES = [`${LIBRARY}/src/browser`, `${LIBRARY}/src/elements`, `${DEMO}/src/page`];
 
-const LIBRARY = {
-  "browser/index": "src/browser/index.ts",
-  "elements/premium-modal": "src/elements/premium-modal.ts",
-  "elements/premium-modal-define": "src/elements/premium-modal-define.ts",
+const LIBRARY_ENTRIES = {
+  "browser/index": `${LIBRARY}/src/browser/index.ts`,
+  "elements/premium-modal": `${LIBRARY}/src/elements/premium-modal.ts`,
+  "elements/premium-modal-define": `${LIBRARY}/src/elements/premium-modal-define.ts`,
 };
-const PAGE = { "demo/page/app": "src/demo/page/app.ts" };
+const DEMO_ENTRIES = { "page/app": `${DEMO}/src/page/app.ts` };
 
-/** Builds into dist/ unless dist/ is up to date. */
-export async function buildBrowser() {
+async function buildBrowser() {
   const state = fingerprint();
   if (existsSync(STAMP) && readFileSync(STAMP, "utf8") === state) return;
   const { build } = await import("vite");
   const common = { root, configFile: false, logLevel: "warn" };
-  await build({ ...common, build: output(LIBRARY) });
-  await build({ ...common, build: output(PAGE) });
-  mkdirSync(join(root, "dist/demo/page"), { recursive: true });
+  await build({ ...common, build: output(LIBRARY_ENTRIES, `${LIBRARY}/dist`) });
+  await build({ ...common, build: output(DEMO_ENTRIES, `${DEMO}/dist`) });
+  mkdirSync(join(root, DEMO, "dist/page"), { recursive: true });
   for (const file of ["index.html", "style.css"])
-    copyFileSync(join(root, "src/demo/page", file), join(root, "dist/demo/page", file));
+    copyFileSync(join(root, DEMO, "src/page", file), join(root, DEMO, "dist/page", file));
   writeFileSync(STAMP, state);
 }
 
-function output(entry) {
+function output(entry, outDir) {
   return {
     target: "es2022",
-    outDir: "dist",
+    outDir,
     emptyOutDir: false,
     minify: true,
     lib: { entry, formats: ["es"] },
@@ -39,10 +41,10 @@ function output(entry) {
   };
 }
 
+/** Returns a hash of every file that decides the bundles. */
 function fingerprint() {
   const hash = createHash("sha256");
-  const folders = ["src/browser", "src/elements", "src/demo/page"];
-  const files = folders.flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)));
+  const files = SOURCES.flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)));
   for (const file of [...files.toSorted(), "tools/build-browser.mjs", "package.json", "package-lock.json"]) {
     hash.update(file);
     hash.update(readFileSync(join(root, file)));
@@ -50,4 +52,4 @@ function fingerprint() {
   return hash.digest("hex");
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await buildBrowser();
+await buildBrowser();

@@ -1,12 +1,14 @@
-// Builds what is published: dist/ with the server's modules, the browser's bundles and all types.
+// Builds what is published and what the demo serves: each package's dist/ with modules and types, and the browser bundles.
 import { cpSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { run } from "./steps.mjs";
 
 const path = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
-rmSync(path("dist"), { recursive: true, force: true });
-await run("tsc", ["-p", "tsconfig.build.json"]);
-await run("tsc", ["-p", "tsconfig.browser.build.json"]);
-cpSync(path("src/emulator/schema"), path("dist/emulator/schema"), { recursive: true });
+for (const folder of ["packages/tollkeeper", "packages/emulator", "apps/demo"])
+  rmSync(path(`${folder}/dist`), { recursive: true, force: true });
+await run("tsc", ["-p", "packages/tollkeeper/tsconfig.build.json"]);
+await run("tsc", ["-p", "packages/tollkeeper/tsconfig.browser.build.json"]);
+await run("tsc", ["-p", "packages/emulator/tsconfig.build.json"]);
+cpSync(path("packages/emulator/src/schema"), path("packages/emulator/dist/schema"), { recursive: true });
 await run("node", ["tools/build-browser.mjs"]);

@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-const dist = join(dirname(dirname(fileURLToPath(import.meta.url))), "dist");
+const dist = fileURLToPath(new URL("../packages/tollkeeper/dist", import.meta.url));
 
 /** entry -> the most gzipped bytes of it with all it imports at once. Stripe.js itself comes from Stripe, later. */
 const BUDGETS = { "browser/index.js": 6_000, "elements/premium-modal-define.js": 9_000 };

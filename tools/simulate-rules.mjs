@@ -10,7 +10,15 @@ import { RULES } from "../test/simulation/rules.ts";
 
 const { values } = parseArgs({ options: { schedules: { type: "string", default: "1000" }, rule: { type: "string" } } });
 const root = fileURLToPath(new URL("..", import.meta.url));
-const COPIED = ["src", "test/simulation", "test/support/plans.ts", "package.json"];
+const COPIED = [
+  "packages/tollkeeper/src",
+  "packages/tollkeeper/package.json",
+  "packages/emulator/src",
+  "packages/emulator/package.json",
+  "test/simulation",
+  "test/support/plans.ts",
+  "package.json",
+];
 
 const waiting = RULES.filter(({ rule }) => rule.includes(values.rule ?? ""));
 let unnoticed = 0;

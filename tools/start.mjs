@@ -1,10 +1,17 @@
-// What `npm start` runs: builds the page where it has changed, then starts the product.
+// `npm start`: runs the service if STRIPE_SECRET_KEY is set, otherwise the demo. Builds the demo's page first if it changed.
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-// In a process of its own: the bundler sets NODE_ENV=production for whoever runs it.
-const build = fileURLToPath(new URL("build-browser.mjs", import.meta.url));
-const { status } = spawnSync(process.execPath, [build], { stdio: "inherit" });
-if (status !== 0) process.exit(status ?? 1);
-process.argv.splice(2, 0, "start");
-await import("../src/cli/main.ts");
+const path = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
+
+if (existsSync(".env")) process.loadEnvFile(".env");
+if (process.env["STRIPE_SECRET_KEY"]?.trim()) {
+  process.argv.splice(2, 0, "serve");
+  await import(path("packages/tollkeeper/src/cli/main.ts"));
+} else {
+  // A separate process, because the bundler sets NODE_ENV=production in its own.
+  const { status } = spawnSync(process.execPath, [path("tools/build-browser.mjs")], { stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
+  await import(path("apps/demo/src/main.ts"));
+}

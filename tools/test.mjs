@@ -3,7 +3,7 @@ import { runSteps } from "./steps.mjs";
 
 await runSteps([
   ["import rules", "node", "tools/check-imports.mjs"],
-  ["fidelity", "node", "tools/fidelity.mjs", "--check"],
+  ["fidelity", "node", "packages/emulator/tools/fidelity.mjs", "--check"],
   ["build", "node", "tools/build.mjs"],
   ["tests", "vitest", "run", ...process.argv.slice(2)],
 ]);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { TollkeeperClient } from "../../src/browser/index.ts";
+import type { TollkeeperClient } from "../../packages/tollkeeper/src/browser/index.ts";
 import { launchBrowser } from "../support/browser.ts";
 
 /** The published client on a page of its own; what it asks for is answered here. */
@@ -77,7 +77,10 @@ async function open({ stripeJs = "served", service = {}, address = "/" }: Answer
 }
 
 function built(file: string): string {
-  return readFileSync(fileURLToPath(new URL(`../../dist/browser/${file}`, import.meta.url)), "utf8");
+  return readFileSync(
+    fileURLToPath(new URL(`../../packages/tollkeeper/dist/browser/${file}`, import.meta.url)),
+    "utf8",
+  );
 }
 
 /** What a call is refused with. */

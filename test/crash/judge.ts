@@ -1,7 +1,7 @@
 /** What must hold after all that: what was acknowledged is there, what was told was told once and in order, and the mirror is as Stripe is. */
 import { DatabaseSync } from "node:sqlite";
 import pg from "pg";
-import type { Store } from "../../src/store/database.ts";
+import type { Store } from "../../packages/tollkeeper/src/store/open-store.ts";
 import type { Auditor } from "../simulation/auditor.ts";
 import type { ToldHook } from "./hooks-receiver.ts";
 

@@ -1,5 +1,5 @@
 /** People who buy, cancel and come back while the service dies under them, and a dashboard where their subscriptions change. */
-import type { Emulator } from "../../src/emulator/index.ts";
+import type { Emulator } from "../../packages/emulator/src/index.ts";
 import type { Chance } from "../simulation/chance.ts";
 
 export interface People {

@@ -3,7 +3,7 @@
  * followed at once by the next. A child of test/crash/replica.ts, which gives it the configuration's path.
  */
 import { pathToFileURL } from "node:url";
-import { runServe } from "../../src/cli/commands/serve.ts";
+import { runServe } from "../../packages/tollkeeper/src/cli/commands/serve.ts";
 
 const [config = ""] = process.argv.slice(2);
 // What is loaded by now need not be loaded then.

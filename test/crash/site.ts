@@ -1,12 +1,12 @@
 /** Everything that a crash test needs around the service: Stripe, its webhooks, people, the app that is told, and a judge. */
 import { fileURLToPath } from "node:url";
-import { pushPlans } from "../../src/actions/push-plans.ts";
-import { diffCatalog } from "../../src/domain/catalog.ts";
-import { serveEmulator, type ServedEmulator } from "../../src/emulator/index.ts";
-import { ALLOWED_WEBHOOK_EVENTS } from "../../src/index.ts";
-import { openStore, type Store } from "../../src/store/database.ts";
-import { createStripeGateway } from "../../src/stripe/gateway.ts";
-import { RECONCILE_TASK } from "../../src/sync/reconcile.ts";
+import { pushPlans } from "../../packages/tollkeeper/src/actions/push-plans.ts";
+import { diffCatalog } from "../../packages/tollkeeper/src/domain/catalog.ts";
+import { serveEmulator, type ServedEmulator } from "../../packages/emulator/src/index.ts";
+import { ALLOWED_WEBHOOK_EVENTS } from "../../packages/tollkeeper/src/index.ts";
+import { openStore, type Store } from "../../packages/tollkeeper/src/store/open-store.ts";
+import { createStripeGateway } from "../../packages/tollkeeper/src/stripe/gateway/gateway.ts";
+import { RECONCILE_TASK } from "../../packages/tollkeeper/src/reconcile/reconcile.ts";
 import { createAuditor } from "../simulation/auditor.ts";
 import { createChance, type Chance } from "../simulation/chance.ts";
 import { PLANS } from "../support/plans.ts";

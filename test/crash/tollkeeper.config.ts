@@ -1,5 +1,5 @@
 /** What a service under crash tests sells and whom it believes. Its reconcile stays away: it would mend what is to be found. */
-import { UnauthenticatedError, type User } from "../../src/index.ts";
+import { UnauthenticatedError, type User } from "../../packages/tollkeeper/src/index.ts";
 import { PLANS } from "../support/plans.ts";
 
 const MINUTES_A_DAY = 1_440;

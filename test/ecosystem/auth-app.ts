@@ -5,7 +5,12 @@ import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
 import Stripe from "stripe";
 import { expect, onTestFinished } from "vitest";
-import { createEmulator, serveEmulator, type Emulator, type EmulatorOptions } from "../../src/emulator/index.ts";
+import {
+  createEmulator,
+  serveEmulator,
+  type Emulator,
+  type EmulatorOptions,
+} from "../../packages/emulator/src/index.ts";
 import { freePort } from "../support/ports.ts";
 
 export const DAY = 86_400;

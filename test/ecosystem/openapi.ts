@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { answers, isOptional, type Fields, type Shape } from "../../src/emulator/core/shapes.ts";
+import { answers, isOptional, type Fields, type Shape } from "../../packages/emulator/src/core/shapes.ts";
 
 /** The path of a description, which is deleted when the test is over. */
 export function writeDescription(): string {

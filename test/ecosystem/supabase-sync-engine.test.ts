@@ -4,7 +4,7 @@ import type * as Engine from "@supabase/stripe-sync-engine";
 import pg from "pg";
 import type Stripe from "stripe";
 import { expect, onTestFinished, test } from "vitest";
-import { createEmulator, type Emulator } from "../../src/emulator/index.ts";
+import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
 import { freshDatabase } from "../support/databases.ts";
 import { purchase } from "./purchase.ts";
 import { byId, DAY, LISTS, type Row } from "./sync-app.ts";

@@ -4,7 +4,7 @@ import { runMigrations, StripeSync, type RevalidateEntity } from "@stripe/sync-e
 import pg from "pg";
 import Stripe from "stripe";
 import { expect, onTestFinished } from "vitest";
-import { createEmulator, type Emulator } from "../../src/emulator/index.ts";
+import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
 import { freshDatabase } from "../support/databases.ts";
 import { writeDescription } from "./openapi.ts";
 

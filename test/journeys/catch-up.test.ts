@@ -1,15 +1,15 @@
 /** Where much waits, renewals are read by the page: one request answers what would have been one for each customer. */
 import { describe, expect, onTestFinished, test } from "vitest";
-import { DEFAULT_ACCESS_POLICY } from "../../src/domain/access.ts";
-import { createMetrics } from "../../src/metrics.ts";
-import type { Runtime } from "../../src/runtime.ts";
-import type { StripeGateway } from "../../src/stripe/gateway.ts";
-import { openStore } from "../../src/store/database.ts";
-import { createCatchUp } from "../../src/sync/catch-up.ts";
-import { STRIPE_ENDS } from "../../src/sync/sweep.ts";
-import { handleSubscriptions, type SweepContext } from "../../src/sync/sweep-lists.ts";
-import { createSync } from "../../src/sync/sync.ts";
-import { createTrace } from "../../src/tracing.ts";
+import { DEFAULT_ACCESS_POLICY } from "../../packages/tollkeeper/src/domain/access.ts";
+import { createMetrics } from "../../packages/tollkeeper/src/metrics.ts";
+import type { Runtime } from "../../packages/tollkeeper/src/runtime.ts";
+import type { StripeGateway } from "../../packages/tollkeeper/src/stripe/gateway/gateway.ts";
+import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
+import { createCatchUp } from "../../packages/tollkeeper/src/reconcile/catch-up.ts";
+import { STRIPE_ENDS } from "../../packages/tollkeeper/src/reconcile/read-ranges.ts";
+import { handleSubscriptions, type SweepContext } from "../../packages/tollkeeper/src/reconcile/sweep-lists.ts";
+import { createSync } from "../../packages/tollkeeper/src/sync/sync.ts";
+import { createTrace } from "../../packages/tollkeeper/src/tracing.ts";
 import { createWorld, DAY, PLANS, type World, type WorldOptions } from "../support/world.ts";
 
 const USERS = ["ada", "bob", "cyd", "dee", "eve"];

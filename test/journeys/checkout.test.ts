@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { LISTS_LAG_MS } from "../../src/domain/operations.ts";
+import { LISTS_LAG_MS } from "../../packages/tollkeeper/src/domain/operations.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { createWorld, DAY, type World } from "../support/world.ts";
 

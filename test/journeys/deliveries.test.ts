@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { UnavailableError, type TollkeeperOptions } from "../../src/index.ts";
-import { openStore } from "../../src/store/database.ts";
+import { UnavailableError, type TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
+import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { createWorld, DAY, signatureOf, START, type World } from "../support/world.ts";
 

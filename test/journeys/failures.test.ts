@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi, type MockInstance } from "vitest";
-import { openStore } from "../../src/store/database.ts";
+import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { createWorld, DAY, type World } from "../support/world.ts";
 
 const PREMIUM = { plan: "premium", interval: "month" };

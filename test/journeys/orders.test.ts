@@ -3,7 +3,7 @@
  * as many users as there are orders, whose ids differ and nothing else, all of them on one service.
  */
 import { expect, test } from "vitest";
-import type { Emulator } from "../../src/emulator/index.ts";
+import type { Emulator } from "../../packages/emulator/src/index.ts";
 import { createWorld, signatureOf, START, WEBHOOK_SECRET, type World } from "../support/world.ts";
 
 const TOLD = /"type": "(customer\.subscription\.(created|updated|deleted)|invoice\.(finalized|paid))"/;

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { definePlans, type Tollkeeper } from "../../src/index.ts";
-import { openStore } from "../../src/store/database.ts";
+import { definePlans, type Tollkeeper } from "../../packages/tollkeeper/src/index.ts";
+import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { createWorld, DAY, type World } from "../support/world.ts";
 
 const PREMIUM = { plan: "premium", interval: "month" };

@@ -1,9 +1,9 @@
 /** What was lost is found again: from Stripe's events, and past their thirty days from a sweep. */
 import { describe, expect, onTestFinished, test } from "vitest";
-import { lookupKey } from "../../src/domain/plans.ts";
-import { describeDrift } from "../../src/domain/drift.ts";
-import { openStore } from "../../src/store/database.ts";
-import { ALLOWED_WEBHOOK_EVENTS } from "../../src/stripe/event-types.ts";
+import { lookupKey } from "../../packages/tollkeeper/src/domain/plans.ts";
+import { describeDrift } from "../../packages/tollkeeper/src/domain/drift.ts";
+import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
+import { ALLOWED_WEBHOOK_EVENTS } from "../../packages/tollkeeper/src/stripe/webhook/event-types.ts";
 import { createWorld, DAY, START, type World, type WorldOptions } from "../support/world.ts";
 
 /** A world whose webhooks can be cut off. */

@@ -1,6 +1,6 @@
 /** Webhook secrets are rotated under running replicas, as docs/operations.md says: nothing that is genuine is refused. */
 import { expect, test } from "vitest";
-import type { Tollkeeper } from "../../src/index.ts";
+import type { Tollkeeper } from "../../packages/tollkeeper/src/index.ts";
 import { createWorld, DAY, WEBHOOK_SECRET as OLD } from "../support/world.ts";
 
 test("a rotation of the webhook's secret refuses nothing, on whichever replica it arrives", async () => {

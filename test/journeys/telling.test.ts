@@ -1,7 +1,7 @@
 /** What the service tells of itself, and what it posts to the app. */
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { InvalidRequestError } from "../../src/index.ts";
+import { InvalidRequestError } from "../../packages/tollkeeper/src/index.ts";
 import { createWorld, DAY, type World } from "../support/world.ts";
 
 const TOKEN = "a token of the tests";

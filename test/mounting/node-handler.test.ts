@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import express from "express";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { toNodeHandler } from "../../src/index.ts";
+import { toNodeHandler } from "../../packages/tollkeeper/src/index.ts";
 import { createWorld, signatureOf, type World } from "../support/world.ts";
 
 const EVENT = JSON.stringify({

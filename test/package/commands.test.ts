@@ -3,10 +3,9 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { openStore } from "../../src/store/database.ts";
+import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import configuration from "../../tollkeeper.config.ts";
 import { freshDatabase, DIALECTS } from "../support/databases.ts";
-import { freePort } from "../support/ports.ts";
 import { CLI, runCli, runNode } from "../support/program.ts";
 import { setStage, type Stage } from "../support/stage.ts";
 
@@ -151,84 +150,9 @@ describe("tollkeeper serve", () => {
   });
 });
 
-describe("tollkeeper emulator", () => {
-  test("runs alone, with a clock that can be moved", async () => {
-    const port = await freePort();
-    const emulator = runNode([CLI, "emulator", "--port", String(port)]);
-    expect(await emulator.printed(/^Stripe emulator on/)).toContain(`http://127.0.0.1:${port}`);
-    const before = (await (await fetch(`http://127.0.0.1:${port}/_emulator/clock`)).json()) as { now: number };
-    const moved = await fetch(`http://127.0.0.1:${port}/_emulator/clock/advance`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ seconds: 86_400 }),
-    });
-    const after = (await moved.json()) as { now: number };
-    expect(after.now - before.now).toBeGreaterThanOrEqual(86_400);
-    expect(await emulator.stop()).toBe(0);
-  });
-
-  test("does not start in production", async () => {
-    const port = String(await freePort());
-    const { code, output } = await runCli(["emulator", "--port", port], { env: { NODE_ENV: "production" } });
-    expect(code).toBe(1);
-    expect(output).toContain("NODE_ENV=production");
-    expect(output).not.toContain("    at ");
-  });
-});
-
-test.each([["nonsense"], ["emulator", "--port", "70000"], ["emulator", "--seed", "abc"], ["demo", "--nonsense"]])(
-  "%s %s %s is refused with what to do",
-  async (...args) => {
-    const { code, output } = await runCli(args.filter((arg) => typeof arg === "string"));
-    expect(code).toBe(1);
-    expect(output).toMatch(/unknown|must be/);
-    expect(output).not.toContain("    at ");
-  },
-);
-
-describe("npm start without a key", () => {
-  async function startDemo(folder: string, env: Record<string, string>) {
-    const demo = runNode([CLI, "start"], { cwd: folder, env });
-    return { demo, firstLine: await demo.printed(/./) };
-  }
-
-  test("says first what runs where, sells by script, and remembers it after a restart", async () => {
-    const folder = emptyFolder();
-    const [port, emulatorPort] = [String(await freePort()), String(await freePort())];
-    const env = { PORT: port, EMULATOR_PORT: emulatorPort };
-    const url = `http://localhost:${port}`;
-    const { demo, firstLine } = await startDemo(folder, env);
-    expect(firstLine).toContain(url);
-    expect(firstLine).toContain(`http://127.0.0.1:${emulatorPort}`);
-
-    const post = async (address: string, body: object, token?: string) => {
-      const response = await fetch(address, {
-        method: "POST",
-        headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
-        body: JSON.stringify(body),
-      });
-      return (await response.json()) as Record<string, string>;
-    };
-    const { token } = await post(`${url}/demo/token`, { userId: "ada", email: "ada@example.com" });
-    const { sessionId } = await post(
-      `${url}/stripe/create-checkout-session`,
-      { plan: "premium", interval: "month" },
-      token,
-    );
-    await fetch(`http://127.0.0.1:${emulatorPort}/v1/payment_pages/${sessionId}/confirm`, {
-      method: "POST",
-      headers: { authorization: "Bearer sk_test_demo" },
-      body: new URLSearchParams({ payment_method: "pm_card_visa" }),
-    });
-    const verified = await fetch(`${url}/stripe/checkout-session?session_id=${sessionId}`, {
-      headers: { authorization: `Bearer ${token}` },
-    });
-    expect(await verified.json()).toMatchObject({ status: "complete" });
-    expect(await demo.stop()).toBe(0);
-
-    const again = await startDemo(folder, env);
-    const entitlements = await fetch(`${url}/stripe/entitlements`, { headers: { authorization: `Bearer ${token}` } });
-    expect(JSON.stringify(await entitlements.json())).toContain('"exports"');
-    expect(await again.demo.stop("SIGINT")).toBe(0);
-  });
+test("an unknown command is refused with what to do", async () => {
+  const { code, output } = await runCli(["nonsense"]);
+  expect(code).toBe(1);
+  expect(output).toMatch(/unknown command/);
+  expect(output).not.toContain("    at ");
 });

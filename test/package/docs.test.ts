@@ -1,10 +1,14 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { ALLOWED_WEBHOOK_EVENTS } from "../../src/index.ts";
+import { ALLOWED_WEBHOOK_EVENTS } from "../../packages/tollkeeper/src/index.ts";
 import { ROOT } from "../support/program.ts";
 
-const PAGES = [...globSync("*.md", { cwd: ROOT }), ...globSync("docs/**/*.md", { cwd: ROOT })];
+const PAGES = [
+  ...globSync("*.md", { cwd: ROOT }),
+  ...globSync("packages/*/*.md", { cwd: ROOT }),
+  ...globSync("docs/**/*.md", { cwd: ROOT }),
+];
 const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
 const configuration = read("docs/stripe_configuration.md");
 
@@ -26,7 +30,12 @@ test("the set-up page lists exactly the events that are listened to, with the re
 });
 
 test("the set-up page explains every variable that is read", () => {
-  const sources = ["src/config.ts", ...globSync("src/cli/**/*.ts", { cwd: ROOT })].map(read).join("\n");
+  const sources = [
+    "packages/tollkeeper/src/config.ts",
+    ...globSync("packages/tollkeeper/src/cli/**/*.ts", { cwd: ROOT }),
+  ]
+    .map(read)
+    .join("\n");
   const names = [...sources.matchAll(/(?:get|list)\("([A-Z][A-Z0-9_]+)"\)|env\["([A-Z][A-Z0-9_]+)"\]/g)];
   expect(names.length).toBeGreaterThan(10);
   for (const [, one, other] of names) expect(configuration).toMatch(new RegExp(`^\\|.*\`${one ?? other ?? ""}\``, "m"));

@@ -1,7 +1,7 @@
 /** What people, Stripe and time do in a simulation. An action depends on its own seed and on what there is, and on nothing else. */
 import { FORGERIES } from "./deliveries.ts";
-import { LINK_LIFETIME_MS } from "../../src/actions/create-portal-session.ts";
-import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../src/domain/operations.ts";
+import { LINK_LIFETIME_MS } from "../../packages/tollkeeper/src/actions/create-portal-session.ts";
+import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../packages/tollkeeper/src/domain/operations.ts";
 import { NO_FAULTS, type Faults } from "./machine.ts";
 import { PLANS } from "../support/plans.ts";
 import { EVENTS_KEPT_MS, START, type Simulated } from "./world.ts";

@@ -2,8 +2,8 @@
  * Knows from Stripe's own books what must be true, and says what is not. Written apart from the code it judges: it reads
  * the emulator's tables, with rules of its own for what the mirror, the hooks and access must be.
  */
-import type { Emulator } from "../../src/emulator/index.ts";
-import type { Store } from "../../src/store/database.ts";
+import type { Emulator } from "../../packages/emulator/src/index.ts";
+import type { Store } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { createLeaseAuditor } from "./lease-auditor.ts";
 
 /** A call of the store. */

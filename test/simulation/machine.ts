@@ -1,10 +1,10 @@
 /** A replica's machine: its clock may be off, its network and its store may fail, and it can die at any point. */
-import type { Runtime } from "../../src/runtime.ts";
-import { UnavailableError } from "../../src/errors.ts";
-import type { Store, StoreParts } from "../../src/store/database.ts";
-import { compose, type Tollkeeper } from "../../src/tollkeeper.ts";
-import type { TollkeeperOptions } from "../../src/config.ts";
-import { GATHER_MS } from "../../src/sync/worker.ts";
+import type { Runtime } from "../../packages/tollkeeper/src/runtime.ts";
+import { UnavailableError } from "../../packages/tollkeeper/src/errors.ts";
+import type { Store, StoreParts } from "../../packages/tollkeeper/src/store/open-store.ts";
+import { compose, type Tollkeeper } from "../../packages/tollkeeper/src/tollkeeper.ts";
+import type { TollkeeperOptions } from "../../packages/tollkeeper/src/config.ts";
+import { GATHER_MS } from "../../packages/tollkeeper/src/worker/worker.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** How often each thing goes wrong, from 0 to 1. */

@@ -1,5 +1,5 @@
 /** A schedule is a list of actions, each with a seed of its own: what is left of a shrunk one still does what it did. */
-import { RECONCILE_TASK } from "../../src/sync/reconcile.ts";
+import { RECONCILE_TASK } from "../../packages/tollkeeper/src/reconcile/reconcile.ts";
 import { ACTIONS, USERS, type User } from "./actions.ts";
 import { createChance, type Chance } from "./chance.ts";
 import { isCalm, NO_FAULTS, type Faults } from "./machine.ts";

@@ -1,13 +1,13 @@
 /** Everything in one process: Stripe, its webhooks, replicas that share a store, and people; on one clock and one chance. */
-import { pushPlans } from "../../src/actions/push-plans.ts";
-import { diffCatalog } from "../../src/domain/catalog.ts";
-import { createEmulator, type Emulator, type State } from "../../src/emulator/index.ts";
-import { UnauthenticatedError, type Hooks } from "../../src/index.ts";
-import { openStore, type Store, type StoreParts } from "../../src/store/database.ts";
-import type { Queue } from "../../src/store/queue.ts";
-import { createStripeGateway } from "../../src/stripe/gateway.ts";
+import { pushPlans } from "../../packages/tollkeeper/src/actions/push-plans.ts";
+import { diffCatalog } from "../../packages/tollkeeper/src/domain/catalog.ts";
+import { createEmulator, type Emulator, type State } from "../../packages/emulator/src/index.ts";
+import { UnauthenticatedError, type Hooks } from "../../packages/tollkeeper/src/index.ts";
+import { openStore, type Store, type StoreParts } from "../../packages/tollkeeper/src/store/open-store.ts";
+import type { Queue } from "../../packages/tollkeeper/src/store/queue/queue.ts";
+import { createStripeGateway } from "../../packages/tollkeeper/src/stripe/gateway/gateway.ts";
 import { PLANS } from "../support/plans.ts";
-import { RECONCILE_TASK } from "../../src/sync/reconcile.ts";
+import { RECONCILE_TASK } from "../../packages/tollkeeper/src/reconcile/reconcile.ts";
 import { createAuditor, type Auditor, type HookEvent, type Write } from "./auditor.ts";
 import { createChance, type Chance } from "./chance.ts";
 import { createDeliveries, type Deliveries } from "./deliveries.ts";

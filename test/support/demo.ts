@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startDemo, type Demo } from "../../src/demo/index.ts";
+import { startDemo, type Demo } from "../../apps/demo/src/demo.ts";
 import { freePort } from "./ports.ts";
 
 export interface TestDemo extends Demo {

@@ -1,5 +1,5 @@
 /** What the tests and the simulation sell. */
-import { definePlans } from "../../src/index.ts";
+import { definePlans } from "../../packages/tollkeeper/src/index.ts";
 
 export const PLANS = definePlans([
   {

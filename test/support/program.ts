@@ -5,7 +5,11 @@ import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 
 export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url));
-export const CLI: string = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+export const CLI: string = at("packages/tollkeeper/dist/cli/main.js");
+export const EMULATOR: string = at("packages/emulator/dist/cli.js");
+/** What `npm start` runs. */
+export const START: string = at("tools/start.mjs");
 
 export interface Program {
   child: ChildProcess;
@@ -64,12 +68,19 @@ export function runNode(args: readonly string[], { env = {}, cwd = ROOT }: Progr
   return program;
 }
 
-/** Runs a command of ours to its end. */
-export async function runCli(
-  args: readonly string[],
-  options?: ProgramOptions,
-): Promise<{ code: number | null; output: string }> {
-  const program = runNode([CLI, ...args], options);
+export interface Finished {
+  code: number | null;
+  output: string;
+}
+
+/** Runs a program until it exits. */
+export async function runProgram(path: string, args: readonly string[], options?: ProgramOptions): Promise<Finished> {
+  const program = runNode([path, ...args], options);
   await once(program.child, "close");
   return { code: program.child.exitCode, output: program.output() };
+}
+
+/** Runs the command line of `tollkeeper` until it exits. */
+export function runCli(args: readonly string[], options?: ProgramOptions): Promise<Finished> {
+  return runProgram(CLI, args, options);
 }

@@ -1,9 +1,9 @@
 /** What a process of ours needs around it, over real sockets: Stripe (the emulator), a sign-in, and a database. */
 import { onTestFinished } from "vitest";
-import { planChanges, pushPlans } from "../../src/actions/push-plans.ts";
-import { serveEmulator, type ServedEmulator } from "../../src/emulator/index.ts";
-import { createStripeGateway } from "../../src/stripe/gateway.ts";
-import type { Plans } from "../../src/index.ts";
+import { planChanges, pushPlans } from "../../packages/tollkeeper/src/actions/push-plans.ts";
+import { serveEmulator, type ServedEmulator } from "../../packages/emulator/src/index.ts";
+import { createStripeGateway } from "../../packages/tollkeeper/src/stripe/gateway/gateway.ts";
+import type { Plans } from "../../packages/tollkeeper/src/index.ts";
 import { freshDatabase, type DialectName } from "./databases.ts";
 import { startIssuer, type TestIssuer } from "./issuer.ts";
 import { freePort } from "./ports.ts";

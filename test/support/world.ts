@@ -1,14 +1,14 @@
 /** A whole world in one process: the service and the emulator on one virtual clock, with no socket between them. */
 import { createHmac } from "node:crypto";
 import { expect, onTestFinished } from "vitest";
-import { createEmulator, type Emulator } from "../../src/emulator/index.ts";
-import type { Tollkeeper, TollkeeperOptions } from "../../src/index.ts";
-import { openStore } from "../../src/store/database.ts";
-import { compose } from "../../src/tollkeeper.ts";
-import { UnauthenticatedError } from "../../src/errors.ts";
-import { diffCatalog } from "../../src/domain/catalog.ts";
-import { createStripeGateway, type StripeGateway } from "../../src/stripe/gateway.ts";
-import { pushPlans } from "../../src/actions/push-plans.ts";
+import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
+import type { Tollkeeper, TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
+import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
+import { compose } from "../../packages/tollkeeper/src/tollkeeper.ts";
+import { UnauthenticatedError } from "../../packages/tollkeeper/src/errors.ts";
+import { diffCatalog } from "../../packages/tollkeeper/src/domain/catalog.ts";
+import { createStripeGateway, type StripeGateway } from "../../packages/tollkeeper/src/stripe/gateway/gateway.ts";
+import { pushPlans } from "../../packages/tollkeeper/src/actions/push-plans.ts";
 import { PLANS } from "./plans.ts";
 import { freshDatabase, type DialectName } from "./databases.ts";
 

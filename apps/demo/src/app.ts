@@ -1,0 +1,101 @@
+/** The small app around the service: its page, its sign-in, a feature that costs money, and the panel's clock. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Hono, type Context } from "hono";
+import { secureHeaders } from "hono/secure-headers";
+import { z } from "zod";
+import type { Emulator } from "../../../packages/emulator/src/index.ts";
+import type { Authenticate } from "../../../packages/tollkeeper/src/auth/authenticate.ts";
+import type { Tollkeeper } from "../../../packages/tollkeeper/src/tollkeeper.ts";
+import type { Issuer } from "./issuer.ts";
+
+export interface DemoParts {
+  tollkeeper: Tollkeeper;
+  emulator: Emulator;
+  emulatorUrl: string;
+  issuer: Issuer;
+  authenticate: Authenticate;
+  /** What the app's hooks were told, newest first. */
+  told: readonly { at: number; hook: string; summary: string }[];
+}
+
+const TokenInput = z.strictObject({
+  userId: z.string().min(1).max(100),
+  email: z.email().max(200).nullish(),
+});
+const AdvanceInput = z.strictObject({
+  seconds: z
+    .int()
+    .min(1)
+    .max(400 * 86_400),
+});
+
+const ASSETS: Record<string, [file: string, type: string]> = {
+  "/": ["index.html", "text/html; charset=utf-8"],
+  "/style.css": ["style.css", "text/css; charset=utf-8"],
+  "/app.js": ["app.js", "text/javascript; charset=utf-8"],
+};
+const PAGE_FOLDER = new URL("../dist/page/", import.meta.url);
+
+export function createDemoApp(parts: DemoParts): Hono {
+  const { tollkeeper, emulator, issuer } = parts;
+  const app = new Hono();
+  app.all(`${tollkeeper.basePath}/*`, (c) => tollkeeper.fetch(c.req.raw));
+
+  // A strict policy, to show that page, client and modal live with it.
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        imgSrc: ["'self'", "data:"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+    }),
+  );
+  for (const [path, [file, type]] of Object.entries(ASSETS))
+    app.get(path, (c) => c.body(readAsset(file), 200, { "content-type": type, "cache-control": "no-cache" }));
+
+  app.get("/demo/issuer/.well-known/openid-configuration", (c) => c.json(issuer.discovery));
+  app.get("/demo/issuer/jwks", (c) => c.json(issuer.jwks));
+  app.post("/demo/token", async (c) => {
+    const input = TokenInput.safeParse(await c.req.json().catch(() => undefined));
+    if (!input.success) return refuse(c, "Send JSON: { userId, email }.");
+    return c.json({ token: await issuer.sign({ userId: input.data.userId, email: input.data.email ?? null }) });
+  });
+
+  app.get("/demo/export", (c) => exportNotes(c, parts));
+  app.get("/demo/panel", (c) => c.json({ now: emulator.now(), emulatorUrl: parts.emulatorUrl, told: parts.told }));
+  app.post("/demo/clock/advance", async (c) => {
+    const input = AdvanceInput.safeParse(await c.req.json().catch(() => undefined));
+    if (!input.success) return refuse(c, "Send JSON: { seconds }, a whole number up to 400 days.");
+    const now = await emulator.advance(input.data.seconds);
+    await tollkeeper.settle();
+    return c.json({ now });
+  });
+  app.notFound((c) => c.json({ error: { code: "not_found", message: `There is no ${c.req.path}.` } }, 404));
+  return app;
+}
+
+/** A feature is guarded where it is given: on the server. */
+async function exportNotes(c: Context, { tollkeeper, authenticate }: DemoParts): Promise<Response> {
+  const user = await Promise.resolve(authenticate(c.req.raw)).catch(() => null);
+  if (!user) return c.json({ error: { code: "unauthenticated", message: "Sign in first." } }, 401);
+  if (!(await tollkeeper.can(user.id, "exports")))
+    return c.json({ error: { code: "forbidden", message: "Exports are part of Premium." } }, 403);
+  return c.text("title,words\nOn the habit of notes,412\nThe river in March,1038\n", 200, {
+    "content-type": "text/csv",
+  });
+}
+
+function refuse(c: Context, message: string): Response {
+  return c.json({ error: { code: "invalid_request", message } }, 400);
+}
+
+function readAsset(file: string): string {
+  return readFileSync(fileURLToPath(new URL(file, PAGE_FOLDER)), "utf8");
+}

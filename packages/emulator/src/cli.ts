@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/** `stripe-emulator`: runs the local Stripe on a port. */
+import { Command } from "commander";
+import { DEFAULT_PORT, serveEmulator, VERSION } from "./index.ts";
+
+const MAX_PORT = 65_535;
+const MAX_SEED = 0x7fff_ffff;
+/** After a signal, the process exits within this time even if a request never ends. */
+const STOP_TIMEOUT_MS = 10_000;
+
+interface Options {
+  port?: string;
+  webhook?: string;
+  webhookSecret?: string;
+  state?: string;
+  seed?: string;
+}
+
+const program = new Command("stripe-emulator")
+  .description("A local Stripe for subscription billing. No account needed.")
+  .version(VERSION)
+  .option("--port <port>", `port on 127.0.0.1 (default: EMULATOR_PORT, else ${DEFAULT_PORT})`)
+  .option("--webhook <url>", "deliver events to this URL")
+  .option("--webhook-secret <secret>", "sign deliveries with this secret (whsec_…)")
+  .option("--state <file>", "keep the state in this file over restarts")
+  .option("--seed <number>", "seed of all ids (default: 1)")
+  .showHelpAfterError()
+  .action(run);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const expected = error instanceof Error && "code" in error;
+  console.error(error instanceof Error ? (expected ? error.message : error.stack) : String(error));
+  process.exit(1);
+}
+
+async function run(options: Options): Promise<void> {
+  const port = options.port ?? process.env["EMULATOR_PORT"];
+  const emulator = await serveEmulator({
+    port: wholeNumber("--port", port, MAX_PORT) ?? DEFAULT_PORT,
+    environment: process.env["NODE_ENV"],
+    stateFile: options.state,
+    onIgnored: (operation, param) => console.log(`ignored: parameter ${param} of ${operation} has no effect here`),
+    seed: wholeNumber("--seed", options.seed, MAX_SEED),
+    webhooks: options.webhook === undefined ? [] : [{ url: options.webhook, secret: options.webhookSecret }],
+  });
+  console.log(
+    `Stripe emulator on ${emulator.url} · any sk_test_ key works · webhooks to ${options.webhook ?? "nowhere"}`,
+  );
+  await new Promise<void>((resolve) => {
+    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve());
+  });
+  setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
+  await emulator.close();
+  process.exit(0);
+}
+
+/** Returns undefined if the value is absent or blank. Throws unless it is a whole number from 0 to `max`. */
+function wholeNumber(name: string, value: string | undefined, max: number): number | undefined {
+  if (value === undefined || value.trim() === "") return undefined;
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= 0 && number <= max) return number;
+  throw Object.assign(new Error(`${name} "${value}" must be a whole number from 0 to ${max}`), { code: "usage" });
+}

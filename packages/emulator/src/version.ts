@@ -1,0 +1,6 @@
+/** Reads this package's version from its package.json, for the sources and for the published files alike. */
+import { readFileSync } from "node:fs";
+
+const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+
+export const VERSION: string = manifest.version;

@@ -1,0 +1,54 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { serveEmulator } from "../src/index.ts";
+import { connect, START } from "./support/sdk.ts";
+import { freePort } from "../../../test/support/ports.ts";
+
+interface Stored {
+  nextDecline?: unknown;
+  accounts: { $map: [string, { tables: Record<string, unknown>; ignored?: unknown }][] };
+}
+
+/** Where an emulator keeps its state, and one that runs on it. */
+function file() {
+  const folder = mkdtempSync(join(tmpdir(), "emulator-state-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const stateFile = join(folder, "state.json");
+  const run = async () => serveEmulator({ port: await freePort(), startAt: START, clock: "still", stateFile });
+  return { stateFile, run };
+}
+
+test("a state that an earlier version kept goes on, with what it did not know empty", async () => {
+  const { stateFile, run } = file();
+  const first = await run();
+  const { id } = await connect(first, "sk_test_123").customers.create({ name: "Ada" });
+  await first.close();
+  const stored = JSON.parse(readFileSync(stateFile, "utf8")) as Stored;
+  for (const [, account] of stored.accounts.$map) {
+    delete account.tables["subscription_schedule"];
+    delete account.tables["tax_id"];
+    delete account.ignored;
+  }
+  delete stored.nextDecline;
+  writeFileSync(stateFile, JSON.stringify(stored));
+
+  const second = await run();
+  onTestFinished(() => second.close());
+  const stripe = connect(second, "sk_test_123");
+  expect(await stripe.customers.retrieve(id, { expand: ["tax_ids"] })).toMatchObject({
+    name: "Ada",
+    tax_ids: { data: [] },
+  });
+  expect((await stripe.subscriptionSchedules.list()).data).toEqual([]);
+  expect(second.audit()).toEqual([]);
+});
+
+test("a file that is no state stops the start, and says what to do", async () => {
+  const { stateFile, run } = file();
+  writeFileSync(stateFile, "{}");
+  await expect(run()).rejects.toThrow(/is none that it wrote. Delete the file to start anew/);
+  writeFileSync(stateFile, "{");
+  await expect(run()).rejects.toThrow(/can't be read/);
+});

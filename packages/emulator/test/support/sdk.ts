@@ -1,0 +1,93 @@
+/** The official SDK on an emulator of its own, with no socket between them, every answer checked against its types. */
+import Stripe from "stripe";
+import { expect, onTestFinished } from "vitest";
+import { createEmulator, type Emulator, type EmulatorOptions } from "../../src/index.ts";
+
+export const START = Date.UTC(2026, 0, 31, 12);
+export const DAY = 86_400;
+
+export interface Sdk {
+  emulator: Emulator;
+  stripe: Stripe;
+  /** The SDK with another key. */
+  as(key: string, options?: Partial<Stripe.StripeConfig>): Stripe;
+  /** The types of the events so far, oldest first. */
+  eventTypes(): Promise<string[]>;
+}
+
+export function createSdk(options: EmulatorOptions = {}): Sdk {
+  const emulator = createEmulator({
+    seed: 3,
+    startAt: START,
+    wallNow: () => emulator.now(),
+    baseUrl: "http://stripe.test",
+    checkAnswers: true,
+    ...options,
+  });
+  // Whatever a test does, the books must be right at its end.
+  onTestFinished(() => expect(emulator.audit()).toEqual([]));
+  const as: Sdk["as"] = (key, config = {}) => connect(emulator, key, config);
+  const stripe = as("sk_test_123");
+  return {
+    emulator,
+    stripe,
+    as,
+    async eventTypes() {
+      const events = await stripe.events.list({ limit: 100 }).autoPagingToArray({ limit: 10_000 });
+      return events.map(({ type }) => type as string).toReversed();
+    },
+  };
+}
+
+export function connect(
+  emulator: Pick<Emulator, "fetch">,
+  key: string,
+  config: Partial<Stripe.StripeConfig> = {},
+): Stripe {
+  return new Stripe(key, {
+    host: "stripe.test",
+    protocol: "http",
+    port: 80,
+    maxNetworkRetries: 0,
+    telemetry: false,
+    httpClient: Stripe.createFetchHttpClient((input, init) => emulator.fetch(new Request(input, init))),
+    ...config,
+  });
+}
+
+/** A product with a monthly price, and a customer with a card. */
+export async function subscriber(
+  stripe: Stripe,
+  {
+    card = "pm_card_visa",
+    amount = 2_500,
+    currency = "usd",
+    testClock,
+  }: { card?: string; amount?: number; currency?: string; testClock?: string } = {},
+) {
+  const product = await stripe.products.create({ name: "Premium" });
+  const price = await stripe.prices.create({
+    product: product.id,
+    unit_amount: amount,
+    currency,
+    recurring: { interval: "month" },
+  });
+  const customer = await stripe.customers.create({
+    email: "ada@example.com",
+    ...(testClock && { test_clock: testClock }),
+  });
+  const method = await stripe.paymentMethods.attach(card, { customer: customer.id });
+  await stripe.customers.update(customer.id, { invoice_settings: { default_payment_method: method.id } });
+  return { product, price, customer, method };
+}
+
+/** What a call is refused with. */
+export async function refusal(call: Promise<unknown>): Promise<Stripe.errors.StripeError> {
+  try {
+    await call;
+  } catch (error) {
+    if (error instanceof Stripe.errors.StripeError) return error;
+    throw error;
+  }
+  throw new Error("the call was not refused");
+}

@@ -1,0 +1,234 @@
+// Makes packages/emulator/src/schema/*.json from the installed stripe package's types: every v1 operation, its parameters and its
+// answer. Run by `npm run shapes` after an update of stripe.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+
+const stripe = fileURLToPath(new URL("../../../../node_modules/stripe", import.meta.url));
+const resources = join(stripe, "esm/resources");
+const schema = fileURLToPath(new URL("../../src/schema", import.meta.url));
+
+/** Operations whose parameters and answers are kept; the others are refused, and need only a name. */
+const KEPT = new RegExp(
+  `^/v1/(${[
+    "billing/(meters|meter_events|meter_event_adjustments)",
+    "billing_portal",
+    "charges",
+    "checkout/sessions",
+    "coupons",
+    "credit_notes",
+    "customers",
+    "disputes",
+    "entitlements",
+    "events",
+    "invoice_payments",
+    "invoiceitems",
+    "invoices",
+    "payment_intents",
+    "payment_methods",
+    "plans",
+    "prices",
+    "products",
+    "promotion_codes",
+    "refunds",
+    "setup_intents",
+    "subscription_items",
+    "subscription_schedules",
+    "subscriptions",
+    "tax_ids",
+    "tax_rates",
+    "test_helpers/test_clocks",
+    "balance_transactions",
+    "webhook_endpoints",
+  ].join("|")})(/|$)`,
+);
+/** Numbers that are no integers: the types do not tell them apart. */
+const DECIMAL = /(^|_)(percent|percent_off|percentage|rate|latitude|longitude|effective_percentage)$/;
+
+/** An event's object can be anything: listing all of it would say nothing. */
+const MAX_ALTERNATIVES = 50;
+
+const files = readdirSync(resources, { recursive: true })
+  .filter((name) => name.endsWith(".d.ts"))
+  .map((name) => join(resources, name))
+  .toSorted();
+const program = ts.createProgram(files, {
+  strict: true,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  target: ts.ScriptTarget.ESNext,
+  skipLibCheck: true,
+});
+const checker = program.getTypeChecker();
+
+const definitions = { params: {}, answers: {} };
+const operations = files
+  .flatMap(operationsOf)
+  .toSorted((a, b) => a.path.localeCompare(b.path) || a.method.localeCompare(b.method));
+const version = {
+  stripe: JSON.parse(readFileSync(join(stripe, "package.json"), "utf8")).version,
+  api: /'(.+)'/.exec(readFileSync(join(stripe, "esm/apiVersion.js"), "utf8"))[1],
+};
+write("operations.json", {
+  ...version,
+  operations: operations.map(({ answer: _answer, ...rest }) => rest),
+  definitions: definitions.params,
+});
+write("answers.json", {
+  ...version,
+  answers: Object.fromEntries(
+    operations.filter(({ answer }) => answer).map(({ method, path, answer }) => [`${method} ${path}`, answer]),
+  ),
+  definitions: definitions.answers,
+});
+
+function write(name, value) {
+  const { operations: list, answers, definitions: named, ...head } = value;
+  const body = list
+    ? `"operations": [\n${list.map((entry) => JSON.stringify(entry)).join(",\n")}\n]`
+    : `"answers": {\n${lines(answers)}\n}`;
+  const text = `{\n${lines(head)},\n${body},\n"definitions": {\n${lines(named)}\n}\n}\n`;
+  writeFileSync(join(schema, name), text);
+  console.log(`${name}: ${text.length} bytes, ${Object.keys(named).length} definitions`);
+}
+
+/** An object's members, a line each. */
+function lines(object) {
+  return Object.entries(object)
+    .map(([key, entry]) => `${JSON.stringify(key)}: ${JSON.stringify(entry)}`)
+    .join(",\n");
+}
+
+/** Every request that a resource's methods make, with the types of its `params` and its answer. */
+function operationsOf(file) {
+  const requests = requestsOf(file.replace(/\.d\.ts$/, ".js"));
+  const found = [];
+  for (const statement of program.getSourceFile(file).statements) {
+    if (!ts.isClassDeclaration(statement)) continue;
+    for (const member of statement.members) {
+      if (!ts.isMethodDeclaration(member)) continue;
+      const request = requests.get(`${statement.name.text}.${member.name.getText()}`);
+      if (!request?.path.startsWith("/v1/")) continue;
+      const folder = relative(resources, dirname(file)).replaceAll("/", ".");
+      const resource = statement.name.text.replace(/Resource$/, "");
+      const name = `${folder ? `${folder}.` : ""}${resource}.${member.name.getText()}`;
+      const operation = { ...request, name };
+      if (KEPT.test(request.path)) {
+        const params = member.parameters.find((parameter) => parameter.name.getText() === "params");
+        operation.params = params ? toType(checker.getTypeAtLocation(params), "params", "") : null;
+        operation.answer = answerOf(member);
+      }
+      found.push(operation);
+    }
+  }
+  return found;
+}
+
+/** class.method -> the HTTP method and path of its `_makeRequest`. */
+function requestsOf(file) {
+  const source = ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.ESNext, true);
+  const found = new Map();
+  for (const statement of source.statements) {
+    if (!ts.isClassDeclaration(statement)) continue;
+    for (const member of statement.members) {
+      if (!ts.isMethodDeclaration(member)) continue;
+      const match = /_makeRequest\(\s*['"](\w+)['"],\s*([`'"])(.+?)\2/.exec(member.getText());
+      if (!match) continue;
+      const path = match[3].replaceAll(/\$\{encodeURIComponent\((\w+)\)\}/g, ":$1");
+      found.set(`${statement.name.text}.${member.name.getText()}`, { method: match[1], path });
+    }
+  }
+  return found;
+}
+
+/** What the promise holds: an object, or a page of them. */
+function answerOf(member) {
+  const node = member.type;
+  const kind = node.typeName?.getText();
+  if (kind === "ApiListPromise") return { list: toType(typeArgument(node), "answers", "") };
+  if (kind === "ApiSearchResultPromise") return { search: toType(typeArgument(node), "answers", "") };
+  return toType(typeArgument(node.typeArguments[0]), "answers", "");
+}
+
+function typeArgument(node) {
+  return checker.getTypeFromTypeNode(node.typeArguments[0]);
+}
+
+function toType(type, space, field) {
+  if (type.isUnion()) return toUnion(type.types, space, field);
+  const { flags } = type;
+  if (flags & ts.TypeFlags.StringLiteral) return { enum: [type.value] };
+  if (flags & ts.TypeFlags.NumberLiteral) return { enum: [type.value] };
+  if (flags & ts.TypeFlags.BooleanLiteral) return { enum: [type.intrinsicName === "true"] };
+  if (flags & ts.TypeFlags.String) return "string";
+  if (flags & ts.TypeFlags.Number) return DECIMAL.test(field) ? "number" : "integer";
+  if (flags & ts.TypeFlags.Boolean) return "boolean";
+  if (flags & ts.TypeFlags.Null) return "null";
+  if (flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) return "any";
+  const name = type.aliasSymbol?.name ?? type.symbol?.name;
+  if (name === "Decimal") return "decimal";
+  if (checker.isArrayType(type)) return { array: toType(checker.getTypeArguments(type)[0], space, field) };
+  // The types write "or a value they do not know yet" as an intersection with string.
+  if (type.isIntersection()) {
+    const known = type.types.filter((part) => part.flags & ts.TypeFlags.String);
+    if (known.length > 0) return "open";
+  }
+  const index = type.getStringIndexType();
+  if (index) return { map: toType(index, space, field) };
+  if (name === "ApiList")
+    return { list: toType(type.aliasTypeArguments?.[0] ?? checker.getTypeArguments(type)[0], space, "") };
+  return reference(type, space);
+}
+
+function toUnion(types, space, field) {
+  if (types.length > MAX_ALTERNATIVES && types.every((part) => part.flags & ts.TypeFlags.Object)) return "any";
+  const values = [];
+  const others = [];
+  for (const part of types) {
+    if (part.flags & (ts.TypeFlags.Undefined | ts.TypeFlags.Void)) continue;
+    const converted = toType(part, space, field);
+    if (converted === "open") continue;
+    if (typeof converted === "object" && "enum" in converted) values.push(...converted.enum);
+    else if (!others.some((other) => JSON.stringify(other) === JSON.stringify(converted))) others.push(converted);
+  }
+  const isBoolean = values.includes(true) && values.includes(false);
+  const rest = values.filter((value) => !(isBoolean && typeof value === "boolean"));
+  const all = [
+    ...others,
+    ...(isBoolean ? ["boolean"] : []),
+    ...(rest.length > 0 ? [{ enum: rest.toSorted((a, b) => String(a).localeCompare(String(b))) }] : []),
+  ];
+  return all.length === 1 ? all[0] : { any: all };
+}
+
+/** Interfaces are named once and referred to: they may hold each other. */
+function reference(type, space) {
+  const symbol = type.aliasSymbol ?? type.symbol;
+  const declared = symbol?.declarations?.[0];
+  const anonymous = !declared || symbol.name.startsWith("__");
+  const name = anonymous ? null : nameOf(symbol, declared);
+  if (name !== null && definitions[space][name]) return { ref: name };
+  const fields = {};
+  if (name !== null) definitions[space][name] = fields;
+  for (const property of type.getProperties()) {
+    const value = checker.getTypeOfSymbolAtLocation(property, declared ?? property.valueDeclaration);
+    const optional = (property.flags & ts.SymbolFlags.Optional) !== 0;
+    const converted = onlyVoid(value) ? null : toType(value, space, property.name);
+    // `deleted?: void` says that a living object has no such field.
+    if (converted === null) continue;
+    fields[property.name] = optional ? { optional: converted } : converted;
+  }
+  return name === null ? { fields } : { ref: name };
+}
+
+function onlyVoid(type) {
+  const parts = type.isUnion() ? type.types : [type];
+  return parts.every((part) => part.flags & (ts.TypeFlags.Undefined | ts.TypeFlags.Void));
+}
+
+function nameOf(symbol, declared) {
+  const folder = relative(resources, dirname(declared.getSourceFile().fileName)).replaceAll("/", ".");
+  const local = checker.getFullyQualifiedName(symbol).replace(/^".*"\./, "");
+  return folder === "" || folder.startsWith("..") ? local : `${folder}.${local}`;
+}

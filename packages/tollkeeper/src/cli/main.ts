@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+/** The command line. */
+import { existsSync } from "node:fs";
+import { Command } from "commander";
+import { TollkeeperError } from "../errors.ts";
+import { VERSION } from "../version.ts";
+import { addEvents } from "./commands/events.ts";
+import { addMigrate } from "./commands/migrate.ts";
+import { addPlans } from "./commands/plans.ts";
+import { addReconcile } from "./commands/reconcile.ts";
+import { addServe } from "./commands/serve.ts";
+
+const ENV_FILE = ".env";
+if (existsSync(ENV_FILE)) process.loadEnvFile(ENV_FILE);
+
+const program = new Command("tollkeeper")
+  .description("Stripe subscriptions that stay true")
+  .version(VERSION)
+  .showHelpAfterError();
+for (const add of [addServe, addMigrate, addPlans, addReconcile, addEvents]) add(program, process.env);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const expected = error instanceof TollkeeperError || (error instanceof Error && "code" in error);
+  console.error(error instanceof Error ? (expected ? error.message : error.stack) : String(error));
+  // What a failed start has begun must not keep the process alive.
+  process.exit(1);
+}

@@ -1,0 +1,42 @@
+/** tollkeeper: Stripe subscriptions that stay true. */
+export { createTollkeeper, type Tollkeeper } from "./tollkeeper.ts";
+export { optionsFromEnvironment, type TollkeeperOptions } from "./config.ts";
+export {
+  definePlans,
+  lookupKey,
+  type Plan,
+  type PlanInput,
+  type PlanInterval,
+  type PlanPrice,
+  type Plans,
+} from "./domain/plans.ts";
+export {
+  decideEntitlements,
+  DEFAULT_ACCESS_POLICY,
+  type AccessPolicy,
+  type AccessReason,
+  type Entitlement,
+} from "./domain/access.ts";
+export type { AccessGrantedHook, AccessHook, Hooks, PaymentHook, TrialHook } from "./domain/hooks.ts";
+export type { SubscriptionView } from "./domain/views.ts";
+export type { User } from "./domain/user.ts";
+export type { Logger, Runtime } from "./runtime.ts";
+export type { Span, SpanAttributes, Tracer } from "./tracing.ts";
+export type { Authenticate } from "./auth/authenticate.ts";
+export { createOidcAuthenticate, type OidcOptions } from "./auth/oidc.ts";
+export { toNodeHandler, type NodeHandler } from "./http/node.ts";
+export type { ReceiveWebhook, WebhookReply } from "./ingest/webhook-endpoint.ts";
+export { ALLOWED_WEBHOOK_EVENTS, type AllowedEvent } from "./stripe/webhook/event-types.ts";
+export { STRIPE_API_VERSION } from "./stripe/gateway/gateway.ts";
+export {
+  ConfigError,
+  ConflictError,
+  ForbiddenError,
+  InvalidRequestError,
+  NotFoundError,
+  PaymentError,
+  TollkeeperError,
+  UnauthenticatedError,
+  UnavailableError,
+  type ErrorCode,
+} from "./errors.ts";

@@ -1,0 +1,60 @@
+/** The mirror's products and prices. */
+import type { Kysely } from "kysely";
+import type { Mode, PriceRecord, ProductRecord } from "../../domain/records.ts";
+import { addRows, inOneOrder, saveRows, type Rows } from "../bulk.ts";
+import type { Dialect } from "../open-store.ts";
+import type { Schema } from "../schema.ts";
+
+export interface CatalogStore {
+  saveProducts(products: readonly ProductRecord[]): Promise<void>;
+  savePrices(prices: readonly PriceRecord[]): Promise<void>;
+  /** For products and prices seen inside another object: what their own events have written is never overwritten. */
+  addProducts(products: readonly ProductRecord[]): Promise<void>;
+  addPrices(prices: readonly PriceRecord[]): Promise<void>;
+  /** Stripe deletes a product or price only where nothing was ever sold with it. */
+  removeProduct(id: string): Promise<void>;
+  removePrice(id: string): Promise<void>;
+  hasProduct(id: string): Promise<boolean>;
+}
+
+export function catalogStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): CatalogStore {
+  const products = (records: readonly ProductRecord[]): Rows => ({
+    dialect,
+    table: "products",
+    rows: inOneOrder(records, ({ id }) => id).map((product) => ({ ...product, mode, active: Number(product.active) })),
+  });
+  const prices = (records: readonly PriceRecord[]): Rows => ({
+    dialect,
+    table: "prices",
+    rows: inOneOrder(records, ({ id }) => id).map(({ interval, ...price }) => ({
+      ...price,
+      mode,
+      active: Number(price.active),
+      billingInterval: interval,
+    })),
+  });
+  return {
+    saveProducts: (records) => saveRows(db, { ...products(records), key: ["mode", "id"] }),
+    savePrices: (records) => saveRows(db, { ...prices(records), key: ["mode", "id"] }),
+    addProducts: (records) => addRows(db, products(records)),
+    addPrices: (records) => addRows(db, prices(records)),
+
+    async removeProduct(id) {
+      await db.deleteFrom("products").where("mode", "=", mode).where("id", "=", id).execute();
+    },
+
+    async removePrice(id) {
+      await db.deleteFrom("prices").where("mode", "=", mode).where("id", "=", id).execute();
+    },
+
+    async hasProduct(id) {
+      const row = await db
+        .selectFrom("products")
+        .select("id")
+        .where("mode", "=", mode)
+        .where("id", "=", id)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+  };
+}

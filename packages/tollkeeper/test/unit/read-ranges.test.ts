@@ -1,0 +1,253 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { openRange, openRanges, sweep, type OpenRange } from "../../src/reconcile/read-ranges.ts";
+
+const PAGE = 100;
+const FROM = 0;
+const UNTIL = 1_000_000_000;
+
+interface Row {
+  id: string;
+  createdAt: number;
+}
+
+/** Lists rows as Stripe does: newest first, by range and cursor. */
+function listing(rows: readonly Row[]) {
+  const calls = { all: 0, now: 0, most: 0 };
+  const read = async ({ from, until }: { from: number; until: number }, after: string | null) => {
+    calls.all += 1;
+    calls.now += 1;
+    calls.most = Math.max(calls.most, calls.now);
+    await new Promise((resolve) => setImmediate(resolve));
+    calls.now -= 1;
+    const inRange = rows
+      .filter((row) => row.createdAt >= from && row.createdAt < until)
+      .toSorted((one, other) => other.createdAt - one.createdAt || (one.id < other.id ? -1 : 1));
+    const start = after === null ? 0 : inRange.findIndex(({ id }) => id === after) + 1;
+    const page = inRange.slice(start, start + PAGE);
+    const last = page.at(-1);
+    return {
+      rows: page,
+      unreadable: [],
+      next: start + PAGE < inRange.length ? (last?.id ?? null) : null,
+      newest: page[0]?.createdAt ?? null,
+      reached: last?.createdAt ?? null,
+    };
+  };
+  return { read, calls };
+}
+
+const anyRows = fc
+  .array(fc.integer({ min: 0, max: UNTIL / 1_000 - 1 }), { maxLength: 1_200, size: "max" })
+  .map((seconds) => seconds.map((at, index): Row => ({ id: `row${index}`, createdAt: at * 1_000 })));
+/** Many in the same second, as a migration makes them. */
+const crowded = fc
+  .integer({ min: 0, max: 800 })
+  .map((count) => Array.from({ length: count }, (_, index): Row => ({ id: `row${index}`, createdAt: 5_000 })));
+
+test("every row is read once, however rows are spread and however many read", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(anyRows, crowded), fc.integer({ min: 1, max: 8 }), async (rows, readers) => {
+      const { read, calls } = listing(rows);
+      const seen: string[] = [];
+      await sweep({
+        ranges: [openRange(FROM, UNTIL)],
+        readers,
+        mark: async () => null,
+        read,
+        handle: async ({ rows: page }) => void seen.push(...page.map(({ id }) => id)),
+        progress: async () => {},
+      });
+      expect(seen.toSorted()).toEqual(rows.map(({ id }) => id).toSorted());
+      expect(calls.most).toBeLessThanOrEqual(readers);
+    }),
+    { seed: 1, numRuns: 100 },
+  );
+});
+
+test("a long list is read by several at once", async () => {
+  const rows = Array.from({ length: 8_000 }, (_, index): Row => ({
+    id: `row${index}`,
+    createdAt: 500_000_000 + index * 1_000,
+  }));
+  const { read, calls } = listing(rows);
+  await sweep({
+    ranges: [openRange(FROM, UNTIL)],
+    readers: 8,
+    mark: async () => null,
+    read,
+    handle: async () => {},
+    progress: async () => {},
+  });
+  expect(calls.most).toBe(8);
+  // Sharing out costs some requests for ranges that hold little, and not many.
+  expect(calls.all).toBeLessThan(110);
+});
+
+test("the next page is read while one is dealt with", async () => {
+  const rows = Array.from({ length: 350 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
+  const { read, calls } = listing(rows);
+  const readSoFar: number[] = [];
+  let dealtWith = Promise.withResolvers<void>();
+  await sweep({
+    ranges: [openRange(FROM, UNTIL)],
+    readers: 1,
+    mark: async () => null,
+    read: async (range, after) => {
+      const page = await read(range, after);
+      if (after !== null) await dealtWith.promise;
+      dealtWith = Promise.withResolvers<void>();
+      return page;
+    },
+    handle: async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      readSoFar.push(calls.all);
+      dealtWith.resolve();
+    },
+    progress: async () => {},
+  });
+  expect(readSoFar).toEqual([2, 3, 4, 4]);
+});
+
+test("one that breaks off ends when nothing is read any more", async () => {
+  const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
+  const { read } = listing(rows);
+  const reads = { begun: 0, ended: 0 };
+  const broken = sweep({
+    ranges: [openRange(FROM, UNTIL)],
+    readers: 1,
+    mark: async () => null,
+    read: async (range, after) => {
+      reads.begun += 1;
+      for (let turn = 0; turn < reads.begun; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      const page = await read(range, after);
+      reads.ended += 1;
+      return page;
+    },
+    handle: async () => {
+      throw new Error("the disk is full");
+    },
+    progress: async () => {},
+  });
+  await expect(broken).rejects.toThrow("the disk is full");
+  expect(reads.begun).toBe(2);
+  expect(reads.ended).toBe(reads.begun);
+});
+
+test("one that breaks off goes on from what was noted, and misses nothing", async () => {
+  await fc.assert(
+    fc.asyncProperty(anyRows, fc.integer({ min: 1, max: 20 }), async (rows, breaksAt) => {
+      const { read } = listing(rows);
+      const seen = new Set<string>();
+      let left: OpenRange[] = [openRange(FROM, UNTIL)];
+      let pages = 0;
+      const run = (breaks: boolean) =>
+        sweep({
+          ranges: structuredClone(left),
+          readers: 4,
+          mark: async () => null,
+          read,
+          handle: async ({ rows: page }) => {
+            pages += 1;
+            // What others are at goes on to its end.
+            if (breaks && pages === breaksAt) throw new Error("the machine died");
+            for (const { id } of page) seen.add(id);
+          },
+          progress: async (open) => void (left = structuredClone([...open])),
+        });
+      await run(true).catch(() => {});
+      await run(false);
+      expect(seen.size).toBe(rows.length);
+    }),
+    { seed: 1, numRuns: 100 },
+  );
+});
+
+test.each([1, 2])("what was noted stays true while ranges are cut, to page %i which fails", async (breaksAt) => {
+  const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
+  const { read } = listing(rows);
+  const seen = new Set<string>();
+  let left: readonly OpenRange[] = [openRange(FROM, UNTIL)];
+  let pages = 0;
+  const run = () =>
+    sweep({
+      ranges: left,
+      readers: 8,
+      mark: async () => null,
+      read,
+      handle: async ({ rows: page }) => {
+        pages += 1;
+        if (pages >= breaksAt && pages < breaksAt + 8) throw new Error("the machine died");
+        for (const { id } of page) seen.add(id);
+      },
+      progress: async (open) => void (left = open),
+    });
+  await expect(run()).rejects.toThrow("the machine died");
+  pages = Infinity;
+  await run();
+  expect(seen.size).toBe(rows.length);
+});
+
+test("where what it is to go on from is gone, a range goes on from that second, and misses nothing", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(anyRows, crowded), async (rows) => {
+      const { read } = listing(rows);
+      const gone = new Set<string>();
+      const seen = new Set<string>();
+      await sweep({
+        ranges: [openRange(FROM, UNTIL)],
+        readers: 4,
+        mark: async () => null,
+        read: async (range, after) => {
+          if (after === null || gone.has(after)) return read(range, after);
+          gone.add(after);
+          return null;
+        },
+        handle: async ({ rows: page }) => {
+          for (const { id } of page) seen.add(id);
+        },
+        progress: async () => {},
+      });
+      expect(seen.size).toBe(rows.length);
+    }),
+    { seed: 1, numRuns: 100 },
+  );
+});
+
+test("a list that is spread like another is shared out evenly from the beginning", async () => {
+  const rows = Array.from({ length: 6_000 }, (_, index): Row => ({
+    id: `row${index}`,
+    // Ever more a day, as an account grows.
+    createdAt: Math.floor(Math.sqrt(index / 6_000) * 900_000) * 1_000,
+  }));
+  const all = { handle: async () => {}, progress: async () => {}, mark: async () => null };
+  const pageEnds = await sweep({
+    ...all,
+    ranges: [openRange(FROM, UNTIL)],
+    readers: 4,
+    read: listing(rows).read,
+  });
+  const ranges = openRanges({ from: FROM, until: UNTIL }, pageEnds, 12);
+  const rowsOf = ({ from, until }: OpenRange) => rows.filter(({ createdAt: at }) => at >= from && at < until).length;
+  expect(ranges.length).toBe(12);
+  for (const range of ranges) {
+    expect(rowsOf(range)).toBeGreaterThan(200);
+    expect(rowsOf(range)).toBeLessThan(1_200);
+  }
+});
+
+test("ranges that are shared out follow each other without a gap, whatever is said of the spread", () => {
+  const anyEnds = fc.array(fc.integer({ min: -10, max: UNTIL / 1_000 + 10 }), { maxLength: 200, size: "max" });
+  fc.assert(
+    fc.property(anyEnds, (seconds) => {
+      const ends = seconds.map((at) => at * 1_000);
+      const ranges = openRanges({ from: FROM, until: UNTIL }, ends, 12);
+      expect([FROM, ...ranges.map(({ until }) => until)]).toEqual([...ranges.map(({ from }) => from), UNTIL]);
+      for (const { from, until, reached } of ranges) {
+        expect(until).toBeGreaterThan(from);
+        expect(reached).toBe(until);
+      }
+    }),
+    { seed: 1, numRuns: 200 },
+  );
+});

@@ -1,0 +1,245 @@
+import { expect, test } from "vitest";
+import { createRateBudget, type BudgetOptions } from "../../src/stripe/limits/request-budget.ts";
+import { createTrace } from "../../src/tracing.ts";
+
+/** A budget in a time that moves by hand; who sleeps may be woken late. */
+function stand(options: Partial<BudgetOptions> = {}, lateness = () => 0) {
+  let now = 0;
+  let sleepers: { at: number; wake: () => void }[] = [];
+  const asked: { at: number; url: string }[] = [];
+  const budget = createRateBudget({
+    requestsPerSecond: 10,
+    requestsPerEndpoint: 1_000,
+    inFlight: 100,
+    fetch: async (input) => {
+      asked.push({ at: now, url: input instanceof Request ? input.url : input.toString() });
+      return new Response("{}");
+    },
+    now: () => now,
+    sleep: (ms) => new Promise((wake) => void sleepers.push({ at: now + ms + lateness(), wake })),
+    trace: createTrace(undefined),
+    onAnswer: () => {},
+    ...options,
+  });
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  };
+  const pass = async (ms: number): Promise<void> => {
+    await settle();
+    const until = now + ms;
+    for (;;) {
+      const next = sleepers.toSorted((one, other) => one.at - other.at)[0];
+      if (!next || next.at > until) break;
+      sleepers = sleepers.filter((one) => one !== next);
+      now = Math.max(now, next.at);
+      next.wake();
+      await settle();
+    }
+    now = until;
+  };
+  return { budget, asked, pass, now: () => now };
+}
+
+test("a burst goes out at the pace of the budget, and never past it", async () => {
+  const { budget, asked, pass } = stand();
+  for (let index = 0; index < 50; index += 1) void budget.fetch("background")(`http://a/${index}`);
+  await pass(1_000);
+  expect(asked).toHaveLength(10);
+  await pass(4_100);
+  expect(asked).toHaveLength(50);
+});
+
+test("what a busy process was late for is made up, and no second sees more than the budget", async () => {
+  let late = 0;
+  const { budget, asked, pass } = stand({ requestsPerSecond: 25 }, () => (late = (late + 37) % 120));
+  for (let index = 0; index < 250; index += 1) void budget.fetch("sweep")(`http://a/${index}`);
+  await pass(10_700);
+  expect(asked).toHaveLength(250);
+  for (const { at } of asked)
+    expect(asked.filter((one) => one.at >= at && one.at <= at + 1_000).length).toBeLessThanOrEqual(25);
+});
+
+test("users' calls go before background work that has waited longer", async () => {
+  const { budget, asked, pass } = stand({ requestsPerSecond: 1 });
+  for (const name of ["http://first", "http://second"]) void budget.fetch("sweep")(name);
+  void budget.fetch("background")("http://event");
+  void budget.fetch("user")("http://user");
+  await pass(3_500);
+  expect(asked.map(({ url }) => url)).toEqual(["first", "user", "event", "second"].map((name) => `http://${name}`));
+});
+
+test("so many are in flight, and the next goes when one has come back", async () => {
+  const answers: (() => void)[] = [];
+  const { budget, pass } = stand({
+    inFlight: 2,
+    requestsPerSecond: 100,
+    fetch: () => new Promise((resolve) => void answers.push(() => resolve(new Response("{}")))),
+  });
+  for (let index = 0; index < 3; index += 1) void budget.fetch("user")("http://a");
+  await pass(1_000);
+  expect(answers).toHaveLength(2);
+  answers[0]?.();
+  await pass(100);
+  expect(answers).toHaveLength(3);
+});
+
+test("sweeps leave room for others, however slow their answers are", async () => {
+  const asked: unknown[] = [];
+  const { budget, pass } = stand({
+    inFlight: 4,
+    fetch: (input) => {
+      asked.push(input);
+      return new Promise(() => {});
+    },
+  });
+  for (let index = 0; index < 10; index += 1) void budget.fetch("sweep")("http://list");
+  await pass(2_000);
+  void budget.fetch("user")("http://user");
+  await pass(200);
+  expect(asked).toEqual(["http://list", "http://list", "http://list", "http://user"]);
+});
+
+test("a clock that is set back holds nothing up", async () => {
+  let setBackBy = 0;
+  const { budget, asked, pass, now } = stand({ requestsPerSecond: 2, now: () => now() - setBackBy });
+  void budget.fetch("user")("http://a");
+  void budget.fetch("user")("http://b");
+  await pass(100);
+  setBackBy = 600_000;
+  void budget.fetch("user")("http://c");
+  await pass(2_000);
+  expect(asked).toHaveLength(3);
+});
+
+test("a 429 pauses for as long as Stripe says, halves the pace, and the pace comes back", async () => {
+  const answers = [new Response("{}", { status: 429, headers: { "retry-after": "3" } })];
+  const asked: number[] = [];
+  const { budget, pass, now } = stand({
+    fetch: async () => {
+      asked.push(now());
+      return answers.shift() ?? new Response("{}");
+    },
+  });
+  void budget.fetch("user")("http://a");
+  await pass(10);
+  void budget.fetch("user")("http://b");
+  await pass(2_900);
+  expect(asked).toHaveLength(1);
+  expect(budget.state()).toMatchObject({ limited: 1, waiting: { user: 1 } });
+  await pass(200);
+  expect(asked).toHaveLength(2);
+  expect(budget.state().perSecond).toBeLessThan(7);
+  await pass(20_000);
+  expect(budget.state().perSecond).toBe(10);
+});
+
+test("a lock on one object says nothing of the pace", async () => {
+  const headers = { "stripe-rate-limited-reason": "resource-specific" };
+  const { budget, pass } = stand({ fetch: async () => new Response("{}", { status: 429, headers }) });
+  await budget.fetch("user")("http://a");
+  await pass(10);
+  expect(budget.state()).toMatchObject({ limited: 1, perSecond: 10 });
+});
+
+test("replicas share it", () => {
+  const { budget } = stand();
+  budget.share(4);
+  expect(budget.state().perSecond).toBe(2.5);
+});
+
+test("who has given up is not asked for", async () => {
+  const { budget, asked, pass } = stand({ requestsPerSecond: 1 });
+  const stop = new AbortController();
+  void budget.fetch("user")("http://first");
+  const late = budget
+    .fetch("user")("http://second", { signal: stop.signal })
+    .catch((error: unknown) => error);
+  stop.abort(new Error("too late"));
+  // At once, not when its turn comes.
+  expect(await late).toMatchObject({ message: "too late" });
+  expect(budget.state().waiting.user).toBe(0);
+  await pass(2_000);
+  expect(asked.map(({ url }) => url)).toEqual(["http://first"]);
+});
+
+test("what waited for its turn while the machine slept is not sent after it", async () => {
+  const NIGHT_MS = 8 * 3_600_000;
+  const { budget, asked, pass } = stand({ requestsPerSecond: 1 }, () => NIGHT_MS);
+  void budget.fetch("background")("http://a/first");
+  const second = budget.fetch("background")("http://a/second");
+  await pass(2 * NIGHT_MS);
+  const { status, headers } = await second;
+  // The SDK would ask again after anything else.
+  expect([status, headers.get("stripe-should-retry")]).toEqual([503, "false"]);
+  expect(asked.map(({ url }) => url)).toEqual(["http://a/first"]);
+});
+
+const STRIPE = "https://api.stripe.com/v1";
+
+test("no second sees more of one endpoint than Stripe takes there, whatever objects they are of", async () => {
+  const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 25 });
+  for (let index = 0; index < 60; index += 1) void budget.fetch("sweep")(`${STRIPE}/subscriptions/sub_${index}`);
+  await pass(3_000);
+  expect(asked).toHaveLength(60);
+  for (const { at } of asked)
+    expect(asked.filter((one) => one.at >= at && one.at <= at + 1_000).length).toBeLessThanOrEqual(25);
+});
+
+test.each([
+  ["a list", `${STRIPE}/subscriptions`],
+  ["a search", `${STRIPE}/subscriptions/search`],
+  ["what hangs on an object", `${STRIPE}/subscriptions/sub_1/items`],
+  ["another's object", `${STRIPE}/invoices/in_1`],
+  ["one with a longer name", `${STRIPE}/checkout/sessions`],
+])(
+  "%s is another endpoint than an object, and does not wait for it, though it is less urgent",
+  async (_what, other) => {
+    const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 1 });
+    for (let index = 0; index < 3; index += 1) void budget.fetch("user")(`${STRIPE}/subscriptions/sub_${index}`);
+    void budget.fetch("sweep")(other);
+    await pass(10);
+    expect(asked.map(({ url }) => url)).toEqual([`${STRIPE}/subscriptions/sub_0`, other]);
+    await pass(2_500);
+    expect(asked).toHaveLength(4);
+  },
+);
+
+test("the same endpoint is one for objects of any name, below a longer name as well", async () => {
+  const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 1 });
+  for (const path of ["products/premium", "products/team", "checkout/sessions/cs_1", "checkout/sessions/cs_2"])
+    void budget.fetch("user")(`${STRIPE}/${path}`);
+  await pass(10);
+  expect(asked.map(({ url }) => url)).toEqual([`${STRIPE}/products/premium`, `${STRIPE}/checkout/sessions/cs_1`]);
+});
+
+test("a 429 that is about one endpoint slows that one alone", async () => {
+  const headers = { "stripe-rate-limited-reason": "endpoint-rate", "retry-after": "3" };
+  const answers = [new Response("{}", { status: 429, headers })];
+  const asked: string[] = [];
+  const { budget, pass } = stand({
+    fetch: async (input) => {
+      asked.push(input instanceof Request ? input.url : input.toString());
+      return answers.shift() ?? new Response("{}");
+    },
+  });
+  void budget.fetch("sweep")(`${STRIPE}/subscriptions`);
+  await pass(10);
+  void budget.fetch("sweep")(`${STRIPE}/subscriptions`);
+  void budget.fetch("sweep")(`${STRIPE}/invoices`);
+  await pass(1_000);
+  expect(asked).toEqual([`${STRIPE}/subscriptions`, `${STRIPE}/invoices`]);
+  expect(budget.state()).toMatchObject({ limited: 1, perSecond: 10 });
+  await pass(2_200);
+  expect(asked).toHaveLength(3);
+});
+
+test("who waits for a moment is not held up by who waits for long", async () => {
+  const { budget, asked, pass } = stand({ requestsPerSecond: 10, requestsPerEndpoint: 1 });
+  void budget.fetch("user")(`${STRIPE}/a`);
+  void budget.fetch("user")(`${STRIPE}/a`);
+  await pass(10);
+  void budget.fetch("user")(`${STRIPE}/b`);
+  void budget.fetch("user")(`${STRIPE}/c`);
+  await pass(300);
+  expect(asked.map(({ url }) => url.slice(-1))).toEqual(["a", "b", "c"]);
+});

@@ -1,0 +1,147 @@
+import { createHmac } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parseEnvelope } from "../../src/stripe/webhook/envelope.ts";
+import { verifySignature } from "../../src/stripe/webhook/signature.ts";
+
+const NOW = Date.UTC(2026, 0, 1);
+const SECONDS = NOW / 1000;
+const PAYLOAD = new TextEncoder().encode('{"id":"evt_1","größe":"€"}');
+const digest = (secret: string, timestamp: number, payload: Uint8Array = PAYLOAD) =>
+  createHmac("sha256", secret).update(`${timestamp}.`).update(payload).digest("hex");
+const check = (header: string | null, secrets = ["whsec_new", "whsec_old"]) =>
+  verifySignature({ payload: PAYLOAD, header, secrets, now: NOW, toleranceMs: 300_000 });
+const good = digest("whsec_new", SECONDS);
+
+describe("a signature", () => {
+  test.each([
+    ["a fresh v1 passes", `t=${SECONDS},v1=${good}`, true],
+    [
+      "one of several v1 passes while a secret is rolled",
+      `t=${SECONDS},v1=${"0".repeat(64)},v1=${digest("whsec_old", SECONDS)}`,
+      true,
+    ],
+    ["a v0 beside it is overlooked", `t=${SECONDS},v0=abc,v1=${good}`, true],
+    ["at the edge of the tolerance it passes", `t=${SECONDS - 300},v1=${digest("whsec_new", SECONDS - 300)}`, true],
+    ["no header", null, "missing_header"],
+    ["v0 alone", `t=${SECONDS},v0=${good}`, "no_v1_signature"],
+    ["another secret's", `t=${SECONDS},v1=${digest("whsec_other", SECONDS)}`, "wrong_signature"],
+    ["one cut short", `t=${SECONDS},v1=${good.slice(0, 62)}`, "wrong_signature"],
+    ["an old one", `t=${SECONDS - 301},v1=${digest("whsec_new", SECONDS - 301)}`, "too_old"],
+    ["one from the future", `t=${SECONDS + 301},v1=${digest("whsec_new", SECONDS + 301)}`, "in_the_future"],
+    ["a time changed afterwards", `t=${SECONDS + 1},v1=${good}`, "wrong_signature"],
+    ["two times", `t=${SECONDS},t=${SECONDS},v1=${good}`, "malformed_header"],
+    ["no time", `v1=${good}`, "malformed_header"],
+    ["a time that is no number", `t=now,v1=${good}`, "malformed_header"],
+    ["a header without end", `t=${SECONDS},v1=${good}${",v1=00".repeat(1000)}`, "malformed_header"],
+  ])("%s", (_name, header, expected) => {
+    expect(check(header)).toEqual(expected === true ? { valid: true } : { valid: false, reason: expected });
+  });
+
+  test("made with an empty secret never passes", () => {
+    const forged = `t=${SECONDS},v1=${digest("", SECONDS)}`;
+    expect(check(forged, [""])).toEqual({ valid: false, reason: "wrong_signature" });
+  });
+
+  test("is broken by any change of the bytes", () => {
+    fc.assert(
+      fc.property(fc.nat(PAYLOAD.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
+        const payload = PAYLOAD.slice();
+        payload[at] = (payload[at] ?? 0) ^ change;
+        const result = verifySignature({
+          payload,
+          header: `t=${SECONDS},v1=${good}`,
+          secrets: ["whsec_new"],
+          now: NOW,
+          toleranceMs: 1,
+        });
+        expect(result.valid).toBe(false);
+      }),
+    );
+  });
+
+  test("never throws, whatever the header", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (header) => {
+        expect(check(header).valid).toBe(false);
+      }),
+    );
+  });
+});
+
+describe("an envelope", () => {
+  const event = {
+    id: "evt_1",
+    object: "event",
+    type: "invoice.paid",
+    created: 1_700_000_000,
+    livemode: false,
+    data: { object: { id: "in_1", object: "invoice", customer: "cus_1" } },
+  };
+
+  test("keeps which object changed, whose, and when", () => {
+    expect(parseEnvelope(event)).toEqual({
+      id: "evt_1",
+      type: "invoice.paid",
+      objectId: "in_1",
+      customerId: "cus_1",
+      mode: "test",
+      account: null,
+      createdAt: 1_700_000_000_000,
+      requestId: null,
+    });
+    const caused = { ...event, request: { id: "req_1", idempotency_key: "key_1" } };
+    expect(parseEnvelope(caused)?.requestId).toBe("req_1");
+  });
+
+  test("of a customer's event names that customer", () => {
+    expect(
+      parseEnvelope({ ...event, type: "customer.updated", data: { object: { id: "cus_9", object: "customer" } } })
+        ?.customerId,
+    ).toBe("cus_9");
+  });
+
+  test("of a thin notification reads the related object", () => {
+    const thin = {
+      id: "evt_2",
+      object: "v2.core.event",
+      type: "v1.invoice.paid",
+      created: "2026-01-01T00:00:00.000Z",
+      livemode: true,
+      related_object: { id: "in_1", type: "invoice", url: "/v1/invoices/in_1" },
+      reason: { type: "request", request: { id: "req_1", idempotency_key: "key_1" } },
+    };
+    expect(parseEnvelope(thin)).toMatchObject({
+      type: "invoice.paid",
+      objectId: "in_1",
+      customerId: null,
+      mode: "live",
+      requestId: "req_1",
+    });
+  });
+
+  test.each([
+    ["nothing", undefined],
+    ["a list", []],
+    ["another object", { ...event, object: "invoice" }],
+    ["no mode", { ...event, livemode: undefined }],
+    ["no object", { ...event, data: null }],
+    ["a numeric id", { ...event, id: 1 }],
+    ["an id without end", { ...event, id: "e".repeat(256) }],
+    ["a time that is no number", { ...event, created: "yesterday" }],
+    [
+      "an event of v2 itself",
+      { id: "evt_2", object: "v2.core.event", type: "v2.core.account.updated", created: "2026-01-01", livemode: false },
+    ],
+  ])("is not made of %s", (_name, body) => {
+    expect(parseEnvelope(body)).toBeNull();
+  });
+
+  test("never throws, whatever the JSON", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (body) => {
+        expect(() => parseEnvelope(body)).not.toThrow();
+      }),
+    );
+  });
+});

@@ -1,0 +1,42 @@
+import { describe, expect, test } from "vitest";
+import { freePort } from "../support/ports.ts";
+import { EMULATOR, runNode, runProgram } from "../support/program.ts";
+
+describe("stripe-emulator", () => {
+  test("runs alone, with a clock that can be moved", async () => {
+    const port = await freePort();
+    const emulator = runNode([EMULATOR, "--port", String(port)]);
+    expect(await emulator.printed(/^Stripe emulator on/)).toContain(`http://127.0.0.1:${port}`);
+    const before = (await (await fetch(`http://127.0.0.1:${port}/_emulator/clock`)).json()) as { now: number };
+    const moved = await fetch(`http://127.0.0.1:${port}/_emulator/clock/advance`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ seconds: 86_400 }),
+    });
+    const after = (await moved.json()) as { now: number };
+    expect(after.now - before.now).toBeGreaterThanOrEqual(86_400);
+    expect(await emulator.stop()).toBe(0);
+  });
+
+  test("does not start in production", async () => {
+    const port = String(await freePort());
+    const { code, output } = await runProgram(EMULATOR, ["--port", port], { env: { NODE_ENV: "production" } });
+    expect(code).toBe(1);
+    expect(output).toContain("NODE_ENV=production");
+    expect(output).not.toContain("    at ");
+  });
+
+  test.each([
+    ["--port", "70000"],
+    ["--seed", "abc"],
+    ["--nonsense", ""],
+  ])("%s %s is refused with what to do", async (...args) => {
+    const { code, output } = await runProgram(
+      EMULATOR,
+      args.filter((arg) => arg !== ""),
+    );
+    expect(code).toBe(1);
+    expect(output).toMatch(/unknown|must be/);
+    expect(output).not.toContain("    at ");
+  });
+});

@@ -1,9 +1,0 @@
-import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
-import { RULES } from "../simulation/rules.ts";
-
-test.each(RULES)("$rule: it stands where the list of rules says", ({ file, text, without }) => {
-  const source = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
-  expect(source.split(text)).toHaveLength(2);
-  expect(without).not.toBe(text);
-});
