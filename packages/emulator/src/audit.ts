@@ -1,9 +1,9 @@
 /**
- * The emulator's own books, checked: what must hold of every account whatever happened. For tests, which call it at their
- * end; a line each for what does not hold.
+ * Checks the invariants of every account: sums, charges, balances and status changes. Every test of the emulator ends
+ * with this audit.
  */
-import type { Invoice } from "./billing/invoices.ts";
-import type { Account, State } from "./core/world.ts";
+import type { Account, State } from "./core/state.ts";
+import type { Invoice } from "./objects/invoice.ts";
 
 export function audit(state: State): string[] {
   return [...state.accounts.values()].flatMap((account) => [
@@ -14,7 +14,8 @@ export function audit(state: State): string[] {
   ]);
 }
 
-const sum = (amounts: readonly { amount: number }[]): number => amounts.reduce((all, { amount }) => all + amount, 0);
+const sumOfAmounts = (amounts: readonly { amount: number }[]): number =>
+  amounts.reduce((all, { amount }) => all + amount, 0);
 
 function auditInvoice(account: Account, invoice: Invoice): string[] {
   const problems: string[] = [];
@@ -22,13 +23,13 @@ function auditInvoice(account: Account, invoice: Invoice): string[] {
     if (one !== other) problems.push(`${invoice.id}: ${what} is ${one}, not ${other}`);
   };
   const lines = invoice.lines.data;
-  const discounts = sum(lines.flatMap((line) => line.discount_amounts));
-  const exclusive = sum(lines.flatMap((line) => line.taxes).filter((tax) => tax.tax_behavior === "exclusive"));
-  holds("total", invoice.total, sum(lines) - discounts + exclusive);
-  holds("the sum of its discounts", sum(invoice.total_discount_amounts), discounts);
+  const discounts = sumOfAmounts(lines.flatMap((line) => line.discount_amounts));
+  const exclusive = sumOfAmounts(lines.flatMap((line) => line.taxes).filter((tax) => tax.tax_behavior === "exclusive"));
+  holds("total", invoice.total, sumOfAmounts(lines) - discounts + exclusive);
+  holds("the sum of its discounts", sumOfAmounts(invoice.total_discount_amounts), discounts);
   holds("the number of its lines", invoice.lines.total_count, lines.length);
   for (const line of lines)
-    if (sum(line.discount_amounts) > Math.max(0, line.amount))
+    if (sumOfAmounts(line.discount_amounts) > Math.max(0, line.amount))
       problems.push(`${line.id} is discounted by more than it costs`);
   if (invoice.status === "draft") return problems;
   const due = Math.max(0, invoice.total + invoice.starting_balance) - invoice.pre_payment_credit_notes_amount;
@@ -37,7 +38,7 @@ function auditInvoice(account: Account, invoice: Invoice): string[] {
     (note) => note.invoice === invoice.id && note.status === "issued",
   );
   const noted = invoice.pre_payment_credit_notes_amount + invoice.post_payment_credit_notes_amount;
-  holds("the sum of its credit notes", noted, sum(notes));
+  holds("the sum of its credit notes", noted, sumOfAmounts(notes));
   if (invoice.status !== "paid") return problems;
   holds("amount_remaining", invoice.amount_remaining, 0);
   const paid = [...account.tables.invoice_payment.values()].filter(
@@ -82,7 +83,8 @@ function auditBalances({ tables }: Account): string[] {
 }
 
 /**
- * From each status, those that may follow. Each of them happens in test/emulator/transitions.test.ts.
+ * The allowed status changes of each object type: status -> possible next statuses. `test/transitions.test.ts` tests
+ * every allowed status change.
  * @see https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
  * @see https://docs.stripe.com/invoicing/overview#invoice-statuses
  * @see https://docs.stripe.com/payments/paymentintents/lifecycle
@@ -139,7 +141,7 @@ export const TRANSITIONS: Record<string, Record<string, readonly string[]>> = {
   },
 };
 
-/** What the events tell, in their order. */
+/** Reports status changes in an account's events that `TRANSITIONS` does not allow. */
 function auditTransitions({ tables }: Account): string[] {
   const last = new Map<string, string>();
   const problems: string[] = [];

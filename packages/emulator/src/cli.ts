@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-/** `stripe-emulator`: runs the local Stripe on a port. */
+/** The command line program `stripe-emulator`, which runs the emulator on a port. */
 import { Command } from "commander";
 import { DEFAULT_PORT, serveEmulator, VERSION } from "./index.ts";
 
 const MAX_PORT = 65_535;
 const MAX_SEED = 0x7fff_ffff;
-/** After a signal, the process exits within this time even if a request never ends. */
+/** The longest time from SIGINT or SIGTERM to the exit of the process, even if a request never ends. */
 const STOP_TIMEOUT_MS = 10_000;
 
 interface Options {
@@ -22,8 +22,8 @@ const program = new Command("stripe-emulator")
   .option("--port <port>", `port on 127.0.0.1 (default: EMULATOR_PORT, else ${DEFAULT_PORT})`)
   .option("--webhook <url>", "deliver events to this URL")
   .option("--webhook-secret <secret>", "sign deliveries with this secret (whsec_…)")
-  .option("--state <file>", "keep the state in this file over restarts")
-  .option("--seed <number>", "seed of all ids (default: 1)")
+  .option("--state <file>", "keep the state in this file across restarts")
+  .option("--seed <number>", "seed of all random IDs (default: 1)")
   .showHelpAfterError()
   .action(run);
 
@@ -41,7 +41,7 @@ async function run(options: Options): Promise<void> {
     port: wholeNumber("--port", port, MAX_PORT) ?? DEFAULT_PORT,
     environment: process.env["NODE_ENV"],
     stateFile: options.state,
-    onIgnored: (operation, param) => console.log(`ignored: parameter ${param} of ${operation} has no effect here`),
+    onIgnored: (operation, param) => console.log(`ignored: parameter ${param} of ${operation} has no effect`),
     seed: wholeNumber("--seed", options.seed, MAX_SEED),
     webhooks: options.webhook === undefined ? [] : [{ url: options.webhook, secret: options.webhookSecret }],
   });
@@ -57,7 +57,10 @@ async function run(options: Options): Promise<void> {
   process.exit(0);
 }
 
-/** Returns undefined if the value is absent or blank. Throws unless it is a whole number from 0 to `max`. */
+/**
+ * Parses a command line option as a whole number from 0 to `max`. Returns undefined if the option's value is missing or
+ * blank. Throws if the option's value is invalid.
+ */
 function wholeNumber(name: string, value: string | undefined, max: number): number | undefined {
   if (value === undefined || value.trim() === "") return undefined;
   const number = Number(value);

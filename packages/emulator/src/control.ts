@@ -1,12 +1,16 @@
-/** The emulator's own routes: the clock, deliveries, faults and whole states. */
-import { Hono, type Context } from "hono";
+/** The control routes under /_emulator: clock, faults, deliveries, settings and snapshots. */
+import { type Context as HttpContext, Hono } from "hono";
 import { z } from "zod";
-import { DeliveryFaultInput, FaultInput } from "./core/faults.ts";
+import { DeliveryFaultInput, FaultInput } from "./core/fault-schemas.ts";
 import { newToken } from "./core/ids.ts";
-import { AFTER_RETRIES, fork, type State } from "./core/world.ts";
+import { fork } from "./core/snapshots.ts";
+import { AFTER_RETRIES, type State } from "./core/state.ts";
 import type { Engine } from "./engine.ts";
 
-/** Ten years at once: enough for anybody, and an end for typing errors. */
+/**
+ * The longest time by which one request can advance the clock: ten years. The limit catches typing errors in requests
+ * that advance the clock.
+ */
 const MAX_ADVANCE_SECONDS = 10 * 366 * 86_400;
 const MAX_SNAPSHOTS = 100;
 const ROLL_SECONDS = 86_400;
@@ -24,36 +28,60 @@ const RollInput = z.strictObject({
   seconds: z.int().min(0).max(ROLL_SECONDS).default(ROLL_SECONDS),
 });
 
-export function controlRoutes(engine: Engine, anew: () => State): Hono {
+/**
+ * Returns the emulator's control routes, which start with `/_emulator`. `newState` creates the state that a reset
+ * starts from.
+ */
+export function controlRoutes(engine: Engine, newState: () => State): Hono {
   const app = new Hono();
-  const snapshots = new Map<string, State>();
-  const on = <Schema extends z.ZodType>(
-    path: string,
-    schema: Schema,
-    act: (input: z.output<Schema>) => object | Promise<object>,
-  ) =>
-    app.post(path, async (c) => {
+  const post = postTo(app);
+  app.get("/clock", (c) => c.json({ now: engine.now() }));
+  post("/clock/advance", AdvanceInput, async ({ seconds, stop }) => ({
+    now: await engine.advance({ seconds, stopAt: stop }),
+  }));
+  app.get("/settings", (c) => c.json({ after_retries: engine.state.afterRetries }));
+  post("/settings", SettingsInput, (settings) => {
+    engine.state.afterRetries = settings.after_retries;
+    engine.changed();
+    return settings;
+  });
+  faultRoutes(app, engine);
+  deliveryRoutes(app, engine);
+  snapshotRoutes(app, engine, newState);
+  return app;
+}
+
+type AddRoute = <Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+  handle: (input: z.output<Schema>) => object | Promise<object>,
+) => void;
+
+/** Returns a function that adds POST routes with a JSON body. Requests with invalid input get a 400 response. */
+function postTo(app: Hono): AddRoute {
+  return (path, schema, handle) =>
+    void app.post(path, async (c) => {
       const body: unknown = await c.req.json().catch(() => undefined);
       const parsed = schema.safeParse(body);
-      if (!parsed.success) return refuse(c, problemOf(parsed.error));
+      if (!parsed.success) return badRequest(c, describeIssue(parsed.error));
       try {
-        return c.json(await act(parsed.data));
+        return c.json(await handle(parsed.data));
       } catch (error) {
-        if (error instanceof Refusal) return refuse(c, error.message);
+        if (error instanceof ControlError) return badRequest(c, error.message);
         throw error;
       }
     });
+}
 
-  app.get("/clock", (c) => c.json({ now: engine.now() }));
-  on("/clock/advance", AdvanceInput, async ({ seconds, stop }) => ({ now: await engine.advance(seconds, stop) }));
-
+function faultRoutes(app: Hono, engine: Engine): void {
+  const post = postTo(app);
   const faults = () => ({ faults: engine.state.faults, deliveries: engine.state.deliveryFaults });
   app.get("/faults", (c) => c.json(faults()));
-  on("/faults", FaultInput, (fault) => {
+  post("/faults", FaultInput, (fault) => {
     engine.state.faults.push(fault);
     return faults();
   });
-  on("/faults/deliveries", DeliveryFaultInput, (fault) => {
+  post("/faults/deliveries", DeliveryFaultInput, (fault) => {
     engine.state.deliveryFaults.push(fault);
     return faults();
   });
@@ -63,87 +91,74 @@ export function controlRoutes(engine: Engine, anew: () => State): Hono {
     engine.state.nextDecline = null;
     return c.json(faults());
   });
+}
 
-  app.get("/settings", (c) => c.json({ after_retries: engine.state.afterRetries }));
-  on("/settings", SettingsInput, (settings) => {
-    engine.state.afterRetries = settings.after_retries;
-    engine.changed();
-    return settings;
-  });
-
-  deliveryRoutes(app, engine, on);
-
+function snapshotRoutes(app: Hono, engine: Engine, newState: () => State): void {
+  const snapshots = new Map<string, State>();
   app.post("/snapshot", (c) => {
     if (snapshots.size >= MAX_SNAPSHOTS)
-      return refuse(c, `There are ${MAX_SNAPSHOTS} snapshots already: reset drops them.`);
+      return badRequest(c, `There are ${MAX_SNAPSHOTS} snapshots already. Reset the emulator to remove them.`);
     const id = `snapshot_${snapshots.size + 1}`;
     snapshots.set(id, fork(engine.state));
     return c.json({ id });
   });
-  on("/restore", RestoreInput, ({ id }) => {
+  postTo(app)("/restore", RestoreInput, ({ id }) => {
     const stored = snapshots.get(id);
-    if (!stored) throw new Refusal(`There is no snapshot "${id}".`);
+    if (!stored) throw new ControlError(`Snapshot "${id}" not found.`);
     engine.state = fork(stored);
     engine.changed();
     return { now: engine.state.now };
   });
   app.post("/reset", (c) => {
-    engine.state = anew();
+    engine.state = newState();
     engine.requests.length = 0;
     snapshots.clear();
     engine.changed();
     return c.json({ now: engine.state.now });
   });
-  return app;
 }
 
-type On = <Schema extends z.ZodType>(
-  path: string,
-  schema: Schema,
-  act: (input: z.output<Schema>) => object | Promise<object>,
-) => void;
-
-function deliveryRoutes(app: Hono, engine: Engine, on: On): void {
-  const worlds = () => [...engine.state.accounts.keys()].map((id) => engine.worldOf(id));
-  const deliveries = () => worlds().flatMap((world) => [...world.account.deliveries.values()]);
+function deliveryRoutes(app: Hono, engine: Engine): void {
+  const post = postTo(app);
+  const deliveries = () => engine.contexts().flatMap((context) => [...context.account.deliveries.values()]);
   app.get("/deliveries", (c) => c.json({ ...engine.deliveries, deliveries: deliveries() }));
 
-  on("/deliveries/order", OrderInput, async ({ held, order }) => {
+  post("/deliveries/order", OrderInput, async ({ held, order }) => {
     if (held !== undefined) engine.deliveries.held = held;
     if (order !== undefined) engine.deliveries.order = order;
     await engine.deliverDue();
     return engine.deliveries;
   });
 
-  on("/deliveries/deliver", DeliverInput, async ({ ids }) => {
-    for (const id of ids) if (!(await engine.deliverNow(id))) throw new Refusal(`There is no delivery "${id}".`);
+  post("/deliveries/deliver", DeliverInput, async ({ ids }) => {
+    for (const id of ids) if (!(await engine.deliverNow(id))) throw new ControlError(`Delivery "${id}" not found.`);
     return { deliveries: deliveries().filter(({ id }) => ids.includes(id)) };
   });
 
-  on("/webhook_endpoints/roll", RollInput, ({ endpoint, seconds }) => {
-    const world = worlds().find(({ account }) => account.endpointSecrets.has(endpoint));
-    if (!world) throw new Refusal(`There is no webhook endpoint "${endpoint}".`);
+  post("/webhook_endpoints/roll", RollInput, ({ endpoint, seconds }) => {
+    const context = engine.contexts().find(({ account }) => account.endpointSecrets.has(endpoint));
+    if (!context) throw new ControlError(`Webhook endpoint "${endpoint}" not found.`);
     const expiresAt = engine.state.now + seconds;
-    const old = (world.account.endpointSecrets.get(endpoint) ?? []).map((one) => ({
+    const old = (context.account.endpointSecrets.get(endpoint) ?? []).map((one) => ({
       ...one,
       expiresAt: Math.min(one.expiresAt ?? expiresAt, expiresAt),
     }));
-    const secret = newToken(world, "whsec", 32);
-    world.account.endpointSecrets.set(endpoint, [{ secret, expiresAt: null }, ...old]);
+    const secret = newToken(context, "whsec", 32);
+    context.account.endpointSecrets.set(endpoint, [{ secret, expiresAt: null }, ...old]);
     engine.changed();
     return { secret };
   });
 }
 
-class Refusal extends Error {
+class ControlError extends Error {
   override readonly name = "Refusal";
 }
 
-function problemOf(error: z.ZodError): string {
+function describeIssue(error: z.ZodError): string {
   const [issue] = error.issues;
   return `${issue?.path.map(String).join(".") || "body"}: ${issue?.message ?? "is not valid"}`;
 }
 
-function refuse(c: Context, message: string): Response {
+function badRequest(c: HttpContext, message: string): Response {
   return c.json({ error: { type: "invalid_request_error", message } }, 400);
 }

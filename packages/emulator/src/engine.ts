@@ -1,220 +1,251 @@
-/** Makes time pass: does what is due, in order, and carries events to their endpoints. */
-import { runClock, runTimer } from "./billing/due.ts";
-import { deliver, reopen, type DeliveryNetwork } from "./core/deliveries.ts";
-import { takeReordering } from "./core/faults.ts";
-import { inOrder } from "./core/order.ts";
-import type { RequestNote } from "./core/requests.ts";
-import { moveTo } from "./core/time.ts";
-import { clearTimer, nextDelivery, nextTimer, takeTimer, type Timer } from "./core/timers.ts";
-import { accountOf, focus, forkAccount, lookUp, type Account, type State, type World } from "./core/world.ts";
+/** The engine of the emulator. Runs timers and deliveries as virtual time advances. */
+import { runClock, runTimer } from "./billing/run-timers.ts";
+import { switchToClockOf } from "./core/clock.ts";
+import { deliver, type DeliveryNetwork, makePending } from "./core/deliveries.ts";
+import { consumeReordering } from "./core/faults.ts";
+import { permute } from "./core/permutation.ts";
+import type { Timer } from "./core/records.ts";
+import type { RequestRecord } from "./core/request-log.ts";
+import { findById } from "./core/rows.ts";
+import { forkAccount } from "./core/snapshots.ts";
+import { type Account, type Context, getOrCreateAccount, type State } from "./core/state.ts";
+import { clearTimer, nextDelivery, nextTimer, popTimer } from "./core/timers.ts";
+import { advanceTimeTo } from "./core/virtual-time.ts";
 
 export interface EngineOptions {
   state: State;
   baseUrl: string;
   network: DeliveryNetwork;
-  /** Whether virtual time goes on by itself, or moves only by `advance`. */
+  /**
+   * With the value "running", virtual time follows wall time. With the value "still", only `advance` moves virtual
+   * time.
+   */
   clock: "running" | "still";
-  /** Whether rows are frozen between steps. */
-  checked: boolean;
-  /** Called for each account when it is new. */
-  onAccount: (world: World) => void;
-  /** Called after every change. */
+  /** True to freeze rows between transactions, so that a direct change of a row throws. */
+  freezeRows: boolean;
+  /** The engine calls this function once for each account that it creates. */
+  onAccount: (context: Context) => void;
+  /** The engine calls this function after every change of its state. */
   onChange: () => void;
 }
 
-/** Where `advance` stops early. */
+/** The event at which `advance` stops early. */
 export interface StopAt {
-  /** An event's type. */
+  /** The type of the event, such as "invoice.paid". */
   event: string;
   when: "before" | "after";
 }
 
 export interface Engine {
-  /** Replaced when a snapshot is restored. */
+  /** The emulator's current state, which is replaced when a snapshot is restored. */
   state: State;
-  /** The world of an API key's account. */
-  worldOf(accountId: string): World;
-  /** The world of the account that has this object, in the object's time; null where nobody has it. */
-  worldWith(id: string): World | null;
+  /** Returns one context for each account in the state. */
+  contexts(): Context[];
+  /** Returns a context for the account of an API key. Creates the account if the API key is new. */
+  contextOf(accountId: string): Context;
+  /**
+   * Returns a context for the account that contains the object with this ID, with the object's clock. Returns null if
+   * no account contains the object.
+   */
+  contextWith(id: string): Context | null;
   now(): number;
-  /** Does what has become due by itself since the last look. */
+  /**
+   * Advances virtual time to wall time and runs the timers that are due. Does nothing if the clock has the value
+   * "still".
+   */
   catchUp(): void;
-  /** Moves time on, doing all due work step by step, deliveries included. */
-  advance(seconds: number, stopAt?: StopAt): Promise<number>;
-  /** Delivers what is due now. */
+  /** Advances virtual time and runs all due timers and deliveries in order. Returns the new time in epoch seconds. */
+  advance(by: { seconds: number; stopAt?: StopAt | undefined }): Promise<number>;
+  /** Sends all webhook deliveries that are due now. */
   deliverDue(): Promise<void>;
-  /** Delivers one now, again where it was delivered before; false where there is none of that id. */
+  /**
+   * Tries to send one webhook delivery now, even if the delivery succeeded before. Returns false if the delivery does
+   * not exist.
+   */
   deliverNow(id: string): Promise<boolean>;
-  /** Whether deliveries wait to be asked for; and the number of the order in which due ones go, null for as they came. */
+  /**
+   * If `held` is true, the engine sends no deliveries by itself. `order` is the number of the permutation in which due
+   * deliveries are sent; null keeps their order.
+   */
   deliveries: { held: boolean; order: number | null };
-  /** The newest API requests, oldest first. */
-  requests: RequestNote[];
+  /** The most recent API requests, oldest first. */
+  requests: RequestRecord[];
   changed(): void;
 }
 
-const DELIVERIES_AT_ONCE = 16;
+const CONCURRENT_DELIVERIES = 16;
 
 export function createEngine(options: EngineOptions): Engine {
-  const { network, clock, onChange } = options;
-  const wallSeconds = () => Math.floor(network.wallNow() / 1000);
-  let delivering: Promise<void> | null = null;
-  let advancing: Promise<unknown> = Promise.resolve();
-
-  const worldIn = (account: Account): World => ({
-    state: engine.state,
-    account,
-    clock: null,
-    baseUrl: options.baseUrl,
-    request: { id: null, idempotencyKey: null },
-    own: new Set(),
-    undo: [],
-    checked: options.checked,
-  });
-
-  const worldOf = (accountId: string): World => {
-    const isNew = !engine.state.accounts.has(accountId);
-    const world = worldIn(accountOf(engine.state, accountId));
-    if (isNew) options.onAccount(world);
-    return world;
-  };
-
-  const worlds = (): World[] => [...engine.state.accounts.values()].map(worldIn);
-
-  const catchUp = (): void => {
-    if (clock === "still") return;
-    const target = wallSeconds() + engine.state.aheadSeconds;
-    let done = 0;
-    for (const world of worlds()) done += runClock(world, "", target);
-    moveTo(engine.state, target);
-    if (done > 0) onChange();
-  };
-
-  const deliverAll = async (): Promise<void> => {
-    while (!engine.deliveries.held) {
-      const batch = takeDeliveries(engine, worlds());
-      if (batch.length === 0) return;
-      for (let start = 0; start < batch.length; start += DELIVERIES_AT_ONCE)
-        await Promise.all(
-          batch.slice(start, start + DELIVERIES_AT_ONCE).map(({ world, id }) => deliver(world, network, id)),
-        );
-      onChange();
-    }
-  };
-
-  const deliverDue = async (): Promise<void> => {
-    delivering ??= deliverAll().finally(() => {
-      delivering = null;
-    });
-    await delivering;
-  };
-
-  const advance = async (seconds: number, stopAt?: StopAt): Promise<number> => {
-    catchUp();
-    const target = engine.state.now + seconds;
-    await deliverDue();
-    for (;;) {
-      const billing = earliest(worlds(), (world) => nextTimer(world.account.timers, "", target));
-      const delivery = engine.deliveries.held
-        ? null
-        : earliest(worlds(), (world) => nextDelivery(world.account.timers, target));
-      if (delivery && (!billing || delivery.timer.at <= billing.timer.at)) {
-        moveTo(engine.state, delivery.timer.at);
-        await deliverDue();
-        continue;
-      }
-      if (!billing) break;
-      if (stopAt?.when === "before" && tellsOf(inFork(billing), stopAt.event)) return stopped(engine, onChange);
-      if (tellsOf(billing, stopAt?.event ?? null)) return stopped(engine, onChange);
-    }
-    moveTo(engine.state, target);
-    return stopped(engine, onChange);
-  };
-
-  /** Keeps a running clock as far ahead of the wall's as it has come. */
-  const stopped = (stoppedEngine: Engine, tell: () => void): number => {
-    if (clock === "running") stoppedEngine.state.aheadSeconds = stoppedEngine.state.now - wallSeconds();
-    tell();
-    return stoppedEngine.state.now;
-  };
-
+  const { network, onChange } = options;
   const engine: Engine = {
     state: options.state,
-    worldOf,
-    worldWith(id) {
-      const world = worlds().find((candidate) => lookUp(candidate, id) !== undefined);
-      if (!world) return null;
-      focus(world, lookUp(world, id));
-      return world;
+    contexts: () => [...engine.state.accounts.values()].map((account) => newContext(options, engine.state, account)),
+    contextOf(accountId) {
+      const isNew = !engine.state.accounts.has(accountId);
+      const context = newContext(options, engine.state, getOrCreateAccount(engine.state, accountId));
+      if (isNew) options.onAccount(context);
+      return context;
+    },
+    contextWith(id) {
+      const context = engine.contexts().find((candidate) => findById(candidate, id) !== undefined);
+      if (!context) return null;
+      switchToClockOf(context, findById(context, id));
+      return context;
     },
     now() {
-      catchUp();
+      engine.catchUp();
       return engine.state.now;
     },
-    catchUp,
-    deliverDue,
+    catchUp: () => catchUp(engine, options),
+    deliverDue: shareRun(() => deliverAll(engine, options)),
     async deliverNow(id) {
-      const world = worlds().find(({ account }) => account.deliveries.has(id));
-      if (!world) return false;
-      clearTimer(world, "delivery", id);
-      reopen(world, id);
-      await deliver(world, network, id);
+      const context = engine.contexts().find(({ account }) => account.deliveries.has(id));
+      if (!context) return false;
+      clearTimer(context, "delivery", id);
+      makePending(context, id);
+      await deliver(context, network, id);
       onChange();
       return true;
     },
     deliveries: { held: false, order: null },
     requests: [],
     changed: onChange,
-    advance(seconds, stopAt) {
-      const mine = advancing.then(() => advance(seconds, stopAt));
-      advancing = mine.catch(() => {});
-      return mine;
-    },
+    advance: runInTurn(async ({ seconds, stopAt }) => {
+      await advance(engine, seconds, stopAt);
+      // From now on, a clock that follows wall time stays this many seconds ahead.
+      if (options.clock === "running") engine.state.secondsAhead = engine.state.now - wallSeconds(options);
+      onChange();
+      return engine.state.now;
+    }),
   };
   return engine;
 }
 
-interface Due {
-  world: World;
+function newContext({ baseUrl, freezeRows }: EngineOptions, state: State, account: Account): Context {
+  return {
+    state,
+    account,
+    clock: null,
+    baseUrl,
+    request: { id: null, idempotencyKey: null },
+    writable: new Set(),
+    undo: [],
+    freezeRows,
+  };
+}
+
+function wallSeconds({ network }: EngineOptions): number {
+  return Math.floor(network.wallNow() / 1000);
+}
+
+/** Wraps a function so that a call during a run waits for that run instead of starting another run. */
+function shareRun(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  return async () => {
+    running ??= run().finally(() => {
+      running = null;
+    });
+    await running;
+  };
+}
+
+/** Wraps a function so that its calls run one after the other. */
+function runInTurn<Input, Output>(run: (input: Input) => Promise<Output>): (input: Input) => Promise<Output> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (input) => {
+    const current = last.then(() => run(input));
+    last = current.catch(() => {});
+    return current;
+  };
+}
+
+function catchUp(engine: Engine, options: EngineOptions): void {
+  if (options.clock === "still") return;
+  const target = wallSeconds(options) + engine.state.secondsAhead;
+  let count = 0;
+  for (const context of engine.contexts()) count += runClock(context, "", target);
+  advanceTimeTo(engine.state, target);
+  if (count > 0) options.onChange();
+}
+
+async function deliverAll(engine: Engine, { network, onChange }: EngineOptions): Promise<void> {
+  while (!engine.deliveries.held) {
+    const batch = takeDueDeliveries(engine);
+    if (batch.length === 0) return;
+    for (let start = 0; start < batch.length; start += CONCURRENT_DELIVERIES) {
+      const chunk = batch.slice(start, start + CONCURRENT_DELIVERIES);
+      await Promise.all(chunk.map(({ context, id }) => deliver(context, network, id)));
+    }
+    onChange();
+  }
+}
+
+async function advance(engine: Engine, seconds: number, stopAt: StopAt | undefined): Promise<void> {
+  engine.catchUp();
+  const target = engine.state.now + seconds;
+  await engine.deliverDue();
+  for (;;) {
+    const billing = earliest(engine.contexts(), (context) => nextTimer(context.account.timers, "", target));
+    const delivery = engine.deliveries.held
+      ? null
+      : earliest(engine.contexts(), (context) => nextDelivery(context.account.timers, target));
+    if (delivery && (!billing || delivery.timer.at <= billing.timer.at)) {
+      advanceTimeTo(engine.state, delivery.timer.at);
+      await engine.deliverDue();
+      continue;
+    }
+    if (!billing) break;
+    if (stopAt?.when === "before" && runAndCheckEvent(onFork(billing), stopAt.event)) return;
+    if (runAndCheckEvent(billing, stopAt?.event ?? null)) return;
+  }
+  advanceTimeTo(engine.state, target);
+}
+
+interface DueTimer {
+  context: Context;
   timer: Timer;
 }
 
-function earliest(worlds: readonly World[], next: (world: World) => Timer | null): Due | null {
-  let first: Due | null = null;
-  for (const world of worlds) {
-    const timer = next(world);
+function earliest(contexts: readonly Context[], next: (context: Context) => Timer | null): DueTimer | null {
+  let first: DueTimer | null = null;
+  for (const context of contexts) {
+    const timer = next(context);
     if (!timer) continue;
     if (!first || timer.at < first.timer.at || (timer.at === first.timer.at && timer.order < first.timer.order))
-      first = { world, timer };
+      first = { context, timer };
   }
   return first;
 }
 
-/** Takes all deliveries that are due, in the order they are to go. */
-function takeDeliveries({ state, deliveries }: Engine, worlds: readonly World[]): { world: World; id: string }[] {
-  const due: { world: World; id: string }[] = [];
+/**
+ * Removes the timers of all webhook deliveries that are due. Returns the due deliveries in the order in which to send
+ * them.
+ */
+function takeDueDeliveries({ state, deliveries, contexts }: Engine): { context: Context; id: string }[] {
+  const due: { context: Context; id: string }[] = [];
   for (;;) {
-    const next = earliest(worlds, (world) => nextDelivery(world.account.timers, state.now));
+    const next = earliest(contexts(), (context) => nextDelivery(context.account.timers, state.now));
     if (!next) break;
-    takeTimer(next.world.account.timers, next.timer, null);
-    due.push({ world: next.world, id: next.timer.id });
+    popTimer(next.context.account.timers, next.timer, null);
+    due.push({ context: next.context, id: next.timer.id });
   }
-  if (deliveries.order !== null) return inOrder(due, deliveries.order);
-  return due.length > 1 && takeReordering(state) ? due.toReversed() : due;
+  if (deliveries.order !== null) return permute(due, deliveries.order);
+  return due.length > 1 && consumeReordering(state) ? due.toReversed() : due;
 }
 
-/** The step on a copy of the account, to see what it would tell. */
-function inFork({ world, timer }: Due): Due {
-  const account = forkAccount(world.account);
-  const state = { ...world.state, accounts: new Map([[account.id, account]]) };
-  return { world: { ...world, own: new Set(), account, state }, timer };
+/** Returns the timer with a copy of its account, so that it can run without changing the real account. */
+function onFork({ context, timer }: DueTimer): DueTimer {
+  const account = forkAccount(context.account);
+  const state = { ...context.state, accounts: new Map([[account.id, account]]) };
+  return { context: { ...context, writable: new Set(), account, state }, timer };
 }
 
-/** Does the step; answers whether it told of an event of this type. */
-function tellsOf({ world, timer }: Due, type: string | null): boolean {
-  // What is forgotten as time moves on would not be counted.
-  moveTo(world.state, timer.at);
-  const { event } = world.account.tables;
+/** Runs a timer. Returns whether the timer emitted an event of the given type. */
+function runAndCheckEvent({ context, timer }: DueTimer, type: string | null): boolean {
+  // When time advances, old events can be removed, so the time must advance before the events are counted.
+  advanceTimeTo(context.state, timer.at);
+  const { event } = context.account.tables;
   const known = event.size;
-  runTimer(world, timer, "");
-  return type !== null && [...event.values()].slice(known).some((told) => told.type === type);
+  runTimer(context, timer, "");
+  return type !== null && [...event.values()].slice(known).some((emitted) => emitted.type === type);
 }

@@ -1,19 +1,22 @@
-/** How true the emulator is: each of the SDK's operations, and what of it is taken and ignored. */
+/** Lists all operations of the SDK with the parameters that the emulator ignores, for FIDELITY.md. */
 import { createApi } from "./api.ts";
-import { fieldsOf, isOptional, operations, pathPattern, type Fields, type Shape } from "./core/shapes.ts";
-import type { UsedParams } from "./core/known-params.ts";
-import { newState } from "./core/world.ts";
+import type { UsedParams } from "./core/classify-params.ts";
+import { type Fields, fieldsOf, isOptional, operations, pathPattern, type Shape } from "./core/shapes.ts";
+import { newState } from "./core/state.ts";
 import { createEngine } from "./engine.ts";
 import { RESOURCES } from "./resources/index.ts";
 
 export interface OperationFidelity {
-  /** As the SDK names it: `Subscription.create`. */
+  /** The operation's name in Stripe's SDK, such as `Subscription.create`. */
   name: string;
   method: string;
   path: string;
-  /** "behaves": as Stripe does, for the parameters it uses. "refused": a 501 that says so. */
+  /** "behaves" if the operation does the same as at Stripe for the parameters it uses; "refused" if it returns 501. */
   tier: "behaves" | "refused";
-  /** Parameters that Stripe knows, and that change nothing here; a `[]` stands for each entry of a list. */
+  /**
+   * Parameters that Stripe supports and the emulator ignores. In the name of a parameter, `[]` stands for any entry of
+   * a list.
+   */
   ignored: string[];
 }
 
@@ -32,13 +35,16 @@ function usesByRoute(): Map<string, UsedParams> {
   const engine = createEngine({
     state: newState(1, 0),
     baseUrl: "",
-    network: { fetch: () => Promise.reject(new Error("nothing is sent")), wallNow: () => 0 },
+    network: {
+      fetch: () => Promise.reject(new Error("the generator of FIDELITY.md must not send requests")),
+      wallNow: () => 0,
+    },
     clock: "still",
-    checked: false,
+    freezeRows: false,
     onAccount: () => {},
     onChange: () => {},
   });
-  const api = createApi(engine, { checkAnswers: false, onIgnored: () => {} });
+  const api = createApi(engine, { checkResponses: false, onIgnored: () => {} });
   for (const addRoutes of RESOURCES) addRoutes(api);
   return new Map(api.routes.map(({ method, path, uses }) => [`${method} ${pathPattern(path)}`, uses]));
 }
@@ -48,14 +54,14 @@ function ignoredOf(fields: Fields, used: UsedParams, prefix: string): string[] {
     const full = prefix === "" ? name : `${prefix}[${name}]`;
     if (!used.has(name)) return name === "expand" ? [] : [full];
     const inner = used.get(name);
-    return inner ? inside(isOptional(field) ? field.optional : field, inner, full) : [];
+    return inner ? ignoredInside(isOptional(field) ? field.optional : field, inner, full) : [];
   });
 }
 
-function inside(shape: Shape, used: UsedParams, name: string): string[] {
-  if (typeof shape === "object" && "array" in shape) return inside(shape.array, used, `${name}[]`);
+function ignoredInside(shape: Shape, used: UsedParams, name: string): string[] {
+  if (typeof shape === "object" && "array" in shape) return ignoredInside(shape.array, used, `${name}[]`);
   if (typeof shape === "object" && "any" in shape)
-    return [...new Set(shape.any.flatMap((one) => inside(one, used, name)))];
+    return [...new Set(shape.any.flatMap((one) => ignoredInside(one, used, name)))];
   const fields = fieldsOf(shape, operations().definitions);
   return fields === null ? [] : ignoredOf(fields, used, name);
 }

@@ -1,65 +1,77 @@
-/** A local Stripe for subscription billing: the API, its pages, its webhooks and a clock that can be moved. */
+/** The public API of the emulator, a local Stripe for subscription billing. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
-import { ConnectionReset, createApi, refuseTheRest, unrecognized } from "./api.ts";
+import { createApi, rejectUnimplemented, unrecognized } from "./api.ts";
 import { audit } from "./audit.ts";
 import { controlRoutes } from "./control.ts";
-import type { Delivery } from "./core/events.ts";
-import { deserialize, fork, newState, serialize, type AfterRetries, type State } from "./core/world.ts";
+import type { Delivery } from "./core/records.ts";
+import { deserialize, fork, serialize } from "./core/snapshots.ts";
+import { type AfterRetries, newState, type State } from "./core/state.ts";
 import { createEngine, type StopAt } from "./engine.ts";
-import { guard } from "./guard.ts";
+import { ConnectionReset } from "./fault-response.ts";
+import type { EndpointInput } from "./objects/webhook-endpoint.ts";
 import { PAGES } from "./pages/index.ts";
 import { STYLE } from "./pages/style.ts";
 import { RESOURCES } from "./resources/index.ts";
-import { addEndpoint, type EndpointInput } from "./resources/webhook-endpoints.ts";
+import { addEndpoint } from "./resources/webhook-endpoints.ts";
+import { rejectOtherSites } from "./same-origin.ts";
 
 export interface EmulatorOptions {
-  /** Where its pages are reached. Default http://127.0.0.1:12111. */
+  /** The base URL of the emulator's pages. Default http://127.0.0.1:12111. */
   baseUrl?: string | undefined;
-  /** Where events of every account are delivered. Default nowhere. */
+  /** Webhook endpoints that every account of the emulator has. Default: none. */
   webhooks?: readonly EndpointInput[] | undefined;
-  /** Decides every id. Default 1. */
+  /** The seed of all random IDs. Default 1. */
   seed?: number | undefined;
-  /** Whether virtual time goes on by itself. Default "still": it moves only by `advance`. */
+  /**
+   * With the value "running", virtual time follows wall time. With the value "still", only `advance` moves virtual
+   * time. Default "still".
+   */
   clock?: "running" | "still" | undefined;
-  /** What becomes of a subscription whose renewal no try has paid. Default "cancel". */
+  /** The effect on a subscription when its last payment retry fails. Default "cancel". */
   afterRetries?: AfterRetries | undefined;
-  /** Virtual time at the start, epoch milliseconds. Default: the wall's. */
+  /** The virtual time at the start, in epoch milliseconds. Default: wall time. */
   startAt?: number | undefined;
-  /** The network for deliveries. Default: the global `fetch`. */
+  /** The function that sends webhook deliveries. Default: the global `fetch`. */
   fetch?: ((request: Request) => Promise<Response>) | undefined;
-  /** Wall time in milliseconds, for signatures and a running clock. Default `Date.now`. */
+  /** Returns wall time in milliseconds, for signatures and a running clock. Default `Date.now`. */
   wallNow?: (() => number) | undefined;
-  /** A file that keeps the state over restarts. Default: memory only. */
+  /** The path of a file that keeps the state across restarts. Default: the state is kept in memory only. */
   stateFile?: string | undefined;
-  /** Checks the emulator itself: answers 500 where one is not as the SDK's types say, or where a step changes what is not its own. Default false. */
-  checkAnswers?: boolean | undefined;
-  /** Told once of each parameter that is taken and ignored. Default: nobody. */
+  /**
+   * Set true to check that the emulator itself works correctly. The emulator then returns a 500 if a response differs
+   * from the SDK's types, or if code changes a shared row in place. Default false.
+   */
+  checkResponses?: boolean | undefined;
+  /** This function is called once for each parameter that Stripe supports and the emulator ignores. */
   onIgnored?: ((operation: string, param: string) => void) | undefined;
 }
 
 export interface Emulator {
-  /** The API, the pages and the control routes, with no socket. */
+  /** Handles a request to the API, a page or a control route, without a network connection. */
   fetch: (request: Request) => Promise<Response>;
-  /** Virtual time, epoch milliseconds. */
+  /** Returns the virtual time in epoch milliseconds. */
   now(): number;
   /**
-   * Moves time on and does all due work, deliveries included; answers the new time in epoch milliseconds. With `stopAt`
-   * it ends early, before or after the step that tells of an event.
+   * Advances virtual time and runs all due timers and deliveries. Returns the new time in epoch milliseconds. With the
+   * option `stopAt`, stops early: before or after the timer that emits the given event.
    */
   advance(seconds: number, stopAt?: StopAt): Promise<number>;
-  /** Waits until everything due now is delivered. */
-  settle(): Promise<void>;
-  /** Every delivery with its attempts, oldest first. */
+  /** Waits until every due delivery has been attempted. */
+  drain(): Promise<void>;
+  /** Returns all deliveries with their attempts, oldest first. */
   deliveries(): readonly Readonly<Delivery>[];
-  /** Checks the books (sums, charges, balances, transitions): a line for each thing that does not hold. */
+  /**
+   * Checks sums, charges, balances and status changes of all accounts. Returns one line per problem that the audit
+   * finds.
+   */
   audit(): string[];
-  /** Everything the emulator knows; a value of your own. */
+  /** Returns a copy of the emulator's whole state. */
   snapshot(): State;
-  /** Goes back to a snapshot. */
+  /** Replaces the emulator's state with a snapshot. */
   restore(snapshot: State): void;
-  /** Another emulator that goes on from here, apart from this one. */
+  /** Returns an independent emulator that continues from the current state. */
   fork(options?: Pick<EmulatorOptions, "fetch">): Emulator;
 }
 
@@ -70,46 +82,45 @@ export const DEFAULT_PORT = 12_111;
 const DEFAULT_BASE_URL = `http://127.0.0.1:${DEFAULT_PORT}`;
 
 /**
- * A local Stripe as a fetch function.
+ * Creates an emulator that runs in process, without a port.
  *
- * @example
- * const emulator = createEmulator({ webhooks: [{ url: "http://127.0.0.1:3000/stripe/webhook", secret: "whsec_local_secret" }] });
- * await emulator.advance(31 * 86_400);
+ * @example const emulator = createEmulator({ webhooks: [{ url: "http://app.test/webhook", secret: "whsec_local_secret"
+ * }] }); await emulator.advance(31 * 86_400);
  */
 export function createEmulator(options: EmulatorOptions = {}): Emulator {
-  return build(options, loadState(options.stateFile) ?? firstState(options)).emulator;
+  return buildEmulator(options, loadState(options.stateFile) ?? initialState(options)).emulator;
 }
 
-function firstState({ seed = 1, startAt, wallNow = Date.now, afterRetries = "cancel" }: EmulatorOptions): State {
+function initialState({ seed = 1, startAt, wallNow = Date.now, afterRetries = "cancel" }: EmulatorOptions): State {
   return { ...newState(seed, Math.floor((startAt ?? wallNow()) / 1000)), afterRetries };
 }
 
-function build(options: EmulatorOptions, state: State): { emulator: Emulator; save: () => void } {
+function buildEmulator(options: EmulatorOptions, state: State): { emulator: Emulator; save: () => void } {
   const wallNow = options.wallNow ?? Date.now;
-  const file = keepIn(options.stateFile, () => engine.state);
+  const file = createStateFile(options.stateFile, () => engine.state);
   const engine = createEngine({
     state,
     baseUrl: options.baseUrl ?? DEFAULT_BASE_URL,
     network: { fetch: options.fetch ?? ((request) => fetch(request)), wallNow },
     clock: options.clock ?? "still",
-    checked: options.checkAnswers ?? false,
-    onAccount: (world) => {
-      for (const endpoint of options.webhooks ?? []) addEndpoint(world, endpoint);
+    freezeRows: options.checkResponses ?? false,
+    onAccount: (context) => {
+      for (const endpoint of options.webhooks ?? []) addEndpoint(context, endpoint);
     },
     onChange: file.changed,
   });
   const app = new Hono();
   const api = createApi(engine, {
-    checkAnswers: options.checkAnswers ?? false,
+    checkResponses: options.checkResponses ?? false,
     onIgnored: options.onIgnored ?? (() => {}),
   });
   for (const addRoutes of RESOURCES) addRoutes(api);
-  refuseTheRest(api, engine);
+  rejectUnimplemented(api, engine);
   app.route("/", api.app);
-  app.use("*", guard(options.baseUrl ?? DEFAULT_BASE_URL));
+  app.use("*", rejectOtherSites(options.baseUrl ?? DEFAULT_BASE_URL));
   app.route(
     "/_emulator",
-    controlRoutes(engine, () => firstState(options)),
+    controlRoutes(engine, () => initialState(options)),
   );
   app.get("/_emulator/style.css", (c) => c.text(STYLE, 200, { "content-type": "text/css" }));
   for (const addPage of PAGES) addPage(app, engine);
@@ -120,8 +131,8 @@ function build(options: EmulatorOptions, state: State): { emulator: Emulator; sa
   const emulator: Emulator = {
     fetch: async (request) => app.fetch(request),
     now: () => engine.now() * 1000,
-    advance: async (seconds, stopAt) => (await engine.advance(seconds, stopAt)) * 1000,
-    settle: engine.deliverDue,
+    advance: async (seconds, stopAt) => (await engine.advance({ seconds, stopAt })) * 1000,
+    drain: engine.deliverDue,
     deliveries: () => [...engine.state.accounts.values()].flatMap((account) => [...account.deliveries.values()]),
     audit: () => audit(engine.state),
     snapshot: () => fork(engine.state),
@@ -129,7 +140,8 @@ function build(options: EmulatorOptions, state: State): { emulator: Emulator; sa
       engine.state = fork(snapshot);
       engine.changed();
     },
-    fork: (changes = {}) => build({ ...options, ...changes, stateFile: undefined }, fork(engine.state)).emulator,
+    fork: (changes = {}) =>
+      buildEmulator({ ...options, ...changes, stateFile: undefined }, fork(engine.state)).emulator,
   };
   return { emulator, save: file.save };
 }
@@ -139,37 +151,37 @@ export interface ServedEmulator extends Emulator {
   close(): Promise<void>;
 }
 
-/** How often a running clock does what has become due by itself. */
+/** The interval at which a running clock checks for due work. */
 const TICK_MS = 500;
 
-/** Serves the emulator on a port, with a clock that runs. Refuses to start where NODE_ENV says production. */
+/** Serves an emulator on a port. By default, the emulator's clock runs. Throws if `environment` is "production". */
 export async function serveEmulator(
   options: EmulatorOptions & { port: number; host?: string; environment?: string | undefined },
 ): Promise<ServedEmulator> {
   if (options.environment === "production")
-    throw refusal(
+    throw startError(
       "production",
-      "The emulator is no Stripe: it does not start with NODE_ENV=production. Unset it, or use a Stripe key.",
+      "The emulator does not start with NODE_ENV=production. Unset NODE_ENV, or use Stripe itself.",
     );
   const host = options.host ?? "127.0.0.1";
   const baseUrl = options.baseUrl ?? `http://${host}:${options.port}`;
-  const state = loadState(options.stateFile) ?? firstState(options);
-  const { emulator, save } = build({ clock: "running", ...options, baseUrl }, state);
-  const server = serve({ fetch: answering(emulator), port: options.port, hostname: host });
+  const state = loadState(options.stateFile) ?? initialState(options);
+  const { emulator, save } = buildEmulator({ clock: "running", ...options, baseUrl }, state);
+  const server = serve({ fetch: toHttpHandler(emulator), port: options.port, hostname: host });
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
     server.once("error", (error: NodeJS.ErrnoException) =>
       reject(
-        refusal(
+        startError(
           error.code ?? "listen",
-          `The emulator can't listen on ${host}:${options.port} (${error.message}): set another port with EMULATOR_PORT or --port.`,
+          `The emulator cannot listen on ${host}:${options.port} (${error.message}). Set another port with EMULATOR_PORT or --port.`,
         ),
       ),
     );
   });
   const tick = setInterval(() => {
     emulator.now();
-    void emulator.settle();
+    void emulator.drain();
   }, TICK_MS);
   return {
     ...emulator,
@@ -186,13 +198,16 @@ export async function serveEmulator(
   };
 }
 
-/** An error that a person can mend; its code tells it from a bug. */
-function refusal(code: string, message: string): Error {
+/** Returns an error whose cause the user can fix. The error's code shows that the error is not a bug. */
+function startError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
 }
 
-/** A broken connection, which is a rejection in process, is an aborted body over HTTP. */
-function answering(emulator: Emulator): (request: Request) => Promise<Response> {
+/**
+ * Returns an HTTP handler that serves the emulator. If a fault breaks the connection, the handler aborts the response
+ * body.
+ */
+function toHttpHandler(emulator: Emulator): (request: Request) => Promise<Response> {
   return async (request) => {
     try {
       return await emulator.fetch(request);
@@ -209,19 +224,25 @@ function loadState(file: string | undefined): State | null {
     const state = deserialize(readFileSync(file, "utf8"));
     if (state) return state;
   } catch (cause) {
-    throw refusal(
+    throw startError(
       "state",
-      `The emulator's state in ${file} can't be read (${String(cause)}). Delete the file to start anew.`,
+      `The state file ${file} cannot be read (${String(cause)}). Delete the file to start with an empty state.`,
     );
   }
-  throw refusal("state", `The emulator's state in ${file} is none that it wrote. Delete the file to start anew.`);
+  throw startError(
+    "state",
+    `The file ${file} is not a state of this emulator. Delete the file to start with an empty state.`,
+  );
 }
 
-/** How long changes are gathered before they are written. */
+/** The delay between a change of the state and the next write of the state file. */
 const SAVE_AFTER_MS = 100;
 
-/** Keeps a state in a file. Written beside and moved into place: a crash leaves the old state or the new one. */
-function keepIn(file: string | undefined, state: () => State): { changed: () => void; save: () => void } {
+/**
+ * Saves the state to a file after changes. Writes a new file and renames it, so that a crash leaves either the old or
+ * the new state.
+ */
+function createStateFile(file: string | undefined, state: () => State): { changed: () => void; save: () => void } {
   if (file === undefined) return { changed: () => {}, save: () => {} };
   let timer: NodeJS.Timeout | null = null;
   const save = (): void => {

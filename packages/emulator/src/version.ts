@@ -1,4 +1,4 @@
-/** Reads this package's version from its package.json, for the sources and for the published files alike. */
+/** Reads the package's version from its package.json. */
 import { readFileSync } from "node:fs";
 
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };

@@ -1,3 +1,4 @@
+/** Tests credit notes. */
 import { expect, test } from "vitest";
 import { createSdk, refusal, subscriber, type Sdk } from "./support/sdk.ts";
 
@@ -16,7 +17,7 @@ async function paidInvoice({ stripe }: Sdk) {
   };
 }
 
-test("part of a paid line is given back with its tax, some to the card and some as credit", async () => {
+test("a credit note refunds part of a paid line and its tax to the card and to the customer's balance", async () => {
   const sdk = createSdk();
   const { stripe } = sdk;
   const { customer, invoice } = await paidInvoice(sdk);
@@ -45,7 +46,7 @@ test("part of a paid line is given back with its tax, some to the card and some 
   expect((await stripe.creditNotes.list({ invoice: invoice.id })).data).toHaveLength(1);
 });
 
-test("an open invoice gets smaller, bigger again when the note is voided, and paid when nothing is left", async () => {
+test("a credit note reduces an open invoice until the note is voided, and notes for the full amount pay the invoice", async () => {
   const sdk = createSdk();
   const { stripe } = sdk;
   const customer = await stripe.customers.create({ payment_method: "pm_card_visa" });
@@ -72,7 +73,7 @@ test("an open invoice gets smaller, bigger again when the note is voided, and pa
   expect(await left()).toEqual([0, "paid"]);
 });
 
-test("what is left after a credit note is what is charged", async () => {
+test("an open invoice with a credit note charges only the remaining amount", async () => {
   const { stripe } = createSdk();
   const { customer } = await subscriber(stripe);
   await stripe.invoiceItems.create({ customer: customer.id, amount: 1_000, currency: "usd" });

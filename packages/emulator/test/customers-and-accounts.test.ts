@@ -1,8 +1,8 @@
-/** The account of a key, and what it has under older names. */
+/** Tests accounts, plans and fields of customers. */
 import { expect, test } from "vitest";
 import { createSdk, DAY, refusal, subscriber } from "./support/sdk.ts";
 
-test("the account is the key's, and another's is not there", async () => {
+test("an API key can retrieve its own account and no other account", async () => {
   const { stripe, as } = createSdk();
   const account = await stripe.accounts.retrieveCurrent();
   expect(account).toMatchObject({ object: "account", country: "US", default_currency: "usd", charges_enabled: true });
@@ -12,7 +12,7 @@ test("the account is the key's, and another's is not there", async () => {
   expect(await refusal(stripe.accounts.retrieve(other))).toMatchObject({ statusCode: 404, code: "resource_missing" });
 });
 
-test("a recurring price is a plan too, one for once is none", async () => {
+test("a recurring price can be retrieved as a plan, and a one-time price cannot", async () => {
   const { stripe } = createSdk();
   const { price, product } = await subscriber(stripe);
   const once = await stripe.prices.create({ product: product.id, unit_amount: 500, currency: "usd" });
@@ -27,7 +27,7 @@ test("a recurring price is a plan too, one for once is none", async () => {
   });
 });
 
-test("finalizing an invoice tells of the customer's next number and currency", async () => {
+test("finalizing an invoice emits customer.updated with the next invoice number and the currency", async () => {
   const { stripe } = createSdk();
   const { customer, price } = await subscriber(stripe);
   await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
@@ -38,7 +38,7 @@ test("finalizing an invoice tells of the customer's next number and currency", a
   });
 });
 
-test("a customer is delinquent from a renewal that fails until it is paid", async () => {
+test("a customer is delinquent from a failed renewal until the invoice is paid", async () => {
   const { stripe, emulator } = createSdk();
   const { customer, price, method } = await subscriber(stripe);
   await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
@@ -54,10 +54,10 @@ test("a customer is delinquent from a renewal that fails until it is paid", asyn
 });
 
 test.each([
-  ["part of it", -2_000, 500, -2_000],
-  ["all of it", -4_000, 0, -2_500],
-  ["nothing, since more is owed", 300, 2_800, 300],
-])("a customer's balance pays %s of a checkout", async (_what, balance, paid, applied) => {
+  ["a part", -2_000, 500, -2_000],
+  ["all", -4_000, 0, -2_500],
+  ["none, because the customer owes money,", 300, 2_800, 300],
+])("a customer's credit balance pays %s of a checkout", async (_what, balance, paid, applied) => {
   const { stripe, emulator } = createSdk();
   const { customer, price } = await subscriber(stripe);
   await stripe.customers.update(customer.id, { balance });

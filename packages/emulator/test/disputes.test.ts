@@ -1,3 +1,4 @@
+/** Tests disputes. */
 import { expect, test } from "vitest";
 import { createSdk, refusal, type Sdk } from "./support/sdk.ts";
 
@@ -11,11 +12,11 @@ async function disputed({ stripe, emulator }: Sdk, card: string) {
   });
   await emulator.advance(10);
   const [dispute] = (await stripe.disputes.list({ payment_intent: intent.id })).data;
-  if (!dispute) throw new Error("nobody disputes it");
+  if (!dispute) throw new Error("the payment caused no dispute");
   return { dispute, charge: intent.latest_charge as string };
 }
 
-test("the card that disputes takes the money and a fee, and winning evidence brings the money back", async () => {
+test("a dispute withdraws the payment and a fee, and a won dispute returns the payment", async () => {
   const sdk = createSdk();
   const { stripe } = sdk;
   const { dispute, charge } = await disputed(sdk, "pm_card_createDispute");
@@ -37,16 +38,16 @@ test("the card that disputes takes the money and a fee, and winning evidence bri
 });
 
 test.each([
-  ["losing evidence", { evidence: { uncategorized_text: "losing_evidence" } }, "lost"],
-  ["evidence that a bank has to read", { evidence: { uncategorized_text: "She did buy it." } }, "under_review"],
-  ["evidence that is only kept", { evidence: { uncategorized_text: "Draft." }, submit: false }, "needs_response"],
-] as const)("%s leaves it so", async (_what, params, status) => {
+  ["losing evidence", "lost", { evidence: { uncategorized_text: "losing_evidence" } }],
+  ["other submitted evidence", "under_review", { evidence: { uncategorized_text: "She did buy it." } }],
+  ["unsubmitted evidence", "needs_response", { evidence: { uncategorized_text: "Draft." }, submit: false }],
+] as const)("after an update with %s, a dispute has the status %s", async (_what, status, params) => {
   const sdk = createSdk();
   const { dispute } = await disputed(sdk, "pm_card_createDisputeProductNotReceived");
   expect(await sdk.stripe.disputes.update(dispute.id, params)).toMatchObject({ status });
 });
 
-test("an inquiry takes nothing, and closing a dispute loses it, once", async () => {
+test("an inquiry withdraws no money, and a dispute is lost if the merchant closes it", async () => {
   const sdk = createSdk();
   const { dispute } = await disputed(sdk, "pm_card_createDisputeInquiry");
   expect(dispute).toMatchObject({ status: "warning_needs_response", balance_transactions: [] });

@@ -1,8 +1,9 @@
+/** Tests the payment retries of renewals, and the effect of the last failed retry. */
 import { expect, test } from "vitest";
 import type { AfterRetries } from "../src/index.ts";
 import { createSdk, DAY, subscriber, type Sdk } from "./support/sdk.ts";
 
-/** A subscription whose card is declined from its first renewal on, four weeks and then two more later. */
+/** Creates a subscription whose renewals are declined, and advances the clock by six weeks. */
 async function neverPaid(sdk: Sdk): Promise<string> {
   const { stripe, emulator } = sdk;
   const { customer, price } = await subscriber(stripe);
@@ -19,17 +20,20 @@ test.each<[AfterRetries, string]>([
   ["unpaid", "unpaid"],
   ["past_due", "past_due"],
   ["pause", "paused"],
-])("eight declined tries end as the account is set: %s", async (afterRetries, status) => {
-  const sdk = createSdk({ afterRetries });
-  const id = await neverPaid(sdk);
-  const subscription = await sdk.stripe.subscriptions.retrieve(id, { expand: ["latest_invoice"] });
-  expect(subscription).toMatchObject({
-    status,
-    latest_invoice: { status: "open", attempt_count: 8, next_payment_attempt: null, auto_advance: false },
-  });
-});
+])(
+  "after eight declined attempts of a renewal, the afterRetries setting %s takes effect",
+  async (afterRetries, status) => {
+    const sdk = createSdk({ afterRetries });
+    const id = await neverPaid(sdk);
+    const subscription = await sdk.stripe.subscriptions.retrieve(id, { expand: ["latest_invoice"] });
+    expect(subscription).toMatchObject({
+      status,
+      latest_invoice: { status: "open", attempt_count: 8, next_payment_attempt: null, auto_advance: false },
+    });
+  },
+);
 
-test("what an unpaid subscription would owe waits in drafts, and paying what is open makes it active", async () => {
+test("an unpaid subscription's renewal invoices stay drafts, and it becomes active when the open invoice is paid", async () => {
   const sdk = createSdk({ afterRetries: "unpaid" });
   const { stripe, emulator } = sdk;
   const id = await neverPaid(sdk);
@@ -42,7 +46,7 @@ test("what an unpaid subscription would owe waits in drafts, and paying what is 
   expect(await stripe.subscriptions.retrieve(id)).toMatchObject({ status: "active" });
 });
 
-test("the setting can be changed over HTTP, and a reset brings back the first one", async () => {
+test("a control route can change afterRetries, and a reset restores the initial setting", async () => {
   const { emulator } = createSdk();
   const ask = async (path: string, method: "GET" | "POST", body?: object) => {
     const text = body === undefined ? {} : { body: JSON.stringify(body) };

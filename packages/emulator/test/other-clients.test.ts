@@ -1,4 +1,4 @@
-/** The emulator over a socket, asked by programs that are not ours: Stripe's Python client, and curl. */
+/** Tests the emulator over HTTP with Stripe's Python client and curl. */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -12,8 +12,9 @@ const SCRIPT = fileURLToPath(new URL("other-clients.py", import.meta.url));
 const python = installed("python3", ["-c", "import stripe"]);
 const curl = installed("curl", ["--version"]);
 
-if (python === null) console.warn("Not tested with Python: no python3 on the PATH can import stripe.");
-if (curl === null) console.warn("Not tested with curl: it is not on the PATH.");
+if (python === null)
+  console.warn("The test with Stripe's Python client is skipped: no python3 on the PATH can import stripe.");
+if (curl === null) console.warn("The tests with curl are skipped: curl is not on the PATH.");
 
 async function served() {
   const emulator = await serveEmulator({ port: await freePort() });
@@ -24,7 +25,7 @@ async function served() {
   return emulator;
 }
 
-test.skipIf(python === null)("Stripe's Python client walks a subscription to its end", async () => {
+test.skipIf(python === null)("Stripe's Python client creates, renews and cancels a subscription", async () => {
   const { url } = await served();
   const { stdout } = await run(python ?? "", [SCRIPT, url]);
   expect(JSON.parse(stdout)).toEqual({
@@ -61,7 +62,7 @@ describe.skipIf(curl === null)("curl", () => {
     return { status: Number(stdout.slice(end)), body: JSON.parse(stdout.slice(0, end)) as Body };
   }
 
-  test("makes a customer with a form, and gets it back", async () => {
+  test("curl can create, retrieve and list customers", async () => {
     const { url } = await served();
     const made = await ask(`${url}/v1/customers`, [...KEY, "-d", "metadata[a]=b", "-d", "name=Ada Lovelace"]);
     expect(made).toMatchObject({ status: 200, body: { name: "Ada Lovelace", metadata: { a: "b" } } });
@@ -78,13 +79,13 @@ describe.skipIf(curl === null)("curl", () => {
   });
 
   test.each([
-    ["a bad key", ["-u", "pk_who:", "-d", "name=Ada"], "/v1/customers", 401],
-    ["no key", ["-d", "name=Ada"], "/v1/customers", 401],
+    ["an invalid API key", ["-u", "pk_who:", "-d", "name=Ada"], "/v1/customers", 401],
+    ["no API key", ["-d", "name=Ada"], "/v1/customers", 401],
     ["a malformed body", [...KEY, "-d", "name=100%"], "/v1/customers", 400],
-    ["a body that is no form", [...KEY, "-H", "content-type: application/json", "-d", "{}"], "/v1/customers", 400],
+    ["a JSON body", [...KEY, "-H", "content-type: application/json", "-d", "{}"], "/v1/customers", 400],
     ["an unknown path", [...KEY, "-d", "name=Ada"], "/v1/customer", 404],
     ["a path outside the API", KEY, "/v3/customers", 404],
-  ] as const)("is refused for %s", async (_what, args, path, status) => {
+  ] as const)("a curl request with %s is rejected and creates no customer", async (_what, args, path, status) => {
     const { url } = await served();
     const refused = await ask(`${url}${path}`, args);
     expect(refused).toMatchObject({ status, body: { error: { type: "invalid_request_error" } } });
@@ -92,15 +93,18 @@ describe.skipIf(curl === null)("curl", () => {
   });
 
   test.each([
-    ["told", []],
-    ["untold", ["-H", "transfer-encoding: chunked"]],
-  ] as const)("is refused for a body of megabytes whose length is %s", async (_how, args) => {
-    const { url } = await served();
-    const big = `name=${"a".repeat(5_000_000)}`;
-    const refused = await ask(`${url}/v1/customers`, [...KEY, ...args, "--data-binary", "@-"], big);
-    expect(refused).toMatchObject({ status: 413, body: { error: { type: "invalid_request_error" } } });
-    expect((await ask(`${url}/v1/customers`, KEY)).body["data"]).toEqual([]);
-  });
+    ["a declared", []],
+    ["no declared", ["-H", "transfer-encoding: chunked"]],
+  ] as const)(
+    "a curl request with a body of several megabytes and %s content length gets a 413",
+    async (_how, args) => {
+      const { url } = await served();
+      const big = `name=${"a".repeat(5_000_000)}`;
+      const refused = await ask(`${url}/v1/customers`, [...KEY, ...args, "--data-binary", "@-"], big);
+      expect(refused).toMatchObject({ status: 413, body: { error: { type: "invalid_request_error" } } });
+      expect((await ask(`${url}/v1/customers`, KEY)).body["data"]).toEqual([]);
+    },
+  );
 });
 
 interface Body {

@@ -1,4 +1,7 @@
-/** What holds of money and time whatever is asked, in whatever order; FUZZ_SEED and FUZZ_RUNS go hunting for exceptions. */
+/**
+ * Tests properties of amounts and periods with random input. The environment variables FUZZ_SEED and FUZZ_RUNS set the seed and
+ * the number of runs.
+ */
 import fc from "fast-check";
 import type Stripe from "stripe";
 import { expect, test } from "vitest";
@@ -11,21 +14,18 @@ const numRuns = Number(process.env["FUZZ_RUNS"] ?? 40);
 const TIMEOUT = { timeout: 60_000 + numRuns * 500 };
 
 function holds<Values extends [unknown, ...unknown[]]>(
-  property: (...values: Values) => Promise<void>,
+  property: (values: Values) => Promise<void>,
   ...values: { [Index in keyof Values]: fc.Arbitrary<Values[Index]> }
 ): Promise<void> {
-  return fc.assert(
-    fc.asyncProperty(fc.tuple<Values>(...values), (given) => property(...given)),
-    { seed, numRuns },
-  );
+  return fc.assert(fc.asyncProperty(fc.tuple<Values>(...values), property), { seed, numRuns });
 }
 
 function begin(startAt: number): { emulator: Emulator; stripe: Stripe } {
-  const emulator = createEmulator({ startAt, wallNow: () => startAt, checkAnswers: true });
+  const emulator = createEmulator({ startAt, wallNow: () => startAt, checkResponses: true });
   return { emulator, stripe: connect(emulator, "sk_test_123") };
 }
 
-/** Exact: halves away from zero. */
+/** Returns the quotient of two integers, rounded exactly. A fraction of one half is rounded away from zero. */
 function rounded(numerator: bigint, denominator: bigint): number {
   const sign = numerator < 0n ? -1n : 1n;
   return Number((sign * (2n * sign * numerator + denominator)) / (2n * denominator));
@@ -48,7 +48,7 @@ interface Sold {
   end: number;
 }
 
-/** A subscription to the first of some monthly prices. */
+/** Creates monthly prices, and a subscription to the first price. */
 async function sell(startAt: number, amounts: readonly number[], currency: string): Promise<Sold> {
   const { emulator, stripe } = begin(startAt);
   const { customer, price } = await subscriber(stripe, { amount: amounts[0] ?? 1, currency });
@@ -85,9 +85,9 @@ const amountsOf = fc.array(anyAmount, { minLength: 3, maxLength: 3 });
 const changesOf = fc.array(anyChange, { minLength: 1, maxLength: 6 });
 const currencyOf = fc.constantFrom("usd", "eur", "jpy");
 
-test("changes made in one second cost what the last of them costs alone", TIMEOUT, () =>
+test("several changes of a subscription in one second cost as much as the last change alone", TIMEOUT, () =>
   holds(
-    async (startAt, amounts, currency, seconds, changes) => {
+    async ([startAt, amounts, currency, seconds, changes]) => {
       const sold = await sell(startAt, amounts, currency);
       await sold.emulator.advance(seconds);
       const direct = forked(sold);
@@ -104,29 +104,34 @@ test("changes made in one second cost what the last of them costs alone", TIMEOU
   ),
 );
 
-test("each side of a change is its price for what is left of the period, to the second and to the cent", TIMEOUT, () =>
-  holds(
-    async (startAt, amounts, currency, seconds, wanted) => {
-      const sold = await sell(startAt, amounts, currency);
-      await sold.emulator.advance(seconds);
-      await change(sold, wanted);
-      const at = sold.start + seconds;
-      const left = (amount: number) => rounded(BigInt(amount) * BigInt(sold.end - at), BigInt(sold.end - sold.start));
-      const same = wanted.price === 0 && wanted.quantity === 1;
-      const expected = same ? [] : [left((amounts[wanted.price] ?? 0) * wanted.quantity), -left(amounts[0] ?? 0) || 0];
-      expect((await pending(sold)).map(({ amount }) => amount)).toEqual(expected);
-    },
-    anyStart,
-    amountsOf,
-    currencyOf,
-    fc.integer({ min: 0, max: 27 * DAY }),
-    anyChange,
-  ),
+test(
+  "the credit and the charge of a plan change equal the price of the remaining seconds, exact to the cent",
+  TIMEOUT,
+  () =>
+    holds(
+      async ([startAt, amounts, currency, seconds, wanted]) => {
+        const sold = await sell(startAt, amounts, currency);
+        await sold.emulator.advance(seconds);
+        await change(sold, wanted);
+        const at = sold.start + seconds;
+        const left = (amount: number) => rounded(BigInt(amount) * BigInt(sold.end - at), BigInt(sold.end - sold.start));
+        const same = wanted.price === 0 && wanted.quantity === 1;
+        const expected = same
+          ? []
+          : [left((amounts[wanted.price] ?? 0) * wanted.quantity), -left(amounts[0] ?? 0) || 0];
+        expect((await pending(sold)).map(({ amount }) => amount)).toEqual(expected);
+      },
+      anyStart,
+      amountsOf,
+      currencyOf,
+      fc.integer({ min: 0, max: 27 * DAY }),
+      anyChange,
+    ),
 );
 
-test("over a period, all changes together cost what was had, to half a unit for each of their sides", TIMEOUT, () =>
+test("the prorations of a period add up to the price of the used time, except for rounding", TIMEOUT, () =>
   holds(
-    async (startAt, amounts, changes, gaps) => {
+    async ([startAt, amounts, changes, gaps]) => {
       const sold = await sell(startAt, amounts, "usd");
       const length = BigInt(sold.end - sold.start);
       let exact = 0n;
@@ -157,30 +162,33 @@ test("over a period, all changes together cost what was had, to half a unit for 
   ),
 );
 
-test("a discount is split over lines to the last unit, and no line is discounted by more than it costs", TIMEOUT, () =>
-  holds(
-    async (amounts, off) => {
-      const { emulator, stripe } = begin(Date.UTC(2026, 0, 31));
-      const { customer } = await subscriber(stripe);
-      for (const amount of amounts)
-        await stripe.invoiceItems.create({ customer: customer.id, amount, currency: "usd" });
-      const coupon = await stripe.coupons.create({ amount_off: off, currency: "usd", duration: "once" });
-      const { total: owed, lines } = await stripe.invoices.create({
-        customer: customer.id,
-        pending_invoice_items_behavior: "include",
-        discounts: [{ coupon: coupon.id }],
-      });
-      const sum = amounts.reduce((all, amount) => all + amount, 0);
-      expect(owed).toBe(Math.max(0, sum - off));
-      expect(total(lines.data.flatMap((line) => line.discount_amounts ?? []))).toBe(Math.min(off, sum));
-      expect(emulator.audit()).toEqual([]);
-    },
-    fc.array(anyAmount, { minLength: 1, maxLength: 8 }),
-    anyAmount,
-  ),
+test(
+  "the discounts of an invoice's lines add up to the total discount, and none exceeds its line's amount",
+  TIMEOUT,
+  () =>
+    holds(
+      async ([amounts, off]) => {
+        const { emulator, stripe } = begin(Date.UTC(2026, 0, 31));
+        const { customer } = await subscriber(stripe);
+        for (const amount of amounts)
+          await stripe.invoiceItems.create({ customer: customer.id, amount, currency: "usd" });
+        const coupon = await stripe.coupons.create({ amount_off: off, currency: "usd", duration: "once" });
+        const { total: owed, lines } = await stripe.invoices.create({
+          customer: customer.id,
+          pending_invoice_items_behavior: "include",
+          discounts: [{ coupon: coupon.id }],
+        });
+        const sum = amounts.reduce((all, amount) => all + amount, 0);
+        expect(owed).toBe(Math.max(0, sum - off));
+        expect(total(lines.data.flatMap((line) => line.discount_amounts ?? []))).toBe(Math.min(off, sum));
+        expect(emulator.audit()).toEqual([]);
+      },
+      fc.array(anyAmount, { minLength: 1, maxLength: 8 }),
+      anyAmount,
+    ),
 );
 
-test("a split adds up, and no part is a unit away from its share", () => {
+test("the parts of a split amount add up to the amount, and each part is within one unit of its exact share", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: 1e9 }),
@@ -197,7 +205,10 @@ test("a split adds up, and no part is a unit away from its share", () => {
   );
 });
 
-/** The anchor's day and time of day in a later month, or that month's last day. */
+/**
+ * Returns the date in a later month with the same day and time as the billing anchor. If the month is too short, returns its
+ * last day.
+ */
 function monthsLater(anchor: number, months: number): number {
   const from = new Date(anchor * 1000);
   const month = from.getUTCMonth() + months;
@@ -208,9 +219,9 @@ function monthsLater(anchor: number, months: number): number {
 
 const RENEWALS = 6;
 
-test("periods follow each other from the anchor: month ends, leap days and times of day come back", TIMEOUT, () =>
+test("billing periods keep the anchor's day and time across shorter months and leap days", TIMEOUT, () =>
   holds(
-    async (startAt, [interval, interval_count]) => {
+    async ([startAt, [interval, interval_count]]) => {
       const { emulator, stripe } = begin(startAt);
       const { customer, product } = await subscriber(stripe);
       const recurring = { interval, interval_count };

@@ -1,7 +1,7 @@
 /**
- * What Stripe was seen to answer in test mode (versions 2025-10-29 to 2026-03-25), as facts: the fields of each kind of
- * object and what they held, statuses, amounts and texts. `recorded-fields.json` says "null" where a field was never set;
- * it leaves out a charge's `destination`, `dispute` and `order`, which the pinned version's types do not have.
+ * Compares fields, statuses, amounts and texts of the emulator with recordings of Stripe's test mode (API versions 2025-10-29
+ * to 2026-03-25). In `recorded-fields.json`, the type "null" marks a field that was null in all recordings. The file omits a
+ * charge's `destination`, `dispute` and `order`, because the pinned API version lacks them.
  */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -19,13 +19,13 @@ function kindOf(value: unknown): string {
 }
 
 interface Recorder extends Sdk {
-  /** Kinds of objects that were answered. */
+  /** The object types that responses have contained so far, such as "customer". */
   kinds: Set<string>;
-  /** "customer.email is a number", for what was never seen. */
+  /** Fields whose type differs from all recordings, such as "customer.email is number, not string". */
   strange: Set<string>;
 }
 
-/** Compares every object of every answer with what was recorded. */
+/** Creates an SDK that compares every object in every response with the recordings. */
 function recorder(): Recorder {
   const sdk = createSdk();
   const kinds = new Set<string>();
@@ -40,10 +40,11 @@ function recorder(): Recorder {
       for (const [name, types] of Object.entries(fields)) {
         const type = row[name] === undefined ? "missing" : kindOf(row[name]);
         const seen = types.split("|");
-        // Where an object was expanded its id may stand, and the other way round.
+        // A field may contain an ID in a recording and the expanded object in a response, or the reverse.
         if (seen.includes("hash")) seen.push("string");
         if (seen.includes("string")) seen.push("hash");
-        // A field that was only ever null may hold what its type allows, which is checked elsewhere.
+        // A field that is null in all recordings may have any type here. `checkResponses` compares the field's type with the
+        // SDK's types in every test.
         const isNew = type !== "null" && seen.every((one) => one === "null");
         if (type === "missing" || (!seen.includes(type) && type !== "null" && !isNew))
           strange.add(`${kind}.${name} is ${type}, not ${types}`);
@@ -94,7 +95,7 @@ async function subscribe(sdk: Sdk, amount: number, params: { quantity?: number; 
   });
 }
 
-test("each kind of object has the fields that Stripe's have, with what was seen in them", async () => {
+test("every field of the emulator's objects has a type that occurs in recordings of Stripe", async () => {
   const sdk = recorder();
   const { stripe } = sdk;
   const coupon = await stripe.coupons.create({ percent_off: 10, duration: "forever", name: "10OFF" });
@@ -137,7 +138,7 @@ test("each kind of object has the fields that Stripe's have, with what was seen 
   expect([...sdk.kinds].toSorted()).toEqual(Object.keys(FIELDS).toSorted());
 });
 
-test("a new subscription's invoice is paid at once, and its line names quantity, product and price", async () => {
+test("a new subscription's invoice is paid immediately, and its line names quantity, product and price", async () => {
   const sdk = recorder();
   expect(await subscribe(sdk, 2_500, { quantity: 10 })).toMatchObject({
     status: "active",
@@ -152,7 +153,7 @@ test("a new subscription's invoice is paid at once, and its line names quantity,
   });
 });
 
-test("a coupon takes its part of the total and leaves the line as it is", async () => {
+test("a coupon reduces an invoice's total and leaves the amounts of its lines unchanged", async () => {
   const sdk = recorder();
   const coupon = await sdk.stripe.coupons.create({ percent_off: 10, duration: "forever" });
   expect(await subscribe(sdk, 2_500, { coupon: coupon.id })).toMatchObject({
@@ -166,7 +167,7 @@ test("a coupon takes its part of the total and leaves the line as it is", async 
   });
 });
 
-test("a trial's first invoice is paid with nothing due, and its line says what is free", async () => {
+test("the first invoice of a trial is paid with an amount of 0, and its line describes the trial", async () => {
   const subscription = await subscribe(recorder(), 2_500, { trial: 15 });
   expect(subscription).toMatchObject({
     status: "trialing",
@@ -179,7 +180,7 @@ test("a trial's first invoice is paid with nothing due, and its line says what i
   expect((subscription.trial_end ?? 0) - (subscription.trial_start ?? 0)).toBe(15 * 86_400);
 });
 
-test("what is added to the first invoice comes before the subscription's line", async () => {
+test("added invoice items precede the subscription's line on the first invoice", async () => {
   const sdk = recorder();
   const { customer } = await customerWithCard(sdk);
   const shirt = await sdk.stripe.products.create({ name: "T-Shirt" });
@@ -198,7 +199,7 @@ test("what is added to the first invoice comes before the subscription's line", 
   });
 });
 
-test("ending a trial that never was and taking back a cancellation leaves the subscription as it was", async () => {
+test("a subscription is unchanged after a cancellation is undone or a missing trial is ended", async () => {
   const sdk = recorder();
   const before = await subscribe(sdk, 1_000, {});
   const canceling = await sdk.stripe.subscriptions.update(before.id, { cancel_at_period_end: true });
@@ -219,7 +220,7 @@ test("ending a trial that never was and taking back a cancellation leaves the su
   });
 });
 
-test("an invoice of one's own is paid while it is a draft", async () => {
+test("an invoice created with the API can be paid while it is a draft", async () => {
   const sdk = recorder();
   const { customer } = await customerWithCard(sdk);
   const description = "One-time setup fee";
@@ -253,7 +254,7 @@ test("an invoice of one's own is paid while it is a draft", async () => {
   expect(paid.number).toMatch(/^[A-Z0-9]{8}-0001$/);
 });
 
-test("an item's coupon takes its part of the invoice that it is put on", async () => {
+test("a coupon on an invoice item reduces the invoice", async () => {
   const sdk = recorder();
   const { customer } = await customerWithCard(sdk);
   const coupon = await sdk.stripe.coupons.create({ percent_off: 50, duration: "once" });
@@ -266,7 +267,7 @@ test("an item's coupon takes its part of the invoice that it is put on", async (
   });
 });
 
-test("a payment is captured later, refunded in parts, or waits for the bank", async () => {
+test("a payment intent can be captured later, be refunded in parts, and require 3-D Secure", async () => {
   const sdk = recorder();
   const { stripe } = sdk;
   const { customer, card } = await customerWithCard(sdk);
@@ -300,13 +301,13 @@ test.each([
   ["pm_card_amex", { brand: "amex", display_brand: "american_express", country: "US", last4: "8431" }],
   ["pm_card_discover", { brand: "discover", display_brand: "discover", country: "US", last4: "9424" }],
   ["pm_card_authenticationRequired", { brand: "visa", display_brand: "visa", country: "DE", last4: "3184" }],
-])("%s is the card that it is at Stripe", async (token, card) => {
+])("the token %s creates a card with the same brand, country and digits as at Stripe", async (token, card) => {
   const { stripe } = recorder();
   const customer = await stripe.customers.create();
   expect(await stripe.paymentMethods.attach(token, { customer: customer.id })).toMatchObject({ type: "card", card });
 });
 
-test("a charge below the minimum is refused with the parameter and the reason", async () => {
+test("a payment of 0 is rejected, and the error names the parameter and a code", async () => {
   const sdk = recorder();
   expect(await refusal(sdk.stripe.paymentIntents.create({ amount: 0, currency: "usd" }))).toMatchObject({
     statusCode: 400,
@@ -316,7 +317,7 @@ test("a charge below the minimum is refused with the parameter and the reason", 
   });
 });
 
-test("answers carry the headers that Stripe's do", async () => {
+test("API responses have Stripe's headers", async () => {
   const sdk = recorder();
   const answer = await sdk.emulator.fetch(
     new Request("http://stripe.test/v1/customers", {
@@ -343,7 +344,7 @@ test.each([
   ["subscription_item", 1_774_905_677, "si_UFHo"],
   ["invoice", 1_774_905_677, "in_1TGnFJ"],
   ["payment_intent", 1_774_905_680, "pi_3TGnFM"],
-])("the id of a new %s begins with the time, as Stripe's do: %i is %s", async (kind, second, start) => {
+])("the ID of a new %s starts with the encoded creation time: %i becomes %s", async (kind, second, start) => {
   const { stripe } = createSdk({ startAt: second * 1_000 });
   const { customer, price, method } = await subscriber(stripe);
   const subscription = await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });

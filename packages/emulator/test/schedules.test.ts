@@ -1,3 +1,4 @@
+/** Tests subscription schedules. */
 import { expect, test } from "vitest";
 import { createSdk, DAY, refusal, START, subscriber, type Sdk } from "./support/sdk.ts";
 
@@ -17,7 +18,7 @@ const phase = (price: { id: string }, months = 1, rest: object = {}) => ({
   ...rest,
 });
 
-test("phases follow each other: a renewal bills what its phase sells, and the last one lets the subscription go", async () => {
+test("each renewal bills the schedule's current phase, and the subscription is released after the last phase", async () => {
   const sdk = createSdk();
   const { stripe, emulator } = sdk;
   const { price, customer, more } = await plans(sdk);
@@ -36,7 +37,7 @@ test("phases follow each other: a renewal bills what its phase sells, and the la
   expect(await stripe.subscriptionSchedules.retrieve(schedule.id)).toMatchObject({
     current_phase: { start_date: schedule.phases[1]?.start_date },
   });
-  // Events can be listed for 30 days.
+  // The test reads events before it advances the clock, because the emulator lists events for only 30 days.
   const types = async () => (await sdk.eventTypes()).filter((type) => type.startsWith("subscription_schedule."));
   expect(await types()).toEqual(["subscription_schedule.created", "subscription_schedule.updated"]);
   await emulator.advance(61 * DAY);
@@ -50,7 +51,7 @@ test("phases follow each other: a renewal bills what its phase sells, and the la
   expect(await types()).toEqual(["subscription_schedule.expiring", "subscription_schedule.completed"]);
 });
 
-test("a schedule that begins later makes its subscription then", async () => {
+test("a schedule that starts later creates its subscription at its start date", async () => {
   const sdk = createSdk();
   const { price, customer } = await plans(sdk);
   const schedule = await sdk.stripe.subscriptionSchedules.create({
@@ -69,7 +70,7 @@ test("a schedule that begins later makes its subscription then", async () => {
   expect((await sdk.stripe.invoices.list({ customer: customer.id })).data).toHaveLength(1);
 });
 
-test("a downgrade is planned for the period's end, and a plan by the year begins its own year", async () => {
+test("a scheduled downgrade takes effect at period end, and a scheduled yearly plan starts a period of one year", async () => {
   const sdk = createSdk();
   const { stripe } = sdk;
   const { more, yearly, customer } = await plans(sdk);
@@ -93,7 +94,7 @@ test("a downgrade is planned for the period's end, and a plan by the year begins
   expect(changed.latest_invoice).toMatchObject({ total: 9_000, status: "paid" });
 });
 
-test("a phase that ends within a period prorates to the second", async () => {
+test("a schedule's phase is prorated to the second if it ends within a billing period", async () => {
   const sdk = createSdk();
   const { stripe } = sdk;
   const { price, more, customer } = await plans(sdk);
@@ -111,7 +112,7 @@ test("a phase that ends within a period prorates to the second", async () => {
   expect(data[0]?.lines.data.map(({ amount }) => amount)).toEqual([-half(price.unit_amount ?? 0), half(2_900)]);
 });
 
-test("a schedule is released or canceled once, and ends with its subscription", async () => {
+test("a schedule can be released or canceled only once, and ends with a cancellation of its subscription", async () => {
   const sdk = createSdk();
   const { stripe } = sdk;
   const { price, customer } = await plans(sdk);
@@ -129,7 +130,7 @@ test("a schedule is released or canceled once, and ends with its subscription", 
   expect(await stripe.subscriptionSchedules.retrieve(third.id)).toMatchObject({ status: "canceled" });
 });
 
-test("what makes no sense is refused, and nothing is made", async () => {
+test("invalid subscription schedules are rejected and create nothing", async () => {
   const sdk = createSdk();
   const { stripe } = sdk;
   const { price, customer } = await plans(sdk);
@@ -147,7 +148,7 @@ test("what makes no sense is refused, and nothing is made", async () => {
   expect((await stripe.subscriptions.list()).data).toEqual([]);
 });
 
-test("what a schedule begins is active, and its first invoice waits an hour, as a renewal's does", async () => {
+test("a schedule's subscription is active immediately, and its first invoice stays a draft for an hour", async () => {
   const { stripe, emulator } = createSdk();
   const { customer, price } = await subscriber(stripe);
   const make = async (id: string) => {

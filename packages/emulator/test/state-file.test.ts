@@ -1,3 +1,4 @@
+/** Tests the file that keeps the emulator's state. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +12,7 @@ interface Stored {
   accounts: { $map: [string, { tables: Record<string, unknown>; ignored?: unknown }][] };
 }
 
-/** Where an emulator keeps its state, and one that runs on it. */
+/** Returns the path of a state file, and a function that starts an emulator with this file. */
 function file() {
   const folder = mkdtempSync(join(tmpdir(), "emulator-state-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -20,7 +21,7 @@ function file() {
   return { stateFile, run };
 }
 
-test("a state that an earlier version kept goes on, with what it did not know empty", async () => {
+test("the emulator loads a state file of an earlier version and leaves fields empty that the file lacks", async () => {
   const { stateFile, run } = file();
   const first = await run();
   const { id } = await connect(first, "sk_test_123").customers.create({ name: "Ada" });
@@ -45,10 +46,10 @@ test("a state that an earlier version kept goes on, with what it did not know em
   expect(second.audit()).toEqual([]);
 });
 
-test("a file that is no state stops the start, and says what to do", async () => {
+test("the emulator does not start with an invalid state file, and the error explains how to fix the problem", async () => {
   const { stateFile, run } = file();
   writeFileSync(stateFile, "{}");
-  await expect(run()).rejects.toThrow(/is none that it wrote. Delete the file to start anew/);
+  await expect(run()).rejects.toThrow(/is not a state of this emulator. Delete the file to start with an empty state/);
   writeFileSync(stateFile, "{");
-  await expect(run()).rejects.toThrow(/can't be read/);
+  await expect(run()).rejects.toThrow(/cannot be read/);
 });

@@ -1,3 +1,4 @@
+/** Tests subscription items. */
 import { expect, test } from "vitest";
 import { createSdk, refusal, subscriber } from "./support/sdk.ts";
 
@@ -17,7 +18,7 @@ async function subscribed() {
   return { ...sdk, seats, subscription: id, item: items.data[0]?.id ?? "" };
 }
 
-test("an item that is added is charged for what is left of the period", async () => {
+test("an item added to a subscription is charged for the rest of the period", async () => {
   const { stripe, subscription, seats } = await subscribed();
   const added = await stripe.subscriptionItems.create({ subscription, price: seats.id, quantity: 3 });
   expect(added).toMatchObject({ object: "subscription_item", quantity: 3, price: { id: seats.id }, subscription });
@@ -26,7 +27,7 @@ test("an item that is added is charged for what is left of the period", async ()
   expect(data).toMatchObject([{ amount: 300, quantity: 3 }]);
 });
 
-test("a credit names the lines that it gives back of", async () => {
+test("a proration credit contains the IDs of the invoice lines that it credits", async () => {
   const { stripe, subscription, seats, item } = await subscribed();
   const [first] = (await stripe.invoices.list({ subscription })).data;
   await stripe.subscriptionItems.update(item, { price: seats.id });
@@ -41,7 +42,7 @@ test("a credit names the lines that it gives back of", async () => {
   expect(credit?.proration_details?.credited_items).toEqual({ type: "invoice_item", invoice_item: data[0]?.id });
 });
 
-test("an item's metadata merges", async () => {
+test("an update of a subscription item adds the new metadata to the existing metadata", async () => {
   const { stripe, item } = await subscribed();
   const changed = await stripe.subscriptionItems.update(item, { metadata: { changed: "2", added: "1" } });
   expect(changed.metadata).toEqual({ kept: "1", changed: "2", added: "1" });
@@ -49,7 +50,7 @@ test("an item's metadata merges", async () => {
   expect((await stripe.subscriptionItems.update(item, { metadata: "" })).metadata).toEqual({});
 });
 
-test("the last item stays, another goes", async () => {
+test("a subscription item can be deleted unless it is the subscription's last item", async () => {
   const { stripe, subscription, seats, item } = await subscribed();
   expect(await refusal(stripe.subscriptionItems.del(item))).toMatchObject({
     message: "A subscription must have at least one active plan.",
@@ -59,7 +60,7 @@ test("the last item stays, another goes", async () => {
   expect(await refusal(stripe.subscriptionItems.retrieve(item))).toMatchObject({ statusCode: 404 });
 });
 
-test("a new item needs a price, in each place that takes items", async () => {
+test("a new subscription item requires a price in every operation that accepts items", async () => {
   const { stripe, subscription } = await subscribed();
   const missing = { code: "parameter_missing", param: "items[0][price]" };
   expect(await refusal(stripe.subscriptions.update(subscription, { items: [{ quantity: 2 }] }))).toMatchObject(missing);

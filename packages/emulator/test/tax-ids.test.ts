@@ -1,7 +1,8 @@
+/** Tests tax IDs. */
 import { expect, test } from "vitest";
 import { createSdk, refusal } from "./support/sdk.ts";
 
-test("a customer's tax ids are checked, listed, printed on invoices, and deleted", async () => {
+test("a customer's tax IDs are validated and copied to invoices, and can be listed and deleted", async () => {
   const sdk = createSdk();
   const { stripe } = sdk;
   const customer = await stripe.customers.create({ tax_id_data: [{ type: "eu_vat", value: "DE123456789" }] });
@@ -22,7 +23,7 @@ test("a customer's tax ids are checked, listed, printed on invoices, and deleted
   );
 });
 
-test("one that cannot be is refused, and so is another customer's", async () => {
+test("an invalid tax ID is rejected, and a tax ID cannot be retrieved for another customer", async () => {
   const { stripe } = createSdk();
   const make = (value: string) => stripe.customers.create({ tax_id_data: [{ type: "eu_vat", value }] });
   expect(await refusal(make("nonsense"))).toMatchObject({ code: "tax_id_invalid" });

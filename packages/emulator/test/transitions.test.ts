@@ -1,4 +1,4 @@
-/** Every transition that the emulator's own audit allows does happen, and no other. */
+/** Tests that every status change that the audit allows can happen. */
 import type Stripe from "stripe";
 import { describe, expect, test } from "vitest";
 import { TRANSITIONS } from "../src/audit.ts";
@@ -20,7 +20,7 @@ const incomplete = (sdk: Sdk) => subscribe(sdk, { payment_behavior: "default_inc
 const onTrial = (sdk: Sdk, params: Partial<Stripe.SubscriptionCreateParams> & { card?: string } = {}) =>
   subscribe(sdk, { trial_period_days: 10, ...params });
 
-/** Its renewal is declined. */
+/** Creates a subscription whose renewals are declined. */
 async function pastDue(sdk: Sdk): Promise<Stripe.Subscription> {
   const subscription = await subscribe(sdk);
   const customer = subscription.customer as string;
@@ -63,7 +63,7 @@ const withCard = (sdk: Sdk, card: string, params: Partial<Stripe.PaymentIntentCr
   pay(sdk, { payment_method: card, ...params });
 const keep = ({ stripe }: Sdk, params: Stripe.SetupIntentCreateParams = {}) => stripe.setupIntents.create(params);
 
-/** What the person says on the bank's page. */
+/** Submits the form of the 3-D Secure page. */
 async function answer({ emulator }: Sdk, id: string, outcome: "authenticate" | "fail"): Promise<void> {
   const body = new URLSearchParams({ answer: outcome === "authenticate" ? "yes" : "no" });
   await emulator.fetch(new Request(`http://stripe.test/challenge/${id}`, { method: "POST", body }));
@@ -286,8 +286,8 @@ const legal = Object.entries(TRANSITIONS).flatMap(([object, table]) =>
   Object.entries(table).flatMap(([from, all]) => all.map((to) => `${object}: ${from} -> ${to}`)),
 );
 
-describe.each(Object.keys(PLAYS))("%s", (object) => {
-  test.each(Object.keys(PLAYS[object] ?? {}))("%s", async (transition) => {
+describe.each(Object.keys(PLAYS))("status changes of the object type %s", (object) => {
+  test.each(Object.keys(PLAYS[object] ?? {}))("the allowed status change %s can happen", async (transition) => {
     const sdk = createSdk({ afterRetries: transition === "past_due -> paused" ? "pause" : "unpaid" });
     const watched = watch(sdk);
     await PLAYS[object]?.[transition]?.(sdk);
@@ -297,7 +297,7 @@ describe.each(Object.keys(PLAYS))("%s", (object) => {
   });
 });
 
-test("every transition that is allowed is played", () => {
+test("every allowed status change has a test", () => {
   const played = Object.entries(PLAYS).flatMap(([object, plays]) =>
     Object.keys(plays).map((transition) => `${object}: ${transition}`),
   );

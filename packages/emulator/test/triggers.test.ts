@@ -1,4 +1,7 @@
-/** What `stripe trigger` asks of Stripe, asked of the emulator: the fixtures of the Stripe CLI, as they are. */
+/**
+ * Runs the fixtures of `stripe trigger`, a command of the Stripe CLI. The test converts a fixture only if the API
+ * version requires that.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { play, type Fixture, type Played } from "./support/fixture.ts";
@@ -6,14 +9,14 @@ import { createSdk } from "./support/sdk.ts";
 
 const FOLDER = new URL("triggers/", import.meta.url);
 
-/** Fixtures with a parameter that the pinned version has no more, and no other for: they are refused. */
+/** The pinned API version rejects these fixtures, because it removed one of their parameters without a replacement. */
 const REFUSED: Readonly<Record<string, string>> = {
   "customer.discount.created": "coupon",
   "customer.discount.deleted": "coupon",
   "customer.discount.updated": "coupon",
 };
 
-/** Fixtures of what the emulator leaves to Stripe. */
+/** The test does not run these fixtures, for the given reasons. */
 const OUT_OF_SCOPE: Readonly<Record<string, string>> = {
   "checkout.session.async_payment_failed": "cards alone can pay, no bank debits",
   "checkout.session.async_payment_succeeded": "cards alone can pay, no bank debits",
@@ -25,8 +28,8 @@ const OUT_OF_SCOPE: Readonly<Record<string, string>> = {
 };
 
 /**
- * Parameters that the pinned version calls otherwise. The SDK's changelog: `payment_method_types` went with 2026-09-30,
- * `coupon` of promotion codes with 2025-09-30.
+ * Maps old names of parameters to the names in newer API versions. According to the SDK's changelog, version 2026-09-30 removed
+ * `payment_method_types`, and version 2025-09-30 removed `coupon` of promotion codes.
  */
 const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/v1/payment_intents": { payment_method_types: "allowed_payment_method_types" },
@@ -37,7 +40,7 @@ const ADDED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/v1/promotion_codes": { "promotion[type]": "coupon" },
 };
 
-/** Where the file's name is not the event's. */
+/** The expected event of each fixture whose file name differs from the event's type. */
 const EVENTS: Readonly<Record<string, string>> = {
   "subscription.payment_failed": "invoice.payment_failed",
   "subscription.payment_succeeded": "invoice.payment_succeeded",
@@ -48,25 +51,32 @@ const names = readdirSync(FOLDER)
   .map((file) => file.slice(0, -".json".length));
 const left = new Set([...Object.keys(REFUSED), ...Object.keys(OUT_OF_SCOPE)]);
 
-describe("the Stripe CLI triggers", () => {
-  test.each(names.filter((name) => !left.has(name)))("%s", async (name) => {
-    // Some customers have no card; their subscriptions must live on to what the fixture is about.
-    const { emulator, eventTypes } = createSdk({ afterRetries: "past_due" });
-    const played = await play(emulator.fetch, "http://stripe.test", "sk_test_123", upgrade(read(name)));
-    expect(played.map(outcome)).toEqual(
-      played.map(({ name: request, expectedErrorType }) => `${request}: ${expectedErrorType ?? "answered"}`),
-    );
-    expect(await eventTypes()).toContain(EVENTS[name] ?? name);
-  });
+describe("fixtures of the Stripe CLI", () => {
+  test.each(names.filter((name) => !left.has(name)))(
+    "the Stripe CLI fixture %s runs and emits its event",
+    async (name) => {
+      // Some customers in the fixtures have no card. With this setting, the subscriptions of these customers are not canceled
+      // before the expected event.
+      const { emulator, eventTypes } = createSdk({ afterRetries: "past_due" });
+      const played = await play(emulator.fetch, "http://stripe.test", "sk_test_123", upgrade(read(name)));
+      expect(played.map(outcome)).toEqual(
+        played.map(({ name: request, expectedErrorType }) => `${request}: ${expectedErrorType ?? "answered"}`),
+      );
+      expect(await eventTypes()).toContain(EVENTS[name] ?? name);
+    },
+  );
 
-  test.each(Object.entries(REFUSED))("%s is refused for its %s", async (name, param) => {
-    const { emulator } = createSdk();
-    const played = await play(emulator.fetch, "http://stripe.test", "sk_test_123", read(name));
-    const refused = played.find(({ status }) => status !== 200);
-    expect(refused).toMatchObject({ status: 400, body: { error: { code: "parameter_unknown", param } } });
-  });
+  test.each(Object.entries(REFUSED))(
+    "the Stripe CLI fixture %s is rejected because of its parameter %s",
+    async (name, param) => {
+      const { emulator } = createSdk();
+      const played = await play(emulator.fetch, "http://stripe.test", "sk_test_123", read(name));
+      const refused = played.find(({ status }) => status !== 200);
+      expect(refused).toMatchObject({ status: 400, body: { error: { code: "parameter_unknown", param } } });
+    },
+  );
 
-  test("every fixture that is left out is there", () => {
+  test("every excluded Stripe CLI fixture exists", () => {
     expect([...left].filter((name) => !names.includes(name))).toEqual([]);
   });
 });
@@ -96,7 +106,7 @@ function upgrade({ fixtures }: Fixture): Fixture {
   };
 }
 
-/** `iterations` of a phase went with 2025-09-30: a phase now has a `duration`. */
+/** Replaces `iterations` of schedule phases with `duration`. API version 2025-09-30 replaced this parameter. */
 function withDurations(request: Fixture["fixtures"][number]): Fixture["fixtures"][number] {
   const text = JSON.stringify(request).replaceAll(
     /"iterations":\s*"?(\d+)"?/g,

@@ -1,20 +1,23 @@
-/** What the emulator does by Stripe's documents alone. One that a recording has shown is taken off. */
+/**
+ * Lists behavior of the emulator that was checked only against Stripe's documentation. Remove an entry when a recording
+ * of Stripe confirms it.
+ */
 export const DERIVED = [
-  "Subscription schedules: an item keeps its id where its price stays, and takes the place of one that goes; a plan of another interval begins its own cycle with its phase; a phase without an end lasts one period of its first price; usage of an item that a phase takes away is not billed.",
-  "What a schedule begins is active at once; its first invoice is a draft for an hour, and a failed payment makes it past due.",
-  "A schedule whose last phase is over is completed, and lets the subscription go or ends it; one that is released by request is released.",
-  "Subscription schedules start now or later, never in the past.",
-  "A subscription that a schedule manages refuses changes of its cancellation, in Stripe's words; other changes are taken, and the next phase overrides them.",
-  "`prorate` and `invoice_now` on canceling: the credit is an invoice item; the last invoice takes it and what was used, and leaves credit on the customer's balance.",
-  "Disputes begin with the charge, after its own events; the words of the test decide them at once; a fee of 15.00 is taken with the money and is not given back.",
-  "Tax ids: `eu_vat`, `gb_vat` and `au_abn` that end in 000000000, 111111111 or 222222222 are verified, unverified or pending; others of these kinds are verified. Formats of the kinds not listed in the code are not checked.",
-  "Credit notes: discounts and taxes of a line are credited in proportion to its amount; a note by `amount` alone is one line without taxes.",
-  "Failed renewals are tried 1, 3, 5, 7, 9, 11 and 14 days after the first failure; then the subscription is canceled, becomes unpaid, is paused or stays past due, as `after_retries` says. What an unpaid one would owe waits in drafts.",
-  "`pause` and `resume` of subscriptions: a pause bills nothing and gives nothing back; resuming with a new cycle bills a whole period.",
-  "Balance transactions: 2.9 % and 30 minor units a charge, in the charge's own currency.",
-  "`latest_charge` and the balance transaction of a payment captured in the background come two seconds later.",
-  "A customer is delinquent while a renewal's payment has failed; passing a due date does not make one so. Finalizing an invoice counts the customer's `next_invoice_sequence` on, and tells `customer.updated`.",
-  "Search finds what is there at once; a fault makes it as stale as asked.",
-  "Thin events carry the object's type and id, and are delivered to endpoints that ask for them.",
-  "Rate limits are never met by themselves: a fault answers 429.",
+  "When a subscription schedule enters a phase, an item with the same price keeps its ID. Other items replace removed items. A price with another interval starts a new billing cycle with its phase. A phase without an end lasts one period of its first price. If a phase removes a metered item, the item's usage is not billed.",
+  "The subscription of a schedule is active at once. Its first invoice stays a draft for an hour. If the payment of this invoice fails, the subscription is past due.",
+  "When its last phase ends, a schedule has the status `completed`, and releases or cancels its subscription. A schedule that a request releases has the status `released`.",
+  "A subscription schedule cannot start in the past.",
+  "If a subscription has a schedule, requests that change its cancellation are rejected with Stripe's message. Other changes are accepted, and the next phase overrides them.",
+  "If a cancellation has `prorate`, the credit is an invoice item. If it has `invoice_now`, a last invoice contains this credit and the usage. Remaining credit goes to the customer's balance.",
+  "A dispute opens directly after the events of its charge. The test evidence decides the dispute at once. A fee of 15.00 is withdrawn with the amount and is never returned.",
+  "Tax IDs: `eu_vat`, `gb_vat` and `au_abn` that end in 000000000, 111111111 or 222222222 are verified, unverified or pending. All other values of these types are verified. The emulator checks the format of only some types.",
+  "A credit note for a part of an invoice line credits the same part of the line's discounts and taxes. A credit note with only an `amount` has one line without taxes.",
+  "Failed renewals are retried 1, 3, 5, 7, 9, 11 and 14 days after the first failure. Then the setting `after_retries` decides whether the subscription is canceled, unpaid, paused or past due. Renewal invoices of an unpaid subscription stay drafts.",
+  "Pausing a subscription bills and credits nothing. Resuming it with a new billing cycle bills a full period.",
+  "The fee in a balance transaction is 2.9 % plus 30 minor units per charge, in the currency of the charge.",
+  "The balance transaction of an asynchronously captured payment is created two seconds after the payment.",
+  "A customer is delinquent after the payment of a renewal fails, until an invoice is paid. A due date that has passed does not make a customer delinquent. Finalizing an invoice increases the customer's `next_invoice_sequence` and emits `customer.updated`.",
+  "Search finds new objects at once. A `stale` fault makes search omit them.",
+  "Endpoints with the payload style `thin` receive thin events. A thin event contains only the type and ID of its object.",
+  "The emulator has no rate limits. A fault can return a 429.",
 ];

@@ -1,33 +1,32 @@
-/** Taking the money for invoices: the first try, the tries after it, and the end of trying. */
-import { change, emit } from "../core/events.ts";
+/** Collects invoices: finalizes drafts, charges the card, and applies the result of the payment. */
+import { now } from "../core/clock.ts";
+import { emit, emitChange } from "../core/events.ts";
+import { find, listBy } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
-import { find, now, of, type World } from "../core/world.ts";
+import type { Invoice } from "../objects/invoice.ts";
+import type { PaymentIntent } from "../objects/payment-intent.ts";
+import type { Subscription } from "../objects/subscription.ts";
 import { setDelinquent } from "./customers.ts";
-import {
-  attachPayment,
-  intentOf,
-  invoiceOf,
-  markUncollectible,
-  subscriptionOf,
-  voidInvoice,
-  type Invoice,
-} from "./invoices.ts";
-import { completeChallenge, confirmPayment, createPaymentIntent, type PaymentIntent } from "./payments.ts";
+import { attachPayment, intentOf, invoiceOf, markUncollectible, subscriptionOf, voidInvoice } from "./invoices.ts";
+import { completeChallenge, confirmPayment, createPaymentIntent } from "./payments.ts";
 import { finalizeInvoice, markPaid } from "./settlement.ts";
 import { paymentFailed } from "./subscription-changes.ts";
-import type { Subscription } from "./subscriptions.ts";
 
 const DAY = 86_400;
 const HOUR = 3_600;
-/** Eight attempts over two weeks, the default: days after the first failure. */
+/**
+ * The days from the first failed payment to each retry. Together with the first attempt, these are eight attempts in
+ * two weeks, which is Stripe's default.
+ */
 const RETRY_DAYS = [1, 3, 5, 7, 9, 11, 14];
-/** A draft waits this long for an endpoint that does not take `invoice.created`. */
-const HELD_AT_MOST = 72 * HOUR;
+/** The longest time that a draft invoice waits for the delivery of its `invoice.created` event. */
+const MAX_WAIT_SECONDS = 72 * HOUR;
 
-/** The card that an invoice is charged to. */
-export function cardFor(world: World, invoice: Invoice): string | null {
-  const subscription = subscriptionOf(world, invoice);
-  const customer = find(world, "customer", invoice.customer);
+/** Returns the ID of the card that pays an invoice; null if there is no card. */
+export function cardForInvoice(context: Context, invoice: Invoice): string | null {
+  const subscription = subscriptionOf(context, invoice);
+  const customer = find(context, "customer", invoice.customer);
   return (
     invoice.default_payment_method ??
     subscription?.default_payment_method ??
@@ -36,60 +35,73 @@ export function cardFor(world: World, invoice: Invoice): string | null {
   );
 }
 
-/** A draft whose hour has passed is fixed and charged. */
-export function collect(world: World, invoice: Invoice): void {
-  if (invoice.status === "draft" && !fix(world, invoice)) return;
+/**
+ * Finalizes the invoice if it is a draft, then charges it or sends it to the customer. A draft invoice that must not be
+ * finalized yet is not charged.
+ */
+export function collectInvoice(context: Context, invoice: Invoice): void {
+  if (invoice.status === "draft" && !finalizeForCollection(context, invoice)) return;
   if (invoice.status !== "open") return;
-  if (invoice.collection_method === "send_invoice") return void emit(world, "invoice.sent", invoice);
-  payInvoice(world, invoice, cardFor(world, invoice), { onSession: false });
+  if (invoice.collection_method === "send_invoice") return void emit(context, "invoice.sent", invoice);
+  payInvoice(context, invoice, cardForInvoice(context, invoice), { onSession: false });
 }
 
-/** False where the draft is not to be collected: it waits, or collection is paused. */
-function fix(world: World, invoice: Invoice): boolean {
-  if (isHeld(world, invoice)) {
-    setTimer(world, "invoice_finalizes", invoice.id, now(world) + HOUR);
+/**
+ * Finalizes a draft invoice. Returns false if the invoice must not be charged, because the draft must wait or
+ * collection is paused.
+ */
+function finalizeForCollection(context: Context, invoice: Invoice): boolean {
+  if (awaitsWebhook(context, invoice)) {
+    setTimer(context, "invoice_finalizes", invoice.id, now(context) + HOUR);
     return false;
   }
-  const pause = subscriptionOf(world, invoice)?.pause_collection?.behavior;
+  const pause = subscriptionOf(context, invoice)?.pause_collection?.behavior;
   if (pause === "keep_as_draft") {
-    change(world, "invoice.updated", invoice, (row) => {
+    emitChange(context, "invoice.updated", invoice, (row) => {
       row.auto_advance = false;
     });
     return false;
   }
-  finalizeInvoice(world, invoice);
+  finalizeInvoice(context, invoice);
   if (pause === undefined) return true;
-  if (invoice.amount_due > 0) (pause === "void" ? voidInvoice : markUncollectible)(world, invoice);
+  if (invoice.amount_due > 0) (pause === "void" ? voidInvoice : markUncollectible)(context, invoice);
   return false;
 }
 
-/** Without a 2xx for `invoice.created`, Stripe waits. @see https://docs.stripe.com/billing/subscriptions/webhooks#understand */
-function isHeld(world: World, invoice: Invoice): boolean {
-  if (now(world) - invoice.created >= HELD_AT_MOST) return false;
-  const event = find(world, "event", world.account.createdEvents.get(invoice.id) ?? null);
+/**
+ * Returns whether a draft invoice must wait because a webhook endpoint has not yet returned 2xx for its
+ * `invoice.created` event.
+ * @see https://docs.stripe.com/billing/subscriptions/webhooks#understand
+ */
+function awaitsWebhook(context: Context, invoice: Invoice): boolean {
+  if (now(context) - invoice.created >= MAX_WAIT_SECONDS) return false;
+  const event = find(context, "event", context.account.createdEventByInvoice.get(invoice.id) ?? null);
   return event !== undefined && event.pending_webhooks > 0;
 }
 
-/** Tries to pay an open invoice with a card; having none is a failed try. */
+/** Tries to pay an open invoice. A missing card counts as a failed attempt. */
 export function payInvoice(
-  world: World,
+  context: Context,
   invoice: Invoice,
   card: string | null,
   how: { onSession: boolean; returnUrl?: string | null },
 ): PaymentIntent {
-  const intent = intentFor(world, invoice);
-  if (card !== null) confirmPayment(world, intent, card, how);
+  const intent = getOrCreateIntent(context, invoice);
+  if (card !== null) confirmPayment(context, intent, card, how);
   invoice.attempted = true;
-  settleAttempt(world, invoice, intent);
+  settleAttempt(context, invoice, intent);
   return intent;
 }
 
-/** The invoice's open payment intent, made where there is none. */
-export function intentFor(world: World, invoice: Invoice): PaymentIntent {
-  const known = intentOf(world, invoice);
+/**
+ * Returns the payment intent that pays the invoice. Creates a payment intent if the invoice has none or if the last one
+ * is canceled.
+ */
+export function getOrCreateIntent(context: Context, invoice: Invoice): PaymentIntent {
+  const known = intentOf(context, invoice);
   if (known && known.status !== "canceled") return known;
-  const subscription = subscriptionOf(world, invoice);
-  const intent = createPaymentIntent(world, {
+  const subscription = subscriptionOf(context, invoice);
+  const intent = createPaymentIntent(context, {
     amount: invoice.amount_remaining,
     currency: invoice.currency,
     customer: invoice.customer,
@@ -98,7 +110,7 @@ export function intentFor(world: World, invoice: Invoice): PaymentIntent {
     description: DESCRIPTIONS[invoice.billing_reason] ?? "Payment for Invoice",
     setupFutureUsage: subscription && invoice.billing_reason === "subscription_create" ? "off_session" : null,
   });
-  attachPayment(world, invoice, intent);
+  attachPayment(context, invoice, intent);
   return intent;
 }
 
@@ -108,66 +120,69 @@ const DESCRIPTIONS: Record<string, string> = {
   subscription_update: "Subscription update",
 };
 
-/** What a payment intent's new state means for the invoice it pays, however it came about. */
-export function settleIntent(world: World, intent: PaymentIntent): void {
-  const invoice = invoiceOf(world, intent);
-  if (invoice?.status === "open") settleAttempt(world, invoice, intent);
+/** Updates the open invoice of a payment intent to match the intent's status. */
+export function settleIntent(context: Context, intent: PaymentIntent): void {
+  const invoice = invoiceOf(context, intent);
+  if (invoice?.status === "open") settleAttempt(context, invoice, intent);
 }
 
-/** What the person did on the bank's page. */
-export function answerChallenge(world: World, intent: PaymentIntent, authenticated: boolean): void {
-  completeChallenge(world, intent, authenticated);
-  settleIntent(world, intent);
+/** Applies the result of 3-D Secure to a payment intent and its invoice. */
+export function completeInvoiceChallenge(context: Context, intent: PaymentIntent, authenticated: boolean): void {
+  completeChallenge(context, intent, authenticated);
+  settleIntent(context, intent);
 }
 
-function settleAttempt(world: World, invoice: Invoice, intent: PaymentIntent): void {
+function settleAttempt(context: Context, invoice: Invoice, intent: PaymentIntent): void {
   if (intent.status === "succeeded") {
     invoice.attempt_count += 1;
-    return markPaid(world, invoice);
+    return markPaid(context, invoice);
   }
   if (intent.status === "requires_capture" || intent.status === "requires_confirmation") return;
   const needsAction = intent.status === "requires_action";
-  const subscription = subscriptionOf(world, invoice);
-  // The first payment, and a change that waits for its own, are left to the person who is there.
+  const subscription = subscriptionOf(context, invoice);
+  // First payments and pending updates are not retried, because the customer is present and can try another card.
   const waits = subscription?.status === "incomplete" || subscription?.pending_update;
   const isRenewal = subscription !== null && !waits && invoice.billing_reason !== "subscription_update";
-  // While the bank asks a person who is there, nothing has failed yet.
+  // If the customer is present, a payment that requires 3-D Secure has not failed yet.
   if (isRenewal || !needsAction) {
-    change(world, "invoice.updated", invoice, (row) => {
+    emitChange(context, "invoice.updated", invoice, (row) => {
       row.attempt_count += 1;
-      if (isRenewal) row.next_payment_attempt = nextAttempt(world, row);
+      if (isRenewal) row.next_payment_attempt = nextAttempt(context, row);
     });
     if (isRenewal) {
-      setTimer(world, "invoice_retries", invoice.id, invoice.next_payment_attempt ?? now(world));
-      setDelinquent(world, invoice.customer, true);
+      setTimer(context, "invoice_retries", invoice.id, invoice.next_payment_attempt ?? now(context));
+      setDelinquent(context, invoice.customer, true);
     }
-    emit(world, "invoice.payment_failed", invoice);
+    emit(context, "invoice.payment_failed", invoice);
   }
-  if (needsAction) emit(world, "invoice.payment_action_required", invoice);
-  if (subscription && !waits) paymentFailed(world, subscription);
+  if (needsAction) emit(context, "invoice.payment_action_required", invoice);
+  if (subscription && !waits) paymentFailed(context, subscription);
 }
 
-function nextAttempt(world: World, invoice: Invoice): number | null {
+function nextAttempt(context: Context, invoice: Invoice): number | null {
   const days = RETRY_DAYS[invoice.attempt_count - 1];
-  const first = invoice.status_transitions.finalized_at ?? now(world);
-  return days === undefined ? null : Math.max(now(world) + 1, first + days * DAY);
+  const first = invoice.status_transitions.finalized_at ?? now(context);
+  return days === undefined ? null : Math.max(now(context) + 1, first + days * DAY);
 }
 
-/** Drafts and open invoices of an ended subscription are not tried again. */
-export function stopCollecting(world: World, subscription: Subscription): void {
-  for (const invoice of of(world, "invoice", "subscription", subscription.id)) {
-    clearTimer(world, "invoice_retries", invoice.id);
-    clearTimer(world, "invoice_finalizes", invoice.id);
+/** Stops automatic collection of the draft and open invoices of an ended subscription. */
+export function stopCollecting(context: Context, subscription: Subscription): void {
+  for (const invoice of listBy(context, "invoice", { subscription: subscription.id })) {
+    clearTimer(context, "invoice_retries", invoice.id);
+    clearTimer(context, "invoice_finalizes", invoice.id);
     if (invoice.status === "open" || invoice.status === "draft")
-      change(world, "invoice.updated", invoice, (row) => {
+      emitChange(context, "invoice.updated", invoice, (row) => {
         Object.assign(row, { auto_advance: false, next_payment_attempt: null });
       });
   }
 }
 
-/** Counts a payment that was made before the invoice was there, as Checkout does. */
-export function attachPaidIntent(world: World, invoice: Invoice, intent: PaymentIntent): void {
-  attachPayment(world, invoice, intent);
+/**
+ * Marks an invoice as paid by a payment intent that succeeded before the invoice existed. In Checkout, the customer
+ * pays before the invoice is created.
+ */
+export function attachPaidIntent(context: Context, invoice: Invoice, intent: PaymentIntent): void {
+  attachPayment(context, invoice, intent);
   invoice.attempt_count += 1;
-  markPaid(world, invoice);
+  markPaid(context, invoice);
 }

@@ -1,71 +1,13 @@
-/** Customers as rows. */
+/** Looks up customers and marks them delinquent. */
 import { ApiError } from "../core/errors.ts";
-import { change } from "../core/events.ts";
-import { mergeMetadata } from "../core/params.ts";
-import { newShortId } from "../core/ids.ts";
-import { randomText } from "../core/random.ts";
-import { find, now, type World } from "../core/world.ts";
-import type { Discount } from "./discounts.ts";
+import { emitChange } from "../core/events.ts";
+import { find } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { Customer } from "../objects/customer.ts";
 
-export type Customer = ReturnType<typeof newCustomer>;
-
-type Address = Partial<Record<"city" | "country" | "line1" | "line2" | "postal_code" | "state", string | undefined>>;
-
-export interface NewCustomer {
-  email?: string | null | undefined;
-  name?: string | null | undefined;
-  description?: string | null | undefined;
-  phone?: string | null | undefined;
-  address?: Address | null | undefined;
-  preferred_locales?: string[] | undefined;
-  tax_exempt?: "none" | "exempt" | "reverse" | undefined;
-  invoice_prefix?: string | undefined;
-  invoice_settings?: { footer?: string | null | undefined } | undefined;
-  metadata?: "" | Record<string, string> | undefined;
-  test_clock?: string | undefined;
-}
-
-export function newCustomer(world: World, params: NewCustomer) {
-  return {
-    id: newShortId(world, "cus"),
-    object: "customer" as const,
-    address: toAddress(params.address ?? null),
-    balance: 0,
-    created: now(world),
-    currency: null as string | null,
-    customer_account: null,
-    default_source: null,
-    delinquent: false as boolean,
-    description: params.description ?? null,
-    discount: null as Discount | null,
-    email: params.email ?? null,
-    invoice_prefix: params.invoice_prefix ?? randomText(world.state, 8).toUpperCase(),
-    invoice_settings: {
-      custom_fields: null,
-      default_payment_method: null as string | null,
-      footer: params.invoice_settings?.footer ?? null,
-      rendering_options: null,
-    },
-    livemode: false as const,
-    metadata: mergeMetadata({}, params.metadata),
-    name: params.name ?? null,
-    next_invoice_sequence: 1,
-    phone: params.phone ?? null,
-    preferred_locales: params.preferred_locales ?? [],
-    shipping: null,
-    tax_exempt: params.tax_exempt ?? "none",
-    test_clock: params.test_clock ?? null,
-  };
-}
-
-export function toAddress(given: Address | null) {
-  const { city = null, country = null, line1 = null, line2 = null, postal_code = null, state = null } = given ?? {};
-  return given === null ? null : { city, country, line1, line2, postal_code, state };
-}
-
-/** Throws for a customer that was deleted, too: it can't be used in anything new. */
-export function needCustomer(world: World, id: string, param = "id"): Customer {
-  const customer = find(world, "customer", id);
+/** Returns the customer with the given ID. Throws if the customer does not exist or is deleted. */
+export function retrieveCustomer(context: Context, id: string, param = "id"): Customer {
+  const customer = find(context, "customer", id);
   if (!customer || "deleted" in customer)
     throw new ApiError(`No such customer: '${id}'`, {
       status: param === "id" ? 404 : 400,
@@ -75,11 +17,14 @@ export function needCustomer(world: World, id: string, param = "id"): Customer {
   return customer;
 }
 
-/** Set by an automatic payment that fails, until an invoice is paid or given up through the API. */
-export function setDelinquent(world: World, id: string, delinquent: boolean): void {
-  const customer = find(world, "customer", id);
+/**
+ * Sets a customer's `delinquent` field. The field is true after a failed automatic payment, until an invoice is paid or
+ * marked uncollectible.
+ */
+export function setDelinquent(context: Context, id: string, delinquent: boolean): void {
+  const customer = find(context, "customer", id);
   if (!customer || "deleted" in customer) return;
-  change(world, "customer.updated", customer, (row) => {
+  emitChange(context, "customer.updated", customer, (row) => {
     row.delinquent = delinquent;
   });
 }

@@ -1,92 +1,60 @@
-/** Discounts: a coupon at work on a customer, a subscription, an invoice or an item. @see https://docs.stripe.com/api/discounts */
+/** Redeems coupons and applies discounts to lines. @see https://docs.stripe.com/api/discounts */
+import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { round, split } from "../core/money.ts";
-import { newId } from "../core/ids.ts";
-import { all, find, insert, need, now, type World } from "../core/world.ts";
-import type { Coupon } from "../resources/coupons.ts";
-import type { PromotionCode } from "../resources/promotion-codes.ts";
-import { addMonths } from "./periods.ts";
+import { find, insert, listAll, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { Coupon } from "../objects/coupon.ts";
+import { type Discount, type DiscountInput, type DiscountOwner, newDiscount } from "../objects/discount.ts";
+import type { PromotionCode } from "../objects/promotion-code.ts";
 
-export type Discount = ReturnType<typeof newDiscount>;
-
-export interface DiscountInput {
-  coupon?: string | undefined;
-  promotion_code?: string | undefined;
-  discount?: string | undefined;
-}
-
-interface DiscountOwner {
-  customer: string;
-  subscription?: string | null;
-  invoice?: string | null;
-  invoice_item?: string | null;
-  subscription_item?: string | null;
-  checkout_session?: string | null;
-}
-
-/** Redeems coupons, promotion codes, or discounts that are there already; answers the ids. */
+/** Redeems coupons and promotion codes, or reuses existing discounts. Returns the IDs of the discounts. */
 export function redeemAll(
-  world: World,
+  context: Context,
   inputs: readonly DiscountInput[],
   owner: DiscountOwner,
   param = "discounts",
 ): string[] {
   return inputs.map((input, index) => {
-    if (input.discount !== undefined) return need(world, "discount", input.discount, `${param}[${index}][discount]`).id;
+    if (input.discount !== undefined)
+      return retrieve(context, "discount", input.discount, `${param}[${index}][discount]`).id;
     const code =
-      input.promotion_code === undefined ? null : neededCode(world, input.promotion_code, `${param}[${index}]`);
+      input.promotion_code === undefined ? null : retrieveCode(context, input.promotion_code, `${param}[${index}]`);
     const couponId = code?.promotion.coupon ?? input.coupon;
     if (couponId === undefined)
       throw new ApiError("You must pass one of coupon, discount or promotion_code.", { param: `${param}[${index}]` });
-    return redeem(world, need(world, "coupon", couponId, `${param}[${index}][coupon]`), owner, code).id;
+    return redeem(context, retrieve(context, "coupon", couponId, `${param}[${index}][coupon]`), owner, code).id;
   });
 }
 
-/** Throws where the coupon can't be used any more. */
-export function redeem(world: World, coupon: Coupon, owner: DiscountOwner, code: PromotionCode | null): Discount {
-  if (!isValid(world, coupon))
+/**
+ * Redeems a coupon and returns the new discount. Throws if the coupon is expired or has reached its redemption limit.
+ */
+export function redeem(context: Context, coupon: Coupon, owner: DiscountOwner, code: PromotionCode | null): Discount {
+  if (!isCouponValid(context, coupon))
     throw new ApiError(`Coupon expired: ${coupon.id}`, { code: "coupon_expired", param: "coupon" });
-  const discount = newDiscount(world, coupon, owner, code);
+  const discount = newDiscount(context, coupon, owner, code);
   coupon.times_redeemed += 1;
-  coupon.valid = isValid(world, coupon);
+  coupon.valid = isCouponValid(context, coupon);
   if (code) {
     code.times_redeemed += 1;
     if (code.max_redemptions !== null && code.times_redeemed >= code.max_redemptions) code.active = false;
   }
-  return insert(world, "discount", discount);
+  return insert(context, "discount", discount);
 }
 
-function neededCode(world: World, id: string, param: string): PromotionCode {
-  const code = need(world, "promotion_code", id, `${param}[promotion_code]`);
-  if (!code.active || (code.expires_at !== null && code.expires_at <= now(world)))
+function retrieveCode(context: Context, id: string, param: string): PromotionCode {
+  const code = retrieve(context, "promotion_code", id, `${param}[promotion_code]`);
+  if (!code.active || (code.expires_at !== null && code.expires_at <= now(context)))
     throw new ApiError(`This promotion code cannot be redeemed because it is inactive or expired.`, {
       param: `${param}[promotion_code]`,
     });
   return code;
 }
 
-export function isValid(world: World, coupon: Coupon): boolean {
+export function isCouponValid(context: Context, coupon: Coupon): boolean {
   const used = coupon.max_redemptions !== null && coupon.times_redeemed >= coupon.max_redemptions;
-  return !used && (coupon.redeem_by === null || coupon.redeem_by > now(world));
-}
-
-function newDiscount(world: World, coupon: Coupon, owner: DiscountOwner, code: PromotionCode | null) {
-  const start = now(world);
-  return {
-    id: newId(world, "di"),
-    object: "discount" as const,
-    checkout_session: owner.checkout_session ?? null,
-    customer: owner.customer as string | null,
-    customer_account: null,
-    end: coupon.duration === "repeating" ? addMonths(start, coupon.duration_in_months ?? 1) : null,
-    invoice: owner.invoice ?? null,
-    invoice_item: owner.invoice_item ?? null,
-    promotion_code: code?.id ?? null,
-    source: { coupon: coupon.id as string | null, type: "coupon" as const },
-    start,
-    subscription: owner.subscription ?? null,
-    subscription_item: owner.subscription_item ?? null,
-  };
+  return !used && (coupon.redeem_by === null || coupon.redeem_by > now(context));
 }
 
 interface DiscountableLine {
@@ -99,25 +67,28 @@ interface DiscountableLine {
   pricing: { price_details?: { product: string } } | null;
 }
 
-/** Takes each discount off what is left of the lines it applies to, and writes down how much. */
+/**
+ * Applies discounts to lines one after the other, each to the amount that remains. Records each discount's amount in
+ * the lines.
+ */
 export function applyDiscounts(
-  world: World,
+  context: Context,
   lines: readonly DiscountableLine[],
   invoiceDiscounts: readonly string[],
 ): void {
   const left = new Map(lines.map((line) => [line, line.discountable ? line.amount : 0]));
   for (const line of lines) Object.assign(line, { discount_amounts: [], pretax_credit_amounts: [] });
-  for (const line of lines) for (const id of line.discounts) applyOne(world, id, [line], left);
-  for (const id of invoiceDiscounts) applyOne(world, id, lines, left);
+  for (const line of lines) for (const id of line.discounts) applyDiscount(context, id, [line], left);
+  for (const id of invoiceDiscounts) applyDiscount(context, id, lines, left);
 }
 
-function applyOne(
-  world: World,
+function applyDiscount(
+  context: Context,
   id: string,
   lines: readonly DiscountableLine[],
   left: Map<DiscountableLine, number>,
 ): void {
-  const coupon = couponOf(world, id);
+  const coupon = couponOf(context, id);
   if (!coupon) return;
   const products = coupon.applies_to?.products;
   const fitting = lines.filter(
@@ -139,25 +110,25 @@ function applyOne(
   }
 }
 
-/** Whether a discount still counts for an invoice that is made now. */
-export function stillCounts(world: World, id: string): boolean {
-  const discount = find(world, "discount", id);
-  return discount !== undefined && (discount.end === null || discount.end > now(world));
+/** Returns whether a discount applies to an invoice that is created now. */
+export function isDiscountActive(context: Context, id: string): boolean {
+  const discount = find(context, "discount", id);
+  return discount !== undefined && (discount.end === null || discount.end > now(context));
 }
 
-export function couponOf(world: World, discountId: string): Coupon | null {
-  const discount = find(world, "discount", discountId);
-  return find(world, "coupon", discount?.source.coupon ?? null) ?? null;
+export function couponOf(context: Context, discountId: string): Coupon | null {
+  const discount = find(context, "discount", discountId);
+  return find(context, "coupon", discount?.source.coupon ?? null) ?? null;
 }
 
-/** What somebody types in finds a code in any case. */
-export function findActiveCode(world: World, text_: string): PromotionCode | undefined {
-  return all(
-    world,
+/** Returns the active promotion code with this text, ignoring upper and lower case; undefined if there is none. */
+export function findActiveCode(context: Context, text_: string): PromotionCode | undefined {
+  return listAll(
+    context,
     "promotion_code",
     (row) =>
       row.active &&
       row.code.toLowerCase() === text_.toLowerCase() &&
-      (row.expires_at === null || row.expires_at > now(world)),
+      (row.expires_at === null || row.expires_at > now(context)),
   )[0];
 }

@@ -1,27 +1,31 @@
-/** What becomes of an invoice that was not paid at once. */
-import { change } from "../core/events.ts";
-import type { World } from "../core/world.ts";
-import { collect } from "./collection.ts";
+/** Retries payments of open invoices, and ends the subscription or changes its status after the last retry. */
+import { emitChange } from "../core/events.ts";
+import type { Context } from "../core/state.ts";
+import type { Invoice } from "../objects/invoice.ts";
+import { collectInvoice } from "./collection.ts";
 import { refreshEntitlements } from "./entitlements.ts";
-import { subscriptionOf, type Invoice } from "./invoices.ts";
-import { update } from "./subscription-changes.ts";
-import { isOver } from "./subscription-periods.ts";
-import { end } from "./subscription-endings.ts";
-import { pause } from "./subscription-pauses.ts";
+import { subscriptionOf } from "./invoices.ts";
+import { updateSubscription } from "./subscription-changes.ts";
+import { endSubscription } from "./subscription-endings.ts";
+import { pauseSubscription } from "./subscription-pauses.ts";
+import { isEnded } from "./subscription-periods.ts";
 
-/** Another try, or the end of trying. */
-export function retryCollection(world: World, invoice: Invoice): void {
+/**
+ * Tries again to collect the payment of an open invoice. If the last retry has failed, applies the `afterRetries`
+ * setting to the subscription.
+ */
+export function retryCollection(context: Context, invoice: Invoice): void {
   if (invoice.status !== "open") return;
-  if (invoice.next_payment_attempt !== null) return collect(world, invoice);
-  const subscription = subscriptionOf(world, invoice);
-  if (!subscription || isOver(subscription)) return;
-  const { afterRetries } = world.state;
-  if (afterRetries === "cancel") return end(world, subscription, "payment_failed");
-  change(world, "invoice.updated", invoice, (row) => {
+  if (invoice.next_payment_attempt !== null) return collectInvoice(context, invoice);
+  const subscription = subscriptionOf(context, invoice);
+  if (!subscription || isEnded(subscription)) return;
+  const { afterRetries } = context.state;
+  if (afterRetries === "cancel") return endSubscription(context, subscription, "payment_failed");
+  emitChange(context, "invoice.updated", invoice, (row) => {
     row.auto_advance = false;
   });
   if (afterRetries === "past_due") return;
-  if (afterRetries === "pause") return pause(world, subscription);
-  update(world, subscription, { status: "unpaid" });
-  refreshEntitlements(world, subscription.customer);
+  if (afterRetries === "pause") return pauseSubscription(context, subscription);
+  updateSubscription(context, subscription, { status: "unpaid" });
+  refreshEntitlements(context, subscription.customer);
 }

@@ -1,32 +1,36 @@
-/** What a customer is entitled to: the features of the products it subscribes to. @see https://docs.stripe.com/billing/entitlements */
+/**
+ * Computes the active entitlements of customers: the features of the products that they subscribe to.
+ * @see https://docs.stripe.com/billing/entitlements
+ */
 import { emit } from "../core/events.ts";
 import { newId } from "../core/ids.ts";
-import { all, find, insert, of, type World } from "../core/world.ts";
-import type { Feature } from "../resources/entitlements.ts";
+import { find, insert, listAll, listBy } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { Feature } from "../objects/feature.ts";
 
 const ENTITLING = new Set(["active", "trialing", "past_due"]);
 
-/** Compares with what was granted before, and tells of a difference. */
-export function refreshEntitlements(world: World, customer: string): void {
-  const { product_feature: productFeatures } = world.account.tables;
+/** Recomputes a customer's active entitlements, and emits an event if they changed. */
+export function refreshEntitlements(context: Context, customer: string): void {
+  const { product_feature: productFeatures } = context.account.tables;
   if (productFeatures.size === 0) return;
   const products = new Set(
-    of(world, "subscription", "customer", customer)
+    listBy(context, "subscription", { customer })
       .filter(({ status }) => ENTITLING.has(status))
       .flatMap(({ items }) => items.data.map((item) => item.price.product)),
   );
   const features = new Map<string, Feature>();
-  for (const row of all(world, "product_feature"))
-    if (products.has(world.account.productOfFeature.get(row.id) ?? ""))
+  for (const row of listAll(context, "product_feature"))
+    if (products.has(context.account.productByFeature.get(row.id) ?? ""))
       features.set(row.entitlement_feature.id, row.entitlement_feature);
-  const before = world.account.entitlementsOf.get(customer) ?? [];
-  const known = before.flatMap((id) => find(world, "entitlements.active_entitlement", id) ?? []);
+  const before = context.account.entitlementsByCustomer.get(customer) ?? [];
+  const known = before.flatMap((id) => find(context, "entitlements.active_entitlement", id) ?? []);
   const kept = known.filter((entitlement) => features.has(entitlement.feature));
   const added = [...features.values()]
     .filter((feature) => !known.some((entitlement) => entitlement.feature === feature.id))
     .map((feature) =>
-      insert(world, "entitlements.active_entitlement", {
-        id: newId(world, "ent"),
+      insert(context, "entitlements.active_entitlement", {
+        id: newId(context, "ent"),
         object: "entitlements.active_entitlement",
         feature: feature.id,
         livemode: false,
@@ -35,11 +39,11 @@ export function refreshEntitlements(world: World, customer: string): void {
     );
   if (added.length === 0 && kept.length === known.length) return;
   const entitlements = [...kept, ...added];
-  world.account.entitlementsOf.set(
+  context.account.entitlementsByCustomer.set(
     customer,
     entitlements.map(({ id }) => id),
   );
-  emit(world, "entitlements.active_entitlement_summary.updated", {
+  emit(context, "entitlements.active_entitlement_summary.updated", {
     object: "entitlements.active_entitlement_summary",
     customer,
     entitlements: {
@@ -52,5 +56,5 @@ export function refreshEntitlements(world: World, customer: string): void {
   });
 }
 
-/** The summary holds this many; the others have to be listed. */
+/** The maximum number of entitlements in the summary event. */
 const SUMMARY_LIMIT = 10;

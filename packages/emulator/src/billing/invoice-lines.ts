@@ -1,105 +1,32 @@
-/** Lines of invoices: from subscription items, and from invoice items that waited. */
-import type { InvoiceItem } from "./invoice-items.ts";
-import { newId } from "../core/ids.ts";
-import { need, type World } from "../core/world.ts";
-
-import type { Product } from "./products.ts";
-import { priceParts, type PricedPart } from "./pricing.ts";
-import type { LineTax } from "./taxes.ts";
-import type { Subscription, SubscriptionItem } from "./subscriptions.ts";
+/** Creates invoice lines from subscription items and from invoice items. */
+import { retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { InvoiceItem } from "../objects/invoice-item.ts";
+import { type InvoiceLine, newInvoiceLine, type Period } from "../objects/invoice-line.ts";
+import type { Product } from "../objects/product.ts";
+import type { Subscription, SubscriptionItem } from "../objects/subscription.ts";
+import { type PricedPart, priceParts } from "./pricing.ts";
 import { usageOf } from "./usage.ts";
 
-export type InvoiceLine = ReturnType<typeof newLine>;
-
-interface LineInput {
-  invoice: string;
-  amount: number;
-  currency: string;
-  description: string | null;
-  discountable: boolean;
-  discounts: string[];
-  metadata: Record<string, string>;
-  parent: LineParent;
-  period: { end: number; start: number };
-  price: string | null;
-  product: string | null;
-  quantity: number | null;
-  unitAmountDecimal: string | null;
-  subscription: string | null;
+/** A subscription item and the period that it is billed for. */
+interface BilledItem {
+  subscription: Subscription;
+  item: SubscriptionItem;
+  period: Period;
 }
 
-type LineParent =
-  | {
-      invoice_item_details: {
-        invoice_item: string;
-        proration: boolean;
-        proration_details: { credited_items: { invoice: string; invoice_line_items: string[] } | null };
-        subscription: string | null;
-      };
-      subscription_item_details: null;
-      type: "invoice_item_details";
-    }
-  | {
-      invoice_item_details: null;
-      subscription_item_details: {
-        invoice_item: null;
-        proration: boolean;
-        proration_details: { credited_items: null };
-        subscription: string;
-        subscription_item: string;
-      };
-      type: "subscription_item_details";
-    };
-
-export function newLine(world: World, input: LineInput) {
-  return {
-    id: newId(world, "il"),
-    object: "line_item" as const,
-    amount: input.amount,
-    currency: input.currency,
-    description: input.description,
-    discount_amounts: [] as { amount: number; discount: string }[],
-    discountable: input.discountable,
-    discounts: input.discounts,
-    invoice: input.invoice as string | null,
-    livemode: false as const,
-    metadata: input.metadata,
-    parent: input.parent as LineParent | null,
-    period: input.period,
-    pretax_credit_amounts: [] as { amount: number; discount: string; type: "discount" }[],
-    pricing:
-      input.price === null || input.product === null
-        ? null
-        : {
-            price_details: { price: input.price, product: input.product },
-            type: "price_details" as const,
-            unit_amount_decimal: input.unitAmountDecimal,
-          },
-    quantity: input.quantity,
-    quantity_decimal: input.quantity === null ? null : String(input.quantity),
-    subscription: input.subscription,
-    subtotal: input.amount,
-    taxes: [] as LineTax[],
-  };
-}
-
-export interface Period {
-  start: number;
-  end: number;
-}
-
-/** What a subscription's item asks for a period; in a trial, nothing. */
+/**
+ * Returns the invoice lines of a subscription item for a period. During a trial, the amounts of the invoice lines are
+ * 0.
+ */
 export function linesOfItem(
-  world: World,
+  context: Context,
   invoice: string,
-  subscription: Subscription,
-  item: SubscriptionItem,
-  period: Period,
+  { subscription, item, period }: BilledItem,
 ): InvoiceLine[] {
-  const product = need(world, "product", item.price.product);
-  const inTrial = subscription.status === "trialing" || subscription.trial_end === period.end;
-  return partsOf(world, subscription, item, period, inTrial, product).map((part) =>
-    newLine(world, {
+  const product = retrieve(context, "product", item.price.product);
+  return partsOf(context, { subscription, item, period }, product).map((part) =>
+    newInvoiceLine(context, {
       invoice,
       amount: part.amount,
       currency: item.price.currency,
@@ -129,15 +56,13 @@ export function linesOfItem(
 }
 
 function partsOf(
-  world: World,
-  subscription: Subscription,
-  item: SubscriptionItem,
-  period: Period,
-  inTrial: boolean,
+  context: Context,
+  { subscription, item, period }: BilledItem,
   { name, unit_label: unit }: Product,
 ): PricedPart[] {
+  const inTrial = subscription.status === "trialing" || subscription.trial_end === period.end;
   const metered = item.price.recurring?.usage_type === "metered";
-  const quantity = metered ? usageOf(world, subscription.customer, item.price, period) : (item.quantity ?? 1);
+  const quantity = metered ? usageOf(context, subscription.customer, item.price, period) : (item.quantity ?? 1);
   if (inTrial && metered) return [];
   if (inTrial) {
     const what = `${quantity} ${unit ? `${unit} ` : ""}× ${name}`;
@@ -146,9 +71,9 @@ function partsOf(
   return priceParts(item.price, quantity, name, unit);
 }
 
-export function lineOfInvoiceItem(world: World, invoice: string, item: InvoiceItem): InvoiceLine {
+export function lineOfInvoiceItem(context: Context, invoice: string, item: InvoiceItem): InvoiceLine {
   const credited = item.proration_details?.credited_items ?? null;
-  return newLine(world, {
+  return newInvoiceLine(context, {
     invoice,
     amount: item.amount,
     currency: item.currency,

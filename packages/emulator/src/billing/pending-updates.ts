@@ -1,23 +1,30 @@
-/** A change that waits until its invoice is paid. @see https://docs.stripe.com/billing/subscriptions/pending-updates */
+/**
+ * Starts and expires pending updates: subscription changes that take effect when their invoice is paid.
+ * @see https://docs.stripe.com/billing/subscriptions/pending-updates
+ */
+import { now } from "../core/clock.ts";
+import { copy } from "../core/copy.ts";
 import { emit } from "../core/events.ts";
+import { find } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
-import { copy, find, now, type World } from "../core/world.ts";
-import { cardFor, payInvoice } from "./collection.ts";
-import { createSubscriptionInvoice, voidInvoice, type Invoice } from "./invoices.ts";
+import type { Invoice } from "../objects/invoice.ts";
+import type { Subscription } from "../objects/subscription.ts";
+import { cardForInvoice, payInvoice } from "./collection.ts";
+import { createSubscriptionInvoice, voidInvoice } from "./invoices.ts";
+import { clearPendingChange } from "./pending-changes.ts";
 import { prorate } from "./prorations.ts";
 import { finalizeInvoice } from "./settlement.ts";
-import { forgetPending } from "./pending-plans.ts";
-import { edit } from "./subscription-changes.ts";
-import type { Subscription } from "./subscriptions.ts";
-import { begunLines, type ChangePlan } from "./subscription-update.ts";
+import { editSubscription } from "./subscription-changes.ts";
+import { type ChangePlan, linesOfRestartedItems } from "./subscription-update.ts";
 
-const LIFETIME = 23 * 3_600;
+const LIFETIME_SECONDS = 23 * 3_600;
 
-/** Invoices the change and leaves the subscription as it is until that is paid. */
-export function holdChange(world: World, subscription: Subscription, plan: ChangePlan): Invoice {
-  prorate(world, subscription, plan);
-  const expires_at = now(world) + LIFETIME;
-  edit(world, subscription, (row) => {
+/** Creates the invoice of a subscription change. The subscription stays unchanged until this invoice is paid. */
+export function startPendingUpdate(context: Context, subscription: Subscription, plan: ChangePlan): Invoice {
+  prorate(context, subscription, plan);
+  const expires_at = now(context) + LIFETIME_SECONDS;
+  editSubscription(context, subscription, (row) => {
     row.pending_update = {
       billing_cycle_anchor: plan.anchor === row.billing_cycle_anchor ? null : plan.anchor,
       discount_source: null,
@@ -27,25 +34,25 @@ export function holdChange(world: World, subscription: Subscription, plan: Chang
       trial_from_plan: null,
     };
   });
-  const invoice = createSubscriptionInvoice(world, subscription, "subscription_update", (draft) =>
-    begunLines(world, draft, subscription, plan),
+  const invoice = createSubscriptionInvoice(context, subscription, "subscription_update", (draft) =>
+    linesOfRestartedItems(context, draft, subscription, plan),
   );
-  world.account.pendingPlans.set(subscription.id, { invoice: invoice.id, items: plan.items, anchor: plan.anchor });
-  setTimer(world, "pending_update_expires", subscription.id, expires_at);
-  finalizeInvoice(world, invoice);
-  if (invoice.status === "open") payInvoice(world, invoice, cardFor(world, invoice), { onSession: true });
+  context.account.pendingChanges.set(subscription.id, { invoice: invoice.id, items: plan.items, anchor: plan.anchor });
+  setTimer(context, "pending_update_expires", subscription.id, expires_at);
+  finalizeInvoice(context, invoice);
+  if (invoice.status === "open") payInvoice(context, invoice, cardForInvoice(context, invoice), { onSession: true });
   return invoice;
 }
 
-/** 23 hours without payment: nothing has changed, and nothing is owed. */
-export function expirePending(world: World, subscription: Subscription): void {
-  const plan = world.account.pendingPlans.get(subscription.id);
+/** Discards a pending update and voids its invoice. A timer calls this function 23 hours after the update. */
+export function expirePendingUpdate(context: Context, subscription: Subscription): void {
+  const plan = context.account.pendingChanges.get(subscription.id);
   if (!plan) return;
-  forgetPending(world, subscription);
-  edit(world, subscription, (row) => {
+  clearPendingChange(context, subscription);
+  editSubscription(context, subscription, (row) => {
     row.pending_update = null;
   });
-  emit(world, "customer.subscription.pending_update_expired", subscription);
-  const invoice = find(world, "invoice", plan.invoice);
-  if (invoice?.status === "open") voidInvoice(world, invoice);
+  emit(context, "customer.subscription.pending_update_expired", subscription);
+  const invoice = find(context, "invoice", plan.invoice);
+  if (invoice?.status === "open") voidInvoice(context, invoice);
 }

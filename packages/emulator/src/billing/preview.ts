@@ -1,26 +1,32 @@
-/** What an invoice would be: of the next renewal, or of a change that nobody has made yet. */
+/** Previews invoices: the next renewal's invoice, or the invoice of a subscription change. */
+import { now } from "../core/clock.ts";
+import { copy } from "../core/copy.ts";
 import { emit } from "../core/events.ts";
-import { copy, find, now, type World } from "../core/world.ts";
-import { discountsFor, newInvoice, pendingItems, setLines, type Invoice } from "./invoices.ts";
-import { lineOfInvoiceItem, linesOfItem, type InvoiceLine } from "./invoice-lines.ts";
-import { endOf, nextPeriodEnd } from "./subscription-periods.ts";
-import type { Subscription } from "./subscriptions.ts";
+import { endOf } from "../core/periods.ts";
+import { find } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { InvoiceLine } from "../objects/invoice-line.ts";
+import type { Invoice } from "../objects/invoice.ts";
+import type { Subscription } from "../objects/subscription.ts";
+import { lineOfInvoiceItem, linesOfItem } from "./invoice-lines.ts";
+import { discountsFor, draftInvoice, listPendingItems, setLines } from "./invoices.ts";
+import { nextPeriodEnd } from "./subscription-periods.ts";
 
 export interface PreviewInput {
   customer: string;
   subscription: Subscription | null;
-  /** Lines of what a change would credit and charge, beside what waits already. */
+  /** Returns the invoice lines that a subscription change adds. */
   changes?: (invoice: Invoice) => InvoiceLine[];
-  /** Only the change, as an invoice of its own. */
+  /** True to preview only the subscription change, without the renewal and pending invoice items. Default false. */
   changeOnly?: boolean;
   discounts?: string[];
 }
 
-/** Nothing of it is kept. */
-export function previewInvoice(world: World, input: PreviewInput): Invoice {
+/** Returns a preview invoice without storing it. */
+export function previewInvoice(context: Context, input: PreviewInput): Invoice {
   const { subscription } = input;
-  const at = subscription && !input.changeOnly ? nextPeriodEnd(subscription) : now(world);
-  const invoice = newInvoice(world, {
+  const at = subscription && !input.changeOnly ? nextPeriodEnd(subscription) : now(context);
+  const invoice = draftInvoice(context, {
     customer: input.customer,
     subscription,
     reason: input.changeOnly ? "subscription_update" : "upcoming",
@@ -28,13 +34,13 @@ export function previewInvoice(world: World, input: PreviewInput): Invoice {
   });
   invoice.id = `upcoming_${invoice.id}`;
   invoice.lines.url = `/v1/invoices/${invoice.id}/lines`;
-  invoice.discounts = input.discounts ?? discountsFor(world, subscription, input.customer);
-  const waiting = pendingItems(world, input.customer, subscription?.id ?? null, invoice.currency).map((item) =>
-    lineOfInvoiceItem(world, invoice.id, item),
+  invoice.discounts = input.discounts ?? discountsFor(context, subscription, input.customer);
+  const waiting = listPendingItems(context, input.customer, subscription?.id ?? null, invoice.currency).map((item) =>
+    lineOfInvoiceItem(context, invoice.id, item),
   );
-  const renewal = subscription && !input.changeOnly ? renewalLines(world, invoice, subscription, at) : [];
-  setLines(world, invoice, [...(input.changeOnly ? [] : waiting), ...(input.changes?.(invoice) ?? []), ...renewal]);
-  const customer = find(world, "customer", input.customer);
+  const renewal = subscription && !input.changeOnly ? renewalLines(context, invoice, subscription, at) : [];
+  setLines(context, invoice, [...(input.changeOnly ? [] : waiting), ...(input.changes?.(invoice) ?? []), ...renewal]);
+  const customer = find(context, "customer", input.customer);
   return Object.assign(invoice, {
     created: at,
     next_payment_attempt: at,
@@ -42,8 +48,8 @@ export function previewInvoice(world: World, input: PreviewInput): Invoice {
   });
 }
 
-/** The items over the period that comes; usage is what it is so far. */
-function renewalLines(world: World, invoice: Invoice, subscription: Subscription, at: number): InvoiceLine[] {
+/** Returns the invoice lines of the next renewal. The lines of metered items contain the usage so far. */
+function renewalLines(context: Context, invoice: Invoice, subscription: Subscription, at: number): InvoiceLine[] {
   const renewed = { ...copy(subscription), status: "active" as const };
   return renewed.items.data
     .filter((item) => item.current_period_end <= at)
@@ -52,15 +58,18 @@ function renewalLines(world: World, invoice: Invoice, subscription: Subscription
       const period = metered
         ? { start: item.current_period_start, end: item.current_period_end }
         : { start: at, end: endOf(item.price, subscription.billing_cycle_anchor, at) };
-      return linesOfItem(world, invoice.id, { ...renewed, trial_end: null }, item, period);
+      return linesOfItem(context, invoice.id, { subscription: { ...renewed, trial_end: null }, item, period });
     });
 }
 
-/** Days before a renewal: what it will be. It has no id, and nothing of it is kept. */
-export function tellUpcoming(world: World, subscription: Subscription): void {
+/**
+ * Emits `invoice.upcoming` with a preview of the renewal invoice. The preview of an invoice has no ID, because it is
+ * not stored.
+ */
+export function emitUpcomingInvoice(context: Context, subscription: Subscription): void {
   if (subscription.status !== "active" && subscription.status !== "trialing" && subscription.status !== "past_due")
     return;
   if (subscription.cancel_at_period_end || subscription.cancel_at !== null) return;
-  const { id: _none, ...upcoming } = copy(previewInvoice(world, { customer: subscription.customer, subscription }));
-  emit(world, "invoice.upcoming", upcoming);
+  const { id: _none, ...upcoming } = copy(previewInvoice(context, { customer: subscription.customer, subscription }));
+  emit(context, "invoice.upcoming", upcoming);
 }

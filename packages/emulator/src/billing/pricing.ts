@@ -1,16 +1,19 @@
-/** What a price asks for a quantity. @see https://docs.stripe.com/products-prices/pricing-models */
+/** Computes amounts from prices and quantities. @see https://docs.stripe.com/products-prices/pricing-models */
 import { formatAmount, round } from "../core/money.ts";
-import type { Price } from "../resources/prices.ts";
+import type { Price } from "../objects/price.ts";
 
 export interface PricedPart {
   amount: number;
   quantity: number;
-  /** Minor units, with as many decimals as the price has. */
+  /** The unit price in minor units, with as many decimals as the price has. */
   unitAmountDecimal: string;
   description: string;
 }
 
-/** One part for most prices; one for each tier that a graduated price reaches. */
+/**
+ * Splits the amount for a quantity into parts by the tiers of the price. A graduated price has one part per tier; any
+ * other price has a single part.
+ */
 export function priceParts(
   price: Price,
   quantity: number,
@@ -77,7 +80,7 @@ function tierParts(
   return [...parts, { amount: flat, quantity: 1, unitAmountDecimal: String(flat), description }];
 }
 
-/** "$9.00 / month", "$9.00 / 3 months", or "$9.00" for what is sold once. */
+/** Returns the text of a unit price: "$9.00 / month", "$9.00 / 3 months", or "$9.00" for a one-time price. */
 function unitText(unit: number, { currency, recurring }: Price): string {
   const amount = formatAmount(unit, currency);
   if (!recurring) return amount;

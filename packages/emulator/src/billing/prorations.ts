@@ -1,50 +1,55 @@
-/** What a change in mid-period credits and charges, to the second. @see https://docs.stripe.com/billing/subscriptions/prorations */
-import { newInvoiceItem, type CreditedItems, type InvoiceItem } from "./invoice-items.ts";
-import { round } from "../core/money.ts";
-import { find, insert, need, now, of, type World } from "../core/world.ts";
-
+/**
+ * Computes prorations: credits and charges, exact to the second, for a change within a billing period.
+ * @see https://docs.stripe.com/billing/subscriptions/prorations
+ */
+import { now } from "../core/clock.ts";
 import { emit } from "../core/events.ts";
+import { round } from "../core/money.ts";
+import { find, insert, listBy, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import { type CreditedItems, type InvoiceItem, newInvoiceItem } from "../objects/invoice-item.ts";
+import type { Subscription, SubscriptionItem } from "../objects/subscription.ts";
 import { amountFor } from "./pricing.ts";
-import type { Subscription, SubscriptionItem } from "./subscriptions.ts";
 
-/** One side of a change: an item as it was, or as it is. */
+/** A subscription item before or after a change, with the period to credit or charge. */
 export interface ProratedItem {
   item: SubscriptionItem;
-  /** The period that the amount is for. */
+  /** The period that the full price of the item covers. */
   period: { start: number; end: number };
 }
 
-/** Invoice items that wait: credits for what was paid and is not used, charges for what is used from now on. */
+/**
+ * Creates pending invoice items for the prorations of a subscription change. Old items are credited for their unused
+ * time; new items are charged for the remaining time.
+ */
 export function prorate(
-  world: World,
+  context: Context,
   subscription: Subscription,
   { credits, charges, at }: { credits: readonly ProratedItem[]; charges: readonly ProratedItem[]; at: number },
 ): InvoiceItem[] {
   const items = [
-    ...credits.map((side) => prorationItem(world, subscription, side, at, -1)),
-    ...charges.map((side) => prorationItem(world, subscription, side, at, 1)),
+    ...credits.map((side) => prorationItem(context, subscription, { ...side, at, sign: -1 })),
+    ...charges.map((side) => prorationItem(context, subscription, { ...side, at, sign: 1 })),
   ];
   for (const item of items) {
-    insert(world, "invoiceitem", item);
-    emit(world, "invoiceitem.created", item);
+    insert(context, "invoiceitem", item);
+    emit(context, "invoiceitem.created", item);
   }
   return items;
 }
 
 export function prorationItem(
-  world: World,
+  context: Context,
   subscription: Subscription,
-  { item, period }: ProratedItem,
-  at: number,
-  sign: 1 | -1,
+  { item, period, at, sign }: ProratedItem & { at: number; sign: 1 | -1 },
 ): InvoiceItem {
-  const product = need(world, "product", item.price.product);
+  const product = retrieve(context, "product", item.price.product);
   const quantity = item.quantity ?? 1;
   const share = Math.max(0, period.end - at) / (period.end - period.start);
   const amount = sign * round(amountFor(item.price, quantity) * share) || 0;
   const what = quantity === 1 ? product.name : `${quantity} × ${product.name}`;
   const verb = sign < 0 ? "Unused time on" : "Remaining time on";
-  return newInvoiceItem(world, {
+  return newInvoiceItem(context, {
     customer: subscription.customer,
     subscription: subscription.id,
     subscriptionItem: item.id,
@@ -55,14 +60,14 @@ export function prorationItem(
     period: { start: at, end: period.end },
     proration: true,
     discountable: false,
-    date: now(world),
-    creditedItems: sign < 0 ? creditedItems(world, subscription, item, at) : null,
+    date: now(context),
+    creditedItems: sign < 0 ? creditedItems(context, subscription, item, at) : null,
   });
 }
 
-/** What charged for the time that is given back: a charge that waits, or the newest line. */
+/** Returns the pending invoice item or the invoice lines that first charged the time that is now credited. */
 function creditedItems(
-  world: World,
+  context: Context,
   subscription: Subscription,
   item: SubscriptionItem,
   at: number,
@@ -71,17 +76,16 @@ function creditedItems(
     period.start <= at && at < period.end && amount >= 0;
   const isOfItem = (row: InvoiceItem): boolean =>
     row.proration && row.parent?.subscription_details.subscription_item === item.id;
-  const waiting = of(
-    world,
+  const waiting = listBy(
+    context,
     "invoiceitem",
-    "customer",
-    subscription.customer,
+    { customer: subscription.customer },
     (row) => row.invoice === null && isOfItem(row) && covers(row),
   ).at(-1);
   if (waiting) return { type: "invoice_item", invoice_item: waiting.id };
-  for (const invoice of of(world, "invoice", "subscription", subscription.id).toReversed()) {
+  for (const invoice of listBy(context, "invoice", { subscription: subscription.id }).toReversed()) {
     const lines = invoice.lines.data.filter(({ parent, ...line }) => {
-      const charged = find(world, "invoiceitem", parent?.invoice_item_details?.invoice_item ?? null);
+      const charged = find(context, "invoiceitem", parent?.invoice_item_details?.invoice_item ?? null);
       const isCharged = parent?.subscription_item_details?.subscription_item === item.id;
       return covers(line) && (isCharged || (charged !== undefined && isOfItem(charged)));
     });
@@ -93,7 +97,7 @@ function creditedItems(
 
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
-/** 10 Nov 2025 */
+/** Formats a time as a date, such as 10 Nov 2025. */
 export function formatDay(at: number): string {
   const date = new Date(at * 1000);
   return `${String(date.getUTCDate()).padStart(2, "0")} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;

@@ -1,110 +1,117 @@
-/** A schedule's phases taking effect: its subscription is made, changed and ended by them. */
-import { copy, find, need, now, type World } from "../core/world.ts";
+/** Applies the phases of subscription schedules to their subscriptions. */
+import { now } from "../core/clock.ts";
+import { copy } from "../core/copy.ts";
+import { find, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { Phase, PhaseDiscount, PhaseItem, Schedule } from "../objects/subscription-schedule.ts";
+import { newSubscriptionItem, type Subscription } from "../objects/subscription.ts";
 import { redeemAll } from "./discounts.ts";
-import { addSold } from "./invoice-items.ts";
-import {
-  isLive,
-  markPhase,
-  phaseAt,
-  release,
-  type Phase,
-  type PhaseDiscount,
-  type PhaseItem,
-  type Schedule,
-} from "./schedules.ts";
-import { edit } from "./subscription-changes.ts";
-import { isOver, nextPeriodEnd } from "./subscription-periods.ts";
-import { applyChange, planChange, type ItemChange } from "./subscription-update.ts";
-import { end } from "./subscription-endings.ts";
+import { addOneTimeItem } from "./invoice-items.ts";
+import { isLiveSchedule, markPhase, phaseAt, releaseSchedule } from "./schedules.ts";
+import { editSubscription } from "./subscription-changes.ts";
+import { endSubscription } from "./subscription-endings.ts";
+import { isEnded, nextPeriodEnd } from "./subscription-periods.ts";
 import { createSubscription } from "./subscription-start.ts";
 import { moveTrialEnd } from "./subscription-trials.ts";
-import { newItem, type Subscription } from "./subscriptions.ts";
+import { applyChange, type ItemChange, planChange } from "./subscription-update.ts";
 
-/** What is due of a schedule: it begins, enters its next phase, or ends. */
-export function advanceSchedule(world: World, schedule: Schedule): void {
-  if (!isLive(schedule)) return;
-  const at = now(world);
+/** Starts a subscription schedule, enters its next phase, or ends it. */
+export function advanceSchedule(context: Context, schedule: Schedule): void {
+  if (!isLiveSchedule(schedule)) return;
+  const at = now(context);
   const phase = phaseAt(schedule, at);
   if (schedule.status === "not_started") {
-    if (phase) begin(world, schedule, phase);
+    if (phase) beginSchedule(context, schedule, phase);
     return;
   }
-  const subscription = find(world, "subscription", schedule.subscription);
-  if (!subscription || isOver(subscription)) return;
-  if (!phase) return finish(world, schedule, subscription);
+  const subscription = find(context, "subscription", schedule.subscription);
+  if (!subscription || isEnded(subscription)) return;
+  if (!phase) return finishSchedule(context, schedule, subscription);
   if (phase.start_date === schedule.current_phase?.start_date) return;
-  enter(world, subscription, phase);
-  markPhase(world, schedule, phase);
+  enterPhase(context, subscription, phase);
+  markPhase(context, schedule, phase);
 }
 
-/** At a period's end the next phase comes first: the renewal bills what it sells. */
-export function advanceScheduleOf(world: World, subscription: Subscription): void {
-  const schedule = find(world, "subscription_schedule", subscription.schedule);
-  if (schedule) advanceSchedule(world, schedule);
+/** Moves a subscription's schedule to its next phase before a renewal, so that the renewal bills that phase. */
+export function advanceScheduleOf(context: Context, subscription: Subscription): void {
+  const schedule = find(context, "subscription_schedule", subscription.schedule);
+  if (schedule) advanceSchedule(context, schedule);
 }
 
-/** The first phase's subscription, with its first invoice. */
-export function begin(world: World, schedule: Schedule, phase: Phase): void {
+/** Creates a schedule's subscription from its first phase, with the first invoice. */
+export function beginSchedule(context: Context, schedule: Schedule, phase: Phase): void {
   const { default_settings: settings } = schedule;
-  const { subscription } = createSubscription(world, {
+  const { subscription } = createSubscription(context, {
     customer: schedule.customer,
     schedule: schedule.id,
     items: phase.items.map((item) => ({
-      price: need(world, "price", item.price),
+      price: retrieve(context, "price", item.price),
       quantity: item.quantity,
       metadata: item.metadata,
-      discounts: item.discounts.map(inputOf),
+      discounts: item.discounts.map(toDiscountInput),
     })),
     metadata: { ...phase.metadata },
     description: phase.description ?? settings.description,
     trialEnd: phase.trial_end,
     defaultPaymentMethod: phase.default_payment_method ?? settings.default_payment_method,
-    discounts: phase.discounts.map(inputOf),
+    discounts: phase.discounts.map(toDiscountInput),
     addInvoiceItems: phase.add_invoice_items.map(({ price, quantity }) => ({
-      price: need(world, "price", price),
+      price: retrieve(context, "price", price),
       quantity,
     })),
     collectionMethod: phase.collection_method ?? settings.collection_method,
     daysUntilDue: settings.invoice_settings.days_until_due,
   });
   schedule.subscription = subscription.id;
-  if (schedule.status === "not_started") markPhase(world, schedule, phase);
+  if (schedule.status === "not_started") markPhase(context, schedule, phase);
 }
 
-/** Brings the subscription to what the phase sells. `behavior` overrides the phase's own proration. */
-export function enter(
-  world: World,
+/**
+ * Changes a subscription to the items and settings of a schedule's phase. `behavior` overrides the phase's proration
+ * behavior.
+ */
+export function enterPhase(
+  context: Context,
   subscription: Subscription,
   phase: Phase,
   behavior = phase.proration_behavior,
 ): void {
   for (const { price: id, quantity, metadata } of phase.add_invoice_items) {
-    const price = need(world, "price", id);
-    addSold(world, { customer: subscription.customer, subscription: subscription.id, price, quantity, metadata });
+    const price = retrieve(context, "price", id);
+    addOneTimeItem(context, {
+      customer: subscription.customer,
+      subscription: subscription.id,
+      price,
+      quantity,
+      metadata,
+    });
   }
-  edit(world, subscription, (row) => {
+  editSubscription(context, subscription, (row) => {
     row.metadata = { ...row.metadata, ...phase.metadata };
     if (phase.default_payment_method !== null) row.default_payment_method = phase.default_payment_method;
     if (phase.collection_method !== null) row.collection_method = phase.collection_method;
     if (phase.description !== null) row.description = phase.description;
     if (phase.discounts.length > 0)
-      row.discounts = redeemAll(world, phase.discounts.map(inputOf), {
+      row.discounts = redeemAll(context, phase.discounts.map(toDiscountInput), {
         customer: row.customer,
         subscription: row.id,
       });
   });
-  const changes = itemChanges(world, subscription, phase.items);
-  if (nextPeriodEnd(subscription) <= now(world)) replaceItems(world, subscription, changes, phase);
+  const changes = itemChanges(context, subscription, phase.items);
+  if (nextPeriodEnd(subscription) <= now(context)) replaceItems(context, subscription, changes, phase);
   else if (changes.length > 0 || phase.billing_cycle_anchor === "phase_start") {
     const anchor = phase.billing_cycle_anchor === "phase_start" ? ("now" as const) : undefined;
-    const plan = planChange(world, subscription, { items: changes, prorationBehavior: behavior, anchor });
-    applyChange(world, subscription, plan, behavior);
+    const plan = planChange(context, subscription, { items: changes, prorationBehavior: behavior, anchor });
+    applyChange(context, subscription, plan, behavior);
   }
-  if (phase.trial_end !== null && phase.trial_end > now(world)) moveTrialEnd(world, subscription, phase.trial_end);
+  if (phase.trial_end !== null && phase.trial_end > now(context)) moveTrialEnd(context, subscription, phase.trial_end);
 }
 
-/** What to change so that the items are the phase's: those of the same price stay, others take their places. */
-export function itemChanges(world: World, subscription: Subscription, wanted: readonly PhaseItem[]): ItemChange[] {
+/**
+ * Returns the item changes that turn a subscription's items into the items of a phase. Items with the same price stay;
+ * other items are replaced.
+ */
+export function itemChanges(context: Context, subscription: Subscription, wanted: readonly PhaseItem[]): ItemChange[] {
   const open = new Set(subscription.items.data);
   const changes: ItemChange[] = [];
   const others: PhaseItem[] = [];
@@ -121,15 +128,23 @@ export function itemChanges(world: World, subscription: Subscription, wanted: re
   for (const item of others) {
     const [old] = open;
     if (old) open.delete(old);
-    changes.push({ id: old?.id, price: need(world, "price", item.price), quantity: item.quantity });
+    changes.push({ id: old?.id, price: retrieve(context, "price", item.price), quantity: item.quantity });
   }
   return [...changes, ...[...open].map(({ id }) => ({ id, deleted: true }))];
 }
 
-/** Between two periods nothing is prorated: what ends is paid for, and what begins is billed by the renewal. */
-function replaceItems(world: World, subscription: Subscription, changes: readonly ItemChange[], phase: Phase): void {
-  const at = now(world);
-  edit(world, subscription, (row) => {
+/**
+ * Replaces a subscription's items at the end of a period. Creates no prorations, because the renewal bills the new
+ * items.
+ */
+function replaceItems(
+  context: Context,
+  subscription: Subscription,
+  changes: readonly ItemChange[],
+  phase: Phase,
+): void {
+  const at = now(context);
+  editSubscription(context, subscription, (row) => {
     const items = copy(row.items);
     let resets = phase.billing_cycle_anchor === "phase_start";
     for (const { id, price, quantity, deleted } of changes) {
@@ -141,7 +156,13 @@ function replaceItems(world: World, subscription: Subscription, changes: readonl
         if (price) item.price = copy(price);
         if (quantity !== undefined) item.quantity = quantity;
       } else if (price) {
-        const added = newItem(world, row.id, { price, quantity }, at, null);
+        const added = newSubscriptionItem(context, {
+          subscription: row.id,
+          price,
+          quantity,
+          anchor: at,
+          trialEnd: null,
+        });
         items.data.push({ ...added, current_period_start: at, current_period_end: at });
       }
     }
@@ -151,12 +172,12 @@ function replaceItems(world: World, subscription: Subscription, changes: readonl
   });
 }
 
-function finish(world: World, schedule: Schedule, subscription: Subscription): void {
-  if (schedule.end_behavior === "cancel") return end(world, subscription, "cancellation_requested");
-  release(world, schedule, "completed");
+function finishSchedule(context: Context, schedule: Schedule, subscription: Subscription): void {
+  if (schedule.end_behavior === "cancel") return endSubscription(context, subscription, "cancellation_requested");
+  releaseSchedule(context, schedule, "completed");
 }
 
-function inputOf({ coupon, discount, promotion_code }: PhaseDiscount) {
+function toDiscountInput({ coupon, discount, promotion_code }: PhaseDiscount) {
   return {
     ...(coupon !== null && { coupon }),
     ...(discount !== null && { discount }),

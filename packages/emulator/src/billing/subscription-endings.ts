@@ -1,22 +1,26 @@
-/** How a subscription ends: canceled, at once or later, or never paid. @see https://docs.stripe.com/billing/subscriptions/cancel */
+/**
+ * Ends subscriptions: at once, at a later time, or because the first payment was not made.
+ * @see https://docs.stripe.com/billing/subscriptions/cancel
+ */
+import { now } from "../core/clock.ts";
 import { emit } from "../core/events.ts";
+import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
-import { now, type World } from "../core/world.ts";
+import type { Subscription } from "../objects/subscription.ts";
 import { stopCollecting } from "./collection.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { openInvoicesOf, voidInvoice } from "./invoices.ts";
-import { closeScheduleOf } from "./schedules.ts";
-import { update } from "./subscription-changes.ts";
-import { isOver, nextPeriodEnd } from "./subscription-periods.ts";
-import type { Subscription } from "./subscriptions.ts";
+import { endScheduleOf } from "./schedules.ts";
+import { updateSubscription } from "./subscription-changes.ts";
+import { isEnded, nextPeriodEnd } from "./subscription-periods.ts";
 
-/** 23 hours without the first payment. */
-export function expireIncomplete(world: World, subscription: Subscription): void {
+/** Expires a subscription whose first payment was not made within 23 hours. */
+export function expireIncomplete(context: Context, subscription: Subscription): void {
   if (subscription.status !== "incomplete") return;
-  for (const kind of ["period_ends", "invoice_upcoming"] as const) clearTimer(world, kind, subscription.id);
-  update(world, subscription, { status: "incomplete_expired", ended_at: now(world) });
-  closeScheduleOf(world, subscription, "payment_failed");
-  for (const invoice of openInvoicesOf(world, subscription)) voidInvoice(world, invoice);
+  for (const kind of ["period_ends", "invoice_upcoming"] as const) clearTimer(context, kind, subscription.id);
+  updateSubscription(context, subscription, { status: "incomplete_expired", ended_at: now(context) });
+  endScheduleOf(context, subscription, "payment_failed");
+  for (const invoice of openInvoicesOf(context, subscription)) voidInvoice(context, invoice);
 }
 
 export interface CancellationDetails {
@@ -24,34 +28,34 @@ export interface CancellationDetails {
   feedback?: string | null | undefined;
 }
 
-/** To end at the period's end. */
-export function cancelAtPeriodEnd(world: World, subscription: Subscription, details: CancellationDetails): void {
-  clearTimer(world, "cancels", subscription.id);
-  update(world, subscription, {
+/** Schedules the cancellation of a subscription at the end of its period. */
+export function cancelAtPeriodEnd(context: Context, subscription: Subscription, details: CancellationDetails): void {
+  clearTimer(context, "cancels", subscription.id);
+  updateSubscription(context, subscription, {
     cancel_at_period_end: true,
     cancel_at: nextPeriodEnd(subscription),
-    canceled_at: now(world),
-    cancellation_details: requested(details),
+    canceled_at: now(context),
+    cancellation_details: requestDetails(details),
   });
 }
 
-/** To end at an instant, which is how the portal says it. */
+/** Schedules the cancellation of a subscription at a given time. */
 export function cancelAt(
-  world: World,
+  context: Context,
   subscription: Subscription,
   at: number,
   details: CancellationDetails = {},
 ): void {
-  update(world, subscription, {
+  updateSubscription(context, subscription, {
     cancel_at_period_end: false,
     cancel_at: at,
-    canceled_at: now(world),
-    cancellation_details: requested(details),
+    canceled_at: now(context),
+    cancellation_details: requestDetails(details),
   });
-  setTimer(world, "cancels", subscription.id, at);
+  setTimer(context, "cancels", subscription.id, at);
 }
 
-function requested(details: CancellationDetails): Subscription["cancellation_details"] {
+function requestDetails(details: CancellationDetails): Subscription["cancellation_details"] {
   return {
     comment: details.comment ?? null,
     feedback: details.feedback ?? null,
@@ -60,9 +64,9 @@ function requested(details: CancellationDetails): Subscription["cancellation_det
   };
 }
 
-export function undoCancellation(world: World, subscription: Subscription): void {
-  clearTimer(world, "cancels", subscription.id);
-  update(world, subscription, {
+export function undoCancellation(context: Context, subscription: Subscription): void {
+  clearTimer(context, "cancels", subscription.id);
+  updateSubscription(context, subscription, {
     cancel_at_period_end: false,
     cancel_at: null,
     canceled_at: null,
@@ -70,22 +74,22 @@ export function undoCancellation(world: World, subscription: Subscription): void
   });
 }
 
-/** Ends it now. */
-export function end(
-  world: World,
+/** Cancels a subscription at once. */
+export function endSubscription(
+  context: Context,
   subscription: Subscription,
   reason: "cancellation_requested" | "payment_failed" | null,
 ): void {
-  if (isOver(subscription)) return;
+  if (isEnded(subscription)) return;
   for (const kind of ["period_ends", "cancels", "trial_will_end", "incomplete_expires", "invoice_upcoming"] as const)
-    clearTimer(world, kind, subscription.id);
+    clearTimer(context, kind, subscription.id);
   subscription.status = "canceled";
-  subscription.ended_at = now(world);
-  subscription.canceled_at ??= now(world);
+  subscription.ended_at = now(context);
+  subscription.canceled_at ??= now(context);
   subscription.cancel_at_period_end = false;
   if (reason !== null) subscription.cancellation_details.reason = reason;
-  emit(world, "customer.subscription.deleted", subscription);
-  closeScheduleOf(world, subscription, reason);
-  stopCollecting(world, subscription);
-  refreshEntitlements(world, subscription.customer);
+  emit(context, "customer.subscription.deleted", subscription);
+  endScheduleOf(context, subscription, reason);
+  stopCollecting(context, subscription);
+  refreshEntitlements(context, subscription.customer);
 }

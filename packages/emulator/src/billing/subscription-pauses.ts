@@ -1,19 +1,33 @@
-/** Pauses, of the subscription and of its collection. @see https://docs.stripe.com/billing/subscriptions/pause-payment */
+/**
+ * Pauses and resumes subscriptions, and resumes the collection of their payments.
+ * @see https://docs.stripe.com/billing/subscriptions/pause-payment
+ */
+import { now } from "../core/clock.ts";
+import { copy } from "../core/copy.ts";
 import { emit } from "../core/events.ts";
+import { endOf, startOf } from "../core/periods.ts";
+import type { Context } from "../core/state.ts";
 import { clearTimer } from "../core/timers.ts";
-import { copy, now, type World } from "../core/world.ts";
-import { cardFor, payInvoice } from "./collection.ts";
+import type { Invoice } from "../objects/invoice.ts";
+import type { Subscription } from "../objects/subscription.ts";
+import { cardForInvoice, payInvoice } from "./collection.ts";
 import { refreshEntitlements } from "./entitlements.ts";
-import { createSubscriptionInvoice, linesOfPeriod, type Invoice } from "./invoices.ts";
+import { createSubscriptionInvoice, linesOfItems } from "./invoices.ts";
 import { finalizeInvoice } from "./settlement.ts";
-import { update } from "./subscription-changes.ts";
-import { endOf, setPeriodTimers, startOf } from "./subscription-periods.ts";
-import type { Subscription } from "./subscriptions.ts";
+import { updateSubscription } from "./subscription-changes.ts";
+import { setPeriodTimers } from "./subscription-periods.ts";
 
-/** A paused one goes on: with a new period from now, or the one it had. */
-export function resume(world: World, subscription: Subscription, anchor: "now" | "unchanged"): Invoice | null {
-  const at = now(world);
-  clearTimer(world, "pause_ends", subscription.id);
+/**
+ * Resumes a paused subscription and bills its period. `anchor` "now" starts a new period; "unchanged" keeps the billing
+ * cycle anchor.
+ */
+export function resumeSubscription(
+  context: Context,
+  subscription: Subscription,
+  anchor: "now" | "unchanged",
+): Invoice | null {
+  const at = now(context);
+  clearTimer(context, "pause_ends", subscription.id);
   const items = copy(subscription.items);
   const billing_cycle_anchor = anchor === "now" ? at : subscription.billing_cycle_anchor;
   for (const item of items.data)
@@ -21,30 +35,30 @@ export function resume(world: World, subscription: Subscription, anchor: "now" |
       current_period_start: anchor === "now" ? at : startOf(item.price, billing_cycle_anchor, at),
       current_period_end: endOf(item.price, billing_cycle_anchor, at),
     });
-  update(world, subscription, { items, billing_cycle_anchor, status: "active" });
-  emit(world, "customer.subscription.resumed", subscription);
-  setPeriodTimers(world, subscription);
-  refreshEntitlements(world, subscription.customer);
-  const invoice = createSubscriptionInvoice(world, subscription, "subscription_cycle", (draft) =>
-    linesOfPeriod(world, draft, subscription, (item) => ({
+  updateSubscription(context, subscription, { items, billing_cycle_anchor, status: "active" });
+  emit(context, "customer.subscription.resumed", subscription);
+  setPeriodTimers(context, subscription);
+  refreshEntitlements(context, subscription.customer);
+  const invoice = createSubscriptionInvoice(context, subscription, "subscription_cycle", (draft) =>
+    linesOfItems(context, draft, subscription, (item) => ({
       start: item.current_period_start,
       end: item.current_period_end,
     })),
   );
-  finalizeInvoice(world, invoice);
-  if (invoice.status === "open") payInvoice(world, invoice, cardFor(world, invoice), { onSession: false });
+  finalizeInvoice(context, invoice);
+  if (invoice.status === "open") payInvoice(context, invoice, cardForInvoice(context, invoice), { onSession: false });
   return invoice;
 }
 
-export function pause(world: World, subscription: Subscription): void {
-  clearTimer(world, "period_ends", subscription.id);
-  clearTimer(world, "invoice_upcoming", subscription.id);
-  update(world, subscription, { status: "paused" });
-  emit(world, "customer.subscription.paused", subscription);
-  refreshEntitlements(world, subscription.customer);
+export function pauseSubscription(context: Context, subscription: Subscription): void {
+  clearTimer(context, "period_ends", subscription.id);
+  clearTimer(context, "invoice_upcoming", subscription.id);
+  updateSubscription(context, subscription, { status: "paused" });
+  emit(context, "customer.subscription.paused", subscription);
+  refreshEntitlements(context, subscription.customer);
 }
 
-/** `pause_collection` runs out. */
-export function resumeCollection(world: World, subscription: Subscription): void {
-  update(world, subscription, { pause_collection: null });
+/** Resumes payment collection: sets the subscription's `pause_collection` to null. */
+export function resumeCollection(context: Context, subscription: Subscription): void {
+  updateSubscription(context, subscription, { pause_collection: null });
 }

@@ -1,21 +1,20 @@
-/** When a subscription's periods begin and end, and the timers that watch them. */
+/** Computes the periods of subscriptions and sets the timers for their ends. */
+import { now } from "../core/clock.ts";
+import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
-import { now, type World } from "../core/world.ts";
-import type { Price } from "../resources/prices.ts";
-import { periodEnd, periodStart } from "./periods.ts";
-import type { Subscription, SubscriptionItem } from "./subscriptions.ts";
+import type { Subscription, SubscriptionItem } from "../objects/subscription.ts";
 
-/** How long before a renewal it is announced. */
-const UPCOMING_NOTICE = 7 * 86_400;
+/** Seconds between the event `invoice.upcoming` and the renewal. */
+const UPCOMING_NOTICE_SECONDS = 7 * 86_400;
 
-export function setPeriodTimers(world: World, subscription: Subscription): void {
+export function setPeriodTimers(context: Context, subscription: Subscription): void {
   const end = nextPeriodEnd(subscription);
-  setTimer(world, "period_ends", subscription.id, end);
-  const notice = end - UPCOMING_NOTICE;
-  if (notice > now(world)) setTimer(world, "invoice_upcoming", subscription.id, notice);
+  setTimer(context, "period_ends", subscription.id, end);
+  const notice = end - UPCOMING_NOTICE_SECONDS;
+  if (notice > now(context)) setTimer(context, "invoice_upcoming", subscription.id, notice);
 }
 
-export function isOver(subscription: Subscription): boolean {
+export function isEnded(subscription: Subscription): boolean {
   return subscription.status === "canceled" || subscription.status === "incomplete_expired";
 }
 
@@ -23,17 +22,7 @@ export function nextPeriodEnd(subscription: Subscription): number {
   return Math.min(...subscription.items.data.map((item) => item.current_period_end));
 }
 
-export function endOf(price: Price, anchor: number, after: number): number {
-  const { interval, interval_count } = price.recurring ?? { interval: "month" as const, interval_count: 1 };
-  return periodEnd(anchor, interval, interval_count, after);
-}
-
-export function startOf(price: Price, anchor: number, at: number): number {
-  const { interval, interval_count } = price.recurring ?? { interval: "month" as const, interval_count: 1 };
-  return periodStart(anchor, interval, interval_count, at);
-}
-
-/** Whether it is paid for in advance, rather than by what was used. */
+/** Returns whether a subscription item is billed in advance by quantity, not afterwards by usage. */
 export function isLicensed({ price }: Pick<SubscriptionItem, "price">): boolean {
   return price.recurring?.usage_type !== "metered";
 }

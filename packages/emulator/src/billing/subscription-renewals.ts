@@ -1,43 +1,52 @@
-/** Renewals: at a period's end the next begins, and is billed. @see https://docs.stripe.com/billing/subscriptions/billing-cycle */
-import { copy, now, type World } from "../core/world.ts";
+/**
+ * Renews subscriptions at the end of each billing period.
+ * @see https://docs.stripe.com/billing/subscriptions/billing-cycle
+ */
+import { now } from "../core/clock.ts";
+import { copy } from "../core/copy.ts";
+import { endOf } from "../core/periods.ts";
+import type { Context } from "../core/state.ts";
+import type { Period } from "../objects/invoice-line.ts";
+import type { Subscription, SubscriptionItem } from "../objects/subscription.ts";
 import { refreshEntitlements } from "./entitlements.ts";
-import type { Period } from "./invoice-lines.ts";
-import { createSubscriptionInvoice, linesOfPeriod, scheduleFinalization } from "./invoices.ts";
-import { update } from "./subscription-changes.ts";
-import { end } from "./subscription-endings.ts";
-import { endOf, isOver, setPeriodTimers } from "./subscription-periods.ts";
+import { createSubscriptionInvoice, linesOfItems, scheduleFinalization } from "./invoices.ts";
+import { updateSubscription } from "./subscription-changes.ts";
+import { endSubscription } from "./subscription-endings.ts";
+import { isEnded, setPeriodTimers } from "./subscription-periods.ts";
 import { endTrialWithoutCard } from "./subscription-trials.ts";
-import type { Subscription, SubscriptionItem } from "./subscriptions.ts";
 
-/** At a period's end: the next period begins and its invoice is drafted. */
-export function renew(world: World, subscription: Subscription): void {
-  if (isOver(subscription) || subscription.status === "incomplete" || subscription.status === "paused") return;
-  const at = now(world);
+/** Starts the next period of a subscription and creates its draft invoice. */
+export function renewSubscription(context: Context, subscription: Subscription): void {
+  if (isEnded(subscription) || subscription.status === "incomplete" || subscription.status === "paused") return;
+  const at = now(context);
   const ends = subscription.cancel_at_period_end || (subscription.cancel_at !== null && subscription.cancel_at <= at);
-  if (ends) return end(world, subscription, "cancellation_requested");
+  if (ends) return endSubscription(context, subscription, "cancellation_requested");
   const trialEnds = subscription.status === "trialing";
-  if (trialEnds && endTrialWithoutCard(world, subscription)) return;
+  if (trialEnds && endTrialWithoutCard(context, subscription)) return;
   const before = copy(subscription.items.data);
   const items = copy(subscription.items);
-  for (const item of items.data) roll(item, subscription.billing_cycle_anchor, at);
-  update(world, subscription, { items, status: trialEnds ? "active" : subscription.status });
-  setPeriodTimers(world, subscription);
-  const invoice = createSubscriptionInvoice(world, subscription, "subscription_cycle", (draft) =>
-    linesOfPeriod(world, draft, subscription, (item) => renewedPeriod(before, item)),
+  for (const item of items.data) rollPeriod(item, subscription.billing_cycle_anchor, at);
+  updateSubscription(context, subscription, { items, status: trialEnds ? "active" : subscription.status });
+  setPeriodTimers(context, subscription);
+  const invoice = createSubscriptionInvoice(context, subscription, "subscription_cycle", (draft) =>
+    linesOfItems(context, draft, subscription, (item) => renewedPeriod(before, item)),
   );
-  refreshEntitlements(world, subscription.customer);
-  // What an unpaid subscription would owe waits as a draft until somebody decides.
+  refreshEntitlements(context, subscription.customer);
+  // Invoices of a subscription with status `unpaid` stay drafts.
   if (subscription.status === "unpaid") invoice.auto_advance = false;
-  else scheduleFinalization(world, invoice);
+  else scheduleFinalization(context, invoice);
 }
 
-function roll(item: SubscriptionItem, anchor: number, at: number): void {
+function rollPeriod(item: SubscriptionItem, anchor: number, at: number): void {
   if (item.current_period_end > at) return;
   item.current_period_start = item.current_period_end;
   item.current_period_end = endOf(item.price, anchor, at);
 }
 
-/** What a renewal bills of an item: the period that begins, or for usage the one that has ended. */
+/**
+ * Returns the period that a renewal bills for an item: the new period, or for metered items the period that has just
+ * ended.
+ */
 function renewedPeriod(before: readonly SubscriptionItem[], item: SubscriptionItem): Period | null {
   const old = before.find(({ id }) => id === item.id);
   if (!old || old.current_period_end === item.current_period_end) return null;

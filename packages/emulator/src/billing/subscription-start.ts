@@ -1,18 +1,25 @@
-/** How a subscription begins: with its first invoice, and the payment of it. @see https://docs.stripe.com/billing/subscriptions/overview */
+/**
+ * Creates subscriptions, each with its first invoice and payment.
+ * @see https://docs.stripe.com/billing/subscriptions/overview
+ */
+import { now } from "../core/clock.ts";
 import { emit } from "../core/events.ts";
 import { round } from "../core/money.ts";
+import { startOf } from "../core/periods.ts";
+import { insert } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
-import { insert, now, type World } from "../core/world.ts";
-import { cardFor, intentFor, payInvoice } from "./collection.ts";
+import type { Invoice } from "../objects/invoice.ts";
+import { type NewSubscription, newSubscription, type Subscription } from "../objects/subscription.ts";
+import { cardForInvoice, getOrCreateIntent, payInvoice } from "./collection.ts";
 import { redeemAll } from "./discounts.ts";
 import { refreshEntitlements } from "./entitlements.ts";
-import { addSold } from "./invoice-items.ts";
-import { createSubscriptionInvoice, linesOfPeriod, scheduleFinalization, type Invoice } from "./invoices.ts";
+import { addOneTimeItem } from "./invoice-items.ts";
+import { createSubscriptionInvoice, linesOfItems, scheduleFinalization } from "./invoices.ts";
 import { amountFor } from "./pricing.ts";
 import { finalizeInvoice } from "./settlement.ts";
-import { isLicensed, nextPeriodEnd, setPeriodTimers, startOf } from "./subscription-periods.ts";
+import { isLicensed, nextPeriodEnd, setPeriodTimers } from "./subscription-periods.ts";
 import { announceTrialEnd } from "./subscription-trials.ts";
-import { newSubscription, type NewSubscription, type Subscription } from "./subscriptions.ts";
 
 const INCOMPLETE_LIFETIME = 23 * 3_600;
 
@@ -22,55 +29,61 @@ export type PaymentBehavior =
   | "error_if_incomplete"
   | "pending_if_incomplete";
 
-/** Makes it with its first invoice, which is finalized at once; `startPayment` then pays it. A schedule's waits as a renewal does. */
+/**
+ * Creates a subscription and finalizes its first invoice. The function `startPayment` then pays the first invoice. If a
+ * schedule creates the subscription, the first invoice stays a draft for one hour.
+ */
 export function createSubscription(
-  world: World,
+  context: Context,
   input: NewSubscription,
 ): { subscription: Subscription; invoice: Invoice } {
-  const subscription = insert(world, "subscription", newSubscription(world, input));
+  const subscription = insert(context, "subscription", newSubscription(context, input));
   const owner = { customer: input.customer, subscription: subscription.id };
-  subscription.discounts = redeemAll(world, input.discounts ?? [], owner);
+  subscription.discounts = redeemAll(context, input.discounts ?? [], owner);
   for (const [index, { discounts }] of input.items.entries()) {
     const item = subscription.items.data[index];
-    if (item && discounts) item.discounts = redeemAll(world, discounts, { ...owner, subscription_item: item.id });
+    if (item && discounts) item.discounts = redeemAll(context, discounts, { ...owner, subscription_item: item.id });
   }
   for (const { price, quantity } of input.addInvoiceItems ?? [])
-    addSold(world, {
+    addOneTimeItem(context, {
       customer: subscription.customer,
       subscription: subscription.id,
       price,
       quantity,
-      period: { start: now(world), end: nextPeriodEnd(subscription) },
+      period: { start: now(context), end: nextPeriodEnd(subscription) },
     });
-  const invoice = createSubscriptionInvoice(world, subscription, "subscription_create", (draft) =>
-    firstLines(world, draft, subscription, input.prorate ?? true),
+  const invoice = createSubscriptionInvoice(context, subscription, "subscription_create", (draft) =>
+    firstLines(context, draft, subscription, input.prorate ?? true),
   );
   const isScheduled = subscription.schedule !== null;
-  if (isScheduled) scheduleFinalization(world, invoice);
-  else finalizeInvoice(world, invoice);
+  if (isScheduled) scheduleFinalization(context, invoice);
+  else finalizeInvoice(context, invoice);
   const waits = isScheduled || subscription.collection_method === "send_invoice";
   if (waits && subscription.status === "incomplete") subscription.status = "active";
-  emit(world, "customer.subscription.created", subscription);
-  setTimers(world, subscription);
-  refreshEntitlements(world, subscription.customer);
+  emit(context, "customer.subscription.created", subscription);
+  setTimers(context, subscription);
+  refreshEntitlements(context, subscription.customer);
   return { subscription, invoice };
 }
 
-function setTimers(world: World, subscription: Subscription): void {
-  const at = now(world);
-  setPeriodTimers(world, subscription);
+function setTimers(context: Context, subscription: Subscription): void {
+  const at = now(context);
+  setPeriodTimers(context, subscription);
   if (subscription.status === "incomplete")
-    setTimer(world, "incomplete_expires", subscription.id, at + INCOMPLETE_LIFETIME);
-  if (subscription.trial_end !== null) announceTrialEnd(world, subscription, subscription.trial_end);
+    setTimer(context, "incomplete_expires", subscription.id, at + INCOMPLETE_LIFETIME);
+  if (subscription.trial_end !== null) announceTrialEnd(context, subscription, subscription.trial_end);
   if (subscription.cancel_at !== null && !subscription.cancel_at_period_end)
-    setTimer(world, "cancels", subscription.id, subscription.cancel_at);
+    setTimer(context, "cancels", subscription.id, subscription.cancel_at);
 }
 
-/** The first period, or the stub before the anchor; usage is billed when it has been used. */
-function firstLines(world: World, draft: Invoice, subscription: Subscription, prorate: boolean) {
-  const isStub = subscription.trial_end === null && subscription.billing_cycle_anchor > now(world);
+/**
+ * Returns the first invoice's lines: for the first period, or for the partial period before the billing cycle anchor.
+ * Metered usage is billed later, when its period has ended.
+ */
+function firstLines(context: Context, draft: Invoice, subscription: Subscription, prorate: boolean) {
+  const isStub = subscription.trial_end === null && subscription.billing_cycle_anchor > now(context);
   if (isStub && !prorate) return [];
-  const lines = linesOfPeriod(world, draft, subscription, (item) =>
+  const lines = linesOfItems(context, draft, subscription, (item) =>
     isLicensed(item) ? { start: item.current_period_start, end: item.current_period_end } : null,
   );
   if (!isStub) return lines;
@@ -81,24 +94,24 @@ function firstLines(world: World, draft: Invoice, subscription: Subscription, pr
     if (!item) return line;
     const anchor = subscription.billing_cycle_anchor;
     const whole = anchor - startOf(item.price, anchor, anchor - 1);
-    const amount = round((amountFor(item.price, item.quantity ?? 1) * (anchor - now(world))) / whole);
+    const amount = round((amountFor(item.price, item.quantity ?? 1) * (anchor - now(context))) / whole);
     return { ...line, amount, subtotal: amount };
   });
 }
 
-/** Pays the first invoice, or leaves it to the person, as the payment behavior says. */
+/** Pays a subscription's first invoice, or leaves it open, depending on `payment_behavior`. */
 export function startPayment(
-  world: World,
+  context: Context,
   subscription: Subscription,
   invoice: Invoice,
   { behavior, onSession }: { behavior: PaymentBehavior; onSession: boolean },
 ): void {
   if (invoice.status !== "open" || subscription.collection_method === "send_invoice") return;
-  const card = cardFor(world, invoice);
+  const card = cardForInvoice(context, invoice);
   if (behavior === "default_incomplete" || card === null) {
-    const intent = intentFor(world, invoice);
+    const intent = getOrCreateIntent(context, invoice);
     if (card !== null) Object.assign(intent, { payment_method: card, status: "requires_confirmation" });
     return;
   }
-  payInvoice(world, invoice, card, { onSession });
+  payInvoice(context, invoice, card, { onSession });
 }

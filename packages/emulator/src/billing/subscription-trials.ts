@@ -1,76 +1,87 @@
-/** Trials: their end, with a card or without one. @see https://docs.stripe.com/billing/subscriptions/trials */
+/**
+ * Ends the trials of subscriptions and changes when they end.
+ * @see https://docs.stripe.com/billing/subscriptions/trials
+ */
+import { now } from "../core/clock.ts";
+import { copy } from "../core/copy.ts";
 import { emit } from "../core/events.ts";
+import { endOf } from "../core/periods.ts";
+import { find } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
-import { copy, find, now, type World } from "../core/world.ts";
-import { cardFor, payInvoice } from "./collection.ts";
+import type { Invoice } from "../objects/invoice.ts";
+import type { Subscription } from "../objects/subscription.ts";
+import { cardForInvoice, payInvoice } from "./collection.ts";
 import { refreshEntitlements } from "./entitlements.ts";
-import { createSubscriptionInvoice, linesOfPeriod, type Invoice } from "./invoices.ts";
+import { createSubscriptionInvoice, linesOfItems } from "./invoices.ts";
 import { finalizeInvoice } from "./settlement.ts";
-import { update } from "./subscription-changes.ts";
-import { end } from "./subscription-endings.ts";
-import { endOf, setPeriodTimers } from "./subscription-periods.ts";
-import type { Subscription } from "./subscriptions.ts";
+import { updateSubscription } from "./subscription-changes.ts";
+import { endSubscription } from "./subscription-endings.ts";
+import { setPeriodTimers } from "./subscription-periods.ts";
 
 const TRIAL_NOTICE = 3 * 86_400;
 
-/** Three days before, or at once where it is nearer. */
-export function announceTrialEnd(world: World, subscription: Subscription, trialEnd: number): void {
+/** Announces the end of a trial three days before, or at once if less than three days remain. */
+export function announceTrialEnd(context: Context, subscription: Subscription, trialEnd: number): void {
   const at = trialEnd - TRIAL_NOTICE;
-  if (at > now(world)) return setTimer(world, "trial_will_end", subscription.id, at);
-  clearTimer(world, "trial_will_end", subscription.id);
-  emit(world, "customer.subscription.trial_will_end", subscription);
+  if (at > now(context)) return setTimer(context, "trial_will_end", subscription.id, at);
+  clearTimer(context, "trial_will_end", subscription.id);
+  emit(context, "customer.subscription.trial_will_end", subscription);
 }
 
-/** True where the trial's end without a card ends or pauses the subscription. */
-export function endTrialWithoutCard(world: World, subscription: Subscription): boolean {
-  const customer = find(world, "customer", subscription.customer);
+/**
+ * Cancels or pauses a subscription whose trial ends without a card, if its trial settings require that. Returns true if
+ * the subscription was canceled or paused.
+ */
+export function endTrialWithoutCard(context: Context, subscription: Subscription): boolean {
+  const customer = find(context, "customer", subscription.customer);
   const card = subscription.default_payment_method ?? customer?.invoice_settings.default_payment_method;
   const behavior = subscription.trial_settings.end_behavior.missing_payment_method;
   if (card != null || behavior === "create_invoice") return false;
-  if (behavior === "cancel") end(world, subscription, null);
+  if (behavior === "cancel") endSubscription(context, subscription, null);
   else {
-    update(world, subscription, { status: "paused", trial_end: now(world) });
-    emit(world, "customer.subscription.paused", subscription);
-    refreshEntitlements(world, subscription.customer);
+    updateSubscription(context, subscription, { status: "paused", trial_end: now(context) });
+    emit(context, "customer.subscription.paused", subscription);
+    refreshEntitlements(context, subscription.customer);
   }
   return true;
 }
 
-/** The trial is over now, or lasts until another instant. */
-export function moveTrialEnd(world: World, subscription: Subscription, trialEnd: number | "now"): Invoice | null {
-  const at = now(world);
+/** Ends a subscription's trial now, or changes its end to another time. */
+export function moveTrialEnd(context: Context, subscription: Subscription, trialEnd: number | "now"): Invoice | null {
+  const at = now(context);
   if (trialEnd === "now") {
     if (subscription.status !== "trialing") return null;
-    clearTimer(world, "trial_will_end", subscription.id);
-    if (endTrialWithoutCard(world, subscription)) {
-      clearTimer(world, "period_ends", subscription.id);
+    clearTimer(context, "trial_will_end", subscription.id);
+    if (endTrialWithoutCard(context, subscription)) {
+      clearTimer(context, "period_ends", subscription.id);
       return null;
     }
     const items = copy(subscription.items);
     for (const item of items.data)
       Object.assign(item, { current_period_start: at, current_period_end: endOf(item.price, at, at) });
-    update(world, subscription, { items, status: "active", trial_end: at, billing_cycle_anchor: at });
-    setPeriodTimers(world, subscription);
-    const invoice = createSubscriptionInvoice(world, subscription, "subscription_update", (draft) =>
-      linesOfPeriod(world, draft, subscription, (item) => ({
+    updateSubscription(context, subscription, { items, status: "active", trial_end: at, billing_cycle_anchor: at });
+    setPeriodTimers(context, subscription);
+    const invoice = createSubscriptionInvoice(context, subscription, "subscription_update", (draft) =>
+      linesOfItems(context, draft, subscription, (item) => ({
         start: item.current_period_start,
         end: item.current_period_end,
       })),
     );
-    finalizeInvoice(world, invoice);
-    if (invoice.status === "open") payInvoice(world, invoice, cardFor(world, invoice), { onSession: true });
+    finalizeInvoice(context, invoice);
+    if (invoice.status === "open") payInvoice(context, invoice, cardForInvoice(context, invoice), { onSession: true });
     return invoice;
   }
   const items = copy(subscription.items);
   for (const item of items.data) item.current_period_end = trialEnd;
-  update(world, subscription, {
+  updateSubscription(context, subscription, {
     items,
     status: "trialing",
     trial_end: trialEnd,
     trial_start: subscription.trial_start ?? at,
     billing_cycle_anchor: trialEnd,
   });
-  setPeriodTimers(world, subscription);
-  announceTrialEnd(world, subscription, trialEnd);
+  setPeriodTimers(context, subscription);
+  announceTrialEnd(context, subscription, trialEnd);
   return null;
 }

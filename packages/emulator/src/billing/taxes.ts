@@ -1,16 +1,10 @@
-/** Manual tax rates on lines. @see https://docs.stripe.com/billing/taxes/tax-rates */
+/** Applies manual tax rates to invoice lines. @see https://docs.stripe.com/billing/taxes/tax-rates */
+import { copy } from "../core/copy.ts";
 import { round } from "../core/money.ts";
-import type { TaxRate } from "../resources/tax-rates.ts";
-import { copy, need, type World } from "../core/world.ts";
-
-export interface LineTax {
-  amount: number;
-  tax_behavior: "exclusive" | "inclusive";
-  tax_rate_details: { tax_rate: string };
-  taxability_reason: "not_available";
-  taxable_amount: number;
-  type: "tax_rate_details";
-}
+import { retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { LineTax } from "../objects/invoice-line.ts";
+import type { TaxRate } from "../objects/tax-rate.ts";
 
 interface TaxableLine {
   amount: number;
@@ -19,12 +13,12 @@ interface TaxableLine {
   taxes: LineTax[];
 }
 
-/** The rates of these ids, which objects then show whole. Throws where there is none of an id. */
-export function taxRatesOf(world: World, ids: readonly string[] | null | undefined, param: string): TaxRate[] {
-  return (ids ?? []).map((id, index) => copy(need(world, "tax_rate", id, `${param}[${index}]`)));
+/** Returns copies of the tax rates with these IDs. Throws if a tax rate does not exist. */
+export function taxRatesOf(context: Context, ids: readonly string[] | null | undefined, param: string): TaxRate[] {
+  return (ids ?? []).map((id, index) => copy(retrieve(context, "tax_rate", id, `${param}[${index}]`)));
 }
 
-/** Writes the taxes of each line: its own rates, else the invoice's. */
+/** Sets the taxes of each line from its tax rates. */
 export function applyTaxes(lines: readonly TaxableLine[], ratesOf: (line: TaxableLine) => readonly TaxRate[]): void {
   for (const line of lines) {
     const off = line.discount_amounts.reduce((sum, { amount }) => sum + amount, 0);
@@ -43,7 +37,7 @@ export function applyTaxes(lines: readonly TaxableLine[], ratesOf: (line: Taxabl
   }
 }
 
-/** The lines' taxes added up, one entry a rate. */
+/** Returns the total taxes of several lines, with one entry per tax rate. */
 export function sumTaxes(lines: readonly { taxes: LineTax[] }[]): LineTax[] {
   const sums = new Map<string, LineTax>();
   for (const { taxes } of lines)

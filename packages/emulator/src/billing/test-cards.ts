@@ -1,28 +1,33 @@
-/** Stripe's documented test cards. Nothing else is accepted: no real card number may ever get here. @see https://docs.stripe.com/testing */
+/**
+ * Stripe's documented test cards. The emulator rejects all other card numbers, so that it never stores a real card
+ * number.
+ * @see https://docs.stripe.com/testing
+ */
+import type { DisputeReason } from "../objects/dispute.ts";
 
 export type CardOutcome =
   | { kind: "succeeds" }
   | { kind: "declines"; code: string; declineCode: string; message: string }
   | { kind: "authenticates" };
 
-/** What the cardholder says; an inquiry asks before it disputes. */
-export type DisputeReason = "fraudulent" | "product_not_received" | "inquiry";
-
 export interface TestCard {
   number: string;
-  /** Other numbers of the same card. */
+  /** Other test card numbers with the same behavior as this card. */
   otherNumbers?: readonly string[];
   brand: "visa" | "mastercard" | "amex" | "discover";
   token: string;
-  /** What happens when a person pays with it. */
+  /** The result of a payment while the customer is present. */
   onSession: CardOutcome;
-  /** What happens when it is charged later, without the person. */
+  /** The result of a later payment for which the customer is not present. */
   offSession: CardOutcome;
-  /** Whether it can be saved to a customer. */
+  /** True if the card can be attached to a customer. */
   attaches: boolean;
-  /** Whether what it pays is disputed a moment later. */
+  /**
+   * The reason of the dispute that follows each payment with this card. Undefined if payments with this card cause no
+   * dispute.
+   */
   disputes?: DisputeReason;
-  /** What the pages say of it. */
+  /** The description of the card on the emulator's pages. */
   label: string;
 }
 
@@ -35,12 +40,11 @@ function declines(message: string, declineCode: string, code = "card_declined"):
 
 const declined = declines("Your card was declined.", "generic_decline");
 
-function card(
+export function card(
   number: string,
   token: string,
   label: string,
-  onSession: CardOutcome,
-  rest: Partial<TestCard> = {},
+  { onSession, ...rest }: Pick<TestCard, "onSession"> & Partial<TestCard>,
 ): TestCard {
   return {
     number,
@@ -55,76 +59,69 @@ function card(
 }
 
 export const TEST_CARDS: readonly TestCard[] = [
-  card("4242424242424242", "pm_card_visa", "Succeeds", succeeds),
-  card("5555555555554444", "pm_card_mastercard", "Succeeds (Mastercard)", succeeds, { brand: "mastercard" }),
-  card("371449635398431", "pm_card_amex", "Succeeds (American Express)", succeeds, {
+  card("4242424242424242", "pm_card_visa", "Succeeds", { onSession: succeeds }),
+  card("5555555555554444", "pm_card_mastercard", "Succeeds (Mastercard)", { onSession: succeeds, brand: "mastercard" }),
+  card("371449635398431", "pm_card_amex", "Succeeds (American Express)", {
+    onSession: succeeds,
     brand: "amex",
     otherNumbers: ["378282246310005"],
   }),
-  card("6011000990139424", "pm_card_discover", "Succeeds (Discover)", succeeds, {
+  card("6011000990139424", "pm_card_discover", "Succeeds (Discover)", {
+    onSession: succeeds,
     brand: "discover",
     otherNumbers: ["6011111111111117"],
   }),
-  card("4000056655665556", "pm_card_visa_debit", "Succeeds (debit)", succeeds),
-  card("4000000000000002", "pm_card_chargeDeclined", "Declined", declined),
-  card(
-    "4000000000009995",
-    "pm_card_chargeDeclinedInsufficientFunds",
-    "Declined: insufficient funds",
-    declines("Your card has insufficient funds.", "insufficient_funds"),
-  ),
-  card(
-    "4000000000009987",
-    "pm_card_chargeDeclinedLostCard",
-    "Declined: lost card",
-    declines("Your card was declined.", "lost_card"),
-  ),
-  card(
-    "4000000000009979",
-    "pm_card_chargeDeclinedStolenCard",
-    "Declined: stolen card",
-    declines("Your card was declined.", "stolen_card"),
-  ),
-  card(
-    "4000000000000119",
-    "pm_card_chargeDeclinedProcessingError",
-    "Declined: processing error",
-    declines(
+  card("4000056655665556", "pm_card_visa_debit", "Succeeds (debit)", { onSession: succeeds }),
+  card("4000000000000002", "pm_card_chargeDeclined", "Declined", { onSession: declined }),
+  card("4000000000009995", "pm_card_chargeDeclinedInsufficientFunds", "Declined: insufficient funds", {
+    onSession: declines("Your card has insufficient funds.", "insufficient_funds"),
+  }),
+  card("4000000000009987", "pm_card_chargeDeclinedLostCard", "Declined: lost card", {
+    onSession: declines("Your card was declined.", "lost_card"),
+  }),
+  card("4000000000009979", "pm_card_chargeDeclinedStolenCard", "Declined: stolen card", {
+    onSession: declines("Your card was declined.", "stolen_card"),
+  }),
+  card("4000000000000119", "pm_card_chargeDeclinedProcessingError", "Declined: processing error", {
+    onSession: declines(
       "An error occurred while processing your card. Try again in a little bit.",
       "processing_error",
       "processing_error",
     ),
-  ),
-  card(
-    "4000000000000069",
-    "pm_card_chargeDeclinedExpiredCard",
-    "Declined: expired",
-    declines("Your card has expired.", "expired_card", "expired_card"),
-  ),
-  card(
-    "4000000000000127",
-    "pm_card_chargeDeclinedIncorrectCvc",
-    "Declined: wrong CVC",
-    declines("Your card's security code is incorrect.", "incorrect_cvc", "incorrect_cvc"),
-  ),
-  card("4000000000000341", "pm_card_chargeCustomerFail", "Saves, then every charge fails", declined, {
+  }),
+  card("4000000000000069", "pm_card_chargeDeclinedExpiredCard", "Declined: expired", {
+    onSession: declines("Your card has expired.", "expired_card", "expired_card"),
+  }),
+  card("4000000000000127", "pm_card_chargeDeclinedIncorrectCvc", "Declined: wrong CVC", {
+    onSession: declines("Your card's security code is incorrect.", "incorrect_cvc", "incorrect_cvc"),
+  }),
+  card("4000000000000341", "pm_card_chargeCustomerFail", "Saves, then every charge fails", {
+    onSession: declined,
     attaches: true,
   }),
-  card("4000000000000259", "pm_card_createDispute", "Pays, then disputes it as fraud", succeeds, {
+  card("4000000000000259", "pm_card_createDispute", "Pays, then disputes it as fraud", {
+    onSession: succeeds,
     disputes: "fraudulent",
   }),
-  card("4000000000002685", "pm_card_createDisputeProductNotReceived", "Pays, then disputes: not received", succeeds, {
+  card("4000000000002685", "pm_card_createDisputeProductNotReceived", "Pays, then disputes: not received", {
+    onSession: succeeds,
     disputes: "product_not_received",
   }),
-  card("4000000000001976", "pm_card_createDisputeInquiry", "Pays, then inquires", succeeds, { disputes: "inquiry" }),
-  card("4000002500003155", "pm_card_authenticationRequiredOnSetup", "Asks for 3-D Secure once", authenticates, {
+  card("4000000000001976", "pm_card_createDisputeInquiry", "Pays, then inquires", {
+    onSession: succeeds,
+    disputes: "inquiry",
+  }),
+  card("4000002500003155", "pm_card_authenticationRequiredOnSetup", "Asks for 3-D Secure once", {
+    onSession: authenticates,
     offSession: succeeds,
   }),
-  card("4000002760003184", "pm_card_authenticationRequired", "Asks for 3-D Secure each time", authenticates),
-  card("4000000000003220", "pm_card_threeDSecure2Required", "Asks for 3-D Secure 2", authenticates),
+  card("4000002760003184", "pm_card_authenticationRequired", "Asks for 3-D Secure each time", {
+    onSession: authenticates,
+  }),
+  card("4000000000003220", "pm_card_threeDSecure2Required", "Asks for 3-D Secure 2", { onSession: authenticates }),
 ];
 
-/** The decline with Stripe's sentence for its code; for faults that ask for one. */
+/** Returns the result of a declined payment, with Stripe's message for this decline code. */
 export function declineOutcome(declineCode: string): CardOutcome {
   const known = TEST_CARDS.map(({ onSession }) => onSession).find(
     (outcome) => outcome.kind === "declines" && outcome.declineCode === declineCode,
@@ -138,7 +135,10 @@ export function cardByNumber(number: string): TestCard | undefined {
   return known && { ...known, number: digits };
 }
 
-/** Stripe has tokens of declined cards under two names: `pm_card_visa_chargeDeclined` is `pm_card_chargeDeclined`. */
+/**
+ * Returns the test card of a token; undefined if there is none. Declined cards have two tokens at Stripe:
+ * `pm_card_visa_chargeDeclined` and `pm_card_chargeDeclined`.
+ */
 export function cardByToken(token: string): TestCard | undefined {
   const name = token.replace(/^pm_card_visa_(?=charge)/, "pm_card_");
   return TEST_CARDS.find((candidate) => candidate.token === name);

@@ -1,21 +1,25 @@
-/** Metered usage: meter events added up over a period. @see https://docs.stripe.com/billing/subscriptions/usage-based */
-import { find, of, type World } from "../core/world.ts";
-import type { Meter, MeterEvent } from "../resources/meters.ts";
-import type { Price } from "../resources/prices.ts";
-import type { Period } from "./invoice-lines.ts";
+/**
+ * Aggregates the meter events of a customer over a period.
+ * @see https://docs.stripe.com/billing/subscriptions/usage-based
+ */
+import { find, listBy } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { Period } from "../objects/invoice-line.ts";
+import type { MeterEvent } from "../objects/meter-event.ts";
+import type { Meter } from "../objects/meter.ts";
+import type { Price } from "../objects/price.ts";
 
-/** What a customer has used of a metered price from `start` (included) to `end`. */
-export function usageOf(world: World, customer: string, price: Price, period: Period): number {
-  const meter = find(world, "billing.meter", price.recurring?.meter ?? null);
-  return meter ? aggregate(meter, eventsOf(world, meter, customer, period)) : 0;
+/** Returns a customer's usage of a metered price from `start` (inclusive) to `end` (exclusive). */
+export function usageOf(context: Context, customer: string, price: Price, period: Period): number {
+  const meter = find(context, "billing.meter", price.recurring?.meter ?? null);
+  return meter ? aggregate(meter, eventsOf(context, meter, customer, period)) : 0;
 }
 
-export function eventsOf(world: World, meter: Meter, customer: string, { start, end }: Period): MeterEvent[] {
-  return of(
-    world,
+export function eventsOf(context: Context, meter: Meter, customer: string, { start, end }: Period): MeterEvent[] {
+  return listBy(
+    context,
     "billing.meter_event",
-    "customer",
-    customer,
+    { customer },
     (event) => event.event_name === meter.event_name && event.timestamp >= start && event.timestamp < end,
   );
 }

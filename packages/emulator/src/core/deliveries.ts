@@ -1,22 +1,39 @@
-/** Carries events to their endpoints: signed, tried again on the clock, and failing as faults ask for. */
+/** Delivers events to webhook endpoints, with signatures, retries and delivery faults. */
 import { createHmac } from "node:crypto";
-import type { WebhookEndpoint } from "../resources/webhook-endpoints.ts";
-import type { StripeEvent } from "./events.ts";
-import { takeDeliveryFault, type DeliveryFault } from "./faults.ts";
-import { put } from "./own.ts";
+import type { StripeEvent } from "../objects/event.ts";
+import type { WebhookEndpoint } from "../objects/webhook-endpoint.ts";
+import type { DeliveryFault } from "./fault-schemas.ts";
+import { consumeDeliveryFault } from "./faults.ts";
+import type { Context } from "./state.ts";
 import { setTimer } from "./timers.ts";
-import type { World } from "./world.ts";
+import { setEntry } from "./transaction.ts";
 
-/** Seconds after each failed attempt: exponential over three days, as for live endpoints. */
+/**
+ * Seconds between each failed delivery attempt and the next. All attempts span about three days, as for live endpoints
+ * at Stripe.
+ */
 const RETRY_DELAYS = [60, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 36_000, 36_000, 36_000];
 const DELIVERY_TIMEOUT_MS = 10_000;
-/** Older than any tolerance. */
+/**
+ * The age of a signature under a `stale_time` fault, and the default delay of a `delay` fault. No signature check
+ * accepts a signature of this age.
+ */
 const STALE_SECONDS = 3_600;
 
 export interface DeliveryNetwork {
   fetch: (request: Request) => Promise<Response>;
-  /** Wall time in milliseconds: signatures are checked against real clocks. */
+  /**
+   * Returns the wall time in milliseconds, also if virtual time differs. Signatures contain wall time, because webhook
+   * handlers compare it with real clocks.
+   */
   wallNow: () => number;
+}
+
+interface Message {
+  endpoint: WebhookEndpoint;
+  event: StripeEvent;
+  /** The delivery fault that applies to this attempt; null if there is none. */
+  fault: DeliveryFault | null;
 }
 
 interface Outcome {
@@ -24,33 +41,29 @@ interface Outcome {
   error: string | null;
 }
 
-/** One attempt. A failure sets the timer for the next. */
-export async function deliver(world: World, network: DeliveryNetwork, deliveryId: string): Promise<void> {
-  const { deliveries, tables } = world.account;
+/** Tries once to deliver an event to a webhook endpoint. If the attempt fails, sets the timer for the next attempt. */
+export async function deliver(context: Context, network: DeliveryNetwork, deliveryId: string): Promise<void> {
+  const { deliveries, tables } = context.account;
   const delivery = deliveries.get(deliveryId);
   const event = delivery && tables.event.get(delivery.eventId);
   const endpoint = delivery && tables.webhook_endpoint.get(delivery.endpointId);
   if (!delivery || !event || endpoint?.status !== "enabled" || delivery.state === "delivered") return;
-  const fault = takeDeliveryFault(world.state, event.type);
+  const fault = consumeDeliveryFault(context.state, event.type);
   if (fault?.effect === "delay")
-    return setTimer(world, "delivery", delivery.id, world.state.now + (fault.seconds ?? STALE_SECONDS));
-  const outcome = await attempt(world, network, { endpoint, event, fault });
-  settle(world, delivery.id, outcome);
+    return setTimer(context, "delivery", delivery.id, context.state.now + (fault.seconds ?? STALE_SECONDS));
+  const outcome = await sendWithFault(context, network, { endpoint, event, fault });
+  recordAttempt(context, delivery.id, outcome);
 }
 
-async function attempt(
-  world: World,
-  network: DeliveryNetwork,
-  { endpoint, event, fault }: { endpoint: WebhookEndpoint; event: StripeEvent; fault: DeliveryFault | null },
-): Promise<Outcome> {
-  const once = () => post(world, network, endpoint, event, fault);
-  switch (fault?.effect) {
+async function sendWithFault(context: Context, network: DeliveryNetwork, message: Message): Promise<Outcome> {
+  const once = () => send(context, network, message);
+  switch (message.fault?.effect) {
     case "drop":
-      // Stripe believes that it arrived; nobody got it.
+      // The fault makes the delivery count as successful, but the endpoint receives nothing.
       return { status: 200, error: null };
     case "lose_answer": {
       await once();
-      return { status: null, error: "the answer was lost" };
+      return { status: null, error: "the response was lost" };
     }
     case "twice_at_once":
       return (await Promise.all([once(), once()]))[0];
@@ -63,47 +76,45 @@ async function attempt(
   }
 }
 
-function settle(world: World, deliveryId: string, outcome: Outcome): void {
-  const delivery = world.account.deliveries.get(deliveryId);
-  // A reset or a restore has come in between.
+function recordAttempt(context: Context, deliveryId: string, outcome: Outcome): void {
+  const delivery = context.account.deliveries.get(deliveryId);
+  // The delivery no longer exists if the state was reset or restored during the request.
   if (!delivery) return;
-  const attempts = [...delivery.attempts, { at: world.state.now, ...outcome }];
+  const attempts = [...delivery.attempts, { at: context.state.now, ...outcome }];
   const delay = RETRY_DELAYS[attempts.length - 1];
-  // Anything but 2xx is a failure, redirects too.
+  // Every status other than 2xx is a failure, including redirects.
   const delivered = outcome.status !== null && outcome.status >= 200 && outcome.status < 300;
   const failed = delay === undefined ? "failed" : "pending";
-  put(world, world.account.deliveries, deliveryId, { ...delivery, attempts, state: delivered ? "delivered" : failed });
-  if (delivered) countPending(world, delivery.eventId, -1);
-  else if (delay !== undefined) setTimer(world, "delivery", deliveryId, world.state.now + delay);
+  setEntry(context, context.account.deliveries, deliveryId, {
+    ...delivery,
+    attempts,
+    state: delivered ? "delivered" : failed,
+  });
+  if (delivered) changePendingCount(context, delivery.eventId, -1);
+  else if (delay !== undefined) setTimer(context, "delivery", deliveryId, context.state.now + delay);
 }
 
-/** Makes a delivery due again, whatever became of it. */
-export function reopen(world: World, deliveryId: string): void {
-  const delivery = world.account.deliveries.get(deliveryId);
+/** Makes a webhook delivery pending again, even if it succeeded or failed before. */
+export function makePending(context: Context, deliveryId: string): void {
+  const delivery = context.account.deliveries.get(deliveryId);
   if (!delivery) return;
-  if (delivery.state === "delivered") countPending(world, delivery.eventId, 1);
-  put(world, world.account.deliveries, deliveryId, { ...delivery, state: "pending" });
+  if (delivery.state === "delivered") changePendingCount(context, delivery.eventId, 1);
+  setEntry(context, context.account.deliveries, deliveryId, { ...delivery, state: "pending" });
 }
 
-function countPending(world: World, eventId: string, more: number): void {
-  const { event: events } = world.account.tables;
+function changePendingCount(context: Context, eventId: string, more: number): void {
+  const { event: events } = context.account.tables;
   const event = events.get(eventId);
-  if (event) put(world, events, eventId, { ...event, pending_webhooks: event.pending_webhooks + more });
+  if (event) setEntry(context, events, eventId, { ...event, pending_webhooks: event.pending_webhooks + more });
 }
 
-async function post(
-  world: World,
-  network: DeliveryNetwork,
-  endpoint: WebhookEndpoint,
-  event: StripeEvent,
-  fault: DeliveryFault | null,
-): Promise<Outcome> {
-  const payload = world.account.payloads.get(endpoint.id) ?? "snapshot";
+async function send(context: Context, network: DeliveryNetwork, { endpoint, event, fault }: Message): Promise<Outcome> {
+  const payload = context.account.payloadStyles.get(endpoint.id) ?? "snapshot";
   const body = payload === "thin" ? thinBody(event) : snapshotBody(event, endpoint);
   const headers = {
     "content-type": "application/json; charset=utf-8",
     "user-agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-    "stripe-signature": signatureHeader(world, network, endpoint, body, fault),
+    "stripe-signature": signatureHeader(context, network, { endpoint, body, fault }),
   };
   const signal = AbortSignal.timeout(DELIVERY_TIMEOUT_MS);
   try {
@@ -117,16 +128,14 @@ async function post(
 }
 
 function signatureHeader(
-  world: World,
+  context: Context,
   network: DeliveryNetwork,
-  endpoint: WebhookEndpoint,
-  body: string,
-  fault: DeliveryFault | null,
+  { endpoint, body, fault }: Pick<Message, "endpoint" | "fault"> & { body: string },
 ): string {
   const wall = Math.floor(network.wallNow() / 1000);
   const timestamp = fault?.effect === "stale_time" ? wall - STALE_SECONDS : wall;
-  const secrets = (world.account.endpointSecrets.get(endpoint.id) ?? []).filter(
-    ({ expiresAt }) => expiresAt === null || expiresAt > world.state.now,
+  const secrets = (context.account.endpointSecrets.get(endpoint.id) ?? []).filter(
+    ({ expiresAt }) => expiresAt === null || expiresAt > context.state.now,
   );
   if (fault?.effect === "wrong_signature") return signWith(body, ["whsec_not_this_endpoint's"], timestamp);
   return signWith(
@@ -156,7 +165,10 @@ function thinBody(event: StripeEvent): string {
   });
 }
 
-/** One `v1` for each secret that is valid while an old one runs out. @see https://docs.stripe.com/webhooks#verify-manually */
+/**
+ * Returns the `stripe-signature` header, with one `v1` signature per valid secret.
+ * @see https://docs.stripe.com/webhooks#verify-manually
+ */
 function signWith(body: string, secrets: readonly string[], timestamp: number): string {
   const digests = secrets.map((secret) => createHmac("sha256", secret).update(`${timestamp}.${body}`).digest("hex"));
   return [`t=${timestamp}`, ...digests.map((digest) => `v1=${digest}`)].join(",");

@@ -1,5 +1,4 @@
-/** Stripe's error bodies. @see https://docs.stripe.com/api/errors */
-
+/** API errors with Stripe's statuses, codes and response bodies. @see https://docs.stripe.com/api/errors */
 export type ApiErrorType = "invalid_request_error" | "card_error" | "idempotency_error" | "api_error";
 
 interface ApiErrorFields {
@@ -11,29 +10,32 @@ interface ApiErrorFields {
   charge?: string;
   payment_intent?: object;
   payment_method?: object | undefined;
-  /** Whether what the request has done stands all the same: a payment was tried. Default false. */
-  stands?: boolean;
+  /** True if the changes of a failed request stay, for example after a declined payment. Default false. */
+  keepsEffects?: boolean;
 }
 
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly status: number;
   readonly type: ApiErrorType;
-  readonly stands: boolean;
-  readonly fields: Omit<ApiErrorFields, "status" | "type" | "stands">;
+  readonly keepsEffects: boolean;
+  readonly fields: Omit<ApiErrorFields, "status" | "type" | "keepsEffects">;
 
   constructor(
     message: string,
-    { status = 400, type = "invalid_request_error", stands = false, ...fields }: ApiErrorFields = {},
+    { status = 400, type = "invalid_request_error", keepsEffects = false, ...fields }: ApiErrorFields = {},
   ) {
     super(message);
     this.status = status;
     this.type = type;
-    this.stands = stands;
+    this.keepsEffects = keepsEffects;
     this.fields = fields;
   }
 
-  /** stripe-node takes an answer without an `error` member for a success, so every failure has one. */
+  /**
+   * Returns the body of the error response. The body always contains `error`, because the `stripe` package treats a
+   * body without `error` as a success.
+   */
   toBody(requestId: string): { error: Record<string, unknown> } {
     const doc = this.fields.code
       ? { doc_url: `https://stripe.com/docs/error-codes/${this.fields.code.replaceAll("_", "-")}` }
@@ -42,8 +44,11 @@ export class ApiError extends Error {
   }
 }
 
-/** In the path it is a 404, in the body a 400. */
-export function missing(kind: string, id: string, param: string): ApiError {
+/**
+ * Returns Stripe's error `resource_missing`. The status is 404 for an ID in the URL path, and 400 for an ID in a
+ * parameter.
+ */
+export function resourceMissing(kind: string, id: string, param: string): ApiError {
   const status = param === "id" ? 404 : 400;
   return new ApiError(`No such ${kind}: '${id}'`, { status, code: "resource_missing", param });
 }

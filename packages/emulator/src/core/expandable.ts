@@ -1,26 +1,34 @@
-/** What can be expanded: where the types say that an object may stand for its id, or may be left out. @see https://docs.stripe.com/expand */
-import { answers, answerShape, fieldsOf, isOptional, type Shape } from "./shapes.ts";
+/**
+ * Determines from the SDK's types which properties of a response can be expanded.
+ * @see https://docs.stripe.com/expand
+ */
+import { fieldsOf, isOptional, responses, responseShape, type Shape } from "./shapes.ts";
 
-/** Whether the answer to a call of the SDK has such a property; true for calls that it does not know. */
+/**
+ * Returns whether a request can expand this property of the response. Returns true for operations that the SDK lacks.
+ */
 export function isExpandable(method: string, path: string, property: string): boolean {
-  const shape = answerShape(method, path);
+  const shape = responseShape(method, path);
   if (shape === undefined) return true;
   let reached: Shape[] = [shape];
   for (const level of property.split(".")) {
-    reached = reached.flatMap((one) => below(one, level));
+    reached = reached.flatMap((one) => shapesBelow(one, level));
     if (reached.length === 0) return false;
   }
   return reached.some(holdsObject);
 }
 
-/** The shapes that a property may have, of whichever alternative has it. */
-function below(shape: Shape, name: string): Shape[] {
+/**
+ * Returns the possible types of a property. If the object's type is a union, collects the property's types from all
+ * members of the union.
+ */
+function shapesBelow(shape: Shape, name: string): Shape[] {
   if (typeof shape === "string") return [];
-  if ("any" in shape) return shape.any.flatMap((one) => below(one, name));
-  if ("array" in shape) return below(shape.array, name);
+  if ("any" in shape) return shape.any.flatMap((one) => shapesBelow(one, name));
+  if ("array" in shape) return shapesBelow(shape.array, name);
   if ("list" in shape) return name === "data" ? [shape.list] : [];
   if ("search" in shape) return name === "data" ? [shape.search] : [];
-  const fields = fieldsOf(shape, answers().definitions) ?? {};
+  const fields = fieldsOf(shape, responses().definitions) ?? {};
   const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
   if (field === undefined) return [];
   return [isOptional(field) ? field.optional : field];

@@ -1,6 +1,5 @@
-/** Minor units, as Stripe counts them. @see https://docs.stripe.com/currencies */
-
-/** Currencies without a minor unit. */
+/** Formats, rounds and splits amounts of money in minor units. @see https://docs.stripe.com/currencies */
+/** Currencies without a minor unit, such as the Japanese yen. */
 const ZERO_DECIMAL = new Set("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split(" "));
 const THREE_DECIMAL = new Set("bhd jod kwd omr tnd".split(" "));
 
@@ -11,7 +10,7 @@ export function decimalsOf(currency: string): number {
 
 const formats = new Map<string, Intl.NumberFormat>();
 
-/** 900 "usd" is "$9.00", as Stripe writes it in lines and on pages. */
+/** Formats an amount as Stripe does in line items and on pages: 900 and "usd" become "$9.00". */
 export function formatAmount(amount: number, currency: string): string {
   const digits = decimalsOf(currency);
   let format = formats.get(currency);
@@ -23,22 +22,29 @@ export function formatAmount(amount: number, currency: string): string {
   return format.format(amount / 10 ** digits);
 }
 
-/** To whole minor units, halves away from zero. */
+/** Rounds an amount to whole minor units. Halves are rounded away from zero. */
 export function round(amount: number): number {
-  // What arithmetic leaves beside an exact half, such as 0.49999999999999994, counts as the half.
+  // Floating-point results just below a half, such as 0.49999999999999994, count as a half.
   const near = Math.abs(amount) + 1e-7;
   return Math.sign(amount) * Math.floor(near + 0.5) || 0;
 }
 
-/** Splits a total in proportion to weights: it adds up, and no part is a unit away from its share. */
+export function sum(amounts: readonly number[]): number {
+  return amounts.reduce((total, amount) => total + amount, 0);
+}
+
+/**
+ * Splits a total in proportion to weights. The parts add up to the total, and each part differs from its exact share by
+ * less than one unit.
+ */
 export function split(total: number, weights: readonly number[]): number[] {
-  const sum = weights.reduce((all, weight) => all + weight, 0);
+  const totalWeight = sum(weights);
   let weighed = 0;
   let given = 0;
   return weights.map((weight) => {
     weighed += weight;
     const before = given;
-    given = sum === 0 ? 0 : round(total * (weighed / sum));
+    given = totalWeight === 0 ? 0 : round(total * (weighed / totalWeight));
     return given - before;
   });
 }

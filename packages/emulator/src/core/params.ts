@@ -1,4 +1,4 @@
-/** Parameters: what each request takes, and Stripe's words for what is wrong with them. */
+/** Schemas of request parameters, and Stripe's errors for invalid values. */
 import { z } from "zod";
 import { ApiError } from "./errors.ts";
 
@@ -15,8 +15,8 @@ export const currency = z
   .string()
   .regex(/^[a-zA-Z]{3}$/, "must be a three-letter currency code")
   .transform((value) => value.toLowerCase());
-export const whole = integer.pipe(z.number().min(0));
-/** Python writes them with a capital. */
+export const nonNegative = integer.pipe(z.number().min(0));
+/** A boolean parameter. Stripe's Python SDK sends booleans as True and False. */
 export const flag = z.enum(["true", "false", "True", "False"]).transform((value) => value.toLowerCase() === "true");
 export const url = z.string().refine((value) => /^https?:\/\//.test(value), "url");
 /** @see https://docs.stripe.com/metadata#data */
@@ -38,12 +38,15 @@ export const metadata = z.union([z.literal(""), z.record(z.string(), z.string())
 });
 export const expand = z.array(z.string()).optional();
 
-/** A value that an empty string takes away. */
+/**
+ * Returns a schema that converts an empty string to null. In the result, null means that the request removes the
+ * current value.
+ */
 export function unsettable<Schema extends z.ZodType>(schema: Schema) {
   return z.union([z.literal("").transform(() => null), schema]);
 }
 
-/** An instant, or from when until when. */
+/** A filter for one time or a range of times. */
 export const timeRange = z.union([
   integer.transform((at) => ({ gte: at, lte: at })),
   z.strictObject({
@@ -62,7 +65,7 @@ export const listParams = {
   expand,
 };
 
-/** Throws the 400 that Stripe would answer. */
+/** Parses request parameters. Throws Stripe's 400 error if a parameter is invalid. */
 export function parseParams<Schema extends z.ZodType>(schema: Schema, params: unknown): z.output<Schema> {
   const result = schema.safeParse(params);
   if (result.success) return result.data;
@@ -85,24 +88,10 @@ function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiEr
   if (value === undefined)
     return new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
   if (value === "") return cannotBeUnset(param);
-  if (issue.message === "integer")
-    return new ApiError(`Invalid integer: ${shown(value)}`, { code: "parameter_invalid_integer", param });
-  if (issue.code === "too_small" && issue.origin === "number")
-    return new ApiError(`This value must be greater than or equal to ${issue.minimum}.`, {
-      code: "parameter_invalid_integer",
-      param,
-    });
-  if (issue.code === "too_big" && issue.origin === "number")
-    return new ApiError(`This value must be less than or equal to ${issue.maximum} (currently: ${shown(value)}).`, {
-      code: "parameter_invalid_integer",
-      param,
-    });
-  if (issue.code === "too_big" && issue.origin === "string")
-    return new ApiError(`Invalid string: ${shortened(shown(value))}; must be at most ${issue.maximum} characters`, {
-      param,
-    });
+  const outOfRange = rangeError(issue, param, value);
+  if (outOfRange) return outOfRange;
   if (issue.code === "invalid_value" && issue.values.every((known) => /^(true|false)$/i.test(String(known))))
-    return new ApiError(`Invalid boolean: ${shown(value)}`, { param });
+    return new ApiError(`Invalid boolean: ${displayValue(value)}`, { param });
   if (issue.code === "invalid_value")
     return new ApiError(`Invalid ${param}: must be one of ${oneOf(issue.values)}`, { param });
   if (issue.code === "invalid_type" && issue.expected === "object") return new ApiError("Invalid object", { param });
@@ -112,20 +101,47 @@ function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiEr
   return new ApiError(`Invalid ${param}: ${issue.message}`, { param });
 }
 
+/** Returns the error for a number or text that exceeds its limits; null if the issue is of another kind. */
+function rangeError(issue: z.core.$ZodIssue, param: string, value: unknown): ApiError | null {
+  if (issue.message === "integer")
+    return new ApiError(`Invalid integer: ${displayValue(value)}`, { code: "parameter_invalid_integer", param });
+  if (issue.code === "too_small" && issue.origin === "number")
+    return new ApiError(`This value must be greater than or equal to ${issue.minimum}.`, {
+      code: "parameter_invalid_integer",
+      param,
+    });
+  if (issue.code === "too_big" && issue.origin === "number")
+    return new ApiError(
+      `This value must be less than or equal to ${issue.maximum} (currently: ${displayValue(value)}).`,
+      {
+        code: "parameter_invalid_integer",
+        param,
+      },
+    );
+  if (issue.code === "too_big" && issue.origin === "string")
+    return new ApiError(
+      `Invalid string: ${truncate(displayValue(value))}; must be at most ${issue.maximum} characters`,
+      {
+        param,
+      },
+    );
+  return null;
+}
+
 export function cannotBeUnset(param: string): ApiError {
   const message = `You passed an empty string for '${param}'. We assume empty values are an attempt to unset a parameter; however '${param}' cannot be unset.`;
   return new ApiError(message, { code: "parameter_invalid_empty", param });
 }
 
-function shortened(value: string): string {
+function truncate(value: string): string {
   return value.length < 40 ? value : `${value.slice(0, 17)}...${value.slice(-17)}`;
 }
 
-function shown(value: unknown): string {
+function displayValue(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-/** a, b, or c */
+/** Returns the values as a text such as "a, b, or c". */
 export function oneOf(values: readonly unknown[]): string {
   const texts = values.map(String);
   return texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")}, or ${texts.at(-1)}`;
@@ -145,7 +161,10 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return current;
 }
 
-/** Metadata merges: an empty value removes a key, an empty string all of them. */
+/**
+ * Merges new metadata into existing metadata. An empty metadata value removes its key. An empty string instead of a
+ * hash removes all keys.
+ */
 export function mergeMetadata(
   current: Record<string, string>,
   change: "" | Record<string, string> | undefined,

@@ -1,8 +1,10 @@
-/** One seed decides every id, so that the same script gives the same bytes. */
-
+/** Creates random numbers from the seed, so that the same script always produces the same IDs. */
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/** mulberry32: small, and its whole state is one number that can be stored. */
+/**
+ * Returns a random number from 0 (inclusive) to 1 (exclusive). The algorithm is mulberry32, because its state is a
+ * single number.
+ */
 export function nextRandom(state: { seed: number }): number {
   state.seed = (state.seed + 0x6d2b79f5) | 0;
   let t = Math.imul(state.seed ^ (state.seed >>> 15), 1 | state.seed);

@@ -1,9 +1,9 @@
-/** Stripe's search language. @see https://docs.stripe.com/search#search-query-language */
+/** Implements Stripe's search query language. @see https://docs.stripe.com/search#search-query-language */
 import { z } from "zod";
 import { ApiError } from "./errors.ts";
-import { isVisible } from "./lists.ts";
+import { isVisible } from "./pagination.ts";
 import { expand, integer, text } from "./params.ts";
-import type { World } from "./world.ts";
+import type { Context } from "./state.ts";
 
 export const searchParams = z.strictObject({
   query: text,
@@ -25,15 +25,15 @@ export interface SearchPage<T> {
   url: string;
 }
 
-/** Searches `rows`, which come oldest first. The page is the offset of the next. */
+/** Searches `rows`, which must be ordered oldest first. The page token is the offset of the next result. */
 export function search<T extends object>(
-  world: World,
+  context: Context,
   rows: readonly T[],
   params: z.output<typeof searchParams>,
   url: string,
 ): SearchPage<T> {
   const matches = parseQuery(params.query, url.split("/").at(-2) ?? "");
-  const found = rows.filter((row) => isVisible(world, row) && matches(row)).toReversed();
+  const found = rows.filter((row) => isVisible(context, row) && matches(row)).toReversed();
   const start = Number(params.page ?? 0);
   if (!Number.isInteger(start) || start < 0) throw new ApiError(`Invalid page: ${params.page}`, { param: "page" });
   const end = start + (params.limit ?? DEFAULT_LIMIT);
@@ -70,7 +70,10 @@ function parseQuery(query: string, resource: string): Clause {
     connectives.has("OR") ? clauses.some((clause) => clause(row)) : clauses.every((clause) => clause(row));
 }
 
-/** What each resource can be searched by. @see https://docs.stripe.com/search#supported-query-fields-for-each-resource */
+/**
+ * The searchable fields of each resource.
+ * @see https://docs.stripe.com/search#supported-query-fields-for-each-resource
+ */
 const FIELDS: Record<string, readonly string[]> = {
   charges: [
     "amount",

@@ -1,7 +1,7 @@
-/** The pinned version's operations, parameters and answers, as `schema/*.json` holds them: made from the SDK's types. */
+/** Reads the operations, parameters and responses of the pinned API version from `schema/*.json`. */
 import { readFileSync } from "node:fs";
 
-/** A type in the files: a name, or an object that says which kind it is. */
+/** A type of the SDK: the name of a primitive type, or an object whose key names the kind of type. */
 export type Shape =
   | "string"
   | "integer"
@@ -25,9 +25,9 @@ export type Fields = Record<string, Shape | { optional: Shape }>;
 export interface Operation {
   method: "GET" | "POST" | "DELETE";
   path: string;
-  /** The SDK's name for it. */
+  /** The operation's name in the SDK. */
   name: string;
-  /** Absent where it is only refused. */
+  /** The type of the operation's parameters. The type is undefined if the emulator refuses the operation. */
   params?: Shape | null;
 }
 
@@ -38,32 +38,32 @@ interface OperationsFile {
   definitions: Record<string, Fields>;
 }
 
-interface AnswersFile {
-  answers: Record<string, Shape>;
+interface ResponsesFile {
+  responses: Record<string, Shape>;
   definitions: Record<string, Fields>;
 }
 
 const read = (name: string): unknown => JSON.parse(readFileSync(new URL(`../schema/${name}`, import.meta.url), "utf8"));
 
 let operationsFile: OperationsFile | null = null;
-let answersFile: AnswersFile | null = null;
+let responsesFile: ResponsesFile | null = null;
 
 export function operations(): OperationsFile {
   operationsFile ??= read("operations.json") as OperationsFile;
   return operationsFile;
 }
 
-export function answers(): AnswersFile {
-  answersFile ??= read("answers.json") as AnswersFile;
-  return answersFile;
+export function responses(): ResponsesFile {
+  responsesFile ??= read("responses.json") as ResponsesFile;
+  return responsesFile;
 }
 
 let shapes: Map<string, Shape> | null = null;
 
-/** What the answer to a call looks like; undefined for calls that the SDK does not have. */
-export function answerShape(method: string, path: string): Shape | undefined {
+/** Returns the type of an operation's response; undefined if the SDK has no such operation. */
+export function responseShape(method: string, path: string): Shape | undefined {
   shapes ??= new Map(
-    Object.entries(answers().answers).map(([route, shape]) => {
+    Object.entries(responses().responses).map(([route, shape]) => {
       const [verb = "", at = ""] = route.split(" ");
       return [`${verb} ${pathPattern(at)}`, shape];
     }),
@@ -81,7 +81,10 @@ export function isOptional(shape: Shape | { optional: Shape }): shape is { optio
   return typeof shape === "object" && "optional" in shape;
 }
 
-/** `/v1/customers/:id` for the SDK's `/v1/customers/:customerId`: names of path parts do not matter. */
+/**
+ * Replaces all parameter names in a path with `:id`, so that paths can be compared. `/v1/customers/:customerId` becomes
+ * `/v1/customers/:id`.
+ */
 export function pathPattern(path: string): string {
   return path.replaceAll(/:\w+/g, ":id");
 }

@@ -1,35 +1,37 @@
-/** The tables of an account, and by which owner their rows are looked up. */
-import type { Product } from "../billing/products.ts";
-import type { PaymentMethod } from "../billing/payment-methods.ts";
-import type { InvoiceItem } from "../billing/invoice-items.ts";
-import type { Customer } from "../billing/customers.ts";
-import type { Invoice, InvoicePayment } from "../billing/invoices.ts";
-import type { Charge, PaymentIntent } from "../billing/payments.ts";
-import type { SetupIntent } from "../billing/setup.ts";
-import type { Schedule } from "../billing/schedules.ts";
-import type { Subscription } from "../billing/subscriptions.ts";
-import type { Refund } from "../billing/refunds.ts";
-import type { CreditNote } from "../billing/credit-notes.ts";
-import type { BalanceTransaction } from "../billing/balance.ts";
-import type { CheckoutSession } from "../resources/checkout-sessions.ts";
-import type { Coupon } from "../resources/coupons.ts";
-
-import type { CustomerBalanceTransaction } from "../billing/customer-balance.ts";
-import type { Dispute } from "../billing/disputes.ts";
-import type { Discount } from "../billing/discounts.ts";
-import type { ActiveEntitlement, Feature, ProductFeature } from "../resources/entitlements.ts";
-
-import type { Meter, MeterEvent } from "../resources/meters.ts";
-
-import type { PortalConfiguration, PortalSession } from "../resources/portal-sessions.ts";
-import type { Price } from "../resources/prices.ts";
-
-import type { PromotionCode } from "../resources/promotion-codes.ts";
-import type { TaxId } from "../resources/tax-ids.ts";
-import type { TaxRate } from "../resources/tax-rates.ts";
-import type { TestClock } from "../resources/test-clocks.ts";
-import type { WebhookEndpoint } from "../resources/webhook-endpoints.ts";
-import type { StripeEvent } from "./events.ts";
+/** The tables of an account, and the indexes of their rows. */
+import type { ActiveEntitlement } from "../objects/active-entitlement.ts";
+import type { BalanceTransaction } from "../objects/balance-transaction.ts";
+import type { Charge } from "../objects/charge.ts";
+import type { CheckoutSession } from "../objects/checkout-session.ts";
+import type { Coupon } from "../objects/coupon.ts";
+import type { CreditNote } from "../objects/credit-note.ts";
+import type { CustomerBalanceTransaction } from "../objects/customer-balance-transaction.ts";
+import type { Customer } from "../objects/customer.ts";
+import type { Discount } from "../objects/discount.ts";
+import type { Dispute } from "../objects/dispute.ts";
+import type { StripeEvent } from "../objects/event.ts";
+import type { Feature } from "../objects/feature.ts";
+import type { InvoiceItem } from "../objects/invoice-item.ts";
+import type { InvoicePayment } from "../objects/invoice-payment.ts";
+import type { Invoice } from "../objects/invoice.ts";
+import type { MeterEvent } from "../objects/meter-event.ts";
+import type { Meter } from "../objects/meter.ts";
+import type { PaymentIntent } from "../objects/payment-intent.ts";
+import type { PaymentMethod } from "../objects/payment-method.ts";
+import type { PortalConfiguration } from "../objects/portal-configuration.ts";
+import type { PortalSession } from "../objects/portal-session.ts";
+import type { Price } from "../objects/price.ts";
+import type { ProductFeature } from "../objects/product-feature.ts";
+import type { Product } from "../objects/product.ts";
+import type { PromotionCode } from "../objects/promotion-code.ts";
+import type { Refund } from "../objects/refund.ts";
+import type { SetupIntent } from "../objects/setup-intent.ts";
+import type { Schedule } from "../objects/subscription-schedule.ts";
+import type { Subscription } from "../objects/subscription.ts";
+import type { TaxId } from "../objects/tax-id.ts";
+import type { TaxRate } from "../objects/tax-rate.ts";
+import type { TestClock } from "../objects/test-clock.ts";
+import type { WebhookEndpoint } from "../objects/webhook-endpoint.ts";
 
 export interface Tables {
   balance_transaction: Map<string, BalanceTransaction>;
@@ -72,7 +74,7 @@ export type Row<Name extends TableName> = Tables[Name] extends Map<string, infer
 
 type Owners<Name extends TableName> = Record<string, (row: Row<Name>) => string | null>;
 
-/** Only fields that never change once the row is there. */
+/** The indexed fields of each table. An indexed field must not change after the row is inserted. */
 export const INDEXES = {
   balance_transaction: {},
   "billing.meter": {},
@@ -114,7 +116,7 @@ export const INDEXES = {
 
 const DAY_SECONDS = 86_400;
 
-/** The number of the day of an instant in seconds. */
+/** Returns the day of a time in epoch seconds, as the number of days since 1970. */
 export function dayOf(at: number): number {
   return Math.floor(at / DAY_SECONDS);
 }

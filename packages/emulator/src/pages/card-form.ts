@@ -1,16 +1,17 @@
-/** The card form that the checkout, invoice and portal pages share. */
-import { createPaymentMethod } from "../billing/payment-methods.ts";
+/** Renders and reads the card form of the checkout, invoice and portal pages. */
 import { html } from "hono/html";
+import { createPaymentMethod } from "../billing/payment-methods.ts";
 import { cardByNumber, TEST_CARDS } from "../billing/test-cards.ts";
-import { now, type World } from "../core/world.ts";
+import { now } from "../core/clock.ts";
+import type { Context } from "../core/state.ts";
+import { numberText } from "./format.ts";
 import { alert, type Markup } from "./layout.ts";
-import { numberText } from "./words.ts";
 
 export interface CardForm {
   action: string;
   button: string;
   notice: string | null;
-  /** The address so far; null where none is asked for. */
+  /** The current value of the email field; null if the form has no email field. */
   email?: string | null;
 }
 
@@ -59,7 +60,7 @@ function emailField(email: string): Markup {
     ><input id="email" name="email" type="email" autocomplete="off" required value="${email}" />`;
 }
 
-/** Each with a button that sends the form with it. */
+/** Returns the table of test cards. Each row has a button that submits the form with this card. */
 function testCards(): Markup {
   return html`<details data-testid="test-cards">
     <summary>Test cards</summary>
@@ -96,8 +97,8 @@ function testCards(): Markup {
 
 export type CardInput = { kind: "method"; id: string } | { kind: "invalid"; notice: string };
 
-/** Makes a payment method of what was typed in, or of the test card that was picked. */
-export function readCard(world: World, form: Record<string, unknown>): CardInput {
+/** Creates a payment method from the card fields of a form, or from the test card that the user chose. */
+export function readCard(context: Context, form: Record<string, unknown>): CardInput {
   const card = cardByNumber(fieldOf(form, "test_card") || fieldOf(form, "number"));
   if (!card) return { kind: "invalid", notice: "Your card number is not one of the test cards listed below." };
   const expiry = /^(\d\d) ?\/ ?(\d\d)$/.exec(fieldOf(form, "expiry"));
@@ -105,11 +106,11 @@ export function readCard(world: World, form: Record<string, unknown>): CardInput
   const year = 2000 + Number(expiry?.[2]);
   if (!expiry || month < 1 || month > 12)
     return { kind: "invalid", notice: "Your card's expiration date is incomplete." };
-  if (Date.UTC(year, month, 1) / 1000 <= now(world))
+  if (Date.UTC(year, month, 1) / 1000 <= now(context))
     return { kind: "invalid", notice: "Your card's expiration date is in the past." };
   if (!/^\d{3,4}$/.test(fieldOf(form, "cvc")))
     return { kind: "invalid", notice: "Your card's security code is incomplete." };
-  return { kind: "method", id: createPaymentMethod(world, card, { month, year }).id };
+  return { kind: "method", id: createPaymentMethod(context, card, { month, year }).id };
 }
 
 export function fieldOf(form: Record<string, unknown>, name: string): string {

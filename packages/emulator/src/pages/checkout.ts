@@ -1,32 +1,33 @@
-/** The checkout page: what is bought, the card form, and the way back. */
+/** Serves the checkout page with its order summary, card form and back link. */
 import type { Hono } from "hono";
 import { html } from "hono/html";
 import {
+  amountDueNow,
+  type CheckoutLine,
   checkoutLines,
+  type CheckoutOutcome,
   confirmCheckout,
   confirmWithoutCard,
   orderOf,
   usePromotionCode,
-  type CheckoutLine,
-  type CheckoutOutcome,
-  type Order,
-  dueNow,
 } from "../billing/checkout.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { formatAmount } from "../core/money.ts";
-import { find, type World } from "../core/world.ts";
+import type { CheckoutOrder } from "../core/records.ts";
+import { find } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
 import type { Engine } from "../engine.ts";
-import type { CheckoutSession } from "../resources/checkout-sessions.ts";
+import type { CheckoutSession } from "../objects/checkout-session.ts";
 import { cardForm, fieldOf, readCard } from "./card-form.ts";
-import { layout, notFound, type Markup } from "./layout.ts";
-import { dayText, intervalText, priceText } from "./words.ts";
+import { dayText, intervalText, priceText } from "./format.ts";
+import { layout, type Markup, notFound } from "./layout.ts";
 
 export function checkoutPage(app: Hono, engine: Engine): void {
   app.get("/c/pay/:id", (c) => {
     engine.catchUp();
     const found = sessionIn(engine, c.req.param("id"));
-    if (!found) return c.html(notFound("There is no such checkout"), 404);
-    return c.html(found.session.status === "open" ? openPage(found.world, found.session) : closedPage(found.session));
+    if (!found) return c.html(notFound("Checkout not found"), 404);
+    return c.html(found.session.status === "open" ? openPage(found.context, found.session) : closedPage(found.session));
   });
 
   app.post("/c/pay/:id/:action{pay|code|start}", async (c) => {
@@ -34,51 +35,51 @@ export function checkoutPage(app: Hono, engine: Engine): void {
     const form = await c.req.parseBody();
     const found = sessionIn(engine, c.req.param("id"));
     if (found?.session.status !== "open") return c.redirect(`/c/pay/${c.req.param("id")}`, 303);
-    const next = act(found.world, found.session, c.req.param("action"), form);
+    const next = runAction(found.context, found.session, c.req.param("action"), form);
     engine.changed();
     void engine.deliverDue();
     return c.redirect(next, 303);
   });
 }
 
-function sessionIn(engine: Engine, id: string): { world: World; session: CheckoutSession } | null {
-  const world = engine.worldWith(id);
-  const session = world && find(world, "checkout.session", id);
-  return world && session ? { world, session } : null;
+function sessionIn(engine: Engine, id: string): { context: Context; session: CheckoutSession } | null {
+  const context = engine.contextWith(id);
+  const session = context && find(context, "checkout.session", id);
+  return context && session ? { context, session } : null;
 }
 
-/** Answers the page to show next. */
-function act(world: World, session: CheckoutSession, action: string, form: Record<string, unknown>): string {
-  const order = orderOf(world, session);
+/** Runs an action of the checkout page, such as a payment. Returns the URL of the next page. */
+function runAction(context: Context, session: CheckoutSession, action: string, form: Record<string, unknown>): string {
+  const order = orderOf(context, session);
   if (action === "code") {
-    order.notice = usePromotionCode(world, session, fieldOf(form, "code"));
+    order.notice = usePromotionCode(context, session, fieldOf(form, "code"));
     return `/c/pay/${session.id}`;
   }
-  if (action === "start") return nextPage(session, confirmWithoutCard(world, session));
-  if (asksEmail(session)) {
+  if (action === "start") return nextPage(session, confirmWithoutCard(context, session));
+  if (needsEmail(session)) {
     const email = fieldOf(form, "email");
-    session.customer_details = { ...guest(email === "" ? null : email) };
+    session.customer_details = { ...guestDetails(email === "" ? null : email) };
     if (!/^[^\s@]+@[^\s@]+$/.test(email)) {
       order.notice = "Your email is incomplete.";
       return `/c/pay/${session.id}`;
     }
   }
-  const card = readCard(world, form);
-  if (card.kind === "method") return nextPage(session, confirmCheckout(world, session, card.id));
+  const card = readCard(context, form);
+  if (card.kind === "method") return nextPage(session, confirmCheckout(context, session, card.id));
   order.notice = card.notice;
   return `/c/pay/${session.id}`;
 }
 
-function asksEmail(session: CheckoutSession): boolean {
+function needsEmail(session: CheckoutSession): boolean {
   return session.customer === null && session.customer_email === null;
 }
 
-function guest(email: string | null) {
+function guestDetails(email: string | null) {
   const nothing = { address: null, business_name: null, individual_name: null, phone: null, tax_ids: null };
   return { ...nothing, email, name: null, tax_exempt: "none" };
 }
 
-/** Where the person goes after an attempt. */
+/** Returns the URL of the page to show after a payment attempt. */
 export function nextPage(session: CheckoutSession, outcome: CheckoutOutcome): string {
   if (outcome.kind === "complete") return returnUrl(session);
   if (outcome.kind === "challenge") return outcome.nextAction?.redirect_to_url.url ?? `/c/pay/${session.id}`;
@@ -89,28 +90,28 @@ function returnUrl(session: CheckoutSession): string {
   return (session.success_url ?? "/").replaceAll("{CHECKOUT_SESSION_ID}", session.id);
 }
 
-function openPage(world: World, session: CheckoutSession): Markup {
-  const order = orderOf(world, session);
-  const title = titleOf(world, session, order);
+function openPage(context: Context, session: CheckoutSession): Markup {
+  const order = orderOf(context, session);
+  const title = titleOf(context, session, order);
   const email = session.customer_details?.email ?? "";
   const form = cardForm({
     action: `/c/pay/${session.id}/pay`,
     button: buttonOf(session, order),
     notice: order.notice,
-    email: asksEmail(session) ? email : null,
+    email: needsEmail(session) ? email : null,
   });
   return layout(
     title,
     html`<div class="columns">
       <section aria-label="Order">
         ${session.cancel_url ? html`<a class="back" href="${session.cancel_url}" data-testid="back">Back</a>` : ""}
-        ${session.mode === "setup" ? html`<h1>${title}</h1>` : orderSummary(world, session, order, title)}
+        ${session.mode === "setup" ? html`<h1>${title}</h1>` : orderSummary(context, session, order, title)}
       </section>
       <section class="card" aria-label="Payment">
         <h2>${session.mode === "setup" ? "Card details" : "Pay by card"}</h2>
-        ${!asksEmail(session) && email ? html`<p class="soft" data-testid="email">${email}</p>` : ""} ${form}
+        ${!needsEmail(session) && email ? html`<p class="soft" data-testid="email">${email}</p>` : ""} ${form}
         ${
-          session.payment_method_collection === "if_required" && dueNow(world, session) === 0
+          session.payment_method_collection === "if_required" && amountDueNow(context, session) === 0
             ? html`<form method="post" action="/c/pay/${session.id}/start">
                 <button class="quiet" data-testid="start-without-card">Start without a card</button>
               </form>`
@@ -121,30 +122,30 @@ function openPage(world: World, session: CheckoutSession): Markup {
   );
 }
 
-function titleOf(world: World, session: CheckoutSession, order: Order): string {
+function titleOf(context: Context, session: CheckoutSession, order: CheckoutOrder): string {
   if (session.mode === "setup") return "Save a card";
-  const [first, ...more] = checkoutLines(world, session, order);
+  const [first, ...more] = checkoutLines(context, session, order);
   const rest = more.length > 0 ? ` and ${more.length} more` : "";
   return `${session.mode === "subscription" ? "Subscribe to" : "Pay for"} ${first?.description ?? "your order"}${rest}`;
 }
 
-function buttonOf(session: CheckoutSession, order: Order): string {
+function buttonOf(session: CheckoutSession, order: CheckoutOrder): string {
   if (session.mode === "setup") return "Save card";
   if (session.mode === "payment") return `Pay ${formatAmount(session.amount_total ?? 0, session.currency ?? "usd")}`;
   return hasTrial(order) ? "Start trial" : "Subscribe";
 }
 
-function hasTrial(order: Order): boolean {
+function hasTrial(order: CheckoutOrder): boolean {
   return order.trialDays > 0 || order.trialEnd !== null;
 }
 
-function orderSummary(world: World, session: CheckoutSession, order: Order, title: string): Markup {
-  const lines = checkoutLines(world, session, order);
+function orderSummary(context: Context, session: CheckoutSession, order: CheckoutOrder, title: string): Markup {
+  const lines = checkoutLines(context, session, order);
   const money = (amount: number) => formatAmount(amount, session.currency ?? "usd");
   const discount = session.total_details?.amount_discount ?? 0;
   return html`<h1 class="soft">${title}</h1>
     <p class="price" data-testid="price">${hasTrial(order) ? trialText(order) : money(session.amount_total ?? 0)}</p>
-    ${session.mode === "subscription" ? html`<p class="soft" data-testid="terms">${termsOf(lines, order, session)}</p>` : ""}
+    ${session.mode === "subscription" ? html`<p class="soft" data-testid="terms">${recurringText(lines, order, session)}</p>` : ""}
     ${lines.map(
       (line) =>
         html`<div class="row" data-testid="line">
@@ -155,18 +156,23 @@ function orderSummary(world: World, session: CheckoutSession, order: Order, titl
     ${
       discount > 0
         ? html`<div class="row" data-testid="discount">
-            <span>Discount${codeText(world, order)}</span><span>−${money(discount)}</span>
+            <span>Discount${codeText(context, order)}</span><span>−${money(discount)}</span>
           </div>`
         : ""
     }
-    ${balanceRow(world, session, money)}
-    <div class="row sum"><span>Due today</span><span data-testid="due">${money(dueNow(world, session))}</span></div>
+    ${balanceRow(context, session, money)}
+    <div class="row sum">
+      <span>Due today</span><span data-testid="due">${money(amountDueNow(context, session))}</span>
+    </div>
     ${session.allow_promotion_codes && order.discounts.length === 0 ? codeForm(session) : ""}`;
 }
 
-/** Credit, or what is owed from before. */
-function balanceRow(world: World, session: CheckoutSession, money: (amount: number) => string): Markup | "" {
-  const applied = (session.amount_total ?? 0) - dueNow(world, session);
+/**
+ * Returns the row that shows the customer's credit balance; an empty text if the balance does not change the amount
+ * due.
+ */
+function balanceRow(context: Context, session: CheckoutSession, money: (amount: number) => string): Markup | "" {
+  const applied = (session.amount_total ?? 0) - amountDueNow(context, session);
   if (applied === 0) return "";
   return html`<div class="row" data-testid="balance">
     <span>${applied > 0 ? "Applied balance" : "Balance from before"}</span>
@@ -174,13 +180,13 @@ function balanceRow(world: World, session: CheckoutSession, money: (amount: numb
   </div>`;
 }
 
-function trialText({ trialDays, trialEnd }: Order): string {
+function trialText({ trialDays, trialEnd }: CheckoutOrder): string {
   if (trialEnd !== null) return `Free until ${dayText(trialEnd)}`;
   return trialDays === 1 ? "1 day free" : `${trialDays} days free`;
 }
 
-/** What is paid again and again: "$9.00 per month", after a trial "Then $9.00 per month". */
-function termsOf(lines: readonly CheckoutLine[], order: Order, { currency }: CheckoutSession): string {
+/** Returns the text for the recurring amount: "$9.00 per month", or with a trial "Then $9.00 per month". */
+function recurringText(lines: readonly CheckoutLine[], order: CheckoutOrder, { currency }: CheckoutSession): string {
   const recurring = lines.filter(({ price }) => price.recurring);
   const [first] = recurring;
   if (!first?.price.recurring) return "";
@@ -192,8 +198,8 @@ function termsOf(lines: readonly CheckoutLine[], order: Order, { currency }: Che
   return hasTrial(order) ? `Then ${text}` : text;
 }
 
-function codeText(world: World, { discounts }: Order): string {
-  const code = find(world, "promotion_code", discounts[0]?.promotion_code ?? null);
+function codeText(context: Context, { discounts }: CheckoutOrder): string {
+  const code = find(context, "promotion_code", discounts[0]?.promotion_code ?? null);
   return code ? ` (${code.code})` : "";
 }
 
@@ -217,7 +223,7 @@ function closedPage(session: CheckoutSession): Markup {
     html`<div class="card" data-testid="closed">
       <h1>${title}</h1>
       <p>${text}</p>
-      ${link ? html`<a class="button" href="${link}" data-testid="go-on">${complete ? "Go on" : "Go back"}</a>` : ""}
+      ${link ? html`<a class="button" href="${link}" data-testid="go-on">${complete ? "Continue" : "Go back"}</a>` : ""}
     </div>`,
     "narrow",
   );

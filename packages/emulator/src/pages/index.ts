@@ -1,4 +1,4 @@
-/** Every page, a line each. */
+/** The list of all HTML pages that the emulator serves. */
 import type { Hono } from "hono";
 import type { Engine } from "../engine.ts";
 import { challengePage } from "./challenge.ts";

@@ -1,28 +1,30 @@
-/** The hosted invoice: what is owed, and a way to pay it. */
+/** Serves the hosted invoice page. */
 import type { Hono } from "hono";
 import { html } from "hono/html";
 import { payInvoice } from "../billing/collection.ts";
-import { intentOf, subscriptionOf, type Invoice } from "../billing/invoices.ts";
+import { intentOf, subscriptionOf } from "../billing/invoices.ts";
 import { attach } from "../billing/payment-methods.ts";
-import { update } from "../billing/subscription-changes.ts";
+import { updateSubscription } from "../billing/subscription-changes.ts";
 import { formatAmount } from "../core/money.ts";
-import { find, need, type World } from "../core/world.ts";
+import { find, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
 import type { Engine } from "../engine.ts";
-import { cardForm, readCard, type CardInput } from "./card-form.ts";
-import { layout, notFound, type Markup } from "./layout.ts";
-import { createNotices } from "./notices.ts";
-import { dayText } from "./words.ts";
+import type { Invoice } from "../objects/invoice.ts";
+import { cardForm, type CardInput, readCard } from "./card-form.ts";
+import { createFlashMessages } from "./flash-messages.ts";
+import { dayText } from "./format.ts";
+import { layout, type Markup, notFound } from "./layout.ts";
 
 export function invoicePage(app: Hono, engine: Engine): void {
-  const notices = createNotices();
+  const notices = createFlashMessages();
 
   app.get("/i/:id", (c) => {
     engine.catchUp();
     const found = invoiceIn(engine, c.req.param("id"));
-    if (!found) return c.html(notFound("There is no such invoice"), 404);
-    const { world, invoice } = found;
-    const notice = notices.take(invoice.id) ?? intentOf(world, invoice)?.last_payment_error?.message ?? null;
-    return c.html(layout(`Invoice ${invoice.number ?? ""}`, invoiceCard(world, invoice, notice), "narrow"));
+    if (!found) return c.html(notFound("Invoice not found"), 404);
+    const { context, invoice } = found;
+    const notice = notices.take(invoice.id) ?? intentOf(context, invoice)?.last_payment_error?.message ?? null;
+    return c.html(layout(`Invoice ${invoice.number ?? ""}`, invoiceCard(context, invoice, notice), "narrow"));
   });
 
   app.post("/i/:id", async (c) => {
@@ -30,26 +32,29 @@ export function invoicePage(app: Hono, engine: Engine): void {
     const form = await c.req.parseBody();
     const found = invoiceIn(engine, c.req.param("id"));
     if (found?.invoice.status !== "open") return c.redirect(`/i/${c.req.param("id")}`, 303);
-    const { world, invoice } = found;
-    const card = readCard(world, form);
+    const { context, invoice } = found;
+    const card = readCard(context, form);
     if (card.kind === "invalid") notices.put(invoice.id, card.notice);
-    const next = card.kind === "method" ? payWith(world, invoice, card) : `/i/${invoice.id}`;
+    const next = card.kind === "method" ? payWith(context, invoice, card) : `/i/${invoice.id}`;
     engine.changed();
     void engine.deliverDue();
     return c.redirect(next, 303);
   });
 }
 
-/** Drafts have no page. */
-function invoiceIn(engine: Engine, id: string): { world: World; invoice: Invoice } | null {
-  const world = engine.worldWith(id);
-  const invoice = world && find(world, "invoice", id);
-  return world && invoice && invoice.status !== "draft" ? { world, invoice } : null;
+/**
+ * Returns the invoice with this ID and its context. Returns null if the invoice does not exist or is a draft, because
+ * drafts have no page.
+ */
+function invoiceIn(engine: Engine, id: string): { context: Context; invoice: Invoice } | null {
+  const context = engine.contextWith(id);
+  const invoice = context && find(context, "invoice", id);
+  return context && invoice && invoice.status !== "draft" ? { context, invoice } : null;
 }
 
 const TONES: Record<string, string> = { paid: "good", uncollectible: "bad" };
 
-function invoiceCard(world: World, invoice: Invoice, notice: string | null): Markup {
+function invoiceCard(context: Context, invoice: Invoice, notice: string | null): Markup {
   const money = (amount: number) => formatAmount(amount, invoice.currency);
   const open = invoice.status === "open";
   return html`<div class="card" data-testid="invoice">
@@ -57,7 +62,7 @@ function invoiceCard(world: World, invoice: Invoice, notice: string | null): Mar
     <p class="price" data-testid="amount">${money(open ? invoice.amount_remaining : invoice.total)}</p>
     <p>
       <span class="badge ${TONES[invoice.status] ?? ""}" data-testid="invoice-status">${invoice.status}</span>
-      <span class="soft" data-testid="when">${whenText(invoice)}</span>
+      <span class="soft" data-testid="when">${dateText(invoice)}</span>
     </p>
     <p class="soft">
       To ${[invoice.customer_name, invoice.customer_email].filter(Boolean).join(", ") || invoice.customer}
@@ -66,26 +71,26 @@ function invoiceCard(world: World, invoice: Invoice, notice: string | null): Mar
     ${invoice.lines.data.map(
       (line) => html`<div class="row"><span>${line.description}</span><span>${money(line.amount)}</span></div>`,
     )}
-    ${sumsOf(invoice).map(
+    ${totalsOf(invoice).map(
       ([name, amount]) => html`<div class="row soft"><span>${name}</span><span>${money(amount)}</span></div>`,
     )}
     <div class="row sum">
       <span>${open ? "Amount due" : "Amount paid"}</span>
       <span data-testid="sum">${money(open ? invoice.amount_remaining : invoice.amount_paid)}</span>
     </div>
-    ${invoice.footer ? html`<p class="soft">${invoice.footer}</p>` : ""} ${receiptLink(world, invoice)}
+    ${invoice.footer ? html`<p class="soft">${invoice.footer}</p>` : ""} ${receiptLink(context, invoice)}
     ${open ? cardForm({ action: `/i/${invoice.id}`, button: `Pay ${money(invoice.amount_remaining)}`, notice }) : ""}
   </div>`;
 }
 
-function whenText({ status, status_transitions: at, created, due_date: due }: Invoice): string {
+function dateText({ status, status_transitions: at, created, due_date: due }: Invoice): string {
   if (status === "paid") return `on ${dayText(at.paid_at ?? created)}`;
   if (status === "void") return `since ${dayText(at.voided_at ?? created)}: there is nothing to pay`;
   if (status === "open" && due !== null) return `due on ${dayText(due)}`;
   return `of ${dayText(at.finalized_at ?? created)}`;
 }
 
-function sumsOf(invoice: Invoice): [name: string, amount: number][] {
+function totalsOf(invoice: Invoice): [name: string, amount: number][] {
   const applied = invoice.total - invoice.amount_due;
   return [
     ["Subtotal", invoice.subtotal],
@@ -97,26 +102,26 @@ function sumsOf(invoice: Invoice): [name: string, amount: number][] {
   ];
 }
 
-function receiptLink(world: World, invoice: Invoice): Markup | "" {
-  const intent = invoice.status === "paid" ? intentOf(world, invoice) : null;
-  const charge = find(world, "charge", intent?.latest_charge ?? null);
+function receiptLink(context: Context, invoice: Invoice): Markup | "" {
+  const intent = invoice.status === "paid" ? intentOf(context, invoice) : null;
+  const charge = find(context, "charge", intent?.latest_charge ?? null);
   if (!charge?.paid) return "";
   return html`<p class="screen"><a href="/receipts/${charge.id}" data-testid="receipt-link">Receipt</a></p>`;
 }
 
-/** Answers the page to show next. */
-function payWith(world: World, invoice: Invoice, card: CardInput & { kind: "method" }): string {
-  const returnUrl = `${world.baseUrl}/i/${invoice.id}`;
-  const intent = payInvoice(world, invoice, card.id, { onSession: true, returnUrl });
-  if (intent.status === "succeeded") keepCard(world, invoice, card.id);
+/** Pays an invoice with a card. Returns the URL of the next page. */
+function payWith(context: Context, invoice: Invoice, card: CardInput & { kind: "method" }): string {
+  const returnUrl = `${context.baseUrl}/i/${invoice.id}`;
+  const intent = payInvoice(context, invoice, card.id, { onSession: true, returnUrl });
+  if (intent.status === "succeeded") saveAsDefault(context, invoice, card.id);
   return intent.next_action?.redirect_to_url.url ?? `/i/${invoice.id}`;
 }
 
-/** The card that has paid is kept for the next renewals. */
-export function keepCard(world: World, invoice: Invoice, id: string): void {
-  const subscription = subscriptionOf(world, invoice);
-  const method = need(world, "payment_method", id);
+/** Makes the card that paid an invoice the default payment method of the invoice's subscription. */
+export function saveAsDefault(context: Context, invoice: Invoice, id: string): void {
+  const subscription = subscriptionOf(context, invoice);
+  const method = retrieve(context, "payment_method", id);
   if (!subscription || (method.customer !== null && method.customer !== invoice.customer)) return;
-  attach(world, method, invoice.customer);
-  update(world, subscription, { default_payment_method: method.id });
+  attach(context, method, invoice.customer);
+  updateSubscription(context, subscription, { default_payment_method: method.id });
 }

@@ -1,4 +1,4 @@
-/** The frame of the emulator's pages. They ask nothing of the network. */
+/** The common layout of the emulator's pages. The pages load nothing from other sites. */
 import { html } from "hono/html";
 
 export type Markup = ReturnType<typeof html>;

@@ -1,19 +1,26 @@
-/** A change of plan or quantity in the portal: what is wanted, what it costs, and making it. */
+/** Validates, previews and makes changes of plan or quantity in the customer portal. */
 import { html } from "hono/html";
-import { isLicensed, nextPeriodEnd } from "../billing/subscription-periods.ts";
-import { cardOf, applyChange, planChange, previewChange, type ChangePlan } from "../billing/subscription-update.ts";
-import { intentOf, type Invoice } from "../billing/invoices.ts";
+import { intentOf } from "../billing/invoices.ts";
 import { cardOutcome } from "../billing/payments.ts";
-import { expirePending, holdChange } from "../billing/pending-updates.ts";
+import { expirePendingUpdate, startPendingUpdate } from "../billing/pending-updates.ts";
 import { previewInvoice } from "../billing/preview.ts";
-import type { Subscription } from "../billing/subscriptions.ts";
+import { isLicensed, nextPeriodEnd } from "../billing/subscription-periods.ts";
+import {
+  applyChange,
+  cardForSubscription,
+  type ChangePlan,
+  planChange,
+  previewChange,
+} from "../billing/subscription-update.ts";
 import { formatAmount } from "../core/money.ts";
-import { find, need } from "../core/world.ts";
-import type { Price } from "../resources/prices.ts";
+import { find, retrieve } from "../core/rows.ts";
+import type { Invoice } from "../objects/invoice.ts";
+import type { Price } from "../objects/price.ts";
+import type { Subscription } from "../objects/subscription.ts";
 import { fieldOf } from "./card-form.ts";
+import { cardText, dayText, priceText } from "./format.ts";
 import type { Markup } from "./layout.ts";
-import { addressOf, allows, isChangeable, namedSubscription, offeredPrices, type Visit } from "./portal-visit.ts";
-import { cardText, dayText, priceText } from "./words.ts";
+import { addressOf, isAllowed, isChangeable, namedSubscription, offeredPrices, type Visit } from "./portal-visit.ts";
 
 const MAX_QUANTITY = 999_999;
 
@@ -24,23 +31,26 @@ export interface WantedChange {
   plan: ChangePlan;
 }
 
-/** Null where the configuration does not allow it; a text where it can't be. */
-export function wantedChange(visit: Visit, form: Record<string, unknown>): WantedChange | string | null {
+/**
+ * Returns the change that a portal form requests, or an error message if the change is invalid. Returns null if the
+ * portal does not allow the change.
+ */
+export function readChange(visit: Visit, form: Record<string, unknown>): WantedChange | string | null {
   const subscription = namedSubscription(visit, form);
   const [item] = subscription?.items.data ?? [];
   if (!subscription || !item || !isChangeable(visit, subscription)) return null;
   const [wantedPrice, wantedQuantity] = [fieldOf(form, "price"), fieldOf(form, "quantity")];
   const price = wantedPrice
     ? offeredPrices(visit, subscription).find(({ id }) => id === wantedPrice)
-    : (find(visit.world, "price", item.price.id) ?? item.price);
+    : (find(visit.context, "price", item.price.id) ?? item.price);
   const quantity = wantedQuantity === "" ? (item.quantity ?? 1) : Number(wantedQuantity);
   if (!price) return "This plan is not offered.";
   if (!Number.isInteger(quantity) || quantity < 1 || quantity > MAX_QUANTITY)
     return `The quantity must be a whole number from 1 to ${MAX_QUANTITY}.`;
-  if (price.id !== item.price.id && !allows(visit, "price")) return null;
-  if (quantity !== item.quantity && !allows(visit, "quantity")) return null;
-  if (price.id === item.price.id && quantity === item.quantity) return "This is what you have already.";
-  const plan = planChange(visit.world, subscription, {
+  if (price.id !== item.price.id && !isAllowed(visit, "price")) return null;
+  if (quantity !== item.quantity && !isAllowed(visit, "quantity")) return null;
+  if (price.id === item.price.id && quantity === item.quantity) return "This is your current plan and quantity.";
+  const plan = planChange(visit.context, subscription, {
     items: [{ id: item.id, price, quantity }],
     prorationBehavior: visit.features.subscription_update.proration_behavior,
   });
@@ -48,16 +58,16 @@ export function wantedChange(visit: Visit, form: Record<string, unknown>): Wante
 }
 
 export function changePreview(visit: Visit, wanted: WantedChange): Markup {
-  const { world } = visit;
+  const { context } = visit;
   const { subscription, price, quantity } = wanted;
-  const atOnce = isPaidAtOnce(visit, wanted);
+  const atOnce = isInvoicedNow(visit, wanted);
   const preview = previewOf(visit, wanted);
   const money = (amount: number) => formatAmount(amount, preview.currency);
-  const card = find(world, "payment_method", cardOf(world, subscription));
+  const card = find(context, "payment_method", cardForSubscription(context, subscription));
   return html`<section class="card" data-testid="change-preview">
     <h1>Confirm your change</h1>
     <p>
-      ${quantity > 1 ? `${quantity} × ` : ""}${need(world, "product", price.product).name},
+      ${quantity > 1 ? `${quantity} × ` : ""}${retrieve(context, "product", price.product).name},
       <span data-testid="new-price">${priceText(price, quantity)}</span>
     </p>
     ${preview.lines.data.map(
@@ -77,49 +87,55 @@ export function changePreview(visit: Visit, wanted: WantedChange): Markup {
   </section>`;
 }
 
-function isPaidAtOnce({ features }: Visit, { subscription }: WantedChange): boolean {
+function isInvoicedNow({ features }: Visit, { subscription }: WantedChange): boolean {
   return features.subscription_update.proration_behavior === "always_invoice" && subscription.status !== "trialing";
 }
 
 function previewOf(visit: Visit, { subscription, plan, price }: WantedChange): Invoice {
-  const changeOnly = isPaidAtOnce(visit, { subscription, plan, price, quantity: 1 });
+  const changeOnly = isInvoicedNow(visit, { subscription, plan, price, quantity: 1 });
   const behavior = visit.features.subscription_update.proration_behavior;
-  return previewInvoice(visit.world, {
+  return previewInvoice(visit.context, {
     customer: visit.session.customer,
     subscription: { ...subscription, items: { ...subscription.items, data: plan.items.filter(isLicensed) } },
     changeOnly,
-    changes: (invoice) => (behavior === "none" ? [] : previewChange(visit.world, invoice, subscription, plan)),
+    changes: (invoice) => (behavior === "none" ? [] : previewChange(visit.context, invoice, subscription, plan)),
   });
 }
 
-export type Changed = { kind: "changed" } | { kind: "challenge"; id: string } | { kind: "refused"; notice: string };
+export type ChangeResult =
+  | { kind: "changed" }
+  | { kind: "challenge"; id: string }
+  | { kind: "refused"; notice: string };
 
-/** What must be paid at once and is not leaves everything as it was. */
-export function makeChange(visit: Visit, wanted: WantedChange): Changed {
-  const { world } = visit;
+/**
+ * Changes the subscription as the customer requested in the portal. If the change must be paid at once and the payment
+ * fails, the subscription stays unchanged.
+ */
+export function makeChange(visit: Visit, wanted: WantedChange): ChangeResult {
+  const { context } = visit;
   const { subscription, plan } = wanted;
   const behavior = visit.features.subscription_update.proration_behavior;
-  const card = cardOf(world, subscription);
-  const costs = isPaidAtOnce(visit, wanted) && previewOf(visit, wanted).total > 0;
-  if (!costs || (card !== null && isSureToPay(visit, card))) {
-    applyChange(world, subscription, plan, behavior);
+  const card = cardForSubscription(context, subscription);
+  const costs = isInvoicedNow(visit, wanted) && previewOf(visit, wanted).total > 0;
+  if (!costs || (card !== null && willSucceed(visit, card))) {
+    applyChange(context, subscription, plan, behavior);
     return { kind: "changed" };
   }
   if (card === null) return { kind: "refused", notice: "Add a payment method first." };
-  const invoice = holdChange(world, subscription, plan);
-  const intent = intentOf(world, invoice);
+  const invoice = startPendingUpdate(context, subscription, plan);
+  const intent = intentOf(context, invoice);
   if (invoice.status === "paid") return { kind: "changed" };
   if (intent?.next_action) {
-    intent.next_action.redirect_to_url.return_url = `${world.baseUrl}${addressOf(visit, "home")}`;
+    intent.next_action.redirect_to_url.return_url = `${context.baseUrl}${addressOf(visit, "home")}`;
     return { kind: "challenge", id: intent.id };
   }
-  expirePending(world, subscription);
+  expirePendingUpdate(context, subscription);
   return {
     kind: "refused",
     notice: `${intent?.last_payment_error?.message ?? "The payment failed."} Nothing has changed.`,
   };
 }
 
-function isSureToPay({ world }: Visit, card: string): boolean {
-  return world.state.nextDecline == null && cardOutcome(world, card, true).kind === "succeeds";
+function willSucceed({ context }: Visit, card: string): boolean {
+  return context.state.nextDecline == null && cardOutcome(context, card, true).kind === "succeeds";
 }

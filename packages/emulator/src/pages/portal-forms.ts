@@ -1,14 +1,15 @@
-/** The portal's pages that ask before they do something. */
+/** Renders the forms of the customer portal: cancel, update, confirm, pause and card. */
 import { html } from "hono/html";
 import { nextPeriodEnd } from "../billing/subscription-periods.ts";
-import type { Subscription } from "../billing/subscriptions.ts";
-import { need } from "../core/world.ts";
+import { retrieve } from "../core/rows.ts";
+import type { Subscription } from "../objects/subscription.ts";
 import { cardForm } from "./card-form.ts";
+import { dayText, priceText } from "./format.ts";
 import { alert, type Markup } from "./layout.ts";
 import { isPausable } from "./portal-actions.ts";
 import {
   addressOf,
-  allows,
+  isAllowed,
   isChangeable,
   isEnding,
   nameOf,
@@ -16,7 +17,6 @@ import {
   returnAddress,
   type Visit,
 } from "./portal-visit.ts";
-import { dayText, priceText } from "./words.ts";
 
 const REASONS: Record<string, string> = {
   too_expensive: "It is too expensive",
@@ -29,7 +29,10 @@ const REASONS: Record<string, string> = {
   other: "Something else",
 };
 
-/** Null where the configuration has no such thing; the same goes for the others. */
+/**
+ * Returns the cancel page; null if the portal's configuration does not allow cancellation. The other functions of this
+ * file also return null for pages that the configuration does not allow.
+ */
 export function cancelPage(visit: Visit, subscription: Subscription): Markup | null {
   const { enabled, mode, cancellation_reason: reasons } = visit.features.subscription_cancel;
   if (!enabled || isEnding(subscription)) return null;
@@ -64,9 +67,9 @@ export function updatePage(visit: Visit, subscription: Subscription, notice: str
     <h1>Change ${nameOf(visit, subscription)}</h1>
     ${alert(notice)}
     <form method="get" action="${addressOf(visit, "preview")}">
-      ${hidden(subscription)} ${allows(visit, "price") ? planField(visit, subscription, item.price.id) : ""}
+      ${hidden(subscription)} ${isAllowed(visit, "price") ? planField(visit, subscription, item.price.id) : ""}
       ${
-        allows(visit, "quantity")
+        isAllowed(visit, "quantity")
           ? html`<label for="quantity">Quantity</label>
               <input
                 id="quantity"
@@ -88,7 +91,7 @@ function planField(visit: Visit, subscription: Subscription, current: string): M
   return html`<label for="price">Plan</label>
     <select id="price" name="price">
       ${offeredPrices(visit, subscription).map((price) => {
-        const { name } = need(visit.world, "product", price.product);
+        const { name } = retrieve(visit.context, "product", price.product);
         const text = `${name}, ${priceText(price)}${price.id === current ? " (your plan)" : ""}`;
         return html`<option value="${price.id}" ${price.id === current ? "selected" : ""}>${text}</option>`;
       })}

@@ -1,16 +1,16 @@
-/** The portal's first page: subscriptions, payment methods and invoices. */
+/** Renders the portal's home page with subscriptions, payment methods and invoices. */
 import { html } from "hono/html";
 import { nextPeriodEnd } from "../billing/subscription-periods.ts";
-import { cardOf } from "../billing/subscription-update.ts";
-import type { Subscription } from "../billing/subscriptions.ts";
+import { cardForSubscription } from "../billing/subscription-update.ts";
 import { formatAmount } from "../core/money.ts";
-import { find, need, of } from "../core/world.ts";
+import { find, listBy, retrieve } from "../core/rows.ts";
+import type { Subscription } from "../objects/subscription.ts";
+import { cardText, dayText, expiryText, priceText, statusText } from "./format.ts";
 import { alert, type Markup } from "./layout.ts";
 import { isPausable } from "./portal-actions.ts";
 import { addressOf, isChangeable, isEnding, methodsOf, nameOf, subscriptionsOf, type Visit } from "./portal-visit.ts";
-import { cardText, dayText, expiryText, priceText, statusText } from "./words.ts";
 
-/** More invoices than anybody scrolls through. */
+/** The maximum number of invoices on the portal's home page. */
 const SHOWN_INVOICES = 100;
 
 export function homePage(visit: Visit, notice: string | null): Markup {
@@ -26,8 +26,8 @@ export function homePage(visit: Visit, notice: string | null): Markup {
 const TONES: Record<string, string> = { active: "good", trialing: "good", past_due: "bad", unpaid: "bad" };
 
 function subscriptionCard(visit: Visit, subscription: Subscription): Markup {
-  const { world } = visit;
-  const card = find(world, "payment_method", cardOf(world, subscription));
+  const { context } = visit;
+  const card = find(context, "payment_method", cardForSubscription(context, subscription));
   const { items } = subscription;
   return html`<section class="card" data-testid="subscription">
     <h2>${nameOf(visit, subscription)}</h2>
@@ -40,7 +40,7 @@ function subscriptionCard(visit: Visit, subscription: Subscription): Markup {
     ${items.data.map(
       ({ price, quantity = 1 }) =>
         html`<div class="row">
-          <span>${quantity > 1 ? `${quantity} × ` : ""}${need(world, "product", price.product).name}</span>
+          <span>${quantity > 1 ? `${quantity} × ` : ""}${retrieve(context, "product", price.product).name}</span>
           <span data-testid="item-price">${priceText(price, quantity)}</span>
         </div>`,
     )}
@@ -86,12 +86,12 @@ function resumeForm({ session }: Visit, subscription: Subscription, button: stri
 }
 
 function methods(visit: Visit): Markup {
-  const { world, session } = visit;
+  const { context, session } = visit;
   const rows = methodsOf(visit);
-  const chosen = find(world, "customer", session.customer)?.invoice_settings.default_payment_method;
+  const chosen = find(context, "customer", session.customer)?.invoice_settings.default_payment_method;
   return html`<section class="card" data-testid="payment-methods">
     <h2>Payment methods</h2>
-    ${rows.length === 0 ? html`<p class="soft">There is no card yet.</p>` : ""}
+    ${rows.length === 0 ? html`<p class="soft">No cards yet.</p>` : ""}
     ${rows.map((method) => {
       const name = `${cardText(method)}, expires ${expiryText(method)}`;
       return html`<form
@@ -125,11 +125,11 @@ function methods(visit: Visit): Markup {
 
 const INVOICE_TONES: Record<string, string> = { paid: "good", open: "bad", uncollectible: "bad" };
 
-function invoices({ world, session }: Visit): Markup {
-  const rows = of(world, "invoice", "customer", session.customer, ({ status }) => status !== "draft");
+function invoices({ context, session }: Visit): Markup {
+  const rows = listBy(context, "invoice", { customer: session.customer }, ({ status }) => status !== "draft");
   return html`<section class="card" data-testid="invoices">
     <h2>Invoices</h2>
-    ${rows.length === 0 ? html`<p class="soft">There is no invoice yet.</p>` : ""}
+    ${rows.length === 0 ? html`<p class="soft">No invoices yet.</p>` : ""}
     ${rows
       .slice(-SHOWN_INVOICES)
       .toReversed()

@@ -1,15 +1,18 @@
-/** A look at a portal session: what it may show and do, and the addresses of its pages. */
-import { isOver } from "../billing/subscription-periods.ts";
-import type { Subscription } from "../billing/subscriptions.ts";
-import { all, find, need, of, type World } from "../core/world.ts";
+/** Defines a visit to a portal session, with its permissions and the URLs of its pages. */
+import { isEnded } from "../billing/subscription-periods.ts";
+import { find, listAll, listBy, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
 import type { Engine } from "../engine.ts";
-import { configurationOf, type PortalConfiguration, type PortalSession } from "../resources/portal-sessions.ts";
-import type { Price } from "../resources/prices.ts";
-import type { PaymentMethod } from "../billing/payment-methods.ts";
+import type { PaymentMethod } from "../objects/payment-method.ts";
+import type { PortalConfiguration } from "../objects/portal-configuration.ts";
+import type { PortalSession } from "../objects/portal-session.ts";
+import type { Price } from "../objects/price.ts";
+import type { Subscription } from "../objects/subscription.ts";
+import { configurationOf } from "../resources/portal-sessions.ts";
 import { fieldOf } from "./card-form.ts";
 
 export interface Visit {
-  world: World;
+  context: Context;
   session: PortalSession;
   features: PortalConfiguration["features"];
   configuration: PortalConfiguration;
@@ -17,16 +20,16 @@ export interface Visit {
 
 export function visitOf(engine: Engine, id: string): Visit | null {
   engine.catchUp();
-  const world = engine.worldWith(id);
-  const session = world && find(world, "billing_portal.session", id);
-  if (!world || !session) return null;
-  const configuration = configurationOf(world, session);
-  return { world, session, configuration, features: configuration.features };
+  const context = engine.contextWith(id);
+  const session = context && find(context, "billing_portal.session", id);
+  if (!context || !session) return null;
+  const configuration = configurationOf(context, session);
+  return { context, session, configuration, features: configuration.features };
 }
 
 export type PortalPage = "home" | "cancel" | "update" | "preview" | "pause" | "card" | "done";
 
-/** The address of a page; a session without a flow begins at home. */
+/** Returns the URL of a portal page. */
 export function addressOf({ session }: Visit, page: PortalPage, query: Record<string, string> = {}): string {
   const base = `/p/session/${session.id}`;
   const path = page === "home" && !session.flow ? base : `${base}/${page}`;
@@ -34,7 +37,7 @@ export function addressOf({ session }: Visit, page: PortalPage, query: Record<st
   return text ? `${path}?${text}` : path;
 }
 
-/** Where a flow begins. */
+/** Returns the URL of the first page of the session's flow. */
 export function flowAddress(visit: Visit): string {
   const { flow } = visit.session;
   switch (flow?.type) {
@@ -60,7 +63,10 @@ export function flowAddress(visit: Visit): string {
   }
 }
 
-/** Back from a page: out of a flow to the application, else home. */
+/**
+ * Returns the back link of a portal page. In a flow, the back link leads to the application; otherwise the link leads
+ * to the portal's home page.
+ */
 export function backFrom(visit: Visit): { href: string; text: string } {
   const out = visit.session.flow ? returnAddress(visit) : null;
   return out === null ? { href: addressOf(visit, "home"), text: "Back to billing" } : { href: out, text: "Return" };
@@ -70,24 +76,27 @@ export function returnAddress({ session, configuration }: Visit): string | null 
   return session.return_url ?? configuration.default_return_url;
 }
 
-/** The subscription that a form or an address names, where it is this customer's and still runs. */
-export function namedSubscription({ world, session }: Visit, form: Record<string, unknown>): Subscription | null {
-  const subscription = find(world, "subscription", fieldOf(form, "subscription"));
-  return subscription?.customer === session.customer && !isOver(subscription) ? subscription : null;
+/**
+ * Returns the subscription whose ID a form or URL contains. Returns null if the subscription has ended or belongs to
+ * another customer.
+ */
+export function namedSubscription({ context, session }: Visit, form: Record<string, unknown>): Subscription | null {
+  const subscription = find(context, "subscription", fieldOf(form, "subscription"));
+  return subscription?.customer === session.customer && !isEnded(subscription) ? subscription : null;
 }
 
-export function subscriptionsOf({ world, session }: Visit): Subscription[] {
-  return of(world, "subscription", "customer", session.customer, (row) => !isOver(row));
+export function subscriptionsOf({ context, session }: Visit): Subscription[] {
+  return listBy(context, "subscription", { customer: session.customer }, (row) => !isEnded(row));
 }
 
-export function methodsOf({ world, session }: Visit): PaymentMethod[] {
-  return all(world, "payment_method", (row) => row.customer === session.customer);
+export function methodsOf({ context, session }: Visit): PaymentMethod[] {
+  return listAll(context, "payment_method", (row) => row.customer === session.customer);
 }
 
-export function nameOf({ world }: Visit, subscription: Subscription): string {
+export function nameOf({ context }: Visit, subscription: Subscription): string {
   const [item, ...more] = subscription.items.data;
   if (!item) return "Subscription";
-  const { name } = need(world, "product", item.price.product);
+  const { name } = retrieve(context, "product", item.price.product);
   return more.length > 0 ? `${name} and ${more.length} more` : name;
 }
 
@@ -95,17 +104,20 @@ export function isEnding(subscription: Subscription): boolean {
   return subscription.cancel_at !== null || subscription.cancel_at_period_end;
 }
 
-export function allows({ features }: Visit, what: "price" | "quantity"): boolean {
+export function isAllowed({ features }: Visit, what: "price" | "quantity"): boolean {
   const { enabled, default_allowed_updates: updates } = features.subscription_update;
   return enabled && updates.some((update) => update === what);
 }
 
-/** One licensed item can be changed here, as long as nothing ends or waits. */
+/**
+ * Returns whether the portal can change a subscription. To be changed, the subscription must have one licensed item, no
+ * scheduled cancellation, and no pending update.
+ */
 export function isChangeable(visit: Visit, subscription: Subscription): boolean {
   const [item, ...more] = subscription.items.data;
   const runs = subscription.status === "active" || subscription.status === "trialing";
   return (
-    (allows(visit, "price") || allows(visit, "quantity")) &&
+    (isAllowed(visit, "price") || isAllowed(visit, "quantity")) &&
     item?.price.recurring?.usage_type === "licensed" &&
     more.length === 0 &&
     runs &&
@@ -114,24 +126,27 @@ export function isChangeable(visit: Visit, subscription: Subscription): boolean 
   );
 }
 
-/** What it can be changed to: the configured products' prices, or every price in the same currency. */
-export function offeredPrices({ world, features }: Visit, subscription: Subscription): Price[] {
+/**
+ * Returns the prices that a subscription can change to: the configured prices, or all licensed prices in the same
+ * currency.
+ */
+export function offeredPrices({ context, features }: Visit, subscription: Subscription): Price[] {
   const configured = features.subscription_update.products?.flatMap((product) => product.prices);
   const current = subscription.items.data[0]?.price.id;
-  return all(
-    world,
+  return listAll(
+    context,
     "price",
     (price) =>
       price.id === current ||
       (price.active &&
-        need(world, "product", price.product).active &&
+        retrieve(context, "product", price.product).active &&
         price.recurring?.usage_type === "licensed" &&
         price.currency === subscription.currency &&
         (configured === undefined || configured.includes(price.id))),
   );
 }
 
-/** The flow that an action ends. */
+/** The types of portal flows that each action completes. */
 const FLOWS: Record<string, readonly string[]> = {
   cancel: ["subscription_cancel"],
   change: ["subscription_update", "subscription_update_confirm"],
@@ -139,8 +154,11 @@ const FLOWS: Record<string, readonly string[]> = {
   card: ["payment_method_update"],
 };
 
-/** Where the person is after an action: where the flow says, if it was the flow's. */
-export function after(visit: Visit, action: string): string {
+/**
+ * Returns the URL of the page to show after an action in the portal. If the action completes the session's flow, the
+ * flow's settings choose the page.
+ */
+export function pageAfter(visit: Visit, action: string): string {
   const { flow } = visit.session;
   const { type, redirect } = flow?.after_completion ?? {};
   if (!flow || !FLOWS[action]?.includes(flow.type)) return addressOf(visit, "home");

@@ -1,12 +1,12 @@
-/** The customer portal: its addresses, its frame, and where each action leads. */
+/** Serves the customer portal: its routes and layout. */
 import type { Hono } from "hono";
 import { html } from "hono/html";
-import { find } from "../core/world.ts";
+import { find } from "../core/rows.ts";
 import type { Engine } from "../engine.ts";
-import { layout, notFound, type Markup } from "./layout.ts";
-import { createNotices } from "./notices.ts";
-import { act, cardSaved, type Next } from "./portal-actions.ts";
-import { changePreview, wantedChange } from "./portal-change.ts";
+import { createFlashMessages } from "./flash-messages.ts";
+import { layout, type Markup, notFound } from "./layout.ts";
+import { cardSaved, type Next, runAction } from "./portal-actions.ts";
+import { changePreview, readChange } from "./portal-change.ts";
 import { cancelPage, cardPage, donePage, pausePage, updatePage } from "./portal-forms.ts";
 import { homePage } from "./portal-home.ts";
 import {
@@ -15,18 +15,21 @@ import {
   flowAddress,
   namedSubscription,
   returnAddress,
-  visitOf,
   type Visit,
+  visitOf,
 } from "./portal-visit.ts";
 
 type Query = Record<string, string>;
-/** The page's title and body, or what to tell at home; null where there is nothing of the kind to do. */
-type Shown = { title: string; body: Markup } | { notice: string } | null;
-type View = (visit: Visit, query: Query, notice: string | null) => Shown;
+/**
+ * The title and body of a portal page, or a message to show on the home page instead. Null if the portal page is not
+ * available.
+ */
+type PageContent = { title: string; body: Markup } | { notice: string } | null;
+type View = (visit: Visit, query: Query, notice: string | null) => PageContent;
 
 export function portalPage(app: Hono, engine: Engine): void {
-  const notices = createNotices();
-  const gone = notFound("There is no such portal session");
+  const notices = createFlashMessages();
+  const gone = notFound("Portal session not found");
 
   app.get("/p/session/:id/:page{home|cancel|update|preview|pause|card|done}?", (c) => {
     const visit = visitOf(engine, c.req.param("id"));
@@ -37,13 +40,17 @@ export function portalPage(app: Hono, engine: Engine): void {
     if (!view) return c.redirect(addressOf(visit, "home"), 303);
     if ("notice" in view) return refuse(visit, view.notice);
     return c.html(
-      layout(view.title, frame(visit, page ?? "home", view.body), (page ?? "home") === "home" ? "wide" : "narrow"),
+      layout(
+        view.title,
+        portalLayout(visit, page ?? "home", view.body),
+        (page ?? "home") === "home" ? "wide" : "narrow",
+      ),
     );
   });
 
   app.get("/p/session/:id/saved/:intent", (c) => {
     const visit = visitOf(engine, c.req.param("id"));
-    const intent = visit && find(visit.world, "setup_intent", c.req.param("intent"));
+    const intent = visit && find(visit.context, "setup_intent", c.req.param("intent"));
     if (!visit || intent?.customer !== visit.session.customer) return c.html(gone, 404);
     return go(visit, cardSaved(visit, intent));
   });
@@ -52,7 +59,7 @@ export function portalPage(app: Hono, engine: Engine): void {
     const form = await c.req.parseBody();
     const visit = visitOf(engine, c.req.param("id"));
     if (!visit) return c.html(gone, 404);
-    return go(visit, act(visit, c.req.param("action"), form));
+    return go(visit, runAction(visit, c.req.param("action"), form));
   });
 
   const go = (visit: Visit, { to, notice }: Next): Response => {
@@ -80,7 +87,7 @@ const VIEWS: Record<string, View> = {
   },
 
   preview(visit, query) {
-    const wanted = wantedChange(visit, query);
+    const wanted = readChange(visit, query);
     if (wanted === null || typeof wanted === "string") return wanted === null ? null : { notice: wanted };
     return { title: "Confirm your change", body: changePreview(visit, wanted) };
   },
@@ -99,7 +106,7 @@ const VIEWS: Record<string, View> = {
   done: (visit) => ({ title: "Done", body: donePage(visit) }),
 };
 
-function frame(visit: Visit, page: string, body: Markup): Markup {
+function portalLayout(visit: Visit, page: string, body: Markup): Markup {
   const { headline, privacy_policy_url: privacy, terms_of_service_url: terms } = visit.configuration.business_profile;
   const out = returnAddress(visit);
   const back = page === "home" || page === "done" ? (out ? { href: out, text: "Return" } : null) : backFrom(visit);
@@ -108,7 +115,7 @@ function frame(visit: Visit, page: string, body: Markup): Markup {
     <p class="soft inline">${link("Terms", terms)} ${link("Privacy", privacy)}</p>`;
 }
 
-/** Addresses of a configuration may be anything; only the web's become links. */
+/** Returns a link. Only http and https URLs become links, because a configured URL can be any text. */
 function link(text: string, address: string | null): Markup | "" {
   return address !== null && /^https?:\/\//.test(address) ? html`<a href="${address}">${text}</a>` : "";
 }

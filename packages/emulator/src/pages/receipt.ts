@@ -1,29 +1,30 @@
-/** The receipt of a charge, made to be printed. */
+/** Serves the receipt page of a charge, formatted for printing. */
 import type { Hono } from "hono";
 import { html } from "hono/html";
 import { invoiceOf } from "../billing/invoices.ts";
-import type { Charge } from "../billing/payments.ts";
 import { formatAmount } from "../core/money.ts";
-import { find, type World } from "../core/world.ts";
+import { find } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
 import type { Engine } from "../engine.ts";
-import { layout, notFound, type Markup } from "./layout.ts";
-import { cardText, dayText } from "./words.ts";
+import type { Charge } from "../objects/charge.ts";
+import { cardText, dayText } from "./format.ts";
+import { layout, type Markup, notFound } from "./layout.ts";
 
 export function receiptPage(app: Hono, engine: Engine): void {
   app.get("/receipts/:id", (c) => {
     engine.catchUp();
-    const world = engine.worldWith(c.req.param("id"));
-    const charge = world && find(world, "charge", c.req.param("id"));
-    if (!world || !charge?.paid) return c.html(notFound("There is no such receipt"), 404);
-    return c.html(layout("Receipt", receipt(world, charge), "narrow"));
+    const context = engine.contextWith(c.req.param("id"));
+    const charge = context && find(context, "charge", c.req.param("id"));
+    if (!context || !charge?.paid) return c.html(notFound("Receipt not found"), 404);
+    return c.html(layout("Receipt", receipt(context, charge), "narrow"));
   });
 }
 
-function receipt(world: World, charge: Charge): Markup {
+function receipt(context: Context, charge: Charge): Markup {
   const money = (amount: number) => formatAmount(amount, charge.currency);
-  const intent = find(world, "payment_intent", charge.payment_intent);
-  const invoice = intent ? invoiceOf(world, intent) : null;
-  const method = find(world, "payment_method", charge.payment_method);
+  const intent = find(context, "payment_intent", charge.payment_intent);
+  const invoice = intent ? invoiceOf(context, intent) : null;
+  const method = find(context, "payment_method", charge.payment_method);
   const facts: [string, string][] = [
     ["Paid on", dayText(charge.created)],
     ...(method ? [["Paid with", cardText(method)] as [string, string]] : []),

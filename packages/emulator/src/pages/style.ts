@@ -1,4 +1,4 @@
-/** The style of the emulator's pages, light and dark, on screen and on paper. */
+/** The style sheet of the emulator's pages, with light, dark and print styles. */
 export const STYLE: string = `
 :root { color-scheme: light dark; --ink: light-dark(#1b2130, #e9ecf4); --soft: light-dark(#5c6579, #a2aabd);
   --paper: light-dark(#f5f6fa, #12151d); --card: light-dark(#fff, #1b202b); --line: light-dark(#dfe3ec, #2f3646);

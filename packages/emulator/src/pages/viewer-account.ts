@@ -1,32 +1,36 @@
-/** What an account has, and what happened in it. */
+/** Renders the viewer's tables of one account. */
 import { html } from "hono/html";
-import { nextPeriodEnd, isOver } from "../billing/subscription-periods.ts";
-import type { Subscription } from "../billing/subscriptions.ts";
+import { isEnded, nextPeriodEnd } from "../billing/subscription-periods.ts";
 import { formatAmount } from "../core/money.ts";
-import { all, find, need, type World } from "../core/world.ts";
+import { find, listAll, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { Subscription } from "../objects/subscription.ts";
+import { dayText, priceText } from "./format.ts";
 import type { Markup } from "./layout.ts";
 import { isEnding } from "./portal-visit.ts";
 import { section } from "./viewer-section.ts";
 import { timeline } from "./viewer-timeline.ts";
-import { dayText, priceText } from "./words.ts";
 
-export function accountView(world: World): Markup {
-  return html`<h2 data-testid="account">Account <code>${keyText(world.account.id)}</code></h2>
-    ${customers(world)} ${subscriptions(world)} ${invoices(world)} ${timeline(world)} ${ignored(world)}`;
+export function accountView(context: Context): Markup {
+  return html`<h2 data-testid="account">Account <code>${keyText(context.account.id)}</code></h2>
+    ${customers(context)} ${subscriptions(context)} ${invoices(context)} ${timeline(context)} ${ignored(context)}`;
 }
 
-/** A long one may be somebody's real key, typed in by mistake. */
+/**
+ * Returns the text that the viewer shows for an account's API key. A long key is shortened, because it may be a real
+ * key used by mistake.
+ */
 function keyText(account: string): string {
   const shown = account.length > 16 ? `${account.slice(0, 4)}…${account.slice(-4)}` : account;
   return `sk_test_${shown}`;
 }
 
-function customers(world: World): Markup {
+function customers(context: Context): Markup {
   return section({
     title: "Customers",
     testid: "customers",
     heads: ["Id", "Name", "Email", "Balance"],
-    rows: all(world, "customer").map((row) => [
+    rows: listAll(context, "customer").map((row) => [
       html`<code>${row.id}</code>`,
       row.name ?? "",
       row.email ?? "",
@@ -35,18 +39,18 @@ function customers(world: World): Markup {
   });
 }
 
-function subscriptions(world: World): Markup {
+function subscriptions(context: Context): Markup {
   return section({
     title: "Subscriptions",
     testid: "subscriptions",
-    heads: ["Id", "Customer", "Of what", "Status", "Next"],
-    rows: all(world, "subscription").map((row) => [
+    heads: ["Id", "Customer", "Product", "Status", "Next"],
+    rows: listAll(context, "subscription").map((row) => [
       html`<code>${row.id}</code>`,
-      customerText(world, row.customer),
+      customerText(context, row.customer),
       row.items.data
         .map(
           ({ price, quantity = 1 }) =>
-            `${quantity > 1 ? `${quantity} × ` : ""}${need(world, "product", price.product).name}, ${priceText(price, quantity)}`,
+            `${quantity > 1 ? `${quantity} × ` : ""}${retrieve(context, "product", price.product).name}, ${priceText(price, quantity)}`,
         )
         .join("; "),
       html`<span class="badge">${row.status}</span>`,
@@ -56,19 +60,19 @@ function subscriptions(world: World): Markup {
 }
 
 function nextText(row: Subscription): string {
-  if (isOver(row) || row.status === "paused" || row.status === "incomplete") return "";
+  if (isEnded(row) || row.status === "paused" || row.status === "incomplete") return "";
   const end = dayText(row.cancel_at ?? nextPeriodEnd(row));
   return isEnding(row) ? `ends ${end}` : `renews ${end}`;
 }
 
-function invoices(world: World): Markup {
+function invoices(context: Context): Markup {
   return section({
     title: "Invoices",
     testid: "viewer-invoices",
     heads: ["Number", "Customer", "Created", "Total", "Status"],
-    rows: all(world, "invoice").map((row) => [
+    rows: listAll(context, "invoice").map((row) => [
       row.status === "draft" ? html`<code>${row.id}</code>` : html`<a href="/i/${row.id}">${row.number ?? row.id}</a>`,
-      customerText(world, row.customer),
+      customerText(context, row.customer),
       dayText(row.created),
       formatAmount(row.total, row.currency),
       html`<span class="badge">${row.status}</span>`,
@@ -76,16 +80,16 @@ function invoices(world: World): Markup {
   });
 }
 
-function customerText(world: World, id: string): string {
-  const customer = find(world, "customer", id);
+function customerText(context: Context, id: string): string {
+  const customer = find(context, "customer", id);
   return customer?.email ?? customer?.name ?? id;
 }
 
-function ignored({ account }: World): Markup {
+function ignored({ account }: Context): Markup {
   return section({
-    title: "Parameters that were taken and ignored",
+    title: "Ignored parameters",
     testid: "ignored",
     heads: ["Parameter", "Times"],
-    rows: [...account.ignored].map(([name, times]) => [html`<code>${name}</code>`, String(times)]),
+    rows: [...account.ignoredParams].map(([name, times]) => [html`<code>${name}</code>`, String(times)]),
   });
 }

@@ -1,15 +1,15 @@
-/** The newest API requests and how they were answered. */
+/** Renders the viewer's table of recent API requests. */
 import { html } from "hono/html";
-import type { RequestNote } from "../core/requests.ts";
+import type { RequestRecord } from "../core/request-log.ts";
+import { momentText } from "./format.ts";
 import type { Markup } from "./layout.ts";
 import { section } from "./viewer-section.ts";
-import { momentText } from "./words.ts";
 
-export function requestsView(requests: readonly RequestNote[]): Markup {
+export function requestsView(requests: readonly RequestRecord[]): Markup {
   return section({
     title: "Requests",
     testid: "requests",
-    heads: ["When", "Request", "Answer", "Id", "Idempotency key"],
+    heads: ["When", "Request", "Status", "Id", "Idempotency key"],
     rows: requests.map(({ at, method, path, status, requestId, idempotencyKey, replayed }) => [
       html`<span class="nowrap">${momentText(at)}</span>`,
       html`<code>${method} ${path}</code>`,

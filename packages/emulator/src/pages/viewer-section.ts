@@ -1,4 +1,4 @@
-/** A titled table of the viewer, newest rows first. */
+/** Renders a table of the viewer, with a title, and with the newest rows first. */
 import { html } from "hono/html";
 import type { Markup } from "./layout.ts";
 
@@ -8,12 +8,12 @@ export interface Section {
   title: string;
   testid: string;
   heads: readonly string[];
-  /** Oldest first. */
+  /** All rows of the table, oldest first. */
   rows: readonly (readonly Cell[])[];
 }
 
-/** As many rows as a person looks through. */
-const SHOWN = 60;
+/** The maximum number of rows that a table of the viewer shows. */
+const MAX_ROWS = 60;
 
 export function section({ title, testid, heads, rows }: Section): Markup {
   return html`<section class="card" data-testid="${testid}">
@@ -30,7 +30,7 @@ export function section({ title, testid, heads, rows }: Section): Markup {
               </thead>
               <tbody>
                 ${rows
-                  .slice(-SHOWN)
+                  .slice(-MAX_ROWS)
                   .toReversed()
                   .map(
                     (row) =>
@@ -47,5 +47,5 @@ export function section({ title, testid, heads, rows }: Section): Markup {
 
 function countText(count: number): string {
   if (count === 0) return "";
-  return count > SHOWN ? `: the newest ${SHOWN} of ${count}` : `: ${count}`;
+  return count > MAX_ROWS ? `: the newest ${MAX_ROWS} of ${count}` : `: ${count}`;
 }

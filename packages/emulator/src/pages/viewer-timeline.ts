@@ -1,24 +1,28 @@
-/** Events and their deliveries, newest first, each delivery with a button that sends it again. */
+/**
+ * Renders the viewer's table of events and deliveries, newest first. Each delivery has a button that sends it again.
+ */
 import { html } from "hono/html";
-import type { Delivery, StripeEvent } from "../core/events.ts";
-import { all, find, type World } from "../core/world.ts";
+import type { Delivery } from "../core/records.ts";
+import { find, listAll } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { StripeEvent } from "../objects/event.ts";
+import { momentText } from "./format.ts";
 import type { Markup } from "./layout.ts";
 import { section } from "./viewer-section.ts";
-import { momentText } from "./words.ts";
 
-export function timeline(world: World): Markup {
+export function timeline(context: Context): Markup {
   return section({
     title: "Events and deliveries",
     testid: "timeline",
-    heads: ["When", "Event", "Because of", "Deliveries"],
-    rows: all(world, "event").map((event) => {
-      const ids = world.account.deliveriesOf.get(event.id) ?? [];
-      const deliveries = ids.flatMap((id) => world.account.deliveries.get(id) ?? []);
+    heads: ["When", "Event", "Cause", "Deliveries"],
+    rows: listAll(context, "event").map((event) => {
+      const ids = context.account.deliveriesByEvent.get(event.id) ?? [];
+      const deliveries = ids.flatMap((id) => context.account.deliveries.get(id) ?? []);
       return [
         html`<span class="nowrap">${momentText(event.created)}</span>`,
         eventCell(event),
         event.request.id === null ? "the clock or a page" : html`<code>${event.request.id}</code>`,
-        deliveries.length === 0 ? "nobody listens" : html`${deliveries.map((one) => deliveryCell(world, event, one))}`,
+        deliveries.length === 0 ? "no endpoint" : html`${deliveries.map((one) => deliveryCell(context, event, one))}`,
       ];
     }),
   });
@@ -37,7 +41,7 @@ function withoutSecrets(name: string, value: unknown): unknown {
 
 const TONES = { pending: "", delivered: "good", failed: "bad" };
 
-function deliveryCell(world: World, event: StripeEvent, { id, endpointId, state, attempts }: Delivery): Markup {
+function deliveryCell(context: Context, event: StripeEvent, { id, endpointId, state, attempts }: Delivery): Markup {
   const tries = attempts.map(({ status, error }) => status ?? error ?? "").join(", ");
   return html`<form method="post" action="/_viewer/resend" id="${id}" data-testid="delivery">
     <span class="badge ${TONES[state]}">${state}</span>
@@ -45,6 +49,6 @@ function deliveryCell(world: World, event: StripeEvent, { id, endpointId, state,
     <button class="link" name="delivery" value="${id}" data-testid="resend" aria-label="Resend ${event.type}">
       Resend
     </button>
-    <br /><span class="soft">${find(world, "webhook_endpoint", endpointId)?.url ?? "an endpoint that is gone"}</span>
+    <br /><span class="soft">${find(context, "webhook_endpoint", endpointId)?.url ?? "an endpoint that is gone"}</span>
   </form>`;
 }

@@ -1,17 +1,21 @@
-/** The first page: a clock to move, what there is, and what happened. */
+/**
+ * Serves the viewer, a page at `/` that shows the emulator's data. The viewer shows the clock, the accounts and recent
+ * requests.
+ */
 import type { Hono } from "hono";
 import { html } from "hono/html";
-import { isEnding } from "./portal-visit.ts";
+import { find } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
 import { nextTimer, timersOfKind } from "../core/timers.ts";
-import { find, type World } from "../core/world.ts";
 import type { Engine } from "../engine.ts";
 import { fieldOf } from "./card-form.ts";
+import { momentText } from "./format.ts";
 import { layout, type Markup } from "./layout.ts";
+import { isEnding } from "./portal-visit.ts";
 import { accountView } from "./viewer-account.ts";
 import { requestsView } from "./viewer-requests.ts";
-import { momentText } from "./words.ts";
 
-const STEPS: Record<string, [label: string, seconds: number]> = {
+const CLOCK_STEPS: Record<string, [label: string, seconds: number]> = {
   hour: ["An hour", 3_600],
   day: ["A day", 86_400],
   month: ["31 days", 31 * 86_400],
@@ -22,8 +26,8 @@ export function viewerPage(app: Hono, engine: Engine): void {
 
   app.post("/_viewer/advance", async (c) => {
     const step = fieldOf(await c.req.parseBody(), "step");
-    const seconds = step === "renewal" ? secondsToRenewal(engine) : STEPS[step]?.[1];
-    if (seconds !== undefined && seconds !== null) await engine.advance(seconds);
+    const seconds = step === "renewal" ? secondsToRenewal(engine) : CLOCK_STEPS[step]?.[1];
+    if (seconds !== undefined && seconds !== null) await engine.advance({ seconds: seconds });
     return c.redirect("/", 303);
   });
 
@@ -43,19 +47,15 @@ export function viewerPage(app: Hono, engine: Engine): void {
 
 function viewer(engine: Engine): Markup {
   engine.catchUp();
-  const worlds = worldsOf(engine);
+  const contexts = engine.contexts();
   return html`<h1>Emulator</h1>
-    ${clockCard(engine, worlds)}
-    ${worlds.length === 0 ? html`<p class="card">Nobody has called yet: any <code>sk_test_…</code> key opens an account.</p>` : ""}
-    ${worlds.map((world) => accountView(world))} ${requestsView(engine.requests)}`;
+    ${clockCard(engine, contexts)}
+    ${contexts.length === 0 ? html`<p class="card">No requests yet. Any <code>sk_test_…</code> key opens an account.</p>` : ""}
+    ${contexts.map((context) => accountView(context))} ${requestsView(engine.requests)}`;
 }
 
-function worldsOf(engine: Engine): World[] {
-  return [...engine.state.accounts.keys()].map((id) => engine.worldOf(id));
-}
-
-function clockCard(engine: Engine, worlds: readonly World[]): Markup {
-  const next = worlds
+function clockCard(engine: Engine, contexts: readonly Context[]): Markup {
+  const next = contexts
     .flatMap(({ account }) => nextTimer(account.timers, "", Infinity) ?? [])
     .toSorted((one, other) => one.at - other.at)[0];
   const renews = secondsToRenewal(engine) !== null;
@@ -66,7 +66,7 @@ function clockCard(engine: Engine, worlds: readonly World[]): Markup {
       ${next ? `Next: ${next.kind.replaceAll("_", " ")}, ${next.id}, ${momentText(next.at)}` : "Nothing is due."}
     </p>
     <form method="post" action="/_viewer/advance" class="inline" aria-label="Move the clock">
-      ${Object.entries(STEPS).map(
+      ${Object.entries(CLOCK_STEPS).map(
         ([name, [label]]) =>
           html`<button class="quiet" name="step" value="${name}" data-testid="advance-${name}">${label}</button>`,
       )}
@@ -90,11 +90,11 @@ function declineForm({ state }: Engine): Markup {
   </form>`;
 }
 
-/** Until the next period of a subscription that goes on; null where there is none. */
+/** Returns the seconds until the next renewal of any subscription; null if no subscription renews. */
 function secondsToRenewal(engine: Engine): number | null {
-  const renewals = worldsOf(engine).flatMap((world) =>
-    timersOfKind(world.account.timers, "", "period_ends").filter(({ id }) => {
-      const subscription = find(world, "subscription", id);
+  const renewals = engine.contexts().flatMap((context) =>
+    timersOfKind(context.account.timers, "", "period_ends").filter(({ id }) => {
+      const subscription = find(context, "subscription", id);
       return subscription && !isEnding(subscription);
     }),
   );

@@ -1,27 +1,27 @@
-/** The account of the key that asks. @see https://docs.stripe.com/api/accounts */
+/** Routes that return the account of the API key. @see https://docs.stripe.com/api/accounts */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { missing } from "../core/errors.ts";
+import { resourceMissing } from "../core/errors.ts";
 import { expand } from "../core/params.ts";
-import type { World } from "../core/world.ts";
+import type { Context } from "../core/state.ts";
 
-const Nothing = z.strictObject({ expand });
+const NoParams = z.strictObject({ expand });
 
 export function accountRoutes(api: Api): void {
-  api.get("/v1/account", Nothing, (world) => accountIn(world));
-  api.get("/v1/accounts/:id", Nothing, (world, _params, id) => {
-    if (id !== idOf(world)) throw missing("account", id, "id");
-    return accountIn(world);
+  api.get("/v1/account", NoParams, (context) => accountIn(context));
+  api.get("/v1/accounts/:id", NoParams, (context, _params, id) => {
+    if (id !== idOf(context)) throw resourceMissing("account", id, "id");
+    return accountIn(context);
   });
 }
 
-function idOf({ account }: World): string {
+function idOf({ account }: Context): string {
   return `acct_${account.id}`;
 }
 
-function accountIn(world: World) {
+function accountIn(context: Context) {
   return {
-    id: idOf(world),
+    id: idOf(context),
     object: "account",
     business_type: null,
     charges_enabled: true,

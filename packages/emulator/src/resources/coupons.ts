@@ -1,10 +1,10 @@
-/** Coupons. @see https://docs.stripe.com/api/coupons */
+/** Routes of coupons. @see https://docs.stripe.com/api/coupons */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { isValid } from "../billing/discounts.ts";
+import { isCouponValid } from "../billing/discounts.ts";
 import { ApiError } from "../core/errors.ts";
-import { change, emit } from "../core/events.ts";
-import { page } from "../core/lists.ts";
+import { emit, emitChange } from "../core/events.ts";
+import { paginate } from "../core/pagination.ts";
 import {
   currency,
   decimal,
@@ -16,13 +16,12 @@ import {
   text,
   unsettable,
 } from "../core/params.ts";
-import { randomText } from "../core/random.ts";
-import { all, insert, need, now, remove, type World } from "../core/world.ts";
-
-export type Coupon = ReturnType<typeof newCoupon>;
+import { insert, listAll, remove, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import { type Coupon, newCoupon } from "../objects/coupon.ts";
 
 const positive = integer.pipe(z.number().min(1));
-const CreateParams = z.strictObject({
+export const CreateParams = z.strictObject({
   id: text.optional(),
   amount_off: positive.optional(),
   percent_off: decimal.pipe(z.number().gt(0).max(100)).optional(),
@@ -38,72 +37,54 @@ const CreateParams = z.strictObject({
 });
 const UpdateParams = z.strictObject({ name: unsettable(text).optional(), metadata: metadata.optional(), expand });
 
-function newCoupon(world: World, params: z.output<typeof CreateParams>) {
-  return {
-    id: params.id ?? randomText(world.state, 8),
-    object: "coupon" as const,
-    amount_off: params.amount_off ?? null,
-    ...(params.applies_to && { applies_to: params.applies_to }),
-    created: now(world),
-    currency: params.currency ?? null,
-    duration: params.duration ?? "once",
-    duration_in_months: params.duration_in_months ?? null,
-    livemode: false as const,
-    max_redemptions: params.max_redemptions ?? null,
-    metadata: mergeMetadata({}, params.metadata),
-    name: params.name ?? null,
-    percent_off: params.percent_off ?? null,
-    redeem_by: params.redeem_by ?? null,
-    times_redeemed: 0,
-    valid: true,
-  };
-}
-
 export function couponRoutes(api: Api): void {
-  api.post("/v1/coupons", CreateParams, (world, params) => {
-    checkCoupon(world, params);
-    const coupon = insert(world, "coupon", newCoupon(world, params));
-    emit(world, "coupon.created", coupon);
+  api.post("/v1/coupons", CreateParams, (context, params) => {
+    checkCoupon(context, params);
+    const coupon = insert(context, "coupon", newCoupon(context, params));
+    emit(context, "coupon.created", coupon);
     return coupon;
   });
 
-  api.get("/v1/coupons", z.strictObject(listParams), (world, params) =>
-    page(
-      world,
-      all(world, "coupon").map((coupon) => asOfNow(world, coupon)),
+  api.get("/v1/coupons", z.strictObject(listParams), (context, params) =>
+    paginate(
+      context,
+      listAll(context, "coupon").map((coupon) => withCurrentValidity(context, coupon)),
       params,
-      "/v1/coupons",
+      { url: "/v1/coupons" },
     ),
   );
 
-  api.get("/v1/coupons/:id", z.strictObject({ expand }), (world, _params, id) =>
-    asOfNow(world, need(world, "coupon", id)),
+  api.get("/v1/coupons/:id", z.strictObject({ expand }), (context, _params, id) =>
+    withCurrentValidity(context, retrieve(context, "coupon", id)),
   );
 
-  api.post("/v1/coupons/:id", UpdateParams, (world, params, id) => {
-    const coupon = need(world, "coupon", id);
-    change(world, "coupon.updated", coupon, () => {
+  api.post("/v1/coupons/:id", UpdateParams, (context, params, id) => {
+    const coupon = retrieve(context, "coupon", id);
+    emitChange(context, "coupon.updated", coupon, () => {
       if (params.name !== undefined) coupon.name = params.name;
       coupon.metadata = mergeMetadata(coupon.metadata, params.metadata);
     });
     return coupon;
   });
 
-  api.delete("/v1/coupons/:id", z.strictObject({}), (world, _params, id) => {
-    const coupon = need(world, "coupon", id);
-    remove(world, "coupon", id);
-    emit(world, "coupon.deleted", coupon);
+  api.delete("/v1/coupons/:id", z.strictObject({}), (context, _params, id) => {
+    const coupon = retrieve(context, "coupon", id);
+    remove(context, "coupon", id);
+    emit(context, "coupon.deleted", coupon);
     return { id, object: "coupon", deleted: true };
   });
 }
 
-/** Time alone ends a coupon, too. */
-function asOfNow(world: World, coupon: Coupon): Coupon {
-  return { ...coupon, valid: isValid(world, coupon) };
+/**
+ * Returns the coupon with its current value of `valid`. The value of `valid` is computed on each request, because a
+ * coupon can expire at any time.
+ */
+function withCurrentValidity(context: Context, coupon: Coupon): Coupon {
+  return { ...coupon, valid: isCouponValid(context, coupon) };
 }
 
-function checkCoupon(world: World, params: z.output<typeof CreateParams>): void {
-  if (params.id !== undefined && world.account.tables.coupon.has(params.id))
+function checkCoupon(context: Context, params: z.output<typeof CreateParams>): void {
+  if (params.id !== undefined && context.account.tables.coupon.has(params.id))
     throw new ApiError("Coupon already exists.", { code: "resource_already_exists" });
   if ((params.amount_off === undefined) === (params.percent_off === undefined))
     throw new ApiError("Must provide percent_off or amount_off (and currency)", { code: "parameter_missing" });

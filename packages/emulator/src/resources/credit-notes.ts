@@ -1,36 +1,32 @@
-/** Credit notes over the API. @see https://docs.stripe.com/api/credit_notes */
+/** Routes of credit notes. @see https://docs.stripe.com/api/credit_notes */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import {
-  issueCreditNote,
-  newCreditNote,
-  voidCreditNote,
-  type CreditLine,
-  type NewCreditNote,
-} from "../billing/credit-notes.ts";
-import type { InvoiceLine } from "../billing/invoice-lines.ts";
-import type { Invoice } from "../billing/invoices.ts";
+import { type CreditNoteInput, issueCreditNote, previewCreditNote, voidCreditNote } from "../billing/credit-notes.ts";
 import { ApiError } from "../core/errors.ts";
-import { change } from "../core/events.ts";
-import { page } from "../core/lists.ts";
+import { emitChange } from "../core/events.ts";
 import { round } from "../core/money.ts";
-import { expand, integer, listParams, mergeMetadata, metadata, text, whole } from "../core/params.ts";
-import { all, need, type World } from "../core/world.ts";
+import { paginate } from "../core/pagination.ts";
+import { expand, integer, listParams, mergeMetadata, metadata, nonNegative, text } from "../core/params.ts";
+import { listAll, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { CreditLine } from "../objects/credit-note.ts";
+import type { InvoiceLine } from "../objects/invoice-line.ts";
+import type { Invoice } from "../objects/invoice.ts";
 
 const line = z.strictObject({
   type: z.enum(["custom_line_item", "invoice_line_item"]),
-  amount: whole.optional(),
+  amount: nonNegative.optional(),
   description: text.optional(),
   invoice_line_item: text.optional(),
-  quantity: whole.optional(),
-  unit_amount: whole.optional(),
+  quantity: nonNegative.optional(),
+  unit_amount: nonNegative.optional(),
 });
 const fields = {
   invoice: text,
-  amount: whole.optional(),
-  credit_amount: whole.optional(),
-  refund_amount: whole.optional(),
-  out_of_band_amount: whole.optional(),
+  amount: nonNegative.optional(),
+  credit_amount: nonNegative.optional(),
+  refund_amount: nonNegative.optional(),
+  out_of_band_amount: nonNegative.optional(),
   lines: z.array(line).min(1).optional(),
   memo: text.optional(),
   effective_at: integer.optional(),
@@ -43,48 +39,49 @@ const UpdateParams = z.strictObject({ memo: text.optional(), metadata: metadata.
 const ListParams = z.strictObject({ ...listParams, customer: text.optional(), invoice: text.optional() });
 
 export function creditNoteRoutes(api: Api): void {
-  api.post("/v1/credit_notes", CreateParams, (world, params) => {
-    const input = inputOf(world, params);
-    return issueCreditNote(world, newCreditNote(world, input), input);
+  api.post("/v1/credit_notes", CreateParams, (context, params) => {
+    const input = inputOf(context, params);
+    return issueCreditNote(context, previewCreditNote(context, input), input);
   });
-  api.get("/v1/credit_notes/preview", CreateParams, (world, params) => newCreditNote(world, inputOf(world, params)));
-  api.get("/v1/credit_notes/preview/lines", z.strictObject({ ...fields, ...listParams }), (world, params) => {
-    const { data } = newCreditNote(world, inputOf(world, params)).lines;
-    return page(world, data.toReversed(), params, "/v1/credit_notes/preview/lines");
+  api.get("/v1/credit_notes/preview", CreateParams, (context, params) =>
+    previewCreditNote(context, inputOf(context, params)),
+  );
+  api.get("/v1/credit_notes/preview/lines", z.strictObject({ ...fields, ...listParams }), (context, params) => {
+    const { data } = previewCreditNote(context, inputOf(context, params)).lines;
+    return paginate(context, data.toReversed(), params, { url: "/v1/credit_notes/preview/lines" });
   });
-  api.get("/v1/credit_notes", ListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "credit_note"),
-      params,
-      "/v1/credit_notes",
-      (row) =>
+  api.get("/v1/credit_notes", ListParams, (context, params) => {
+    return paginate(context, listAll(context, "credit_note"), params, {
+      url: "/v1/credit_notes",
+      filter: (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.invoice === undefined || row.invoice === params.invoice),
-    );
+    });
   });
-  api.get("/v1/credit_notes/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "credit_note", id));
-  api.get("/v1/credit_notes/:id/lines", z.strictObject(listParams), (world, params, id) => {
-    const { data, url } = need(world, "credit_note", id).lines;
-    return page(world, data.toReversed(), params, url);
+  api.get("/v1/credit_notes/:id", z.strictObject({ expand }), (context, _params, id) =>
+    retrieve(context, "credit_note", id),
+  );
+  api.get("/v1/credit_notes/:id/lines", z.strictObject(listParams), (context, params, id) => {
+    const { data, url } = retrieve(context, "credit_note", id).lines;
+    return paginate(context, data.toReversed(), params, { url });
   });
-  api.post("/v1/credit_notes/:id", UpdateParams, (world, params, id) => {
-    const note = need(world, "credit_note", id);
-    change(world, "credit_note.updated", note, (row) => {
+  api.post("/v1/credit_notes/:id", UpdateParams, (context, params, id) => {
+    const note = retrieve(context, "credit_note", id);
+    emitChange(context, "credit_note.updated", note, (row) => {
       if (params.memo !== undefined) row.memo = params.memo;
       row.metadata = mergeMetadata(row.metadata, params.metadata);
     });
     return note;
   });
-  api.post("/v1/credit_notes/:id/void", z.strictObject({ expand }), (world, _params, id) => {
-    const note = need(world, "credit_note", id);
-    voidCreditNote(world, note);
+  api.post("/v1/credit_notes/:id/void", z.strictObject({ expand }), (context, _params, id) => {
+    const note = retrieve(context, "credit_note", id);
+    voidCreditNote(context, note);
     return note;
   });
 }
 
-function inputOf(world: World, params: z.output<typeof CreateParams>): NewCreditNote {
-  const invoice = need(world, "invoice", params.invoice, "invoice");
+function inputOf(context: Context, params: z.output<typeof CreateParams>): CreditNoteInput {
+  const invoice = retrieve(context, "invoice", params.invoice, "invoice");
   if (params.lines && params.amount !== undefined)
     throw new ApiError("You may only specify one of these parameters: amount, lines.", { param: "amount" });
   const given = (params.credit_amount ?? 0) + (params.refund_amount ?? 0) + (params.out_of_band_amount ?? 0);
@@ -137,7 +134,7 @@ function lineFrom(invoice: Invoice, input: z.output<typeof line>, param: string)
   return creditOf(credited, input);
 }
 
-/** Part of an invoice's line, with that part of its discounts and taxes. */
+/** Returns a credit note line for part of an invoice line, with the same part of the line's discounts and taxes. */
 function creditOf(credited: InvoiceLine, input: z.output<typeof line>): CreditLine {
   const amount =
     input.amount ??

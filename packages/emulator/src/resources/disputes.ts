@@ -1,11 +1,16 @@
-/** Disputes over the API; they are made by test cards. @see https://docs.stripe.com/api/disputes */
+/**
+ * Routes of disputes. No route creates a dispute, because disputes follow payments with certain test cards.
+ * @see https://docs.stripe.com/api/disputes
+ */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { answerDispute, EVIDENCE_NAMES, isOpen, settle, type Dispute, type EvidenceName } from "../billing/disputes.ts";
+import { closeDispute, isOpen, updateDispute } from "../billing/disputes.ts";
 import { ApiError } from "../core/errors.ts";
-import { page } from "../core/lists.ts";
+import { paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
-import { all, need, type World } from "../core/world.ts";
+import { listAll, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import { type Dispute, EVIDENCE_NAMES, type EvidenceName } from "../objects/dispute.ts";
 
 const evidenceText = unsettable(z.string().max(20_000)).optional();
 const evidence = z.strictObject(
@@ -20,36 +25,33 @@ const UpdateParams = z.strictObject({
 const ListParams = z.strictObject({ ...listParams, charge: text.optional(), payment_intent: text.optional() });
 
 export function disputeRoutes(api: Api): void {
-  api.get("/v1/disputes", ListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "dispute"),
-      params,
-      "/v1/disputes",
-      (row) =>
+  api.get("/v1/disputes", ListParams, (context, params) => {
+    return paginate(context, listAll(context, "dispute"), params, {
+      url: "/v1/disputes",
+      filter: (row) =>
         (params.charge === undefined || row.charge === params.charge) &&
         (params.payment_intent === undefined || row.payment_intent === params.payment_intent),
-    );
+    });
   });
-  api.get("/v1/disputes/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "dispute", id));
-  api.post("/v1/disputes/:id", UpdateParams, (world, params, id) => {
-    const dispute = needOpen(world, id);
-    answerDispute(world, dispute, {
+  api.get("/v1/disputes/:id", z.strictObject({ expand }), (context, _params, id) => retrieve(context, "dispute", id));
+  api.post("/v1/disputes/:id", UpdateParams, (context, params, id) => {
+    const dispute = needOpen(context, id);
+    updateDispute(context, dispute, {
       evidence: Object.fromEntries(Object.entries(params.evidence ?? {}).filter(([, value]) => value !== undefined)),
       submit: params.submit ?? true,
       metadata: mergeMetadata(dispute.metadata, params.metadata),
     });
     return dispute;
   });
-  api.post("/v1/disputes/:id/close", z.strictObject({ expand }), (world, _params, id) => {
-    const dispute = needOpen(world, id);
-    settle(world, dispute, dispute.status.startsWith("warning_") ? "warning_closed" : "lost");
+  api.post("/v1/disputes/:id/close", z.strictObject({ expand }), (context, _params, id) => {
+    const dispute = needOpen(context, id);
+    closeDispute(context, dispute, dispute.status.startsWith("warning_") ? "warning_closed" : "lost");
     return dispute;
   });
 }
 
-function needOpen(world: World, id: string): Dispute {
-  const dispute = need(world, "dispute", id);
+function needOpen(context: Context, id: string): Dispute {
+  const dispute = retrieve(context, "dispute", id);
   if (!isOpen(dispute)) throw new ApiError(`This dispute is already ${dispute.status}.`);
   return dispute;
 }

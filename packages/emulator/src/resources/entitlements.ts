@@ -1,31 +1,20 @@
-/** Features, the products they come with, and who is entitled. @see https://docs.stripe.com/api/entitlements/feature */
-import { needCustomer } from "../billing/customers.ts";
+/**
+ * Routes of features, product features and active entitlements.
+ * @see https://docs.stripe.com/api/entitlements/feature
+ */
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { retrieveCustomer } from "../billing/customers.ts";
 import { ApiError } from "../core/errors.ts";
-import { page } from "../core/lists.ts";
-import { expand, flag, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
 import { newId } from "../core/ids.ts";
-import { all, find, insert, need, remove, type World } from "../core/world.ts";
+import { paginate } from "../core/pagination.ts";
+import { expand, flag, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
+import { find, insert, listAll, remove, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import { newFeature } from "../objects/feature.ts";
+import type { ProductFeature } from "../objects/product-feature.ts";
 
-export type Feature = ReturnType<typeof newFeature>;
-
-export interface ProductFeature {
-  id: string;
-  object: "product_feature";
-  entitlement_feature: Feature;
-  livemode: false;
-}
-
-export interface ActiveEntitlement {
-  id: string;
-  object: "entitlements.active_entitlement";
-  feature: string;
-  livemode: false;
-  lookup_key: string;
-}
-
-const CreateParams = z.strictObject({
+export const CreateParams = z.strictObject({
   lookup_key: text.max(80),
   name: text.max(80),
   metadata: metadata.optional(),
@@ -38,40 +27,29 @@ const UpdateParams = z.strictObject({
   expand,
 });
 const ListParams = z.strictObject({ ...listParams, archived: flag.optional(), lookup_key: text.optional() });
-const Nothing = z.strictObject({ expand });
-
-function newFeature(world: World, params: z.output<typeof CreateParams>) {
-  return {
-    id: newId(world, "feat"),
-    object: "entitlements.feature" as const,
-    active: true,
-    livemode: false as const,
-    lookup_key: params.lookup_key,
-    metadata: mergeMetadata({}, params.metadata),
-    name: params.name,
-  };
-}
+const NoParams = z.strictObject({ expand });
 
 export function entitlementRoutes(api: Api): void {
-  api.post("/v1/entitlements/features", CreateParams, (world, params) => {
-    if (all(world, "entitlements.feature", (row) => row.active && row.lookup_key === params.lookup_key).length > 0)
+  api.post("/v1/entitlements/features", CreateParams, (context, params) => {
+    if (
+      listAll(context, "entitlements.feature", (row) => row.active && row.lookup_key === params.lookup_key).length > 0
+    )
       throw new ApiError(`A feature with lookup_key "${params.lookup_key}" already exists.`, { param: "lookup_key" });
-    return insert(world, "entitlements.feature", newFeature(world, params));
+    return insert(context, "entitlements.feature", newFeature(context, params));
   });
-  api.get("/v1/entitlements/features", ListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "entitlements.feature"),
-      params,
-      "/v1/entitlements/features",
-      (row) =>
+  api.get("/v1/entitlements/features", ListParams, (context, params) => {
+    return paginate(context, listAll(context, "entitlements.feature"), params, {
+      url: "/v1/entitlements/features",
+      filter: (row) =>
         (params.archived === undefined ? row.active : row.active !== params.archived) &&
         (params.lookup_key === undefined || row.lookup_key === params.lookup_key),
-    );
+    });
   });
-  api.get("/v1/entitlements/features/:id", Nothing, (world, _params, id) => need(world, "entitlements.feature", id));
-  api.post("/v1/entitlements/features/:id", UpdateParams, (world, params, id) => {
-    const feature = need(world, "entitlements.feature", id);
+  api.get("/v1/entitlements/features/:id", NoParams, (context, _params, id) =>
+    retrieve(context, "entitlements.feature", id),
+  );
+  api.post("/v1/entitlements/features/:id", UpdateParams, (context, params, id) => {
+    const feature = retrieve(context, "entitlements.feature", id);
     if (params.active !== undefined) feature.active = params.active;
     if (params.name !== undefined) feature.name = params.name;
     feature.metadata = mergeMetadata(feature.metadata, params.metadata);
@@ -81,44 +59,46 @@ export function entitlementRoutes(api: Api): void {
   api.get(
     "/v1/entitlements/active_entitlements",
     z.strictObject({ ...listParams, customer: text }),
-    (world, params) => {
-      needCustomer(world, params.customer, "customer");
-      const ids = world.account.entitlementsOf.get(params.customer) ?? [];
-      const rows = ids.flatMap((id) => find(world, "entitlements.active_entitlement", id) ?? []);
-      return page(world, rows, params, "/v1/entitlements/active_entitlements");
+    (context, params) => {
+      retrieveCustomer(context, params.customer, "customer");
+      const ids = context.account.entitlementsByCustomer.get(params.customer) ?? [];
+      const rows = ids.flatMap((id) => find(context, "entitlements.active_entitlement", id) ?? []);
+      return paginate(context, rows, params, { url: "/v1/entitlements/active_entitlements" });
     },
   );
-  api.get("/v1/entitlements/active_entitlements/:id", Nothing, (world, _params, id) =>
-    need(world, "entitlements.active_entitlement", id),
+  api.get("/v1/entitlements/active_entitlements/:id", NoParams, (context, _params, id) =>
+    retrieve(context, "entitlements.active_entitlement", id),
   );
   productFeatureRoutes(api);
 }
 
 function productFeatureRoutes(api: Api): void {
   const path = "/v1/products/:id/features";
-  api.post(path, z.strictObject({ entitlement_feature: text, expand }), (world, params, id) => {
-    need(world, "product", id);
-    const feature = need(world, "entitlements.feature", params.entitlement_feature, "entitlement_feature");
-    const row = insert(world, "product_feature", {
-      id: newId(world, "prodft"),
+  api.post(path, z.strictObject({ entitlement_feature: text, expand }), (context, params, id) => {
+    retrieve(context, "product", id);
+    const feature = retrieve(context, "entitlements.feature", params.entitlement_feature, "entitlement_feature");
+    const row = insert(context, "product_feature", {
+      id: newId(context, "prodft"),
       object: "product_feature",
       entitlement_feature: feature,
       livemode: false,
     });
-    world.account.productOfFeature.set(row.id, id);
+    context.account.productByFeature.set(row.id, id);
     return row;
   });
-  api.get(path, z.strictObject(listParams), (world, params, id) =>
-    page(world, featuresOf(world, need(world, "product", id).id), params, path.replace(":id", id)),
+  api.get(path, z.strictObject(listParams), (context, params, id) =>
+    paginate(context, featuresOf(context, retrieve(context, "product", id).id), params, {
+      url: path.replace(":id", id),
+    }),
   );
-  api.get(`${path}/:child`, Nothing, (world, _params, _id, child) => need(world, "product_feature", child));
-  api.delete(`${path}/:child`, z.strictObject({}), (world, _params, _id, child) => {
-    need(world, "product_feature", child);
-    remove(world, "product_feature", child);
+  api.get(`${path}/:child`, NoParams, (context, _params, _id, child) => retrieve(context, "product_feature", child));
+  api.delete(`${path}/:child`, z.strictObject({}), (context, _params, _id, child) => {
+    retrieve(context, "product_feature", child);
+    remove(context, "product_feature", child);
     return { id: child, object: "product_feature", deleted: true };
   });
 }
 
-function featuresOf(world: World, product: string): ProductFeature[] {
-  return all(world, "product_feature", (row) => world.account.productOfFeature.get(row.id) === product);
+function featuresOf(context: Context, product: string): ProductFeature[] {
+  return listAll(context, "product_feature", (row) => context.account.productByFeature.get(row.id) === product);
 }

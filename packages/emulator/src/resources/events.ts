@@ -1,12 +1,13 @@
-/** The list of events. @see https://docs.stripe.com/api/events */
+/** Routes of events. @see https://docs.stripe.com/api/events */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { ApiError } from "../core/errors.ts";
-import type { StripeEvent } from "../core/events.ts";
-import { page, type ListParams } from "../core/lists.ts";
+import { type ListParams, paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, text } from "../core/params.ts";
+import { find, listAll, listBy, listIndexKeys, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
 import { dayOf } from "../core/tables.ts";
-import { all, find, need, of, owners, type World } from "../core/world.ts";
+import type { StripeEvent } from "../objects/event.ts";
 
 const EventListParams = z.strictObject({
   ...listParams,
@@ -16,7 +17,7 @@ const EventListParams = z.strictObject({
 });
 
 export function eventRoutes(api: Api): void {
-  api.get("/v1/events", EventListParams, (world, params) => {
+  api.get("/v1/events", EventListParams, (context, params) => {
     if (params.type !== undefined && params.types !== undefined)
       throw new ApiError("You may only specify one of these parameters: type, types.", { param: "type" });
     const { type, types, delivery_success: isDelivered } = params;
@@ -24,29 +25,35 @@ export function eventRoutes(api: Api): void {
       (type === undefined || matches(event.type, type)) &&
       (types === undefined || types.includes(event.type)) &&
       (isDelivered === undefined || (event.pending_webhooks === 0) === isDelivered);
-    return page(world, eventsOfDays(world, params), params, "/v1/events", isAsked);
+    return paginate(context, eventsOfDays(context, params), params, { url: "/v1/events", filter: isAsked });
   });
 
-  api.get("/v1/events/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "event", id));
+  api.get("/v1/events/:id", z.strictObject({ expand }), (context, _params, id) => retrieve(context, "event", id));
 }
 
-/** Those of the days that a range touches: whoever reads months range by range does not have all looked at for each page. */
+/**
+ * Returns the events of all days in a time range, by an index of days. With this index, reading a long history range by
+ * range takes linear time.
+ */
 function eventsOfDays(
-  world: World,
+  context: Context,
   { created, starting_after: after, ending_before: before }: ListParams,
 ): StripeEvent[] {
-  if (created === undefined) return all(world, "event");
+  if (created === undefined) return listAll(context, "event");
   const { gt = 0, gte = gt, lt = Infinity, lte = lt } = created;
   const [first, last] = [dayOf(gte), dayOf(lte)];
-  const dayOfCursor = dayOf(find(world, "event", after ?? before ?? null)?.created ?? 0);
-  const days = owners(world, "event", "day")
+  const dayOfCursor = dayOf(find(context, "event", after ?? before ?? null)?.created ?? 0);
+  const days = listIndexKeys(context, "event", "day")
     .map(Number)
     .filter((day) => (day >= first && day <= last) || day === dayOfCursor)
     .toSorted((one, other) => one - other);
-  return days.flatMap((day) => of(world, "event", "day", String(day)));
+  return days.flatMap((day) => listBy(context, "event", { day: String(day) }));
 }
 
-/** `invoice.*` stands for every type that begins so. */
+/**
+ * Returns whether an event type matches a filter. The filter `invoice.*` matches every type that starts with
+ * `invoice.`.
+ */
 function matches(type: string, wanted: string): boolean {
   return wanted.endsWith("*") ? type.startsWith(wanted.slice(0, -1)) : type === wanted;
 }

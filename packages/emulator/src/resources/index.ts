@@ -1,4 +1,4 @@
-/** Every resource, a line each. */
+/** The list of the route functions of all API resources. */
 import type { Api } from "../api.ts";
 import { accountRoutes } from "./accounts.ts";
 import { chargeRoutes } from "./charges.ts";

@@ -1,21 +1,24 @@
-/** Invoice items: what waits for an invoice. @see https://docs.stripe.com/api/invoiceitems */
-import { taxRatesOf } from "../billing/taxes.ts";
-import { needCustomer, type Customer } from "../billing/customers.ts";
-import { newProduct } from "../billing/products.ts";
+/** Routes of invoice items. @see https://docs.stripe.com/api/invoiceitems */
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { retrieveCustomer } from "../billing/customers.ts";
 import { redeemAll } from "../billing/discounts.ts";
 import { lineOfInvoiceItem } from "../billing/invoice-lines.ts";
-import { newInvoiceItem, type InvoiceItem } from "../billing/invoice-items.ts";
-import { addUp, setLines, type Invoice } from "../billing/invoices.ts";
+import { recomputeTotals, setLines } from "../billing/invoices.ts";
 import { amountFor } from "../billing/pricing.ts";
+import { taxRatesOf } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
-import { page } from "../core/lists.ts";
+import { paginate } from "../core/pagination.ts";
 import { currency, expand, flag, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
-import { all, find, insert, need, remove, type World } from "../core/world.ts";
-
-import { createPrice, newPrice, type Price } from "./prices.ts";
+import { find, insert, listAll, remove, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { Customer } from "../objects/customer.ts";
+import { type InvoiceItem, newInvoiceItem } from "../objects/invoice-item.ts";
+import type { Invoice } from "../objects/invoice.ts";
+import { newPrice, type Price } from "../objects/price.ts";
+import { newProduct } from "../objects/product.ts";
+import { createPrice } from "./prices.ts";
 import { discounts, taxRates } from "./shared-params.ts";
 
 const priceData = z.strictObject({
@@ -54,24 +57,23 @@ const ListParams = z.strictObject({
 export function invoiceItemRoutes(api: Api): void {
   api.post("/v1/invoiceitems", CreateParams, createItem);
 
-  api.get("/v1/invoiceitems", ListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "invoiceitem"),
-      params,
-      "/v1/invoiceitems",
-      (row) =>
+  api.get("/v1/invoiceitems", ListParams, (context, params) => {
+    return paginate(context, listAll(context, "invoiceitem"), params, {
+      url: "/v1/invoiceitems",
+      filter: (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.invoice === undefined || row.invoice === params.invoice) &&
         (params.pending === undefined || (row.invoice === null) === params.pending),
-    );
+    });
   });
 
-  api.get("/v1/invoiceitems/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "invoiceitem", id));
+  api.get("/v1/invoiceitems/:id", z.strictObject({ expand }), (context, _params, id) =>
+    retrieve(context, "invoiceitem", id),
+  );
 
-  api.post("/v1/invoiceitems/:id", z.strictObject(fields), (world, params, id) => {
-    const item = need(world, "invoiceitem", id);
-    const invoice = draftOf(world, item);
+  api.post("/v1/invoiceitems/:id", z.strictObject(fields), (context, params, id) => {
+    const item = retrieve(context, "invoiceitem", id);
+    const invoice = draftOf(context, item);
     const { amount, description, quantity, discountable } = params;
     Object.assign(item, {
       ...(amount !== undefined && { amount, net_amount: amount }),
@@ -81,97 +83,110 @@ export function invoiceItemRoutes(api: Api): void {
       ...(params.period && { period: params.period }),
       metadata: mergeMetadata(item.metadata, params.metadata),
     });
-    const price = priceOf(world, params) ?? find(world, "price", item.pricing?.price_details.price ?? null);
+    const price = priceOf(context, params) ?? find(context, "price", item.pricing?.price_details.price ?? null);
     if (price && amount === undefined) item.amount = item.net_amount = amountFor(price, item.quantity);
-    if (invoice) replaceLine(world, invoice, item);
+    if (invoice) replaceLine(context, invoice, item);
     return item;
   });
 
-  api.delete("/v1/invoiceitems/:id", z.strictObject({}), (world, _params, id) => {
-    const item = need(world, "invoiceitem", id);
-    const invoice = draftOf(world, item);
-    remove(world, "invoiceitem", id);
+  api.delete("/v1/invoiceitems/:id", z.strictObject({}), (context, _params, id) => {
+    const item = retrieve(context, "invoiceitem", id);
+    const invoice = draftOf(context, item);
+    remove(context, "invoiceitem", id);
     if (invoice) {
       const others = invoice.lines.data.filter((line) => line.parent?.invoice_item_details?.invoice_item !== id);
-      setLines(world, invoice, others);
+      setLines(context, invoice, others);
     }
-    emit(world, "invoiceitem.deleted", item);
+    emit(context, "invoiceitem.deleted", item);
     return { id, object: "invoiceitem", deleted: true };
   });
 }
 
-function createItem(world: World, params: z.output<typeof CreateParams>): InvoiceItem {
-  const customer = needCustomer(world, params.customer, "customer");
-  const invoice = params.invoice === undefined ? null : need(world, "invoice", params.invoice, "invoice");
+function createItem(context: Context, params: z.output<typeof CreateParams>): InvoiceItem {
+  const customer = retrieveCustomer(context, params.customer, "customer");
+  const invoice = params.invoice === undefined ? null : retrieve(context, "invoice", params.invoice, "invoice");
   if (invoice && invoice.status !== "draft") throw notEditable();
-  if (params.subscription !== undefined) need(world, "subscription", params.subscription, "subscription");
-  const price =
-    priceOf(world, params) ??
-    (params.amount === undefined ? null : implicitPrice(world, params, currencyOf(params, invoice, customer)));
-  if (params.amount === undefined && price === null)
-    throw new ApiError("One of `amount`, `pricing` or `price_data` is needed.", {
-      code: "parameter_missing",
-      param: "amount",
-    });
-  const item = newInvoiceItem(world, {
+  if (params.subscription !== undefined) retrieve(context, "subscription", params.subscription, "subscription");
+  const price = requiredPrice(context, params, currencyOf(params, invoice, customer));
+  const item = newInvoiceItem(context, {
     customer: customer.id,
     subscription: params.subscription ?? null,
     price,
-    currency: price?.currency ?? currencyOf(params, invoice, customer),
-    description:
-      params.description ?? (params.amount === undefined && price ? need(world, "product", price.product).name : null),
+    currency: price.currency,
+    description: params.description ?? (params.amount === undefined ? productName(context, price) : null),
     period: params.period,
     discountable: params.discountable ?? true,
     metadata: mergeMetadata({}, params.metadata),
-    taxRates: taxRatesOf(world, params.tax_rates, "tax_rates"),
-    ...(params.amount !== undefined && { amount: params.amount }),
+    taxRates: taxRatesOf(context, params.tax_rates, "tax_rates"),
+    amount: params.amount ?? amountFor(price, params.quantity ?? 1),
     ...(params.quantity !== undefined && { quantity: params.quantity }),
   });
-  insert(world, "invoiceitem", item);
-  item.discounts = redeemAll(world, params.discounts ?? [], { customer: customer.id, invoice_item: item.id });
+  insert(context, "invoiceitem", item);
+  item.discounts = redeemAll(context, params.discounts ?? [], { customer: customer.id, invoice_item: item.id });
   if (invoice) {
     item.invoice = invoice.id;
-    setLines(world, invoice, [...invoice.lines.data, lineOfInvoiceItem(world, invoice.id, item)]);
+    setLines(context, invoice, [...invoice.lines.data, lineOfInvoiceItem(context, invoice.id, item)]);
   }
-  emit(world, "invoiceitem.created", item);
+  emit(context, "invoiceitem.created", item);
   return item;
+}
+
+function productName(context: Context, price: Price): string {
+  return retrieve(context, "product", price.product).name;
+}
+
+/**
+ * Returns the price of a new invoice item, from the price or amount in the parameters. Throws if the parameters contain
+ * neither a price nor an amount.
+ */
+function requiredPrice(context: Context, params: z.output<typeof CreateParams>, itemCurrency: string): Price {
+  const price = priceOf(context, params);
+  if (price) return price;
+  if (params.amount !== undefined) return implicitPrice(context, params, itemCurrency);
+  throw new ApiError("One of `amount`, `pricing` or `price_data` is needed.", {
+    code: "parameter_missing",
+    param: "amount",
+  });
 }
 
 function currencyOf(params: { currency?: string | undefined }, invoice: Invoice | null, customer: Customer): string {
   return params.currency ?? invoice?.currency ?? customer.currency ?? "usd";
 }
 
-/** A bare amount gets a price and a product of its own, which nobody else can use. */
+/** Creates an inactive price and product for an invoice item that has an amount and no price, as Stripe does. */
 function implicitPrice(
-  world: World,
+  context: Context,
   { amount, description, quantity }: Pick<z.output<typeof CreateParams>, "amount" | "description" | "quantity">,
   itemCurrency: string,
 ): Price {
-  const product = insert(world, "product", newProduct(world, { name: description ?? "Item", active: false }));
+  const product = insert(context, "product", newProduct(context, { name: description ?? "Item", active: false }));
   const unit = String((amount ?? 0) / (quantity ?? 1));
   return insert(
-    world,
+    context,
     "price",
-    newPrice(world, { currency: itemCurrency, unit_amount_decimal: unit, active: false }, product.id),
+    newPrice(context, { currency: itemCurrency, unit_amount_decimal: unit, active: false }, product.id),
   );
 }
 
-function priceOf(world: World, params: Pick<z.output<typeof CreateParams>, "pricing" | "price_data">): Price | null {
-  if (params.pricing) return need(world, "price", params.pricing.price, "pricing[price]");
-  return params.price_data ? createPrice(world, params.price_data) : null;
+function priceOf(
+  context: Context,
+  params: Pick<z.output<typeof CreateParams>, "pricing" | "price_data">,
+): Price | null {
+  if (params.pricing) return retrieve(context, "price", params.pricing.price, "pricing[price]");
+  return params.price_data ? createPrice(context, params.price_data) : null;
 }
 
-function draftOf(world: World, item: InvoiceItem): Invoice | null {
-  const invoice = find(world, "invoice", item.invoice) ?? null;
+function draftOf(context: Context, item: InvoiceItem): Invoice | null {
+  const invoice = find(context, "invoice", item.invoice) ?? null;
   if (invoice && invoice.status !== "draft") throw notEditable();
   return invoice;
 }
 
-function replaceLine(world: World, invoice: Invoice, item: InvoiceItem): void {
+function replaceLine(context: Context, invoice: Invoice, item: InvoiceItem): void {
   invoice.lines.data = invoice.lines.data.map((line) =>
-    line.parent?.invoice_item_details?.invoice_item === item.id ? lineOfInvoiceItem(world, invoice.id, item) : line,
+    line.parent?.invoice_item_details?.invoice_item === item.id ? lineOfInvoiceItem(context, invoice.id, item) : line,
   );
-  addUp(world, invoice);
+  recomputeTotals(context, invoice);
 }
 
 function notEditable(): ApiError {

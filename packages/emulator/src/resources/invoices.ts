@@ -1,33 +1,30 @@
-/** Invoices over the API, and their payments. @see https://docs.stripe.com/api/invoices */
-import { taxRatesOf } from "../billing/taxes.ts";
-import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
-import { needCustomer, setDelinquent } from "../billing/customers.ts";
-import { finalizeInvoice, markPaid } from "../billing/settlement.ts";
+/** Routes of invoices and their payments. @see https://docs.stripe.com/api/invoices */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { cardFor, intentFor, payInvoice } from "../billing/collection.ts";
+import { cardForInvoice, getOrCreateIntent, payInvoice } from "../billing/collection.ts";
+import { retrieveCustomer, setDelinquent } from "../billing/customers.ts";
 import { redeemAll } from "../billing/discounts.ts";
 import {
-  addUp,
   attachPayment,
   discountsFor,
-  intentOf,
-  issueDraft,
+  draftInvoice,
   markUncollectible,
-  newInvoice,
+  moveItemsToInvoice,
+  recomputeTotals,
   scheduleFinalization,
   setLines,
-  subscriptionOf,
-  takePendingItems,
+  storeDraft,
   voidInvoice,
-  type Invoice,
 } from "../billing/invoices.ts";
+import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
 import { declineError } from "../billing/payments.ts";
 import { previewInvoice } from "../billing/preview.ts";
+import { finalizeInvoice, markPaid } from "../billing/settlement.ts";
 import { planChange, previewChange } from "../billing/subscription-update.ts";
+import { taxRatesOf } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
-import { change, emit } from "../core/events.ts";
-import { page } from "../core/lists.ts";
+import { emit, emitChange } from "../core/events.ts";
+import { paginate } from "../core/pagination.ts";
 import {
   currency,
   expand,
@@ -39,11 +36,12 @@ import {
   text,
   unsettable,
 } from "../core/params.ts";
+import { listAll, listBy, remove, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
-import { all, need, of, remove, type World } from "../core/world.ts";
-
-import { itemChanges, updateItem } from "./subscription-items.ts";
+import type { Context } from "../core/state.ts";
+import type { Invoice } from "../objects/invoice.ts";
 import { collectionMethod, discounts, prorationParam, taxRates } from "./shared-params.ts";
+import { itemChanges, updateItem } from "./subscription-items.ts";
 
 const fields = {
   auto_advance: flag.optional(),
@@ -92,59 +90,56 @@ const PreviewParams = z.strictObject({
   preview_mode: z.enum(["next", "recurring"]).optional(),
   expand,
 });
-const Nothing = z.strictObject({ expand });
+const NoParams = z.strictObject({ expand });
 
 export function invoiceRoutes(api: Api): void {
   api.post("/v1/invoices", CreateParams, createInvoice);
   api.post("/v1/invoices/create_preview", PreviewParams, preview);
-  api.get("/v1/invoices/search", searchParams, (world, params) =>
-    search(world, all(world, "invoice"), params, "/v1/invoices/search"),
+  api.get("/v1/invoices/search", searchParams, (context, params) =>
+    search(context, listAll(context, "invoice"), params, "/v1/invoices/search"),
   );
-  api.get("/v1/invoices", ListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "invoice"),
-      params,
-      "/v1/invoices",
-      (row) =>
+  api.get("/v1/invoices", ListParams, (context, params) => {
+    return paginate(context, listAll(context, "invoice"), params, {
+      url: "/v1/invoices",
+      filter: (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.subscription === undefined || row.parent?.subscription_details.subscription === params.subscription) &&
         (params.collection_method === undefined || row.collection_method === params.collection_method) &&
         (params.status === undefined || row.status === params.status),
-    );
+    });
   });
-  api.get("/v1/invoices/:id", Nothing, (world, _params, id) => need(world, "invoice", id));
-  api.get("/v1/invoices/:id/lines", z.strictObject(listParams), (world, params, id) => {
-    const { data, url } = need(world, "invoice", id).lines;
-    return page(world, data.toReversed(), params, url);
+  api.get("/v1/invoices/:id", NoParams, (context, _params, id) => retrieve(context, "invoice", id));
+  api.get("/v1/invoices/:id/lines", z.strictObject(listParams), (context, params, id) => {
+    const { data, url } = retrieve(context, "invoice", id).lines;
+    return paginate(context, data.toReversed(), params, { url });
   });
   api.post("/v1/invoices/:id", z.strictObject(fields), updateInvoice);
-  api.delete("/v1/invoices/:id", z.strictObject({}), (world, _params, id) => {
-    const invoice = need(world, "invoice", id);
+  api.delete("/v1/invoices/:id", z.strictObject({}), (context, _params, id) => {
+    const invoice = retrieve(context, "invoice", id);
     if (invoice.status !== "draft" || invoice.parent)
       throw new ApiError("You can only delete draft invoices that were created by the API.", {
         code: "invoice_not_editable",
       });
-    remove(world, "invoice", id);
-    for (const item of of(world, "invoiceitem", "customer", invoice.customer))
+    remove(context, "invoice", id);
+    for (const item of listBy(context, "invoiceitem", { customer: invoice.customer }))
       if (item.invoice === id) item.invoice = null;
-    emit(world, "invoice.deleted", invoice);
+    emit(context, "invoice.deleted", invoice);
     return { id, object: "invoice", deleted: true };
   });
   transitionRoutes(api);
   paymentRoutes(api);
 }
 
-function createInvoice(world: World, params: z.output<typeof CreateParams>): Invoice {
-  const customer = needCustomer(world, params.customer, "customer");
+function createInvoice(context: Context, params: z.output<typeof CreateParams>): Invoice {
+  const customer = retrieveCustomer(context, params.customer, "customer");
   const subscription =
-    params.subscription === undefined ? null : need(world, "subscription", params.subscription, "subscription");
+    params.subscription === undefined ? null : retrieve(context, "subscription", params.subscription, "subscription");
   if (params.collection_method === "send_invoice" && params.days_until_due === undefined)
     throw new ApiError("If `collection_method` is `send_invoice`, `days_until_due` or `due_date` is needed.", {
       code: "parameter_missing",
       param: "days_until_due",
     });
-  const invoice = newInvoice(world, {
+  const invoice = draftInvoice(context, {
     customer: customer.id,
     subscription,
     reason: "manual",
@@ -156,23 +151,23 @@ function createInvoice(world: World, params: z.output<typeof CreateParams>): Inv
     footer: params.footer ?? null,
     metadata: mergeMetadata({}, params.metadata),
     defaultPaymentMethod: params.default_payment_method ?? null,
-    defaultTaxRates: taxRatesOf(world, params.default_tax_rates, "default_tax_rates"),
+    defaultTaxRates: taxRatesOf(context, params.default_tax_rates, "default_tax_rates"),
   });
   invoice.discounts = params.discounts
-    ? redeemAll(world, params.discounts, { customer: customer.id, invoice: invoice.id })
-    : discountsFor(world, subscription, customer.id);
+    ? redeemAll(context, params.discounts, { customer: customer.id, invoice: invoice.id })
+    : discountsFor(context, subscription, customer.id);
   const include = params.pending_invoice_items_behavior === "include" || subscription !== null;
-  setLines(world, invoice, include ? takePendingItems(world, invoice, subscription?.id ?? null) : []);
-  issueDraft(world, invoice, null);
-  if (invoice.auto_advance) scheduleFinalization(world, invoice);
+  setLines(context, invoice, include ? moveItemsToInvoice(context, invoice, subscription?.id ?? null) : []);
+  storeDraft(context, invoice, null);
+  if (invoice.auto_advance) scheduleFinalization(context, invoice);
   return invoice;
 }
 
-function updateInvoice(world: World, params: z.output<z.ZodObject<typeof fields>>, id: string): Invoice {
-  const invoice = need(world, "invoice", id);
+function updateInvoice(context: Context, params: z.output<z.ZodObject<typeof fields>>, id: string): Invoice {
+  const invoice = retrieve(context, "invoice", id);
   if (invoice.status !== "draft" && (params.discounts !== undefined || params.default_tax_rates !== undefined))
     throw new ApiError("Finalized invoices can't be updated in this way", { code: "invoice_not_editable" });
-  change(world, "invoice.updated", invoice, () => {
+  emitChange(context, "invoice.updated", invoice, () => {
     const { auto_advance: advance, description, footer, collection_method: method } = params;
     if (advance !== undefined) invoice.auto_advance = advance;
     if (description !== undefined) invoice.description = description;
@@ -180,31 +175,31 @@ function updateInvoice(world: World, params: z.output<z.ZodObject<typeof fields>
     if (method !== undefined) invoice.collection_method = method;
     if (params.default_payment_method !== undefined) invoice.default_payment_method = params.default_payment_method;
     if (params.default_tax_rates !== undefined)
-      invoice.default_tax_rates = taxRatesOf(world, params.default_tax_rates, "default_tax_rates");
+      invoice.default_tax_rates = taxRatesOf(context, params.default_tax_rates, "default_tax_rates");
     if (params.discounts !== undefined)
-      invoice.discounts = redeemAll(world, params.discounts ?? [], { customer: invoice.customer, invoice: id });
+      invoice.discounts = redeemAll(context, params.discounts ?? [], { customer: invoice.customer, invoice: id });
     invoice.metadata = mergeMetadata(invoice.metadata, params.metadata);
-    if (invoice.status === "draft") addUp(world, invoice);
+    if (invoice.status === "draft") recomputeTotals(context, invoice);
   });
-  if (params.auto_advance && invoice.status === "draft") scheduleFinalization(world, invoice);
+  if (params.auto_advance && invoice.status === "draft") scheduleFinalization(context, invoice);
   return invoice;
 }
 
-function preview(world: World, params: z.output<typeof PreviewParams>): Invoice {
+function preview(context: Context, params: z.output<typeof PreviewParams>): Invoice {
   const subscription =
-    params.subscription === undefined ? null : need(world, "subscription", params.subscription, "subscription");
+    params.subscription === undefined ? null : retrieve(context, "subscription", params.subscription, "subscription");
   const customer = params.customer ?? subscription?.customer;
   if (customer === undefined)
     throw new ApiError("You must pass `customer` or `subscription`.", { code: "parameter_missing", param: "customer" });
-  needCustomer(world, customer, "customer");
+  retrieveCustomer(context, customer, "customer");
   const details = params.subscription_details;
-  const discountIds = params.discounts ? redeemAll(world, params.discounts, { customer }) : undefined;
+  const discountIds = params.discounts ? redeemAll(context, params.discounts, { customer }) : undefined;
   const withDiscounts = discountIds && { discounts: discountIds };
   if (!subscription || (!details?.items && details?.billing_cycle_anchor === undefined))
-    return previewInvoice(world, { customer, subscription, ...withDiscounts });
+    return previewInvoice(context, { customer, subscription, ...withDiscounts });
   const behavior = details.proration_behavior ?? "create_prorations";
-  const plan = planChange(world, subscription, {
-    items: itemChanges(world, details.items ?? []),
+  const plan = planChange(context, subscription, {
+    items: itemChanges(context, details.items ?? []),
     prorationBehavior: behavior,
     prorationDate: details.proration_date,
     anchor: details.billing_cycle_anchor,
@@ -215,75 +210,80 @@ function preview(world: World, params: z.output<typeof PreviewParams>): Invoice 
     billing_cycle_anchor: plan.anchor,
   };
   const changeOnly = behavior === "always_invoice" || details.billing_cycle_anchor === "now";
-  const changes = (invoice: Invoice) => (behavior === "none" ? [] : previewChange(world, invoice, subscription, plan));
-  return previewInvoice(world, { customer, subscription: changed, changes, changeOnly, ...withDiscounts });
+  const changes = (invoice: Invoice) =>
+    behavior === "none" ? [] : previewChange(context, invoice, subscription, plan);
+  return previewInvoice(context, { customer, subscription: changed, changes, changeOnly, ...withDiscounts });
 }
 
 function transitionRoutes(api: Api): void {
   api.post(
     "/v1/invoices/:id/finalize",
     z.strictObject({ auto_advance: flag.optional(), expand }),
-    (world, params, id) => {
-      const invoice = need(world, "invoice", id);
+    (context, params, id) => {
+      const invoice = retrieve(context, "invoice", id);
       if (params.auto_advance !== undefined) invoice.auto_advance = params.auto_advance;
-      finalizeInvoice(world, invoice);
-      if (invoice.status === "open") intentFor(world, invoice);
+      finalizeInvoice(context, invoice);
+      if (invoice.status === "open") getOrCreateIntent(context, invoice);
       return invoice;
     },
   );
   api.post("/v1/invoices/:id/pay", PayParams, pay);
-  api.post("/v1/invoices/:id/send", Nothing, (world, _params, id) => {
-    const invoice = need(world, "invoice", id);
-    if (invoice.status === "draft") finalizeInvoice(world, invoice);
-    emit(world, "invoice.sent", invoice);
+  api.post("/v1/invoices/:id/send", NoParams, (context, _params, id) => {
+    const invoice = retrieve(context, "invoice", id);
+    if (invoice.status === "draft") finalizeInvoice(context, invoice);
+    emit(context, "invoice.sent", invoice);
     return invoice;
   });
-  api.post("/v1/invoices/:id/void", Nothing, (world, _params, id) => {
-    const invoice = need(world, "invoice", id);
-    voidInvoice(world, invoice);
+  api.post("/v1/invoices/:id/void", NoParams, (context, _params, id) => {
+    const invoice = retrieve(context, "invoice", id);
+    voidInvoice(context, invoice);
     return invoice;
   });
-  api.post("/v1/invoices/:id/mark_uncollectible", Nothing, (world, _params, id) => {
-    const invoice = need(world, "invoice", id);
-    markUncollectible(world, invoice);
-    setDelinquent(world, invoice.customer, false);
+  api.post("/v1/invoices/:id/mark_uncollectible", NoParams, (context, _params, id) => {
+    const invoice = retrieve(context, "invoice", id);
+    markUncollectible(context, invoice);
+    setDelinquent(context, invoice.customer, false);
     return invoice;
   });
-  api.post("/v1/invoices/:id/attach_payment", z.strictObject({ payment_intent: text, expand }), (world, params, id) => {
-    const invoice = need(world, "invoice", id);
-    if (invoice.status !== "open")
-      throw new ApiError("You can only attach a payment to an open invoice.", { code: "invoice_not_editable" });
-    const intent = need(world, "payment_intent", params.payment_intent, "payment_intent");
-    attachPayment(world, invoice, intent, false);
-    if (intent.status === "succeeded" && intent.amount >= invoice.amount_remaining) markPaid(world, invoice);
-    return invoice;
-  });
+  api.post(
+    "/v1/invoices/:id/attach_payment",
+    z.strictObject({ payment_intent: text, expand }),
+    (context, params, id) => {
+      const invoice = retrieve(context, "invoice", id);
+      if (invoice.status !== "open")
+        throw new ApiError("You can only attach a payment to an open invoice.", { code: "invoice_not_editable" });
+      const intent = retrieve(context, "payment_intent", params.payment_intent, "payment_intent");
+      attachPayment(context, invoice, intent, false);
+      if (intent.status === "succeeded" && intent.amount >= invoice.amount_remaining) markPaid(context, invoice);
+      return invoice;
+    },
+  );
 }
 
-function pay(world: World, params: z.output<typeof PayParams>, id: string): Invoice {
-  const invoice = need(world, "invoice", id);
+function pay(context: Context, params: z.output<typeof PayParams>, id: string): Invoice {
+  const invoice = retrieve(context, "invoice", id);
   if (invoice.status === "paid") throw new ApiError("Invoice is already paid", { code: "invoice_already_paid" });
-  if (invoice.status === "draft") finalizeInvoice(world, invoice);
-  // What is free after its credit was paid by being finalized.
+  if (invoice.status === "draft") finalizeInvoice(context, invoice);
+  // An invoice with a total of 0 was already paid when it was finalized.
   if ((invoice.status as string) === "paid") return invoice;
   if (invoice.status !== "open" && invoice.status !== "uncollectible")
     throw new ApiError(`This invoice can't be paid: it is ${invoice.status}.`, { code: "invoice_not_editable" });
   if (params.paid_out_of_band) {
-    markPaid(world, invoice, true);
+    markPaid(context, invoice, true);
     return invoice;
   }
-  const given = params.payment_method ? methodFromIdOrToken(world, params.payment_method, "payment_method") : null;
-  if (given) attach(world, given, invoice.customer);
-  const card = given?.id ?? cardFor(world, invoice);
+  const given = params.payment_method ? methodFromIdOrToken(context, params.payment_method, "payment_method") : null;
+  if (given) attach(context, given, invoice.customer);
+  const card = given?.id ?? cardForInvoice(context, invoice);
   if (!card) throw noCard();
-  const intent = payInvoice(world, invoice, card, { onSession: params.off_session === false });
-  if (intent.status === "requires_payment_method") throw declineError(world, intent);
+  const intent = payInvoice(context, invoice, card, { onSession: params.off_session === false });
+  if (intent.status === "requires_payment_method") throw declineError(context, intent);
   if (intent.status === "requires_action")
     throw new ApiError(
       "This payment requires additional user action before it can be completed successfully. Payment can be completed using the PaymentIntent associated with this invoice. For more details see: https://stripe.com/docs/billing/subscriptions/overview#requires-action",
       {
         status: 402,
-        stands: true,
+        keepsEffects: true,
         type: "card_error",
         code: "invoice_payment_intent_requires_action",
         payment_intent: { ...intent },
@@ -306,34 +306,14 @@ function paymentRoutes(api: Api): void {
     status: text.optional(),
     payment: z.strictObject({ type: text, payment_intent: text.optional() }).optional(),
   });
-  api.get("/v1/invoice_payments", PaymentListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "invoice_payment"),
-      params,
-      "/v1/invoice_payments",
-      (row) =>
+  api.get("/v1/invoice_payments", PaymentListParams, (context, params) => {
+    return paginate(context, listAll(context, "invoice_payment"), params, {
+      url: "/v1/invoice_payments",
+      filter: (row) =>
         (params.invoice === undefined || row.invoice === params.invoice) &&
         (params.status === undefined || row.status === params.status) &&
         (params.payment?.payment_intent === undefined || row.payment.payment_intent === params.payment.payment_intent),
-    );
+    });
   });
-  api.get("/v1/invoice_payments/:id", Nothing, (world, _params, id) => need(world, "invoice_payment", id));
-}
-
-/** What `expand` adds to an invoice. */
-export function invoiceExtras(world: World, invoice: Invoice) {
-  return {
-    payments: () => ({
-      object: "list",
-      data: of(world, "invoice_payment", "invoice", invoice.id),
-      has_more: false,
-      url: "/v1/invoices/payments",
-    }),
-    confirmation_secret: () => {
-      const intent = intentOf(world, invoice);
-      return intent && { client_secret: intent.client_secret, type: "payment_intent" };
-    },
-    subscription: () => subscriptionOf(world, invoice),
-  };
+  api.get("/v1/invoice_payments/:id", NoParams, (context, _params, id) => retrieve(context, "invoice_payment", id));
 }

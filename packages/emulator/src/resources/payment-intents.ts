@@ -1,9 +1,9 @@
-/** Payment intents over the API. @see https://docs.stripe.com/api/payment_intents */
-import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
-import { needCustomer } from "../billing/customers.ts";
+/** Routes of payment intents. @see https://docs.stripe.com/api/payment_intents */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { settleIntent } from "../billing/collection.ts";
+import { retrieveCustomer } from "../billing/customers.ts";
+import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
 import {
   cancelPayment,
   capturePayment,
@@ -11,11 +11,10 @@ import {
   createPaymentIntent,
   declineError,
   unexpectedState,
-  type PaymentIntent,
 } from "../billing/payments.ts";
 import { ApiError } from "../core/errors.ts";
-import { change } from "../core/events.ts";
-import { page } from "../core/lists.ts";
+import { emitChange } from "../core/events.ts";
+import { paginate } from "../core/pagination.ts";
 import {
   currency,
   expand,
@@ -28,8 +27,10 @@ import {
   unsettable,
   url,
 } from "../core/params.ts";
+import { listAll, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
-import { all, need, type World } from "../core/world.ts";
+import type { Context } from "../core/state.ts";
+import type { PaymentIntent } from "../objects/payment-intent.ts";
 
 const MINIMUM_AMOUNT = 50;
 const MAXIMUM_AMOUNT = 99_999_999;
@@ -67,90 +68,92 @@ const CreateParams = z.strictObject({
     .strictObject({ enabled: flag, allow_redirects: z.enum(["always", "never"]).optional() })
     .optional(),
 });
+const UpdateParams = z.strictObject(fields);
 const ConfirmParams = z.strictObject({ ...confirmation, payment_method: text.optional(), expand });
 const CaptureParams = z.strictObject({ amount_to_capture: integer.optional(), metadata: metadata.optional(), expand });
 const CancelParams = z.strictObject({ cancellation_reason: text.optional(), expand });
 const ListParams = z.strictObject({ ...listParams, customer: text.optional() });
 
 export function paymentIntentRoutes(api: Api): void {
-  api.post("/v1/payment_intents", CreateParams, (world, params) => {
-    checkAmount(params.amount);
-    if (params.customer !== undefined) needCustomer(world, params.customer, "customer");
-    const method =
-      params.payment_method === undefined ? null : methodFromIdOrToken(world, params.payment_method, "payment_method");
-    const intent = createPaymentIntent(world, {
-      amount: params.amount,
-      currency: params.currency.toLowerCase(),
-      customer: params.customer ?? null,
-      description: params.description ?? null,
-      metadata: mergeMetadata({}, params.metadata),
-      captureMethod: params.capture_method ?? "automatic_async",
-      setupFutureUsage: params.setup_future_usage ?? null,
-      receiptEmail: params.receipt_email ?? null,
-      shipping: params.shipping ? toShipping(params.shipping) : null,
+  api.post("/v1/payment_intents", CreateParams, create);
+
+  api.get("/v1/payment_intents/search", searchParams, (context, params) =>
+    search(context, listAll(context, "payment_intent"), params, "/v1/payment_intents/search"),
+  );
+
+  api.get("/v1/payment_intents", ListParams, (context, params) => {
+    return paginate(context, listAll(context, "payment_intent"), params, {
+      url: "/v1/payment_intents",
+      filter: (row) => params.customer === undefined || row.customer === params.customer,
     });
-    intent.automatic_payment_methods = {
-      allow_redirects: params.automatic_payment_methods?.allow_redirects ?? "always",
-      enabled: params.automatic_payment_methods?.enabled ?? true,
-    };
-    if (method) Object.assign(intent, { payment_method: method.id, status: "requires_confirmation" });
-    return params.confirm ? confirm(world, intent, params) : intent;
   });
 
-  api.get("/v1/payment_intents/search", searchParams, (world, params) =>
-    search(world, all(world, "payment_intent"), params, "/v1/payment_intents/search"),
+  api.get("/v1/payment_intents/:id", z.strictObject({ expand }), (context, _params, id) =>
+    retrieve(context, "payment_intent", id),
   );
 
-  api.get("/v1/payment_intents", ListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "payment_intent"),
-      params,
-      "/v1/payment_intents",
-      (row) => params.customer === undefined || row.customer === params.customer,
-    );
-  });
+  api.post("/v1/payment_intents/:id", UpdateParams, update);
 
-  api.get("/v1/payment_intents/:id", z.strictObject({ expand }), (world, _params, id) =>
-    need(world, "payment_intent", id),
+  api.post("/v1/payment_intents/:id/confirm", ConfirmParams, (context, params, id) =>
+    confirm(context, retrieve(context, "payment_intent", id), params),
   );
 
-  api.post("/v1/payment_intents/:id", z.strictObject(fields), (world, params, id) => {
-    const intent = need(world, "payment_intent", id);
-    if (params.amount !== undefined) checkAmount(params.amount);
-    if (params.payment_method !== undefined) {
-      intent.payment_method = methodFromIdOrToken(world, params.payment_method, "payment_method").id;
-      intent.status = "requires_confirmation";
-    }
-    const { amount, description, customer } = params;
-    Object.assign(intent, {
-      ...(amount !== undefined && { amount }),
-      ...(description !== undefined && { description }),
-      ...(customer !== undefined && { customer: needCustomer(world, customer, "customer").id }),
-      ...(params.receipt_email !== undefined && { receipt_email: params.receipt_email }),
-      metadata: mergeMetadata(intent.metadata, params.metadata),
-    });
-    return intent;
-  });
-
-  api.post("/v1/payment_intents/:id/confirm", ConfirmParams, (world, params, id) =>
-    confirm(world, need(world, "payment_intent", id), params),
-  );
-
-  api.post("/v1/payment_intents/:id/capture", CaptureParams, (world, params, id) => {
-    const intent = need(world, "payment_intent", id);
-    capturePayment(world, intent, params.amount_to_capture ?? intent.amount_capturable);
+  api.post("/v1/payment_intents/:id/capture", CaptureParams, (context, params, id) => {
+    const intent = retrieve(context, "payment_intent", id);
+    capturePayment(context, intent, params.amount_to_capture ?? intent.amount_capturable);
     intent.metadata = mergeMetadata(intent.metadata, params.metadata);
-    settleIntent(world, intent);
+    settleIntent(context, intent);
     return intent;
   });
 
-  api.post("/v1/payment_intents/:id/cancel", CancelParams, (world, params, id) => {
-    const intent = need(world, "payment_intent", id);
+  api.post("/v1/payment_intents/:id/cancel", CancelParams, (context, params, id) => {
+    const intent = retrieve(context, "payment_intent", id);
     if (intent.status === "succeeded" || intent.status === "canceled") throw unexpectedState(intent, "cancel");
-    cancelPayment(world, intent, params.cancellation_reason ?? null);
+    cancelPayment(context, intent, params.cancellation_reason ?? null);
     return intent;
   });
+}
+
+function create(context: Context, params: z.output<typeof CreateParams>): PaymentIntent {
+  checkAmount(params.amount);
+  if (params.customer !== undefined) retrieveCustomer(context, params.customer, "customer");
+  const method =
+    params.payment_method === undefined ? null : methodFromIdOrToken(context, params.payment_method, "payment_method");
+  const intent = createPaymentIntent(context, {
+    amount: params.amount,
+    currency: params.currency.toLowerCase(),
+    customer: params.customer ?? null,
+    description: params.description ?? null,
+    metadata: mergeMetadata({}, params.metadata),
+    captureMethod: params.capture_method ?? "automatic_async",
+    setupFutureUsage: params.setup_future_usage ?? null,
+    receiptEmail: params.receipt_email ?? null,
+    shipping: params.shipping ? toShipping(params.shipping) : null,
+  });
+  intent.automatic_payment_methods = {
+    allow_redirects: params.automatic_payment_methods?.allow_redirects ?? "always",
+    enabled: params.automatic_payment_methods?.enabled ?? true,
+  };
+  if (method) Object.assign(intent, { payment_method: method.id, status: "requires_confirmation" });
+  return params.confirm ? confirm(context, intent, params) : intent;
+}
+
+function update(context: Context, params: z.output<typeof UpdateParams>, id: string): PaymentIntent {
+  const intent = retrieve(context, "payment_intent", id);
+  if (params.amount !== undefined) checkAmount(params.amount);
+  if (params.payment_method !== undefined) {
+    intent.payment_method = methodFromIdOrToken(context, params.payment_method, "payment_method").id;
+    intent.status = "requires_confirmation";
+  }
+  const { amount, description, customer } = params;
+  Object.assign(intent, {
+    ...(amount !== undefined && { amount }),
+    ...(description !== undefined && { description }),
+    ...(customer !== undefined && { customer: retrieveCustomer(context, customer, "customer").id }),
+    ...(params.receipt_email !== undefined && { receipt_email: params.receipt_email }),
+    metadata: mergeMetadata(intent.metadata, params.metadata),
+  });
+  return intent;
 }
 
 /** @see https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
@@ -166,28 +169,28 @@ function checkAmount(amount: number): void {
   );
 }
 
-function confirm(world: World, intent: PaymentIntent, params: z.output<typeof ConfirmParams>): PaymentIntent {
+function confirm(context: Context, intent: PaymentIntent, params: z.output<typeof ConfirmParams>): PaymentIntent {
   const method = params.payment_method
-    ? methodFromIdOrToken(world, params.payment_method, "payment_method").id
+    ? methodFromIdOrToken(context, params.payment_method, "payment_method").id
     : intent.payment_method;
   if (method === null)
     throw new ApiError(
       "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken.",
       { code: "payment_intent_unexpected_state" },
     );
-  confirmPayment(world, intent, method, { onSession: !params.off_session, returnUrl: params.return_url ?? null });
+  confirmPayment(context, intent, method, { onSession: !params.off_session, returnUrl: params.return_url ?? null });
   if (intent.status === "requires_action" && (params.error_on_requires_action || params.off_session))
-    failUnauthenticated(world, intent);
+    failUnauthenticated(context, intent);
   if (intent.status === "succeeded" && intent.setup_future_usage !== null && intent.customer !== null)
-    attach(world, need(world, "payment_method", method), intent.customer);
-  settleIntent(world, intent);
-  if (intent.status === "requires_payment_method") throw declineError(world, intent);
+    attach(context, retrieve(context, "payment_method", method), intent.customer);
+  settleIntent(context, intent);
+  if (intent.status === "requires_payment_method") throw declineError(context, intent);
   return intent;
 }
 
-/** With nobody there to confirm, a card that asks for it is declined. */
-function failUnauthenticated(world: World, intent: PaymentIntent): void {
-  change(world, "payment_intent.payment_failed", intent, (row) => {
+/** Declines an off-session payment that requires 3-D Secure. */
+function failUnauthenticated(context: Context, intent: PaymentIntent): void {
+  emitChange(context, "payment_intent.payment_failed", intent, (row) => {
     row.status = "requires_payment_method";
     row.next_action = null;
     row.last_payment_error = {

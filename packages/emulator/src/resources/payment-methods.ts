@@ -1,21 +1,15 @@
-/** Payment methods: test cards only. @see https://docs.stripe.com/api/payment_methods */
-import { needCustomer } from "../billing/customers.ts";
+/** Routes of payment methods. @see https://docs.stripe.com/api/payment_methods */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import {
-  attach,
-  detach,
-  createPaymentMethod,
-  methodFromIdOrToken,
-  nextYear,
-  type PaymentMethod,
-} from "../billing/payment-methods.ts";
+import { retrieveCustomer } from "../billing/customers.ts";
+import { attach, createPaymentMethod, detach, methodFromIdOrToken, nextYear } from "../billing/payment-methods.ts";
 import { cardByNumber, cardByToken } from "../billing/test-cards.ts";
 import { ApiError } from "../core/errors.ts";
-import { change } from "../core/events.ts";
-import { page } from "../core/lists.ts";
-import { expand, integer, listParams, metadata, mergeMetadata, text } from "../core/params.ts";
-import { all, need } from "../core/world.ts";
+import { emitChange } from "../core/events.ts";
+import { paginate } from "../core/pagination.ts";
+import { expand, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
+import { listAll, retrieve } from "../core/rows.ts";
+import type { PaymentMethod } from "../objects/payment-method.ts";
 
 const details = z.strictObject({
   address: z.record(z.string(), text).optional(),
@@ -43,7 +37,7 @@ const AttachParams = z.strictObject({ customer: text, expand });
 const ListParams = z.strictObject({ ...listParams, customer: text.optional(), type: z.literal("card").optional() });
 
 export function paymentMethodRoutes(api: Api): void {
-  api.post("/v1/payment_methods", CreateParams, (world, params) => {
+  api.post("/v1/payment_methods", CreateParams, (context, params) => {
     const card =
       "token" in params.card
         ? cardByToken(params.card.token.replace(/^tok_/, "pm_card_"))
@@ -56,30 +50,27 @@ export function paymentMethodRoutes(api: Api): void {
         param: "card[number]",
       });
     const expiry =
-      "number" in params.card ? { month: params.card.exp_month, year: params.card.exp_year } : nextYear(world);
-    const method = createPaymentMethod(world, card, expiry);
+      "number" in params.card ? { month: params.card.exp_month, year: params.card.exp_year } : nextYear(context);
+    const method = createPaymentMethod(context, card, expiry);
     setDetails(method, params.billing_details);
     method.metadata = mergeMetadata({}, params.metadata);
     return method;
   });
 
-  api.get("/v1/payment_methods", ListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "payment_method"),
-      params,
-      "/v1/payment_methods",
-      (row) => params.customer === undefined || row.customer === params.customer,
-    );
+  api.get("/v1/payment_methods", ListParams, (context, params) => {
+    return paginate(context, listAll(context, "payment_method"), params, {
+      url: "/v1/payment_methods",
+      filter: (row) => params.customer === undefined || row.customer === params.customer,
+    });
   });
 
-  api.get("/v1/payment_methods/:id", z.strictObject({ expand }), (world, _params, id) =>
-    need(world, "payment_method", id),
+  api.get("/v1/payment_methods/:id", z.strictObject({ expand }), (context, _params, id) =>
+    retrieve(context, "payment_method", id),
   );
 
-  api.post("/v1/payment_methods/:id", UpdateParams, (world, params, id) => {
-    const method = need(world, "payment_method", id);
-    change(world, "payment_method.updated", method, () => {
+  api.post("/v1/payment_methods/:id", UpdateParams, (context, params, id) => {
+    const method = retrieve(context, "payment_method", id);
+    emitChange(context, "payment_method.updated", method, () => {
       setDetails(method, params.billing_details);
       if (params.card?.exp_month !== undefined) method.card.exp_month = params.card.exp_month;
       if (params.card?.exp_year !== undefined) method.card.exp_year = params.card.exp_year;
@@ -88,18 +79,18 @@ export function paymentMethodRoutes(api: Api): void {
     return method;
   });
 
-  api.post("/v1/payment_methods/:id/attach", AttachParams, (world, params, id) => {
-    needCustomer(world, params.customer, "customer");
-    const method = methodFromIdOrToken(world, id, "id");
-    attach(world, method, params.customer);
+  api.post("/v1/payment_methods/:id/attach", AttachParams, (context, params, id) => {
+    retrieveCustomer(context, params.customer, "customer");
+    const method = methodFromIdOrToken(context, id, "id");
+    attach(context, method, params.customer);
     return method;
   });
 
-  api.post("/v1/payment_methods/:id/detach", z.strictObject({ expand }), (world, _params, id) => {
-    const method = need(world, "payment_method", id);
+  api.post("/v1/payment_methods/:id/detach", z.strictObject({ expand }), (context, _params, id) => {
+    const method = retrieve(context, "payment_method", id);
     if (method.customer === null)
       throw new ApiError("The payment method you provided is not attached to a customer so detachment is impossible.");
-    detach(world, method);
+    detach(context, method);
     return method;
   });
 }

@@ -1,13 +1,15 @@
-/** Plans: recurring prices under their older name. @see https://docs.stripe.com/api/plans */
+/** Routes of plans, the older form of recurring prices. @see https://docs.stripe.com/api/plans */
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { toPlan } from "../core/api-view.ts";
 import { ApiError } from "../core/errors.ts";
-import { change, emit } from "../core/events.ts";
-import { page } from "../core/lists.ts";
+import { emit, emitChange } from "../core/events.ts";
+import { paginate } from "../core/pagination.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
-import { planOf } from "../core/present.ts";
-import { all, find, need, remove, type World } from "../core/world.ts";
-import { createPrice, PriceFields, type Price } from "./prices.ts";
+import { find, listAll, remove, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { Price } from "../objects/price.ts";
+import { createPrice, PriceFields } from "./prices.ts";
 import { intervalParam } from "./shared-params.ts";
 
 const product = z.union([
@@ -53,49 +55,46 @@ const ListParams = z.strictObject({ ...listParams, active: flag.optional(), prod
 export function planRoutes(api: Api): void {
   api.post("/v1/plans", CreateParams, create);
 
-  api.get("/v1/plans", ListParams, (world, params) => {
-    const found = page(
-      world,
-      all(world, "price"),
-      params,
-      "/v1/plans",
-      (row) =>
+  api.get("/v1/plans", ListParams, (context, params) => {
+    const found = paginate(context, listAll(context, "price"), params, {
+      url: "/v1/plans",
+      filter: (row) =>
         row.recurring !== null &&
         (params.active === undefined || row.active === params.active) &&
         (params.product === undefined || row.product === params.product),
-    );
-    return { ...found, data: found.data.map(planOf) };
+    });
+    return { ...found, data: found.data.map(toPlan) };
   });
 
-  api.get("/v1/plans/:id", z.strictObject({ expand }), (world, _params, id) => planOf(needPlan(world, id)));
+  api.get("/v1/plans/:id", z.strictObject({ expand }), (context, _params, id) => toPlan(retrievePlan(context, id)));
 
-  api.post("/v1/plans/:id", UpdateParams, (world, params, id) => {
-    const price = needPlan(world, id);
-    const updated = change(world, "price.updated", price, () => {
+  api.post("/v1/plans/:id", UpdateParams, (context, params, id) => {
+    const price = retrievePlan(context, id);
+    const updated = emitChange(context, "price.updated", price, () => {
       if (params.active !== undefined) price.active = params.active;
       if (params.nickname !== undefined) price.nickname = params.nickname;
       price.metadata = mergeMetadata(price.metadata, params.metadata);
     });
-    if (updated) emit(world, "plan.updated", planOf(price), updated.data.previous_attributes);
-    return planOf(price);
+    if (updated) emit(context, "plan.updated", toPlan(price), updated.data.previous_attributes);
+    return toPlan(price);
   });
 
-  api.delete("/v1/plans/:id", z.strictObject({}), (world, _params, id) => {
-    const price = needPlan(world, id);
-    // What a checkout sells must stay to be shown.
-    if (isInCheckout(world, id)) price.active = false;
-    else remove(world, "price", id);
-    emit(world, "plan.deleted", planOf(price));
-    emit(world, "price.deleted", price);
+  api.delete("/v1/plans/:id", z.strictObject({}), (context, _params, id) => {
+    const price = retrievePlan(context, id);
+    // A price that a checkout session uses must stay, because the checkout page shows it.
+    if (isUsedInCheckout(context, id)) price.active = false;
+    else remove(context, "price", id);
+    emit(context, "plan.deleted", toPlan(price));
+    emit(context, "price.deleted", price);
     return { id, object: "plan", deleted: true };
   });
 }
 
-function create(world: World, params: z.output<typeof CreateParams>): object {
-  if (params.id !== undefined && find(world, "price", params.id))
+function create(context: Context, params: z.output<typeof CreateParams>): object {
+  if (params.id !== undefined && find(context, "price", params.id))
     throw new ApiError("Plan already exists.", { code: "resource_already_exists", param: "id" });
   const { interval, interval_count, meter, trial_period_days, usage_type } = params;
-  const price = createPrice(world, {
+  const price = createPrice(context, {
     ...params,
     unit_amount: params.amount,
     unit_amount_decimal: params.amount_decimal,
@@ -104,17 +103,19 @@ function create(world: World, params: z.output<typeof CreateParams>): object {
     recurring: { interval, interval_count, meter, trial_period_days, usage_type },
     transform_quantity: params.transform_usage,
   });
-  emit(world, "plan.created", planOf(price));
-  return planOf(price);
+  emit(context, "plan.created", toPlan(price));
+  return toPlan(price);
 }
 
-/** One-time prices are no plans. */
-function needPlan(world: World, id: string): Price {
-  const price = find(world, "price", id);
-  if (price?.recurring) return need(world, "price", id);
+/**
+ * Returns the price that a plan ID stands for. Throws for a one-time price, because only recurring prices are plans.
+ */
+function retrievePlan(context: Context, id: string): Price {
+  const price = find(context, "price", id);
+  if (price?.recurring) return retrieve(context, "price", id);
   throw new ApiError(`No such plan: '${id}'`, { status: 404, code: "resource_missing", param: "plan" });
 }
 
-function isInCheckout(world: World, id: string): boolean {
-  return [...world.account.orders.values()].some(({ items }) => items.some(({ price }) => price === id));
+function isUsedInCheckout(context: Context, id: string): boolean {
+  return [...context.account.checkoutOrders.values()].some(({ items }) => items.some(({ price }) => price === id));
 }

@@ -1,9 +1,10 @@
-/** What a portal session is refused for when it is made for one thing. @see https://docs.stripe.com/customer-management/portal-deep-links */
+/** Validates the flow of a new portal session. @see https://docs.stripe.com/customer-management/portal-deep-links */
 import { z } from "zod";
-import { ApiError, missing } from "../core/errors.ts";
-import { text, url, whole } from "../core/params.ts";
-import { find, need, type World } from "../core/world.ts";
-import type { PortalConfiguration } from "./portal-sessions.ts";
+import { ApiError, resourceMissing } from "../core/errors.ts";
+import { nonNegative, text, url } from "../core/params.ts";
+import { find, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { PortalConfiguration } from "../objects/portal-configuration.ts";
 
 export const flow = z.strictObject({
   type: z.enum([
@@ -26,13 +27,13 @@ export const flow = z.strictObject({
   subscription_update_confirm: z
     .strictObject({
       subscription: text,
-      items: z.array(z.strictObject({ id: text, price: text.optional(), quantity: whole.optional() })),
+      items: z.array(z.strictObject({ id: text, price: text.optional(), quantity: nonNegative.optional() })),
     })
     .optional(),
 });
 type Flow = z.output<typeof flow>;
 
-/** The feature that a flow needs, and what it does. */
+/** The portal feature that each flow type requires, and the verb of the flow in error messages. */
 const FEATURES = {
   subscription_cancel: ["cancel", "canceled"],
   subscription_pause: ["pause", "paused"],
@@ -40,15 +41,16 @@ const FEATURES = {
   subscription_update_confirm: ["update", "updated"],
 } as const;
 
-export function checkFlow(world: World, customer: string, given: Flow, { features }: PortalConfiguration): void {
+export function checkFlow(context: Context, customer: string, given: Flow, { features }: PortalConfiguration): void {
   const { type, subscription_update_confirm: confirm } = given;
   if (type === "payment_method_update") return;
   const about = given[type];
   const param = `flow_data[${type}]`;
   if (about === undefined)
     throw new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
-  const subscription = find(world, "subscription", about.subscription);
-  if (subscription?.customer !== customer) throw missing("subscription", about.subscription, `${param}[subscription]`);
+  const subscription = find(context, "subscription", about.subscription);
+  if (subscription?.customer !== customer)
+    throw resourceMissing("subscription", about.subscription, `${param}[subscription]`);
   const [feature, done] = FEATURES[type];
   if (!features[`subscription_${feature}`].enabled)
     throw refused(
@@ -64,8 +66,8 @@ export function checkFlow(world: World, customer: string, given: Flow, { feature
   if (!change || more.length > 0 || subscription.items.data.length > 1)
     throw refused(subscription.id, "updated because only one item can be, of a subscription that has no other");
   const item = subscription.items.data.find(({ id }) => id === change.id);
-  if (!item) throw missing("subscription item", change.id, `${param}[items][0][id]`);
-  if (change.price !== undefined) need(world, "price", change.price, `${param}[items][0][price]`);
+  if (!item) throw resourceMissing("subscription item", change.id, `${param}[items][0][id]`);
+  if (change.price !== undefined) retrieve(context, "price", change.price, `${param}[items][0][price]`);
   if ((change.price ?? item.price.id) === item.price.id && (change.quantity ?? item.quantity) === item.quantity)
     throw refused(subscription.id, "updated because there are no changes to confirm");
 }

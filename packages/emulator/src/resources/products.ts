@@ -1,13 +1,14 @@
-/** Products, and the features that come with them. @see https://docs.stripe.com/api/products */
+/** Routes of products. @see https://docs.stripe.com/api/products */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { createProduct } from "../billing/products.ts";
-import { change, emit } from "../core/events.ts";
+import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
-import { page } from "../core/lists.ts";
+import { emit, emitChange } from "../core/events.ts";
+import { paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
+import { listAll, listBy, remove, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
-import { all, need, now, of, remove } from "../core/world.ts";
 import { createPrice, PriceFields } from "./prices.ts";
 
 const marketingFeatures = unsettable(z.array(z.strictObject({ name: text }))).optional();
@@ -39,52 +40,49 @@ const ListParams = z.strictObject({
 });
 
 export function productRoutes(api: Api): void {
-  api.post("/v1/products", CreateParams, (world, params) => {
-    const product = createProduct(world, params);
+  api.post("/v1/products", CreateParams, (context, params) => {
+    const product = createProduct(context, params);
     if (params.default_price_data)
-      product.default_price = createPrice(world, { ...params.default_price_data, product: product.id }).id;
+      product.default_price = createPrice(context, { ...params.default_price_data, product: product.id }).id;
     return product;
   });
 
-  api.get("/v1/products/search", searchParams, (world, params) =>
-    search(world, all(world, "product"), params, "/v1/products/search"),
+  api.get("/v1/products/search", searchParams, (context, params) =>
+    search(context, listAll(context, "product"), params, "/v1/products/search"),
   );
 
-  api.get("/v1/products", ListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "product"),
-      params,
-      "/v1/products",
-      (row) =>
+  api.get("/v1/products", ListParams, (context, params) => {
+    return paginate(context, listAll(context, "product"), params, {
+      url: "/v1/products",
+      filter: (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.ids === undefined || params.ids.includes(row.id)) &&
         (params.url === undefined || row.url === params.url),
-    );
+    });
   });
 
-  api.get("/v1/products/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "product", id));
+  api.get("/v1/products/:id", z.strictObject({ expand }), (context, _params, id) => retrieve(context, "product", id));
 
-  api.post("/v1/products/:id", UpdateParams, (world, params, id) => {
-    const product = need(world, "product", id);
-    if (params.default_price) need(world, "price", params.default_price, "default_price");
-    change(world, "product.updated", product, () => {
+  api.post("/v1/products/:id", UpdateParams, (context, params, id) => {
+    const product = retrieve(context, "product", id);
+    if (params.default_price) retrieve(context, "price", params.default_price, "default_price");
+    emitChange(context, "product.updated", product, () => {
       const { expand: _expand, metadata: changed, images, marketing_features: marketing, ...given } = params;
       Object.assign(product, Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
       if (images !== undefined) product.images = images ?? [];
       if (marketing !== undefined) product.marketing_features = marketing ?? [];
       product.metadata = mergeMetadata(product.metadata, changed);
-      product.updated = now(world);
+      product.updated = now(context);
     });
     return product;
   });
 
-  api.delete("/v1/products/:id", z.strictObject({}), (world, _params, id) => {
-    const product = need(world, "product", id);
-    if (of(world, "price", "product", id).length > 0)
+  api.delete("/v1/products/:id", z.strictObject({}), (context, _params, id) => {
+    const product = retrieve(context, "product", id);
+    if (listBy(context, "price", { product: id }).length > 0)
       throw new ApiError("This product cannot be deleted because it has one or more user-created prices.");
-    remove(world, "product", id);
-    emit(world, "product.deleted", product);
+    remove(context, "product", id);
+    emit(context, "product.deleted", product);
     return { id, object: "product", deleted: true };
   });
 }

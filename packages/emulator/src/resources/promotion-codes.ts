@@ -1,18 +1,15 @@
-/** Promotion codes: what people type in to redeem a coupon. @see https://docs.stripe.com/api/promotion_codes */
+/** Routes of promotion codes. @see https://docs.stripe.com/api/promotion_codes */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { findActiveCode, isValid } from "../billing/discounts.ts";
+import { findActiveCode, isCouponValid } from "../billing/discounts.ts";
 import { ApiError } from "../core/errors.ts";
-import { change, emit } from "../core/events.ts";
-import { page } from "../core/lists.ts";
+import { emit, emitChange } from "../core/events.ts";
+import { paginate } from "../core/pagination.ts";
 import { currency, expand, flag, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
-import { newId } from "../core/ids.ts";
-import { randomText } from "../core/random.ts";
-import { all, insert, need, now, type World } from "../core/world.ts";
+import { insert, listAll, retrieve } from "../core/rows.ts";
+import { newPromotionCode } from "../objects/promotion-code.ts";
 
-export type PromotionCode = ReturnType<typeof newPromotionCode>;
-
-const CreateParams = z.strictObject({
+export const CreateParams = z.strictObject({
   promotion: z.strictObject({ type: z.literal("coupon"), coupon: text }),
   code: z
     .string()
@@ -41,62 +38,36 @@ const ListParams = z.strictObject({
   customer: text.optional(),
 });
 
-function newPromotionCode(world: World, params: z.output<typeof CreateParams>) {
-  return {
-    id: newId(world, "promo"),
-    object: "promotion_code" as const,
-    active: params.active ?? true,
-    code: params.code ?? randomText(world.state, 8).toUpperCase(),
-    created: now(world),
-    customer: params.customer ?? null,
-    customer_account: null,
-    expires_at: params.expires_at ?? null,
-    livemode: false as const,
-    max_redemptions: params.max_redemptions ?? null,
-    metadata: mergeMetadata({}, params.metadata),
-    promotion: { coupon: params.promotion.coupon as string | null, type: "coupon" as const },
-    restrictions: {
-      first_time_transaction: params.restrictions?.first_time_transaction ?? false,
-      minimum_amount: params.restrictions?.minimum_amount ?? null,
-      minimum_amount_currency: params.restrictions?.minimum_amount_currency ?? null,
-    },
-    times_redeemed: 0,
-  };
-}
-
 export function promotionCodeRoutes(api: Api): void {
-  api.post("/v1/promotion_codes", CreateParams, (world, params) => {
-    const coupon = need(world, "coupon", params.promotion.coupon, "promotion[coupon]");
-    if (!isValid(world, coupon))
+  api.post("/v1/promotion_codes", CreateParams, (context, params) => {
+    const coupon = retrieve(context, "coupon", params.promotion.coupon, "promotion[coupon]");
+    if (!isCouponValid(context, coupon))
       throw new ApiError(`This coupon is not valid any more: ${coupon.id}`, { param: "promotion[coupon]" });
-    if (params.code !== undefined && findActiveCode(world, params.code))
+    if (params.code !== undefined && findActiveCode(context, params.code))
       throw new ApiError(`An active promotion code with \`code: ${params.code}\` already exists.`, { param: "code" });
-    const code = insert(world, "promotion_code", newPromotionCode(world, params));
-    emit(world, "promotion_code.created", code);
+    const code = insert(context, "promotion_code", newPromotionCode(context, params));
+    emit(context, "promotion_code.created", code);
     return code;
   });
 
-  api.get("/v1/promotion_codes", ListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "promotion_code"),
-      params,
-      "/v1/promotion_codes",
-      (row) =>
+  api.get("/v1/promotion_codes", ListParams, (context, params) => {
+    return paginate(context, listAll(context, "promotion_code"), params, {
+      url: "/v1/promotion_codes",
+      filter: (row) =>
         (params.active === undefined || row.active === params.active) &&
         (params.code === undefined || row.code.toLowerCase() === params.code.toLowerCase()) &&
         (params.coupon === undefined || row.promotion.coupon === params.coupon) &&
         (params.customer === undefined || row.customer === params.customer),
-    );
+    });
   });
 
-  api.get("/v1/promotion_codes/:id", z.strictObject({ expand }), (world, _params, id) =>
-    need(world, "promotion_code", id),
+  api.get("/v1/promotion_codes/:id", z.strictObject({ expand }), (context, _params, id) =>
+    retrieve(context, "promotion_code", id),
   );
 
-  api.post("/v1/promotion_codes/:id", UpdateParams, (world, params, id) => {
-    const code = need(world, "promotion_code", id);
-    change(world, "promotion_code.updated", code, () => {
+  api.post("/v1/promotion_codes/:id", UpdateParams, (context, params, id) => {
+    const code = retrieve(context, "promotion_code", id);
+    emitChange(context, "promotion_code.updated", code, () => {
       if (params.active !== undefined) code.active = params.active;
       code.metadata = mergeMetadata(code.metadata, params.metadata);
     });

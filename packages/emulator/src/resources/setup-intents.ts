@@ -1,14 +1,16 @@
-/** Setup intents over the API. @see https://docs.stripe.com/api/setup_intents */
-import { methodFromIdOrToken } from "../billing/payment-methods.ts";
-import { needCustomer } from "../billing/customers.ts";
+/** Routes of setup intents. @see https://docs.stripe.com/api/setup_intents */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { confirmSetup, createSetupIntent, type SetupIntent } from "../billing/setup.ts";
+import { retrieveCustomer } from "../billing/customers.ts";
+import { methodFromIdOrToken } from "../billing/payment-methods.ts";
+import { confirmSetup, createSetupIntent } from "../billing/setup.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
-import { page } from "../core/lists.ts";
+import { paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, url } from "../core/params.ts";
-import { all, need, type World } from "../core/world.ts";
+import { listAll, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { SetupIntent } from "../objects/setup-intent.ts";
 
 const fields = {
   customer: text.optional(),
@@ -31,9 +33,9 @@ const CancelParams = z.strictObject({ cancellation_reason: text.optional(), expa
 const ListParams = z.strictObject({ ...listParams, customer: text.optional(), payment_method: text.optional() });
 
 export function setupIntentRoutes(api: Api): void {
-  api.post("/v1/setup_intents", CreateParams, (world, params) => {
-    if (params.customer !== undefined) needCustomer(world, params.customer, "customer");
-    const intent = createSetupIntent(world, {
+  api.post("/v1/setup_intents", CreateParams, (context, params) => {
+    if (params.customer !== undefined) retrieveCustomer(context, params.customer, "customer");
+    const intent = createSetupIntent(context, {
       customer: params.customer ?? null,
       description: params.description ?? null,
       metadata: mergeMetadata({}, params.metadata),
@@ -43,67 +45,66 @@ export function setupIntentRoutes(api: Api): void {
       allow_redirects: params.automatic_payment_methods?.allow_redirects ?? "always",
       enabled: params.automatic_payment_methods?.enabled ?? true,
     };
-    if (params.payment_method !== undefined) setMethod(world, intent, params.payment_method);
-    return params.confirm ? confirm(world, intent, params) : intent;
+    if (params.payment_method !== undefined) setMethod(context, intent, params.payment_method);
+    return params.confirm ? confirm(context, intent, params) : intent;
   });
 
-  api.get("/v1/setup_intents", ListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "setup_intent"),
-      params,
-      "/v1/setup_intents",
-      (row) =>
+  api.get("/v1/setup_intents", ListParams, (context, params) => {
+    return paginate(context, listAll(context, "setup_intent"), params, {
+      url: "/v1/setup_intents",
+      filter: (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.payment_method === undefined || row.payment_method === params.payment_method),
-    );
+    });
   });
 
-  api.get("/v1/setup_intents/:id", z.strictObject({ expand }), (world, _params, id) => need(world, "setup_intent", id));
+  api.get("/v1/setup_intents/:id", z.strictObject({ expand }), (context, _params, id) =>
+    retrieve(context, "setup_intent", id),
+  );
 
-  api.post("/v1/setup_intents/:id", z.strictObject(fields), (world, params, id) => {
-    const intent = need(world, "setup_intent", id);
-    if (params.payment_method !== undefined) setMethod(world, intent, params.payment_method);
-    if (params.customer !== undefined) intent.customer = needCustomer(world, params.customer, "customer").id;
+  api.post("/v1/setup_intents/:id", z.strictObject(fields), (context, params, id) => {
+    const intent = retrieve(context, "setup_intent", id);
+    if (params.payment_method !== undefined) setMethod(context, intent, params.payment_method);
+    if (params.customer !== undefined) intent.customer = retrieveCustomer(context, params.customer, "customer").id;
     if (params.description !== undefined) intent.description = params.description;
     intent.metadata = mergeMetadata(intent.metadata, params.metadata);
     return intent;
   });
 
-  api.post("/v1/setup_intents/:id/confirm", ConfirmParams, (world, params, id) =>
-    confirm(world, need(world, "setup_intent", id), params),
+  api.post("/v1/setup_intents/:id/confirm", ConfirmParams, (context, params, id) =>
+    confirm(context, retrieve(context, "setup_intent", id), params),
   );
 
-  api.post("/v1/setup_intents/:id/cancel", CancelParams, (world, params, id) => {
-    const intent = need(world, "setup_intent", id);
+  api.post("/v1/setup_intents/:id/cancel", CancelParams, (context, params, id) => {
+    const intent = retrieve(context, "setup_intent", id);
     if (intent.status === "succeeded" || intent.status === "canceled") throw unexpected(intent, "canceled");
     const cancellation_reason = params.cancellation_reason ?? null;
     Object.assign(intent, { status: "canceled", cancellation_reason, next_action: null });
-    emit(world, "setup_intent.canceled", intent);
+    emit(context, "setup_intent.canceled", intent);
     return intent;
   });
 }
 
-function setMethod(world: World, intent: SetupIntent, method: string): void {
-  intent.payment_method = methodFromIdOrToken(world, method, "payment_method").id;
+function setMethod(context: Context, intent: SetupIntent, method: string): void {
+  intent.payment_method = methodFromIdOrToken(context, method, "payment_method").id;
   intent.status = "requires_confirmation";
 }
 
-function confirm(world: World, intent: SetupIntent, params: z.output<typeof ConfirmParams>): SetupIntent {
+function confirm(context: Context, intent: SetupIntent, params: z.output<typeof ConfirmParams>): SetupIntent {
   if (intent.status === "succeeded" || intent.status === "canceled") throw unexpected(intent, "confirmed");
   const method = params.payment_method
-    ? methodFromIdOrToken(world, params.payment_method, "payment_method").id
+    ? methodFromIdOrToken(context, params.payment_method, "payment_method").id
     : intent.payment_method;
   if (method === null)
     throw new ApiError("You cannot confirm this SetupIntent because it's missing a payment method.", {
       code: "setup_intent_unexpected_state",
     });
-  confirmSetup(world, intent, method, params.return_url ?? null);
+  confirmSetup(context, intent, method, params.return_url ?? null);
   const failure = intent.last_setup_error;
   if (!failure || intent.status !== "requires_payment_method") return intent;
   throw new ApiError(failure.message, {
     status: 402,
-    stands: true,
+    keepsEffects: true,
     type: "card_error",
     code: failure.code,
     ...(failure.decline_code && { decline_code: failure.decline_code }),

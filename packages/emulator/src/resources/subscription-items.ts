@@ -1,20 +1,25 @@
-/** Subscription items over the API, and how items are named in other requests. @see https://docs.stripe.com/api/subscription_items */
-import { taxRatesOf } from "../billing/taxes.ts";
+/**
+ * Routes of subscription items, and the item parameters that other routes accept.
+ * @see https://docs.stripe.com/api/subscription_items
+ */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import type { ItemInput, Subscription } from "../billing/subscriptions.ts";
-import { applyChange, planChange, type ItemChange, type SubscriptionChange } from "../billing/subscription-update.ts";
+import { applyChange, type ItemChange, planChange, type SubscriptionChange } from "../billing/subscription-update.ts";
+import { taxRatesOf } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
-import { page } from "../core/lists.ts";
-import { expand, flag, integer, listParams, mergeMetadata, metadata, text, whole } from "../core/params.ts";
-import { all, find, need, type World } from "../core/world.ts";
-import { createPrice, type Price } from "./prices.ts";
+import { paginate } from "../core/pagination.ts";
+import { expand, flag, integer, listParams, mergeMetadata, metadata, nonNegative, text } from "../core/params.ts";
+import { find, listAll, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import type { Price } from "../objects/price.ts";
+import type { ItemInput, Subscription } from "../objects/subscription.ts";
+import { createPrice } from "./prices.ts";
 import { discounts, prorationParam, recurringPriceData, taxRates } from "./shared-params.ts";
 
 const itemFields = {
   price: text.optional(),
   price_data: recurringPriceData.optional(),
-  quantity: whole.optional(),
+  quantity: nonNegative.optional(),
   metadata: metadata.optional(),
   tax_rates: taxRates,
 };
@@ -23,42 +28,46 @@ export const updateItem = z.strictObject({ ...itemFields, id: text.optional(), d
 const change = { proration_behavior: prorationParam, proration_date: integer.optional(), expand };
 
 export function subscriptionItemRoutes(api: Api): void {
-  api.get("/v1/subscription_items", z.strictObject({ ...listParams, subscription: text }), (world, params) => {
-    const subscription = need(world, "subscription", params.subscription, "subscription");
-    return page(world, subscription.items.data.toReversed(), params, "/v1/subscription_items");
+  api.get("/v1/subscription_items", z.strictObject({ ...listParams, subscription: text }), (context, params) => {
+    const subscription = retrieve(context, "subscription", params.subscription, "subscription");
+    return paginate(context, subscription.items.data.toReversed(), params, { url: "/v1/subscription_items" });
   });
-  api.get("/v1/subscription_items/:id", z.strictObject({ expand }), (world, _params, id) => ownerOf(world, id).item);
+  api.get(
+    "/v1/subscription_items/:id",
+    z.strictObject({ expand }),
+    (context, _params, id) => ownerOf(context, id).item,
+  );
 
   api.post(
     "/v1/subscription_items",
     z.strictObject({ ...itemFields, ...change, subscription: text }),
-    (world, params) => {
-      const subscription = need(world, "subscription", params.subscription, "subscription");
+    (context, params) => {
+      const subscription = retrieve(context, "subscription", params.subscription, "subscription");
       if (params.price === undefined && !params.price_data) throw missingPrice("price");
       const known = new Set(subscription.items.data.map(({ id }) => id));
-      changeItems(world, subscription, itemChanges(world, [params]), params);
+      changeItems(context, subscription, itemChanges(context, [params]), params);
       return present(subscription.items.data.find(({ id }) => !known.has(id)));
     },
   );
-  api.post("/v1/subscription_items/:id", z.strictObject({ ...itemFields, ...change }), (world, params, id) => {
-    const { subscription } = ownerOf(world, id);
-    changeItems(world, subscription, itemChanges(world, [{ ...params, id }]), params);
+  api.post("/v1/subscription_items/:id", z.strictObject({ ...itemFields, ...change }), (context, params, id) => {
+    const { subscription } = ownerOf(context, id);
+    changeItems(context, subscription, itemChanges(context, [{ ...params, id }]), params);
     return present(subscription.items.data.find((item) => item.id === id));
   });
-  api.delete("/v1/subscription_items/:id", z.strictObject(change), (world, params, id) => {
-    const { subscription } = ownerOf(world, id);
-    changeItems(world, subscription, [{ id, deleted: true }], params);
+  api.delete("/v1/subscription_items/:id", z.strictObject(change), (context, params, id) => {
+    const { subscription } = ownerOf(context, id);
+    changeItems(context, subscription, [{ id, deleted: true }], params);
     return { id, object: "subscription_item", deleted: true };
   });
 }
 
 function present<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("the subscription has lost an item");
+  if (value === undefined) throw new Error("the item is missing in the updated subscription");
   return value;
 }
 
-function ownerOf(world: World, itemId: string) {
-  for (const subscription of all(world, "subscription")) {
+function ownerOf(context: Context, itemId: string) {
+  for (const subscription of listAll(context, "subscription")) {
     const item = subscription.items.data.find(({ id }) => id === itemId);
     if (item) return { subscription, item };
   }
@@ -70,7 +79,7 @@ function ownerOf(world: World, itemId: string) {
 }
 
 function changeItems(
-  world: World,
+  context: Context,
   subscription: Subscription,
   items: readonly ItemChange[],
   params: {
@@ -79,50 +88,50 @@ function changeItems(
   },
 ): void {
   const prorationBehavior = params.proration_behavior ?? "create_prorations";
-  const plan = planChange(world, subscription, { items, prorationBehavior, prorationDate: params.proration_date });
-  applyChange(world, subscription, plan, prorationBehavior);
+  const plan = planChange(context, subscription, { items, prorationBehavior, prorationDate: params.proration_date });
+  applyChange(context, subscription, plan, prorationBehavior);
 }
 
-/** The items that a request to create names. */
-export function itemInputs(world: World, items: readonly z.output<typeof createItem>[]): ItemInput[] {
+/** Converts the `items` parameter of a request that creates a subscription. */
+export function itemInputs(context: Context, items: readonly z.output<typeof createItem>[]): ItemInput[] {
   return items.map((item, index) => ({
-    price: priceOf(world, item, `items[${index}]`),
+    price: priceOf(context, item, `items[${index}]`),
     quantity: item.quantity,
     metadata: mergeMetadata({}, item.metadata),
-    taxRates: taxRatesOf(world, item.tax_rates, `items[${index}][tax_rates]`),
+    taxRates: taxRatesOf(context, item.tax_rates, `items[${index}][tax_rates]`),
     discounts: item.discounts ?? [],
   }));
 }
 
-/** The changes that a request to update names. */
-export function itemChanges(world: World, items: readonly z.output<typeof updateItem>[]): ItemChange[] {
+/** Converts the `items` parameter of a request that updates a subscription to item changes. */
+export function itemChanges(context: Context, items: readonly z.output<typeof updateItem>[]): ItemChange[] {
   return items.map((item, index) => ({
     id: item.id,
     deleted: item.deleted,
     quantity: item.quantity,
     metadata: item.metadata,
     ...(item.tax_rates !== undefined && {
-      taxRates: taxRatesOf(world, item.tax_rates, `items[${index}][tax_rates]`),
+      taxRates: taxRatesOf(context, item.tax_rates, `items[${index}][tax_rates]`),
     }),
     ...((item.id === undefined || item.price !== undefined || item.price_data) && {
-      price: priceOf(world, item, `items[${index}]`),
+      price: priceOf(context, item, `items[${index}]`),
     }),
   }));
 }
 
-function priceOf(world: World, item: z.output<typeof createItem>, at: string): Price {
-  if (item.price_data) return createPrice(world, item.price_data);
+function priceOf(context: Context, item: z.output<typeof createItem>, at: string): Price {
+  if (item.price_data) return createPrice(context, item.price_data);
   const param = `${at}[price]`;
   if (item.price === undefined) throw missingPrice(param);
-  return recurringPrice(world, item.price, param);
+  return recurringPrice(context, item.price, param);
 }
 
 function missingPrice(param: string): ApiError {
   return new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
 }
 
-export function recurringPrice(world: World, id: string, param: string): Price {
-  const price = find(world, "price", id);
+export function recurringPrice(context: Context, id: string, param: string): Price {
+  const price = find(context, "price", id);
   if (!price) throw new ApiError(`No such price: '${id}'`, { code: "resource_missing", param });
   if (!price.active)
     throw new ApiError(`The price specified is inactive. This field only accepts active prices.`, { param });

@@ -1,46 +1,55 @@
-/** Subscription schedules over the API. @see https://docs.stripe.com/api/subscription_schedules */
+/** Routes of subscription schedules. @see https://docs.stripe.com/api/subscription_schedules */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { needCustomer } from "../billing/customers.ts";
-import { periodEnd } from "../billing/periods.ts";
-import { begin, enter } from "../billing/schedule-phases.ts";
+import { retrieveCustomer } from "../billing/customers.ts";
+import { beginSchedule, enterPhase } from "../billing/schedule-phases.ts";
 import {
   cancelUnstarted,
   emptyPhase,
-  isLive,
-  newSchedule,
+  isLiveSchedule,
   phaseOf,
-  release,
+  releaseSchedule,
   setScheduleTimers,
-  type Phase,
-  type PhaseItem,
-  type Schedule,
 } from "../billing/schedules.ts";
-import { update } from "../billing/subscription-changes.ts";
-import { isOver } from "../billing/subscription-periods.ts";
+import { updateSubscription } from "../billing/subscription-changes.ts";
+import { endSubscription, undoCancellation } from "../billing/subscription-endings.ts";
+import { isEnded } from "../billing/subscription-periods.ts";
 import { cancelNow } from "../billing/subscription-update.ts";
-import { end, undoCancellation } from "../billing/subscription-endings.ts";
+import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
-import { change, emit } from "../core/events.ts";
-import { page } from "../core/lists.ts";
-import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, whole } from "../core/params.ts";
-import { all, find, insert, need, now, type World } from "../core/world.ts";
+import { emit, emitChange } from "../core/events.ts";
+import { paginate } from "../core/pagination.ts";
+import {
+  expand,
+  flag,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  nonNegative,
+  text,
+  unsettable,
+} from "../core/params.ts";
+import { periodEnd } from "../core/periods.ts";
+import { find, insert, listAll, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import { newSchedule, type Phase, type PhaseItem, type Schedule } from "../objects/subscription-schedule.ts";
 import { createPrice } from "./prices.ts";
-import { recurringPrice } from "./subscription-items.ts";
 import { collectionMethod, discounts, intervalParam, prorationParam, recurringPriceData } from "./shared-params.ts";
+import { recurringPrice } from "./subscription-items.ts";
 
 const anchor = z.enum(["automatic", "phase_start"]).optional();
 const phaseItem = z.strictObject({
   price: text.optional(),
   price_data: recurringPriceData.optional(),
-  quantity: whole.optional(),
+  quantity: nonNegative.optional(),
   metadata: metadata.optional(),
   discounts,
 });
 const phase = z.strictObject({
   items: z.array(phaseItem).min(1),
   add_invoice_items: z
-    .array(z.strictObject({ price: text, quantity: whole.optional(), metadata: metadata.optional() }))
+    .array(z.strictObject({ price: text, quantity: nonNegative.optional(), metadata: metadata.optional() }))
     .optional(),
   billing_cycle_anchor: anchor,
   collection_method: collectionMethod,
@@ -84,67 +93,67 @@ const CancelParams = z.strictObject({ invoice_now: flag.optional(), prorate: fla
 const ReleaseParams = z.strictObject({ preserve_cancel_date: flag.optional(), expand });
 
 export function subscriptionScheduleRoutes(api: Api): void {
-  api.post("/v1/subscription_schedules", CreateParams, (world, params) =>
+  api.post("/v1/subscription_schedules", CreateParams, (context, params) =>
     params.from_subscription === undefined
-      ? createFromPhases(world, params)
-      : createFromSubscription(world, params, params.from_subscription),
+      ? createFromPhases(context, params)
+      : createFromSubscription(context, params, params.from_subscription),
   );
-  api.get("/v1/subscription_schedules", ListParams, (world, params) => {
-    return page(
-      world,
-      all(world, "subscription_schedule"),
-      params,
-      "/v1/subscription_schedules",
-      (row) =>
+  api.get("/v1/subscription_schedules", ListParams, (context, params) => {
+    return paginate(context, listAll(context, "subscription_schedule"), params, {
+      url: "/v1/subscription_schedules",
+      filter: (row) =>
         (params.customer === undefined || row.customer === params.customer) &&
         (params.scheduled !== true || row.status === "not_started"),
-    );
+    });
   });
-  api.get("/v1/subscription_schedules/:id", z.strictObject({ expand }), (world, _params, id) =>
-    need(world, "subscription_schedule", id),
+  api.get("/v1/subscription_schedules/:id", z.strictObject({ expand }), (context, _params, id) =>
+    retrieve(context, "subscription_schedule", id),
   );
   api.post("/v1/subscription_schedules/:id", UpdateParams, updateSchedule);
-  api.post("/v1/subscription_schedules/:id/cancel", CancelParams, (world, params, id) => {
-    const schedule = needLive(world, id, "cancel");
-    const subscription = find(world, "subscription", schedule.subscription);
-    if (!subscription || isOver(subscription)) cancelUnstarted(world, schedule);
+  api.post("/v1/subscription_schedules/:id/cancel", CancelParams, (context, params, id) => {
+    const schedule = needLive(context, id, "cancel");
+    const subscription = find(context, "subscription", schedule.subscription);
+    if (!subscription || isEnded(subscription)) cancelUnstarted(context, schedule);
     else
-      cancelNow(world, subscription, { invoiceNow: params.invoice_now ?? true, prorate: params.prorate ?? true }, () =>
-        end(world, subscription, "cancellation_requested"),
+      cancelNow(
+        context,
+        subscription,
+        { invoiceNow: params.invoice_now ?? true, prorate: params.prorate ?? true },
+        () => endSubscription(context, subscription, "cancellation_requested"),
       );
     return schedule;
   });
-  api.post("/v1/subscription_schedules/:id/release", ReleaseParams, (world, params, id) => {
-    const schedule = needLive(world, id, "release");
-    const subscription = find(world, "subscription", schedule.subscription);
-    release(world, schedule, "released");
-    if (subscription?.cancel_at && !params.preserve_cancel_date) undoCancellation(world, subscription);
+  api.post("/v1/subscription_schedules/:id/release", ReleaseParams, (context, params, id) => {
+    const schedule = needLive(context, id, "release");
+    const subscription = find(context, "subscription", schedule.subscription);
+    releaseSchedule(context, schedule, "released");
+    if (subscription?.cancel_at && !params.preserve_cancel_date) undoCancellation(context, subscription);
     return schedule;
   });
 }
 
-function needLive(world: World, id: string, what: string): Schedule {
-  const schedule = need(world, "subscription_schedule", id);
-  if (isLive(schedule)) return schedule;
+function needLive(context: Context, id: string, what: string): Schedule {
+  const schedule = retrieve(context, "subscription_schedule", id);
+  if (isLiveSchedule(schedule)) return schedule;
   throw new ApiError(
     `You cannot ${what} a subscription schedule that is currently in the \`${schedule.status}\` status. It must be \`not_started\` or \`active\`.`,
   );
 }
 
-function createFromSubscription(world: World, params: z.output<typeof CreateParams>, id: string): Schedule {
+function createFromSubscription(context: Context, params: z.output<typeof CreateParams>, id: string): Schedule {
   for (const name of ["customer", "phases", "start_date", "default_settings", "end_behavior"] as const)
     if (params[name] !== undefined)
       throw new ApiError(`You may not specify \`${name}\` with \`from_subscription\`.`, { param: name });
-  const subscription = need(world, "subscription", id, "from_subscription");
+  const subscription = retrieve(context, "subscription", id, "from_subscription");
   if (subscription.schedule !== null)
     throw new ApiError(
       `You cannot migrate a subscription that is already attached to a schedule: \`${subscription.schedule}\`.`,
       { param: "from_subscription" },
     );
-  if (isOver(subscription))
+  if (isEnded(subscription))
     throw new ApiError("You cannot migrate a subscription that has ended.", { param: "from_subscription" });
   const phases = [phaseOf(subscription)];
-  const schedule = newSchedule(world, {
+  const schedule = newSchedule(context, {
     customer: subscription.customer,
     phases,
     endBehavior: subscription.cancel_at === null ? "release" : "cancel",
@@ -154,50 +163,51 @@ function createFromSubscription(world: World, params: z.output<typeof CreatePara
   schedule.subscription = subscription.id;
   schedule.status = "active";
   if (first) schedule.current_phase = { end_date: first.end_date, start_date: first.start_date };
-  insert(world, "subscription_schedule", schedule);
-  emit(world, "subscription_schedule.created", schedule);
-  update(world, subscription, { schedule: schedule.id });
-  setScheduleTimers(world, schedule);
+  insert(context, "subscription_schedule", schedule);
+  emit(context, "subscription_schedule.created", schedule);
+  updateSubscription(context, subscription, { schedule: schedule.id });
+  setScheduleTimers(context, schedule);
   return schedule;
 }
 
-function createFromPhases(world: World, params: z.output<typeof CreateParams>): Schedule {
+function createFromPhases(context: Context, params: z.output<typeof CreateParams>): Schedule {
   if (params.customer === undefined) throw missing("customer");
   if (params.phases === undefined) throw missing("phases");
   if (params.start_date === undefined) throw missing("start_date");
-  const customer = needCustomer(world, params.customer, "customer");
-  const at = now(world);
+  const customer = retrieveCustomer(context, params.customer, "customer");
+  const at = now(context);
   const starts = params.start_date === "now" ? at : params.start_date;
   if (starts < at)
-    throw new ApiError("The emulator starts no schedule in the past: `start_date` must be now or later.", {
+    throw new ApiError("The emulator cannot start a schedule in the past: `start_date` must be now or later.", {
       param: "start_date",
     });
-  const schedule = newSchedule(world, {
+  const schedule = newSchedule(context, {
     customer: customer.id,
-    phases: phasesOf(world, params.phases, starts),
+    phases: phasesOf(context, params.phases, starts),
     endBehavior: params.end_behavior ?? "release",
     metadata: mergeMetadata({}, params.metadata),
   });
   applySettings(schedule, params);
-  insert(world, "subscription_schedule", schedule);
+  insert(context, "subscription_schedule", schedule);
   const [first] = schedule.phases;
   if (first && starts <= at) {
     schedule.status = "active";
     schedule.current_phase = { end_date: first.end_date, start_date: first.start_date };
-    begin(world, schedule, first);
+    beginSchedule(context, schedule, first);
   }
-  emit(world, "subscription_schedule.created", schedule);
-  setScheduleTimers(world, schedule);
+  emit(context, "subscription_schedule.created", schedule);
+  setScheduleTimers(context, schedule);
   return schedule;
 }
 
-function updateSchedule(world: World, params: z.output<typeof UpdateParams>, id: string): Schedule {
-  const schedule = needLive(world, id, "update");
-  const phases = params.phases && phasesOf(world, params.phases, firstStart(world, schedule, params.phases), schedule);
-  const current = phases?.find(({ start_date, end_date }) => start_date <= now(world) && now(world) < end_date);
+function updateSchedule(context: Context, params: z.output<typeof UpdateParams>, id: string): Schedule {
+  const schedule = needLive(context, id, "update");
+  const phases =
+    params.phases && phasesOf(context, params.phases, firstPhaseStart(context, schedule, params.phases), schedule);
+  const current = phases?.find(({ start_date, end_date }) => start_date <= now(context) && now(context) < end_date);
   if (phases && schedule.status === "active" && !current)
     throw new ApiError("The current phase must be among the `phases`.", { param: "phases" });
-  change(world, "subscription_schedule.updated", schedule, (row) => {
+  emitChange(context, "subscription_schedule.updated", schedule, (row) => {
     applySettings(row, params);
     if (params.end_behavior !== undefined) row.end_behavior = params.end_behavior;
     row.metadata = mergeMetadata(row.metadata, params.metadata);
@@ -205,10 +215,15 @@ function updateSchedule(world: World, params: z.output<typeof UpdateParams>, id:
     if (current && row.status === "active")
       row.current_phase = { end_date: current.end_date, start_date: current.start_date };
   });
-  const subscription = find(world, "subscription", schedule.subscription);
-  if (current && subscription && !isOver(subscription))
-    enter(world, subscription, { ...current, add_invoice_items: [] }, params.proration_behavior ?? "create_prorations");
-  setScheduleTimers(world, schedule);
+  const subscription = find(context, "subscription", schedule.subscription);
+  if (current && subscription && !isEnded(subscription))
+    enterPhase(
+      context,
+      subscription,
+      { ...current, add_invoice_items: [] },
+      params.proration_behavior ?? "create_prorations",
+    );
+  setScheduleTimers(context, schedule);
   return schedule;
 }
 
@@ -224,44 +239,51 @@ function applySettings(schedule: Schedule, params: Pick<z.output<typeof UpdatePa
     settings.invoice_settings.days_until_due = given.invoice_settings.days_until_due;
 }
 
-function firstStart(world: World, schedule: Schedule, phases: readonly PhaseInput[]): number {
-  const known = schedule.current_phase?.start_date ?? schedule.phases[0]?.start_date ?? now(world);
+function firstPhaseStart(context: Context, schedule: Schedule, phases: readonly PhaseInput[]): number {
+  const known = schedule.current_phase?.start_date ?? schedule.phases[0]?.start_date ?? now(context);
   const given = phases[0]?.start_date;
   if (given === undefined) return known;
-  const starts = given === "now" ? now(world) : given;
+  const starts = given === "now" ? now(context) : given;
   if (schedule.status === "active" && starts !== known)
     throw new ApiError("You can not modify the `start_date` of the current phase.", { param: "phases[0][start_date]" });
   return starts;
 }
 
-/** One after the other without a gap: a phase ends where it says, or where the next one begins, or after its time. */
-function phasesOf(world: World, inputs: readonly PhaseInput[], starts: number, schedule?: Schedule): Phase[] {
+/**
+ * Returns the phases of a schedule in order, without gaps. A phase ends at its `end_date`, at the start of the next
+ * phase, or after its duration.
+ */
+function phasesOf(context: Context, inputs: readonly PhaseInput[], starts: number, schedule?: Schedule): Phase[] {
   const phases: Phase[] = [];
   let start = starts;
   for (const [index, input] of inputs.entries()) {
-    const made = phaseFrom(world, input, index, start, inputs[index + 1]);
     const param = `phases[${index}]`;
+    const made = phaseFrom(context, input, start, { param, next: inputs[index + 1] });
     if (made.end_date <= start)
       throw new ApiError("The phase's `end_date` must be after its `start_date`.", { param: `${param}[end_date]` });
-    const given = input.start_date === "now" ? now(world) : input.start_date;
+    const given = input.start_date === "now" ? now(context) : input.start_date;
     if (index > 0 && given !== undefined && given !== start)
       throw new ApiError("Phases must follow each other without a gap.", { param: `${param}[start_date]` });
     phases.push(made);
     start = made.end_date;
   }
   const last = phases.at(-1)?.end_date ?? 0;
-  if (schedule && last <= now(world)) throw new ApiError("The last phase has already ended.", { param: "phases" });
+  if (schedule && last <= now(context)) throw new ApiError("The last phase has already ended.", { param: "phases" });
   return phases;
 }
 
-function phaseFrom(world: World, input: PhaseInput, index: number, start: number, next: PhaseInput | undefined): Phase {
-  const param = `phases[${index}]`;
+function phaseFrom(
+  context: Context,
+  input: PhaseInput,
+  start: number,
+  { param, next }: { param: string; next: PhaseInput | undefined },
+): Phase {
   if (input.duration && input.end_date !== undefined)
     throw new ApiError("You may only specify one of these parameters: duration, end_date.", { param });
-  const items = input.items.map((item, at) => phaseItemFrom(world, item, `${param}[items][${at}]`));
-  const price = need(world, "price", items[0]?.price ?? "");
+  const items = input.items.map((item, at) => phaseItemFrom(context, item, `${param}[items][${at}]`));
+  const price = retrieve(context, "price", items[0]?.price ?? "");
   const { interval, interval_count } = input.duration ?? price.recurring ?? { interval: "month" as const };
-  const at = (given: number | "now" | undefined) => (given === "now" ? now(world) : given);
+  const at = (given: number | "now" | undefined) => (given === "now" ? now(context) : given);
   const ends = at(input.end_date) ?? (input.duration ? undefined : at(next?.start_date));
   const endDate = ends ?? periodEnd(start, interval, interval_count ?? 1, start);
   return {
@@ -272,7 +294,7 @@ function phaseFrom(world: World, input: PhaseInput, index: number, start: number
       discounts: [],
       metadata: mergeMetadata({}, added.metadata),
       period: { end: { type: "min_item_period_end" }, start: { type: "phase_start" } },
-      price: need(world, "price", added.price, `${param}[add_invoice_items][${position}][price]`).id,
+      price: retrieve(context, "price", added.price, `${param}[add_invoice_items][${position}][price]`).id,
       quantity: added.quantity ?? 1,
       tax_rates: [],
     })),
@@ -289,10 +311,10 @@ function phaseFrom(world: World, input: PhaseInput, index: number, start: number
   };
 }
 
-function phaseItemFrom(world: World, item: z.output<typeof phaseItem>, param: string): PhaseItem {
+function phaseItemFrom(context: Context, item: z.output<typeof phaseItem>, param: string): PhaseItem {
   const price = item.price_data
-    ? createPrice(world, item.price_data)
-    : recurringPrice(world, item.price ?? "", `${param}[price]`);
+    ? createPrice(context, item.price_data)
+    : recurringPrice(context, item.price ?? "", `${param}[price]`);
   return {
     billing_thresholds: null,
     discounts: phaseDiscounts(item.discounts),

@@ -1,20 +1,22 @@
-/** Tax ids of customers, and of the account. @see https://docs.stripe.com/api/tax_ids */
+/** Routes of tax IDs. @see https://docs.stripe.com/api/tax_ids */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { needCustomer } from "../billing/customers.ts";
-import { ApiError, missing } from "../core/errors.ts";
+import { retrieveCustomer } from "../billing/customers.ts";
+import { ApiError, resourceMissing } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
-import { page } from "../core/lists.ts";
+import { paginate } from "../core/pagination.ts";
 import { expand, listParams, text } from "../core/params.ts";
-import { newId } from "../core/ids.ts";
-import { all, insert, need, now, of, remove, type World } from "../core/world.ts";
-
-export type TaxId = ReturnType<typeof newTaxId>;
+import { insert, listAll, listBy, remove, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import { newTaxId, type TaxId } from "../objects/tax-id.ts";
 
 const CreateParams = z.strictObject({ type: text, value: text, expand });
-const Nothing = z.strictObject({ expand });
+const NoParams = z.strictObject({ expand });
 
-/** What ids of these kinds look like; those of other kinds are taken as they are. @see https://docs.stripe.com/billing/customer/tax-ids */
+/**
+ * The format of each type of tax ID. The emulator does not check tax IDs of other types.
+ * @see https://docs.stripe.com/billing/customer/tax-ids
+ */
 const FORMATS: Record<string, RegExp> = {
   au_abn: /^\d{11}$/,
   br_cnpj: /^\d{2}\.?\d{3}\.?\d{3}\/?\d{4}-?\d{2}$/,
@@ -24,90 +26,60 @@ const FORMATS: Record<string, RegExp> = {
   gb_vat: /^(GB|XI)(\d{9}|\d{12}|GD\d{3}|HA\d{3})$/,
   us_ein: /^\d{2}-?\d{7}$/,
 };
-/** Kinds that are checked with the tax office; these endings decide how that goes. */
-const VERIFIED = new Set(["au_abn", "eu_vat", "gb_vat"]);
-const VERDICTS: readonly [string, "verified" | "unverified" | "pending"][] = [
-  ["000000000", "verified"],
-  ["111111111", "unverified"],
-  ["222222222", "pending"],
-];
 
 export function taxIdRoutes(api: Api): void {
-  api.post("/v1/tax_ids", CreateParams, (world, params) => insert(world, "tax_id", newTaxId(world, params, null)));
-  api.get("/v1/tax_ids", z.strictObject(listParams), (world, params) =>
-    page(
-      world,
-      all(world, "tax_id", ({ customer }) => customer === null),
+  api.post("/v1/tax_ids", CreateParams, (context, params) => {
+    checkTaxId(params);
+    return insert(context, "tax_id", newTaxId(context, params, null));
+  });
+  api.get("/v1/tax_ids", z.strictObject(listParams), (context, params) =>
+    paginate(
+      context,
+      listAll(context, "tax_id", ({ customer }) => customer === null),
       params,
-      "/v1/tax_ids",
+      { url: "/v1/tax_ids" },
     ),
   );
-  api.get("/v1/tax_ids/:id", Nothing, (world, _params, id) => need(world, "tax_id", id));
-  api.delete("/v1/tax_ids/:id", z.strictObject({}), (world, _params, id) =>
-    deleteTaxId(world, need(world, "tax_id", id)),
+  api.get("/v1/tax_ids/:id", NoParams, (context, _params, id) => retrieve(context, "tax_id", id));
+  api.delete("/v1/tax_ids/:id", z.strictObject({}), (context, _params, id) =>
+    deleteTaxId(context, retrieve(context, "tax_id", id)),
   );
 
   const path = "/v1/customers/:id/tax_ids";
-  api.post(path, CreateParams, (world, params, id) => {
-    return createTaxId(world, needCustomer(world, id).id, params);
+  api.post(path, CreateParams, (context, params, id) => {
+    return createTaxId(context, retrieveCustomer(context, id).id, params);
   });
-  api.get(path, z.strictObject(listParams), (world, params, id) =>
-    page(world, of(world, "tax_id", "customer", needCustomer(world, id).id), params, path.replace(":id", id)),
+  api.get(path, z.strictObject(listParams), (context, params, id) =>
+    paginate(context, listBy(context, "tax_id", { customer: retrieveCustomer(context, id).id }), params, {
+      url: path.replace(":id", id),
+    }),
   );
-  api.get(`${path}/:child`, Nothing, (world, _params, id, child) => ownTaxId(world, id, child));
-  api.delete(`${path}/:child`, z.strictObject({}), (world, _params, id, child) =>
-    deleteTaxId(world, ownTaxId(world, id, child)),
+  api.get(`${path}/:child`, NoParams, (context, _params, id, child) => retrieveOwnTaxId(context, id, child));
+  api.delete(`${path}/:child`, z.strictObject({}), (context, _params, id, child) =>
+    deleteTaxId(context, retrieveOwnTaxId(context, id, child)),
   );
 }
 
-export function createTaxId(world: World, customer: string, params: { type: string; value: string }): TaxId {
-  const row = insert(world, "tax_id", newTaxId(world, params, customer));
-  emit(world, "customer.tax_id.created", row);
+export function createTaxId(context: Context, customer: string, params: { type: string; value: string }): TaxId {
+  checkTaxId(params);
+  const row = insert(context, "tax_id", newTaxId(context, params, customer));
+  emit(context, "customer.tax_id.created", row);
   return row;
 }
 
-function ownTaxId(world: World, customer: string, id: string): TaxId {
-  const row = need(world, "tax_id", id);
-  if (row.customer !== needCustomer(world, customer).id) throw missing("tax_id", id, "id");
+function retrieveOwnTaxId(context: Context, customer: string, id: string): TaxId {
+  const row = retrieve(context, "tax_id", id);
+  if (row.customer !== retrieveCustomer(context, customer).id) throw resourceMissing("tax_id", id, "id");
   return row;
 }
 
-function deleteTaxId(world: World, row: TaxId): object {
-  remove(world, "tax_id", row.id);
-  if (row.customer !== null) emit(world, "customer.tax_id.deleted", row);
+function deleteTaxId(context: Context, row: TaxId): object {
+  remove(context, "tax_id", row.id);
+  if (row.customer !== null) emit(context, "customer.tax_id.deleted", row);
   return { id: row.id, object: "tax_id", deleted: true };
 }
 
 export function checkTaxId({ type, value }: { type: string; value: string }): void {
   if (FORMATS[type]?.test(value) === false)
     throw new ApiError(`Invalid value for ${type}.`, { code: "tax_id_invalid", param: "value" });
-}
-
-function newTaxId(world: World, { type, value }: { type: string; value: string }, customer: string | null) {
-  checkTaxId({ type, value });
-  const verdict = VERDICTS.find(([ending]) => value.endsWith(ending))?.[1] ?? "verified";
-  const country = type === "eu_vat" ? value.slice(0, 2).replace("EL", "GR") : type.slice(0, 2).toUpperCase();
-  return {
-    id: newId(world, "txi"),
-    object: "tax_id" as const,
-    country,
-    created: now(world),
-    customer,
-    customer_account: null,
-    livemode: false as const,
-    owner:
-      customer === null
-        ? { customer_account: null, type: "self" }
-        : { customer, customer_account: null, type: "customer" },
-    type,
-    value,
-    verification:
-      customer === null
-        ? null
-        : {
-            status: VERIFIED.has(type) ? verdict : "unavailable",
-            verified_address: null,
-            verified_name: null,
-          },
-  };
 }

@@ -1,24 +1,12 @@
-/** Webhook endpoints. @see https://docs.stripe.com/api/webhook_endpoints */
+/** Routes of webhook endpoints. @see https://docs.stripe.com/api/webhook_endpoints */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { page } from "../core/lists.ts";
+import { newToken } from "../core/ids.ts";
+import { paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
-import { newId, newToken } from "../core/ids.ts";
-import { all, insert, need, now, remove, type World } from "../core/world.ts";
-
-export type WebhookEndpoint = ReturnType<typeof newEndpoint>;
-
-export interface EndpointInput {
-  url: string;
-  secret?: string | undefined;
-  /** Default: all. */
-  enabledEvents?: readonly string[] | undefined;
-  /** Whole objects, or thin notifications. Default snapshot. */
-  payload?: "snapshot" | "thin" | undefined;
-  apiVersion?: string | undefined;
-  description?: string | null | undefined;
-  metadata?: Record<string, string> | undefined;
-}
+import { insert, listAll, remove, retrieve } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import { type EndpointInput, newWebhookEndpoint, type WebhookEndpoint } from "../objects/webhook-endpoint.ts";
 
 const CreateParams = z.strictObject({
   url,
@@ -37,38 +25,25 @@ const UpdateParams = z.strictObject({
   expand,
 });
 
-/** Adds an endpoint, or finds the one with the same URL. */
-export function addEndpoint(world: World, input: EndpointInput): WebhookEndpoint {
-  const known = all(world, "webhook_endpoint", (endpoint) => endpoint.url === input.url)[0];
-  const endpoint = known ?? insert(world, "webhook_endpoint", newEndpoint(world, input));
-  const secret = input.secret ?? newToken(world, "whsec", 32);
-  world.account.endpointSecrets.set(endpoint.id, [{ secret, expiresAt: null }]);
-  world.account.payloads.set(endpoint.id, input.payload ?? "snapshot");
+/**
+ * Adds a webhook endpoint. If an endpoint with the same URL exists, sets that endpoint's secret and payload style
+ * instead.
+ */
+export function addEndpoint(context: Context, input: EndpointInput): WebhookEndpoint {
+  const known = listAll(context, "webhook_endpoint", (endpoint) => endpoint.url === input.url)[0];
+  const endpoint = known ?? insert(context, "webhook_endpoint", newWebhookEndpoint(context, input));
+  const secret = input.secret ?? newToken(context, "whsec", 32);
+  context.account.endpointSecrets.set(endpoint.id, [{ secret, expiresAt: null }]);
+  context.account.payloadStyles.set(endpoint.id, input.payload ?? "snapshot");
   return endpoint;
 }
 
-function newEndpoint(world: World, input: EndpointInput) {
-  return {
-    id: newId(world, "we"),
-    object: "webhook_endpoint" as const,
-    api_version: input.apiVersion ?? null,
-    application: null,
-    created: now(world),
-    description: input.description ?? null,
-    enabled_events: [...(input.enabledEvents ?? ["*"])],
-    livemode: false as const,
-    metadata: input.metadata ?? {},
-    status: "enabled" as "enabled" | "disabled",
-    url: input.url,
-  };
-}
-
 export function webhookEndpointRoutes(api: Api): void {
-  api.post("/v1/webhook_endpoints", CreateParams, (world, params) => {
+  api.post("/v1/webhook_endpoints", CreateParams, (context, params) => {
     const endpoint = insert(
-      world,
+      context,
       "webhook_endpoint",
-      newEndpoint(world, {
+      newWebhookEndpoint(context, {
         url: params.url,
         enabledEvents: params.enabled_events,
         apiVersion: params.api_version,
@@ -76,21 +51,21 @@ export function webhookEndpointRoutes(api: Api): void {
         metadata: mergeMetadata({}, params.metadata),
       }),
     );
-    const secret = newToken(world, "whsec", 32);
-    world.account.endpointSecrets.set(endpoint.id, [{ secret, expiresAt: null }]);
+    const secret = newToken(context, "whsec", 32);
+    context.account.endpointSecrets.set(endpoint.id, [{ secret, expiresAt: null }]);
     return { ...endpoint, secret };
   });
 
-  api.get("/v1/webhook_endpoints", z.strictObject(listParams), (world, params) =>
-    page(world, all(world, "webhook_endpoint"), params, "/v1/webhook_endpoints"),
+  api.get("/v1/webhook_endpoints", z.strictObject(listParams), (context, params) =>
+    paginate(context, listAll(context, "webhook_endpoint"), params, { url: "/v1/webhook_endpoints" }),
   );
 
-  api.get("/v1/webhook_endpoints/:id", z.strictObject({ expand }), (world, _params, id) =>
-    need(world, "webhook_endpoint", id),
+  api.get("/v1/webhook_endpoints/:id", z.strictObject({ expand }), (context, _params, id) =>
+    retrieve(context, "webhook_endpoint", id),
   );
 
-  api.post("/v1/webhook_endpoints/:id", UpdateParams, (world, params, id) => {
-    const endpoint = need(world, "webhook_endpoint", id);
+  api.post("/v1/webhook_endpoints/:id", UpdateParams, (context, params, id) => {
+    const endpoint = retrieve(context, "webhook_endpoint", id);
     if (params.url !== undefined) endpoint.url = params.url;
     if (params.enabled_events !== undefined) endpoint.enabled_events = params.enabled_events;
     if (params.disabled !== undefined) endpoint.status = params.disabled ? "disabled" : "enabled";
@@ -99,9 +74,9 @@ export function webhookEndpointRoutes(api: Api): void {
     return endpoint;
   });
 
-  api.delete("/v1/webhook_endpoints/:id", z.strictObject({}), (world, _params, id) => {
-    need(world, "webhook_endpoint", id);
-    remove(world, "webhook_endpoint", id);
+  api.delete("/v1/webhook_endpoints/:id", z.strictObject({}), (context, _params, id) => {
+    retrieve(context, "webhook_endpoint", id);
+    remove(context, "webhook_endpoint", id);
     return { id, object: "webhook_endpoint", deleted: true };
   });
 }

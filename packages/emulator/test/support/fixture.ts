@@ -1,4 +1,7 @@
-/** Plays fixtures of the Stripe CLI: requests in order, whose texts can refer to earlier answers as `${name:path.to.field|default}`. */
+/**
+ * Runs fixtures of the Stripe CLI. A fixture is a file with a list of API requests. A request refers to an earlier response as
+ * `${name:path.to.field|default}`.
+ */
 
 export interface Fixture {
   fixtures: FixtureRequest[];
@@ -16,7 +19,7 @@ interface FixtureRequest {
 
 type Param = string | number | boolean | Param[] | { [name: string]: Param };
 
-/** How a request was answered, beside what the fixture expects. */
+/** The response to a request of a fixture, and the error type that the fixture expects (null for a success). */
 export interface Played {
   name: string;
   status: number;
@@ -67,7 +70,7 @@ function toRequest(baseUrl: string, key: string, request: FixtureRequest, answer
   });
 }
 
-/** Lists of objects are numbered, other lists are not. */
+/** Encodes parameters as form fields. Only lists of objects get an index: `items[0][price]`, but `expand[]`. */
 function fields(value: Param, name: string, fill: (text: string) => string): [string, string][] {
   if (Array.isArray(value))
     return value.flatMap((entry, at) => fields(entry, `${name}[${typeof entry === "object" ? at : ""}]`, fill));
@@ -81,7 +84,7 @@ const REFERENCE = /\$\{([^|}:]+):([^|}]+)(?:\|([^}]+))?\}/g;
 function resolve(text: string, answers: Answers): string {
   return text.replaceAll(REFERENCE, (whole: string, name: string, path: string, fallback: string | undefined) => {
     const answer = answers.get(name);
-    if (!answer) throw new Error(`The fixture refers to ${name}, which has not been asked for.`);
+    if (!answer) throw new Error(`The fixture refers to ${name}, but no earlier request has this name.`);
     const found = path
       .split(".")
       .reduce<unknown>((at, part) => (at as Record<string, unknown> | null | undefined)?.[part], answer);

@@ -1,4 +1,4 @@
-/** The official SDK on an emulator of its own, with no socket between them, every answer checked against its types. */
+/** Connects the official SDK to an emulator in the same process, and checks every response against the SDK's types. */
 import Stripe from "stripe";
 import { expect, onTestFinished } from "vitest";
 import { createEmulator, type Emulator, type EmulatorOptions } from "../../src/index.ts";
@@ -9,9 +9,9 @@ export const DAY = 86_400;
 export interface Sdk {
   emulator: Emulator;
   stripe: Stripe;
-  /** The SDK with another key. */
+  /** Returns an SDK that uses the given API key. */
   as(key: string, options?: Partial<Stripe.StripeConfig>): Stripe;
-  /** The types of the events so far, oldest first. */
+  /** Returns the types of all events, oldest first. */
   eventTypes(): Promise<string[]>;
 }
 
@@ -21,10 +21,10 @@ export function createSdk(options: EmulatorOptions = {}): Sdk {
     startAt: START,
     wallNow: () => emulator.now(),
     baseUrl: "http://stripe.test",
-    checkAnswers: true,
+    checkResponses: true,
     ...options,
   });
-  // Whatever a test does, the books must be right at its end.
+  // After every test, the audit must find no problem.
   onTestFinished(() => expect(emulator.audit()).toEqual([]));
   const as: Sdk["as"] = (key, config = {}) => connect(emulator, key, config);
   const stripe = as("sk_test_123");
@@ -55,7 +55,7 @@ export function connect(
   });
 }
 
-/** A product with a monthly price, and a customer with a card. */
+/** Creates a product with a monthly price, and a customer with a saved card. */
 export async function subscriber(
   stripe: Stripe,
   {
@@ -81,7 +81,7 @@ export async function subscriber(
   return { product, price, customer, method };
 }
 
-/** What a call is refused with. */
+/** Returns the error with which a call to Stripe fails. Throws if the call succeeds. */
 export async function refusal(call: Promise<unknown>): Promise<Stripe.errors.StripeError> {
   try {
     await call;
@@ -89,5 +89,5 @@ export async function refusal(call: Promise<unknown>): Promise<Stripe.errors.Str
     if (error instanceof Stripe.errors.StripeError) return error;
     throw error;
   }
-  throw new Error("the call was not refused");
+  throw new Error("the call succeeded, but an error was expected");
 }

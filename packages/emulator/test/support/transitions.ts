@@ -1,7 +1,7 @@
-/** Which statuses objects go through, as their rows and their events tell. */
+/** Records the status changes of objects. Reads the statuses from the objects' rows and events. */
 import type { Sdk } from "./sdk.ts";
 
-/** The tables whose rows have a status that goes by a table of transitions. */
+/** The tables for which the audit has a list of allowed status changes. */
 const WATCHED = [
   "subscription",
   "invoice",
@@ -13,16 +13,16 @@ const WATCHED = [
 ] as const;
 
 export interface Watch {
-  /** "subscription: active -> canceled", in the order in which they happened. */
+  /** The recorded status changes in order, such as "subscription: active -> canceled". */
   seen: string[];
-  /** Looks again, after time has passed. */
+  /** Records the status changes since the last call. */
   look(): void;
 }
 
-/** Watches an account from now on: after each of the SDK's requests, and whenever it is told to look. */
+/** Records status changes of an account after each request of the SDK, and on each call of `look`. */
 export function watch({ emulator, stripe }: Sdk): Watch {
   const last = new Map<string, string>();
-  const told = new Set<string>();
+  const reported = new Set<string>();
   const seen: string[] = [];
   const note = (object: string, id: string, status: string | null): void => {
     const before = last.get(id);
@@ -34,8 +34,8 @@ export function watch({ emulator, stripe }: Sdk): Watch {
     if (!tables) return;
     for (const { id: eventId, data } of tables.event.values()) {
       const { object, id, status } = data.object as { object: string; id?: string; status?: string | null };
-      const isNew = !told.has(eventId);
-      told.add(eventId);
+      const isNew = !reported.has(eventId);
+      reported.add(eventId);
       if (isNew && id !== undefined && WATCHED.some((name) => name === object)) note(object, id, status ?? null);
     }
     for (const name of WATCHED) for (const row of tables[name].values()) note(name, row.id, row.status);

@@ -1,5 +1,5 @@
-// Makes packages/emulator/src/schema/*.json from the installed stripe package's types: every v1 operation, its parameters and its
-// answer. Run by `npm run shapes` after an update of stripe.
+// Generates packages/emulator/src/schema/*.json from the types of the installed stripe package: every v1 operation with its
+// parameters and response. Run `npm run shapes` after an update of stripe.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,10 @@ const stripe = fileURLToPath(new URL("../../../../node_modules/stripe", import.m
 const resources = join(stripe, "esm/resources");
 const schema = fileURLToPath(new URL("../../src/schema", import.meta.url));
 
-/** Operations whose parameters and answers are kept; the others are refused, and need only a name. */
+/**
+ * Paths of the operations whose parameters and responses are written to the schema. The emulator refuses all other
+ * operations, so it needs only the names of these.
+ */
 const KEPT = new RegExp(
   `^/v1/(${[
     "billing/(meters|meter_events|meter_event_adjustments)",
@@ -43,10 +46,13 @@ const KEPT = new RegExp(
     "webhook_endpoints",
   ].join("|")})(/|$)`,
 );
-/** Numbers that are no integers: the types do not tell them apart. */
+/** Names of number fields that can have decimals. The SDK's types do not distinguish decimals from integers. */
 const DECIMAL = /(^|_)(percent|percent_off|percentage|rate|latitude|longitude|effective_percentage)$/;
 
-/** An event's object can be anything: listing all of it would say nothing. */
+/**
+ * The maximum number of members of a union. In the schema, a larger union, such as the object of an event, becomes
+ * "any".
+ */
 const MAX_ALTERNATIVES = 50;
 
 const files = readdirSync(resources, { recursive: true })
@@ -62,7 +68,7 @@ const program = ts.createProgram(files, {
 });
 const checker = program.getTypeChecker();
 
-const definitions = { params: {}, answers: {} };
+const definitions = { params: {}, responses: {} };
 const operations = files
   .flatMap(operationsOf)
   .toSorted((a, b) => a.path.localeCompare(b.path) || a.method.localeCompare(b.method));
@@ -75,32 +81,32 @@ write("operations.json", {
   operations: operations.map(({ answer: _answer, ...rest }) => rest),
   definitions: definitions.params,
 });
-write("answers.json", {
+write("responses.json", {
   ...version,
-  answers: Object.fromEntries(
+  responses: Object.fromEntries(
     operations.filter(({ answer }) => answer).map(({ method, path, answer }) => [`${method} ${path}`, answer]),
   ),
-  definitions: definitions.answers,
+  definitions: definitions.responses,
 });
 
 function write(name, value) {
-  const { operations: list, answers, definitions: named, ...head } = value;
+  const { operations: list, responses, definitions: named, ...head } = value;
   const body = list
     ? `"operations": [\n${list.map((entry) => JSON.stringify(entry)).join(",\n")}\n]`
-    : `"answers": {\n${lines(answers)}\n}`;
+    : `"responses": {\n${lines(responses)}\n}`;
   const text = `{\n${lines(head)},\n${body},\n"definitions": {\n${lines(named)}\n}\n}\n`;
   writeFileSync(join(schema, name), text);
   console.log(`${name}: ${text.length} bytes, ${Object.keys(named).length} definitions`);
 }
 
-/** An object's members, a line each. */
+/** Returns the members of an object as JSON, one per line. */
 function lines(object) {
   return Object.entries(object)
     .map(([key, entry]) => `${JSON.stringify(key)}: ${JSON.stringify(entry)}`)
     .join(",\n");
 }
 
-/** Every request that a resource's methods make, with the types of its `params` and its answer. */
+/** Returns the operations that a resource file of the SDK defines, with the types of their parameters and responses. */
 function operationsOf(file) {
   const requests = requestsOf(file.replace(/\.d\.ts$/, ".js"));
   const found = [];
@@ -125,7 +131,7 @@ function operationsOf(file) {
   return found;
 }
 
-/** class.method -> the HTTP method and path of its `_makeRequest`. */
+/** Returns a map from "class.method" to the HTTP method and path that the method requests. */
 function requestsOf(file) {
   const source = ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.ESNext, true);
   const found = new Map();
@@ -142,13 +148,13 @@ function requestsOf(file) {
   return found;
 }
 
-/** What the promise holds: an object, or a page of them. */
+/** Returns the type of a method's response: an object, a list or a search result. */
 function answerOf(member) {
   const node = member.type;
   const kind = node.typeName?.getText();
-  if (kind === "ApiListPromise") return { list: toType(typeArgument(node), "answers", "") };
-  if (kind === "ApiSearchResultPromise") return { search: toType(typeArgument(node), "answers", "") };
-  return toType(typeArgument(node.typeArguments[0]), "answers", "");
+  if (kind === "ApiListPromise") return { list: toType(typeArgument(node), "responses", "") };
+  if (kind === "ApiSearchResultPromise") return { search: toType(typeArgument(node), "responses", "") };
+  return toType(typeArgument(node.typeArguments[0]), "responses", "");
 }
 
 function typeArgument(node) {
@@ -157,19 +163,12 @@ function typeArgument(node) {
 
 function toType(type, space, field) {
   if (type.isUnion()) return toUnion(type.types, space, field);
-  const { flags } = type;
-  if (flags & ts.TypeFlags.StringLiteral) return { enum: [type.value] };
-  if (flags & ts.TypeFlags.NumberLiteral) return { enum: [type.value] };
-  if (flags & ts.TypeFlags.BooleanLiteral) return { enum: [type.intrinsicName === "true"] };
-  if (flags & ts.TypeFlags.String) return "string";
-  if (flags & ts.TypeFlags.Number) return DECIMAL.test(field) ? "number" : "integer";
-  if (flags & ts.TypeFlags.Boolean) return "boolean";
-  if (flags & ts.TypeFlags.Null) return "null";
-  if (flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) return "any";
+  const primitive = toPrimitive(type, field);
+  if (primitive !== null) return primitive;
   const name = type.aliasSymbol?.name ?? type.symbol?.name;
   if (name === "Decimal") return "decimal";
   if (checker.isArrayType(type)) return { array: toType(checker.getTypeArguments(type)[0], space, field) };
-  // The types write "or a value they do not know yet" as an intersection with string.
+  // The SDK's types add "or any other value" to an enum as an intersection with string.
   if (type.isIntersection()) {
     const known = type.types.filter((part) => part.flags & ts.TypeFlags.String);
     if (known.length > 0) return "open";
@@ -179,6 +178,19 @@ function toType(type, space, field) {
   if (name === "ApiList")
     return { list: toType(type.aliasTypeArguments?.[0] ?? checker.getTypeArguments(type)[0], space, "") };
   return reference(type, space);
+}
+
+function toPrimitive(type, field) {
+  const { flags } = type;
+  if (flags & ts.TypeFlags.StringLiteral) return { enum: [type.value] };
+  if (flags & ts.TypeFlags.NumberLiteral) return { enum: [type.value] };
+  if (flags & ts.TypeFlags.BooleanLiteral) return { enum: [type.intrinsicName === "true"] };
+  if (flags & ts.TypeFlags.String) return "string";
+  if (flags & ts.TypeFlags.Number) return DECIMAL.test(field) ? "number" : "integer";
+  if (flags & ts.TypeFlags.Boolean) return "boolean";
+  if (flags & ts.TypeFlags.Null) return "null";
+  if (flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) return "any";
+  return null;
 }
 
 function toUnion(types, space, field) {
@@ -202,7 +214,10 @@ function toUnion(types, space, field) {
   return all.length === 1 ? all[0] : { any: all };
 }
 
-/** Interfaces are named once and referred to: they may hold each other. */
+/**
+ * Defines a type once and returns a reference to its name. Types in the schema need names because a type can contain
+ * itself.
+ */
 function reference(type, space) {
   const symbol = type.aliasSymbol ?? type.symbol;
   const declared = symbol?.declarations?.[0];
@@ -215,7 +230,7 @@ function reference(type, space) {
     const value = checker.getTypeOfSymbolAtLocation(property, declared ?? property.valueDeclaration);
     const optional = (property.flags & ts.SymbolFlags.Optional) !== 0;
     const converted = onlyVoid(value) ? null : toType(value, space, property.name);
-    // `deleted?: void` says that a living object has no such field.
+    // An existing object never has a field of type void, such as `deleted?: void`.
     if (converted === null) continue;
     fields[property.name] = optional ? { optional: converted } : converted;
   }

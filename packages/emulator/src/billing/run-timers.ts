@@ -1,0 +1,87 @@
+/** Runs due timers in order of time. Each timer runs with virtual time set to its due time. */
+import { switchToClockOf } from "../core/clock.ts";
+import { emit } from "../core/events.ts";
+import type { Timer, TimerKind } from "../core/records.ts";
+import { find } from "../core/rows.ts";
+import type { Context } from "../core/state.ts";
+import { nextTimer, popTimer } from "../core/timers.ts";
+import { commit } from "../core/transaction.ts";
+import { advanceTimeTo } from "../core/virtual-time.ts";
+import { settleCharge } from "./charges.ts";
+import { expireCheckout } from "./checkout.ts";
+import { collectInvoice } from "./collection.ts";
+import { retryCollection } from "./dunning.ts";
+import { expirePendingUpdate } from "./pending-updates.ts";
+import { emitUpcomingInvoice } from "./preview.ts";
+import { advanceSchedule, advanceScheduleOf } from "./schedule-phases.ts";
+import { endSubscription, expireIncomplete } from "./subscription-endings.ts";
+import { resumeCollection, resumeSubscription } from "./subscription-pauses.ts";
+import { renewSubscription } from "./subscription-renewals.ts";
+
+/** Runs the timers of one clock that are due at or before `until`. Returns the number of timers that ran. */
+export function runClock(context: Context, clock: string, until: number): number {
+  const { timers } = context.account;
+  let done = 0;
+  for (let timer = nextTimer(timers, clock, until); timer; timer = nextTimer(timers, clock, until)) {
+    runTimer(context, timer, clock);
+    done += 1;
+  }
+  return done;
+}
+
+export function runTimer(context: Context, timer: Timer, clock: string): void {
+  popTimer(context.account.timers, timer, clock);
+  const testClock = clock === "" ? undefined : find(context, "test_helpers.test_clock", clock);
+  if (testClock) testClock.frozen_time = Math.max(testClock.frozen_time, timer.at);
+  else advanceTimeTo(context.state, timer.at);
+  context.clock = testClock?.id ?? null;
+  context.request = { id: null, idempotencyKey: null };
+  EFFECTS[timer.kind](context, timer.id);
+  commit(context);
+}
+
+const EFFECTS: Record<TimerKind, (context: Context, id: string) => void> = {
+  session_expires: (context, id) =>
+    withRow(context, "checkout.session", id, (session) => expireCheckout(context, session)),
+  period_ends: (context, id) =>
+    withRow(context, "subscription", id, (subscription) => {
+      advanceScheduleOf(context, subscription);
+      renewSubscription(context, subscription);
+    }),
+  phase_ends: (context, id) => withRow(context, "subscription_schedule", id, (row) => advanceSchedule(context, row)),
+  schedule_expiring: (context, id) =>
+    withRow(context, "subscription_schedule", id, (row) => void emit(context, "subscription_schedule.expiring", row)),
+  cancels: (context, id) =>
+    withRow(context, "subscription", id, (subscription) =>
+      endSubscription(context, subscription, "cancellation_requested"),
+    ),
+  trial_will_end: (context, id) =>
+    withRow(context, "subscription", id, (subscription) => {
+      if (subscription.status === "trialing") emit(context, "customer.subscription.trial_will_end", subscription);
+    }),
+  invoice_upcoming: (context, id) => withRow(context, "subscription", id, (row) => emitUpcomingInvoice(context, row)),
+  pause_ends: (context, id) =>
+    withRow(context, "subscription", id, (row) => {
+      if (row.status === "paused") resumeSubscription(context, row, "now");
+      else resumeCollection(context, row);
+    }),
+  pending_update_expires: (context, id) =>
+    withRow(context, "subscription", id, (row) => expirePendingUpdate(context, row)),
+  incomplete_expires: (context, id) => withRow(context, "subscription", id, (row) => expireIncomplete(context, row)),
+  invoice_finalizes: (context, id) => withRow(context, "invoice", id, (invoice) => collectInvoice(context, invoice)),
+  invoice_retries: (context, id) => withRow(context, "invoice", id, (invoice) => retryCollection(context, invoice)),
+  charge_settles: (context, id) => withRow(context, "charge", id, (charge) => settleCharge(context, charge)),
+  delivery: () => {},
+};
+
+function withRow<Name extends "charge" | "checkout.session" | "subscription" | "subscription_schedule" | "invoice">(
+  context: Context,
+  table: Name,
+  id: string,
+  act: (row: NonNullable<ReturnType<typeof find<Name>>>) => void,
+): void {
+  const row = find(context, table, id);
+  if (!row) return;
+  switchToClockOf(context, row);
+  act(row);
+}

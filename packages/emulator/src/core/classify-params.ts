@@ -1,0 +1,144 @@
+/**
+ * Separates the parameters of a request that a route uses from those that it ignores. Rejects parameters that Stripe
+ * does not support.
+ */
+import { ApiError } from "./errors.ts";
+import type { FormValue } from "./form-encoding.ts";
+import { cannotBeUnset, oneOf } from "./params.ts";
+import { type Fields, fieldsOf, isOptional, operations, pathPattern, type Shape } from "./shapes.ts";
+
+type Params = Record<string, FormValue>;
+
+/**
+ * The names of the parameters that a route uses. Each name maps to the names that the route uses inside the parameter,
+ * or to null if the route uses the whole value.
+ */
+export type UsedParams = Map<string, UsedParams | null>;
+
+export interface ClassifiedParams {
+  used: Params;
+  /** Full names of the ignored parameters, such as `payment_settings[payment_method_types]`. */
+  ignored: string[];
+}
+
+let byRoute: Map<string, Shape | null> | null = null;
+
+function paramsShape(method: string, path: string): Shape | null | undefined {
+  byRoute ??= new Map(
+    operations().operations.flatMap(({ method: verb, path: route, params }) =>
+      params === undefined ? [] : [[`${verb} ${pathPattern(route)}`, params] as const],
+    ),
+  );
+  return byRoute.get(`${method} ${pathPattern(path)}`);
+}
+
+let patterns: RegExp[] | null = null;
+
+/** Returns whether the SDK has an operation with this method and path. */
+export function isOperation(method: string, path: string): boolean {
+  patterns ??= operations().operations.map(
+    ({ method: verb, path: route }) => new RegExp(`^${verb} ${route.replaceAll(/:\w+/g, "[^/]+")}$`),
+  );
+  return patterns.some((pattern) => pattern.test(`${method} ${path}`));
+}
+
+/**
+ * Separates the parameters that a route uses from those that it ignores. Throws Stripe's `parameter_unknown` if Stripe
+ * does not support a parameter. If the SDK lacks the operation, all parameters count as used.
+ */
+export function classifyParams(method: string, path: string, params: Params, uses: UsedParams): ClassifiedParams {
+  const shape = paramsShape(method, path);
+  if (shape === undefined) return { used: params, ignored: [] };
+  const unknown: string[] = [];
+  const ignored: string[] = [];
+  const used = classifyFields(shape === null ? {} : (fieldsOf(shape, operations().definitions) ?? {}), params, uses, {
+    at: [],
+    unknown,
+    ignored,
+  });
+  if (unknown.length > 0) {
+    const noun = unknown.length > 1 ? "parameters" : "parameter";
+    throw new ApiError(`Received unknown ${noun}: ${unknown.join(", ")}`, {
+      code: "parameter_unknown",
+      param: unknown[0] ?? "",
+    });
+  }
+  return { used, ignored };
+}
+
+interface Findings {
+  at: string[];
+  unknown: string[];
+  ignored: string[];
+}
+
+function classifyFields(fields: Fields, params: Params, uses: UsedParams, { at, ...found }: Findings): Params {
+  const used: Params = {};
+  for (const [name, value] of Object.entries(params)) {
+    const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    const path = [...at, name];
+    if (field === undefined) found.unknown.push(paramName(path));
+    else if (!uses.has(name)) {
+      // Every API route supports the parameter `expand`.
+      if (name === "expand") used[name] = value;
+      else found.ignored.push(paramName(path));
+    } else
+      used[name] = classifyValue(isOptional(field) ? field.optional : field, value, uses.get(name) ?? null, {
+        at: path,
+        ...found,
+      });
+  }
+  return used;
+}
+
+function classifyValue(shape: Shape, value: FormValue, uses: UsedParams | null, found: Findings): FormValue {
+  if (typeof value === "string") checkChoice(choicesOf(shape), value, paramName(found.at));
+  if (typeof value !== "object" || uses === null) return value;
+  if (Array.isArray(value)) {
+    const inner = elementOf(shape);
+    return inner === null
+      ? value
+      : value.map((entry, at) => classifyValue(inner, entry, uses, { ...found, at: [...found.at, String(at)] }));
+  }
+  const fields = objectFields(shape);
+  return fields === null ? value : classifyFields(fields, value, uses, found);
+}
+
+/** Returns the allowed values of a type with fixed values; null if other values are allowed too. */
+function choicesOf(shape: Shape): string[] | null {
+  if (typeof shape === "string") return shape === "null" ? [""] : null;
+  if ("enum" in shape) return shape.enum.map(String);
+  if (!("any" in shape)) return null;
+  const all = shape.any.map(choicesOf);
+  return all.includes(null) ? null : all.flatMap((choices) => choices ?? []);
+}
+
+function checkChoice(choices: readonly string[] | null, value: string, param: string): void {
+  if (choices === null || choices.includes(value)) return;
+  if (value === "") throw cannotBeUnset(param);
+  const named = choices.filter((choice) => choice !== "");
+  throw new ApiError(`Invalid ${param}: must be one of ${oneOf(named)}`, { param });
+}
+
+function elementOf(shape: Shape): Shape | null {
+  if (typeof shape === "string") return null;
+  if ("array" in shape) return shape.array;
+  if ("any" in shape) return shape.any.map(elementOf).find((inner) => inner !== null) ?? null;
+  return null;
+}
+
+/**
+ * Returns the fields of a type that the SDK declares. For a union, merges the fields of all its object types. Returns
+ * null if the type is neither an object nor a union with objects.
+ */
+function objectFields(shape: Shape): Fields | null {
+  if (typeof shape === "object" && "any" in shape) {
+    const all = shape.any.map(objectFields).filter((fields) => fields !== null);
+    return all.length > 0 ? (Object.assign({}, ...all) as Fields) : null;
+  }
+  return fieldsOf(shape, operations().definitions);
+}
+
+function paramName([head = "", ...rest]: string[]): string {
+  return `${head}${rest.map((part) => `[${part}]`).join("")}`;
+}

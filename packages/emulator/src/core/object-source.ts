@@ -1,0 +1,18 @@
+/** Declares the inputs that new objects need: seed and time for IDs, the test clock, and the URL of the pages. */
+/**
+ * The values that are needed to create an object, such as seed and time. The type `Context` contains all values of this
+ * interface. Object modules must not import the state's type, because that type is built from theirs.
+ */
+export interface ObjectSource {
+  state: { seed: number; now: number };
+  /** The ID of the test clock that sets the time; null for the emulator's own clock. */
+  clock: string | null;
+  /** The base URL of the emulator's pages. */
+  baseUrl: string;
+  account: {
+    tables: {
+      customer: ReadonlyMap<string, { test_clock: string | null }>;
+      "test_helpers.test_clock": ReadonlyMap<string, { frozen_time: number }>;
+    };
+  };
+}

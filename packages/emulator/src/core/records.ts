@@ -1,0 +1,90 @@
+/** Types of the account data that are not Stripe objects: deliveries, timers, checkout orders and stored responses. */
+import type { DiscountInput } from "../objects/discount.ts";
+import type { SubscriptionItem } from "../objects/subscription.ts";
+
+export interface Delivery {
+  id: string;
+  eventId: string;
+  endpointId: string;
+  attempts: { at: number; status: number | null; error: string | null }[];
+  state: "pending" | "delivered" | "failed";
+}
+
+export interface StoredResponse {
+  method: string;
+  path: string;
+  params: string;
+  requestId: string;
+  status: number;
+  body: string;
+  storedAt: number;
+}
+
+export type TimerKind =
+  | "session_expires"
+  | "period_ends"
+  | "cancels"
+  | "trial_will_end"
+  | "invoice_finalizes"
+  | "invoice_retries"
+  | "invoice_upcoming"
+  | "incomplete_expires"
+  | "pause_ends"
+  | "pending_update_expires"
+  | "charge_settles"
+  | "phase_ends"
+  | "schedule_expiring"
+  | "delivery";
+
+export interface Timer {
+  kind: TimerKind;
+  /** The ID of the object that the timer is for. */
+  id: string;
+  at: number;
+  /**
+   * A serial number that orders timers of the same second. A timer is valid only if `Timers.current` contains its
+   * number; otherwise it was replaced or cleared.
+   */
+  order: number;
+}
+
+export interface Timers {
+  /** Maps a test clock's ID, or "" for the emulator's clock, to its heap of timers. */
+  clocks: Map<string, Timer[]>;
+  /** Maps a timer's kind and object ID to the `order` of the valid timer. */
+  current: Map<string, number>;
+  deliveries: Timer[];
+}
+
+/**
+ * The order of a checkout session: its items, discounts, trial and payment. Stripe's API does not return the order of a
+ * checkout session.
+ */
+export interface CheckoutOrder {
+  items: { id: string; price: string; quantity: number }[];
+  /** Metadata of the subscription or payment intent that the checkout creates. */
+  metadata: Record<string, string>;
+  description: string | null;
+  trialDays: number;
+  trialEnd: number | null;
+  missingPaymentMethod: "create_invoice" | "cancel" | "pause";
+  discounts: DiscountInput[];
+  paymentIntent: string | null;
+  setupIntent: string | null;
+  paymentMethod: string | null;
+  /** The message that the checkout page shows after a failed payment attempt; null if there is none. */
+  notice: string | null;
+}
+
+/** A subscription change that takes effect when its invoice is paid. */
+export interface PendingChange {
+  invoice: string;
+  items: SubscriptionItem[];
+  anchor: number;
+}
+
+export interface EndpointSecret {
+  secret: string;
+  /** The time at which a rolled signing secret expires, in epoch seconds; null for the current secret. */
+  expiresAt: number | null;
+}

@@ -1,0 +1,127 @@
+/** The emulator's state as plain values, and the context of work on it. */
+import type { DeliveryFault, Fault } from "./fault-schemas.ts";
+import type { CheckoutOrder, Delivery, EndpointSecret, PendingChange, StoredResponse, Timers } from "./records.ts";
+import { emptyTables, type Tables } from "./tables.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** The API version of all responses. */
+export const API_VERSION = "2026-10-28.endive";
+
+/** The data of one Stripe account in the emulator. Each API key has its own Stripe account. */
+export interface Account {
+  id: string;
+  tables: Tables;
+  timers: Timers;
+  deliveries: Map<string, Delivery>;
+  /** Maps an event ID to the IDs of the event's deliveries. */
+  deliveriesByEvent: Map<string, string[]>;
+  idempotentResponses: Map<string, StoredResponse>;
+  /** Maps a payment method ID to the number of its test card. */
+  cardNumbers: Map<string, string>;
+  /** Maps a checkout session ID to the session's order: items, discounts, trial and payment. */
+  checkoutOrders: Map<string, CheckoutOrder>;
+  /**
+   * Maps a webhook endpoint ID to its signing secrets: first the current secret, then older secrets that have not
+   * expired.
+   */
+  endpointSecrets: Map<string, EndpointSecret[]>;
+  /** Maps a customer ID to the IDs of the customer's active entitlements. */
+  entitlementsByCustomer: Map<string, string[]>;
+  /** Maps a product feature ID to its product ID, which the API does not return. */
+  productByFeature: Map<string, string>;
+  /** Maps a subscription ID to the change that takes effect when the change's invoice is paid. */
+  pendingChanges: Map<string, PendingChange>;
+  /**
+   * Maps an invoice ID to the ID of its `invoice.created` event. This event must be delivered before the invoice is
+   * finalized.
+   */
+  createdEventByInvoice: Map<string, string>;
+  /** Maps a webhook endpoint ID to its payload style: "snapshot" sends whole objects, "thin" sends thin events. */
+  payloadStyles: Map<string, "snapshot" | "thin">;
+  /** Maps an operation and a parameter to the number of times that the parameter was ignored. */
+  ignoredParams: Map<string, number>;
+}
+
+/** @see https://docs.stripe.com/billing/revenue-recovery/smart-retries#failed-payment-options */
+export const AFTER_RETRIES = ["cancel", "unpaid", "past_due", "pause"] as const;
+export type AfterRetries = (typeof AFTER_RETRIES)[number];
+
+export interface State {
+  seed: number;
+  /** The emulator's virtual time in epoch seconds. */
+  now: number;
+  /** The number of seconds that virtual time is ahead of wall time, if the clock runs. */
+  secondsAhead: number;
+  timerCount: number;
+  /**
+   * The effect on a subscription when its last payment retry fails. At Stripe, an account setting decides what happens
+   * after the last payment retry.
+   */
+  afterRetries: AfterRetries;
+  faults: Fault[];
+  deliveryFaults: DeliveryFault[];
+  /** The decline code of the next payment in any account; null for no decline. */
+  nextDecline?: string | null;
+  accounts: Map<string, Account>;
+}
+
+/**
+ * The context of one request, timer or submitted form: state, account, clock, request, and the transaction that records
+ * its changes.
+ */
+export interface Context extends Transaction {
+  state: State;
+  account: Account;
+  /** The ID of the test clock that sets the time; null for the emulator's own clock. */
+  clock: string | null;
+  /** The base URL of the emulator's pages. Links in API objects start with this URL. */
+  baseUrl: string;
+  /** The current request. Events that the request causes contain the request's ID and idempotency key. */
+  request: { id: string | null; idempotencyKey: string | null };
+  /** Under a `stale` fault, lists and searches omit objects that are newer than this number of seconds. */
+  staleSeconds?: number;
+  /** Under a `decline` fault, the decline code for this request's payment. Otherwise null. */
+  forcedDecline?: string | null;
+}
+
+export function newState(seed: number, startAt: number): State {
+  return {
+    seed,
+    now: startAt,
+    secondsAhead: 0,
+    timerCount: 0,
+    afterRetries: "cancel",
+    faults: [],
+    deliveryFaults: [],
+    accounts: new Map(),
+  };
+}
+
+/** Returns the account with this ID. Creates the account if it does not exist. */
+export function getOrCreateAccount(state: State, id: string): Account {
+  const known = state.accounts.get(id);
+  if (known) return known;
+  const account = emptyAccount(id);
+  state.accounts.set(id, account);
+  return account;
+}
+
+export function emptyAccount(id: string): Account {
+  return {
+    id,
+    tables: emptyTables(),
+    timers: { clocks: new Map(), current: new Map(), deliveries: [] },
+    deliveries: new Map(),
+    deliveriesByEvent: new Map(),
+    idempotentResponses: new Map(),
+    cardNumbers: new Map(),
+    checkoutOrders: new Map(),
+    endpointSecrets: new Map(),
+    entitlementsByCustomer: new Map(),
+    productByFeature: new Map(),
+    pendingChanges: new Map(),
+    createdEventByInvoice: new Map(),
+    payloadStyles: new Map(),
+    ignoredParams: new Map(),
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * The fields of objects that a response includes only if the request expands them.
+ * @see https://docs.stripe.com/expand#includable-properties
+ */
+import { checkoutLines, orderOf } from "./billing/checkout.ts";
+import { intentOf, subscriptionOf } from "./billing/invoices.ts";
+import { find, listAll, listBy } from "./core/rows.ts";
+import type { Context } from "./core/state.ts";
+import type { Row } from "./core/tables.ts";
+import type { Invoice } from "./objects/invoice.ts";
+
+type FieldMakers = Record<string, () => unknown>;
+
+/**
+ * Returns the fields of an object that responses include only on expansion. Each value of the result is a function that
+ * computes the field.
+ */
+export function expandOnlyFields(context: Context, object: object): FieldMakers {
+  const row = object as { object?: string; id?: string };
+  switch (row.object) {
+    case "invoice":
+      return invoiceFields(context, object as Row<"invoice">);
+    case "customer":
+      return customerFields(context, row.id ?? "");
+    case "price": {
+      const price = find(context, "price", row.id ?? "");
+      return { tiers: () => price?.tiers ?? null, currency_options: () => price?.currency_options ?? null };
+    }
+    case "charge":
+      return {
+        refunds: () =>
+          toList(listBy(context, "refund", { charge: row.id ?? "" }).toReversed(), `/v1/charges/${row.id}/refunds`),
+      };
+    case "checkout.session": {
+      const session = object as Row<"checkout.session">;
+      return {
+        line_items: () => ({
+          ...toList(
+            checkoutLines(context, session, orderOf(context, session)),
+            `/v1/checkout/sessions/${row.id}/line_items`,
+          ),
+          total_count: undefined,
+        }),
+      };
+    }
+    default:
+      return {};
+  }
+}
+
+function customerFields(context: Context, id: string): FieldMakers {
+  return {
+    subscriptions: () =>
+      toList(listBy(context, "subscription", { customer: id }).toReversed(), `/v1/customers/${id}/subscriptions`),
+    sources: () => toList([], `/v1/customers/${id}/sources`),
+    tax_ids: () => toList(listBy(context, "tax_id", { customer: id }).toReversed(), `/v1/customers/${id}/tax_ids`),
+    invoice_credit_balance: () => ({}),
+    tax: () => ({ automatic_tax: "unrecognized_location", ip_address: null, location: null, provider: "stripe" }),
+    cash_balance: () => null,
+    payment_methods: () =>
+      toList(
+        listAll(context, "payment_method", (row) => row.customer === id),
+        "",
+      ),
+  };
+}
+
+function toList(data: readonly object[], url: string) {
+  return { object: "list", data: [...data], has_more: false, total_count: data.length, url };
+}
+
+/** Returns the fields of an invoice that responses include only on expansion. */
+export function invoiceFields(context: Context, invoice: Invoice) {
+  return {
+    payments: () => ({
+      object: "list",
+      data: listBy(context, "invoice_payment", { invoice: invoice.id }),
+      has_more: false,
+      url: "/v1/invoices/payments",
+    }),
+    confirmation_secret: () => {
+      const intent = intentOf(context, invoice);
+      return intent && { client_secret: intent.client_secret, type: "payment_intent" };
+    },
+    subscription: () => subscriptionOf(context, invoice),
+  };
+}

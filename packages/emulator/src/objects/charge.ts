@@ -1,0 +1,154 @@
+/** Charges. A charge is one attempt to take money from a card. @see https://docs.stripe.com/api/charges/object */
+import { now } from "../core/clock.ts";
+import { newId } from "../core/ids.ts";
+import type { ObjectSource } from "../core/object-source.ts";
+import { nextRandom } from "../core/random.ts";
+import type { PaymentError, PaymentIntent } from "./payment-intent.ts";
+import type { PaymentMethod } from "./payment-method.ts";
+
+export type Charge = ReturnType<typeof newCharge>;
+
+export interface ChargeOutcome {
+  paid: boolean;
+  captured: boolean;
+  error?: PaymentError;
+  /** The card that was charged. */
+  method: PaymentMethod | undefined;
+}
+
+export function newCharge(
+  source: ObjectSource,
+  intent: PaymentIntent,
+  { paid, captured, error, method }: ChargeOutcome,
+) {
+  const id = newId(source, "ch");
+  return {
+    id,
+    object: "charge" as const,
+    amount: intent.amount,
+    amount_captured: captured ? intent.amount : 0,
+    amount_refunded: 0,
+    application: null,
+    application_fee: null,
+    application_fee_amount: null,
+    balance_transaction: null as string | null,
+    billing_details: method?.billing_details ?? NO_DETAILS,
+    calculated_statement_descriptor: "EMULATOR",
+    captured,
+    created: now(source),
+    currency: intent.currency,
+    customer: intent.customer,
+    description: intent.description,
+    disputed: false,
+    failure_balance_transaction: null,
+    failure_code: error?.code ?? null,
+    failure_message: error?.message ?? null,
+    fraud_details: {},
+    livemode: false as const,
+    metadata: { ...intent.metadata },
+    on_behalf_of: null,
+    outcome: outcomeOf(error),
+    paid,
+    payment_intent: intent.id as string | null,
+    payment_method: intent.payment_method,
+    payment_method_details: method ? { card: cardDetails(source, method.card, intent, captured), type: "card" } : null,
+    radar_options: {},
+    receipt_email: intent.receipt_email,
+    receipt_number: null,
+    receipt_url: paid ? `${source.baseUrl}/receipts/${id}` : null,
+    refunded: false,
+    review: null,
+    shipping: intent.shipping,
+    source: null,
+    source_transfer: null,
+    statement_descriptor: null,
+    statement_descriptor_suffix: null,
+    status: (paid ? "succeeded" : "failed") as "succeeded" | "failed" | "pending",
+    transfer_data: null,
+    transfer_group: null,
+  };
+}
+
+const NO_DETAILS = {
+  address: { city: null, country: null, line1: null, line2: null, postal_code: null, state: null },
+  email: null,
+  name: null,
+  phone: null,
+  tax_id: null,
+};
+
+function outcomeOf(error: PaymentError | undefined) {
+  const advice = { advice_code: null, network_advice_code: null, network_decline_code: null };
+  return error
+    ? {
+        ...advice,
+        network_status: "declined_by_network",
+        reason: error.decline_code ?? error.code,
+        risk_level: "normal",
+        risk_score: 20,
+        seller_message: "The bank did not return any further details with this decline.",
+        type: "issuer_declined",
+      }
+    : {
+        ...advice,
+        network_status: "approved_by_network",
+        reason: null,
+        risk_level: "normal",
+        risk_score: 20,
+        seller_message: "Payment complete.",
+        type: "authorized",
+      };
+}
+
+const AUTHORIZATION_SECONDS = 7 * 86_400;
+
+interface Card {
+  brand: string;
+  exp_month: number;
+  exp_year: number;
+  last4: string;
+  fingerprint: string;
+  country: string;
+  funding: string;
+}
+
+function cardDetails(
+  source: ObjectSource,
+  { brand, exp_month, exp_year, last4, fingerprint, country, funding }: Card,
+  intent: PaymentIntent,
+  captured: boolean,
+) {
+  return {
+    amount_authorized: intent.amount,
+    authorization_code: digits(source, 6),
+    brand,
+    // An uncaptured authorization expires after a week.
+    ...(intent.capture_method === "manual" && !captured && { capture_before: now(source) + AUTHORIZATION_SECONDS }),
+    checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: "pass" },
+    country,
+    electronic_commerce_indicator: null,
+    exp_month,
+    exp_year,
+    extended_authorization: { status: "disabled" },
+    fingerprint,
+    funding,
+    incremental_authorization: { status: "unavailable" },
+    installments: null,
+    last4,
+    mandate: null,
+    multicapture: { status: "unavailable" },
+    network: brand,
+    network_token: { used: false },
+    network_transaction_id: digits(source, 15),
+    overcapture: { maximum_amount_capturable: intent.amount, status: "unavailable" },
+    regulated_status: "unregulated",
+    three_d_secure: null,
+    transaction_link_id: null,
+    wallet: null,
+  };
+}
+
+/** Returns a random text of digits, like the transaction codes of card networks. */
+function digits(source: ObjectSource, length: number): string {
+  return Array.from({ length }, () => Math.floor(nextRandom(source.state) * 10)).join("");
+}

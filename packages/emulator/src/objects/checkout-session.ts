@@ -1,0 +1,153 @@
+/** Checkout sessions. @see https://docs.stripe.com/api/checkout/sessions/object */
+import { now } from "../core/clock.ts";
+import { newToken } from "../core/ids.ts";
+import type { ObjectSource } from "../core/object-source.ts";
+import { mergeMetadata } from "../core/params.ts";
+import type { Customer } from "./customer.ts";
+
+export type CheckoutSession = ReturnType<typeof newCheckoutSession>;
+
+export const SESSION_LIFETIME_SECONDS = 24 * 3_600;
+
+type Mode = "payment" | "setup" | "subscription";
+
+/** Parameters of a new checkout session. */
+export interface NewCheckoutSession {
+  mode?: Mode | undefined;
+  ui_mode?: string | undefined;
+  customer_email?: string | undefined;
+  customer_creation?: "always" | "if_required" | undefined;
+  client_reference_id?: string | undefined;
+  currency?: string | undefined;
+  success_url?: string | undefined;
+  return_url?: string | undefined;
+  cancel_url?: string | undefined;
+  expires_at?: number | undefined;
+  allow_promotion_codes?: boolean | undefined;
+  payment_method_collection?: "always" | "if_required" | undefined;
+  payment_method_types?: string[] | undefined;
+  locale?: string | undefined;
+  metadata?: "" | Record<string, string> | undefined;
+}
+
+export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSession, customer: Customer | null) {
+  const at = now(source);
+  const id = newToken(source, "cs_test", 58);
+  const mode = params.mode ?? "payment";
+  return {
+    id,
+    object: "checkout.session" as const,
+    adaptive_pricing: { enabled: false },
+    after_expiration: null,
+    allowed_payment_method_types: null,
+    allow_promotion_codes: params.allow_promotion_codes ?? null,
+    amount_subtotal: null as number | null,
+    amount_total: null as number | null,
+    automatic_tax: { enabled: false, liability: null, provider: null, status: null },
+    billing_address_collection: null,
+    branding_settings: BRANDING,
+    cancel_url: params.cancel_url ?? null,
+    client_reference_id: params.client_reference_id ?? null,
+    client_secret: null,
+    collected_information: { business_name: null, individual_name: null, shipping_details: null },
+    consent: null,
+    consent_collection: null,
+    created: at,
+    currency: mode === "setup" ? (params.currency ?? null) : "usd",
+    currency_conversion: null,
+    custom_fields: [],
+    custom_text: { after_submit: null, shipping_address: null, submit: null, terms_of_service_acceptance: null },
+    ...customerFields(params, customer, mode),
+    discounts: (mode === "setup" ? null : []) as { coupon: string | null; promotion_code: string | null }[] | null,
+    expires_at: params.expires_at ?? at + SESSION_LIFETIME_SECONDS,
+    integration_identifier: null,
+    invoice: null as string | null,
+    invoice_creation: mode === "payment" ? NO_INVOICE : null,
+    livemode: false as const,
+    locale: params.locale ?? null,
+    managed_payments: null,
+    metadata: mergeMetadata({}, params.metadata),
+    mode,
+    origin_context: null,
+    ...paymentFields(params, mode),
+    permissions: null,
+    phone_number_collection: { enabled: false },
+    recovered_from: null,
+    saved_payment_method_options: customer && mode !== "setup" ? SAVED_METHOD_OPTIONS : null,
+    setup_intent: null as string | null,
+    shipping_address_collection: null,
+    shipping_cost: null,
+    shipping_options: [],
+    status: "open" as "open" | "complete" | "expired",
+    submit_type: null,
+    subscription: null as string | null,
+    success_url: params.success_url ?? params.return_url ?? null,
+    total_details: null as { amount_discount: number; amount_shipping: number; amount_tax: number } | null,
+    ui_mode: params.ui_mode ?? "hosted_page",
+    url: `${source.baseUrl}/c/pay/${id}` as string | null,
+    wallet_options: null,
+  };
+}
+
+function customerFields(params: NewCheckoutSession, customer: Customer | null, mode: Mode) {
+  const email = customer?.email ?? params.customer_email ?? null;
+  const isKnown = customer !== null || Boolean(params.customer_email);
+  return {
+    customer: customer?.id ?? null,
+    customer_account: null,
+    customer_creation: customer ? null : (params.customer_creation ?? (mode === "payment" ? "if_required" : "always")),
+    customer_details: (isKnown
+      ? {
+          address: null,
+          business_name: null,
+          email,
+          individual_name: null,
+          name: null,
+          phone: null,
+          tax_exempt: mode === "setup" ? null : "none",
+          tax_ids: null,
+        }
+      : null) as { email: string | null; name: string | null } | null,
+    customer_email: params.customer_email ?? null,
+  };
+}
+
+function paymentFields(params: NewCheckoutSession, mode: Mode) {
+  return {
+    payment_intent: null as string | null,
+    payment_link: null,
+    payment_method_collection: params.payment_method_collection ?? (mode === "payment" ? "if_required" : "always"),
+    payment_method_configuration_details: null,
+    payment_method_options: { card: { request_three_d_secure: "automatic" } },
+    payment_method_types: params.payment_method_types ?? ["card"],
+    payment_status: "unpaid" as "unpaid" | "paid" | "no_payment_required",
+  };
+}
+
+const SAVED_METHOD_OPTIONS = {
+  allow_redisplay_filters: ["always"],
+  payment_method_remove: "disabled",
+  payment_method_save: null,
+};
+const BRANDING = {
+  background_color: "#ffffff",
+  border_style: "rounded",
+  button_color: "#0074d4",
+  display_name: "Emulator",
+  font_family: "default",
+  icon: null,
+  logo: null,
+};
+
+const NO_INVOICE = {
+  enabled: false,
+  invoice_data: {
+    account_tax_ids: null,
+    custom_fields: null,
+    description: null,
+    footer: null,
+    issuer: null,
+    metadata: {},
+    rendering_options: null,
+  },
+};

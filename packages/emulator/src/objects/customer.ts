@@ -1,0 +1,63 @@
+/** Customers. @see https://docs.stripe.com/api/customers/object */
+import { now } from "../core/clock.ts";
+import { newShortId } from "../core/ids.ts";
+import type { ObjectSource } from "../core/object-source.ts";
+import { mergeMetadata } from "../core/params.ts";
+import { randomText } from "../core/random.ts";
+import type { Discount } from "./discount.ts";
+
+export type Customer = ReturnType<typeof newCustomer>;
+
+type Address = Partial<Record<"city" | "country" | "line1" | "line2" | "postal_code" | "state", string | undefined>>;
+
+export interface NewCustomer {
+  email?: string | null | undefined;
+  name?: string | null | undefined;
+  description?: string | null | undefined;
+  phone?: string | null | undefined;
+  address?: Address | null | undefined;
+  preferred_locales?: string[] | undefined;
+  tax_exempt?: "none" | "exempt" | "reverse" | undefined;
+  invoice_prefix?: string | undefined;
+  invoice_settings?: { footer?: string | null | undefined } | undefined;
+  metadata?: "" | Record<string, string> | undefined;
+  test_clock?: string | undefined;
+}
+
+export function newCustomer(source: ObjectSource, params: NewCustomer) {
+  return {
+    id: newShortId(source, "cus"),
+    object: "customer" as const,
+    address: toAddress(params.address ?? null),
+    balance: 0,
+    created: now(source),
+    currency: null as string | null,
+    customer_account: null,
+    default_source: null,
+    delinquent: false as boolean,
+    description: params.description ?? null,
+    discount: null as Discount | null,
+    email: params.email ?? null,
+    invoice_prefix: params.invoice_prefix ?? randomText(source.state, 8).toUpperCase(),
+    invoice_settings: {
+      custom_fields: null,
+      default_payment_method: null as string | null,
+      footer: params.invoice_settings?.footer ?? null,
+      rendering_options: null,
+    },
+    livemode: false as const,
+    metadata: mergeMetadata({}, params.metadata),
+    name: params.name ?? null,
+    next_invoice_sequence: 1,
+    phone: params.phone ?? null,
+    preferred_locales: params.preferred_locales ?? [],
+    shipping: null,
+    tax_exempt: params.tax_exempt ?? "none",
+    test_clock: params.test_clock ?? null,
+  };
+}
+
+export function toAddress(given: Address | null) {
+  const { city = null, country = null, line1 = null, line2 = null, postal_code = null, state = null } = given ?? {};
+  return given === null ? null : { city, country, line1, line2, postal_code, state };
+}

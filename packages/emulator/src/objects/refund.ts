@@ -1,0 +1,38 @@
+/** Refunds. A refund returns money of a charge to the customer. @see https://docs.stripe.com/api/refunds/object */
+import { now } from "../core/clock.ts";
+import { newId } from "../core/ids.ts";
+import type { ObjectSource } from "../core/object-source.ts";
+import type { Charge } from "./charge.ts";
+
+export type Refund = ReturnType<typeof newRefund>;
+
+export interface RefundDetails {
+  reason?: "duplicate" | "fraudulent" | "requested_by_customer" | null;
+  metadata?: Record<string, string>;
+}
+
+export function newRefund(source: ObjectSource, charge: Charge, amount: number, details: RefundDetails) {
+  return {
+    id: newId(source, "re"),
+    object: "refund" as const,
+    amount,
+    balance_transaction: null as string | null,
+    charge: charge.id,
+    created: now(source),
+    currency: charge.currency,
+    customer: charge.customer,
+    customer_account: null,
+    destination_details: {
+      card: { reference_status: "pending", reference_type: "acquirer_reference_number", type: "refund" },
+      type: "card",
+    },
+    metadata: details.metadata ?? {},
+    payment_intent: charge.payment_intent,
+    payment_method: charge.payment_method,
+    reason: details.reason ?? null,
+    receipt_number: null,
+    source_transfer_reversal: null,
+    status: "succeeded" as string | null,
+    transfer_reversal: null,
+  };
+}

@@ -1,0 +1,201 @@
+/** Subscriptions and their items. @see https://docs.stripe.com/api/subscriptions/object */
+import { now, testClockOf } from "../core/clock.ts";
+import { copy } from "../core/copy.ts";
+import { newId, newShortId } from "../core/ids.ts";
+import type { ObjectSource } from "../core/object-source.ts";
+import { endOf, startOf } from "../core/periods.ts";
+import type { DiscountInput } from "./discount.ts";
+import type { Price } from "./price.ts";
+import type { TaxRate } from "./tax-rate.ts";
+
+export type SubscriptionStatus =
+  | "incomplete"
+  | "incomplete_expired"
+  | "trialing"
+  | "active"
+  | "past_due"
+  | "canceled"
+  | "unpaid"
+  | "paused";
+
+export type Subscription = ReturnType<typeof newSubscription>;
+export type SubscriptionItem = ReturnType<typeof newSubscriptionItem>;
+
+export interface ItemInput {
+  price: Price;
+  quantity: number | undefined;
+  metadata?: Record<string, string> | undefined;
+  taxRates?: TaxRate[] | undefined;
+  discounts?: DiscountInput[];
+}
+
+export interface NewSubscription {
+  customer: string;
+  items: ItemInput[];
+  metadata: Record<string, string>;
+  description?: string | null;
+  trialEnd: number | null;
+  anchor?: number | null;
+  /** True if the first invoice charges for the partial period before the billing cycle anchor. Default true. */
+  prorate?: boolean;
+  defaultPaymentMethod: string | null;
+  discounts?: DiscountInput[];
+  addInvoiceItems?: { price: Price; quantity: number }[];
+  collectionMethod?: "charge_automatically" | "send_invoice";
+  daysUntilDue?: number | null;
+  cancelAtPeriodEnd?: boolean;
+  cancelAt?: number | null;
+  defaultTaxRates?: TaxRate[];
+  missingPaymentMethod?: "create_invoice" | "cancel" | "pause";
+  saveDefaultPaymentMethod?: "off" | "on_subscription";
+  /** The ID of the schedule that creates the subscription. */
+  schedule?: string;
+}
+
+export function newSubscription(source: ObjectSource, input: NewSubscription) {
+  const at = now(source);
+  const id = newId(source, "sub");
+  const anchor = input.trialEnd ?? input.anchor ?? at;
+  const items = input.items.map((item) =>
+    newSubscriptionItem(source, { ...item, subscription: id, anchor, trialEnd: input.trialEnd }),
+  );
+  return {
+    id,
+    object: "subscription" as const,
+    application: null,
+    application_fee_percent: null,
+    automatic_tax: { disabled_reason: null, enabled: false, liability: null },
+    billing_cycle_anchor: anchor,
+    billing_cycle_anchor_config: null,
+    billing_mode: { flexible: { proration_discounts: "included" }, type: "flexible", updated_at: at },
+    billing_schedules: [],
+    billing_thresholds: null,
+    ...cancellationFields(input, items, at),
+    collection_method: input.collectionMethod ?? "charge_automatically",
+    created: at,
+    currency: input.items[0]?.price.currency ?? "usd",
+    customer: input.customer,
+    customer_account: null,
+    days_until_due: input.daysUntilDue ?? null,
+    default_payment_method: input.defaultPaymentMethod,
+    default_source: null,
+    default_tax_rates: input.defaultTaxRates ?? [],
+    description: input.description ?? null,
+    discounts: [] as string[],
+    ended_at: null as number | null,
+    invoice_settings: NO_INVOICE_SETTINGS,
+    items: {
+      object: "list" as const,
+      data: items,
+      has_more: false,
+      total_count: items.length,
+      url: `/v1/subscription_items?subscription=${id}`,
+    },
+    latest_invoice: null as string | null,
+    livemode: false as const,
+    managed_payments: null,
+    metadata: input.metadata,
+    next_pending_invoice_item_invoice: null,
+    on_behalf_of: null,
+    ...pendingFields(input),
+    schedule: input.schedule ?? null,
+    start_date: at,
+    status: (input.trialEnd === null ? "incomplete" : "trialing") as SubscriptionStatus,
+    test_clock: testClockOf(source, input.customer),
+    transfer_data: null,
+    ...trialFields(input, at),
+  };
+}
+
+const NO_INVOICE_SETTINGS = {
+  account_tax_ids: null,
+  custom_fields: null,
+  description: null,
+  footer: null,
+  issuer: { type: "self" as const },
+};
+
+function cancellationFields(input: NewSubscription, items: readonly SubscriptionItem[], at: number) {
+  const atPeriodEnd = input.cancelAtPeriodEnd ?? false;
+  const cancelAt = atPeriodEnd ? Math.min(...items.map((item) => item.current_period_end)) : (input.cancelAt ?? null);
+  const canceling = cancelAt !== null;
+  return {
+    cancel_at: cancelAt,
+    cancel_at_period_end: atPeriodEnd,
+    canceled_at: canceling ? at : null,
+    cancellation_details: {
+      comment: null as string | null,
+      feedback: null as string | null,
+      feedback_option: null,
+      reason: (canceling ? "cancellation_requested" : null) as string | null,
+    },
+  };
+}
+
+function pendingFields(input: NewSubscription) {
+  return {
+    pause_collection: null as {
+      behavior: "keep_as_draft" | "mark_uncollectible" | "void";
+      resumes_at: number | null;
+    } | null,
+    payment_settings: {
+      payment_method_options: null,
+      payment_method_types: null,
+      save_default_payment_method: input.saveDefaultPaymentMethod ?? "off",
+    },
+    pending_invoice_item_interval: null,
+    pending_setup_intent: null as string | null,
+    pending_update: null as {
+      billing_cycle_anchor: number | null;
+      discount_source: null;
+      expires_at: number;
+      subscription_items: object[] | null;
+      trial_end: number | null;
+      trial_from_plan: null;
+    } | null,
+  };
+}
+
+function trialFields(input: NewSubscription, at: number) {
+  return {
+    trial_end: input.trialEnd,
+    trial_settings: {
+      end_behavior: {
+        billing_cycle_anchor: null,
+        missing_payment_method: input.missingPaymentMethod ?? ("create_invoice" as const),
+      },
+    },
+    trial_start: input.trialEnd === null ? null : at,
+  };
+}
+
+export interface NewItem extends Omit<ItemInput, "discounts"> {
+  subscription: string;
+  /** The billing cycle anchor in epoch seconds. The periods of the item are counted from this time. */
+  anchor: number;
+  /** The end of the trial in epoch seconds; null if the subscription has no trial. */
+  trialEnd: number | null;
+}
+
+export function newSubscriptionItem(
+  source: ObjectSource,
+  { subscription, anchor, trialEnd, price, quantity, metadata, taxRates }: NewItem,
+) {
+  const at = now(source);
+  const metered = price.recurring?.usage_type === "metered";
+  return {
+    id: newShortId(source, "si"),
+    object: "subscription_item" as const,
+    billing_thresholds: null,
+    created: at,
+    current_period_end: trialEnd ?? (anchor > at ? anchor : endOf(price, anchor, at)),
+    current_period_start: anchor < at ? startOf(price, anchor, at) : at,
+    current_trial: null,
+    discounts: [] as string[],
+    metadata: metadata ?? {},
+    price: copy(price),
+    ...(!metered && { quantity: quantity ?? 1 }),
+    subscription,
+    tax_rates: taxRates ?? ([] as TaxRate[]),
+  };
+}

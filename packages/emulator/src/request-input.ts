@@ -1,0 +1,76 @@
+/** Reads API requests: the API key, the version, the body and the parameters. */
+import type { Context as HttpContext } from "hono";
+import { ApiError } from "./core/errors.ts";
+import { type FormValue, parseForm } from "./core/form-encoding.ts";
+
+const MAX_BODY_BYTES = 1_048_576;
+
+const API_KEY = /^(?:sk|rk|pk)_test_(\w+)$/;
+
+/**
+ * Returns the account ID of a request's API key, which is the text after `sk_test_`. Throws Stripe's 401 error if the
+ * key is invalid.
+ */
+export function accountOfKey(c: HttpContext): string {
+  const header = c.req.header("authorization") ?? "";
+  const bearer = /^Bearer (.+)$/.exec(header)?.[1];
+  const basic = /^Basic (.+)$/.exec(header)?.[1];
+  const key = bearer ?? (basic && Buffer.from(basic, "base64").toString("utf8").split(":")[0]);
+  if (!key)
+    throw new ApiError(
+      "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details, or we can help at https://support.stripe.com/.",
+      { status: 401 },
+    );
+  const account = API_KEY.exec(key)?.[1];
+  if (account === undefined) {
+    const shown = `${key.slice(0, 8)}${"*".repeat(8)}${key.slice(-4)}`;
+    throw new ApiError(`Invalid API Key provided: ${shown}`, { status: 401 });
+  }
+  if (key.startsWith("pk_"))
+    throw new ApiError(
+      "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list of your API keys at https://dashboard.stripe.com/account/apikeys.",
+      { status: 401, code: "secret_key_required" },
+    );
+  return account;
+}
+
+const API_VERSION_FORMAT = /^\d{4}-\d{2}-\d{2}(\.[a-z]+)?$/;
+
+/**
+ * Throws if the request's API version has an invalid format. A valid version has no effect: all responses have the
+ * pinned version.
+ */
+export function checkVersion(c: HttpContext): void {
+  const version = c.req.header("stripe-version");
+  if (version !== undefined && !API_VERSION_FORMAT.test(version))
+    throw new ApiError(`Invalid Stripe API version: ${version.slice(0, 100)}`);
+}
+
+/** Returns the request body as text. Returns an error if the body is too large or is not UTF-8. */
+export async function readText(c: HttpContext): Promise<string | ApiError> {
+  if (c.req.method === "GET") return "";
+  if (Number(c.req.header("content-length") ?? 0) > MAX_BODY_BYTES) return bodyTooLarge();
+  const bytes = await c.req.arrayBuffer();
+  if (bytes.byteLength > MAX_BODY_BYTES) return bodyTooLarge();
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return new ApiError("The request body is not valid UTF-8.");
+  }
+}
+
+function bodyTooLarge(): ApiError {
+  return new ApiError("The request body is too large.", { status: 413 });
+}
+
+export function readParams(c: HttpContext, text: string): Record<string, FormValue> {
+  const { url } = c.req;
+  const question = url.indexOf("?");
+  const query = question < 0 ? {} : parseForm(url.slice(question + 1));
+  if (text === "") return query;
+  if (!(c.req.header("content-type") ?? "").startsWith("application/x-www-form-urlencoded"))
+    throw new ApiError(
+      "Invalid request (check that your POST content type is application/x-www-form-urlencoded). If you have any questions, we can help at https://support.stripe.com/.",
+    );
+  return { ...query, ...parseForm(text) };
+}

@@ -1,0 +1,176 @@
+/** Tests that the emulator's pages resist attacks, fit small screens and load nothing from other sites. */
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { APP, checkout, createPrice, open, portal, START, subscribe } from "./support.ts";
+
+const EVIL = `<script>window.hacked = 1</script><img src=x onerror="window.hacked = 1">"'>&`;
+const EVIL_EMAIL = `"><img/src=x/onerror=window.hacked=1>@example.com`;
+
+test("every page escapes names and emails that contain HTML", async () => {
+  const site = await open();
+  const { page, stripe } = site;
+  const price = await createPrice(stripe, { name: EVIL });
+  const customer = await stripe.customers.create({ name: EVIL, email: EVIL_EMAIL });
+  const method = await stripe.paymentMethods.attach("pm_card_visa", { customer: customer.id });
+  await stripe.customers.update(customer.id, { invoice_settings: { default_payment_method: method.id } });
+  const subscription = await stripe.subscriptions.create({
+    customer: customer.id,
+    items: [{ price: price.id }],
+    description: EVIL,
+  });
+  const configuration = await stripe.billingPortal.configurations.create({
+    business_profile: { headline: EVIL, privacy_policy_url: "javascript:alert(1)" },
+    features: {
+      invoice_history: { enabled: true },
+      payment_method_update: { enabled: true },
+      subscription_cancel: { enabled: true, cancellation_reason: { enabled: true, options: [EVIL] } },
+      subscription_update: { enabled: true, default_allowed_updates: ["price", "quantity"], products: [] },
+    },
+  });
+  const session = await stripe.billingPortal.sessions.create({
+    customer: customer.id,
+    configuration: configuration.id,
+    return_url: `${APP}/?"><script>window.hacked = 1</script>`,
+  });
+  const { url } = await stripe.checkout.sessions.create({
+    mode: "subscription",
+    line_items: [{ price: price.id, quantity: 1 }],
+    success_url: APP,
+    cancel_url: `${APP}/"><script>window.hacked = 1</script>`,
+    customer_email: EVIL_EMAIL,
+  });
+  const invoice = subscription.latest_invoice as string;
+  const charge = (await stripe.charges.list()).data[0]?.id ?? "";
+  const of = `?subscription=${subscription.id}`;
+  for (const address of [
+    "/",
+    url ?? "",
+    session.url,
+    `${session.url}/cancel${of}`,
+    `${session.url}/update${of}`,
+    `${session.url}/preview${of}&quantity=2`,
+    `/i/${invoice}?notice=${encodeURIComponent(EVIL)}`,
+    `/receipts/${charge}`,
+    `/challenge/${encodeURIComponent(EVIL)}`,
+  ]) {
+    await page.goto(address);
+    expect([
+      address,
+      await page.evaluate(() => [document.scripts.length, document.images.length, "hacked" in window]),
+    ]).toEqual([address, [0, 0, false]]);
+    expect(await page.locator('a[href^="javascript:"]').count()).toBe(0);
+  }
+});
+
+test("a link from another site cannot make a page show a message", async () => {
+  const site = await open();
+  const { customer } = await subscribe(site.stripe);
+  const { url } = await portal(site, customer.id);
+  await site.page.goto(`${url}?notice=Call+this+number`);
+  expect(await site.page.getByText("Call this number").count()).toBe(0);
+});
+
+test("a portal session cannot change or show objects of another customer", async () => {
+  const { stripe, emulator } = await open();
+  const victim = await subscribe(stripe);
+  const stranger = await stripe.customers.create();
+  const session = await stripe.billingPortal.sessions.create({ customer: stranger.id });
+  const before = await stripe.subscriptions.retrieve(victim.subscription.id);
+  const form = { subscription: victim.subscription.id, method: victim.method.id, what: "remove", quantity: "9" };
+  for (const action of ["cancel", "resume", "change", "method"])
+    await fetch(`${session.url}/${action}`, { method: "POST", body: new URLSearchParams(form), redirect: "manual" });
+  expect(await stripe.subscriptions.retrieve(victim.subscription.id)).toEqual(before);
+  expect((await stripe.paymentMethods.retrieve(victim.method.id)).customer).toBe(victim.customer.id);
+  for (const path of ["cancel", "update", "preview"]) {
+    const response = await fetch(`${session.url}/${path}?subscription=${victim.subscription.id}`);
+    expect(await response.text()).not.toContain("Premium");
+  }
+  for (const path of [
+    `c/pay/${session.id}`,
+    `i/${session.id}`,
+    `p/session/${victim.customer.id}`,
+    `receipts/${session.id}`,
+  ])
+    expect((await fetch(`${emulator.url}/${path}`)).status).toBe(404);
+});
+
+test.each(["/_viewer/advance", "/_viewer/decline", "/_viewer/resend", "/_emulator/reset", "/_emulator/clock/advance"])(
+  "a form on another site cannot post to %s",
+  async (path) => {
+    const { page, emulator, stripe } = await open();
+    await stripe.customers.create();
+    await page.goto(`${APP}/`);
+    const answered = page.waitForResponse(`${emulator.url}${path}`);
+    await page.evaluate((action) => {
+      const form = Object.assign(document.createElement("form"), { method: "post", action, enctype: "text/plain" });
+      form.append(Object.assign(document.createElement("input"), { name: '{"seconds":60,"a":"', value: '"}' }));
+      document.body.append(form);
+      form.submit();
+    }, `${emulator.url}${path}`);
+    expect((await answered).status()).toBe(403);
+    expect(emulator.now()).toBe(START);
+    expect((await stripe.customers.list()).data).toHaveLength(1);
+  },
+);
+
+test("the viewer rejects requests with a foreign host name, and forbids frames", async () => {
+  const { page, emulator } = await open();
+  const { port } = new URL(emulator.url);
+  const response = await page.request.get(`${emulator.url}/`, { headers: { host: `attacker.test:${port}` } });
+  expect(response.status()).toBe(403);
+  expect((await page.request.get(`${emulator.url}/`)).headers()).toMatchObject({
+    "x-frame-options": "DENY",
+    "content-security-policy": expect.stringContaining("default-src 'none'") as string,
+  });
+});
+
+test("the viewer shows no client secrets or signing secrets", async () => {
+  const { page, stripe, emulator } = await open();
+  await subscribe(stripe);
+  await emulator.drain();
+  const html = await (await page.request.get("/")).text();
+  expect(html).toContain("(not shown)");
+  expect(html).not.toMatch(/_secret_|whsec_/);
+});
+
+test.each([1280, 390])(
+  "every page fits a screen of %i pixels even with long names, and loads nothing from other sites",
+  async (width) => {
+    const site = await open({ width, height: 844 });
+    const { page, stripe } = site;
+    const name = `${"Extraordinarily".repeat(8)} long ${"names ".repeat(20)}`;
+    const { customer, subscription } = await subscribe(stripe, { name, amount: 123_456_789, currency: "jpy" });
+    const { url } = await checkout(site, { allow_promotion_codes: true }, { name });
+    const portalUrl = (await portal(site, customer.id)).url;
+    const of = `?subscription=${subscription.id}`;
+    for (const address of [
+      "/",
+      url ?? "",
+      portalUrl,
+      `${portalUrl}/cancel${of}`,
+      `${portalUrl}/update${of}`,
+      `${portalUrl}/preview${of}&quantity=2`,
+      `${portalUrl}/card`,
+      `/i/${subscription.latest_invoice as string}`,
+      `/receipts/${(await stripe.charges.list()).data[0]?.id ?? ""}`,
+    ]) {
+      await page.goto(address);
+      const overflow = () => document.documentElement.scrollWidth - document.documentElement.clientWidth;
+      expect([address, await page.evaluate(overflow)]).toEqual([address, 0]);
+      expect([address, await unnamed(page)]).toEqual([address, []]);
+    }
+    expect(site.complaints).toEqual([]);
+  },
+);
+
+/** Returns the HTML of the page's controls that have no accessible name. */
+function unnamed(page: Page): Promise<string[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>("input:not([type=hidden]), select, textarea, button, a")]
+      .filter((element) => {
+        const labels = "labels" in element ? ((element as HTMLInputElement).labels?.length ?? 0) : 0;
+        return labels === 0 && !element.ariaLabel && !element.textContent?.trim();
+      })
+      .map((element) => element.outerHTML),
+  );
+}
