@@ -1,8 +1,11 @@
-/** Many rows or ids in one statement whose text does not depend on their number: it is compiled once, and has no limit of parameters. */
+/**
+ * Builds SQL statements with many rows or ids. The text of such a statement does not depend on the number of rows. The
+ * database's limit of parameters does not limit the number of rows.
+ */
 import { sql, type CompiledQuery, type Expression, type Kysely, type RawBuilder } from "kysely";
-import type { Dialect } from "./open-store.ts";
 import type { OperationState } from "../domain/operations.ts";
 import { snakeCase } from "./column-names.ts";
+import type { Dialect } from "./dialect.ts";
 import type { QueueState, Schema } from "./schema.ts";
 
 type Row = Record<string, string | number | null>;
@@ -10,17 +13,20 @@ type Row = Record<string, string | number | null>;
 export interface Rows {
   dialect: Dialect;
   table: keyof Schema;
-  /** All with the same columns. */
+  /** The rows that the statement writes. All rows of one statement have the same columns. */
   rows: readonly Row[];
-  /** What is the same in all. */
+  /** Columns whose values are the same in all rows of the statement. */
   same?: Row;
 }
 
-/** Writes each row, in this order, whether it is there or not; of two with one key the last counts. */
+/**
+ * Inserts the rows, or updates rows with the same key, in the given order. If two rows have the same key, only the last one is
+ * written.
+ */
 export async function saveRows(db: Kysely<Schema>, { key, ...rows }: Rows & { key: readonly string[] }): Promise<void> {
   const byKey = new Map(rows.rows.map((row) => [JSON.stringify(key.map((column) => row[column])), row]));
   const saved = { ...rows, rows: [...byKey.values()] };
-  await insertKept(db, `save by ${key.join()}`, saved, (insert, columns) => {
+  await executeInsert(db, `save by ${key.join()}`, saved, (insert, columns) => {
     const changed = columns.filter((column) => !key.includes(column));
     const assignments = changed.map((column) => sql`${sql.ref(column)} = excluded.${sql.ref(column)}`);
     return sql`${insert}
@@ -28,16 +34,19 @@ export async function saveRows(db: Kysely<Schema>, { key, ...rows }: Rows & { ke
   });
 }
 
-/** Writes those rows that are not there. */
+/** Inserts new rows. Skips rows whose key already exists. */
 export async function addRows(db: Kysely<Schema>, rows: Rows): Promise<void> {
-  await insertKept(db, "add", rows, (insert) => sql`${insert} on conflict do nothing`);
+  await executeInsert(db, "add", rows, (insert) => sql`${insert} on conflict do nothing`);
 }
 
-/** One for each way to write each table's rows. */
-const inserts = new Map<string, KeptInsert<unknown>>();
+/** Prepared insert statements by table, columns and kind of insert. */
+const inserts = new Map<string, PreparedInsert<unknown>>();
 
-/** `how` and what is written make the text. */
-async function insertKept(
+/**
+ * Executes a prepared insert statement. `how` names the kind of insert, for example "add". The kind, the table and the columns
+ * together identify the statement.
+ */
+async function executeInsert(
   db: Kysely<Schema>,
   how: string,
   { dialect, table, rows, same = {} }: Rows,
@@ -48,31 +57,38 @@ async function insertKept(
   const columns = Object.keys(first);
   const types = Object.entries(same).map(([column, value]) => `${column} ${typeof value}`);
   const shape = [how, dialect, table, columns, types].join(" ");
-  const insert = inserts.get(shape) ?? keepInsert({ dialect, table, columns, same }, (text) => around(text, columns));
+  const insert =
+    inserts.get(shape) ?? prepareInsert({ dialect, table, columns, same }, (text) => around(text, columns));
   inserts.set(shape, insert);
   await db.executeQuery(insert(db, rows, same));
 }
 
-type KeptInsert<Result> = (db: Kysely<Schema>, rows: readonly Row[], same: Row) => CompiledQuery<Result>;
+type PreparedInsert<Result> = (db: Kysely<Schema>, rows: readonly Row[], same: Row) => CompiledQuery<Result>;
 
 /**
- * Keeps an insert's text, for rows with these columns and what is the same in all; what it answers binds rows to it.
- * `around` completes the statement: what it adds comes after the insert, and has no parameters.
+ * Compiles an insert once, for rows with the given columns. Returns a function that binds rows to the compiled insert. The
+ * function `around` may add SQL text without parameters after the insert.
+ *
+ * Measured gain: without this function, the worker processes 11 % fewer events per second, and the webhook endpoint accepts 3 to
+ * 8 % fewer (`node bench/webhook-endpoint.ts`).
  */
-export function keepInsert<Result>(
+export function prepareInsert<Result>(
   { dialect, table, columns, same }: Pick<Rows, "dialect" | "table"> & { columns: readonly string[]; same: Row },
   around: (insert: RawBuilder<unknown>) => RawBuilder<Result>,
-): KeptInsert<Result> {
+): PreparedInsert<Result> {
   const example = Object.fromEntries(columns.map((column) => [column, null]));
   const shared = Object.keys(same);
-  let kept: CompiledQuery<Result> | null = null;
+  let compiled: CompiledQuery<Result> | null = null;
   return (db, rows, values) => {
-    kept ??= around(insertRows({ dialect, table, rows: [example], same })).compile(db);
-    return { ...kept, parameters: [...shared.map((column) => values[column] ?? null), toJson(dialect, columns, rows)] };
+    compiled ??= around(insertRows({ dialect, table, rows: [example], same })).compile(db);
+    return {
+      ...compiled,
+      parameters: [...shared.map((column) => values[column] ?? null), toJson(dialect, columns, rows)],
+    };
   };
 }
 
-/** SQLite takes a row's values by their place, which it finds faster; PostgreSQL by the columns' names. */
+/** Encodes rows as JSON: as arrays for SQLite, which reads arrays faster, and as objects for PostgreSQL. */
 function toJson(dialect: Dialect, columns: readonly string[], rows: readonly Row[]): string {
   if (dialect === "sqlite") return JSON.stringify(rows.map((row) => columns.map((column) => row[column])));
   const names = columns.map((column) => [snakeCase(column), column] as const);
@@ -84,7 +100,7 @@ function toJson(dialect: Dialect, columns: readonly string[], rows: readonly Row
   return JSON.stringify(renamed);
 }
 
-/** Inserts at least one row, in this order; `on conflict` and `returning` may follow. */
+/** Builds an insert of at least one row, in the given order. The caller may add the clauses `on conflict` and `returning`. */
 export function insertRows({ dialect, table, rows, same = {} }: Rows): RawBuilder<unknown> {
   const columns = Object.keys(rows[0] ?? {});
   const json = toJson(dialect, columns, rows);
@@ -102,27 +118,34 @@ export function insertRows({ dialect, table, rows, same = {} }: Rows): RawBuilde
   return sql`insert into ${sql.table(table)} (${targets}) ${source}`;
 }
 
-/** In one order whoever writes: two that write the same rows never wait for each other. Equal keys stay as they were. */
-export function inOneOrder<Item>(items: Iterable<Item>, keyOf: (item: Item) => string): Item[] {
+/** Sorts rows, so that two transactions that write the same rows lock them in the same order. */
+export function sortByKey<Item>(items: Iterable<Item>, keyOf: (item: Item) => string): Item[] {
   return [...items].toSorted((one, other) => {
     const [key, otherKey] = [keyOf(one), keyOf(other)];
     return key < otherKey ? -1 : Number(key > otherKey);
   });
 }
 
-/** Written out: SQLite takes an index of one state's rows only where the statement itself says which state. */
+/**
+ * Builds a condition on the column `state` with a literal value. SQLite uses a partial index only if the statement's text
+ * contains the state.
+ */
 export function isState(state: QueueState | OperationState): RawBuilder<boolean> {
   return sql`${sql.ref("state")} = ${sql.lit(state)}`;
 }
 
-/** How many rows a statement takes. Written out: SQLite plans a statement anew each time that it is given its limit. */
+/**
+ * Returns a row limit as a literal of the SQL text. If the limit were a parameter, SQLite would plan the statement again for
+ * each use.
+ */
 export function atMost(count: number): RawBuilder<number> {
   return sql.lit(count);
 }
 
 /**
- * Whether a column holds one of these. One alone is a statement of its own: PostgreSQL takes any list for one of ten, and would
- * rather plan anew each time than keep a plan for so many.
+ * Builds the condition that a column has one of the given values. For a single value, the SQL statement has a different text
+ * than for several values. PostgreSQL assumes ten values in any list, and with one value it would plan the statement again for
+ * each use.
  */
 export function isAnyOf(dialect: Dialect, column: string, values: readonly string[]): RawBuilder<boolean> {
   const [first, ...others] = values;
@@ -130,12 +153,12 @@ export function isAnyOf(dialect: Dialect, column: string, values: readonly strin
   return isIn(dialect, column, toList(dialect, values));
 }
 
-/** Values as the one parameter of a statement. */
+/** Encodes a list of values as one parameter of a statement. */
 export function toList(dialect: Dialect, values: readonly string[]): unknown {
   return dialect === "postgres" ? values : JSON.stringify(values);
 }
 
-/** Whether a column holds one of a list. */
+/** Builds the condition that a column has a value of a list that `toList` encoded. */
 export function isIn(dialect: Dialect, column: string, list: unknown): RawBuilder<boolean> {
   return dialect === "postgres"
     ? sql`${sql.ref(column)} = any(cast(${list} as text[]))`
@@ -143,9 +166,9 @@ export function isIn(dialect: Dialect, column: string, list: unknown): RawBuilde
 }
 
 /**
- * Whether a column holds one of what a query in parentheses answers, which runs once. PostgreSQL would join the query with the
- * table as it sees fit, and read all of a table that it takes for a small one; the values of an array it looks up.
+ * Builds the condition that a column has one of the values that a subquery returns. On PostgreSQL the subquery's values are
+ * converted to an array. Without the array, PostgreSQL may join the subquery with the table and read the whole table.
  */
-export function isInAnswer(dialect: Dialect, column: string, query: Expression<unknown>): RawBuilder<boolean> {
+export function isInSubquery(dialect: Dialect, column: string, query: Expression<unknown>): RawBuilder<boolean> {
   return dialect === "postgres" ? sql`${sql.ref(column)} = any(array${query})` : sql`${sql.ref(column)} in ${query}`;
 }

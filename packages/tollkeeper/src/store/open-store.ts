@@ -1,109 +1,72 @@
-/** Opens the store on SQLite or PostgreSQL; everything past this file is the same on both. */
+/** Opens the store on SQLite or PostgreSQL. The store has the same interface on both databases. */
 import { Kysely, sql } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { UnavailableError } from "../errors.ts";
-import { listenToArrivals, sayArrivals } from "./queue/event-notifications.ts";
-import { catalogStore, type CatalogStore } from "./mirror/catalog.ts";
-import { customerStore, type CustomerStore } from "./mirror/customers.ts";
-import { dueWorkStore, type DueWorkStore } from "./queue/due-work.ts";
-import { grantStore, type GrantStore } from "./mirror/announced-access.ts";
-import { inboxStore, type InboxStore } from "./queue/inbox.ts";
-import { laneStore, type LaneStore } from "./mirror/lanes.ts";
+import { listenForNewEvents, notifyNewEvents } from "./queue/event-notifications.ts";
+import { catalogStore } from "./mirror/catalog.ts";
+import { customerStore } from "./mirror/customers.ts";
+import { dueWorkStore } from "./queue/due-work.ts";
+import { announcedAccessStore } from "./mirror/announced-access.ts";
+import { inboxStore } from "./queue/inbox.ts";
+import { laneStore } from "./mirror/lanes.ts";
 import { migrate } from "./migrations/index.ts";
-import { RowNames } from "./column-names.ts";
-import { operationStore, type OperationStore } from "./operations.ts";
-import { outboxStore, type OutboxStore } from "./queue/outbox.ts";
-import { ANSWER_TIMEOUT_MS, isPostgresOutOfService, postgresDialect } from "./postgres.ts";
-import { replicaStore, type ReplicaStore } from "./replicas.ts";
+import { CamelCaseRows } from "./column-names.ts";
+import { operationStore } from "./operations.ts";
+import { outboxStore } from "./queue/outbox.ts";
+import { RESPONSE_TIMEOUT_MS, isPostgresOutOfService, postgresDialect } from "./postgres.ts";
+import { replicaStore } from "./replicas.ts";
+import type { Dialect } from "./dialect.ts";
 import type { Schema } from "./schema.ts";
+import type { Sample, Store, StoreParts } from "./store.ts";
 import { isSqliteOutOfService, sqliteDialect } from "./sqlite.ts";
-import { subscriptionStore, type SubscriptionStore } from "./mirror/subscriptions.ts";
-import { taskStore, type TaskStore } from "./tasks.ts";
-import { durable, redoable } from "./transactions.ts";
-
-export type Dialect = "sqlite" | "postgres";
-
-/** All rows of one mode. Every method throws `UnavailableError` (`store_unavailable`) when the database can't do it now. */
-export interface StoreParts {
-  customers: CustomerStore;
-  subscriptions: SubscriptionStore;
-  catalog: CatalogStore;
-  inbox: InboxStore;
-  outbox: OutboxStore;
-  operations: OperationStore;
-  lanes: LaneStore;
-  grants: GrantStore;
-  dueWork: DueWorkStore;
-  tasks: TaskStore;
-  replicas: ReplicaStore;
-}
-
-export interface Store extends StoreParts {
-  /** How many commits of one process may be under way at once: SQLite writes one after the other, and the process waits for it. */
-  readonly writers: number;
-  /**
-   * All or nothing, for work that can be redone: on SQLite it does not wait for the disk, so nobody outside is told on its word
-   * alone. Use only the parts it hands over: the outer ones would wait for this transaction to end.
-   */
-  transaction<T>(work: (parts: StoreParts) => Promise<T>): Promise<T>;
-  /** Applies missing migrations; answers their names. */
-  migrate(): Promise<string[]>;
-  /**
-   * Calls back when another replica has stored events; answers how to stop it. Only PostgreSQL tells, and it may be silent:
-   * whoever listens polls, too.
-   */
-  onArrival(listener: () => void): () => Promise<void>;
-  /**
-   * Has PostgreSQL look how large the mirror has become. By itself it does so once a minute, and until then it takes any
-   * table for a small one, which it reads as a whole. A small sample takes a tenth of the time, and says enough while tables grow.
-   */
-  analyze(sample: Sample): Promise<void>;
-  /** Throws when the database does not answer. */
-  ping(): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** `usual` is as large as the database's own. */
-export type Sample = "small" | "usual";
+import { subscriptionStore } from "./mirror/subscriptions.ts";
+import { taskStore } from "./tasks.ts";
+import { durable, nonDurable } from "./transactions.ts";
 
 export interface StoreOptions {
-  /** `postgres://…`, `file:PATH` or `file::memory:`. */
+  /** URL of the database: `postgres://…`, `file:PATH` or `file::memory:`. */
   url: string;
   mode: Mode;
   onConnectionLost?: (error: Error) => void;
-  /** How long PostgreSQL's answers are waited for, in milliseconds. Default 20,000. */
-  answerTimeoutMs?: number;
+  /** Maximum time in milliseconds to wait for a response of PostgreSQL. Default 20,000. */
+  responseTimeoutMs?: number;
 }
 
-export function openStore({ url, mode, onConnectionLost = () => {}, answerTimeoutMs }: StoreOptions): Store {
+export function openStore({ url, mode, onConnectionLost = () => {}, responseTimeoutMs }: StoreOptions): Store {
   const dialect = dialectOf(url);
-  const db = openDatabase(url, { onConnectionLost, answerTimeoutMs });
-  const whole = guard({
+  const db = openDatabase(url, { onConnectionLost, responseTimeoutMs });
+  const methods = guard({
     migrate: () => migrate(db, dialect),
     analyze: async (sample: Sample) => {
       if (dialect !== "postgres") return;
       await durable(db).execute(async (transaction) => {
         if (sample === "small") await sql`set local default_statistics_target = 1`.execute(transaction);
-        await sql`analyze (skip_locked) ${sql.raw(MIRROR)}`.execute(transaction);
+        await sql`analyze (skip_locked) ${sql.raw(GROWING_TABLES)}`.execute(transaction);
       });
     },
     ping: async () => {
-      // Of a table: without one SQLite answers though its file is gone.
+      // This query reads a table, because SQLite runs a query without a table even if the database file is gone.
       await sql`select 1 from replicas limit 1`.execute(db);
     },
     close: () => db.destroy(),
     transaction: <T>(work: (parts: StoreParts) => Promise<T>): Promise<T> =>
-      redoable(db, dialect).execute((transaction) => work(storeParts(transaction, mode, dialect))),
+      nonDurable(db, dialect).execute((transaction) => work(storeParts(transaction, mode, dialect))),
   });
-  const onArrival = (listener: () => void): (() => Promise<void>) =>
-    dialect === "postgres" ? listenToArrivals({ url, mode, onArrival: listener, onConnectionLost }) : async () => {};
-  const onAdded = dialect === "postgres" ? sayArrivals(db, mode, onConnectionLost) : undefined;
-  return { ...storeParts(db, mode, dialect, onAdded), ...whole, onArrival, writers: dialect === "postgres" ? 2 : 1 };
+  const onNewEvents = (listener: () => void): (() => Promise<void>) =>
+    dialect === "postgres"
+      ? listenForNewEvents({ url, mode, onNewEvents: listener, onConnectionLost })
+      : async () => {};
+  const onAdded = dialect === "postgres" ? notifyNewEvents(db, mode, onConnectionLost) : undefined;
+  return {
+    ...storeParts(db, mode, dialect, onAdded),
+    ...methods,
+    onNewEvents,
+  };
 }
 
-/** The tables that filling in an account makes large. */
-const MIRROR =
-  "customer_links, customers, subscriptions, subscription_items, invoices, payment_methods, access_grants, lanes, outbox";
+/** Names of the tables that grow much during the first import of an account. */
+const GROWING_TABLES =
+  "customer_links, customers, subscriptions, subscription_items, invoices, payment_methods, announced_access, lanes, outbox";
 
 function dialectOf(url: string): Dialect {
   return /^postgres(ql)?:/.test(url) ? "postgres" : "sqlite";
@@ -111,20 +74,20 @@ function dialectOf(url: string): Dialect {
 
 interface DatabaseOptions {
   onConnectionLost?: (error: Error) => void;
-  answerTimeoutMs?: number | undefined;
+  responseTimeoutMs?: number | undefined;
 }
 
-/** The tables themselves. */
+/** Opens the database and returns Kysely's object for queries, without the store's methods. */
 export function openDatabase(
   url: string,
-  { onConnectionLost = () => {}, answerTimeoutMs = ANSWER_TIMEOUT_MS }: DatabaseOptions = {},
+  { onConnectionLost = () => {}, responseTimeoutMs = RESPONSE_TIMEOUT_MS }: DatabaseOptions = {},
 ): Kysely<Schema> {
   return new Kysely<Schema>({
     dialect:
       dialectOf(url) === "postgres"
-        ? postgresDialect({ url, onConnectionLost, answerTimeoutMs })
+        ? postgresDialect({ url, onConnectionLost, responseTimeoutMs })
         : sqliteDialect(url.replace(/^file:/, "")),
-    plugins: [new RowNames()],
+    plugins: [new CamelCaseRows()],
   });
 }
 
@@ -137,31 +100,36 @@ function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect, onAdded?: 
     outbox: guard(outboxStore(db, mode, dialect)),
     operations: guard(operationStore(db, mode)),
     lanes: guard(laneStore(db, mode, dialect)),
-    grants: guard(grantStore(db, mode, dialect)),
+    announcedAccess: guard(announcedAccessStore(db, mode, dialect)),
     dueWork: guard(dueWorkStore(db, mode, dialect)),
     tasks: guard(taskStore(db, mode, dialect)),
     replicas: guard(replicaStore(db, mode, dialect)),
   };
 }
 
-/** The same methods, with "the database can't now" told apart from "the query is wrong". */
+/**
+ * Wraps methods so that they throw `UnavailableError` if the database is unavailable. Other errors, such as one of a wrong
+ * query, stay unchanged.
+ */
 function guard<T extends object>(methods: T): T {
-  const guarded = Object.entries(methods).map(([name, method]: [string, (...args: unknown[]) => Promise<unknown>]) => [
-    name,
-    (...args: unknown[]) => method(...args).catch(rethrow),
-  ]);
-  return Object.fromEntries(guarded) as T;
+  const translateErrors = Object.entries(methods).map(
+    ([name, method]: [string, (...args: unknown[]) => Promise<unknown>]) => [
+      name,
+      (...args: unknown[]) => method(...args).catch(rethrow),
+    ],
+  );
+  return Object.fromEntries(translateErrors) as T;
 }
 
 function rethrow(error: unknown): never {
   if (!isClosed(error) && !isSqliteOutOfService(error) && !isPostgresOutOfService(error)) throw error;
   const reason = error instanceof Error ? error.message : String(error);
-  throw new UnavailableError("store_unavailable", "The database can't be reached now. Try again in a moment.", {
+  throw new UnavailableError("store_unavailable", "The database is unavailable. Retry later.", {
     cause: new Error(reason, { cause: error }),
   });
 }
 
-/** What Kysely says after `close`. */
+/** Returns true for the error that Kysely throws for queries after `close`. */
 function isClosed(error: unknown): boolean {
   return error instanceof Error && error.message === "driver has already been destroyed";
 }

@@ -1,26 +1,34 @@
-/** The record of every intent towards Stripe. */
+/** Stores operations: one row per intended change at Stripe. */
 import type { Kysely } from "kysely";
-import { IDEMPOTENCY_KEY_LIFETIME_MS, type OperationRecord } from "../domain/operations.ts";
+import type { OperationRecord } from "../domain/operations.ts";
 import type { Mode } from "../domain/records.ts";
 import { atMost, isState } from "./bulk.ts";
 import type { Schema } from "./schema.ts";
 
-/** Under which an operation is sent, since when, and until when it is sent again. */
+/** The idempotency key of an operation, and the period in which the key may be sent. */
 type OperationKey = Pick<OperationRecord, "idempotencyKey" | "createdAt" | "keyEndsAt">;
 
 export interface OperationStore {
-  /** The newest operation of this kind for this subject. */
+  /** Returns the newest operation of this kind and subject; null if there is none. */
   findCurrent(kind: string, subject: string): Promise<OperationRecord | null>;
-  /** False when another caller began the same generation first. */
+  /**
+   * Adds a pending operation, which is one intended change at Stripe. Returns false if another caller has already added one
+   * with the same number.
+   */
   begin(operation: OperationRecord): Promise<boolean>;
   /**
-   * Gives a pending operation a new key, once it is known that the old one led to nothing; false when another caller has
-   * done so first, since two keys would be two acts.
+   * Replaces the key of a pending operation whose old key had no effect. Returns false if another caller has already replaced
+   * the key. The caller must then not use its own key, because two keys could cause two effects.
    */
   replaceKey(change: { id: string; from: string } & OperationKey): Promise<boolean>;
-  /** Notes that a pending operation's key leads to nothing new any more; the first to know it counts. */
+  /**
+   * Records the time from which a pending operation's key must not be sent. If the stored time is earlier, the method keeps it.
+   */
   endKey(key: { id: string; idempotencyKey: string; keyEndsAt: number }): Promise<void>;
-  /** Those whose outcome has been unknown since before an instant, oldest first, from after one of them. */
+  /**
+   * Lists pending operations that were created before a given instant, oldest first. The list starts after the operation
+   * `after`.
+   */
   listPending(before: number, after: OperationRecord | null, limit: number): Promise<OperationRecord[]>;
   finish(id: string, state: "succeeded" | "failed", result: string, now: number): Promise<void>;
 }
@@ -39,14 +47,13 @@ const COLUMNS = [
   "keyEndsAt",
 ] as const;
 
-/** A replica of a version before may begin one, or give it a new key, and says nothing of the key's end. */
-function toRecord(row: Omit<OperationRecord, "keyEndsAt"> & { keyEndsAt: number | null }): OperationRecord {
-  const { createdAt, keyEndsAt } = row;
-  const isKnown = keyEndsAt !== null && keyEndsAt >= createdAt;
-  return { ...row, keyEndsAt: isKnown ? keyEndsAt : createdAt + IDEMPOTENCY_KEY_LIFETIME_MS };
+export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
+  return { ...operationQueries(db, mode), ...operationWrites(db, mode) };
 }
 
-export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
+type OperationQueries = Pick<OperationStore, "findCurrent" | "listPending">;
+
+function operationQueries(db: Kysely<Schema>, mode: Mode): OperationQueries {
   return {
     async findCurrent(kind, subject) {
       const row = await db
@@ -58,11 +65,11 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
         .orderBy("generation", "desc")
         .limit(atMost(1))
         .executeTakeFirst();
-      return row ? toRecord(row) : null;
+      return row ?? null;
     },
 
     async listPending(before, after, limit) {
-      const rows = await db
+      return db
         .selectFrom("operations")
         .select(COLUMNS)
         .where("mode", "=", mode)
@@ -77,9 +84,12 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
         .orderBy("id")
         .limit(atMost(limit))
         .execute();
-      return rows.map(toRecord);
     },
+  };
+}
 
+function operationWrites(db: Kysely<Schema>, mode: Mode): Omit<OperationStore, keyof OperationQueries> {
+  return {
     async begin(operation) {
       const inserted = await db
         .insertInto("operations")
@@ -109,7 +119,7 @@ export function operationStore(db: Kysely<Schema>, mode: Mode): OperationStore {
         .where("mode", "=", mode)
         .where("id", "=", id)
         .where("idempotencyKey", "=", idempotencyKey)
-        .where((eb) => eb.or([eb("keyEndsAt", "is", null), eb("keyEndsAt", ">", keyEndsAt)]))
+        .where("keyEndsAt", ">", keyEndsAt)
         .where(isState("pending"))
         .execute();
     },

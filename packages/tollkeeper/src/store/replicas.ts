@@ -1,31 +1,34 @@
-/** Which replicas live: they share what all of them together may ask of Stripe. */
+/** Stores the live replicas, which share the budget of requests to Stripe. */
 import type { Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import type { Dialect } from "./open-store.ts";
-import { keep } from "./prepared-query.ts";
+import type { Dialect } from "./dialect.ts";
+import { prepare } from "./prepared-query.ts";
 import type { Schema } from "./schema.ts";
 
 export interface ReplicaStore {
-  /** Says that this one lives, forgets who has not said so since `deadBefore`, and answers how many do. */
-  beat(id: string, now: number, deadBefore: number): Promise<number>;
+  /**
+   * Records a heartbeat of a replica, deletes replicas without a heartbeat since `deadBefore`, and returns the number of live
+   * replicas.
+   */
+  heartbeat(id: string, now: number, deadBefore: number): Promise<number>;
   leave(id: string): Promise<void>;
 }
 
-interface Beat {
+interface Heartbeat {
   mode: Mode;
   id: string;
   now: number;
   deadBefore: number;
 }
 
-const sayAlive = keep((db, { mode, id, now }: Beat) =>
+const recordHeartbeat = prepare((db, { mode, id, now }: Heartbeat) =>
   db
     .insertInto("replicas")
     .values({ mode, id, seenAt: now })
     .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet({ seenAt: now })),
 );
 
-const countReplicas = keep((db, { mode, deadBefore }: Beat) =>
+const countReplicas = prepare((db, { mode, deadBefore }: Heartbeat) =>
   db
     .selectFrom("replicas")
     .select(({ eb, fn }) => [
@@ -40,10 +43,10 @@ const countReplicas = keep((db, { mode, deadBefore }: Beat) =>
 
 export function replicaStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): ReplicaStore {
   return {
-    async beat(id, now, deadBefore) {
-      const beat = { mode, id, now, deadBefore };
-      await sayAlive.execute(db, dialect, beat);
-      const [count = { all: 1, dead: 0 }] = await countReplicas.execute(db, dialect, beat);
+    async heartbeat(id, now, deadBefore) {
+      const heartbeat = { mode, id, now, deadBefore };
+      await recordHeartbeat.execute(db, dialect, heartbeat);
+      const [count = { all: 1, dead: 0 }] = await countReplicas.execute(db, dialect, heartbeat);
       if (count.dead > 0)
         await db.deleteFrom("replicas").where("mode", "=", mode).where("seenAt", "<", deadBefore).execute();
       return count.all - count.dead;

@@ -1,16 +1,28 @@
-/** The tables, as Kysely sees them: instants are epoch milliseconds, flags 0 or 1, JSON is text. `mode` keeps test and live apart. */
-import type { Generated } from "kysely";
-import type { BillingInterval, InvoiceRecord, InvoiceStatus, Mode, SubscriptionStatus } from "../domain/records.ts";
-import type { OperationState } from "../domain/operations.ts";
-
 /**
- * What each would be partitioned by (docs/scale.md): the customer, which is `lane` in the inbox and `id` in customers; an item with
- * its subscription; outbox and access grants by `userId`, operations by `subject`. The others stay small, and whole.
+ * Declares the types of all tables for Kysely. Instants are epoch milliseconds, flags 0 or 1, JSON is text. The column `mode`
+ * separates test data from live data.
  */
+import type { Generated } from "kysely";
+import type { OperationState } from "../domain/operations.ts";
+import type { OwnerKind } from "../domain/owner.ts";
+import type { BillingInterval, InvoiceRecord, InvoiceStatus, Mode, SubscriptionStatus } from "../domain/records.ts";
+
+/** The columns of each table. docs/scale.md names the column by which each table can be partitioned. */
 export interface Schema {
-  customerLinks: { mode: Mode; userId: string; customerId: string; linkedAt: number };
+  customerLinks: { mode: Mode; ownerKind: OwnerKind; ownerId: string; customerId: string; linkedAt: number };
   lanes: { mode: Mode; lane: string; version: number };
-  customers: { mode: Mode; id: string; userId: string | null; deleted: number; defaultPaymentMethodId: string | null };
+  customers: {
+    mode: Mode;
+    id: string;
+    /**
+     * Kind of the owner to whom the customer belongs: a user or an organization. `ownerKind` and `ownerId` are null if the
+     * customer's metadata names no owner.
+     */
+    ownerKind: OwnerKind | null;
+    ownerId: string | null;
+    deleted: number;
+    defaultPaymentMethodId: string | null;
+  };
   subscriptions: {
     mode: Mode;
     id: string;
@@ -75,45 +87,34 @@ export interface Schema {
     billingInterval: BillingInterval | null;
     intervalCount: number;
   };
-  inbox: {
-    seq: Generated<number>;
-    mode: Mode;
+  inbox: QueueRow & {
     eventId: string;
     type: string;
     objectId: string;
-    lane: string;
     eventCreatedAt: number;
-    /** Null where no request to Stripe caused the event. */
+    /** Id of the API request that caused the event; null if Stripe itself caused it. */
     requestId: string | null;
-    /** Packed; null where bodies are not kept. */
+    /** The compressed body of the event; null if bodies are not stored. */
     body: string | null;
     receivedAt: number;
-    state: QueueState;
-    runAt: number;
-    attempts: number;
-    reason: string | null;
   };
-  outbox: {
-    seq: Generated<number>;
-    mode: Mode;
+  outbox: QueueRow & {
     id: string;
-    userId: string;
+    ownerKind: OwnerKind;
+    ownerId: string;
     hook: string;
     payload: string;
     createdAt: number;
-    state: QueueState;
-    runAt: number;
-    attempts: number;
-    reason: string | null;
   };
-  /** A lane of a queue: when it is next to be looked at, if ever, and until when it is somebody's. */
   queueLanes: {
     mode: Mode;
     queue: "inbox" | "outbox";
     lane: string;
+    /** The next time at which the lane has work; null if it has none. */
     dueAt: number | null;
+    /** Until this time, the lane is leased to one worker. */
     leasedUntil: number;
-    /** How often it was leased: who holds it knows the number. */
+    /** Number of leases that the lane has had so far. This number is the fencing token of the current lease. */
     leases: number;
   };
   operations: {
@@ -128,7 +129,7 @@ export interface Schema {
     state: OperationState;
     result: string | null;
     createdAt: number;
-    keyEndsAt: number | null;
+    keyEndsAt: number;
     finishedAt: number | null;
   };
   tasks: {
@@ -140,8 +141,21 @@ export interface Schema {
     finishedAt: number | null;
   };
   replicas: { mode: Mode; id: string; seenAt: number };
-  accessGrants: { mode: Mode; userId: string; features: string; checkAt: number | null };
+  announcedAccess: { mode: Mode; ownerKind: OwnerKind; ownerId: string; features: string; checkAt: number | null };
 }
 
-/** `new` rows have come; whoever claims next gives them to their lanes. */
+interface QueueRow {
+  seq: Generated<number>;
+  mode: Mode;
+  lane: string;
+  state: QueueState;
+  runAt: number;
+  attempts: number;
+  reason: string | null;
+}
+
+/**
+ * States of a row in inbox and outbox. A `new` row is not assigned to its lane yet. The next claim assigns such a row to its
+ * lane and makes it `pending`.
+ */
 export type QueueState = "new" | "pending" | "done" | "dead";

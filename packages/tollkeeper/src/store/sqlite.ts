@@ -1,4 +1,7 @@
-/** The embedded database: node:sqlite, one connection, each commit on disk before it is answered unless it is asked not to wait. */
+/**
+ * Opens the embedded database: node:sqlite with one connection. A commit is on disk when it resolves, unless its transaction is
+ * non-durable.
+ */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
@@ -15,27 +18,30 @@ import {
 } from "kysely";
 import { snakeCase } from "./column-names.ts";
 
-/** How long a statement waits for another connection that writes to the same file. */
+/** Maximum time in milliseconds for which a statement waits for another process that writes to the database file. */
 const BUSY_TIMEOUT_MS = 5_000;
 const BUSY_POLL_MS = 10;
 const MAX_CACHED_STATEMENTS = 500;
 
-/** The isolation level that asks for a commit which does not wait for the disk: SQLite itself has only one. */
-export const UNFLUSHED = "read uncommitted";
+/**
+ * Isolation level that marks a transaction as non-durable. The name is free for this use, because SQLite has only one isolation
+ * level.
+ */
+export const NON_DURABLE = "read uncommitted";
 
 export function sqliteDialect(path: string): SqliteDialect {
   let database: Database | null = null;
-  return new PatientDialect(() => (database ??= open(path)));
+  return new BusyRetryDialect(() => (database ??= open(path)));
 }
 
-class PatientDialect extends SqliteDialect {
+class BusyRetryDialect extends SqliteDialect {
   readonly #database: () => Database;
   constructor(database: () => Database) {
     super({ database: async () => database() });
     this.#database = database;
   }
   override createDriver(): SqliteDriver {
-    return new PatientDriver(this.#database);
+    return new BusyRetryDriver(this.#database);
   }
   override createQueryCompiler(): SqliteQueryCompiler {
     return new QueryCompiler();
@@ -48,8 +54,10 @@ class QueryCompiler extends SqliteQueryCompiler {
   }
 }
 
-/** Waits for a locked file without stopping the process: SQLite's own wait would, and with it whoever holds the lock here. */
-class PatientDriver extends SqliteDriver {
+/**
+ * Waits for a locked database file without blocking the process. The wait that SQLite itself offers would block the process.
+ */
+class BusyRetryDriver extends SqliteDriver {
   readonly #database: () => Database;
   constructor(database: () => Database) {
     super({ database: async () => database() });
@@ -59,40 +67,43 @@ class PatientDriver extends SqliteDriver {
   override async acquireConnection(): Promise<DatabaseConnection> {
     const connection = await super.acquireConnection();
     return {
-      executeQuery: (query, options) => whileBusy(() => connection.executeQuery(query, options)),
+      executeQuery: (query, options) => retryWhileBusy(() => connection.executeQuery(query, options)),
       streamQuery: (query, chunkSize, options) => connection.streamQuery(query, chunkSize, options),
     };
   }
 
-  /** Takes the write lock at once: a reader that turns writer in mid-transaction would be refused, not queued. */
+  /**
+   * Starts a transaction that takes SQLite's write lock at once. Without the lock, SQLite may refuse the first write of a
+   * transaction that has already read.
+   */
   override async beginTransaction(
     connection: DatabaseConnection,
     { isolationLevel }: TransactionSettings = {},
   ): Promise<void> {
-    this.#database().waitForDisk(isolationLevel !== UNFLUSHED);
+    this.#database().setDurable(isolationLevel !== NON_DURABLE);
     try {
       await connection.executeQuery(CompiledQuery.raw("begin immediate"));
     } catch (error) {
-      this.#database().waitForDisk(true);
+      this.#database().setDurable(true);
       throw error;
     }
   }
 
   override async commitTransaction(connection: DatabaseConnection): Promise<void> {
     await super.commitTransaction(connection);
-    this.#database().waitForDisk(true);
+    this.#database().setDurable(true);
   }
 
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     try {
       await super.rollbackTransaction(connection);
     } finally {
-      this.#database().waitForDisk(true);
+      this.#database().setDurable(true);
     }
   }
 }
 
-async function whileBusy<T>(act: () => Promise<T>): Promise<T> {
+async function retryWhileBusy<T>(act: () => Promise<T>): Promise<T> {
   for (let waited = 0; ; waited += BUSY_POLL_MS) {
     try {
       return await act();
@@ -104,8 +115,8 @@ async function whileBusy<T>(act: () => Promise<T>): Promise<T> {
 }
 
 interface Database extends SqliteDatabase {
-  /** Whether commits from now on wait for the disk. Between transactions only. */
-  waitForDisk(does: boolean): void;
+  /** If `durable` is true, later commits wait for the disk. Call this method only when no transaction is open. */
+  setDurable(durable: boolean): void;
 }
 
 function open(path: string): Database {
@@ -115,15 +126,16 @@ function open(path: string): Database {
     "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 0; pragma wal_autocheckpoint = 4000",
   );
   const cache = new Map<string, SqliteStatement>();
-  let waits = true;
-  // Some network file systems can't do it, and there a file that was not waited for may be damaged, not only older.
+  let isDurable = true;
+  // Some network file systems do not support SQLite's WAL mode. Without WAL, a non-durable commit could damage the database
+  // file.
   const isWal = database.prepare("pragma journal_mode").get()?.["journal_mode"] === "wal";
   return {
     close: () => database.close(),
-    waitForDisk(does) {
-      if (!isWal || does === waits) return;
-      database.exec(`pragma synchronous = ${does ? "full" : "normal"}`);
-      waits = does;
+    setDurable(durable) {
+      if (!isWal || durable === isDurable) return;
+      database.exec(`pragma synchronous = ${durable ? "full" : "normal"}`);
+      isDurable = durable;
     },
     prepare(text) {
       const cached = cache.get(text);
@@ -153,14 +165,17 @@ const FULL = 13;
 const CANT_OPEN = 14;
 const OUT_OF_SERVICE: ReadonlySet<number> = new Set([BUSY, LOCKED, READ_ONLY, IO_ERROR, FULL, CANT_OPEN]);
 
-/** Whether SQLite could not do it now, rather than being asked for something wrong. @see https://sqlite.org/rescode.html */
+/**
+ * Returns true if an error means that SQLite is unavailable, and false for a wrong query.
+ * @see https://sqlite.org/rescode.html
+ */
 export function isSqliteOutOfService(error: unknown): boolean {
   const code = resultCode(error);
   if (code !== null) return OUT_OF_SERVICE.has(code);
   return error instanceof Error && "code" in error && error.code === "ERR_INVALID_STATE";
 }
 
-/** SQLite's primary result code; null for errors that are not SQLite's. */
+/** Returns SQLite's primary result code; null for other errors. */
 function resultCode(error: unknown): number | null {
   return error instanceof Error && "errcode" in error && typeof error.errcode === "number"
     ? error.errcode & 0xff

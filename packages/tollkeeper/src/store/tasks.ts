@@ -1,31 +1,38 @@
-/** Long work that one replica does for all: who has it, how far it has come, and when it was last finished. */
+/**
+ * Stores long tasks that only one replica at a time runs. Each task has the holder of its lease, its saved progress, and the
+ * time of its last run.
+ */
 import type { Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import type { Dialect } from "./open-store.ts";
-import { keep } from "./prepared-query.ts";
+import type { Dialect } from "./dialect.ts";
+import { prepare } from "./prepared-query.ts";
 import type { Schema } from "./schema.ts";
 
 export interface TaskRecord {
-  /** What an unfinished run has noted, as JSON; null between runs. */
+  /** The saved progress of an unfinished run, as JSON; null between runs. */
   progress: string | null;
   finishedAt: number | null;
 }
 
 export interface TaskStore {
   find(name: string): Promise<TaskRecord | null>;
-  /** Takes the task unless a holder's lease still runs; null when it does. */
-  take(name: string, holder: string, now: number, leasedUntil: number): Promise<TaskRecord | null>;
-  /** Holds the task on and notes how far it has come; false when another holder has taken it over. */
-  note(name: string, holder: string, leasedUntil: number, progress: string | null): Promise<boolean>;
-  /** Gives the task back; false when another holder has taken it over. */
+  /**
+   * Leases the task to this replica and returns the task's row. Returns null if the lease of another holder has not expired.
+   */
+  acquire(name: string, holder: string, now: number, leasedUntil: number): Promise<TaskRecord | null>;
+  /** Renews the lease of the task and saves its progress. Returns false if another holder has taken the task over. */
+  renewLease(name: string, holder: string, leasedUntil: number, progress: string | null): Promise<boolean>;
+  /** Records the time of the run, and ends the lease. Returns false if another holder has taken the task over. */
   finish(name: string, holder: string, finishedAt: number): Promise<boolean>;
-  /** Notes when something was finished that nobody holds. */
-  mark(name: string, finishedAt: number): Promise<void>;
-  /** Gives it back unfinished, for anybody to go on from there. */
+  /** Records the time of a run for a task that needs no lease. */
+  recordFinished(name: string, finishedAt: number): Promise<void>;
+  /**
+   * Ends the lease of an unfinished run and saves its progress. The next holder of the lease continues from the saved progress.
+   */
   release(name: string, holder: string, progress: string | null): Promise<void>;
 }
 
-const findTask = keep((db, { mode, name }: { mode: Mode; name: string }) =>
+const findTask = prepare((db, { mode, name }: { mode: Mode; name: string }) =>
   db.selectFrom("tasks").select(["progress", "finishedAt"]).where("mode", "=", mode).where("name", "=", name),
 );
 
@@ -38,7 +45,7 @@ export function taskStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Tas
       return row ?? null;
     },
 
-    async take(name, holder, now, leasedUntil) {
+    async acquire(name, holder, now, leasedUntil) {
       const taken = await db
         .insertInto("tasks")
         .values({ mode, name, holder, leasedUntil, progress: null, finishedAt: null })
@@ -53,9 +60,9 @@ export function taskStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Tas
       return taken ?? null;
     },
 
-    async note(name, holder, leasedUntil, progress) {
-      const noted = await held(name, holder).set({ leasedUntil, progress }).executeTakeFirst();
-      return noted.numUpdatedRows === 1n;
+    async renewLease(name, holder, leasedUntil, progress) {
+      const renewed = await held(name, holder).set({ leasedUntil, progress }).executeTakeFirst();
+      return renewed.numUpdatedRows === 1n;
     },
 
     async finish(name, holder, finishedAt) {
@@ -65,7 +72,7 @@ export function taskStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Tas
       return finished.numUpdatedRows === 1n;
     },
 
-    async mark(name, finishedAt) {
+    async recordFinished(name, finishedAt) {
       await db
         .insertInto("tasks")
         .values({ mode, name, holder: null, leasedUntil: 0, progress: null, finishedAt })

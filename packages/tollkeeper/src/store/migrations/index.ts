@@ -1,47 +1,30 @@
-/** Brings a database to this version's tables: numbered steps, each once, under a lock that keeps replicas apart. */
+/**
+ * Changes a database's tables to the form that this version needs. Each numbered step runs once, under a lock that excludes
+ * other replicas.
+ */
 import { sql, type Kysely } from "kysely";
 import { ConfigError } from "../../errors.ts";
-import type { Dialect } from "../open-store.ts";
-import { WITHOUT_LIMIT } from "../postgres.ts";
+import type { Dialect } from "../dialect.ts";
+import { NO_STATEMENT_TIMEOUT } from "../postgres.ts";
 import type { Schema } from "../schema.ts";
 import { durable } from "../transactions.ts";
 import { initial } from "./0001-initial.ts";
-import { reconcile } from "./0002-reconcile.ts";
-import { lanes } from "./0003-lanes.ts";
-import { bodies } from "./0004-bodies.ts";
-import { keyEnds } from "./0005-key-ends.ts";
-import { statistics } from "./0006-statistics.ts";
-import { deadLetters } from "./0007-dead-letters.ts";
-import { queueStatistics } from "./0008-queue-statistics.ts";
+import type { MigrationStep } from "./step.ts";
 
-export interface MigrationStep {
-  name: string;
-  statements: (dialect: Dialect) => string[];
-}
+export const STEPS: readonly MigrationStep[] = [initial];
 
-export const STEPS: readonly MigrationStep[] = [
-  initial,
-  reconcile,
-  lanes,
-  bodies,
-  keyEnds,
-  statistics,
-  deadLetters,
-  queueStatistics,
-];
-
-/** Any number that nobody else locks on the same database. */
+/** Number of PostgreSQL's advisory lock for migrations. The number is arbitrary, so that no other program uses the same one. */
 const LOCK_KEY = 7_024_551_101;
 
 /**
- * Applies the steps that are missing, all or none, and answers their names. Safe to run from several processes at once.
- * Throws `ConfigError` when the database has been used by a newer version.
+ * Applies the missing migration steps in one transaction and returns their names. Several processes may call this function at
+ * the same time. Throws `ConfigError` if a newer version has already changed the database.
  */
 export async function migrate(db: Kysely<Schema>, dialect: Dialect, steps = STEPS): Promise<string[]> {
   return durable(db).execute(async (transaction) => {
     if (dialect === "postgres") {
-      // A step may read all of a large table, and waits for whoever else migrates.
-      await sql.raw(WITHOUT_LIMIT).execute(transaction);
+      // This transaction has no time limit, because a step may rewrite a large table or wait for another process that migrates.
+      await sql.raw(NO_STATEMENT_TIMEOUT).execute(transaction);
       await sql`select pg_advisory_xact_lock(${LOCK_KEY})`.execute(transaction);
     }
     await sql`create table if not exists tollkeeper_migrations (name text primary key)`.execute(transaction);
@@ -49,7 +32,7 @@ export async function migrate(db: Kysely<Schema>, dialect: Dialect, steps = STEP
       transaction,
     );
     const applied = new Set(rows.map((row) => row.name));
-    refuseNewer(applied);
+    refuseUnknownSteps(applied);
     const missing = steps.filter((step) => !applied.has(step.name));
     for (const step of missing) {
       for (const statement of step.statements(dialect)) await sql.raw(statement).execute(transaction);
@@ -59,12 +42,12 @@ export async function migrate(db: Kysely<Schema>, dialect: Dialect, steps = STEP
   });
 }
 
-function refuseNewer(applied: ReadonlySet<string>): void {
+function refuseUnknownSteps(applied: ReadonlySet<string>): void {
   const known = new Set(STEPS.map((step) => step.name));
   const unknown = [...applied].filter((name) => !known.has(name));
   if (unknown.length > 0)
     throw new ConfigError([
-      `DATABASE_URL names a database with migrations this version does not know (${unknown.join(", ")}): ` +
+      `DATABASE_URL names a database with migrations that this version does not know (${unknown.join(", ")}): ` +
         `run the newer version of tollkeeper, or use another database`,
     ]);
 }

@@ -1,50 +1,64 @@
-/** The access each user was last known to have: what it is compared with to notice that it was granted or revoked. */
+/**
+ * Stores the access that hooks announced last, per owner. The difference to the current access shows which features were
+ * granted or revoked since then.
+ */
 import type { Kysely } from "kysely";
+import { idsByKind, ownerKey, type BillingOwner } from "../../domain/owner.ts";
 import type { Mode } from "../../domain/records.ts";
-import { atMost, inOneOrder, isAnyOf, saveRows } from "../bulk.ts";
-import type { Dialect } from "../open-store.ts";
+import { atMost, isAnyOf, saveRows, sortByKey } from "../bulk.ts";
+import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
 
-export interface AccessGrant {
-  userId: string;
+export interface AnnouncedAccess {
+  owner: BillingOwner;
   features: readonly string[];
-  /** When access can change with no word from Stripe; null when it can't. */
+  /** The next instant at which access can change without a change at Stripe; null if there is none. */
   checkAt: number | null;
 }
 
-export interface GrantStore {
+export interface AnnouncedAccessStore {
   /**
-   * Those of these users that have ever been granted anything. Held until the transaction ends: whoever decides about one
-   * of them next knows what was decided.
+   * Returns the rows of the owners, by `ownerKey`, and locks them until the transaction ends. So another transaction that
+   * decides about the same owner waits and sees the result of this transaction.
    */
-  hold(userIds: readonly string[]): Promise<Map<string, AccessGrant>>;
-  save(grants: readonly AccessGrant[]): Promise<void>;
-  listDue(now: number, limit: number): Promise<string[]>;
+  lockForUpdate(owners: readonly BillingOwner[]): Promise<Map<string, AnnouncedAccess>>;
+  save(rows: readonly AnnouncedAccess[]): Promise<void>;
+  /** Lists owners whose access may have changed because time has passed, the longest due first. */
+  listDue(now: number, limit: number): Promise<BillingOwner[]>;
 }
 
-export function grantStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): GrantStore {
+export function announcedAccessStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): AnnouncedAccessStore {
   return {
-    async hold(userIds) {
-      const rows = await db
-        .selectFrom("accessGrants")
-        .select(["userId", "features", "checkAt"])
-        .where("mode", "=", mode)
-        .where(isAnyOf(dialect, "userId", userIds))
-        // In one order whoever holds them: two that hold the same users never wait for each other.
-        .orderBy("userId")
-        .$if(dialect === "postgres", (query) => query.forUpdate())
-        .execute();
-      return new Map(rows.map((row) => [row.userId, { ...row, features: JSON.parse(row.features) as string[] }]));
+    async lockForUpdate(owners) {
+      const found = new Map<string, AnnouncedAccess>();
+      // All transactions lock rows in the same order, so that two transactions with the same owners never wait for each other.
+      for (const [kind, ids] of idsByKind(owners)) {
+        const rows = await db
+          .selectFrom("announcedAccess")
+          .select(["ownerId", "features", "checkAt"])
+          .where("mode", "=", mode)
+          .where("ownerKind", "=", kind)
+          .where(isAnyOf(dialect, "ownerId", ids))
+          .orderBy("ownerId")
+          .$if(dialect === "postgres", (query) => query.forUpdate())
+          .execute();
+        for (const { ownerId, features, checkAt } of rows) {
+          const owner = { kind, id: ownerId };
+          found.set(ownerKey(owner), { owner, features: JSON.parse(features) as string[], checkAt });
+        }
+      }
+      return found;
     },
 
-    save: (grants) =>
+    save: (rows) =>
       saveRows(db, {
         dialect,
-        table: "accessGrants",
-        key: ["mode", "userId"],
-        rows: inOneOrder(grants, ({ userId }) => userId).map(({ userId, features, checkAt }) => ({
+        table: "announcedAccess",
+        key: ["mode", "ownerKind", "ownerId"],
+        rows: sortByKey(rows, ({ owner }) => ownerKey(owner)).map(({ owner, features, checkAt }) => ({
           mode,
-          userId,
+          ownerKind: owner.kind,
+          ownerId: owner.id,
           features: JSON.stringify(features),
           checkAt,
         })),
@@ -52,14 +66,14 @@ export function grantStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Gr
 
     async listDue(now, limit) {
       const rows = await db
-        .selectFrom("accessGrants")
-        .select("userId")
+        .selectFrom("announcedAccess")
+        .select(["ownerKind", "ownerId"])
         .where("mode", "=", mode)
         .where("checkAt", "<=", now)
         .orderBy("checkAt")
         .limit(atMost(limit))
         .execute();
-      return rows.map((row) => row.userId);
+      return rows.map(({ ownerKind, ownerId }) => ({ kind: ownerKind, id: ownerId }));
     },
   };
 }

@@ -1,17 +1,20 @@
-/** The mirror's products and prices. */
+/** Stores the mirror's products and prices. */
 import type { Kysely } from "kysely";
 import type { Mode, PriceRecord, ProductRecord } from "../../domain/records.ts";
-import { addRows, inOneOrder, saveRows, type Rows } from "../bulk.ts";
-import type { Dialect } from "../open-store.ts";
+import { addRows, sortByKey, saveRows, type Rows } from "../bulk.ts";
+import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
 
 export interface CatalogStore {
   saveProducts(products: readonly ProductRecord[]): Promise<void>;
   savePrices(prices: readonly PriceRecord[]): Promise<void>;
-  /** For products and prices seen inside another object: what their own events have written is never overwritten. */
+  /**
+   * Adds products that were found inside other objects of Stripe. Never overwrites a product, because the mirror's row may be
+   * newer.
+   */
   addProducts(products: readonly ProductRecord[]): Promise<void>;
   addPrices(prices: readonly PriceRecord[]): Promise<void>;
-  /** Stripe deletes a product or price only where nothing was ever sold with it. */
+  /** Removes a product that Stripe has deleted. Stripe deletes a product or price only if it was never sold. */
   removeProduct(id: string): Promise<void>;
   removePrice(id: string): Promise<void>;
   hasProduct(id: string): Promise<boolean>;
@@ -21,12 +24,12 @@ export function catalogStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): 
   const products = (records: readonly ProductRecord[]): Rows => ({
     dialect,
     table: "products",
-    rows: inOneOrder(records, ({ id }) => id).map((product) => ({ ...product, mode, active: Number(product.active) })),
+    rows: sortByKey(records, ({ id }) => id).map((product) => ({ ...product, mode, active: Number(product.active) })),
   });
   const prices = (records: readonly PriceRecord[]): Rows => ({
     dialect,
     table: "prices",
-    rows: inOneOrder(records, ({ id }) => id).map(({ interval, ...price }) => ({
+    rows: sortByKey(records, ({ id }) => id).map(({ interval, ...price }) => ({
       ...price,
       mode,
       active: Number(price.active),

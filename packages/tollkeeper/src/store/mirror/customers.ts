@@ -1,79 +1,98 @@
-/** Which Stripe customer is which user's, and what the mirror knows of customers and their cards. */
+/** Stores the links between owners and Stripe customers, and the mirror's customers and payment methods. */
 import type { Kysely } from "kysely";
+import { ownerKey, type BillingOwner, type OwnerKind } from "../../domain/owner.ts";
 import type { CustomerRecord, Mode, PaymentMethodRecord } from "../../domain/records.ts";
-import { addRows, atMost, inOneOrder, isAnyOf, isIn, saveRows, toList } from "../bulk.ts";
-import type { Dialect } from "../open-store.ts";
-import { keep } from "../prepared-query.ts";
+import { addRows, atMost, isAnyOf, isIn, saveRows, sortByKey, toList } from "../bulk.ts";
+import type { Dialect } from "../dialect.ts";
+import { prepare } from "../prepared-query.ts";
 import type { Schema } from "../schema.ts";
 
 export interface CustomerLink {
-  userId: string;
+  owner: BillingOwner;
   customerId: string;
 }
 
 export interface CustomerStore {
-  /** The user's customer; null before the first checkout, and after Stripe deleted it. */
-  findCustomerOf(userId: string): Promise<string | null>;
-  findUserOf(customerId: string): Promise<string | null>;
-  /** The users of these customers, for those that are linked. */
-  findUsersOf(customerIds: readonly string[]): Promise<Map<string, string>>;
-  /** Links each two unless either has a link already. */
+  /**
+   * Returns the id of the owner's linked customer; null before the first checkout and after the customer was deleted at Stripe.
+   */
+  findCustomerOf(owner: BillingOwner): Promise<string | null>;
+  findOwnerOf(customerId: string): Promise<BillingOwner | null>;
+  /** Returns the owners of linked customers, by customer id. */
+  findOwnersOf(customerIds: readonly string[]): Promise<Map<string, BillingOwner>>;
+  /** Adds links between owners and customers. Skips a link if its owner or its customer already has a link. */
   link(links: readonly CustomerLink[], now: number): Promise<void>;
   unlink(customerId: string): Promise<void>;
-  /** A customer that says it is this user's, and is there. */
-  findCustomerNaming(userId: string): Promise<string | null>;
+  /** Returns the id of a mirrored customer that is not deleted and whose metadata names this owner; null if there is none. */
+  findCustomerNaming(owner: BillingOwner): Promise<string | null>;
   saveCustomers(customers: readonly CustomerRecord[]): Promise<void>;
   savePaymentMethods(methods: readonly PaymentMethodRecord[]): Promise<void>;
   removePaymentMethod(id: string): Promise<void>;
-  /** As they are in the mirror, for those that it has. */
+  /** Returns mirrored payment methods by id. */
   findPaymentMethods(ids: readonly string[]): Promise<Map<string, PaymentMethodRecord>>;
-  /** Ids of customers that Stripe still had. */
+  /** Lists the ids of mirrored customers that are not deleted. */
   listIds(): Promise<string[]>;
-  /** As they are in the mirror, for those that it has. */
+  /** Returns mirrored customers by id. */
   findCustomers(ids: readonly string[]): Promise<Map<string, CustomerRecord>>;
 }
 
-const findLinkOf = keep((db, { mode, userId }: { mode: Mode; userId: string }) =>
-  db.selectFrom("customerLinks").select("customerId").where("mode", "=", mode).where("userId", "=", userId),
+const findLinkOf = prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKind; id: string }) =>
+  db
+    .selectFrom("customerLinks")
+    .select("customerId")
+    .where("mode", "=", mode)
+    .where("ownerKind", "=", kind)
+    .where("ownerId", "=", id),
 );
 
 const selectLinks = (db: Kysely<Schema>, mode: Mode) =>
-  db.selectFrom("customerLinks").select(["customerId", "userId"]).where("mode", "=", mode);
+  db.selectFrom("customerLinks").select(["customerId", "ownerKind", "ownerId"]).where("mode", "=", mode);
 
-/** One alone and several apart, as `isAnyOf` has it. */
+/** Separate statements for one id and for a list of ids, for the reason that `isAnyOf` explains. */
 const findLinks = {
-  one: keep((db, { mode, customerId }: { mode: Mode; customerId: string }) =>
+  one: prepare((db, { mode, customerId }: { mode: Mode; customerId: string }) =>
     selectLinks(db, mode).where("customerId", "=", customerId),
   ),
-  several: keep((db, { mode, customerIds }: { mode: Mode; customerIds: unknown }, dialect) =>
+  several: prepare((db, { mode, customerIds }: { mode: Mode; customerIds: unknown }, dialect) =>
     selectLinks(db, mode).where(isIn(dialect, "customerId", customerIds)),
   ),
 };
 
 export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): CustomerStore {
-  const findCustomerOf = async (userId: string): Promise<string | null> => {
-    const [link] = await findLinkOf.execute(db, dialect, { mode, userId });
-    return link?.customerId ?? null;
+  return {
+    ...linkStore(db, mode, dialect),
+    ...customerRows(db, mode, dialect),
+    ...paymentMethodRows(db, mode, dialect),
   };
-  const findUsersOf = async (customerIds: readonly string[]): Promise<Map<string, string>> => {
+}
+
+type LinkStore = Pick<CustomerStore, "findCustomerOf" | "findOwnerOf" | "findOwnersOf" | "link" | "unlink">;
+
+function linkStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): LinkStore {
+  const findOwnersOf = async (customerIds: readonly string[]): Promise<Map<string, BillingOwner>> => {
     const [first = "", ...others] = customerIds;
     const links = await (others.length === 0
       ? findLinks.one.execute(db, dialect, { mode, customerId: first })
       : findLinks.several.execute(db, dialect, { mode, customerIds: toList(dialect, customerIds) }));
-    return new Map(links.map(({ customerId, userId }) => [customerId, userId]));
+    return new Map(links.map(({ customerId, ownerKind, ownerId }) => [customerId, { kind: ownerKind, id: ownerId }]));
   };
   return {
-    findCustomerOf,
-    findUserOf: async (customerId) => (await findUsersOf([customerId])).get(customerId) ?? null,
-    findUsersOf,
+    async findCustomerOf({ kind, id }) {
+      const [link] = await findLinkOf.execute(db, dialect, { mode, kind, id });
+      return link?.customerId ?? null;
+    },
+
+    findOwnerOf: async (customerId) => (await findOwnersOf([customerId])).get(customerId) ?? null,
+    findOwnersOf,
 
     link: (links, now) =>
       addRows(db, {
         dialect,
         table: "customerLinks",
-        rows: inOneOrder(links, ({ userId }) => userId).map(({ userId, customerId }) => ({
+        rows: sortByKey(links, ({ owner }) => ownerKey(owner)).map(({ owner, customerId }) => ({
           mode,
-          userId,
+          ownerKind: owner.kind,
+          ownerId: owner.id,
           customerId,
           linkedAt: now,
         })),
@@ -82,13 +101,22 @@ export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect):
     async unlink(customerId) {
       await db.deleteFrom("customerLinks").where("mode", "=", mode).where("customerId", "=", customerId).execute();
     },
+  };
+}
 
-    async findCustomerNaming(userId) {
+function customerRows(
+  db: Kysely<Schema>,
+  mode: Mode,
+  dialect: Dialect,
+): Omit<CustomerStore, keyof LinkStore | keyof PaymentMethodRows> {
+  return {
+    async findCustomerNaming({ kind, id }) {
       const row = await db
         .selectFrom("customers")
         .select("id")
         .where("mode", "=", mode)
-        .where("userId", "=", userId)
+        .where("ownerKind", "=", kind)
+        .where("ownerId", "=", id)
         .where("deleted", "=", 0)
         .orderBy("id")
         .limit(atMost(1))
@@ -101,20 +129,14 @@ export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect):
         dialect,
         table: "customers",
         key: ["mode", "id"],
-        rows: customers.map((customer) => ({ ...customer, mode, deleted: Number(customer.deleted) })),
+        rows: customers.map(({ owner, deleted, ...customer }) => ({
+          ...customer,
+          mode,
+          ownerKind: owner?.kind ?? null,
+          ownerId: owner?.id ?? null,
+          deleted: Number(deleted),
+        })),
       }),
-
-    savePaymentMethods: (methods) =>
-      saveRows(db, {
-        dialect,
-        table: "paymentMethods",
-        key: ["mode", "id"],
-        rows: methods.map((method) => ({ ...method, mode })),
-      }),
-
-    async removePaymentMethod(id) {
-      await db.deleteFrom("paymentMethods").where("mode", "=", mode).where("id", "=", id).execute();
-    },
 
     async listIds() {
       const rows = await db
@@ -130,13 +152,29 @@ export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect):
       if (ids.length === 0) return new Map();
       const rows = await db
         .selectFrom("customers")
-        .selectAll()
+        .select(["id", "ownerKind", "ownerId", "deleted", "defaultPaymentMethodId"])
         .where("mode", "=", mode)
         .where(isAnyOf(dialect, "id", ids))
         .execute();
-      return new Map(
-        rows.map(({ mode: _mode, deleted, ...customer }) => [customer.id, { ...customer, deleted: deleted === 1 }]),
-      );
+      return new Map(rows.map((row) => [row.id, toCustomer(row)]));
+    },
+  };
+}
+
+type PaymentMethodRows = Pick<CustomerStore, "savePaymentMethods" | "removePaymentMethod" | "findPaymentMethods">;
+
+function paymentMethodRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): PaymentMethodRows {
+  return {
+    savePaymentMethods: (methods) =>
+      saveRows(db, {
+        dialect,
+        table: "paymentMethods",
+        key: ["mode", "id"],
+        rows: methods.map((method) => ({ ...method, mode })),
+      }),
+
+    async removePaymentMethod(id) {
+      await db.deleteFrom("paymentMethods").where("mode", "=", mode).where("id", "=", id).execute();
     },
 
     async findPaymentMethods(ids) {
@@ -150,4 +188,10 @@ export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect):
       return new Map(rows.map((row) => [row.id, row]));
     },
   };
+}
+
+function toCustomer(row: Omit<Schema["customers"], "mode">): CustomerRecord {
+  const { id, ownerKind, ownerId, deleted, defaultPaymentMethodId } = row;
+  const owner = ownerKind === null || ownerId === null ? null : { kind: ownerKind, id: ownerId };
+  return { id, owner, deleted: deleted === 1, defaultPaymentMethodId };
 }

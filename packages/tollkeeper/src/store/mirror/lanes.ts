@@ -1,24 +1,29 @@
-/** A version per lane: how a slow retrieve finds out that somebody wrote something newer meanwhile. */
+/**
+ * Stores a version for each lane (for example for each customer). After a slow retrieve, a changed version shows that another
+ * worker has written the lane meanwhile.
+ */
 import { sql, type Kysely } from "kysely";
 import type { Mode } from "../../domain/records.ts";
-import { inOneOrder, insertRows } from "../bulk.ts";
-import type { Dialect } from "../open-store.ts";
-import { keep } from "../prepared-query.ts";
+import { insertRows, sortByKey } from "../bulk.ts";
+import type { Dialect } from "../dialect.ts";
+import { prepare } from "../prepared-query.ts";
 import type { Schema } from "../schema.ts";
 
 export interface LaneStore {
-  /** Read before a retrieve begins; 0 for a lane that was never written. */
+  /**
+   * Returns the lane's version; 0 for a lane that was never written. Call this method before the retrieve from Stripe starts.
+   */
   versionOf(lane: string): Promise<number>;
-  /** Every lane's version, before lists are read. */
+  /** Returns the versions of all lanes. Call this method before lists are requested from Stripe. */
   all(): Promise<Map<string, number>>;
   /**
-   * Raises the versions of lanes that still have the one that was read, in the transaction that writes the mirror; answers
-   * which had.
+   * Increments the versions of lanes that still have the given version. Returns the lanes whose version was incremented. Call
+   * this method in the transaction that writes the mirror.
    */
   advance(versions: ReadonlyMap<string, number>): Promise<Set<string>>;
 }
 
-const findVersion = keep((db, { mode, lane }: { mode: Mode; lane: string }) =>
+const findVersion = prepare((db, { mode, lane }: { mode: Mode; lane: string }) =>
   db.selectFrom("lanes").select("version").where("mode", "=", mode).where("lane", "=", lane),
 );
 
@@ -36,7 +41,7 @@ export function laneStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Lan
 
     async advance(versions) {
       if (versions.size === 0) return new Set();
-      const lanes = inOneOrder(versions, ([lane]) => lane);
+      const lanes = sortByKey(versions, ([lane]) => lane);
       const raised = lanes.map(([lane, version]) => ({ mode, lane, version: version + 1 }));
       const { rows } = await sql<{ lane: string }>`
         ${insertRows({ dialect, table: "lanes", rows: raised })}

@@ -1,7 +1,11 @@
-/** Bodies of events, where they are kept: a tenth of their size, as text that any database takes. */
+/**
+ * Compresses the bodies of events to about a tenth of their size, as text that any database can store, and decompresses them.
+ */
 import { gunzipSync, gzipSync } from "node:zlib";
 
-/** The fastest level: the door waits for it, and a better one saves little. */
+/**
+ * Level of gzip: the fastest one, because the webhook endpoint waits for the compression, and higher levels save little space.
+ */
 const LEVEL = 1;
 
 export function packBody(body: Uint8Array): string {

@@ -1,50 +1,56 @@
-/** How replicas on one PostgreSQL tell each other that something has come: a wait that polling would make long is short. */
+/** Notifies other replicas through PostgreSQL of new events, so that they need not wait for their next poll. */
 import { setTimeout as wait } from "node:timers/promises";
 import { sql, type Kysely } from "kysely";
 import pg from "pg";
 import type { Mode } from "../../domain/records.ts";
-import { CONNECT_TIMEOUT_MS, KEEP_ALIVE, limitGoodbye } from "../postgres.ts";
+import { CONNECT_TIMEOUT_MS, forceCloseAfter, KEEP_ALIVE } from "../postgres.ts";
 import type { Schema } from "../schema.ts";
 
-/** Notified by whoever stores events, with their mode. */
-const CHANNEL = "tollkeeper_arrivals";
-
-/** Who hears that something has come looks for whatever there is: no word more often than this. */
-const SAY_EVERY_MS = 20;
-/** Between two tries to connect; polling works on meanwhile. */
+/**
+ * Name of the PostgreSQL channel that notifies replicas of new events. The payload of a notification is the mode of the new
+ * events.
+ */
+const CHANNEL = "tollkeeper_new_events";
+/**
+ * Minimum time in milliseconds between two notifications. A replica that is notified processes all events, so more frequent
+ * notifications would not help.
+ */
+const NOTIFY_INTERVAL_MS = 20;
+/** Milliseconds until a lost connection is opened again. Until the connection is open again, the worker continues to poll. */
 const RECONNECT_MS = 5_000;
 
 /**
- * Tells the others that events have come. Not in the commit that stores them: one that notifies makes every other that does wait
- * until it is on disk. A word that is lost is made up for by polling.
+ * Returns a function that notifies other replicas of new events. This function runs after the commit that stores events,
+ * because PostgreSQL makes commits that notify wait for each other until they are on disk. If a notification is lost, a replica
+ * finds the events at its next poll.
  */
-export function sayArrivals(db: Kysely<Schema>, mode: Mode, onFailure: (error: Error) => void): () => void {
-  let isSaying = false;
-  let isMore = false;
-  const say = async (): Promise<void> => {
-    isSaying = true;
+export function notifyNewEvents(db: Kysely<Schema>, mode: Mode, onFailure: (error: Error) => void): () => void {
+  let isNotifying = false;
+  let hasMore = false;
+  const notify = async (): Promise<void> => {
+    isNotifying = true;
     do {
-      isMore = false;
+      hasMore = false;
       await sql`select pg_notify(${CHANNEL}, ${mode})`.execute(db).catch(onFailure);
-      await wait(SAY_EVERY_MS, undefined, { ref: false });
-    } while (isMore);
-    isSaying = false;
+      await wait(NOTIFY_INTERVAL_MS, undefined, { ref: false });
+    } while (hasMore);
+    isNotifying = false;
   };
   return () => {
-    isMore = true;
-    if (!isSaying) void say();
+    hasMore = true;
+    if (!isNotifying) void notify();
   };
 }
 
-export interface ArrivalsOptions {
+export interface NewEventsOptions {
   url: string;
   mode: Mode;
-  onArrival: () => void;
+  onNewEvents: () => void;
   onConnectionLost: (error: Error) => void;
 }
 
-/** Listens until what it answers is called; a connection that is lost is made again. */
-export function listenToArrivals(options: ArrivalsOptions): () => Promise<void> {
+/** Listens for notifications until the returned function is called. If the connection is lost, opens a new one. */
+export function listenForNewEvents(options: NewEventsOptions): () => Promise<void> {
   const stopping = new AbortController();
   const { signal } = stopping;
   const listening = (async (): Promise<void> => {
@@ -59,9 +65,9 @@ export function listenToArrivals(options: ArrivalsOptions): () => Promise<void> 
   };
 }
 
-/** Until the connection is lost or it is told to stop. */
+/** Opens one connection and listens until the connection is lost or the signal aborts. */
 async function listenOnce(
-  { url, mode, onArrival, onConnectionLost }: ArrivalsOptions,
+  { url, mode, onNewEvents, onConnectionLost }: NewEventsOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const client = new pg.Client({
@@ -70,28 +76,28 @@ async function listenOnce(
     query_timeout: CONNECT_TIMEOUT_MS,
     ...KEEP_ALIVE,
   });
-  const over = Promise.withResolvers<void>();
-  const end = (): void => over.resolve();
+  const ended = Promise.withResolvers<void>();
+  const end = (): void => ended.resolve();
   signal.addEventListener("abort", end);
   client.on("error", (error) => {
     onConnectionLost(error);
-    over.resolve();
+    ended.resolve();
   });
-  client.on("end", () => over.resolve());
+  client.on("end", () => ended.resolve());
   client.on("notification", ({ payload }) => {
-    if (payload === mode) onArrival();
+    if (payload === mode) onNewEvents();
   });
   try {
     await client.connect();
     await client.query(`listen ${CHANNEL}`);
-    // Something may have come while nobody listened.
-    onArrival();
-    await over.promise;
+    // Other replicas may have stored events before this connection listened.
+    onNewEvents();
+    await ended.promise;
   } catch (error) {
     onConnectionLost(error instanceof Error ? error : new Error(String(error)));
   } finally {
     signal.removeEventListener("abort", end);
-    limitGoodbye(client);
+    forceCloseAfter(client);
     await client.end().catch(() => {});
   }
 }

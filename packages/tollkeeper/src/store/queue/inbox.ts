@@ -1,39 +1,36 @@
-/** The inbox: envelopes of events, stored before Stripe is answered and worked off afterwards. */
+/**
+ * The inbox: a queue of events from Stripe without their payload. Events are stored before Stripe gets its response, and
+ * processed afterwards.
+ */
 import { sql, type ExpressionBuilder, type Kysely } from "kysely";
 import type { Mode } from "../../domain/records.ts";
-import { atMost, inOneOrder, isAnyOf, isInAnswer, isState, keepInsert } from "../bulk.ts";
-import type { Dialect } from "../open-store.ts";
-import { packBody, unpackBody } from "./event-body.ts";
-import {
-  claimRows,
-  endClaim,
-  makeDue,
-  queue,
-  queued,
-  takeIn,
-  type Claim,
-  type Queue,
-  type QueueScope,
-} from "./queue.ts";
+import { atMost, isAnyOf, isInSubquery, isState, prepareInsert, sortByKey } from "../bulk.ts";
+import type { Dialect } from "../dialect.ts";
 import type { QueueState, Schema } from "../schema.ts";
-import { redoable } from "../transactions.ts";
+import { nonDurable } from "../transactions.ts";
+import { packBody, unpackBody } from "./event-body.ts";
+import { assignNewRows, claimRows, makeDue, type Claim } from "./queue-lanes.ts";
+import { endClaim, queue, queued, type Queue } from "./queue.ts";
+import type { QueueScope } from "./queue-scope.ts";
 
 export interface InboxEvent {
   eventId: string;
   type: string;
   objectId: string;
-  /** Whose events are worked on one at a time: the customer, or the object where the event names none. */
+  /**
+   * Id of the event's customer, or of its object if the event names no customer. Events of one lane are processed one at a
+   * time.
+   */
   lane: string;
   eventCreatedAt: number;
-  /** The request to Stripe that caused it. Default: none is known. */
+  /** Id of the API request that caused the event. The default is that the request is unknown. */
   requestId?: string | null;
-  /** What was delivered. Default: it is not kept. */
+  /** The delivered body of the event. The default is that the body is not stored. */
   body?: Uint8Array | null;
 }
 
-/** An event with how its work stands. */
 export interface StoredEvent extends Required<Omit<InboxEvent, "body">> {
-  /** What was delivered; null where it was not kept. */
+  /** The delivered body of the event; null if it was not stored. */
   body: string | null;
   receivedAt: number;
   state: QueueState;
@@ -42,47 +39,56 @@ export interface StoredEvent extends Required<Omit<InboxEvent, "body">> {
 }
 
 export interface ClaimedEvent extends InboxEvent, Claim {
-  /** Hints that were there when this one was claimed: one retrieve from now on serves all of them. */
+  /**
+   * Number of the newest row at the time of the claim. One retrieve of an object covers all events about this object up to this
+   * row.
+   */
   upToSeq: number;
 }
 
+/**
+ * Lanes with pending events, by the name of the lane. For each lane, the result has its version and the time when Stripe
+ * created its oldest pending event.
+ */
+export type PendingLanes = Map<string, { version: number; oldestAt: number }>;
+
 export interface InboxStore extends Omit<Queue, "complete"> {
   /**
-   * Done, with whatever else had come into the lane when it was claimed, about the same object or about those that Stripe told
-   * of with it; false when the lease was lost.
+   * Marks the event done, and all other events of its lane up to `upToSeq` about the same object or about `objectIds`.
+   * Returns false if this worker has lost the lane's lease.
    */
   complete(event: ClaimedEvent, objectIds?: readonly string[]): Promise<boolean>;
-  /** Stores what is new, in one commit, and revives dead letters that come again; answers the ids of both. */
+  /**
+   * Stores new events in one commit, and redrives dead letters that were delivered again. Returns the ids of the stored and
+   * redriven events. `runAt` is the time from which they are due; default `now`.
+   */
   add(events: readonly InboxEvent[], now: number, runAt?: number): Promise<Set<string>>;
   claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedEvent[]>;
   find(eventId: string): Promise<StoredEvent | null>;
-  /** The newest row's number; 0 in an empty inbox. */
+  /** Returns the number of the newest row; 0 if the inbox is empty. */
   lastSeq(): Promise<number>;
-  /** Those of these objects about which hints wait that had come by then. */
-  findHinted(objectIds: readonly string[], upToSeq: number): Promise<Set<string>>;
+  /** Returns the ids among `objectIds` that have pending events up to the row `upToSeq`. */
+  findPendingObjectIds(objectIds: readonly string[], upToSeq: number): Promise<Set<string>>;
   /**
-   * Completes hints about objects of which Stripe has told after they had come, unless somebody works on them; answers how
-   * many. Their lanes must have been written since: else an older answer that is still under way would be written, and no
-   * hint be left to mend that.
+   * Marks pending events about the objects done, up to the row `upToSeq`. Skips events that a worker is processing. Returns the
+   * number of completed events. The caller must first write the objects of these events to the mirror. Otherwise an older
+   * response could overwrite the mirror later, and no pending event would be left to repair it.
    */
-  completeTold(objectIds: readonly string[], upToSeq: number, now: number): Promise<number>;
-  /** Makes due now what was put off when it was added, and has not been tried yet. */
-  hasten(now: number): Promise<void>;
-  /** How many hints wait, counted up to a limit. */
-  countWaiting(limit: number): Promise<number>;
-  /** Lanes in which hints are due, those first that have waited longest: their versions, and when Stripe made the oldest event. */
-  listWaitingLanes(now: number, limit: number): Promise<Map<string, { version: number; oldestAt: number }>>;
-  /** Those of these events that have not arrived. */
-  unknown(eventIds: readonly string[]): Promise<string[]>;
+  completeCovered(objectIds: readonly string[], upToSeq: number, now: number): Promise<number>;
+  /** Makes events due that were deferred when they were added. Skips events that a worker has already tried to process. */
+  releaseDeferred(now: number): Promise<void>;
+  /** Counts pending events. Stops counting when a limit is reached. */
+  countPending(limit: number): Promise<number>;
+  /** Returns lanes with due events, the longest due first. */
+  listPendingLanes(now: number, limit: number): Promise<PendingLanes>;
+  /** Returns the ids among `eventIds` that are not in the inbox. */
+  filterUnstored(eventIds: readonly string[]): Promise<string[]>;
 }
 
-const ARRIVING = ["eventId", "type", "objectId", "lane", "eventCreatedAt", "requestId", "body"] as const;
+const INSERTED_COLUMNS = ["eventId", "type", "objectId", "lane", "eventCreatedAt", "requestId", "body"] as const;
+const EVENT_COLUMNS = [...INSERTED_COLUMNS, "receivedAt", "state", "attempts", "reason"] as const;
 
-function toRow({ eventId, type, objectId, lane, eventCreatedAt, requestId = null, body }: InboxEvent) {
-  return { eventId, type, objectId, lane, eventCreatedAt, requestId, body: body ? packBody(body) : null };
-}
-
-/** `onAdded` is called after something new was stored; in a transaction nobody is told. */
+/** Creates the inbox. `onAdded` is called after new events were stored, but not inside a transaction. */
 export function inboxStore(
   db: Kysely<Schema>,
   mode: Mode,
@@ -90,33 +96,11 @@ export function inboxStore(
   onAdded: () => void = () => {},
 ): InboxStore {
   const scope: QueueScope = { mode, table: "inbox", dialect };
-  const insert = keepInsert(
-    { dialect, table: "inbox", columns: ARRIVING, same: { receivedAt: 0, ...queued(mode, 0) } },
-    (rows) => sql<{ eventId: string }>`${rows}
-      on conflict (mode, event_id) do update set state = 'new', run_at = excluded.run_at, attempts = 0, reason = null
-        where inbox.state = 'dead'
-      returning event_id`,
-  );
-  /** Only reads: when an account is filled in there is nothing. */
-  const isAnythingWaiting = async (): Promise<boolean> => {
-    const { rows } = await sql`
-      select 1 where (select 1 from inbox where mode = ${mode} and state = 'new' order by seq limit 1) is not null
-        or (select 1 from inbox where mode = ${mode} and state = 'pending' order by lane, run_at, seq limit 1) is not null`.execute(
-      db,
-    );
-    return rows.length > 0;
-  };
-  const isTold = (eb: ExpressionBuilder<Schema, "inbox">, objectIds: readonly string[], upToSeq: number) =>
-    eb.and([
-      eb("mode", "=", mode),
-      isAnyOf(dialect, "objectId", objectIds),
-      isState("pending"),
-      // It tells of a time, not of a change: no list answers it.
-      eb("type", "!=", "customer.subscription.trial_will_end"),
-      eb("seq", "<=", upToSeq),
-    ]);
   return {
     ...queue(db, scope),
+    ...events(db, scope, onAdded),
+    ...coverage(db, scope),
+    ...pending(db, scope),
 
     complete: (event, objectIds = []) =>
       endClaim(db, scope, event, async (transaction) => {
@@ -131,15 +115,6 @@ export function inboxStore(
           .execute();
       }),
 
-    async add(events, now, runAt = now) {
-      if (events.length === 0) return new Set();
-      const byId = new Map(events.map((event) => [event.eventId, toRow(event)]));
-      const rows = inOneOrder(byId.values(), ({ eventId }) => eventId);
-      const { rows: added } = await db.executeQuery(insert(db, rows, { receivedAt: now, ...queued(mode, runAt) }));
-      if (added.length > 0) onAdded();
-      return new Set(added.map(({ eventId }) => eventId));
-    },
-
     async claim(limit, now, leasedUntil) {
       const rows = await claimRows<InboxEvent & Claim>(db, { ...scope, now, leasedUntil, limit });
       if (rows.length === 0) return [];
@@ -149,23 +124,39 @@ export function inboxStore(
         .executeTakeFirstOrThrow();
       return rows.map((row) => ({ ...row, upToSeq }));
     },
+  };
+}
+
+function toRow({ eventId, type, objectId, lane, eventCreatedAt, requestId = null, body }: InboxEvent) {
+  return { eventId, type, objectId, lane, eventCreatedAt, requestId, body: body ? packBody(body) : null };
+}
+
+function events(
+  db: Kysely<Schema>,
+  { mode, dialect }: QueueScope,
+  onAdded: () => void,
+): Pick<InboxStore, "add" | "find" | "lastSeq" | "filterUnstored"> {
+  const insert = prepareInsert(
+    { dialect, table: "inbox", columns: INSERTED_COLUMNS, same: { receivedAt: 0, ...queued(mode, 0) } },
+    (rows) => sql<{ eventId: string }>`${rows}
+      on conflict (mode, event_id) do update set state = 'new', run_at = excluded.run_at, attempts = 0, reason = null
+        where inbox.state = 'dead'
+      returning event_id`,
+  );
+  return {
+    async add(newEvents, now, runAt = now) {
+      if (newEvents.length === 0) return new Set();
+      const byId = new Map(newEvents.map((event) => [event.eventId, toRow(event)]));
+      const rows = sortByKey(byId.values(), ({ eventId }) => eventId);
+      const { rows: added } = await db.executeQuery(insert(db, rows, { receivedAt: now, ...queued(mode, runAt) }));
+      if (added.length > 0) onAdded();
+      return new Set(added.map(({ eventId }) => eventId));
+    },
 
     async find(eventId) {
       const row = await db
         .selectFrom("inbox")
-        .select([
-          "eventId",
-          "type",
-          "objectId",
-          "lane",
-          "eventCreatedAt",
-          "requestId",
-          "body",
-          "receivedAt",
-          "state",
-          "attempts",
-          "reason",
-        ])
+        .select(EVENT_COLUMNS)
         .where("mode", "=", mode)
         .where("eventId", "=", eventId)
         .executeTakeFirst();
@@ -180,53 +171,100 @@ export function inboxStore(
       return row?.seq ?? 0;
     },
 
-    async findHinted(objectIds, upToSeq) {
-      if (objectIds.length === 0 || !(await isAnythingWaiting())) return new Set();
-      await takeIn(db, scope);
+    async filterUnstored(eventIds) {
+      const rows = await db
+        .selectFrom("inbox")
+        .select("eventId")
+        .where("mode", "=", mode)
+        .where(isAnyOf(dialect, "eventId", eventIds))
+        .execute();
+      const stored = new Set(rows.map((row) => row.eventId));
+      return eventIds.filter((id) => !stored.has(id));
+    },
+  };
+}
+
+function coverage(db: Kysely<Schema>, scope: QueueScope): Pick<InboxStore, "findPendingObjectIds" | "completeCovered"> {
+  const { mode, dialect } = scope;
+  const isCovered = (eb: ExpressionBuilder<Schema, "inbox">, objectIds: readonly string[], upToSeq: number) =>
+    eb.and([
+      eb("mode", "=", mode),
+      isAnyOf(dialect, "objectId", objectIds),
+      isState("pending"),
+      // An event of this type reports that a time has come, not a change. So no response of Stripe can replace such an event.
+      eb("type", "!=", "customer.subscription.trial_will_end"),
+      eb("seq", "<=", upToSeq),
+    ]);
+  return {
+    async findPendingObjectIds(objectIds, upToSeq) {
+      if (objectIds.length === 0 || !(await hasUnfinishedRows(db, mode))) return new Set();
+      await assignNewRows(db, scope);
       const rows = await db
         .selectFrom("inbox")
         .select("objectId")
         .distinct()
-        .where((eb) => isTold(eb, objectIds, upToSeq))
+        .where((eb) => isCovered(eb, objectIds, upToSeq))
         .execute();
       return new Set(rows.map(({ objectId }) => objectId));
     },
 
-    async completeTold(objectIds, upToSeq, now) {
+    async completeCovered(objectIds, upToSeq, now) {
       if (objectIds.length === 0) return 0;
-      const workedOn = db
+      const leased = db
         .selectFrom("queueLanes")
         .select("lane")
         .where("mode", "=", mode)
         .where("queue", "=", scope.table)
         .where(sql.ref("queueLanes.lane"), "=", sql.ref("inbox.lane"))
         .where("leasedUntil", ">", now);
-      const told = db
+      const covered = db
         .selectFrom("inbox")
         .select("seq")
-        .where((eb) => isTold(eb, objectIds, upToSeq))
-        .where((eb) => eb.not(eb.exists(workedOn)))
+        .where((eb) => isCovered(eb, objectIds, upToSeq))
+        .where((eb) => eb.not(eb.exists(leased)))
         .orderBy("seq")
-        // Whoever works on one holds it, and is not waited for.
+        // A worker locks the inbox rows that it processes. This statement skips locked rows instead of waiting for the worker.
         .$if(dialect === "postgres", (query) => query.forUpdate().skipLocked());
       const { numUpdatedRows } = await db
         .updateTable("inbox")
         .set({ state: "done" })
-        .where(isInAnswer(dialect, "seq", told))
+        .where(isInSubquery(dialect, "seq", covered))
         .executeTakeFirst();
       return Number(numUpdatedRows);
     },
+  };
+}
 
-    async hasten(now) {
-      await takeIn(db, scope);
+/**
+ * Returns true if the inbox has unfinished rows. This function never writes to the database. So the first import of an account,
+ * which has no events, writes nothing to the inbox.
+ */
+async function hasUnfinishedRows(db: Kysely<Schema>, mode: Mode): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 where (select 1 from inbox where mode = ${mode} and state = 'new' order by seq limit 1) is not null
+      or (select 1 from inbox where mode = ${mode} and state = 'pending' order by lane, run_at, seq limit 1) is not null`.execute(
+    db,
+  );
+  return rows.length > 0;
+}
+
+function pending(
+  db: Kysely<Schema>,
+  scope: QueueScope,
+): Pick<InboxStore, "releaseDeferred" | "countPending" | "listPendingLanes"> {
+  const { mode, dialect } = scope;
+  return {
+    async releaseDeferred(now) {
+      await assignNewRows(db, scope);
       let lanes: string[] = [];
       do {
         const after = lanes.at(-1) ?? "";
-        lanes = await redoable(db, dialect).execute((transaction) => hastenSome(transaction, scope, { now, after }));
-      } while (lanes.length === HASTENED_AT_ONCE);
+        const release = (transaction: Kysely<Schema>) => releaseSomeDeferred(transaction, scope, { now, after });
+        lanes = await nonDurable(db, dialect).execute(release);
+      } while (lanes.length === MAX_RELEASED_PER_TRANSACTION);
     },
 
-    async countWaiting(limit) {
+    async countPending(limit) {
       const { rows } = await sql<{ count: number }>`
         select count(*) as count from (
           select 1 from inbox where mode = ${mode} and state = 'new'
@@ -235,8 +273,8 @@ export function inboxStore(
       return rows[0]?.count ?? 0;
     },
 
-    async listWaitingLanes(now, limit) {
-      await takeIn(db, scope);
+    async listPendingLanes(now, limit) {
+      await assignNewRows(db, scope);
       const { rows } = await sql<{ lane: string; version: number; oldestAt: number }>`
         with due as materialized (
           select lane from queue_lanes where mode = ${mode} and queue = ${scope.table} and due_at <= ${now}
@@ -247,41 +285,36 @@ export function inboxStore(
         group by inbox.lane`.execute(db);
       return new Map(rows.map(({ lane, version, oldestAt }) => [lane, { version, oldestAt }]));
     },
-
-    async unknown(eventIds) {
-      const rows = await db
-        .selectFrom("inbox")
-        .select("eventId")
-        .where("mode", "=", mode)
-        .where(isAnyOf(dialect, "eventId", eventIds))
-        .execute();
-      const known = new Set(rows.map((row) => row.eventId));
-      return eventIds.filter((id) => !known.has(id));
-    },
   };
 }
 
-/** Lanes whose hints are made due by one transaction: more would hold up whoever else writes. */
-const HASTENED_AT_ONCE = 1_000;
+/**
+ * Maximum number of lanes whose deferred events one transaction makes due. A transaction with more lanes would delay other
+ * writers.
+ */
+const MAX_RELEASED_PER_TRANSACTION = 1_000;
 
-/** Answers the lanes, the first of those that come after one. */
-async function hastenSome(
+/**
+ * Makes the deferred events of some lanes due, beginning after the lane `after`. Returns the names of the lanes whose events
+ * became due.
+ */
+async function releaseSomeDeferred(
   db: Kysely<Schema>,
   scope: QueueScope,
   { now, after }: { now: number; after: string },
 ): Promise<string[]> {
   const { mode, dialect } = scope;
-  const isPutOff = sql`mode = ${mode} and state = 'pending' and run_at > ${now} and attempts = 0`;
+  const isDeferred = sql`mode = ${mode} and state = 'pending' and run_at > ${now} and attempts = 0`;
   const { rows } = await sql<{ lane: string }>`
-    select distinct lane from inbox where ${isPutOff} and lane > ${after}
-    order by lane limit ${atMost(HASTENED_AT_ONCE)}`.execute(db);
+    select distinct lane from inbox where ${isDeferred} and lane > ${after}
+    order by lane limit ${atMost(MAX_RELEASED_PER_TRANSACTION)}`.execute(db);
   const lanes = rows.map(({ lane }) => lane);
-  // A lane that is worked on, too: it is due again when its work has ended.
+  // The lanes include leased lanes, which are due again when their lease ends.
   await makeDue(db, scope, new Map(lanes.map((lane) => [lane, now])));
-  // Whoever works on one holds it, and is not waited for.
-  const free = sql`(
-    select seq from inbox where ${isPutOff} and ${isAnyOf(dialect, "lane", lanes)}
+  // A worker locks the inbox rows that it processes. This statement skips locked rows instead of waiting for the worker.
+  const unlocked = sql`(
+    select seq from inbox where ${isDeferred} and ${isAnyOf(dialect, "lane", lanes)}
     ${dialect === "postgres" ? sql`for update skip locked` : sql``})`;
-  await sql`update inbox set run_at = ${now} where ${isInAnswer(dialect, "seq", free)}`.execute(db);
+  await sql`update inbox set run_at = ${now} where ${isInSubquery(dialect, "seq", unlocked)}`.execute(db);
   return lanes;
 }

@@ -1,25 +1,34 @@
-/** The outbox: what the app's hooks are to be told, written with the change that causes it. */
+/**
+ * The outbox: a queue of the app's hooks that must run. The transaction that writes a change also writes the hooks that the
+ * change causes.
+ */
 import type { Kysely } from "kysely";
+import { ownerKey, type BillingOwner } from "../../domain/owner.ts";
 import type { Mode } from "../../domain/records.ts";
 import { addRows } from "../bulk.ts";
-import type { Dialect } from "../open-store.ts";
-import { claimRows, queue, queued, type Claim, type Queue, type QueueScope } from "./queue.ts";
+import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
+import { claimRows, type Claim } from "./queue-lanes.ts";
+import { queue, queued, type Queue } from "./queue.ts";
+import type { QueueScope } from "./queue-scope.ts";
 
 export interface OutboxMessage {
-  /** Stable: the same fact has the same id, however often it is found. */
+  /** Stable id: the same change always gives the same id, even if it is found several times. */
   id: string;
-  userId: string;
+  /** The owner whom the hook is about. Hooks of one owner run in order, one at a time. */
+  owner: BillingOwner;
   hook: string;
-  /** The hook's argument, as JSON. */
+  /** Argument of the hook function, as JSON. */
   payload: string;
   createdAt: number;
 }
 
+export type ClaimedMessage = Omit<OutboxMessage, "owner"> & Claim;
+
 export interface OutboxStore extends Queue {
-  /** In this order; leaves out those whose id is there already. */
+  /** Adds messages (calls of hooks) in the given order. Skips messages whose id already exists. */
   add(messages: readonly OutboxMessage[]): Promise<void>;
-  claim(limit: number, now: number, leasedUntil: number): Promise<(OutboxMessage & Claim)[]>;
+  claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedMessage[]>;
 }
 
 export function outboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): OutboxStore {
@@ -31,10 +40,15 @@ export function outboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): O
       addRows(db, {
         dialect,
         table: "outbox",
-        rows: messages.map((message) => ({ ...message, ...queued(mode, message.createdAt) })),
+        rows: messages.map(({ owner, ...message }) => ({
+          ...message,
+          ownerKind: owner.kind,
+          ownerId: owner.id,
+          lane: ownerKey(owner),
+          ...queued(mode, message.createdAt),
+        })),
       }),
 
-    claim: (limit, now, leasedUntil) =>
-      claimRows<OutboxMessage & Omit<Claim, "lease">>(db, { ...scope, now, leasedUntil, limit }),
+    claim: (limit, now, leasedUntil) => claimRows<ClaimedMessage>(db, { ...scope, now, leasedUntil, limit }),
   };
 }

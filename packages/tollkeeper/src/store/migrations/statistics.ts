@@ -1,0 +1,54 @@
+/** Builds statements that give the query planners of SQLite and PostgreSQL stable statistics. */
+
+/**
+ * Names of the tables that this software creates. The app may have its own tables in the same SQLite file, whose statistics
+ * must not change.
+ */
+const TABLES = `'announced_access', 'customer_links', 'customers', 'inbox', 'invoices', 'lanes', 'operations', 'outbox',
+  'payment_methods', 'prices', 'products', 'queue_lanes', 'replicas', 'subscription_items', 'subscriptions', 'tasks'`;
+const MANY = 1_000_000;
+const FEW = 10;
+
+/**
+ * Returns statements that write fixed statistics for every index. Without statistics SQLite assumes that a condition on `mode`
+ * selects ten rows, and then reads all rows of a mode. The statistics say that a mode selects all rows and an id selects few. A
+ * migration step that adds an index must run these statements again.
+ * @see https://sqlite.org/queryplanner-ng.html#howtofix
+ */
+export function sqliteStatistics(): string[] {
+  return [
+    // Analyzing any table creates the table `sqlite_stat1`. The table `tollkeeper_migrations` is the smallest.
+    `analyze tollkeeper_migrations`,
+    `delete from sqlite_stat1 where tbl in (${TABLES})`,
+    `insert into sqlite_stat1 (tbl, idx, stat)
+      select t.name, i.name, '${MANY}' || (
+        select group_concat(
+          case
+            when c.name in ('mode', 'kind', 'queue', 'owner_kind') then ' ${MANY}'
+            when i."unique" and c.seqno = (select max(seqno) from pragma_index_info(i.name)) then ' 1'
+            else ' ${FEW}'
+          end, '' order by c.seqno)
+        from pragma_index_info(i.name) as c)
+      from sqlite_schema as t, pragma_index_list(t.name) as i
+      where t.type = 'table' and t.name in (${TABLES})`,
+    `analyze sqlite_schema`,
+  ];
+}
+
+const CHANGING_COLUMNS = [
+  ["inbox", "state"],
+  ["outbox", "state"],
+  ["queue_lanes", "queue"],
+  ["queue_lanes", "due_at"],
+  ["queue_lanes", "leased_until"],
+] as const;
+
+/**
+ * Returns statements that disable PostgreSQL's statistics for the columns of queues that change all the time. PostgreSQL's
+ * statistics about these columns are soon outdated. PostgreSQL would then read all done rows to find the due rows. Without
+ * statistics PostgreSQL assumes that few rows match a condition.
+ * @see https://www.postgresql.org/docs/current/planner-stats.html
+ */
+export function queueStatistics(): string[] {
+  return CHANGING_COLUMNS.map(([table, column]) => `alter table ${table} alter column ${column} set statistics 0`);
+}

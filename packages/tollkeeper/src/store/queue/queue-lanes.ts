@@ -1,0 +1,178 @@
+/**
+ * The lanes of a queue: assigns new rows to lanes, leases due lanes to a worker with one due row of each, and releases them.
+ */
+import { sql, type Kysely, type RawBuilder } from "kysely";
+import { atMost, insertRows, isAnyOf, isInSubquery, sortByKey } from "../bulk.ts";
+import type { Dialect } from "../dialect.ts";
+import type { Schema } from "../schema.ts";
+import { durable, nonDurable } from "../transactions.ts";
+import type { QueueScope, QueueTable } from "./queue-scope.ts";
+
+/** A row of a queue that one worker has leased. */
+export interface Claim {
+  seq: number;
+  lane: string;
+  /** The fencing token. Each lease of a lane has a higher token, so a worker whose lease expired can no longer write. */
+  lease: number;
+  /** Number of attempts to process the row, including this one. */
+  attempts: number;
+}
+
+/** Maximum number of rows that one transaction assigns. A transaction with more rows would delay other writers. */
+const MAX_ASSIGNED_PER_TRANSACTION = 2_000;
+
+export interface ClaimQuery extends QueueScope {
+  now: number;
+  leasedUntil: number;
+  limit: number;
+}
+
+/**
+ * Leases the lanes that have been due longest, and returns one row of each. Returns fewer rows than `limit` only if no other
+ * lane is due. In the outbox, a row that waits for its retry blocks its lane, because hooks run in order. In the inbox, other
+ * rows of the lane can be claimed meanwhile, because events have no order.
+ */
+export async function claimRows<Row extends Claim>(db: Kysely<Schema>, query: ClaimQuery): Promise<Row[]> {
+  // New rows are assigned to their lanes in a separate transaction. If the claim's transaction assigned them, it would hold
+  // locks on new rows while it waits for locks on lanes.
+  await assignNewRows(db, query);
+  const claimed: Row[] = [];
+  for (;;) {
+    const limit = query.limit - claimed.length;
+    // A hook runs only after its row is on disk. So after a crash of the machine, the repeated hook has the same id.
+    const transaction = query.table === "outbox" ? durable(db) : nonDurable(db, query.dialect);
+    const { rows, leased } = await transaction.execute((inside) => claimOnce<Row>(inside, { ...query, limit }));
+    claimed.push(...rows);
+    // The claim has released lanes in which no row was due. More lanes may be due, so the loop continues.
+    if (leased < limit || claimed.length === query.limit) return claimed;
+  }
+}
+
+interface Claimed<Row> {
+  rows: Row[];
+  /** Number of lanes that this claim has leased. */
+  leased: number;
+}
+
+async function claimOnce<Row extends Claim>(db: Kysely<Schema>, query: ClaimQuery): Promise<Claimed<Row>> {
+  const lanes = await leaseLanes(db, query);
+  if (lanes.size === 0) return { rows: [], leased: 0 };
+  const claimed = await claimDueRows<Row>(db, query, [...lanes.keys()]);
+  const served = new Set(claimed.map(({ lane }) => lane));
+  await releaseLanes(
+    db,
+    query,
+    [...lanes.keys()].filter((lane) => !served.has(lane)),
+  );
+  return { rows: claimed.map((row) => ({ ...row, lease: lanes.get(row.lane) ?? 0 })), leased: lanes.size };
+}
+
+/** Leases due lanes. Returns the fencing token of each leased lane. */
+async function leaseLanes(
+  db: Kysely<Schema>,
+  { mode, table, dialect, now, leasedUntil, limit }: ClaimQuery,
+): Promise<Map<string, number>> {
+  const due = sql`(
+    select lane from queue_lanes
+    where mode = ${mode} and queue = ${table} and due_at <= ${now} and leased_until <= ${now}
+    order by due_at, lane limit ${atMost(limit)} ${skipLocked(dialect)})`;
+  // Because `due_at` becomes now, the lane's next turn comes after the lanes that were due earlier.
+  const { rows } = await sql<{ lane: string; leases: number }>`
+    update queue_lanes set leased_until = ${leasedUntil}, due_at = ${now}, leases = leases + 1
+    where mode = ${mode} and queue = ${table} and ${isInSubquery(dialect, "lane", due)}
+    returning lane, leases`.execute(db);
+  return new Map(rows.map(({ lane, leases }) => [lane, leases]));
+}
+
+async function claimDueRows<Row extends Claim>(
+  db: Kysely<Schema>,
+  { mode, table, dialect, now }: ClaimQuery,
+  lanes: readonly string[],
+): Promise<Row[]> {
+  const ofLane = firstOfLane(table, sql`item.seq`, sql`and item.run_at <= ${now}`);
+  const next = sql`(
+    select (${ofLane}) from queue_lanes as owner
+    where owner.mode = ${mode} and owner.queue = ${table} and ${isAnyOf(dialect, "owner.lane", lanes)})`;
+  // The condition is not "state = 'pending'", because PostgreSQL would then search the index of all pending rows instead of
+  // these few.
+  const { rows } = await sql<Row>`
+    update ${sql.table(table)} set attempts = attempts + 1
+    where state <> 'done' and run_at <= ${now} and ${isInSubquery(dialect, "seq", next)}
+    returning *`.execute(db);
+  return rows;
+}
+
+/** Assigns new rows to their lanes and marks those lanes due. */
+export async function assignNewRows(db: Kysely<Schema>, scope: QueueScope): Promise<void> {
+  let assigned;
+  do assigned = await nonDurable(db, scope.dialect).execute((transaction) => assignSomeNewRows(transaction, scope));
+  while (assigned === MAX_ASSIGNED_PER_TRANSACTION);
+}
+
+async function assignSomeNewRows(db: Kysely<Schema>, { mode, table, dialect }: QueueScope): Promise<number> {
+  // The hooks of one owner run in order. So no transaction may assign a later row of the outbox while another transaction
+  // assigns an earlier row.
+  const lock = table === "outbox" && dialect === "postgres" ? sql`for update` : skipLocked(dialect);
+  const newRows = sql`(
+    select seq from ${sql.table(table)} where mode = ${mode} and state = 'new'
+    order by seq limit ${atMost(MAX_ASSIGNED_PER_TRANSACTION)} ${lock})`;
+  const { rows } = await sql<{ lane: string; runAt: number }>`
+    update ${sql.table(table)} set state = 'pending' where ${isInSubquery(dialect, "seq", newRows)}
+    returning lane, run_at`.execute(db);
+  const dueAt = new Map<string, number>();
+  for (const { lane, runAt } of rows) dueAt.set(lane, Math.min(runAt, dueAt.get(lane) ?? runAt));
+  await makeDue(db, { mode, table, dialect }, dueAt);
+  return rows.length;
+}
+
+/** Makes each lane due at the given time, but keeps a due time that is earlier. */
+export async function makeDue(
+  db: Kysely<Schema>,
+  { mode, table, dialect }: QueueScope,
+  dueAt: ReadonlyMap<string, number>,
+): Promise<void> {
+  if (dueAt.size === 0) return;
+  const lanes = sortByKey(dueAt, ([lane]) => lane);
+  await sql`${insertRows({
+    dialect,
+    table: "queueLanes",
+    rows: lanes.map(([lane, at]) => ({ mode, queue: table, lane, dueAt: at, leasedUntil: 0, leases: 0 })),
+  })} on conflict (mode, queue, lane) do update set due_at =
+    case when queue_lanes.due_at < excluded.due_at then queue_lanes.due_at else excluded.due_at end`.execute(db);
+}
+
+/**
+ * Ends the leases of lanes, so that other workers can claim them. If a lane still has a due row, its due time is the start of
+ * its last lease. So the lane waits for lanes that were due earlier.
+ */
+export async function releaseLanes(
+  db: Kysely<Schema>,
+  { mode, table, dialect }: QueueScope,
+  lanes: readonly string[],
+): Promise<void> {
+  if (lanes.length === 0) return;
+  const dueAt = sql`case when item.run_at > owner.due_at then item.run_at else owner.due_at end`;
+  await sql`
+    update queue_lanes as owner set leased_until = 0, due_at = (${firstOfLane(table, dueAt)})
+    where owner.mode = ${mode} and owner.queue = ${table} and ${isAnyOf(dialect, "owner.lane", lanes)}`.execute(db);
+}
+
+/**
+ * Builds a subquery on the next row of the lane `owner`. In the outbox the next row is the oldest pending row, because hooks
+ * run in order. In the inbox, the next row is the row that is due first, because events have no order. `onlyDue` is a further
+ * condition on inbox rows.
+ */
+function firstOfLane(table: QueueTable, columns: RawBuilder<unknown>, onlyDue = sql``): RawBuilder<unknown> {
+  return sql`select ${columns} from ${sql.table(table)} as item
+    where item.mode = owner.mode and item.lane = owner.lane and item.state = 'pending'
+      ${table === "inbox" ? onlyDue : sql``}
+    order by ${table === "inbox" ? sql`item.run_at,` : sql``} item.seq limit 1`;
+}
+
+/**
+ * Builds the clause that locks rows and skips locked rows. The clause is empty on SQLite, which has no row locks and only one
+ * writer at a time.
+ */
+function skipLocked(dialect: Dialect): RawBuilder<unknown> {
+  return dialect === "postgres" ? sql`for update skip locked` : sql``;
+}

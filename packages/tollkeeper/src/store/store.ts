@@ -1,0 +1,58 @@
+/** Declares the interface of the store, which is the same on SQLite and PostgreSQL. */
+import type { AnnouncedAccessStore } from "./mirror/announced-access.ts";
+import type { CatalogStore } from "./mirror/catalog.ts";
+import type { CustomerStore } from "./mirror/customers.ts";
+import type { LaneStore } from "./mirror/lanes.ts";
+import type { SubscriptionStore } from "./mirror/subscriptions.ts";
+import type { OperationStore } from "./operations.ts";
+import type { DueWorkStore } from "./queue/due-work.ts";
+import type { InboxStore } from "./queue/inbox.ts";
+import type { OutboxStore } from "./queue/outbox.ts";
+import type { ReplicaStore } from "./replicas.ts";
+import type { TaskStore } from "./tasks.ts";
+
+/**
+ * The parts of the store for one mode. Every method throws `UnavailableError` (`store_unavailable`) if the database is
+ * unavailable.
+ */
+export interface StoreParts {
+  customers: CustomerStore;
+  subscriptions: SubscriptionStore;
+  catalog: CatalogStore;
+  inbox: InboxStore;
+  outbox: OutboxStore;
+  operations: OperationStore;
+  lanes: LaneStore;
+  announcedAccess: AnnouncedAccessStore;
+  dueWork: DueWorkStore;
+  tasks: TaskStore;
+  replicas: ReplicaStore;
+}
+
+export interface Store extends StoreParts {
+  /**
+   * Runs the given work in one database transaction. The service must be able to repeat this work if its commit is lost. On
+   * SQLite the commit does not wait for the disk, so a response must not depend on this commit alone. Inside, use only the
+   * passed `parts`. The other methods of the store would wait until this transaction ends.
+   */
+  transaction<T>(work: (parts: StoreParts) => Promise<T>): Promise<T>;
+  /** Applies missing migrations. Returns the names of the applied migrations. */
+  migrate(): Promise<string[]>;
+  /**
+   * Calls the listener when another replica has stored events. Returns a function that stops listening. Only PostgreSQL sends
+   * notifications, and they may get lost, so callers must also poll.
+   */
+  onNewEvents(listener: () => void): () => Promise<void>;
+  /**
+   * Updates PostgreSQL's statistics of growing tables. PostgreSQL itself updates these statistics about once a minute. Until
+   * the first update, PostgreSQL assumes that the tables are small and reads them completely. A small sample takes a tenth of
+   * the time and is enough while tables grow.
+   */
+  analyze(sample: Sample): Promise<void>;
+  /** Resolves if the database responds. Throws if the database is unavailable. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Sizes of the sample from which PostgreSQL computes its statistics. The size `usual` is PostgreSQL's default. */
+export type Sample = "small" | "usual";
