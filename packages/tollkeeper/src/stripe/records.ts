@@ -1,41 +1,35 @@
-/** Stripe object -> our record, for the pinned API version. The only place that knows Stripe's field names. */
+/** Converts Stripe's objects, in the pinned API version, to our records. */
 import type Stripe from "stripe";
-import type {
-  BillingInterval,
-  CheckoutSessionRecord,
-  CustomerRecord,
-  InvoiceRecord,
-  InvoiceStatus,
-  PaymentMethodRecord,
-  PriceRecord,
-  ProductRecord,
-  SubscriptionItemRecord,
-  SubscriptionRecord,
-  SubscriptionStatus,
+import { userOwner } from "../domain/owner.ts";
+import {
+  BILLING_INTERVALS,
+  CHECKOUT_PAYMENT_STATUSES,
+  CHECKOUT_STATUSES,
+  INVOICE_STATUSES,
+  SUBSCRIPTION_STATUSES,
+  type CheckoutSessionRecord,
+  type CustomerRecord,
+  type InvoiceRecord,
+  type PaymentMethodRecord,
+  type PriceRecord,
+  type ProductRecord,
+  type SubscriptionItemRecord,
+  type SubscriptionRecord,
 } from "../domain/records.ts";
 
-/** Metadata names that this software writes. The user's id has a configurable one. */
+/**
+ * Metadata keys that this software writes at Stripe. The metadata key of the user's id is an option, so this list does not
+ * contain it.
+ */
 export const PLAN_METADATA = "tollkeeper_plan";
 export const OPERATION_METADATA = "tollkeeper_operation";
 
-const SUBSCRIPTION_STATUSES: readonly SubscriptionStatus[] = [
-  "incomplete",
-  "incomplete_expired",
-  "trialing",
-  "active",
-  "past_due",
-  "canceled",
-  "unpaid",
-  "paused",
-];
-const INVOICE_STATUSES: readonly InvoiceStatus[] = ["draft", "open", "paid", "void", "uncollectible"];
-const INTERVALS: readonly BillingInterval[] = ["day", "week", "month", "year"];
-
 export function toCustomer(customer: Stripe.Customer | Stripe.DeletedCustomer, userIdKey: string): CustomerRecord {
-  if (customer.deleted) return { id: customer.id, userId: null, deleted: true, defaultPaymentMethodId: null };
+  if (customer.deleted) return { id: customer.id, owner: null, deleted: true, defaultPaymentMethodId: null };
+  const userId = customer.metadata[userIdKey];
   return {
     id: customer.id,
-    userId: customer.metadata[userIdKey] ?? null,
+    owner: userId === undefined ? null : userOwner(userId),
     deleted: false,
     defaultPaymentMethodId: idOf(customer.invoice_settings.default_payment_method),
   };
@@ -73,7 +67,7 @@ function toItem(item: Stripe.SubscriptionItem): SubscriptionItemRecord {
   };
 }
 
-/** Needs `payments.data.payment.payment_intent` expanded. */
+/** Converts an invoice. The field `payments.data.payment.payment_intent` must be expanded. */
 export function toInvoice(invoice: Stripe.Invoice): InvoiceRecord {
   const intent = paymentIntentOf(invoice);
   return {
@@ -123,7 +117,7 @@ export function toPrice(price: Stripe.Price): PriceRecord {
     lookupKey: price.lookup_key,
     currency: price.currency,
     unitAmount: price.unit_amount,
-    interval: price.recurring ? known("price.recurring.interval", price.recurring.interval, INTERVALS) : null,
+    interval: price.recurring ? known("price.recurring.interval", price.recurring.interval, BILLING_INTERVALS) : null,
     intervalCount: price.recurring?.interval_count ?? 1,
   };
 }
@@ -132,8 +126,8 @@ export function toCheckoutSession(session: Stripe.Checkout.Session): CheckoutSes
   return {
     id: session.id,
     url: session.url,
-    status: known("session.status", session.status ?? "expired", ["open", "complete", "expired"]),
-    paymentStatus: known("session.payment_status", session.payment_status, ["paid", "unpaid", "no_payment_required"]),
+    status: known("session.status", session.status ?? "expired", CHECKOUT_STATUSES),
+    paymentStatus: known("session.payment_status", session.payment_status, CHECKOUT_PAYMENT_STATUSES),
     customerId: idOf(session.customer),
     subscriptionId: idOf(session.subscription),
     clientReferenceId: session.client_reference_id,
@@ -142,7 +136,7 @@ export function toCheckoutSession(session: Stripe.Checkout.Session): CheckoutSes
   };
 }
 
-/** Stripe counts whole seconds. */
+/** Converts a timestamp of Stripe, in seconds, to epoch milliseconds. */
 export function instant(seconds: number): number {
   return seconds * 1000;
 }
@@ -166,10 +160,14 @@ function paymentState(invoice: Stripe.Invoice, intent: Stripe.PaymentIntent | nu
   return intent === null ? "none" : "pending";
 }
 
-/** The SDK's unions are open; a value the pinned version does not know must be seen, not guessed at. */
+/**
+ * Returns the value if `values` contains it. Throws for a value that the pinned API version does not have, because the SDK's
+ * types allow any text.
+ */
 function known<T extends string>(field: string, value: string, values: readonly T[]): T {
   const found = values.find((candidate) => candidate === value);
-  if (found === undefined) throw new Error(`Stripe sent ${field} "${value}", which this version does not know`);
+  if (found === undefined)
+    throw new Error(`Stripe sent ${field} "${value}", which this version of tollkeeper does not know: update it`);
   return found;
 }
 
@@ -180,6 +178,6 @@ function idOf(value: string | { id: string } | null | undefined): string | null 
 
 function requiredId(value: string | { id: string } | null): string {
   const id = idOf(value);
-  if (id === null) throw new Error("Stripe left out an id that this version always sends");
+  if (id === null) throw new Error("Stripe sent an object without a required id");
   return id;
 }

@@ -1,9 +1,9 @@
-/** Stripe's errors in our words: what may be retried, what the user can mend, and what is over. */
+/** Translates the SDK's errors to `TollkeeperError`. A translated error is retryable, fixable by the user, or final. */
 import Stripe from "stripe";
 import { InvalidRequestError, PaymentError, TollkeeperError, UnavailableError } from "../../errors.ts";
 
-/** Runs a call and turns what Stripe throws into a `TollkeeperError`. */
-export async function guarded<T>(call: () => Promise<T>): Promise<T> {
+/** Runs a call of Stripe's SDK. If the SDK throws an error, throws the corresponding `TollkeeperError`. */
+export async function translateErrors<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
@@ -11,8 +11,8 @@ export async function guarded<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** As `guarded`, and null where Stripe has none: of such an object, if nothing else is said. */
-export async function guardedOrNull<T>(call: () => Promise<T>, isNone = isMissing): Promise<T | null> {
+/** Works like `translateErrors`, but returns null for errors that mean "not found". */
+export async function translateErrorsOrNull<T>(call: () => Promise<T>, isNone = isMissing): Promise<T | null> {
   try {
     return await call();
   } catch (error) {
@@ -25,7 +25,7 @@ function isMissing(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeError && error.statusCode === 404;
 }
 
-/** The object that a list was to go on from. */
+/** Returns true if the error says that Stripe no longer has the object after which a list should continue. */
 export function isCursorGone(error: unknown): boolean {
   return (
     error instanceof Stripe.errors.StripeError && error.code === "resource_missing" && error.param === "starting_after"
@@ -33,9 +33,13 @@ export function isCursorGone(error: unknown): boolean {
 }
 
 function toTollkeeperError(error: unknown): unknown {
-  // Thrown before anything was sent: trying again would throw again.
+  // Stripe's SDK throws this error before it sends the request, so a retry would fail in the same way.
   if (error instanceof URIError)
-    return new InvalidRequestError("invalid_request", "A text is cut in the middle of a character.", { cause: error });
+    return new InvalidRequestError(
+      "invalid_request",
+      "A text contains an unpaired surrogate (invalid Unicode). Send valid text.",
+      { cause: error },
+    );
   if (!(error instanceof Stripe.errors.StripeError)) return error;
   const request = error.requestId ? ` (Stripe request ${error.requestId})` : "";
   if (error instanceof Stripe.errors.StripeCardError) return new PaymentError(error.message, { cause: error });
@@ -43,19 +47,20 @@ function toTollkeeperError(error: unknown): unknown {
   if (status === 401 || status === 403)
     return new UnavailableError(
       "stripe_unavailable",
-      `Stripe refuses the secret key${request}: check STRIPE_SECRET_KEY and its permissions.`,
+      `Stripe rejected the secret key${request}. Check STRIPE_SECRET_KEY and its permissions.`,
       { cause: error },
     );
   if (status === 0 || status >= 500 || status === 429 || status === 409)
-    return new UnavailableError("stripe_unavailable", `Stripe can't answer now${request}. Try again in a moment.`, {
+    return new UnavailableError("stripe_unavailable", `Stripe is unavailable${request}. Retry later.`, {
       cause: error,
       settled: status >= 500 && error.headers?.["idempotent-replayed"] === "true",
     });
-  // The key holds the outcome of a request that was worded otherwise, by another version perhaps: it tells no more.
+  // The idempotency key belongs to a request with other parameters, perhaps from another version. So the outcome that Stripe
+  // stored under this idempotency key can't be used.
   if (error instanceof Stripe.errors.StripeIdempotencyError)
     return new UnavailableError(
       "stripe_unavailable",
-      `Stripe has kept another request${request}. Try again in a moment.`,
+      `Stripe has a different request under the same idempotency key${request}. Retry later.`,
       {
         cause: error,
         settled: true,

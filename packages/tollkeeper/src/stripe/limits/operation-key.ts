@@ -1,37 +1,40 @@
 /**
- * An idempotency key is sent only while Stripe surely knows what it led to. The SDK asks again by itself, and where the machine
- * slept between two of its tries, the second comes hours after the decision it rests on.
+ * Ensures that an idempotency key is sent only while Stripe still knows it. Stripe's SDK repeats failed requests by itself. If
+ * the machine sleeps between two attempts, the second attempt could be sent hours later, after Stripe has deleted the key.
  */
-import { notSent } from "./unsent-response.ts";
+import { unsentResponse } from "./unsent-response.ts";
 
 export interface OperationKey {
   value: string;
-  /** Epoch milliseconds; from then on nothing is sent under it. */
+  /** Instant at which the idempotency key ends, in epoch milliseconds. After this instant, no request is sent with the key. */
   endsAt: number;
 }
 
-/** Runs a write under a key, all its tries. */
-export type UnderKey = <T>(key: OperationKey, write: (options: { idempotencyKey: string }) => Promise<T>) => Promise<T>;
+/** Runs a write with an idempotency key, including all its attempts. */
+export type WithKey = <T>(key: OperationKey, write: (options: { idempotencyKey: string }) => Promise<T>) => Promise<T>;
 
-/** `fetch` is the network, for what is sent under no key or under one that has not ended. */
-export function watchKeys(network: typeof fetch, now: () => number): { underKey: UnderKey; fetch: typeof fetch } {
-  /** The keys of the writes under way: several may share one. */
-  const underWay = new Map<string, { endsAt: number; writes: number }>();
+/**
+ * Creates the function `withKey` and the `fetch` function for the SDK. This `fetch` sends only requests without a key and
+ * requests whose key has not ended.
+ */
+export function createKeyGuard(network: typeof fetch, now: () => number): { withKey: WithKey; fetch: typeof fetch } {
+  /** The idempotency keys of the writes that are running. Several writes may share one key. */
+  const active = new Map<string, { endsAt: number; writes: number }>();
   return {
-    async underKey({ value, endsAt }, write) {
-      const key = underWay.get(value) ?? { endsAt, writes: 0 };
-      underWay.set(value, key);
+    async withKey({ value, endsAt }, write) {
+      const key = active.get(value) ?? { endsAt, writes: 0 };
+      active.set(value, key);
       key.writes += 1;
       try {
         return await write({ idempotencyKey: value });
       } finally {
         key.writes -= 1;
-        if (key.writes === 0) underWay.delete(value);
+        if (key.writes === 0) active.delete(value);
       }
     },
     async fetch(input, init) {
-      const key = underWay.get(new Headers(init?.headers).get("idempotency-key") ?? "");
-      if (key && now() >= key.endsAt) return notSent("its idempotency key has ended");
+      const key = active.get(new Headers(init?.headers).get("idempotency-key") ?? "");
+      if (key && now() >= key.endsAt) return unsentResponse("its idempotency key has ended");
       return network(input, init);
     },
   };

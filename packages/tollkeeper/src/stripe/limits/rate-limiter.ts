@@ -1,91 +1,100 @@
-/** So many requests in any second, and fewer for a while after Stripe has said that they were too many. */
+/**
+ * Limits the number of requests in every window of one second. The allowed rate drops after a 429 response and then recovers.
+ */
 
-export interface Pace {
-  /** What may be asked a second now, by this replica. */
+export interface RateLimiter {
+  /** Returns the current rate of this replica, in requests per second. */
   perSecond(): number;
-  /** Milliseconds until one more may go; 0 where it may now. */
-  untilRoom(): number;
-  /** One goes. Who sends it a little later than this writes down when. */
-  take(): Sent;
-  /** Halves the pace, which then comes back, and lets nothing go for so long. */
-  slowDown(pauseMs: number): void;
+  /** Returns the milliseconds until the next request may be sent; 0 if it may be sent now. */
+  msUntilAvailable(): number;
+  /**
+   * Counts a request that the caller sends now. If the request is sent a little later, the caller updates the field `at` of the
+   * returned entry.
+   */
+  acquire(): SentRequest;
+  /** Pauses all requests for `pauseMs`, then continues at half the rate. The allowed rate recovers within 20 seconds. */
+  backOff(pauseMs: number): void;
 }
 
-export interface Sent {
+export interface SentRequest {
   at: number;
 }
 
-export interface PaceOptions {
-  /** Of all replicas together. */
+export interface RateLimiterOptions {
+  /** Allowed requests per second of all replicas together. */
   requestsPerSecond: number;
-  /** Among how many it is shared now. */
+  /** Returns the number of replicas that share the rate. */
   replicas(): number;
   now(): number;
 }
 
-/** How much may come at once, after a pause or where this process was busy: no second sees more than the pace all the same. */
+/**
+ * After a pause, a burst may contain as many requests as the rate allows in this many seconds. Even with bursts, no
+ * one-second window exceeds the rate.
+ */
 const BURST_SECONDS = 0.2;
-/** Our clock counts whole milliseconds. */
-const CLOCK_GRAIN_MS = 1;
-const LEAST_PER_SECOND = 1;
-const SLOWED_BY = 0.5;
-/** Part of the full pace that comes back a second. */
+/** Resolution of the clock in milliseconds, because the clock counts whole milliseconds. */
+const CLOCK_RESOLUTION_MS = 1;
+const MIN_PER_SECOND = 1;
+const BACK_OFF_FACTOR = 0.5;
+/** Share of the full rate that recovers each second. */
 const RECOVERY_PER_SECOND = 0.05;
 
-export function createPace({ requestsPerSecond, replicas, now }: PaceOptions): Pace {
-  let slowness = 1;
+export function createRateLimiter({ requestsPerSecond, replicas, now }: RateLimiterOptions): RateLimiter {
+  let rateFactor = 1;
   let tokens = Math.max(1, requestsPerSecond * BURST_SECONDS);
-  let countedAt: number | null = null;
+  let updatedAt: number | null = null;
   let pausedUntil = 0;
-  /** The last requests that went, as many as a second may see. */
-  const sent: Sent[] = [];
+  /** The last requests, at most as many as a one-second window may contain. */
+  const sent: SentRequest[] = [];
 
-  const full = (): number => Math.max(LEAST_PER_SECOND, requestsPerSecond / replicas());
-  const pace = (): number => Math.max(LEAST_PER_SECOND, full() * slowness);
+  const full = (): number => Math.max(MIN_PER_SECOND, requestsPerSecond / replicas());
+  const rate = (): number => Math.max(MIN_PER_SECOND, full() * rateFactor);
 
-  const count = (): void => {
+  const update = (): void => {
     const at = now();
-    if (countedAt !== null && at < countedAt) {
-      // The clock was set back: what it said before can't be compared.
+    if (updatedAt !== null && at < updatedAt) {
+      // The clock was set back, so earlier times can't be compared with the current time.
       sent.length = 0;
-      pausedUntil = at + Math.max(0, pausedUntil - countedAt);
+      pausedUntil = at + Math.max(0, pausedUntil - updatedAt);
     }
-    const seconds = Math.max(0, at - (countedAt ?? at)) / 1_000;
-    countedAt = at;
-    slowness = Math.min(1, slowness + RECOVERY_PER_SECOND * seconds);
-    tokens = Math.min(Math.max(1, pace() * BURST_SECONDS), tokens + pace() * seconds);
+    const seconds = Math.max(0, at - (updatedAt ?? at)) / 1_000;
+    updatedAt = at;
+    rateFactor = Math.min(1, rateFactor + RECOVERY_PER_SECOND * seconds);
+    tokens = Math.min(Math.max(1, rate() * BURST_SECONDS), tokens + rate() * seconds);
   };
 
   /**
-   * How long until a request makes no second fuller than the pace allows: Stripe counts any second, not only whole ones. A pace
-   * that is no whole number is kept over the time in which its whole part goes.
+   * Returns the milliseconds until another request may be sent without exceeding the rate in any window of one second. Stripe
+   * counts the requests in every such window, not only in whole seconds. If the rate is a fraction, such as 2.5, the window is
+   * longer: 2 requests in 0.8 seconds.
    */
-  const untilSecondHasRoom = (): number => {
-    const most = Math.max(1, Math.floor(pace()));
+  const msUntilWindowHasRoom = (): number => {
+    const most = Math.max(1, Math.floor(rate()));
     const first = sent.at(-most);
-    return first === undefined ? 0 : first.at + (most / pace()) * 1_000 + CLOCK_GRAIN_MS - now();
+    return first === undefined ? 0 : first.at + (most / rate()) * 1_000 + CLOCK_RESOLUTION_MS - now();
   };
 
   return {
     perSecond() {
-      count();
-      return pace();
+      update();
+      return rate();
     },
-    untilRoom() {
-      count();
-      const untilToken = ((1 - tokens) / pace()) * 1_000;
-      return Math.max(0, untilToken, untilSecondHasRoom(), pausedUntil - now());
+    msUntilAvailable() {
+      update();
+      const msUntilToken = ((1 - tokens) / rate()) * 1_000;
+      return Math.max(0, msUntilToken, msUntilWindowHasRoom(), pausedUntil - now());
     },
-    take() {
+    acquire() {
       tokens -= 1;
       const one = { at: now() };
       sent.push(one);
       if (sent.length > Math.max(1, requestsPerSecond)) sent.shift();
       return one;
     },
-    slowDown(pauseMs) {
-      count();
-      slowness = Math.max(LEAST_PER_SECOND / full(), slowness * SLOWED_BY);
+    backOff(pauseMs) {
+      update();
+      rateFactor = Math.max(MIN_PER_SECOND / full(), rateFactor * BACK_OFF_FACTOR);
       pausedUntil = Math.max(pausedUntil, now() + pauseMs);
     },
   };

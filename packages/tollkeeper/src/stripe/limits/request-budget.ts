@@ -1,83 +1,143 @@
 /**
- * One budget of requests towards Stripe for everything that this process asks: so many a second, in all and of one endpoint, and
- * so many in flight, with users' calls before events, and events before sweeps. A 429 halves the pace that it is about, which then
- * recovers. @see https://docs.stripe.com/rate-limits
+ * Creates the budget of all requests that this process sends to Stripe. The budget limits requests per second, in total and per
+ * endpoint, and concurrent requests. Requests to Stripe wait in a queue until they may be sent. After a 429 response the
+ * affected rate is halved and then recovers.
+ * @see https://docs.stripe.com/rate-limits
  */
-
-import { notSent } from "./unsent-response.ts";
-import { createPace, type Pace, type Sent } from "./rate-limiter.ts";
 import type { SpanAttributes, Trace } from "../../tracing.ts";
+import { createRateLimiter, type RateLimiter, type SentRequest } from "./rate-limiter.ts";
+import { unsentResponse } from "./unsent-response.ts";
 
-/** Who waits for the answer: a person, an event that is worked off, or a reconcile that reads everything. */
+/** Priority of a request to Stripe: requests for users go first, then requests for events, then those of sweeps. */
 export type Urgency = "user" | "background" | "sweep";
 
 export interface BudgetOptions {
-  /** Of all replicas together. */
+  /** Allowed requests per second of all replicas together. */
   requestsPerSecond: number;
-  /** The same, of a method and path. */
+  /** Allowed requests per second to one endpoint, of all replicas together. */
   requestsPerEndpoint: number;
+  /** Maximum number of concurrent requests of this replica. */
   inFlight: number;
   fetch: typeof fetch;
   now(): number;
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   trace: Trace;
-  /** Told how each request went. */
-  onAnswer(urgency: Urgency, result: string): void;
+  /**
+   * This function is called after each request to Stripe. `result` is the class of the status ("2xx", "4xx" or "5xx"), "429",
+   * or "failed" without a response.
+   */
+  onResponse(urgency: Urgency, result: string): void;
 }
 
 export interface BudgetState {
-  /** What may be asked a second now, by this replica. */
+  /** Current rate of this replica, in requests per second. */
   perSecond: number;
   inFlight: number;
   waiting: Record<Urgency, number>;
-  /** Answers 429 so far. */
+  /** Number of 429 responses that Stripe has sent so far. */
   limited: number;
 }
 
 export interface RateBudget {
-  /** The network, for one kind of caller. */
+  /** Returns the fetch function that sends requests of one urgency. */
   fetch(urgency: Urgency): typeof fetch;
-  /** Says among how many replicas the budget is shared. */
-  share(replicas: number): void;
+  /** Sets the number of replicas that share the rate limits of Stripe. */
+  shareAmong(replicas: number): void;
   state(): BudgetState;
 }
 
-/** Of the requests in flight, so many are left to others than sweeps, whose lists may be slow. */
-const SHARE_NOT_FOR_SWEEPS = 0.25;
-const DEFAULT_PAUSE_MS = 1_000;
+/** Share of the concurrent requests that sweeps must not use, because their lists may be slow. */
+const SHARE_RESERVED_FOR_OTHERS = 0.25;
 /**
- * Who waited longer has been given up by the SDK, whose timer may have stood still with the machine: what was decided on before
- * a night's sleep is not sent after it. Shorter than `LISTS_LAG_MS`: a key may end while it waits here.
+ * Maximum time in milliseconds for which a request may wait. Usually the timeout of Stripe's SDK ends the request earlier. But
+ * if the machine slept, the SDK's timer did not run, and the request may no longer be needed. This time is shorter than
+ * `LIST_LAG_MS`, because an idempotency key may end while its request waits.
  */
-const LONGEST_WAIT_MS = 60_000;
+const MAX_WAIT_MS = 60_000;
+const DEFAULT_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 60_000;
 
-interface Waiting {
-  urgency: Urgency;
-  /** Its endpoint's. */
-  pace: Pace;
-  since: number;
-  /** Null where it waited too long. */
-  go: (sent: Sent[] | null) => void;
-  fail: (reason: unknown) => void;
-  signal: AbortSignal | null;
+export function createRateBudget(options: BudgetOptions): RateBudget {
+  const { now } = options;
+  let replicas = 1;
+  let limited = 0;
+  const createLimiter = (requestsPerSecond: number): RateLimiter =>
+    createRateLimiter({ requestsPerSecond, replicas: () => replicas, now });
+  const total = createLimiter(options.requestsPerSecond);
+  const queue = createRequestQueue({ maxInFlight: options.inFlight, total, now, sleep: options.sleep });
+  const endpoints = new Map<string, RateLimiter>();
+  const limiterOf = (endpoint: string): RateLimiter => {
+    const limiter = endpoints.get(endpoint) ?? createLimiter(options.requestsPerEndpoint);
+    endpoints.set(endpoint, limiter);
+    return limiter;
+  };
+
+  const backOff = ({ headers }: Response, endpoint: RateLimiter): void => {
+    limited += 1;
+    const reason = headers.get("stripe-rate-limited-reason") ?? "";
+    // Stripe rejected the request because one object is busy, not because the rate is too high.
+    if (reason === "resource-specific") return;
+    const seconds = Number(headers.get("retry-after"));
+    const pauseMs = seconds > 0 ? Math.min(MAX_PAUSE_MS, seconds * 1_000) : DEFAULT_PAUSE_MS;
+    (reason.startsWith("endpoint-") ? endpoint : total).backOff(pauseMs);
+  };
+
+  return {
+    fetch: (urgency) => async (input, init) => {
+      const limiter = limiterOf(endpointOf(input, init));
+      const sent = await queue.acquire(urgency, limiter, init?.signal ?? null);
+      if (sent === null) return unsentResponse("it waited too long for its turn");
+      try {
+        const response = await options.trace("stripe", spanOf(urgency, input, init), async (note) => {
+          // If the process is busy, the request is sent a little later than it was admitted, so its time is updated here.
+          for (const one of sent) one.at = now();
+          const received = await options.fetch(input, init);
+          note({ "http.response.status_code": received.status });
+          return received;
+        });
+        options.onResponse(urgency, resultOf(response.status));
+        if (response.status === 429) backOff(response, limiter);
+        return response;
+      } catch (error) {
+        options.onResponse(urgency, "failed");
+        throw error;
+      } finally {
+        queue.release(urgency);
+      }
+    },
+    shareAmong(count) {
+      replicas = Math.max(1, count);
+    },
+    state: () => ({ perSecond: total.perSecond(), inFlight: queue.inFlight(), waiting: queue.waiting(), limited }),
+  };
 }
 
-/** Few words, so that whoever counts has few counters. */
+/**
+ * Returns the class of an HTTP status, such as "4xx". The function returns only few different values, because each value
+ * becomes a counter.
+ */
 function resultOf(status: number): string {
   return status === 429 ? "429" : `${Math.floor(status / 100)}xx`;
 }
 
-/** The path names objects by their ids; what is searched for stays out, since it may name a person. */
+/**
+ * Returns the attributes of the trace span of a request. The path of the request contains no personal data, only ids. The query
+ * of the URL is left out, because a search may contain personal data.
+ */
 function spanOf(urgency: Urgency, input: string | URL | Request, init: RequestInit | undefined): SpanAttributes {
   const url = new URL(input instanceof Request ? input.url : input);
   return { urgency, "http.request.method": init?.method ?? "GET", "url.path": url.pathname };
 }
 
-/** Paths of which the first name is not yet a collection's. */
+/**
+ * Path segments after `/v1` that are a namespace and not a collection, so that the endpoint's name needs the next segment, too.
+ */
 const NAMESPACES: ReadonlySet<string> = new Set(["billing", "billing_portal", "checkout", "core", "entitlements"]);
 
-/** What Stripe counts apart: a method and a path, whatever object it is of. */
+/**
+ * Returns the endpoint of a request: its method and its path without ids. Stripe applies its limit per endpoint to such a
+ * combination.
+ */
 function endpointOf(input: string | URL | Request, init: RequestInit | undefined): string {
   const { pathname } = new URL(input instanceof Request ? input.url : input);
   const [, version = "", ...names] = pathname.split("/");
@@ -86,121 +146,115 @@ function endpointOf(input: string | URL | Request, init: RequestInit | undefined
   return [init?.method ?? "GET", version, ...path].join("/");
 }
 
-export function createRateBudget(options: BudgetOptions): RateBudget {
-  const waiting: Record<Urgency, Waiting[]> = { user: [], background: [], sweep: [] };
-  let replicas = 1;
-  let flying = 0;
-  let flyingSweeps = 0;
-  let limited = 0;
-  let alarm: { at: number; stop: AbortController } | null = null;
+interface QueueOptions {
+  /** Maximum number of concurrent requests to Stripe. */
+  maxInFlight: number;
+  /** The rate limiter of all endpoints together. */
+  total: RateLimiter;
+  now(): number;
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
 
-  const createPaceOf = (requestsPerSecond: number): Pace =>
-    createPace({ requestsPerSecond, replicas: () => replicas, now: options.now });
-  const whole = createPaceOf(options.requestsPerSecond);
-  const endpoints = new Map<string, Pace>();
-  const paceOf = (endpoint: string): Pace => {
-    const known = endpoints.get(endpoint) ?? createPaceOf(options.requestsPerEndpoint);
-    endpoints.set(endpoint, known);
-    return known;
+interface RequestQueue {
+  /**
+   * Waits until a request may be sent. Resolves with the request's entries in both rate limiters, or with null if the request
+   * waited too long. Rejects with the signal's reason if the signal aborts.
+   */
+  acquire(urgency: Urgency, limiter: RateLimiter, signal: AbortSignal | null): Promise<SentRequest[] | null>;
+  /** Frees the place of a request that `acquire` has admitted. */
+  release(urgency: Urgency): void;
+  inFlight(): number;
+  waiting(): Record<Urgency, number>;
+}
+
+interface WaitingRequest {
+  urgency: Urgency;
+  /** The rate limiter of the endpoint to which the request goes. */
+  limiter: RateLimiter;
+  since: number;
+  /** This function is called with null if the request waited too long. */
+  resolve: (sent: SentRequest[] | null) => void;
+  reject: (reason: unknown) => void;
+  signal: AbortSignal | null;
+}
+
+/**
+ * Keeps requests to Stripe in a queue until they may be sent. Urgent requests go first, within the rate of their endpoint and
+ * of all endpoints.
+ */
+function createRequestQueue({ maxInFlight, total, now, sleep }: QueueOptions): RequestQueue {
+  const waiting: Record<Urgency, WaitingRequest[]> = { user: [], background: [], sweep: [] };
+  const maxSweeps = Math.max(1, Math.floor(maxInFlight * (1 - SHARE_RESERVED_FOR_OTHERS)));
+  let inFlight = 0;
+  let sweepsInFlight = 0;
+
+  /** Returns the requests that wait only for a rate limit, the most urgent ones first. */
+  const candidates = (): WaitingRequest[] => {
+    if (inFlight >= maxInFlight) return [];
+    return [...waiting.user, ...waiting.background, ...(sweepsInFlight < maxSweeps ? waiting.sweep : [])];
   };
 
-  const mostSweeps = Math.max(1, Math.floor(options.inFlight * (1 - SHARE_NOT_FOR_SWEEPS)));
-
-  /** Those whom only the pace keeps waiting, the most urgent first. */
-  const ready = (): Waiting[] => {
-    if (flying >= options.inFlight) return [];
-    return [...waiting.user, ...waiting.background, ...(flyingSweeps < mostSweeps ? waiting.sweep : [])];
-  };
-
-  const serve = (): void => {
-    for (let able = ready(); able.length > 0; able = ready()) {
-      const wait = whole.untilRoom();
-      const one = wait > 0 ? undefined : able.find(({ pace }) => pace.untilRoom() === 0);
-      if (!one) return void wake(Math.max(wait, Math.min(...able.map(({ pace }) => pace.untilRoom()))));
-      remove(one);
-      if (one.signal?.aborted) one.fail(one.signal.reason);
-      else if (options.now() - one.since > LONGEST_WAIT_MS) one.go(null);
-      else {
-        flying += 1;
-        if (one.urgency === "sweep") flyingSweeps += 1;
-        one.go([whole.take(), one.pace.take()]);
-      }
+  const admitWaiting = (): void => {
+    for (let ready = candidates(); ready.length > 0; ready = candidates()) {
+      const wait = total.msUntilAvailable();
+      const next = wait > 0 ? undefined : ready.find(({ limiter }) => limiter.msUntilAvailable() === 0);
+      if (!next)
+        return void wakeAfter(Math.max(wait, Math.min(...ready.map(({ limiter }) => limiter.msUntilAvailable()))));
+      remove(next);
+      admit(next);
     }
   };
+  const wakeAfter = createWakeup({ now, sleep }, admitWaiting);
 
-  const remove = (one: Waiting): void => {
-    waiting[one.urgency] = waiting[one.urgency].filter((other) => other !== one);
+  const admit = (request: WaitingRequest): void => {
+    const { urgency, limiter, since, signal } = request;
+    if (signal?.aborted) return request.reject(signal.reason);
+    if (now() - since > MAX_WAIT_MS) return request.resolve(null);
+    inFlight += 1;
+    if (urgency === "sweep") sweepsInFlight += 1;
+    request.resolve([total.acquire(), limiter.acquire()]);
   };
 
-  /** Serves again when there is room. */
-  const wake = async (wait: number): Promise<void> => {
-    const now = options.now();
-    const at = now + Math.max(1, Math.ceil(wait));
-    if (alarm && alarm.at <= at) return;
-    alarm?.stop.abort();
-    const mine = (alarm = { at, stop: new AbortController() });
-    await options.sleep(at - now, mine.stop.signal);
-    if (alarm !== mine) return;
-    alarm = null;
-    serve();
-  };
-
-  const take = (urgency: Urgency, pace: Pace, signal: AbortSignal | null): Promise<Sent[] | null> =>
-    new Promise((go, fail) => {
-      const one: Waiting = { urgency, pace, since: options.now(), go, fail, signal };
-      waiting[urgency].push(one);
-      signal?.addEventListener("abort", () => giveUp(one), { once: true });
-      serve();
-    });
-
-  const giveUp = (one: Waiting): void => {
-    remove(one);
-    one.fail(one.signal?.reason);
-  };
-
-  const slowDown = ({ headers }: Response, endpoint: Pace): void => {
-    limited += 1;
-    const reason = headers.get("stripe-rate-limited-reason") ?? "";
-    // Only one object is busy: that says nothing of the pace.
-    if (reason === "resource-specific") return;
-    const seconds = Number(headers.get("retry-after"));
-    const pauseMs = seconds > 0 ? Math.min(MAX_PAUSE_MS, seconds * 1_000) : DEFAULT_PAUSE_MS;
-    (reason.startsWith("endpoint-") ? endpoint : whole).slowDown(pauseMs);
+  const remove = (request: WaitingRequest): void => {
+    waiting[request.urgency] = waiting[request.urgency].filter((other) => other !== request);
   };
 
   return {
-    fetch: (urgency) => async (input, init) => {
-      const pace = paceOf(endpointOf(input, init));
-      const sent = await take(urgency, pace, init?.signal ?? null);
-      if (sent === null) return notSent("it waited too long for its turn");
-      try {
-        const answer = await options.trace("stripe", spanOf(urgency, input, init), async (note) => {
-          // A busy process sends a little later than it may.
-          for (const one of sent) one.at = options.now();
-          const answered = await options.fetch(input, init);
-          note({ "http.response.status_code": answered.status });
-          return answered;
-        });
-        options.onAnswer(urgency, resultOf(answer.status));
-        if (answer.status === 429) slowDown(answer, pace);
-        return answer;
-      } catch (error) {
-        options.onAnswer(urgency, "failed");
-        throw error;
-      } finally {
-        flying -= 1;
-        if (urgency === "sweep") flyingSweeps -= 1;
-        serve();
-      }
+    acquire: (urgency, limiter, signal) =>
+      new Promise((resolve, reject) => {
+        const request: WaitingRequest = { urgency, limiter, since: now(), resolve, reject, signal };
+        waiting[urgency].push(request);
+        const cancel = (): void => {
+          remove(request);
+          reject(signal?.reason);
+        };
+        signal?.addEventListener("abort", cancel, { once: true });
+        admitWaiting();
+      }),
+    release(urgency) {
+      inFlight -= 1;
+      if (urgency === "sweep") sweepsInFlight -= 1;
+      admitWaiting();
     },
-    share(alive) {
-      replicas = Math.max(1, alive);
-    },
-    state: () => ({
-      perSecond: whole.perSecond(),
-      inFlight: flying,
-      waiting: { user: waiting.user.length, background: waiting.background.length, sweep: waiting.sweep.length },
-      limited,
-    }),
+    inFlight: () => inFlight,
+    waiting: () => ({ user: waiting.user.length, background: waiting.background.length, sweep: waiting.sweep.length }),
+  };
+}
+
+/**
+ * Creates a function that calls `act` after a number of milliseconds. If the created function is called several times, `act`
+ * runs at the earliest of the requested times.
+ */
+function createWakeup({ now, sleep }: Pick<QueueOptions, "now" | "sleep">, act: () => void) {
+  let next: { at: number; stop: AbortController } | null = null;
+  return async (ms: number): Promise<void> => {
+    const at = now() + Math.max(1, Math.ceil(ms));
+    if (next && next.at <= at) return;
+    next?.stop.abort();
+    const mine = (next = { at, stop: new AbortController() });
+    await sleep(at - now(), mine.stop.signal);
+    if (next !== mine) return;
+    next = null;
+    act();
   };
 }

@@ -1,25 +1,37 @@
-/** Reads what we keep of an event: which object changed, whose, and in which mode. Its payload is never trusted. */
+/**
+ * Reads the envelope of an event: the ids of the changed object and its customer, and the mode. The service never uses the
+ * payload of an event.
+ */
 import type { Mode } from "../../domain/records.ts";
 
-/** An event without its payload. */
+/** The envelope of an event: everything that the service uses, without the payload. */
 export interface Envelope {
   id: string;
-  /** In snapshot form: a thin `v1.invoice.paid` is `invoice.paid` here. */
+  /**
+   * Type of the event in the form of snapshot events. For example, `invoice.paid` also stands for the thin event
+   * `v1.invoice.paid`.
+   */
   type: string;
   objectId: string;
-  /** Null when the event does not say; thin notifications never do. */
+  /** Id of the customer; null if the event names no customer, as in thin notifications. */
   customerId: string | null;
   mode: Mode;
-  /** Set for events of a connected account, which are not ours. */
+  /**
+   * Id of the connected account of the event; null for events of the own account. The service ignores events of connected
+   * accounts.
+   */
   account: string | null;
   createdAt: number;
-  /** The API request that caused it; null for what Stripe does by itself. */
+  /** Id of the API request that caused the event; null if Stripe itself caused it. */
   requestId: string | null;
 }
 
 const MAX_ID_LENGTH = 255;
 
-/** Null when it is neither a snapshot event nor a thin notification about a v1 object. @see https://docs.stripe.com/webhooks */
+/**
+ * Parses the body of a webhook. Returns null if the body is neither a snapshot event nor a thin notification about a v1 object.
+ * @see https://docs.stripe.com/webhooks
+ */
 export function parseEnvelope(body: unknown): Envelope | null {
   if (!isObject(body) || typeof body["livemode"] !== "boolean") return null;
   const mode: Mode = body["livemode"] ? "live" : "test";
@@ -59,7 +71,7 @@ function thinParts(body: Record<string, unknown>): Parts | null {
   };
 }
 
-/** Thin notifications say what caused them. */
+/** Returns the id of the API request that caused a thin notification; null if no request caused it. */
 function requestOf(reason: unknown): string | null {
   return isObject(reason) ? idOf(reason["request"]) : null;
 }
@@ -74,4 +86,12 @@ function text(value: unknown): string | null {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Returns the lane of an event: the id of its customer, or of its object if it names no customer. So one customer's events are
+ * processed one at a time.
+ */
+export function laneOf({ customerId, objectId }: Pick<Envelope, "customerId" | "objectId">): string {
+  return customerId ?? objectId;
 }

@@ -1,6 +1,9 @@
-/** The events this software listens to. Everything else is answered 200 "ignored" and not stored. */
+/**
+ * Lists the types of events that the service processes. The service responds to other types with 200 `ignored` and does not
+ * store them.
+ */
 
-/** The kind of object an event is about, and so what is retrieved for it. */
+/** The kinds of object that events are about. For each event, the service retrieves the object from Stripe. */
 export type SyncedObject =
   | "customer"
   | "subscription"
@@ -12,56 +15,77 @@ export type SyncedObject =
 
 export interface AllowedEvent {
   object: SyncedObject;
-  /** Why we listen to it. */
+  /** One or two sentences that explain why the service needs the event. docs/stripe_configuration.md shows them. */
   reason: string;
 }
 
 const allow = (object: SyncedObject, reason: string): AllowedEvent => ({ object, reason });
 
 /**
- * The allowlist: event type -> the object it makes us retrieve, and why.
+ * The allowlist: for each event type, the kind of object to retrieve and the reason.
  * @see https://docs.stripe.com/api/events/types
  */
 export const ALLOWED_WEBHOOK_EVENTS: ReadonlyMap<string, AllowedEvent> = new Map([
-  ["checkout.session.completed", allow("checkout_session", "A checkout was paid: its subscription opens access.")],
-  ["checkout.session.async_payment_succeeded", allow("checkout_session", "A slow payment method has paid after all.")],
-  ["checkout.session.async_payment_failed", allow("checkout_session", "A slow payment method has failed after all.")],
-  ["checkout.session.expired", allow("checkout_session", "The user's open checkout is over: the next one is new.")],
-  ["customer.created", allow("customer", "A customer made elsewhere may carry our user's id.")],
-  ["customer.updated", allow("customer", "The default payment method may have changed.")],
-  ["customer.deleted", allow("customer", "The user needs a new customer at the next checkout.")],
-  ["customer.subscription.created", allow("subscription", "Also those made in Stripe's dashboard.")],
-  ["customer.subscription.updated", allow("subscription", "Status, plan, period or cancellation changed.")],
-  ["customer.subscription.deleted", allow("subscription", "It ended: access closes.")],
-  ["customer.subscription.paused", allow("subscription", "Paused: no access until it resumes.")],
-  ["customer.subscription.resumed", allow("subscription", "Resumed: access opens again.")],
-  ["customer.subscription.trial_will_end", allow("subscription", "The user is told before the first charge.")],
+  [
+    "checkout.session.completed",
+    allow("checkout_session", "The user completed a checkout, which creates the subscription."),
+  ],
+  ["checkout.session.async_payment_succeeded", allow("checkout_session", "A delayed payment succeeded.")],
+  ["checkout.session.async_payment_failed", allow("checkout_session", "A delayed payment failed.")],
+  [
+    "checkout.session.expired",
+    allow("checkout_session", "The checkout session is no longer open. The next checkout creates a new one."),
+  ],
+  [
+    "customer.created",
+    allow("customer", "A customer created outside this service can carry the id of one of our users."),
+  ],
+  ["customer.updated", allow("customer", "The default payment method can change.")],
+  ["customer.deleted", allow("customer", "The next checkout of this user creates a new customer.")],
+  [
+    "customer.subscription.created",
+    allow("subscription", "A subscription was created by a checkout, in the dashboard or through the API."),
+  ],
+  ["customer.subscription.updated", allow("subscription", "The status, plan, period or cancellation changed.")],
+  ["customer.subscription.deleted", allow("subscription", "The subscription ended.")],
+  ["customer.subscription.paused", allow("subscription", "A paused subscription gives no access.")],
+  ["customer.subscription.resumed", allow("subscription", "The resumed subscription gives access again.")],
+  [
+    "customer.subscription.trial_will_end",
+    allow("subscription", "The trial ends in three days. The hook `onTrialWillEnd` runs."),
+  ],
   [
     "customer.subscription.pending_update_applied",
-    allow("subscription", "A change that waited for payment took effect."),
+    allow("subscription", "Stripe applied a change that was pending until its payment."),
   ],
   [
     "customer.subscription.pending_update_expired",
-    allow("subscription", "A change that waited for payment was dropped."),
+    allow("subscription", "Stripe discarded a change because it was not paid in time."),
   ],
   [
     "invoice.created",
-    allow("invoice", "Answering it lets Stripe finalize a renewal; without a 2xx it waits up to 72 hours."),
+    allow("invoice", "Stripe finalizes a renewal after our 2xx response. Without one it waits up to 72 hours."),
   ],
-  ["invoice.finalized", allow("invoice", "The amount is fixed and the hosted page is there.")],
-  ["invoice.paid", allow("invoice", "Payment succeeded: the period is paid.")],
-  ["invoice.payment_failed", allow("invoice", "Payment failed: the user is told, grace begins.")],
+  ["invoice.finalized", allow("invoice", "The amount is final and the hosted invoice page exists.")],
+  ["invoice.paid", allow("invoice", "The payment succeeded. The period is paid.")],
+  [
+    "invoice.payment_failed",
+    allow("invoice", "The payment failed. The hook `onPaymentFailed` runs and the grace period starts."),
+  ],
   ["invoice.payment_action_required", allow("invoice", "The bank asks the user to confirm the payment.")],
-  ["invoice.voided", allow("invoice", "Nothing is owed any more.")],
-  ["invoice.marked_uncollectible", allow("invoice", "It was given up: no longer worth reminding of.")],
-  ["payment_method.attached", allow("payment_method", "The user added a card.")],
-  ["payment_method.updated", allow("payment_method", "Expiry or digits changed.")],
-  ["payment_method.automatically_updated", allow("payment_method", "The card network sent a new number or expiry.")],
-  ["payment_method.detached", allow("payment_method", "The user removed a card.")],
-  ["product.created", allow("product", "Names and plans come from products.")],
-  ["product.updated", allow("product", "Names and plans come from products.")],
-  ["product.deleted", allow("product", "It can no longer be sold.")],
-  ["price.created", allow("price", "Plans are found by the price's lookup key.")],
-  ["price.updated", allow("price", "A lookup key may have moved to another price.")],
-  ["price.deleted", allow("price", "It can no longer be sold.")],
+  ["invoice.voided", allow("invoice", "The invoice no longer needs to be paid.")],
+  ["invoice.marked_uncollectible", allow("invoice", "The invoice is no longer expected to be paid.")],
+  ["payment_method.attached", allow("payment_method", "The user added a payment method.")],
+  ["payment_method.updated", allow("payment_method", "Details of a card changed, such as its expiry date.")],
+  [
+    "payment_method.automatically_updated",
+    allow("payment_method", "The card network sent a new card number or expiry date."),
+  ],
+  ["payment_method.detached", allow("payment_method", "The user removed a payment method.")],
+  ["product.created", allow("product", "A product links a price to a plan.")],
+  ["product.updated", allow("product", "The product's name or plan can change.")],
+  ["product.deleted", allow("product", "The product can no longer be sold.")],
+  ["price.created", allow("price", "Plans find their prices by lookup key.")],
+  ["price.updated", allow("price", "A lookup key can move to another price.")],
+  ["price.deleted", allow("price", "The price can no longer be sold.")],
 ]);

@@ -1,6 +1,6 @@
 /**
- * Verifies Stripe's webhook signature over the raw bytes, with time bounded on both sides.
- * Our own, because the SDK's check accepts timestamps from the future and hashes decoded text instead of bytes.
+ * Verifies Stripe's webhook signature over the raw bytes. The SDK's own check is not used, because it accepts timestamps from
+ * the future and hashes decoded text instead of bytes.
  * @see https://docs.stripe.com/webhooks#verify-manually
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
@@ -8,9 +8,12 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 export interface SignatureCheck {
   payload: Uint8Array;
   header: string | null;
-  /** Any of these may have signed it; several while one is being rotated. */
+  /**
+   * Signing secrets of the webhook endpoint. The signature must match one of these secrets. During a rotation, the webhook
+   * endpoint has several signing secrets.
+   */
   secrets: readonly string[];
-  /** Wall time, epoch milliseconds. */
+  /** Current wall time in epoch milliseconds. */
   now: number;
   toleranceMs: number;
 }
@@ -37,12 +40,12 @@ export function verifySignature({ payload, header, secrets, now, toleranceMs }: 
   if (!parsed) return { valid: false, reason: "malformed_header" };
   const { timestamp, signatures } = parsed;
   if (signatures.length === 0) return { valid: false, reason: "no_v1_signature" };
-  const isGenuine = secrets.some((secret) => {
+  const isSigned = secrets.some((secret) => {
     if (secret === "") return false;
     const digest = createHmac("sha256", secret).update(`${timestamp}.`).update(payload).digest();
     return signatures.some((signature) => equal(signature, digest));
   });
-  if (!isGenuine) return { valid: false, reason: "wrong_signature" };
+  if (!isSigned) return { valid: false, reason: "wrong_signature" };
   const ageMs = now - Number(timestamp) * 1000;
   if (ageMs > toleranceMs) return { valid: false, reason: "too_old" };
   if (ageMs < -toleranceMs) return { valid: false, reason: "in_the_future" };

@@ -1,0 +1,103 @@
+/** Requests pages of Stripe's lists, for reconcile and for catching up with renewals. */
+import Stripe from "stripe";
+import * as records from "../records.ts";
+import { parseEnvelope } from "../webhook/envelope.ts";
+import { DEFAULT_CARD, EXPANDED, toExpandedCustomer, toRetrieved, toRetrievedCustomer } from "./retrieved.ts";
+import { isCursorGone, translateErrors, translateErrorsOrNull } from "./stripe-errors.ts";
+import { MAX_LISTED, PAGE_SIZE, type CallContext, type CreatedRange, type ListCalls, type Page } from "./types.ts";
+
+export function listCalls(stripe: Stripe, { userIdKey }: CallContext): ListCalls {
+  const listSubscriptions = async (
+    within: Stripe.SubscriptionListParams,
+    after: string | null,
+    expanded: readonly string[] = EXPANDED,
+  ) => {
+    const expand = expanded.map((name) => `data.${name}`);
+    const list = await stripe.subscriptions.list({ ...pageParams(after), ...within, status: "all", expand });
+    return toPage(list, async (subscription) => ({
+      ...(await toRetrieved(stripe, subscription)),
+      customer: toExpandedCustomer(subscription.customer, userIdKey),
+    }));
+  };
+  return {
+    listEventPage: (types, range, after) =>
+      translateErrors(async () => {
+        const list = await stripe.events.list({ ...pageParams(after), ...createdIn(range), types: [...types] });
+        const page = await toPage(list, (event) => parseEnvelope(event));
+        return { ...page, rows: page.rows.filter((envelope) => envelope !== null) };
+      }),
+
+    listCustomerPage: (range, after) =>
+      translateErrorsOrNull(async () => {
+        const expand = [`data.${DEFAULT_CARD}`];
+        const list = await stripe.customers.list({ ...pageParams(after), ...createdIn(range), expand });
+        return toPage(list, (customer) => toRetrievedCustomer(customer, userIdKey));
+      }, isCursorGone),
+
+    listSubscriptionPage: (range, after) => translateErrors(() => listSubscriptions(createdIn(range), after)),
+
+    listRenewedPage: (since, after) =>
+      translateErrors(() => {
+        const current_period_start = { gte: Math.floor(since / 1000) };
+        return listSubscriptions({ current_period_start }, after, [...EXPANDED, "customer"]);
+      }),
+
+    listOpenInvoicePage: (range, after) =>
+      translateErrors(async () => {
+        const list = await stripe.invoices.list({ ...pageParams(after), ...createdIn(range), status: "open" });
+        return toPage(list, (invoice) => {
+          const { id, customerId } = records.toInvoice(invoice);
+          return { id, customerId };
+        });
+      }),
+
+    listEndpoints: () =>
+      translateErrors(async () => {
+        const listed = await stripe.webhookEndpoints
+          .list({ limit: PAGE_SIZE })
+          .autoPagingToArray({ limit: MAX_LISTED });
+        return listed.map((endpoint) => ({
+          id: endpoint.id,
+          url: endpoint.url,
+          enabled: endpoint.status === "enabled",
+          events: endpoint.enabled_events,
+          apiVersion: endpoint.api_version,
+        }));
+      }),
+  };
+}
+
+function pageParams(after: string | null) {
+  return { limit: PAGE_SIZE, ...(after !== null && { starting_after: after }) };
+}
+
+function createdIn({ from, until }: CreatedRange) {
+  return { created: { gte: Math.floor(from / 1000), lt: Math.ceil(until / 1000) } };
+}
+
+async function toPage<Listed extends { id: string; created: number }, Row>(
+  { data, has_more: more }: Stripe.ApiList<Listed>,
+  toRow: (listed: Listed) => Row | Promise<Row>,
+): Promise<Page<Row>> {
+  const [first] = data;
+  const last = data.at(-1);
+  const unreadable: Page<Row>["unreadable"] = [];
+  const read = async (listed: Listed): Promise<Row[]> => {
+    try {
+      return [await toRow(listed)];
+    } catch (error) {
+      // An error of the SDK means that a request for further data of the object failed. In this case Stripe is unavailable, so
+      // the object is not reported as unreadable.
+      if (error instanceof Stripe.errors.StripeError) throw error;
+      unreadable.push({ id: listed.id, reason: error instanceof Error ? error.message : String(error) });
+      return [];
+    }
+  };
+  return {
+    rows: (await Promise.all(data.map(read))).flat(),
+    unreadable,
+    next: more ? (last?.id ?? null) : null,
+    newest: first ? records.instant(first.created) : null,
+    reached: last ? records.instant(last.created) : null,
+  };
+}

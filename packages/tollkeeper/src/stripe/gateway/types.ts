@@ -1,0 +1,187 @@
+/** Declares the gateway's interface: one method for each kind of request to Stripe, and the records that the methods return. */
+import type { CheckoutIntent } from "../../domain/checkout.ts";
+import type { Plan, PlanPrice } from "../../domain/plans.ts";
+import type {
+  CheckoutSessionRecord,
+  CustomerRecord,
+  InvoiceRecord,
+  PaymentMethodRecord,
+  PriceRecord,
+  ProductRecord,
+  SubscriptionRecord,
+} from "../../domain/records.ts";
+import type { OperationKey, WithKey } from "../limits/operation-key.ts";
+import type { Envelope } from "../webhook/envelope.ts";
+
+export interface NewCustomer {
+  userId: string;
+  email: string | null;
+  name: string | null;
+  operationId: string;
+}
+
+export interface NewCheckoutSession extends CheckoutIntent {
+  userId: string;
+  customerId: string;
+  priceId: string;
+  /** Number of days of the trial; 0 for no trial. */
+  trialDays: number;
+  allowPromotionCodes: boolean;
+  operationId: string;
+}
+
+export interface RetrievedCustomer {
+  customer: CustomerRecord;
+  /** The customer's default payment method; null if there is none or it was not requested. */
+  paymentMethod: PaymentMethodRecord | null;
+}
+
+export interface RetrievedSubscription {
+  subscription: SubscriptionRecord;
+  /** The subscription's customer; null if it was not requested. */
+  customer: RetrievedCustomer | null;
+  prices: PriceRecord[];
+  paymentMethod: PaymentMethodRecord | null;
+  /** The subscription's latest invoice; null if there is none or `invoiceComplete` is false. */
+  invoice: InvoiceRecord | null;
+  /** False if the state of the latest invoice's payment is missing and only a retrieve of the invoice returns it. */
+  invoiceComplete: boolean;
+}
+
+export interface RetrievedInvoice {
+  invoice: InvoiceRecord;
+  customer: RetrievedCustomer | null;
+  /** The invoice's subscription; null if the invoice has none. */
+  subscription: RetrievedSubscription | null;
+}
+
+/**
+ * A range of the times at which objects were created. The range includes the instant `from` and excludes `until`. `from` and
+ * `until` are epoch milliseconds in whole seconds.
+ */
+export interface CreatedRange {
+  from: number;
+  until: number;
+}
+
+/** One page of a list of Stripe, newest row first. */
+export interface Page<Row> {
+  rows: Row[];
+  /** Objects on the page that this version of the software can't read. `rows` does not contain these unreadable objects. */
+  unreadable: { id: string; reason: string }[];
+  /** Cursor of the next page; null on the last page. */
+  next: string | null;
+  /** Creation times of the first and the last row; null on an empty page. */
+  newest: number | null;
+  reached: number | null;
+}
+
+export interface EndpointRecord {
+  id: string;
+  url: string;
+  enabled: boolean;
+  /** Event types that Stripe sends to the endpoint; "*" for all types. */
+  events: readonly string[];
+  /** API version of the endpoint; null if it uses the account's version. */
+  apiVersion: string | null;
+}
+
+export interface Cancellation {
+  reason?: CancellationReason | undefined;
+  comment?: string | undefined;
+}
+
+export type CancellationReason =
+  | "customer_service"
+  | "low_quality"
+  | "missing_features"
+  | "other"
+  | "switched_service"
+  | "too_complex"
+  | "too_expensive"
+  | "unused";
+
+export interface CustomerCalls {
+  searchCustomersOfUser(userId: string): Promise<CustomerRecord[]>;
+  /** Returns the customer that an operation created within a range of time; null if there is none. */
+  findCustomerOfOperation(operationId: string, within: CreatedRange): Promise<CustomerRecord | null>;
+  createCustomer(customer: NewCustomer, key: OperationKey): Promise<CustomerRecord>;
+  retrieveCustomer(id: string): Promise<RetrievedCustomer | null>;
+}
+
+export interface CheckoutCalls {
+  createCheckoutSession(session: NewCheckoutSession, key: OperationKey): Promise<CheckoutSessionRecord>;
+  retrieveCheckoutSession(id: string): Promise<CheckoutSessionRecord | null>;
+  findCheckoutSessionOfOperation(customerId: string, operationId: string): Promise<CheckoutSessionRecord | null>;
+  /**
+   * Expires a checkout session and returns the session as it is afterwards. If the user has completed the session before it
+   * expires, it stays complete.
+   */
+  expireCheckoutSession(id: string, key: OperationKey): Promise<CheckoutSessionRecord | null>;
+  createPortalSession(customerId: string, returnUrl: string, key: OperationKey): Promise<{ id: string; url: string }>;
+}
+
+export interface SubscriptionCalls {
+  retrieveSubscription(id: string): Promise<RetrievedSubscription | null>;
+  listSubscriptions(customerId: string): Promise<RetrievedSubscription[]>;
+  cancelSubscription(id: string, cancellation: Cancellation, key: OperationKey): Promise<void>;
+  /**
+   * Reverts the scheduled cancellation of a subscription. Clears `cancel_at_period_end` if `cancelAtPeriodEnd` is true,
+   * otherwise `cancel_at`.
+   */
+  resumeSubscription(id: string, cancelAtPeriodEnd: boolean, key: OperationKey): Promise<void>;
+  retrieveInvoice(id: string): Promise<InvoiceRecord | null>;
+  retrieveInvoiceWithSubscription(id: string): Promise<RetrievedInvoice | null>;
+  retrievePaymentMethod(id: string): Promise<PaymentMethodRecord | null>;
+}
+
+/**
+ * The gateway's methods that list objects of Stripe. Each call returns one page, so that the caller decides when it requests
+ * the next page.
+ */
+export interface ListCalls {
+  /** Lists events of at most 20 types. */
+  listEventPage(types: readonly string[], range: CreatedRange, after: string | null): Promise<Page<Envelope>>;
+  /**
+   * Lists customers. Returns null if the customer `after` was deleted, because Stripe can't continue a list after a deleted
+   * customer.
+   */
+  listCustomerPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedCustomer> | null>;
+  listSubscriptionPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedSubscription>>;
+  /**
+   * Lists subscriptions whose current period started since an instant, each with its customer. The list also includes
+   * subscriptions that have ended.
+   */
+  listRenewedPage(since: number, after: string | null): Promise<Page<RetrievedSubscription>>;
+  listOpenInvoicePage(range: CreatedRange, after: string | null): Promise<Page<{ id: string; customerId: string }>>;
+  listEndpoints(): Promise<EndpointRecord[]>;
+}
+
+export interface CatalogCalls {
+  retrieveProduct(id: string): Promise<ProductRecord | null>;
+  retrievePrice(id: string): Promise<PriceRecord | null>;
+  listProducts(): Promise<ProductRecord[]>;
+  listPricesByLookupKey(keys: readonly string[]): Promise<PriceRecord[]>;
+  createProduct(plan: Plan, key: OperationKey): Promise<ProductRecord>;
+  renameProduct(id: string, name: string, key: OperationKey): Promise<void>;
+  createPrice(plan: Plan, price: PlanPrice, productId: string, key: OperationKey): Promise<PriceRecord>;
+}
+
+/**
+ * The gateway: one method for each kind of request to Stripe. Methods named `retrieve…` return null if Stripe has no such
+ * object. Each method that writes takes the idempotency key of its operation. All errors that the methods throw are of the type
+ * `TollkeeperError`.
+ */
+export interface StripeGateway extends CustomerCalls, CheckoutCalls, SubscriptionCalls, ListCalls, CatalogCalls {}
+
+/** The values that all methods of the gateway need, in addition to the SDK. */
+export interface CallContext {
+  /** Metadata key of Stripe's customers that holds the user's id. */
+  userIdKey: string;
+  withKey: WithKey;
+}
+
+/** Page size of all lists: the largest that Stripe allows. */
+export const PAGE_SIZE = 100;
+/** Maximum number of rows of a list that is read to its end by a single call. */
+export const MAX_LISTED = 10_000;
