@@ -1,71 +1,69 @@
-/** The JSON between server and browser: one schema for the types, the checks and the OpenAPI document. Instants are epoch milliseconds. */
+/**
+ * Defines the JSON between server and browser. Types, checks and the OpenAPI document come from the same schemas. Instants are
+ * epoch milliseconds.
+ */
 import { z } from "zod";
+import { ACCESS_REASONS } from "./domain/access.ts";
+import { CANCELLATION_REASONS } from "./domain/cancellation.ts";
+import { PAYMENT_OUTCOMES } from "./domain/payment.ts";
+import { PLAN_INTERVALS } from "./domain/plans.ts";
+import {
+  BILLING_INTERVALS,
+  CHECKOUT_PAYMENT_STATUSES,
+  CHECKOUT_STATUSES,
+  INVOICE_STATUSES,
+  MODES,
+  SUBSCRIPTION_STATUSES,
+} from "./domain/records.ts";
 
 const MAX_ID = 255;
 const MAX_URL = 2000;
 const MAX_COMMENT = 500;
 
-export const PlanInterval = z.enum(["month", "year"]);
+export const PlanInterval = z.enum(PLAN_INTERVALS);
 const instant = z.int().describe("Epoch milliseconds");
-/** Half of a character, such as an emoji cut in two, can be sent to nobody. */
+/**
+ * Creates the schema of a text. The schema rejects an unpaired surrogate, such as half an emoji, because that is invalid
+ * Unicode and cannot be encoded as UTF-8.
+ */
 const text = (max: number) =>
   z
     .string()
     .max(max)
-    .refine((value) => value.isWellFormed(), "is cut in the middle of a character");
+    .refine((value) => value.isWellFormed(), "contains an unpaired surrogate (invalid Unicode)");
 const id = text(MAX_ID).min(1);
 const url = text(MAX_URL).min(1);
 
 export const CheckoutSessionRequest = z.strictObject({
-  plan: id.describe("The plan's id"),
+  plan: id.describe("The id of the plan"),
   interval: PlanInterval,
-  successUrl: url.optional().describe("Where to return after payment; on an allowed origin"),
-  cancelUrl: url.optional().describe("Where to return when the user goes back; on an allowed origin"),
+  successUrl: url.optional().describe("The page to return to after payment; on an allowed origin"),
+  cancelUrl: url.optional().describe("The page to return to if the user leaves the checkout; on an allowed origin"),
 });
 
-export const CheckoutSessionAnswer = z.object({ sessionId: z.string(), url: z.string(), expiresAt: instant });
+export const CheckoutSessionResponse = z.object({ sessionId: z.string(), url: z.string(), expiresAt: instant });
 
 export const CancelRequest = z.strictObject({
   subscriptionId: id.optional().describe("Default: the user's only live subscription"),
-  reason: z
-    .enum([
-      "customer_service",
-      "low_quality",
-      "missing_features",
-      "other",
-      "switched_service",
-      "too_complex",
-      "too_expensive",
-      "unused",
-    ])
-    .optional(),
+  reason: z.enum(CANCELLATION_REASONS).optional(),
   comment: text(MAX_COMMENT).optional(),
 });
 
 export const ResumeRequest = z.strictObject({ subscriptionId: id.optional() });
 export const PortalRequest = z.strictObject({ returnUrl: url.optional() });
-export const PortalAnswer = z.object({ url: z.string() });
+export const PortalResponse = z.object({ url: z.string() });
 
 export const Subscription = z.object({
   id: z.string(),
   plan: z.string().nullable(),
   planName: z.string().nullable(),
-  status: z.enum([
-    "incomplete",
-    "incomplete_expired",
-    "trialing",
-    "active",
-    "past_due",
-    "canceled",
-    "unpaid",
-    "paused",
-  ]),
-  live: z.boolean().describe("Whether Stripe may charge for it again"),
+  status: z.enum(SUBSCRIPTION_STATUSES),
+  live: z.boolean().describe("True if Stripe may charge for it again"),
   price: z
     .object({
       amount: z.int().nullable(),
       currency: z.string(),
-      interval: z.enum(["day", "week", "month", "year"]).nullable(),
+      interval: z.enum(BILLING_INTERVALS).nullable(),
       quantity: z.int(),
     })
     .nullable(),
@@ -87,10 +85,10 @@ export const Subscription = z.object({
   latestInvoice: z
     .object({
       id: z.string(),
-      status: z.enum(["draft", "open", "paid", "void", "uncollectible"]),
+      status: z.enum(INVOICE_STATUSES),
       amount: z.int(),
       currency: z.string(),
-      outcome: z.enum(["none", "succeeded", "failed", "action_required"]),
+      outcome: z.enum(["none", ...PAYMENT_OUTCOMES]),
       message: z.string().nullable(),
       actionUrl: z.string().nullable(),
     })
@@ -98,23 +96,23 @@ export const Subscription = z.object({
 });
 export type Subscription = z.infer<typeof Subscription>;
 
-export const SubscriptionsAnswer = z.object({ subscriptions: z.array(Subscription) });
-export const SubscriptionAnswer = z.object({ subscription: Subscription });
+export const SubscriptionsResponse = z.object({ subscriptions: z.array(Subscription) });
+export const SubscriptionResponse = z.object({ subscription: Subscription });
 
 export const Entitlement = z.object({
   feature: z.string(),
   plan: z.string(),
-  until: instant.nullable().describe("When access ends or is renewed"),
-  reason: z.enum(["active", "trialing", "past_due_grace", "canceled_paid_period"]),
+  until: instant.nullable().describe("The instant at which access ends or is renewed"),
+  reason: z.enum(ACCESS_REASONS),
 });
 export type Entitlement = z.infer<typeof Entitlement>;
 
-export const EntitlementsAnswer = z.object({ entitlements: z.array(Entitlement) });
+export const EntitlementsResponse = z.object({ entitlements: z.array(Entitlement) });
 
 export const VerifiedCheckout = z.object({
   sessionId: z.string(),
-  status: z.enum(["open", "complete", "expired"]),
-  paymentStatus: z.enum(["paid", "unpaid", "no_payment_required"]),
+  status: z.enum(CHECKOUT_STATUSES),
+  paymentStatus: z.enum(CHECKOUT_PAYMENT_STATUSES),
   subscription: Subscription.nullable(),
   entitlements: z.array(Entitlement),
 });
@@ -130,8 +128,8 @@ export const Plan = z.object({
 });
 export type Plan = z.infer<typeof Plan>;
 
-export const ConfigAnswer = z.object({
-  mode: z.enum(["test", "live"]),
+export const ConfigResponse = z.object({
+  mode: z.enum(MODES),
   publishableKey: z.string(),
   apiVersion: z.string(),
   features: z.object({
@@ -142,9 +140,9 @@ export const ConfigAnswer = z.object({
   }),
   plans: z.array(Plan),
 });
-export type ConfigAnswer = z.infer<typeof ConfigAnswer>;
+export type ConfigResponse = z.infer<typeof ConfigResponse>;
 
-export const ErrorAnswer = z.object({
+export const ErrorResponse = z.object({
   error: z.object({
     code: z.string(),
     message: z.string(),
@@ -152,22 +150,24 @@ export const ErrorAnswer = z.object({
     details: z.record(z.string(), z.string()).optional(),
   }),
 });
-export type ErrorAnswer = z.infer<typeof ErrorAnswer>;
+export type ErrorResponse = z.infer<typeof ErrorResponse>;
 
-export const WebhookAnswer = z.object({
+export const WebhookResponse = z.object({
   status: z.enum(["accepted", "duplicate", "ignored", "rejected", "unavailable"]),
   eventId: z.string().optional(),
   reason: z.string().optional(),
 });
 
-export const HealthAnswer = z.object({ status: z.enum(["ok", "unavailable"]) });
+export const HealthResponse = z.object({ status: z.enum(["ok", "unavailable"]) });
 
+export type WebhookResponse = z.infer<typeof WebhookResponse>;
+export type HealthResponse = z.infer<typeof HealthResponse>;
 export type CheckoutSessionRequest = z.infer<typeof CheckoutSessionRequest>;
-export type CheckoutSessionAnswer = z.infer<typeof CheckoutSessionAnswer>;
+export type CheckoutSessionResponse = z.infer<typeof CheckoutSessionResponse>;
 export type CancelRequest = z.infer<typeof CancelRequest>;
 export type ResumeRequest = z.infer<typeof ResumeRequest>;
 export type PortalRequest = z.infer<typeof PortalRequest>;
-export type PortalAnswer = z.infer<typeof PortalAnswer>;
-export type SubscriptionsAnswer = z.infer<typeof SubscriptionsAnswer>;
-export type SubscriptionAnswer = z.infer<typeof SubscriptionAnswer>;
-export type EntitlementsAnswer = z.infer<typeof EntitlementsAnswer>;
+export type PortalResponse = z.infer<typeof PortalResponse>;
+export type SubscriptionsResponse = z.infer<typeof SubscriptionsResponse>;
+export type SubscriptionResponse = z.infer<typeof SubscriptionResponse>;
+export type EntitlementsResponse = z.infer<typeof EntitlementsResponse>;

@@ -1,36 +1,41 @@
-/** What the routes work with: the use cases, bound to their surroundings. */
-import type { CancelRequest, ChangeRequest } from "../actions/change-subscription.ts";
-import type { CheckoutAnswer, CheckoutRequest } from "../actions/create-checkout-session.ts";
-import type { PortalRequest } from "../actions/create-portal-session.ts";
-import type { VerifiedCheckout } from "../actions/verify-checkout-session.ts";
+/** Declares the parts that routes work with: the actions, already bound to the store, Stripe and the configuration. */
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Entitlement } from "../domain/access.ts";
 import type { User } from "../domain/user.ts";
-import type { SubscriptionView } from "../domain/views.ts";
-import type { Runtime } from "../runtime.ts";
 import type { ReceiveEvent } from "../ingest/receive-event.ts";
-import type { ConfigAnswer } from "../wire.ts";
+import type { Runtime } from "../runtime.ts";
+import type {
+  CancelRequest,
+  CheckoutSessionRequest,
+  CheckoutSessionResponse,
+  ConfigResponse,
+  PortalRequest,
+  PortalResponse,
+  ResumeRequest,
+  Subscription,
+  VerifiedCheckout,
+} from "../wire.ts";
 
 export interface HttpContext {
   basePath: string;
   allowedOrigins: readonly string[];
   runtime: Runtime;
   authenticate: Authenticate;
-  config: ConfigAnswer;
+  config: ConfigResponse;
   receiveEvent: ReceiveEvent;
   actions: {
-    createCheckoutSession(user: User, request: CheckoutRequest): Promise<CheckoutAnswer>;
+    createCheckoutSession(user: User, request: CheckoutSessionRequest): Promise<CheckoutSessionResponse>;
     verifyCheckoutSession(user: User, sessionId: string): Promise<VerifiedCheckout>;
-    listSubscriptions(user: User): Promise<SubscriptionView[]>;
-    cancelSubscription(user: User, request: CancelRequest): Promise<SubscriptionView>;
-    resumeSubscription(user: User, request: ChangeRequest): Promise<SubscriptionView>;
-    createPortalSession(user: User, request: PortalRequest): Promise<{ url: string }>;
-    getEntitlements(userId: string): Promise<Entitlement[]>;
+    listSubscriptions(user: User): Promise<Subscription[]>;
+    cancelSubscription(user: User, request: CancelRequest): Promise<Subscription>;
+    resumeSubscription(user: User, request: ResumeRequest): Promise<Subscription>;
+    createPortalSession(user: User, request: PortalRequest): Promise<PortalResponse>;
+    getEntitlements(user: User): Promise<Entitlement[]>;
   };
-  /** Resolves once the service has started; throws where it can't. */
+  /** Starts the tollkeeper service if it has not started yet. Throws if the start of the service fails. */
   started(): Promise<void>;
-  /** Null where nobody may read them. */
+  /** The token and the content of `/metrics`; null if `METRICS_TOKEN` is not set, so that the service has no metrics. */
   metrics: { token: string; render(): Promise<string> } | null;
-  /** Throws when the service can't do its work. */
+  /** Resolves if the service is ready to handle requests. Throws if the store is unavailable. */
   checkReady(): Promise<void>;
 }

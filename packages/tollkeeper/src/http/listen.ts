@@ -1,35 +1,41 @@
-/** Serves a handler on a port. */
+/** Starts an HTTP server for a Node handler on a port. */
 import { createServer } from "node:http";
 import { ConfigError } from "../errors.ts";
 import type { NodeHandler } from "./node.ts";
 
 export interface Listener {
-  /** Takes no new connections, and ends each that is open with its next answer, within five seconds; `now` drops them. */
+  /**
+   * Refuses new connections, and closes open connections after their next response, within 5 seconds. If `now` is true, closes
+   * all connections immediately.
+   */
   close(now?: boolean): Promise<void>;
 }
 
 export interface ListenOptions {
   port: number;
   host: string;
-  /** The variable that moves the port, for the error that it is taken. */
+  /** Name of the variable that sets the port. Error texts contain this name. */
   portName: string;
 }
 
-/** Headers and bodies that come slower than this are cut off. */
+/**
+ * Maximum time in milliseconds for receiving a whole request, and for receiving its headers. Node closes connections whose
+ * requests arrive more slowly.
+ */
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
-/** How often a server that closes looks for connections whose last answer was on its way when it was told to. */
+/** Milliseconds between two checks for idle connections while the server closes. */
 const CLOSE_IDLE_EVERY_MS = 100;
-/** What is still open then is cut off: a connection on which nothing was ever asked, or an answer that takes too long. */
+/** Milliseconds after which a closing server closes all connections, even those with a response in progress. */
 const CLOSE_WITHIN_MS = 5_000;
 
-/** Throws `ConfigError` where the port is taken or may not be used. */
+/** Starts the server. Resolves when the server listens. Throws `ConfigError` if the port is in use or not allowed. */
 export async function listen(handler: NodeHandler, { port, host, portName }: ListenOptions): Promise<Listener> {
   let isClosing = false;
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS },
     (request, response) => {
-      // A client that always has one more would keep its connection for ever.
+      // Without the header `connection: close`, a client that keeps sending requests would keep its connection open.
       if (isClosing) response.setHeader("connection", "close");
       handler(request, response);
     },
@@ -38,8 +44,8 @@ export async function listen(handler: NodeHandler, { port, host, portName }: Lis
     server.once("listening", resolve);
     server.once("error", (error: NodeJS.ErrnoException) => {
       const reason =
-        error.code === "EADDRINUSE" ? "is in use by another program" : `can't be used (${error.code ?? error.message})`;
-      reject(new ConfigError([`port ${port} on ${host} ${reason}: set ${portName} to another one`]));
+        error.code === "EADDRINUSE" ? "is in use by another program" : `is not usable (${error.code ?? error.message})`;
+      reject(new ConfigError([`port ${port} on ${host} ${reason}: set ${portName} to another port`]));
     });
   });
   return {

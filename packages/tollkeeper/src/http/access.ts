@@ -1,0 +1,93 @@
+/**
+ * Defines the access rules of routes: the credentials that each rule requires, their check, and their description in OpenAPI.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { User } from "../domain/user.ts";
+import { NotFoundError, UnauthenticatedError, UnavailableError } from "../errors.ts";
+import type { HttpContext } from "./context.ts";
+
+/** All access rules. For each access rule, this type gives the caller that routes with this rule receive. */
+export interface Callers {
+  /** Rule for routes that need no credentials. */
+  public: null;
+  /** Rule for routes of signed-in users. The app's `Authenticate` function checks the sign-in. */
+  user: User;
+  /** Rule for routes that need `METRICS_TOKEN` as a bearer token. */
+  metrics_token: null;
+  /**
+   * Rule for the webhook, which needs a `Stripe-Signature` header. Only http/webhook-endpoint.ts checks the header
+   * `Stripe-Signature`.
+   */
+  stripe_signature: null;
+}
+export type Access = keyof Callers;
+
+/** The access rules that the router checks. */
+export type RouterAccess = Exclude<Access, "stripe_signature">;
+
+type Check<A extends RouterAccess> = (context: HttpContext, request: Request) => Promise<Callers[A]>;
+
+/**
+ * Maps each access rule to the function that checks a request. A check returns the caller of a request, and throws
+ * `UnauthenticatedError` if the credentials are missing or wrong.
+ */
+export const CHECKS: { readonly [A in RouterAccess]: Check<A> } = {
+  public: async () => null,
+
+  async user(context, request) {
+    const user = await context.authenticate(request);
+    if (!user)
+      throw new UnauthenticatedError("The request has no token. Sign in and send Authorization: Bearer <token>.");
+    await requireStart(context);
+    return user;
+  },
+
+  async metrics_token(context, request) {
+    const { metrics } = context;
+    if (!metrics) throw new NotFoundError("not_found", "Metrics are disabled. Set METRICS_TOKEN to enable them.");
+    if (!isBearer(request.headers.get("authorization"), metrics.token))
+      throw new UnauthenticatedError("The token is not METRICS_TOKEN. Send Authorization: Bearer <METRICS_TOKEN>.");
+    await requireStart(context);
+    return null;
+  },
+};
+
+/** Security schemes of the OpenAPI document by name. */
+export const SECURITY_SCHEMES = {
+  bearer: { type: "http", scheme: "bearer" },
+  metricsToken: { type: "http", scheme: "bearer", description: "METRICS_TOKEN" },
+  stripeSignature: { type: "apiKey", in: "header", name: "Stripe-Signature" },
+} as const;
+
+export const SECURITY: Readonly<Record<Access, keyof typeof SECURITY_SCHEMES | null>> = {
+  public: null,
+  user: "bearer",
+  metrics_token: "metricsToken",
+  stripe_signature: "stripeSignature",
+};
+
+/**
+ * Starts the tollkeeper service if it has not started yet. Throws `UnavailableError` if the service fails to start; the log
+ * contains the reason.
+ */
+export async function requireStart({ started }: Pick<HttpContext, "started">): Promise<void> {
+  try {
+    await started();
+  } catch (cause) {
+    if (cause instanceof UnavailableError) throw cause;
+    const message = "The service failed to start. Retry later; the service's log has the reason.";
+    throw new UnavailableError("store_unavailable", message, { cause });
+  }
+}
+
+/**
+ * Returns true if the `Authorization` header is this bearer token. Compares digests in constant time, so that response times do
+ * not reveal the token.
+ */
+function isBearer(header: string | null, token: string): boolean {
+  return timingSafeEqual(digest(header ?? ""), digest(`Bearer ${token}`));
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
