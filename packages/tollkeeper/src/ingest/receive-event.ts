@@ -1,22 +1,25 @@
-/** The webhook's door: checks who speaks, keeps the envelope, and only then says yes. Never throws. */
+/**
+ * Receives one webhook: checks its signature, stores its envelope (the event without its payload), and then accepts it. Never
+ * throws.
+ */
 import type { Mode } from "../domain/records.ts";
 import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/webhook/event-types.ts";
-import { parseEnvelope, type Envelope } from "../stripe/webhook/envelope.ts";
+import { laneOf, parseEnvelope, type Envelope } from "../stripe/webhook/envelope.ts";
 import { verifySignature } from "../stripe/webhook/signature.ts";
 import type { InboxWriter } from "./inbox-writer.ts";
 
-export interface ReceiverOptions {
+export interface ReceiveEventOptions {
   inbox: InboxWriter;
   mode: Mode;
   secrets: readonly string[];
-  /** How far a signature's time may be from ours, either way, in milliseconds. */
+  /** Maximum time in milliseconds between a signature's timestamp and now, in both directions. */
   toleranceMs: number;
-  /** Whether what is delivered is kept, too. */
+  /** If true, the bodies of events are stored as well. */
   keepBodies: boolean;
   runtime: Runtime;
-  /** Called after something new was stored. */
+  /** Called after a new event was stored in the inbox. */
   onStored: () => void;
 }
 
@@ -29,24 +32,24 @@ export type ReceiveResult =
 
 export type ReceiveEvent = (payload: Uint8Array, signature: string | null) => Promise<ReceiveResult>;
 
-export function createReceiver(options: ReceiverOptions): ReceiveEvent {
+export function createReceiveEvent(options: ReceiveEventOptions): ReceiveEvent {
   const { runtime, secrets, toleranceMs } = options;
   const { log, trace, metrics } = runtime;
 
-  const refuse = (reason: string, payload: Uint8Array): ReceiveResult => {
-    log.warn({ outcome: "rejected", reason, bytes: payload.byteLength }, "webhook refused");
+  const reject = (reason: string, payload: Uint8Array): ReceiveResult => {
+    log.warn({ outcome: "rejected", reason, bytes: payload.byteLength }, "webhook rejected");
     return { status: "rejected", reason };
   };
 
   const receive = (payload: Uint8Array, header: string | null): ReceiveResult | Promise<ReceiveResult> => {
     const verified = verifySignature({ payload, header, secrets, toleranceMs, now: runtime.now() });
-    if (!verified.valid) return refuse(verified.reason, payload);
+    if (!verified.valid) return reject(verified.reason, payload);
     const envelope = parseEnvelope(parseJson(payload));
-    if (!envelope) return refuse("not_an_event", payload);
+    if (!envelope) return reject("not_an_event", payload);
     const lane = laneOf(envelope);
     const names = { eventId: envelope.id, eventType: envelope.type, objectId: envelope.objectId, lane };
     return trace("receive_event", names, async (note) => {
-      const result = turnAway(options, envelope) ?? (await store(options, envelope, lane, payload));
+      const result = findRefusal(options, envelope) ?? (await store(options, envelope, lane, payload));
       note({ outcome: result.status });
       log.debug({ ...names, outcome: result.status }, "webhook received");
       return result;
@@ -59,7 +62,10 @@ export function createReceiver(options: ReceiverOptions): ReceiveEvent {
       result = await receive(payload, header);
     } catch (error) {
       const reason = error instanceof TollkeeperError ? error.code : "internal_error";
-      log.error({ outcome: "unavailable", reason, error: String(error) }, "webhook could not be stored");
+      log.error(
+        { outcome: "unavailable", reason, error: String(error) },
+        "failed to store a webhook; Stripe delivers it again",
+      );
       result = { status: "unavailable", reason };
     }
     metrics.count("webhooks_total", { outcome: result.status });
@@ -67,8 +73,8 @@ export function createReceiver(options: ReceiverOptions): ReceiveEvent {
   };
 }
 
-/** What is genuine and yet not for us; null for what is. */
-function turnAway({ mode }: ReceiverOptions, envelope: Envelope): ReceiveResult | null {
+/** Returns the result for an event that is correctly signed but must not be stored; null if it must be stored. */
+function findRefusal({ mode }: ReceiveEventOptions, envelope: Envelope): ReceiveResult | null {
   const eventId = envelope.id;
   if (envelope.mode !== mode) return { status: "rejected", reason: "wrong_mode" };
   if (envelope.account !== null) return { status: "ignored", eventId, reason: "connected_account" };
@@ -77,7 +83,7 @@ function turnAway({ mode }: ReceiverOptions, envelope: Envelope): ReceiveResult 
 }
 
 async function store(
-  { inbox, keepBodies, onStored }: ReceiverOptions,
+  { inbox, keepBodies, onStored }: ReceiveEventOptions,
   { id: eventId, type, objectId, createdAt: eventCreatedAt, requestId }: Envelope,
   lane: string,
   payload: Uint8Array,
@@ -89,14 +95,9 @@ async function store(
   return { status: "accepted", eventId };
 }
 
-/** One customer's events are worked on one at a time; what names no customer goes by itself. */
-export function laneOf({ customerId, objectId }: Pick<Envelope, "customerId" | "objectId">): string {
-  return customerId ?? objectId;
-}
-
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Undefined for what is not JSON in UTF-8. */
+/** Parses the payload as JSON in UTF-8. Returns undefined if the payload is not valid JSON in UTF-8. */
 function parseJson(payload: Uint8Array): unknown {
   try {
     return JSON.parse(utf8.decode(payload));

@@ -1,39 +1,45 @@
-/** What pages have no answer to is asked about one by one: of all pages of a sweep together a few at once. */
+/** Limits how many objects a sweep retrieves one by one at the same time, over all of its pages. */
 import { TollkeeperError } from "../errors.ts";
 
-type Single = string | { id: string };
+type Item = string | { id: string };
 
 /**
- * Does something for each of many. One that can't be read is told of and left; an outage ends it, for whatever waits in other
- * pages, too.
+ * Runs an action for each item, for a limited number of items at the same time. An item that can't be read is reported and
+ * skipped. If Stripe or the store is unavailable, this call and all later calls reject.
  */
-export type Singly = <Item extends Single>(items: readonly Item[], act: (item: Item) => Promise<void>) => Promise<void>;
+export type ForEachLimited = <One extends Item>(
+  items: readonly One[],
+  act: (item: One) => Promise<void>,
+) => Promise<void>;
 
-export interface SinglyOptions {
+export interface ConcurrencyLimiterOptions {
   signal: AbortSignal | undefined;
-  /** Told of what can't be read. */
-  onTrouble(trouble: string): void;
+  /** Called with a sentence about each item that can't be read. */
+  onProblem(problem: string): void;
 }
 
 /**
- * With the pages that are waited for they have their turn well before the SDK gives up on them, even where several replicas share
- * the requests of one second.
+ * Maximum number of items for which the action runs at the same time. With this number, each request gets its turn before the
+ * SDK's timeout, even if several replicas share the request budget.
  */
-const AT_ONCE = 24;
+const MAX_CONCURRENT = 24;
 
-/** `failed` is given the ids of what can't be read. */
-export function createSingly({ signal, onTrouble }: SinglyOptions, failed: Set<string>): Singly {
-  const waiting: (() => Promise<void>)[] = [];
-  let working = 0;
+/** Creates a limiter. Adds the ids of items that can't be read to `failed`. */
+export function createConcurrencyLimiter(
+  { signal, onProblem }: ConcurrencyLimiterOptions,
+  failed: Set<string>,
+): ForEachLimited {
+  const queue: (() => Promise<void>)[] = [];
+  let running = 0;
   let outage: TollkeeperError | null = null;
 
-  const workOff = async (): Promise<void> => {
-    working += 1;
-    for (let next = waiting.shift(); next; next = waiting.shift()) await next();
-    working -= 1;
+  const drainQueue = async (): Promise<void> => {
+    running += 1;
+    for (let next = queue.shift(); next; next = queue.shift()) await next();
+    running -= 1;
   };
 
-  const attempt = async <Item extends Single>(item: Item, act: (item: Item) => Promise<void>): Promise<void> => {
+  const attempt = async <One extends Item>(item: One, act: (item: One) => Promise<void>): Promise<void> => {
     signal?.throwIfAborted();
     if (outage !== null) throw outage;
     try {
@@ -41,17 +47,17 @@ export function createSingly({ signal, onTrouble }: SinglyOptions, failed: Set<s
     } catch (error) {
       if (error instanceof TollkeeperError && error.retryable) throw (outage = error);
       failed.add(typeof item === "string" ? item : item.id);
-      onTrouble(`${JSON.stringify(item)} could not be read: ${String(error)}`);
+      onProblem(`${JSON.stringify(item)} could not be read: ${String(error)}`);
     }
   };
 
-  const inTurn = <Item extends Single>(item: Item, act: (item: Item) => Promise<void>): Promise<void> =>
+  const enqueue = <One extends Item>(item: One, act: (item: One) => Promise<void>): Promise<void> =>
     new Promise((resolve, reject) => {
-      waiting.push(() => attempt(item, act).then(resolve, reject));
-      if (working < AT_ONCE) void workOff();
+      queue.push(() => attempt(item, act).then(resolve, reject));
+      if (running < MAX_CONCURRENT) void drainQueue();
     });
 
   return async (items, act) => {
-    await Promise.all(items.map((item) => inTurn(item, act)));
+    await Promise.all(items.map((item) => enqueue(item, act)));
   };
 }

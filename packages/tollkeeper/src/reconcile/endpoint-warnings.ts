@@ -1,42 +1,46 @@
-/** What a person should look at in Stripe's dashboard: webhook endpoints that are off, miss events, or have another version. */
+/** Warns about webhook endpoints that are disabled, lack event types, or have another API version. */
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/webhook/event-types.ts";
 import type { EndpointRecord, StripeGateway } from "../stripe/gateway/gateway.ts";
 
 export interface EndpointContext {
   gateway: Pick<StripeGateway, "listEndpoints">;
-  /** Where Stripe's webhooks arrive, as far as it is known: the path that an endpoint's URL ends with. */
+  /** Path at the end of our webhook endpoint's URL. */
   webhookPath: string;
+  /** The version of Stripe's API that this software is written for. */
   apiVersion: string;
 }
 
-/** A key that may not look at them is no reason to leave the mirror as it is. */
-export async function lookAtEndpoints(context: EndpointContext): Promise<string[]> {
+/**
+ * Returns one sentence for each problem in the settings of our webhook endpoints at Stripe. If the key lacks the permission to
+ * list endpoints, returns a warning instead of throwing.
+ */
+export async function checkEndpoints(context: EndpointContext): Promise<string[]> {
   try {
-    return alarmsOf(await context.gateway.listEndpoints(), context);
+    return warningsOf(await context.gateway.listEndpoints(), context);
   } catch (error) {
     return [
-      `Stripe's webhook endpoints could not be looked at: ${error instanceof Error ? error.message : String(error)}`,
+      `Stripe's webhook endpoints could not be checked: ${error instanceof Error ? error.message : String(error)}`,
     ];
   }
 }
 
-function alarmsOf(endpoints: readonly EndpointRecord[], { webhookPath, apiVersion }: EndpointContext): string[] {
+function warningsOf(endpoints: readonly EndpointRecord[], { webhookPath, apiVersion }: EndpointContext): string[] {
   const ours = endpoints.filter(({ url }) => URL.canParse(url) && new URL(url).pathname.endsWith(webhookPath));
   if (ours.length === 0)
-    return [`No webhook endpoint of Stripe ends with ${webhookPath}: events arrive by reconcile alone.`];
-  return ours.flatMap((endpoint) => alarmsOfEndpoint(endpoint, apiVersion));
+    return [`No webhook endpoint at Stripe ends with ${webhookPath}: events arrive only by reconcile. Create one.`];
+  return ours.flatMap((endpoint) => warningsOfEndpoint(endpoint, apiVersion));
 }
 
-function alarmsOfEndpoint({ id, enabled, events, apiVersion: version }: EndpointRecord, pinned: string): string[] {
-  if (!enabled) return [`Webhook endpoint ${id} is disabled: Stripe sends it nothing until it is enabled.`];
+function warningsOfEndpoint({ id, enabled, events, apiVersion: version }: EndpointRecord, pinned: string): string[] {
+  if (!enabled) return [`Webhook endpoint ${id} is disabled: Stripe sends it no events. Enable it.`];
   const missing = events.includes("*")
     ? []
     : [...ALLOWED_WEBHOOK_EVENTS.keys()].filter((type) => !events.includes(type));
   return [
-    ...(missing.length > 0 ? [`Webhook endpoint ${id} is not sent ${missing.join(", ")}: add them.`] : []),
-    // What is in an event is never used, so this is no fault yet.
+    ...(missing.length > 0 ? [`Webhook endpoint ${id} does not receive ${missing.join(", ")}: add them.`] : []),
+    // Another API version is only a warning, because the content of events is never used.
     ...(version !== null && version !== pinned
-      ? [`Webhook endpoint ${id} has API version ${version}, not ${pinned}: make a new one when you can.`]
+      ? [`Webhook endpoint ${id} has API version ${version}, not ${pinned}: replace it when convenient.`]
       : []),
   ];
 }

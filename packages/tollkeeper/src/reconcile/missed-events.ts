@@ -1,12 +1,11 @@
-/** Reads Stripe's list of events, and puts those that have not arrived into the inbox, as if they had. */
+/** Reads Stripe's list of events, and adds the events that never arrived to the inbox. */
 import type { Runtime } from "../runtime.ts";
-import type { Envelope } from "../stripe/webhook/envelope.ts";
+import { laneOf, type Envelope } from "../stripe/webhook/envelope.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/webhook/event-types.ts";
 import type { Page, StripeGateway } from "../stripe/gateway/gateway.ts";
-import type { Store } from "../store/open-store.ts";
 import type { InboxEvent } from "../store/queue/inbox.ts";
-import { laneOf } from "../ingest/receive-event.ts";
-import { openRange, READERS, STRIPE_ENDS, sweep } from "./read-ranges.ts";
+import type { Store } from "../store/store.ts";
+import { openRange, readRanges, READERS, STRIPE_ENDS } from "./read-ranges.ts";
 
 export interface MissedEventsContext {
   store: Pick<Store, "inbox">;
@@ -15,49 +14,56 @@ export interface MissedEventsContext {
 }
 
 export interface MissedEventsOptions {
+  /** Instant, in epoch milliseconds, since which events are read. */
   since: number;
-  /** Only counts. */
+  /** If true, missed events are counted and not stored. */
   dryRun: boolean;
-  /** Whether a sweep follows, which answers most of them with fewer requests. */
+  /**
+   * True if a sweep of all lists follows the reading of events. Such a sweep covers most of the missed events with fewer
+   * requests.
+   */
   sweeping: boolean;
-  /** Told after each page how many were read. */
+  /** Called after each page with the number of events read so far. */
   onPage(read: number): Promise<void>;
 }
 
-/** With more events missed than this, everything is read. */
+/** Number of missed events above which a sweep follows. */
 export const SWEEP_ABOVE_MISSED = 500;
-/** How long missed events wait for a sweep, which hastens them when it has ended. */
-const SWEEP_HEAD_START_MS = 600_000;
-/** Stripe takes at most 20 types in one list. */
+/**
+ * Milliseconds for which missed events are deferred, so that the sweep can cover them. After the sweep, the events that the
+ * sweep did not cover become due.
+ */
+const DEFER_FOR_SWEEP_MS = 600_000;
+/** Stripe accepts at most 20 types per list request. */
 const TYPES_PER_LIST = 20;
 
-export async function takeMissedEvents(
+export async function importMissedEvents(
   { store, gateway, runtime }: MissedEventsContext,
   { since, dryRun, sweeping, onPage }: MissedEventsOptions,
 ): Promise<{ read: number; missed: number }> {
   const types = [...ALLOWED_WEBHOOK_EVENTS.keys()];
   const counted = { read: 0, missed: 0 };
-  const countMissed = async (events: readonly InboxEvent[]): Promise<number> => {
-    if (dryRun) return (await store.inbox.unknown(events.map(({ eventId }) => eventId))).length;
+  const storeMissed = async (events: readonly InboxEvent[]): Promise<number> => {
+    if (dryRun) return (await store.inbox.filterUnstored(events.map(({ eventId }) => eventId))).length;
     const now = runtime.now();
     const isBurst = sweeping || counted.missed > SWEEP_ABOVE_MISSED;
-    return (await store.inbox.add(events, now, now + (isBurst ? SWEEP_HEAD_START_MS : 0))).size;
+    return (await store.inbox.add(events, now, now + (isBurst ? DEFER_FOR_SWEEP_MS : 0))).size;
   };
-  const take = async ({ rows }: Page<Envelope>): Promise<void> => {
+  const handle = async ({ rows }: Page<Envelope>): Promise<void> => {
     if (rows.length === 0) return;
-    const missed = await countMissed(rows.map(toInboxEvent));
+    const missed = await storeMissed(rows.map(toInboxEvent));
     counted.read += rows.length;
     counted.missed += missed;
   };
   for (let start = 0; start < types.length; start += TYPES_PER_LIST) {
     const some = types.slice(start, start + TYPES_PER_LIST);
-    await sweep({
-      // Whole seconds, as Stripe counts, so that ranges have none in common.
+    await readRanges({
+      // The range starts at a whole second, because Stripe's timestamps are whole seconds.
       ranges: [openRange(Math.floor(since / 1_000) * 1_000, STRIPE_ENDS)],
       readers: READERS,
-      mark: async () => null,
+      position: async () => null,
       read: (range, after) => gateway.listEventPage(some, range, after),
-      handle: take,
+      handle,
       progress: () => onPage(counted.read),
     });
   }

@@ -1,134 +1,131 @@
 /**
- * Reads a whole list from Stripe by several ranges of creation at once, each a page ahead of what is dealt with. Where readers
- * have nothing to do, whoever goes on to its next page leaves them half of the time before it, so that nobody need know how
- * objects are spread over the years. Each share costs a page that is not full, so where that is known there are as many shares
- * as readers from the beginning.
+ * Reads a whole list from Stripe with several readers. Each reader reads one range of creation times, newest first. A reader
+ * requests the next page while the previous page is handled. The distribution of objects over the years is unknown, so an idle
+ * reader takes over the older half of another reader's range. Each split of a range adds one page that is not full.
  */
 import type { CreatedRange, Page } from "../stripe/gateway/gateway.ts";
 
-/** Where the rows end that are dealt with. */
-interface Place {
-  /** The last of them; null before the first page. */
+/** The position in a range up to which its rows have been handled. */
+interface Cursor {
+  /** Id of the last handled row; null before the first page. */
   after: string | null;
-  /** When it was made. */
+  /** Creation time of the last row that has been handled in the range. */
   reached: number;
 }
 
-/** A range that is being read: newest first, so what is left lies between `from` and `reached`. */
-export interface OpenRange extends CreatedRange, Place {}
+/** A range of creation times whose rows are not all read. The rows between `from` and `reached` are still to be read. */
+export interface OpenRange extends CreatedRange, Cursor {}
 
-interface Read<Row, Mark> {
+interface ReadPage<Row, Position> {
   page: Page<Row>;
-  mark: Mark;
+  position: Position;
 }
 
-export interface SweepOptions<Row, Mark> {
+export interface ReadRangesOptions<Row, Position> {
   ranges: readonly OpenRange[];
   readers: number;
-  /** Notes where things stand before a page is asked for. */
-  mark(): Promise<Mark>;
-  /** Null where what it is to go on from is gone. */
+  /**
+   * The reader calls this function before it requests a page. The function `handle` receives the returned position together
+   * with the page.
+   */
+  position(): Promise<Position>;
+  /** Requests one page. Returns null if Stripe no longer has the object `after`, which the page should follow. */
   read(range: CreatedRange, after: string | null): Promise<Page<Row> | null>;
-  /** Deals with a page; what it throws ends the sweep. */
-  handle(page: Page<Row>, mark: Mark): Promise<void>;
-  /** Told after each page which ranges are left. */
+  /** Handles the rows of a page. If this function throws, the whole read ends. */
+  handle(page: Page<Row>, position: Position): Promise<void>;
+  /** Called after each page with the ranges that are still to be read, and with the number of rows of the page. */
   progress(left: readonly OpenRange[], rows: number): Promise<void>;
 }
 
-/** How many ranges are read at once: enough for 25 requests a second, even where Stripe takes a second to answer. */
+/** Number of readers. This number is enough for 25 requests a second if Stripe takes a second per page. */
 export const READERS = 24;
-/** Nothing at Stripe is newer, by whichever clock: ours may be behind, and a test clock far ahead. */
+/**
+ * End of the newest range, which is later than the creation of any object. The current time is not used, because our clock may
+ * be behind Stripe's clock, and a test clock far ahead.
+ */
 export const STRIPE_ENDS: number = Date.UTC(2100, 0, 1);
-/** Stripe counts whole seconds. */
+/** Resolution of Stripe's timestamps in milliseconds. */
 const SECOND_MS = 1_000;
-/** Below this nothing is shared out. */
-const SMALLEST_SHARE_MS = 2 * SECOND_MS;
-/** With fewer rows to expect, two would read a page each where one reads it alone. */
-const SMALLEST_SHARE_ROWS = 600;
+/** A range that is shorter than this, in milliseconds, is not split. */
+const MIN_SPLIT_MS = 2 * SECOND_MS;
+/**
+ * A range is split only if at least this many rows are expected in it. For fewer rows, two readers would need more pages than
+ * one reader.
+ */
+const MIN_SPLIT_ROWS = 600;
 
 export function openRange(from: number, until: number): OpenRange {
   return { from, until, after: null, reached: until };
 }
 
-/** A share's last page is seldom full, so it has some before it. */
-const PAGES_A_SHARE = 3;
+/**
+ * A list is divided only into ranges of at least this many pages. The last page of a range is rarely full, so short ranges
+ * would waste requests.
+ */
+const MIN_PAGES_PER_RANGE = 3;
 
 /**
- * At most so many ranges, in which about equally many rows lie where they are spread as those of a list whose pages ended at
- * these instants.
+ * Splits a range into at most `maxRanges` ranges with about the same number of rows. `pageEnds` are the creation times at which
+ * the pages ended in a list with the same distribution.
  */
-export function openRanges({ from, until }: CreatedRange, pageEnds: readonly number[], most: number): OpenRange[] {
+export function openRanges({ from, until }: CreatedRange, pageEnds: readonly number[], maxRanges: number): OpenRange[] {
   const inside = [...new Set(pageEnds)].filter((at) => at > from && at < until).toSorted((one, other) => one - other);
-  const shares = Math.max(1, Math.min(most, Math.floor(inside.length / PAGES_A_SHARE)));
-  const cuts = Array.from({ length: shares - 1 }, (_, at) => inside[Math.floor(((at + 1) * inside.length) / shares)]);
+  const count = Math.max(1, Math.min(maxRanges, Math.floor(inside.length / MIN_PAGES_PER_RANGE)));
+  const cuts = Array.from({ length: count - 1 }, (_, at) => inside[Math.floor(((at + 1) * inside.length) / count)]);
   const bounds = [from, ...cuts.filter((cut) => cut !== undefined), until];
   return bounds.slice(1).map((end, at) => openRange(bounds[at] ?? from, end));
 }
 
-/** Answers where the pages ended. */
-export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promise<number[]> {
-  const waiting = options.ranges.map((range) => ({ ...range }));
-  const active = new Set<OpenRange>();
+/**
+ * Reads all ranges. Returns the creation time of the last row of each page. Throws the first error that the functions `read`,
+ * `handle` or `progress` throw.
+ */
+export async function readRanges<Row, Position>(options: ReadRangesOptions<Row, Position>): Promise<number[]> {
+  const ranges = createRangePool(options.ranges);
   const failures: unknown[] = [];
   const pageEnds: number[] = [];
-  let idle = 0;
-  let turn = Promise.withResolvers<void>();
-  const nextTurn = (): void => {
-    turn.resolve();
-    turn = Promise.withResolvers<void>();
-  };
 
   const readAll = async (): Promise<void> => {
-    while (failures.length === 0) {
-      const range = waiting.pop();
-      if (range) {
-        active.add(range);
-        await readRange(range).catch((error: unknown) => failures.push(error));
-        nextTurn();
-      } else if (active.size === 0) return;
-      else {
-        idle += 1;
-        await turn.promise;
-        idle -= 1;
-      }
+    for (let range = await ranges.next(); range !== null; range = await ranges.next()) {
+      await readRange(range).catch((error: unknown) => {
+        failures.push(error);
+        ranges.stop();
+      });
+      ranges.wakeIdleReaders();
     }
   };
 
-  const readPage = async ({ from, until }: CreatedRange, place: Place): Promise<Read<Row, Mark>> => {
-    const mark = await options.mark();
-    const page = await options.read({ from, until }, place.after);
-    // From its second on instead, of which some are dealt with again.
-    return page ? { page, mark } : readPage({ from, until: place.reached + SECOND_MS }, { ...place, after: null });
+  const readPage = async ({ from, until }: CreatedRange, cursor: Cursor): Promise<ReadPage<Row, Position>> => {
+    const position = await options.position();
+    const page = await options.read({ from, until }, cursor.after);
+    // If the last handled object was deleted, the next page starts at the second in which that object was created. So the rows
+    // of that second may be handled twice.
+    return page
+      ? { page, position }
+      : readPage({ from, until: cursor.reached + SECOND_MS }, { ...cursor, after: null });
   };
 
   const readRange = async (range: OpenRange): Promise<void> => {
-    let reading: Promise<Read<Row, Mark>> | null = readPage(range, range);
+    let reading: Promise<ReadPage<Row, Position>> | null = readPage(range, range);
     try {
       while (reading !== null && failures.length === 0) {
-        const { page, mark }: Read<Row, Mark> = await reading;
-        const place = { after: page.next, reached: page.reached ?? range.from };
+        const { page, position }: ReadPage<Row, Position> = await reading;
+        const cursor = { after: page.next, reached: page.reached ?? range.from };
         if (page.reached !== null) pageEnds.push(page.reached);
-        if (page.next !== null) shareOut(range, place.reached, densityOf(page));
-        reading = page.next === null || failures.length > 0 ? null : readPage(range, place);
+        if (page.next !== null) ranges.splitForIdleReaders(range, cursor.reached, densityOf(page));
+        reading = page.next === null || failures.length > 0 ? null : readPage(range, cursor);
         reading?.catch(() => {});
-        await options.handle(page, mark);
-        range.after = place.after;
-        range.reached = place.reached;
-        // One that fails stays among what is left, whoever tells of that next.
-        if (page.next === null) active.delete(range);
-        // Copies: ranges are cut while they are read, and what is noted must hold until the next word.
-        const left = [...active, ...waiting].map((one) => ({ ...one }));
-        await options.progress(left, page.rows.length);
+        await options.handle(page, position);
+        range.after = cursor.after;
+        range.reached = cursor.reached;
+        // The range is finished only after its last page was handled. If a page fails, the saved progress still contains the
+        // range.
+        if (page.next === null) ranges.finish(range);
+        await options.progress(ranges.left(), page.rows.length);
       }
     } finally {
       await reading?.catch(() => {});
     }
-  };
-
-  const shareOut = (range: OpenRange, reached: number, density: number): void => {
-    while (waiting.length < idle && isWorthSharing(reached - range.from, density))
-      waiting.push(olderHalf(range, reached));
-    nextTurn();
   };
 
   await Promise.all(Array.from({ length: options.readers }, readAll));
@@ -136,18 +133,75 @@ export async function sweep<Row, Mark>(options: SweepOptions<Row, Mark>): Promis
   return pageEnds;
 }
 
-/** Rows a millisecond, where the page lies. */
+interface RangePool {
+  /** Resolves with a range to read, or with null when no range is left or the pool is stopped. */
+  next(): Promise<OpenRange | null>;
+  stop(): void;
+  finish(range: OpenRange): void;
+  /**
+   * Splits the unread part of a range and gives the older halves to idle readers, as long as enough unread rows are expected.
+   */
+  splitForIdleReaders(range: OpenRange, reached: number, rowsPerMs: number): void;
+  wakeIdleReaders(): void;
+  /**
+   * Returns copies of the ranges that are still to be read. The result consists of copies, because ranges are split while they
+   * are read.
+   */
+  left(): OpenRange[];
+}
+
+function createRangePool(ranges: readonly OpenRange[]): RangePool {
+  const waiting = ranges.map((range) => ({ ...range }));
+  const active = new Set<OpenRange>();
+  const state = { idleReaders: 0, isStopped: false };
+  let turn = Promise.withResolvers<void>();
+  const wakeIdleReaders = (): void => {
+    turn.resolve();
+    turn = Promise.withResolvers<void>();
+  };
+  return {
+    async next() {
+      for (;;) {
+        const range = state.isStopped ? undefined : waiting.pop();
+        if (range) {
+          active.add(range);
+          return range;
+        }
+        if (state.isStopped || active.size === 0) return null;
+        state.idleReaders += 1;
+        await turn.promise;
+        state.idleReaders -= 1;
+      }
+    },
+    stop() {
+      state.isStopped = true;
+    },
+    finish: (range) => void active.delete(range),
+    splitForIdleReaders(range, reached, rowsPerMs) {
+      while (waiting.length < state.idleReaders && isWorthSplitting(reached - range.from, rowsPerMs))
+        waiting.push(takeOlderHalf(range, reached));
+      wakeIdleReaders();
+    },
+    wakeIdleReaders,
+    left: () => [...active, ...waiting].map((range) => ({ ...range })),
+  };
+}
+
+/** Returns the density of a page: its rows per millisecond of creation time. */
 function densityOf<Row>({ rows, newest, reached }: Page<Row>): number {
   return rows.length / Math.max(1, (newest ?? 0) - (reached ?? 0));
 }
 
-/** Expects what is left to lie as densely as what was just read. */
-function isWorthSharing(leftMs: number, density: number): boolean {
-  return leftMs >= SMALLEST_SHARE_MS && leftMs * density >= SMALLEST_SHARE_ROWS;
+/**
+ * Returns true if the unread part of a range is large enough for two readers. Assumes that this part has the same density as
+ * the last page.
+ */
+function isWorthSplitting(leftMs: number, rowsPerMs: number): boolean {
+  return leftMs >= MIN_SPLIT_MS && leftMs * rowsPerMs >= MIN_SPLIT_ROWS;
 }
 
-/** Takes it from the range: what lies from its beginning to half of what is left. */
-function olderHalf(range: OpenRange, reached: number): OpenRange {
+/** Removes the older half of a range's unread part from the range and returns it as a new range. */
+function takeOlderHalf(range: OpenRange, reached: number): OpenRange {
   const middle = range.from + Math.floor((reached - range.from) / (2 * SECOND_MS)) * SECOND_MS;
   const half = openRange(range.from, middle);
   range.from = middle;

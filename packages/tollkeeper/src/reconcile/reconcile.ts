@@ -1,275 +1,296 @@
 /**
- * Makes sure that the mirror is true whatever was lost: first the events since the last time, which Stripe keeps for 30 days,
- * then a sweep of all customers, subscriptions and open invoices. Differences are reported field by field, and repaired by
- * the same writer as everything else. One replica does it at a time; where it dies, another goes on from its last note.
+ * Repairs the mirror (the local copy of Stripe's objects) after events were lost. First, reconcile reads the events that Stripe
+ * created since the last run. Stripe keeps events for 30 days. Then it sweeps all customers, subscriptions and open invoices,
+ * reports each difference by field, and repairs it through `sync`. Only one replica reconciles at a time. If the replica that
+ * reconciles dies, another replica continues from the saved progress.
  */
 import type { Difference, Drift, Repair } from "../domain/drift.ts";
 import type { Runtime } from "../runtime.ts";
-import { lookAtEndpoints, type EndpointContext } from "./endpoint-warnings.ts";
-import { SWEEP_ABOVE_MISSED, takeMissedEvents } from "./missed-events.ts";
-import { SWEPT_LISTS, sweepList, unread, type ListProgress, type SweepContext, type SweptList } from "./sweep-lists.ts";
+import { checkEndpoints, type EndpointContext } from "./endpoint-warnings.ts";
+import { importMissedEvents, SWEEP_ABOVE_MISSED } from "./missed-events.ts";
+import { SWEPT_LISTS, type SweepContext, type SweptList } from "./sweep-context.ts";
+import { notStarted, sweepList, type ListProgress } from "./sweep-lists.ts";
 
-/** Its gateway is for background work: user-facing calls go before it. */
+/**
+ * The parts that reconcile works with, such as the store and the gateway. Requests of reconcile's gateway have the urgency of
+ * sweeps, so requests for users and events go first.
+ */
 export type ReconcileContext = SweepContext & EndpointContext;
 
 export interface ReconcileOptions {
-  /** Events from then on, epoch milliseconds, where that is before the last time. At most the 30 days that Stripe keeps. */
+  /**
+   * Reads events since this instant, in epoch milliseconds, if it is before the last run. This instant may be at most 30 days
+   * ago.
+   */
   since?: number | undefined;
   /**
-   * Whether everything is read, too, from the beginning. Default: when that was not done for a day, or events alone can't
-   * tell; one that broke off goes on then.
+   * If true, compares all lists with Stripe, from the beginning. If false, does not compare the lists. By default, reconcile
+   * compares the lists once a day, after many missed events, and to continue an interrupted sweep.
    */
   sweep?: boolean | undefined;
-  /** Reports and repairs nothing. Default false. */
+  /** If true, reports differences without repairing them. Default false. */
   dryRun?: boolean | undefined;
-  /** Ends it at the next page; what was done stays done, and the next one goes on. */
+  /** If this signal aborts, the run ends after the current page. The next reconcile then continues from the saved progress. */
   signal?: AbortSignal | undefined;
-  /** Told as the work goes on. */
+  /** Called after each page with the progress of the run. */
   onProgress?: ((progress: ReconcileProgress) => void) | undefined;
 }
 
 export interface ReconcileProgress {
   step: "events" | SweptList;
-  /** How many were read so far. */
+  /** Number of rows that the current step of the run has read so far. */
   read: number;
 }
 
 export interface ReconcileReport {
-  /** Events that Stripe has, and those among them that had not arrived. */
+  /** Number of events that Stripe listed, and number of events among them that had not arrived. */
   events: { read: number; missed: number };
-  /** Objects read by the sweep; null where there was none. */
+  /** Numbers of objects that the sweep read, by list; null if there was no sweep. */
   swept: Record<SweptList, number> | null;
-  /** What was found different by the sweep, and has been repaired unless it was a dry run. */
+  /** The first 1,000 differences that the sweep found. These differences are repaired, unless the run was a dry run. */
   drift: Drift[];
-  /** How many differences there were: `drift` holds the first thousand. */
+  /** Number of all differences that the sweep found. */
   differences: number;
-  /** What a person should look at in Stripe's dashboard. */
-  alarms: string[];
+  /** Sentences about settings at Stripe that an operator should check. */
+  warnings: string[];
 }
 
 const DAY_MS = 86_400_000;
-/** Stripe keeps events this long; a little less is sure. */
+/** Milliseconds for which reconcile expects Stripe to keep events: 30 days, less one day for safety. */
 const EVENTS_KEPT_MS = 29 * DAY_MS;
-/** Events are asked for again from before the last time: Stripe may list one late. */
+/** Milliseconds before the last run from which events are read again, because Stripe may list an event late. */
 const OVERLAP_MS = 3_600_000;
 const SWEEP_EVERY_MS = DAY_MS;
-/** Whoever is silent for so long has died. */
 const LEASE_MS = 60_000;
-/** So often it is noted how far it has come: with each page, that would take a tenth of what the page does. */
-const NOTE_EVERY_MS = 1_000;
-/** Under this name it is noted when it was last finished. */
+/**
+ * Milliseconds between two saves of the run's progress. A save after each page would take a tenth of the time that the page
+ * takes.
+ */
+const SAVE_INTERVAL_MS = 1_000;
+/** Name of the task whose row holds the lease, the progress and the time of the last run. */
 export const RECONCILE_TASK = "reconcile";
-/** Under this name it is noted when everything was last read. */
+/** Name of the task whose row holds the time of the last complete sweep. */
 const SWEEP_TASK = "sweep";
-/** What is kept of a report: past this it is only counted. */
 const MAX_REPORTED_DRIFT = 1_000;
 
-/** What an unfinished run has noted. */
+/** The saved progress of an unfinished run. */
 interface Progress {
   startedAt: number;
   sweeping: boolean;
   events: { read: number; missed: number } | null;
   lists: Partial<Record<SweptList, ListProgress>>;
-  drift: FoundDrift;
+  drift: DriftSummary;
 }
 
-/** What was found different up to now: the first thousand of it, and how much it was. */
-interface FoundDrift {
+interface DriftSummary {
+  /** The first 1,000 differences of the run. */
   first: Drift[];
   count: number;
 }
 
 export interface Reconcile {
-  /** Null where another replica is at it, or it was told to end. Throws `UnavailableError` when Stripe or the store can't go on. */
+  /**
+   * Runs one reconcile and returns its report. Returns null if another replica is reconciling or the signal aborted. Throws
+   * `UnavailableError` if Stripe or the store is unavailable.
+   */
   (options?: ReconcileOptions): Promise<ReconcileReport | null>;
 }
 
 export function createReconcile(context: ReconcileContext): Reconcile {
-  const { store, runtime } = context;
+  const { tasks } = context.store;
   return async (options = {}) => {
-    const { signal } = options;
-    if (options.dryRun) {
-      const last = await store.tasks.find(RECONCILE_TASK);
-      const before = last && { ...last, progress: null };
-      return run(context, options, { before, note: async () => signal?.throwIfAborted() });
-    }
-    const holder = runtime.newId();
-    const task = await store.tasks.take(RECONCILE_TASK, holder, runtime.now(), runtime.now() + LEASE_MS);
-    if (task === null) return null;
-    let latest: Progress | null = null;
-    const written = (): string | null => (latest === null ? task.progress : JSON.stringify(latest));
-    let heldAt = -Infinity;
-    const hold = async (): Promise<void> => {
-      signal?.throwIfAborted();
-      heldAt = runtime.now();
-      if (!(await store.tasks.note(RECONCILE_TASK, holder, heldAt + LEASE_MS, written()))) throw new TakenOverError();
-    };
-    const heart = new AbortController();
-    void keepHolding(context, hold, heart.signal);
-    try {
-      const report = await run(context, options, {
-        before: task,
-        note: async (progress) => {
-          latest = progress;
-          signal?.throwIfAborted();
-          if (runtime.now() - heldAt >= NOTE_EVERY_MS) await hold();
-        },
-      });
-      await store.tasks.finish(RECONCILE_TASK, holder, report.startedAt);
-      return report;
-    } catch (error) {
-      if (error instanceof TakenOverError) return null;
-      await store.tasks.release(RECONCILE_TASK, holder, written()).catch(() => {});
-      if (signal?.aborted) return null;
-      throw error;
-    } finally {
-      heart.abort();
-    }
+    if (!options.dryRun) return runUnderLease(context, options);
+    const last = await tasks.find(RECONCILE_TASK);
+    return run(context, options, {
+      before: last && { ...last, progress: null },
+      saveProgress: async () => options.signal?.throwIfAborted(),
+    });
   };
 }
 
-/** A page may take longer than a lease. */
-async function keepHolding({ runtime }: ReconcileContext, hold: () => Promise<void>, stop: AbortSignal): Promise<void> {
+async function runUnderLease(context: ReconcileContext, options: ReconcileOptions): Promise<ReconcileReport | null> {
+  const { runtime } = context;
+  const { tasks } = context.store;
+  const { signal } = options;
+  const holder = runtime.newId();
+  const task = await tasks.acquire(RECONCILE_TASK, holder, runtime.now(), runtime.now() + LEASE_MS);
+  if (task === null) return null;
+  let latest: Progress | null = null;
+  const toSave = (): string | null => (latest === null ? task.progress : JSON.stringify(latest));
+  let renewedAt = -Infinity;
+  const renewLease = async (): Promise<void> => {
+    signal?.throwIfAborted();
+    renewedAt = runtime.now();
+    if (!(await tasks.renewLease(RECONCILE_TASK, holder, renewedAt + LEASE_MS, toSave()))) throw new LeaseTakenError();
+  };
+  const heartbeat = new AbortController();
+  void keepLease(context, renewLease, heartbeat.signal);
+  try {
+    const report = await run(context, options, {
+      before: task,
+      saveProgress: async (progress) => {
+        latest = progress;
+        signal?.throwIfAborted();
+        if (runtime.now() - renewedAt >= SAVE_INTERVAL_MS) await renewLease();
+      },
+    });
+    await tasks.finish(RECONCILE_TASK, holder, report.startedAt);
+    return report;
+  } catch (error) {
+    if (error instanceof LeaseTakenError) return null;
+    await tasks.release(RECONCILE_TASK, holder, toSave()).catch(() => {});
+    if (signal?.aborted) return null;
+    throw error;
+  } finally {
+    heartbeat.abort();
+  }
+}
+
+/** Renews the lease in the background until the signal aborts, because a page may take longer than a lease. */
+async function keepLease(
+  { runtime }: ReconcileContext,
+  renewLease: () => Promise<void>,
+  stop: AbortSignal,
+): Promise<void> {
   for (;;) {
     await runtime.sleep(LEASE_MS / 3, stop);
     if (stop.aborted) return;
-    await hold().catch((error: unknown) =>
-      runtime.log.warn({ error: String(error) }, "the reconcile's lease could not be renewed"),
+    await renewLease().catch((error: unknown) =>
+      runtime.log.warn({ error: String(error) }, "failed to renew the lease of reconcile; retrying"),
     );
   }
 }
 
-/** Another replica took this one for dead, and goes on with the work. */
-class TakenOverError extends Error {
-  override readonly name = "TakenOverError";
+/** The error that ends a run because another replica has taken over the lease and continues the work. */
+class LeaseTakenError extends Error {
+  override readonly name = "LeaseTakenError";
 }
 
 interface Run {
+  /** The row of the reconcile task as it was before this run. */
   before: { progress: string | null; finishedAt: number | null } | null;
-  note(progress: Progress): Promise<void>;
+  saveProgress(progress: Progress): Promise<void>;
 }
 
-async function run(
-  context: ReconcileContext,
-  options: ReconcileOptions,
-  how: Run,
-): Promise<ReconcileReport & { startedAt: number }> {
+type TimedReport = ReconcileReport & { startedAt: number };
+
+async function run(context: ReconcileContext, options: ReconcileOptions, current: Run): Promise<TimedReport> {
   return context.runtime.trace("reconcile", { dry_run: options.dryRun ?? false }, async (note) => {
-    const report = await readAndRepair(context, options, how);
-    note({ missed: report.events.missed, differences: report.differences, alarms: report.alarms.length });
+    const report = await readAndRepair(context, options, current);
+    note({ missed: report.events.missed, differences: report.differences, warnings: report.warnings.length });
     return report;
   });
 }
 
-async function readAndRepair(
-  context: ReconcileContext,
-  options: ReconcileOptions,
-  { before, note }: Run,
-): Promise<ReconcileReport & { startedAt: number }> {
+async function readAndRepair(context: ReconcileContext, options: ReconcileOptions, current: Run): Promise<TimedReport> {
   const { store, runtime } = context;
   const dryRun = options.dryRun ?? false;
-  const { progress, since } = await plan(context, options, before);
-  progress.events ??= await takeMissedEvents(context, {
+  const { progress, since } = await plan(context, options, current.before);
+  progress.events ??= await importMissedEvents(context, {
     since,
     dryRun,
     sweeping: progress.sweeping,
     onPage: (read) => {
       options.onProgress?.({ step: "events", read });
-      return note(progress);
+      return current.saveProgress(progress);
     },
   });
-  // So many hints cost more requests than lists do.
+  // Above this number of missed events, retrieving their objects costs more requests than a sweep.
   progress.sweeping ||= options.sweep !== false && progress.events.missed > SWEEP_ABOVE_MISSED;
-  await note(progress);
-  const troubles = progress.sweeping ? await readLists(context, options, { progress, note }) : [];
-  // What no list has answered waits for nothing any more.
-  if (!dryRun) await store.inbox.hasten(runtime.now());
-  const alarms = [...troubles, ...(await lookAtEndpoints(context))];
-  for (const alarm of alarms) runtime.log.error({ alarm }, "something at Stripe needs a person's look");
-  const { startedAt, events, sweeping, lists, drift } = progress;
+  await current.saveProgress(progress);
+  const problems = progress.sweeping ? await sweepLists(context, options, { progress, current }) : [];
+  // The worker now processes the events that the sweep did not cover.
+  if (!dryRun) await store.inbox.releaseDeferred(runtime.now());
+  const warnings = [...problems, ...(await checkEndpoints(context))];
+  for (const warning of warnings) runtime.log.error({ warning }, "an operator should check this at Stripe");
+  return toReport(progress, warnings);
+}
+
+function toReport({ startedAt, events, sweeping, lists, drift }: Progress, warnings: string[]): TimedReport {
   const swept = Object.fromEntries(SWEPT_LISTS.map((list) => [list, lists[list]?.read ?? 0]));
   return {
     startedAt,
-    events,
+    events: events ?? { read: 0, missed: 0 },
     swept: sweeping ? (swept as Record<SweptList, number>) : null,
     drift: drift.first,
     differences: drift.count,
-    alarms,
+    warnings,
   };
 }
 
-/** Where it goes on or begins, and from when on events are read. */
+/** Decides if a run is new or continues an interrupted run, and since when it reads events. */
 async function plan(
   { store, runtime }: ReconcileContext,
   options: ReconcileOptions,
   before: Run["before"],
 ): Promise<{ progress: Progress; since: number }> {
   const now = runtime.now();
-  // Who asks for something does not get the rest of what another run broke off: that would miss what has changed since.
-  const isAsked = options.sweep === true || options.since !== undefined;
-  const resumed = before?.progress && !isAsked ? (JSON.parse(before.progress) as Partial<Progress>) : {};
+  // If the caller asks for a sweep or for older events, the run starts from the beginning. The rest of an interrupted run would
+  // miss later changes.
+  const isExplicit = options.sweep === true || options.since !== undefined;
+  const resumed = before?.progress && !isExplicit ? (JSON.parse(before.progress) as Partial<Progress>) : {};
   const finishedAt = before?.finishedAt ?? null;
   const lastSweep = (await store.tasks.find(SWEEP_TASK))?.finishedAt ?? null;
   const isDue = lastSweep === null || now - lastSweep >= SWEEP_EVERY_MS || (finishedAt ?? 0) < now - EVENTS_KEPT_MS;
-  const begun: Progress = {
+  const started: Progress = {
     startedAt: now,
     sweeping: options.sweep ?? isDue,
     events: null,
     lists: {},
     drift: { first: [], count: 0 },
   };
-  const progress = { ...begun, ...resumed };
-  // An account that is filled in: nobody waits to be told of what its events tell, and there may be very many.
-  const isNew = finishedAt === null && progress.sweeping && (await store.inbox.lastSeq()) === 0;
-  const readUntil = isNew ? now : (finishedAt ?? 0);
-  // Never from later than the last time: what lies between would be read by nobody.
+  const progress = { ...started, ...resumed };
+  // The first import of an account skips old events, because no hook needs them and their number may be very large.
+  const isFirstImport = finishedAt === null && progress.sweeping && (await store.inbox.lastSeq()) === 0;
+  const readUntil = isFirstImport ? now : (finishedAt ?? 0);
+  // Events are never read from later than the start of the last run, so that no event is skipped.
   const since = Math.max(Math.min(options.since ?? Infinity, readUntil - OVERLAP_MS), now - EVENTS_KEPT_MS);
   return { progress, since };
 }
 
-/** Answers what could not be read. */
-async function readLists(
+/** Sweeps all lists. Returns one sentence for each object that could not be read. */
+async function sweepLists(
   context: ReconcileContext,
   options: ReconcileOptions,
-  { progress, note }: { progress: Progress; note: Run["note"] },
+  { progress, current }: { progress: Progress; current: Run },
 ): Promise<string[]> {
-  const troubles: string[] = [];
-  const states: ListProgress[] = [];
-  let customersEnded: number[] = [];
+  const problems: string[] = [];
+  const lists: ListProgress[] = [];
+  let customerPageEnds: number[] = [];
   for (const list of SWEPT_LISTS) {
-    // Subscriptions are spread over time much as customers are; of open invoices there are few.
-    const spread = list === "subscriptions" ? customersEnded : [];
-    const state = (progress.lists[list] ??= unread(spread));
-    states.push(state);
+    // Creation times of subscriptions are distributed like those of customers, so the customers' pages show how to split the
+    // subscriptions. The list of open invoices is too short to split.
+    const listProgress = (progress.lists[list] ??= notStarted(list === "subscriptions" ? customerPageEnds : []));
+    lists.push(listProgress);
     const pageEnds = await sweepList(context, {
       list,
-      state,
+      progress: listProgress,
       dryRun: options.dryRun ?? false,
       signal: options.signal,
-      onDrift: (differences, repairedBy) => noteDrift(context.runtime, progress.drift, differences, repairedBy),
-      onTrouble: (trouble) => troubles.push(trouble),
+      onDrift: (differences, repairedBy) => recordDrift(context.runtime, progress.drift, differences, repairedBy),
+      onProblem: (problem) => problems.push(problem),
       onPage: () => {
-        options.onProgress?.({ step: list, read: state.read });
-        return note(progress);
+        options.onProgress?.({ step: list, read: listProgress.read });
+        return current.saveProgress(progress);
       },
     });
-    if (list === "customers") customersEnded = pageEnds;
+    if (list === "customers") customerPageEnds = pageEnds;
   }
-  // One that was broken off has missed what the lists no longer have: the next reconcile sweeps again.
-  if (!options.dryRun && states.every(({ whole }) => whole))
-    await context.store.tasks.mark(SWEEP_TASK, progress.startedAt);
-  return troubles;
+  // A sweep that was interrupted has not checked the objects that are missing in the lists, so the next reconcile sweeps again.
+  if (!options.dryRun && lists.every(({ readInOneRun }) => readInOneRun))
+    await context.store.tasks.recordFinished(SWEEP_TASK, progress.startedAt);
+  return problems;
 }
 
-function noteDrift(
+function recordDrift(
   { metrics }: Runtime,
-  found: FoundDrift,
+  summary: DriftSummary,
   differences: readonly Difference[],
   repairedBy: Repair | null,
 ): void {
-  const told = differences.slice(0, MAX_REPORTED_DRIFT - found.first.length);
-  found.first.push(...told.map((difference) => ({ ...difference, repairedBy })));
-  found.count += differences.length;
-  // With each page, since a run that breaks off has repaired what it found.
+  const reported = differences.slice(0, MAX_REPORTED_DRIFT - summary.first.length);
+  summary.first.push(...reported.map((difference) => ({ ...difference, repairedBy })));
+  summary.count += differences.length;
+  // The metric counts after each page, because an interrupted run has already repaired the differences of its pages.
   if (repairedBy !== null) metrics.count("drift_total", {}, differences.length);
 }

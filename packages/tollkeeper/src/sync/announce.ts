@@ -1,13 +1,14 @@
-/** Notices what a change means for the app, and writes it to the outbox in the same transaction. */
+/** Decides which hooks a change of the mirror causes, and adds them to the outbox in the same transaction. */
 import { decideEntitlements, nextAccessChange, type AccessPolicy, type Entitlement } from "../domain/access.ts";
 import type { AccessGrantedHook, AccessHook, HookName, PaymentHook, TrialHook } from "../domain/hooks.ts";
+import { ownerKey, type BillingOwner } from "../domain/owner.ts";
 import { paymentHookId, paymentNotice, paymentOutcome, type PaymentOutcome } from "../domain/payment.ts";
 import type { Plans } from "../domain/plans.ts";
 import type { InvoiceRecord, SubscriptionRecord } from "../domain/records.ts";
 import type { Runtime } from "../runtime.ts";
-import type { StoreParts } from "../store/open-store.ts";
-import type { AccessGrant } from "../store/mirror/announced-access.ts";
+import type { AnnouncedAccess } from "../store/mirror/announced-access.ts";
 import type { MirroredSubscription } from "../store/mirror/subscriptions.ts";
+import type { StoreParts } from "../store/store.ts";
 import type { Snapshot } from "./retrieve.ts";
 
 export interface AnnounceContext {
@@ -16,36 +17,44 @@ export interface AnnounceContext {
   runtime: Runtime;
 }
 
-/** What was written of a user's lane, or that another customer became the user's. */
+/** A change to announce: a write of an owner's lane, or a new link between an owner and a customer. */
 export interface Change {
-  userId: string;
+  owner: BillingOwner;
   snapshot: Snapshot | null;
-  /** The invoices as the mirror had them: what they said of a payment was told when it was written. */
-  toldOf?: ReadonlyMap<string, InvoiceRecord>;
-  /** The customer, where it became the user's with this write: of what it had before nobody was told. */
-  joined?: string;
-  /** Names this write of this lane, so that its announcements have stable ids. */
+  /**
+   * The mirror's invoices as they were before this write. Hooks have already announced the payment outcomes of these invoices.
+   */
+  previousInvoices?: ReadonlyMap<string, InvoiceRecord>;
+  /**
+   * Id of the customer that this write linked to the owner. No hook has announced anything about this customer yet. The value
+   * is undefined if this write made no new link.
+   */
+  newlyLinkedCustomer?: string;
+  /** Id of the write, from which the ids of its access hooks are made. */
   id: string;
 }
 
 export async function announce(parts: StoreParts, context: AnnounceContext, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return;
-  const userIds = [...new Set(changes.map(({ userId }) => userId))];
-  const grants = await parts.grants.hold(userIds);
-  const states = await parts.subscriptions.listOfUsers(userIds);
-  const access = await announceAccess(parts, context, { changes, grants, states });
+  // An owner with two Stripe customers may occur in two changes.
+  const owners = [...new Map(changes.map(({ owner }) => [ownerKey(owner), owner])).values()];
+  const announced = await parts.announcedAccess.lockForUpdate(owners);
+  const states = await parts.subscriptions.listOfOwners(owners);
+  const access = await announceAccess(parts, context, { owners, changes, announced, states });
   const messages = changes.flatMap((change) => {
-    const { invoices, subscriptions } = toBeTold(change, states);
+    const { invoices, subscriptions } = recordsToAnnounce(change, states);
     return [
-      ...invoices.flatMap((invoice) => announcePayment(change.userId, invoice, change.toldOf?.get(invoice.id))),
-      ...subscriptions.flatMap((subscription) => announceTrialEnd(context, change.userId, subscription)),
+      ...invoices.flatMap((invoice) =>
+        announcePayment(change.owner, invoice, change.previousInvoices?.get(invoice.id)),
+      ),
+      ...subscriptions.flatMap((subscription) => announceTrialEnd(context, change.owner, subscription)),
     ];
   });
   const createdAt = context.runtime.now();
   await parts.outbox.add(
     [...access, ...messages].map(({ hook, event }) => ({
       id: event.id,
-      userId: event.userId,
+      owner: event.owner,
       hook,
       payload: JSON.stringify(event),
       createdAt,
@@ -53,53 +62,66 @@ export async function announce(parts: StoreParts, context: AnnounceContext, chan
   );
 }
 
-/** What was written, and what was there before there was anybody to tell. */
-function toBeTold(
-  { userId, snapshot, joined }: Change,
-  states: StatesOfUsers,
+/**
+ * Returns the records to announce: those that were written, and those that a newly linked customer already had in the mirror.
+ */
+function recordsToAnnounce(
+  { owner, snapshot, newlyLinkedCustomer }: Change,
+  states: StatesByOwner,
 ): Pick<Snapshot, "invoices" | "subscriptions"> {
-  const known = (states.get(userId) ?? []).filter(({ subscription }) => subscription.customerId === joined);
+  const ofOwner = states.get(ownerKey(owner)) ?? [];
+  const mirrored = ofOwner.filter(({ subscription }) => subscription.customerId === newlyLinkedCustomer);
   return {
-    invoices: eachOnce([...known.flatMap(({ latestInvoice }) => latestInvoice ?? []), ...(snapshot?.invoices ?? [])]),
-    subscriptions: eachOnce([...known.map(({ subscription }) => subscription), ...(snapshot?.subscriptions ?? [])]),
+    invoices: uniqueById([
+      ...mirrored.flatMap(({ latestInvoice }) => latestInvoice ?? []),
+      ...(snapshot?.invoices ?? []),
+    ]),
+    subscriptions: uniqueById([
+      ...mirrored.map(({ subscription }) => subscription),
+      ...(snapshot?.subscriptions ?? []),
+    ]),
   };
 }
 
-function eachOnce<Row extends { id: string }>(rows: readonly Row[]): Row[] {
+function uniqueById<Row extends { id: string }>(rows: readonly Row[]): Row[] {
   return [...new Map(rows.map((row) => [row.id, row])).values()];
 }
 
-type StatesOfUsers = ReadonlyMap<string, readonly MirroredSubscription[]>;
+/** Subscriptions of owners. The keys of the map are texts that `ownerKey` returned. */
+type StatesByOwner = ReadonlyMap<string, readonly MirroredSubscription[]>;
 
 interface Announcement {
   hook: HookName;
-  event: { id: string; userId: string };
+  event: { id: string; owner: BillingOwner };
 }
 
-/** Decides the users' access, and what has changed of it since it was last decided. */
+interface AccessInput {
+  owners: readonly BillingOwner[];
+  changes: readonly Change[];
+  announced: ReadonlyMap<string, AnnouncedAccess>;
+  states: StatesByOwner;
+}
+
+/** Decides the owners' access, saves it, and returns the differences from the access that was announced last. */
 async function announceAccess(
   parts: StoreParts,
   { plans, policy, runtime }: AnnounceContext,
-  {
-    changes,
-    grants,
-    states,
-  }: { changes: readonly Change[]; grants: ReadonlyMap<string, AccessGrant>; states: StatesOfUsers },
+  { owners, changes, announced, states }: AccessInput,
 ): Promise<Announcement[]> {
   const now = runtime.billingNow();
-  // A user with two customers may stand here twice.
-  const changeOf = new Map(changes.map(({ userId, id }) => [userId, id]));
-  const decided = [...changeOf.keys()].map((userId) => {
-    const ofUser = states.get(userId) ?? [];
-    const entitlements = decideEntitlements(ofUser, plans, policy, now);
-    return { userId, entitlements, checkAt: nextAccessChange(ofUser, policy, now) };
+  const changeIds = new Map(changes.map(({ owner, id }) => [ownerKey(owner), id]));
+  const decided = owners.map((owner) => {
+    const ofOwner = states.get(ownerKey(owner)) ?? [];
+    const entitlements = decideEntitlements(ofOwner, plans, policy, now);
+    return { owner, entitlements, checkAt: nextAccessChange(ofOwner, policy, now) };
   });
-  await parts.grants.save(
-    decided.map(({ userId, entitlements, checkAt }) => ({ userId, features: featuresOf(entitlements), checkAt })),
+  await parts.announcedAccess.save(
+    decided.map(({ owner, entitlements, checkAt }) => ({ owner, features: featuresOf(entitlements), checkAt })),
   );
-  return decided.flatMap(({ userId, entitlements }) =>
-    accessChanges(userId, entitlements, grants.get(userId)?.features ?? [], changeOf.get(userId) ?? ""),
-  );
+  return decided.flatMap(({ owner, entitlements }) => {
+    const key = ownerKey(owner);
+    return accessChanges(owner, entitlements, announced.get(key)?.features ?? [], changeIds.get(key) ?? "");
+  });
 }
 
 function featuresOf(entitlements: readonly Entitlement[]): string[] {
@@ -107,7 +129,7 @@ function featuresOf(entitlements: readonly Entitlement[]): string[] {
 }
 
 function accessChanges(
-  userId: string,
+  owner: BillingOwner,
   entitlements: readonly Entitlement[],
   before: readonly string[],
   changeId: string,
@@ -115,18 +137,18 @@ function accessChanges(
   const features = featuresOf(entitlements);
   const granted = features.filter((feature) => !before.includes(feature));
   const revoked = before.filter((feature) => !features.includes(feature));
-  const given: AccessGrantedHook = {
+  const grantedEvent: AccessGrantedHook = {
     id: `access_granted:${changeId}`,
-    userId,
+    owner,
     features: granted,
     entitlements: entitlements
       .filter(({ feature }) => granted.includes(feature))
       .map(({ feature, plan, until, reason }) => ({ feature, plan, until, reason })),
   };
-  const taken: AccessHook = { id: `access_revoked:${changeId}`, userId, features: revoked };
+  const revokedEvent: AccessHook = { id: `access_revoked:${changeId}`, owner, features: revoked };
   return [
-    ...(granted.length > 0 ? [{ hook: "onAccessGranted" as const, event: given }] : []),
-    ...(revoked.length > 0 ? [{ hook: "onAccessRevoked" as const, event: taken }] : []),
+    ...(granted.length > 0 ? [{ hook: "onAccessGranted" as const, event: grantedEvent }] : []),
+    ...(revoked.length > 0 ? [{ hook: "onAccessRevoked" as const, event: revokedEvent }] : []),
   ];
 }
 
@@ -137,18 +159,24 @@ const PAYMENT_HOOKS: Record<PaymentOutcome, HookName> = {
 };
 
 /**
- * The outbox would know that it was told, but not for ever; and the same attempt's words may change: Stripe gives it up.
+ * Returns the hooks that must run about an invoice's payment. Returns no hooks if the previous state of the invoice had the
+ * same outcome. The outbox's unique ids alone do not prevent repeated hooks, because old rows are pruned. Also, the message
+ * about one attempt may change when Stripe stops retrying the payment.
  */
-function announcePayment(userId: string, invoice: InvoiceRecord, before: InvoiceRecord | undefined): Announcement[] {
+function announcePayment(
+  owner: BillingOwner,
+  invoice: InvoiceRecord,
+  previous: InvoiceRecord | undefined,
+): Announcement[] {
   const outcome = paymentOutcome(invoice);
   if (outcome === null) return [];
   const id = paymentHookId(invoice, outcome);
-  const outcomeBefore = before ? paymentOutcome(before) : null;
-  if (before && outcomeBefore && paymentHookId(before, outcomeBefore) === id) return [];
+  const previousOutcome = previous ? paymentOutcome(previous) : null;
+  if (previous && previousOutcome && paymentHookId(previous, previousOutcome) === id) return [];
   const { message, actionUrl } = paymentNotice(invoice);
   const event: PaymentHook = {
     id,
-    userId,
+    owner,
     invoiceId: invoice.id,
     subscriptionId: invoice.subscriptionId,
     amount: invoice.total,
@@ -159,15 +187,18 @@ function announcePayment(userId: string, invoice: InvoiceRecord, before: Invoice
   return [{ hook: PAYMENT_HOOKS[outcome], event }];
 }
 
-/** Stripe tells three days ahead; an hour of slack for clocks that differ. */
+/**
+ * Maximum time in milliseconds before the end of a trial at which the hook runs. Stripe sends its event about the end of a
+ * trial three days ahead. One more hour is added because our clock may differ from Stripe's clock.
+ */
 const TRIAL_NOTICE_MS = (3 * 24 + 1) * 3_600_000;
 
 function announceTrialEnd(
   { runtime }: AnnounceContext,
-  userId: string,
+  owner: BillingOwner,
   { id, status, trialEnd }: SubscriptionRecord,
 ): Announcement[] {
   if (status !== "trialing" || trialEnd === null || trialEnd - runtime.billingNow() > TRIAL_NOTICE_MS) return [];
-  const event: TrialHook = { id: `trial_will_end:${id}:${trialEnd}`, userId, subscriptionId: id, trialEnd };
+  const event: TrialHook = { id: `trial_will_end:${id}:${trialEnd}`, owner, subscriptionId: id, trialEnd };
   return [{ hook: "onTrialWillEnd", event }];
 }

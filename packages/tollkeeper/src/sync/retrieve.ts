@@ -1,4 +1,6 @@
-/** Asks Stripe what is true now about one object, and about what the mirror needs around it. */
+/**
+ * Retrieves the current state of one object from Stripe, with the related objects that the mirror needs, as a snapshot.
+ */
 import type {
   CustomerRecord,
   InvoiceRecord,
@@ -7,12 +9,13 @@ import type {
   ProductRecord,
   SubscriptionRecord,
 } from "../domain/records.ts";
-import type { SyncedObject } from "../stripe/webhook/event-types.ts";
 import type { RetrievedCustomer, RetrievedSubscription, StripeGateway } from "../stripe/gateway/gateway.ts";
-import type { Store } from "../store/open-store.ts";
+import type { SyncedObject } from "../stripe/webhook/event-types.ts";
+import type { Store } from "../store/store.ts";
 
-/** What was retrieved together. `customerId` is null for objects that belong to nobody. */
+/** The records that one retrieve returns, and that `sync` writes to a lane in one transaction. */
 export interface Snapshot {
+  /** Id of the customer to whom the records belong; null for products, prices and removed objects. */
   customerId: string | null;
   customers: CustomerRecord[];
   subscriptions: SubscriptionRecord[];
@@ -20,8 +23,12 @@ export interface Snapshot {
   paymentMethods: PaymentMethodRecord[];
   products: ProductRecord[];
   prices: PriceRecord[];
-  /** Seen inside another object: written only where the mirror has none. */
-  seen: { products: ProductRecord[]; prices: PriceRecord[] };
+  /**
+   * Products and prices that were found inside other objects of Stripe. Such a product or price is written only if the mirror
+   * has no row of it.
+   */
+  embedded: { products: ProductRecord[]; prices: PriceRecord[] };
+  /** Ids of objects that Stripe no longer has. */
   removed: { subscription?: string; paymentMethod?: string; product?: string; price?: string };
 }
 
@@ -51,8 +58,8 @@ export async function retrieve(
   }
 }
 
-/** The customer with all its subscriptions: what a checkout must know before it starts. */
-export async function retrieveWholeCustomer(
+/** Retrieves a customer with all its subscriptions. A checkout needs these subscriptions before it starts. */
+export async function retrieveCustomerWithSubscriptions(
   gateway: StripeGateway,
   store: RetrieveSource,
   customerId: string,
@@ -60,52 +67,55 @@ export async function retrieveWholeCustomer(
   const customer = await retrieveCustomer(gateway, customerId);
   if (customer.customers.some(({ deleted }) => deleted)) return customer;
   const listed = await gateway.listSubscriptions(customerId);
-  return merge(customer, await Promise.all(listed.map((found) => aroundSubscription(gateway, store, found, null))));
+  const snapshots = await Promise.all(listed.map((found) => toSnapshot(gateway, store, found, null)));
+  return mergeSnapshots(customer, snapshots);
 }
 
 async function retrieveCustomer(gateway: StripeGateway, id: string): Promise<Snapshot> {
-  const gone: CustomerRecord = { id, userId: null, deleted: true, defaultPaymentMethodId: null };
-  return ofCustomer(id, (await gateway.retrieveCustomer(id)) ?? { customer: gone, paymentMethod: null });
+  const gone: CustomerRecord = { id, owner: null, deleted: true, defaultPaymentMethodId: null };
+  return customerSnapshot(id, (await gateway.retrieveCustomer(id)) ?? { customer: gone, paymentMethod: null });
 }
 
 async function retrieveSubscription(gateway: StripeGateway, store: RetrieveSource, id: string): Promise<Snapshot> {
   const found = await gateway.retrieveSubscription(id);
-  return found ? aroundSubscription(gateway, store, found, null) : { ...empty(null), removed: { subscription: id } };
+  return found ? toSnapshot(gateway, store, found, null) : { ...emptySnapshot(null), removed: { subscription: id } };
 }
 
 async function retrieveInvoice(gateway: StripeGateway, store: RetrieveSource, id: string): Promise<Snapshot> {
   const found = await gateway.retrieveInvoiceWithSubscription(id);
-  if (!found) return empty(null);
+  if (!found) return emptySnapshot(null);
   const { invoice, customer, subscription } = found;
-  const alone = { ...ofCustomer(invoice.customerId, customer), invoices: [invoice] };
-  return subscription ? merge(alone, [await aroundSubscription(gateway, store, subscription, invoice)]) : alone;
+  const snapshot = { ...customerSnapshot(invoice.customerId, customer), invoices: [invoice] };
+  return subscription ? mergeSnapshots(snapshot, [await toSnapshot(gateway, store, subscription, invoice)]) : snapshot;
 }
 
 async function retrievePaymentMethod(gateway: StripeGateway, id: string): Promise<Snapshot> {
   const method = await gateway.retrievePaymentMethod(id);
-  if (method?.customerId) return { ...empty(method.customerId), paymentMethods: [method] };
-  return { ...empty(null), removed: { paymentMethod: id } };
+  if (method?.customerId) return { ...emptySnapshot(method.customerId), paymentMethods: [method] };
+  return { ...emptySnapshot(null), removed: { paymentMethod: id } };
 }
 
 async function retrieveCheckoutSession(gateway: StripeGateway, store: RetrieveSource, id: string): Promise<Snapshot> {
   const session = await gateway.retrieveCheckoutSession(id);
-  if (!session?.customerId) return empty(null);
+  if (!session?.customerId) return emptySnapshot(null);
   const found = session.subscriptionId ? await gateway.retrieveSubscription(session.subscriptionId) : null;
-  return found ? aroundSubscription(gateway, store, found, null) : retrieveCustomer(gateway, session.customerId);
+  return found ? toSnapshot(gateway, store, found, null) : retrieveCustomer(gateway, session.customerId);
 }
 
 async function retrieveProduct(gateway: StripeGateway, id: string): Promise<Snapshot> {
   const product = await gateway.retrieveProduct(id);
-  return product ? { ...empty(null), products: [product] } : { ...empty(null), removed: { product: id } };
+  return product
+    ? { ...emptySnapshot(null), products: [product] }
+    : { ...emptySnapshot(null), removed: { product: id } };
 }
 
 async function retrievePrice(gateway: StripeGateway, id: string): Promise<Snapshot> {
   const price = await gateway.retrievePrice(id);
-  return price ? { ...empty(null), prices: [price] } : { ...empty(null), removed: { price: id } };
+  return price ? { ...emptySnapshot(null), prices: [price] } : { ...emptySnapshot(null), removed: { price: id } };
 }
 
-/** A subscription with its latest invoice and the products that the mirror does not know yet. */
-async function aroundSubscription(
+/** Returns the snapshot of a subscription: its records, its latest invoice, and the products that the mirror lacks. */
+async function toSnapshot(
   gateway: StripeGateway,
   store: RetrieveSource,
   found: RetrievedSubscription,
@@ -118,57 +128,34 @@ async function aroundSubscription(
     const product = (await store.catalog.hasProduct(productId)) ? null : await gateway.retrieveProduct(productId);
     if (product) products.push(product);
   }
-  const customer = ofCustomer(subscription.customerId, found.customer);
+  const customer = customerSnapshot(subscription.customerId, found.customer);
   return {
     ...customer,
     subscriptions: [subscription],
     invoices: invoice ? [invoice] : [],
     paymentMethods: [...customer.paymentMethods, ...(paymentMethod ? [paymentMethod] : [])],
-    seen: { products, prices },
+    embedded: { products, prices },
   };
 }
 
 async function latestInvoice(
   gateway: StripeGateway,
-  { subscription, invoice, whole }: RetrievedSubscription,
+  { subscription, invoice, invoiceComplete }: RetrievedSubscription,
 ): Promise<InvoiceRecord | null> {
-  return whole || subscription.latestInvoiceId === null
+  return invoiceComplete || subscription.latestInvoiceId === null
     ? invoice
     : gateway.retrieveInvoice(subscription.latestInvoiceId);
 }
 
-/** Ids of what the snapshot tells of its lane: a hint about one of these that had come before is answered. */
-export function toldBy({ customerId, customers, subscriptions, invoices, paymentMethods }: Snapshot): string[] {
-  const cards = paymentMethods.filter((method) => method.customerId === customerId).map(({ id }) => id);
-  // A hint about a customer may be about its new card.
-  const whole = customers.filter(({ defaultPaymentMethodId: card }) => card === null || cards.includes(card));
-  return [...cards, ...[...whole, ...subscriptions, ...invoices].map(({ id }) => id)];
-}
-
-function ofCustomer(id: string, found: RetrievedCustomer | null): Snapshot {
+function customerSnapshot(id: string, found: RetrievedCustomer | null): Snapshot {
   return {
-    ...empty(id),
+    ...emptySnapshot(id),
     customers: found ? [found.customer] : [],
     paymentMethods: found?.paymentMethod ? [found.paymentMethod] : [],
   };
 }
 
-function merge(first: Snapshot, rest: readonly Snapshot[]): Snapshot {
-  const all = [first, ...rest];
-  return {
-    ...first,
-    customers: all.flatMap((one) => one.customers),
-    subscriptions: all.flatMap((one) => one.subscriptions),
-    invoices: all.flatMap((one) => one.invoices),
-    paymentMethods: all.flatMap((one) => one.paymentMethods),
-    seen: {
-      products: all.flatMap((one) => one.seen.products),
-      prices: all.flatMap((one) => one.seen.prices),
-    },
-  };
-}
-
-export function empty(customerId: string | null): Snapshot {
+export function emptySnapshot(customerId: string | null): Snapshot {
   return {
     customerId,
     customers: [],
@@ -177,7 +164,35 @@ export function empty(customerId: string | null): Snapshot {
     paymentMethods: [],
     products: [],
     prices: [],
-    seen: { products: [], prices: [] },
+    embedded: { products: [], prices: [] },
     removed: {},
   };
+}
+
+/** Merges several snapshots of one customer into one snapshot. */
+export function mergeSnapshots(first: Snapshot, rest: readonly Snapshot[]): Snapshot {
+  const all = [first, ...rest];
+  return {
+    ...first,
+    customers: all.flatMap((one) => one.customers),
+    subscriptions: all.flatMap((one) => one.subscriptions),
+    invoices: all.flatMap((one) => one.invoices),
+    paymentMethods: all.flatMap((one) => one.paymentMethods),
+    embedded: {
+      products: all.flatMap((one) => one.embedded.products),
+      prices: all.flatMap((one) => one.embedded.prices),
+    },
+  };
+}
+
+/**
+ * Returns the ids of all objects whose current state the snapshot contains. After the snapshot is written, earlier events about
+ * these objects are done.
+ */
+export function coveredIds({ customerId, customers, subscriptions, invoices, paymentMethods }: Snapshot): string[] {
+  const cards = paymentMethods.filter((method) => method.customerId === customerId).map(({ id }) => id);
+  // An event about a customer may be about its new card. So the snapshot covers a customer only if it also contains the
+  // customer's card.
+  const complete = customers.filter(({ defaultPaymentMethodId: card }) => card === null || cards.includes(card));
+  return [...cards, ...[...complete, ...subscriptions, ...invoices].map(({ id }) => id)];
 }

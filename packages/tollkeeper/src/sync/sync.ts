@@ -1,16 +1,19 @@
 /**
- * The one writer of the mirror. The rule that keeps an old answer from overwriting a newer one: a lane's version is read
- * before Stripe is asked, and the answer is written only if nobody wrote that lane since; otherwise Stripe is asked again.
+ * Creates `sync`, the only writer of the mirror. `sync` reads a lane's version before it sends a request to Stripe. `sync`
+ * writes the response only if the lane was not written since then. If the lane was written since then, `sync` sends the request
+ * again. So an old response never overwrites a newer one.
  */
+import { ownerKey, type BillingOwner } from "../domain/owner.ts";
 import type { InvoiceRecord } from "../domain/records.ts";
-import { ended } from "../domain/subscription.ts";
+import { toEnded } from "../domain/subscription.ts";
 import { UnavailableError } from "../errors.ts";
-import type { SyncedObject } from "../stripe/webhook/event-types.ts";
-import type { StripeGateway } from "../stripe/gateway/gateway.ts";
-import type { Store, StoreParts } from "../store/open-store.ts";
 import type { CustomerLink } from "../store/mirror/customers.ts";
-import { announce, type AnnounceContext } from "./announce.ts";
-import { retrieve, retrieveWholeCustomer, type Snapshot } from "./retrieve.ts";
+import type { Store, StoreParts } from "../store/store.ts";
+import type { StripeGateway } from "../stripe/gateway/gateway.ts";
+import type { SyncedObject } from "../stripe/webhook/event-types.ts";
+import { announce, type AnnounceContext, type Change } from "./announce.ts";
+import { retrieve, retrieveCustomerWithSubscriptions } from "./retrieve.ts";
+import type { Snapshot } from "./retrieve.ts";
 
 export interface SyncContext extends AnnounceContext {
   store: Store;
@@ -20,44 +23,53 @@ export interface SyncContext extends AnnounceContext {
 export interface SyncRequest {
   object: SyncedObject;
   id: string;
-  /** The customer where it is known; found out otherwise. */
+  /** Id of the object's customer, if the caller knows this id. */
   customerId?: string | null;
-  /** Runs in the same transaction; false throws everything away, since somebody else has done this work. */
+  /**
+   * A function of the caller that runs in the transaction that writes the mirror. If it returns false, the transaction is
+   * rolled back, because the caller has lost its lease.
+   */
   finish?: Finish;
 }
 
-/** Told what was retrieved; null where nothing was asked. */
 type Finish = (parts: StoreParts, snapshot: Snapshot | null) => Promise<boolean>;
 
 export interface Sync {
-  /** Retrieves one object and writes the mirror. Throws `UnavailableError` when Stripe or the store can't now. */
-  object(request: SyncRequest): Promise<void>;
-  /** Retrieves a customer with all its subscriptions and writes the mirror. */
-  wholeCustomer(customerId: string): Promise<void>;
   /**
-   * Writes what lists have told, a snapshot a lane, where nobody has written the lane since its version was read; answers
-   * the lanes that were left out, which must be asked about one by one.
+   * Retrieves one object from Stripe and writes it to the mirror. Throws `UnavailableError` if Stripe or the store is
+   * unavailable.
    */
-  listed(snapshots: ReadonlyMap<string, Snapshot>, versions: ReadonlyMap<string, number>): Promise<string[]>;
-  /** Decides a user's access again, now that time has passed. */
-  access(userId: string): Promise<void>;
+  object(request: SyncRequest): Promise<void>;
+  /** Retrieves a customer with all its subscriptions and writes them to the mirror. */
+  customerWithSubscriptions(customerId: string): Promise<void>;
+  /**
+   * Writes objects from one of Stripe's lists, one snapshot per lane, but skips lanes that were written since their version was
+   * read. Returns the lanes that were not written because their version has changed. The caller must retrieve the objects of
+   * these lanes one by one.
+   */
+  writeListed(snapshots: ReadonlyMap<string, Snapshot>, versions: ReadonlyMap<string, number>): Promise<string[]>;
+  /** Decides an owner's access again, because time has passed, and announces the changes. */
+  access(owner: BillingOwner): Promise<void>;
 }
 
-/** How often Stripe is asked again because somebody wrote the lane meanwhile. */
-const MAX_STALE_ANSWERS = 24;
+/**
+ * Maximum number of times that one sync requests an object from Stripe. More than one request is needed if other workers write
+ * the lane meanwhile.
+ */
+const MAX_STALE_RESPONSES = 24;
 
 export function createSync(context: SyncContext): Sync {
   const { store, gateway } = context;
   return {
     async object({ object, id, customerId, finish }) {
-      const lane = customerId ?? (await store.subscriptions.findOwner(id)) ?? id;
+      const lane = customerId ?? (await store.subscriptions.findCustomerOfObject(id)) ?? id;
       await writeFresh(context, lane, () => retrieve(gateway, store, object, id), finish);
     },
 
-    wholeCustomer: (customerId) =>
-      writeFresh(context, customerId, () => retrieveWholeCustomer(gateway, store, customerId)),
+    customerWithSubscriptions: (customerId) =>
+      writeFresh(context, customerId, () => retrieveCustomerWithSubscriptions(gateway, store, customerId)),
 
-    async listed(snapshots, versions) {
+    async writeListed(snapshots, versions) {
       const written = await writeLanes(
         context,
         [...snapshots].map(([lane, snapshot]) => ({ lane, snapshot, version: versions.get(lane) ?? 0 })),
@@ -65,17 +77,19 @@ export function createSync(context: SyncContext): Sync {
       return [...snapshots.keys()].filter((lane) => !written.has(lane));
     },
 
-    async access(userId) {
-      const customerId = await store.customers.findCustomerOf(userId);
-      if (customerId === null)
-        await store.transaction((parts) =>
-          announce(parts, context, [{ userId, snapshot: null, id: `gone:${userId}:${context.runtime.now()}` }]),
-        );
-      else await writeFresh(context, customerId, async () => null);
+    async access(owner) {
+      const customerId = await store.customers.findCustomerOf(owner);
+      if (customerId !== null) return writeFresh(context, customerId, async () => null);
+      const id = `gone:${context.runtime.newId()}`;
+      await store.transaction((parts) => announce(parts, context, [{ owner, snapshot: null, id }]));
     },
   };
 }
 
+/**
+ * Requests a snapshot of an object from Stripe and writes it, and repeats both if the lane was written meanwhile. Throws
+ * `UnavailableError` if the lane changes faster than it can be read.
+ */
 async function writeFresh(
   context: SyncContext,
   firstLane: string,
@@ -83,27 +97,29 @@ async function writeFresh(
   finish: Finish = async () => true,
 ): Promise<void> {
   let lane = firstLane;
-  for (let answers = 0; answers < MAX_STALE_ANSWERS; answers++) {
+  for (let responses = 0; responses < MAX_STALE_RESPONSES; responses++) {
     const version = await context.store.lanes.versionOf(lane);
     const snapshot = await ask();
     if (snapshot?.customerId && snapshot.customerId !== lane) {
-      // Only now is it known whose object this is: ask again under that customer's version.
+      // The response shows that the object belongs to another lane, the lane of its customer. The request is repeated after the
+      // version of that lane was read.
       lane = snapshot.customerId;
       continue;
     }
     if ((await writeLanes(context, [{ lane, version, snapshot }], finish)).has(lane)) return;
   }
-  throw new UnavailableError("stripe_unavailable", `"${lane}" changed faster than it could be read. Try again.`);
+  throw new UnavailableError("stripe_unavailable", `"${lane}" changed faster than it could be read. Retry later.`);
 }
 
-/** What Stripe has told of a lane, and the lane's version before Stripe was asked. */
 interface LaneWrite {
   lane: string;
+  /** Version of the lane, read before the request to Stripe was sent. */
   version: number;
+  /** The records to write; null if the owner's access is only decided again. */
   snapshot: Snapshot | null;
 }
 
-/** Answers the lanes that were written: those that nobody had written since their version was read. */
+/** Writes the records of lanes whose version has not changed. Returns the names of the written lanes. */
 async function writeLanes(
   context: SyncContext,
   writes: readonly LaneWrite[],
@@ -117,30 +133,35 @@ async function writeLanes(
     if (!(await finish(parts, first.snapshot))) throw new LeaseLostError(first.lane);
     const lanes = fresh.map(({ lane }) => lane);
     const snapshots = fresh.flatMap(({ snapshot }) => snapshot ?? []);
-    const usersBefore = await parts.customers.findUsersOf(lanes);
-    const invoicesBefore = await findInvoicesBefore(parts, snapshots);
-    const linkedNext = await writeSnapshots(parts, snapshots, context.runtime.now());
-    // Somebody else may have linked one meanwhile.
-    const mayBeLinked = fresh.some(({ lane, snapshot }) => !usersBefore.has(lane) || snapshot?.customers.length);
-    const users = mayBeLinked ? new Map([...usersBefore, ...(await parts.customers.findUsersOf(lanes))]) : usersBefore;
-    const changes = fresh.flatMap(({ lane, version, snapshot }) => {
-      const userId = users.get(lane);
-      if (userId === undefined) return [];
-      const told = usersBefore.get(lane) === userId ? { toldOf: invoicesBefore } : { joined: lane };
-      return [{ userId, snapshot, id: `${lane}:${version + 1}`, ...told }];
+    const ownersBefore = await parts.customers.findOwnersOf(lanes);
+    const previousInvoices = await findPreviousInvoices(parts, snapshots);
+    const relinked = await writeSnapshots(parts, snapshots, context.runtime.now());
+    // The write of a customer to the mirror can link the customer to an owner. Another worker may also have linked the customer
+    // meanwhile.
+    const mayHaveNewLinks = fresh.some(({ lane, snapshot }) => !ownersBefore.has(lane) || snapshot?.customers.length);
+    const owners = mayHaveNewLinks
+      ? new Map([...ownersBefore, ...(await parts.customers.findOwnersOf(lanes))])
+      : ownersBefore;
+    const changes = fresh.flatMap(({ lane, version, snapshot }): Change[] => {
+      const owner = owners.get(lane);
+      if (owner === undefined) return [];
+      const before = ownersBefore.get(lane);
+      const wasLinked = before !== undefined && ownerKey(before) === ownerKey(owner);
+      const since = wasLinked ? { previousInvoices } : { newlyLinkedCustomer: lane };
+      return [{ owner, snapshot, id: `${lane}:${version + 1}`, ...since }];
     });
-    const next = linkedNext.map(({ userId, customerId }) => ({
-      userId,
+    const next = relinked.map(({ owner, customerId }) => ({
+      owner,
       snapshot: null,
-      joined: customerId,
-      id: `${customerId}:joins:${context.runtime.now()}`,
+      newlyLinkedCustomer: customerId,
+      id: `${customerId}:linked:${context.runtime.now()}`,
     }));
     await announce(parts, context, [...changes, ...next]);
     return advanced;
   });
 }
 
-async function findInvoicesBefore(
+async function findPreviousInvoices(
   parts: StoreParts,
   snapshots: readonly Snapshot[],
 ): Promise<Map<string, InvoiceRecord>> {
@@ -148,7 +169,7 @@ async function findInvoicesBefore(
   return ids.length === 0 ? new Map() : parts.subscriptions.findInvoices(ids);
 }
 
-/** Somebody else took the work over; whatever was about to be written is theirs to write. */
+/** The error that rolls a write back because another worker has taken over the lane. */
 export class LeaseLostError extends Error {
   override readonly name = "LeaseLostError";
   constructor(lane: string) {
@@ -156,7 +177,10 @@ export class LeaseLostError extends Error {
   }
 }
 
-/** Answers the customers that took a deleted one's place. */
+/**
+ * Writes snapshots (records of Stripe's objects) to the mirror. Returns the new links to customers that replace a deleted
+ * customer.
+ */
 async function writeSnapshots(
   parts: StoreParts,
   snapshots: readonly Snapshot[],
@@ -164,10 +188,10 @@ async function writeSnapshots(
 ): Promise<readonly CustomerLink[]> {
   const customers = snapshots.flatMap((snapshot) => snapshot.customers);
   await parts.customers.saveCustomers(customers);
-  const next: CustomerLink[] = [];
-  for (const { id, deleted } of customers) if (deleted) next.push(...(await unlink(parts, id, now)));
-  const links = customers.flatMap(({ id, userId, deleted }) =>
-    deleted || userId === null ? [] : [{ userId, customerId: id }],
+  const relinked: CustomerLink[] = [];
+  for (const { id, deleted } of customers) if (deleted) relinked.push(...(await replaceDeleted(parts, id, now)));
+  const links = customers.flatMap(({ id, owner, deleted }) =>
+    deleted || owner === null ? [] : [{ owner, customerId: id }],
   );
   await parts.customers.link(links, now);
   await parts.subscriptions.saveSubscriptions(snapshots.flatMap(({ subscriptions }) => subscriptions));
@@ -175,19 +199,22 @@ async function writeSnapshots(
   await parts.customers.savePaymentMethods(snapshots.flatMap(({ paymentMethods }) => paymentMethods));
   await parts.catalog.saveProducts(snapshots.flatMap(({ products }) => products));
   await parts.catalog.savePrices(snapshots.flatMap(({ prices }) => prices));
-  await parts.catalog.addProducts(snapshots.flatMap(({ seen }) => seen.products));
-  await parts.catalog.addPrices(snapshots.flatMap(({ seen }) => seen.prices));
+  await parts.catalog.addProducts(snapshots.flatMap(({ embedded }) => embedded.products));
+  await parts.catalog.addPrices(snapshots.flatMap(({ embedded }) => embedded.prices));
   for (const { removed } of snapshots) await remove(parts, removed, now);
-  return next;
+  return relinked;
 }
 
-/** The user's next customer may have come before the word of the old one's end: it is linked in its place, and answered. */
-async function unlink(parts: StoreParts, customerId: string, now: number): Promise<CustomerLink[]> {
-  const userId = await parts.customers.findUserOf(customerId);
+/**
+ * Removes the link between an owner and a customer that was deleted at Stripe. If the mirror already has another customer of
+ * the owner, links that customer and returns the link.
+ */
+async function replaceDeleted(parts: StoreParts, customerId: string, now: number): Promise<CustomerLink[]> {
+  const owner = await parts.customers.findOwnerOf(customerId);
   await parts.customers.unlink(customerId);
-  const next = userId === null ? null : await parts.customers.findCustomerNaming(userId);
-  if (userId === null || next === null) return [];
-  const link = { userId, customerId: next };
+  const next = owner === null ? null : await parts.customers.findCustomerNaming(owner);
+  if (owner === null || next === null) return [];
+  const link = { owner, customerId: next };
   await parts.customers.link([link], now);
   return [link];
 }
@@ -197,13 +224,13 @@ async function remove(
   { subscription, paymentMethod, product, price }: Snapshot["removed"],
   now: number,
 ): Promise<void> {
-  if (subscription) await end(parts, subscription, now);
+  if (subscription) await endSubscription(parts, subscription, now);
   if (paymentMethod) await parts.customers.removePaymentMethod(paymentMethod);
   if (product) await parts.catalog.removeProduct(product);
   if (price) await parts.catalog.removePrice(price);
 }
 
-async function end(parts: StoreParts, subscriptionId: string, now: number): Promise<void> {
-  const known = (await parts.subscriptions.findSubscriptions([subscriptionId])).get(subscriptionId);
-  if (known) await parts.subscriptions.saveSubscriptions([ended(known, now)]);
+async function endSubscription(parts: StoreParts, subscriptionId: string, now: number): Promise<void> {
+  const mirrored = (await parts.subscriptions.findSubscriptions([subscriptionId])).get(subscriptionId);
+  if (mirrored) await parts.subscriptions.saveSubscriptions([toEnded(mirrored, now)]);
 }

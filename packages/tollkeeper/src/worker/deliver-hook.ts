@@ -1,19 +1,24 @@
-/** Hands an outbox message to the app: to its own hook, and as a signed POST where it has given an address. */
+/** Runs the app's hook function for a message of the outbox, and posts the message to `HOOKS_URL` if that is set. */
 import { createHmac } from "node:crypto";
 import type { HookName, Hooks } from "../domain/hooks.ts";
 import type { OutboxMessage } from "../store/queue/outbox.ts";
 
-/** Where hooks are posted to. @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
+export type HookMessage = Omit<OutboxMessage, "owner">;
+
+/**
+ * The HTTP endpoint that receives each hook as a POST.
+ * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+ */
 export interface HookTarget {
   url: string;
-  /** `whsec_` and base64. */
+  /** Secret that signs the requests: `whsec_` and base64. */
   secret: string;
   fetch: typeof fetch;
-  /** Wall time, epoch milliseconds: signatures are checked against real clocks. */
+  /** Returns wall time in epoch milliseconds, because receivers compare a signature's timestamp with their own clocks. */
   now(): number;
 }
 
-export type DeliverHook = (message: OutboxMessage, signal: AbortSignal) => Promise<void>;
+export type DeliverHook = (message: HookMessage, signal: AbortSignal) => Promise<void>;
 
 const TYPES: Record<HookName, string> = {
   onAccessGranted: "access.granted",
@@ -24,7 +29,10 @@ const TYPES: Record<HookName, string> = {
   onTrialWillEnd: "trial.will_end",
 };
 
-/** What it answers throws what the hook throws, and where the address does not answer 2xx; without either all is done. */
+/**
+ * Creates the function that runs a hook or posts it to the app's endpoint. This function rejects if the hook throws or
+ * `HOOKS_URL` does not return 2xx.
+ */
 export function createDeliverHook(hooks: Hooks, target: HookTarget | null): DeliverHook {
   return async (message, signal) => {
     const name = message.hook as HookName;
@@ -34,7 +42,7 @@ export function createDeliverHook(hooks: Hooks, target: HookTarget | null): Deli
   };
 }
 
-async function post(target: HookTarget, type: string, message: OutboxMessage, signal: AbortSignal): Promise<void> {
+async function post(target: HookTarget, type: string, message: HookMessage, signal: AbortSignal): Promise<void> {
   const timestamp = Math.floor(target.now() / 1_000);
   const data = JSON.parse(message.payload) as unknown;
   const body = JSON.stringify({ type, timestamp: new Date(message.createdAt).toISOString(), data });
@@ -54,5 +62,5 @@ async function post(target: HookTarget, type: string, message: OutboxMessage, si
   });
   await response.body?.cancel();
   if (response.status < 200 || response.status > 299)
-    throw new Error(`the hooks' address answered ${response.status} to ${type}`);
+    throw new Error(`HOOKS_URL returned ${response.status} to ${type}`);
 }

@@ -1,99 +1,85 @@
-/**
- * What is done now and then, by whichever replica comes first: reconcile, catching up by lists, forgetting what is old, saying
- * that one lives.
- */
+/** Runs periodic work: heartbeats, pruning, finishing operations, catching up and reconcile. */
 import type { Runtime } from "../runtime.ts";
-import type { Store } from "../store/open-store.ts";
+import type { Store } from "../store/store.ts";
 import type { CatchUp } from "../reconcile/catch-up.ts";
 import { RECONCILE_TASK, type Reconcile } from "../reconcile/reconcile.ts";
 
-export interface HousekeepingOptions {
+export interface MaintenanceOptions {
   store: Store;
   runtime: Runtime;
   reconcile: Reconcile;
   catchUp: CatchUp;
-  /** How long after the last reconcile the next one comes, in milliseconds. */
+  /** Milliseconds between two reconciles. */
   reconcileEveryMs: number;
-  /** How long done rows of inbox and outbox are kept, in milliseconds. */
+  /** Milliseconds for which done rows of inbox and outbox are kept. */
   keepMs: number;
-  /** Finishes what crashes have left unfinished towards Stripe. */
+  /** Finishes operations that a crash left pending. Returns the number of finished operations. */
   finishOperations: () => Promise<number>;
-  /** Told how many replicas live. */
+  /** This function is called after each heartbeat with the number of live replicas. */
   onReplicas: (count: number) => void;
 }
 
-export interface Housekeeping {
-  /** One round, without the reconcile. */
-  tick(): Promise<void>;
-  /** Begins; a replica that works nothing off still says that it lives, since it asks Stripe, too. */
-  start(works: boolean): void;
+export interface Maintenance {
+  /** Runs one round of all periodic work except reconcile. */
+  runOnce(): Promise<void>;
+  /**
+   * Starts all periodic work of this replica. If `runsWorker` is false, starts only the heartbeats of this replica. Heartbeats
+   * are needed because a replica without a worker also sends requests to Stripe.
+   */
+  start(runsWorker: boolean): void;
   stop(): Promise<void>;
 }
 
-const TICK_MS = 10_000;
-/** A replica that has been silent for so long does not count. */
+const INTERVAL_MS = 10_000;
+/** Milliseconds without a heartbeat after which a replica no longer counts as live. */
 const DEAD_AFTER_MS = 35_000;
-/** Rows forgotten in one round: no round may hold the others up. */
-const FORGET_AT_ONCE = 1_000;
+/** Maximum number of rows that are pruned in one round, so that a round is short. */
+const MAX_PRUNED_PER_ROUND = 1_000;
 
-export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
-  const { store, runtime, reconcile, catchUp } = options;
+export function createMaintenance(options: MaintenanceOptions): Maintenance {
+  const { store, runtime, catchUp } = options;
   const id = runtime.newId();
   let stopping: AbortController | null = null;
   let looping: Promise<unknown> | null = null;
 
-  const isDue = async (): Promise<boolean> => {
-    const last = await store.tasks.find(RECONCILE_TASK);
-    return last === null || (last.finishedAt ?? 0) + options.reconcileEveryMs <= runtime.now();
+  const sendHeartbeat = async (): Promise<void> => {
+    const now = runtime.now();
+    options.onReplicas(await store.replicas.heartbeat(id, now, now - DEAD_AFTER_MS));
   };
 
-  const beat = async (): Promise<void> => {
+  const prune = async (): Promise<void> => {
     const now = runtime.now();
-    options.onReplicas(await store.replicas.beat(id, now, now - DEAD_AFTER_MS));
-  };
-
-  const tidy = async (): Promise<void> => {
-    const now = runtime.now();
-    await store.inbox.forget(now - options.keepMs, FORGET_AT_ONCE);
-    await store.outbox.forget(now - options.keepMs, FORGET_AT_ONCE);
+    await store.inbox.pruneDone(now - options.keepMs, MAX_PRUNED_PER_ROUND);
+    await store.outbox.pruneDone(now - options.keepMs, MAX_PRUNED_PER_ROUND);
     await options.finishOperations();
   };
 
-  const reconcileIfDue = async (signal: AbortSignal): Promise<void> => {
-    if (!(await isDue())) return;
-    const report = await reconcile({ signal }).catch((error: unknown) => {
-      runtime.metrics.count("reconciles_total", { outcome: "failed" });
-      throw error;
-    });
-    if (!report) return;
-    runtime.metrics.count("reconciles_total", { outcome: "done" });
-    const { events, swept, drift, differences, alarms } = report;
-    const fields = { ...events, swept, differences, alarms: alarms.length };
-    if (differences > 0)
-      runtime.log.warn({ ...fields, first: drift.slice(0, 10) }, "the mirror differed from Stripe; it is repaired");
-    else runtime.log.info(fields, "reconciled");
-  };
+  const reconcile = (stop: AbortSignal): Promise<void> => reconcileIfDue(options, stop);
 
-  /** Each on its own: a reconcile of hours holds up nothing else. */
+  /**
+   * Repeats one kind of periodic work until the service stops. Each kind of work has its own loop, so that a long reconcile
+   * does not delay other work.
+   */
   const loop = async (stop: AbortSignal, act: (stop: AbortSignal) => Promise<unknown>): Promise<void> => {
     while (!stop.aborted) {
       await act(stop).catch((error: unknown) =>
-        runtime.log.warn({ error: String(error) }, "housekeeping could not go on; it tries again"),
+        runtime.log.warn({ error: String(error) }, "maintenance failed; retrying"),
       );
-      await runtime.sleep(TICK_MS, stop);
+      await runtime.sleep(INTERVAL_MS, stop);
     }
   };
 
   return {
-    async tick() {
-      await tidy();
+    async runOnce() {
+      await prune();
       await catchUp(new AbortController().signal);
     },
-    start(works) {
+    start(runsWorker) {
       if (looping) return;
       stopping = new AbortController();
       const { signal } = stopping;
-      looping = Promise.all((works ? [beat, tidy, catchUp, reconcileIfDue] : [beat]).map((act) => loop(signal, act)));
+      const acts = runsWorker ? [sendHeartbeat, prune, catchUp, reconcile] : [sendHeartbeat];
+      looping = Promise.all(acts.map((act) => loop(signal, act)));
     },
     async stop() {
       stopping?.abort();
@@ -102,4 +88,23 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
       looping = null;
     },
   };
+}
+
+async function reconcileIfDue(
+  { store, runtime, reconcile, reconcileEveryMs }: MaintenanceOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const last = await store.tasks.find(RECONCILE_TASK);
+  if (last !== null && (last.finishedAt ?? 0) + reconcileEveryMs > runtime.now()) return;
+  const report = await reconcile({ signal }).catch((error: unknown) => {
+    runtime.metrics.count("reconciles_total", { outcome: "failed" });
+    throw error;
+  });
+  if (!report) return;
+  runtime.metrics.count("reconciles_total", { outcome: "done" });
+  const { events, swept, drift, differences, warnings } = report;
+  const fields = { ...events, swept, differences, warnings: warnings.length };
+  if (differences === 0) return runtime.log.info(fields, "reconciled");
+  const first = drift.slice(0, 10);
+  runtime.log.warn({ ...fields, first }, "the mirror differed from Stripe; the differences are repaired");
 }

@@ -1,0 +1,75 @@
+/**
+ * Checks the objects that the mirror has and a swept list lacks. An object that a list lacks has changed, was deleted, or no
+ * longer exists at Stripe.
+ */
+import { compareRecords, type DriftObject } from "../domain/drift.ts";
+import type { CustomerRecord, InvoiceRecord, SubscriptionRecord } from "../domain/records.ts";
+import { toEnded } from "../domain/subscription.ts";
+import type { Store } from "../store/store.ts";
+import { retrieve } from "../sync/retrieve.ts";
+import { withSortedItems } from "./compare.ts";
+import type { PageState, SweepContext, SweptList } from "./sweep-context.ts";
+
+export async function retrieveUnlisted(context: SweepContext, list: SweptList, page: PageState): Promise<void> {
+  const { object, ids, find } = await mirroredObjects(context.store, list);
+  const { dryRun, listedIds, onDrift } = page;
+  await page.forEachLimited(
+    ids.filter((id) => !listedIds.has(id)),
+    async (id) => {
+      const before = await find(id);
+      if (!dryRun) await context.sync.object({ object, id, customerId: object === "customer" ? id : null });
+      const current = dryRun ? await expectedRecord(context, object, id) : await find(id);
+      if (before && current) onDrift(compareRecords(object, before, current), dryRun ? null : "retrieve");
+    },
+  );
+}
+
+type SweptRecord = CustomerRecord | SubscriptionRecord | InvoiceRecord;
+
+interface MirroredObjects {
+  object: DriftObject;
+  /** Ids of the mirror's objects that the list should contain. */
+  ids: string[];
+  find(id: string): Promise<SweptRecord | null>;
+}
+
+async function mirroredObjects({ customers, subscriptions }: Store, list: SweptList): Promise<MirroredObjects> {
+  switch (list) {
+    case "customers":
+      return {
+        object: "customer",
+        ids: await customers.listIds(),
+        find: async (id) => (await customers.findCustomers([id])).get(id) ?? null,
+      };
+    case "subscriptions":
+      return {
+        object: "subscription",
+        ids: await subscriptions.listLiveIds(),
+        find: async (id) => (await subscriptions.findSubscriptions([id])).get(id) ?? null,
+      };
+    case "open_invoices":
+      return {
+        object: "invoice",
+        ids: await subscriptions.listOpenInvoiceIds(),
+        find: (id) => subscriptions.findInvoice(id),
+      };
+  }
+}
+
+/**
+ * Returns the record that a repair would write to the mirror. Returns null if Stripe has no such object and the mirror would
+ * keep its row.
+ */
+async function expectedRecord(
+  { gateway, store, runtime }: SweepContext,
+  object: DriftObject,
+  id: string,
+): Promise<SweptRecord | null> {
+  const { customers, subscriptions, invoices, removed } = await retrieve(gateway, store, object, id);
+  if (removed.subscription === id) {
+    const mirrored = (await store.subscriptions.findSubscriptions([id])).get(id);
+    return mirrored ? toEnded(mirrored, runtime.now()) : null;
+  }
+  const found = { customer: customers, subscription: subscriptions.map(withSortedItems), invoice: invoices }[object];
+  return found.find((row) => row.id === id) ?? null;
+}

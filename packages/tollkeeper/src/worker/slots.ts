@@ -1,0 +1,273 @@
+/**
+ * Runs due work in slots, so that only a limited number of rows per kind of work run at the same time. There are three kinds of
+ * work: events from the inbox, hooks from the outbox, and access that may have changed because time has passed. The worker
+ * renews the lease of each claimed row while it processes the row.
+ */
+import { ownerKey } from "../domain/owner.ts";
+import { decideRetry, DEFAULT_RETRY_POLICY, type Failure, type RetryPolicy } from "../domain/retry.ts";
+import { TollkeeperError } from "../errors.ts";
+import type { Runtime } from "../runtime.ts";
+import type { ClaimedEvent } from "../store/queue/inbox.ts";
+import type { ClaimedMessage } from "../store/queue/outbox.ts";
+import type { Queue } from "../store/queue/queue.ts";
+import type { Claim } from "../store/queue/queue-lanes.ts";
+import type { DueWork } from "../store/queue/due-work.ts";
+import type { Store } from "../store/store.ts";
+import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/webhook/event-types.ts";
+import { coveredIds } from "../sync/retrieve.ts";
+import { LeaseLostError, type Sync } from "../sync/sync.ts";
+import type { SpanAttributes } from "../tracing.ts";
+import type { DeliverHook } from "./deliver-hook.ts";
+
+export interface SlotsOptions {
+  store: Store;
+  sync: Sync;
+  deliverHook: DeliverHook;
+  runtime: Runtime;
+  /** Policy for retries of failed events and hooks. Default: `DEFAULT_RETRY_POLICY`. */
+  retry?: RetryPolicy;
+}
+
+interface Source {
+  /** Claims at most `limit` items of due work. Returns one function per item, which processes the item. */
+  take(limit: number): Promise<(() => Promise<void>)[]>;
+}
+
+/** Maximum number of rows of one kind of work that run at the same time. A slow event or hook delays only its own lane. */
+const SLOTS = 8;
+/**
+ * Milliseconds without a heartbeat after which a worker loses a claimed row. A crash of a worker delays a customer's events by
+ * about this time.
+ */
+const LEASE_MS = 10_000;
+/**
+ * Milliseconds between two heartbeats, which renew the lease of a row. A lease lasts longer than three of these intervals, so
+ * two heartbeats may fail.
+ */
+const HEARTBEAT_MS = 3_000;
+const MAX_REASON_LENGTH = 300;
+/** Maximum time in milliseconds for a hook. A hook that takes longer fails and is retried. */
+const HOOK_TIMEOUT_MS = 30_000;
+
+export interface Slots {
+  /**
+   * Starts due work (events and hooks) in free slots of the worker. In the result, `started` is the number of rows that were
+   * started. `isFull` is true if a kind of work may have more due rows than free slots.
+   */
+  fill(): Promise<{ started: number; isFull: boolean }>;
+  /** Returns a promise for each row that is being processed. */
+  running(): Promise<void>[];
+  /** Returns the number of rows that have finished so far. A row that has finished may have made other work due. */
+  finished(): number;
+}
+
+/** Creates the slots. `onFinished` is called after each row that finishes. */
+export function createSlots(options: SlotsOptions, onFinished: () => void): Slots {
+  const { store, runtime } = options;
+  const kinds: { kind: keyof DueWork; source: Source; running: Set<Promise<void>> }[] = [
+    { kind: "inbox", source: inboxSource(options), running: new Set() },
+    { kind: "outbox", source: outboxSource(options), running: new Set() },
+    { kind: "access", source: accessSource(options), running: new Set() },
+  ];
+  let finished = 0;
+
+  const run = (act: () => Promise<void>, running: Set<Promise<void>>): void => {
+    const task: Promise<void> = act()
+      .catch((error: unknown) => {
+        // The outcome of the event or hook is not recorded, so the lease expires and a worker claims the row again.
+        runtime.log.error({ error: String(error) }, "failed to record the job's outcome; it is claimed again");
+      })
+      .finally(() => {
+        running.delete(task);
+        finished += 1;
+        onFinished();
+      });
+    running.add(task);
+  };
+
+  return {
+    async fill() {
+      const due = await store.dueWork.find(runtime.now(), runtime.billingNow());
+      let started = 0;
+      let isFull = false;
+      for (const { kind, source, running } of kinds) {
+        if (!due[kind]) continue;
+        const free = SLOTS - running.size;
+        const acts = free > 0 ? await source.take(free) : [];
+        for (const act of acts) run(act, running);
+        started += acts.length;
+        isFull ||= acts.length >= free;
+      }
+      return { started, isFull };
+    },
+    running: () => kinds.flatMap(({ running }) => [...running]),
+    finished: () => finished,
+  };
+}
+
+function inboxSource(options: SlotsOptions): Source {
+  const { store, sync, runtime } = options;
+  return {
+    async take(limit) {
+      const now = runtime.now();
+      const events = await store.inbox.claim(limit, now, now + LEASE_MS);
+      return events.map(
+        (event) => () =>
+          runClaim(options, { counter: "events_total", queue: store.inbox, claim: event }, async () => {
+            await syncEvent(sync, event);
+            runtime.metrics.lag(Math.max(0, runtime.now() - event.eventCreatedAt) / 1_000);
+          }),
+      );
+    },
+  };
+}
+
+async function syncEvent(sync: Sync, event: ClaimedEvent): Promise<void> {
+  const allowed = ALLOWED_WEBHOOK_EVENTS.get(event.type);
+  if (!allowed) throw new Error(`event type ${event.type} is no longer on the allowlist`);
+  await sync.object({
+    object: allowed.object,
+    id: event.objectId,
+    customerId: event.lane === event.objectId ? null : event.lane,
+    finish: (parts, snapshot) => parts.inbox.complete(event, snapshot ? coveredIds(snapshot) : []),
+  });
+}
+
+function outboxSource(options: SlotsOptions): Source {
+  const { store, deliverHook, runtime } = options;
+  return {
+    async take(limit) {
+      const now = runtime.now();
+      const messages = await store.outbox.claim(limit, now, now + LEASE_MS);
+      return messages.map(
+        (message) => () =>
+          runClaim(options, { counter: "hooks_total", queue: store.outbox, claim: message }, async () => {
+            await withTimeout(runtime, message.hook, (signal) => deliverHook(message, signal));
+            await store.outbox.complete(message);
+          }),
+      );
+    },
+  };
+}
+
+async function withTimeout(runtime: Runtime, hook: string, act: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const finished = new AbortController();
+  const cancel = new AbortController();
+  const timeOut = async (): Promise<void> => {
+    await runtime.sleep(HOOK_TIMEOUT_MS, finished.signal);
+    if (finished.signal.aborted) return;
+    cancel.abort();
+    throw new Error(`${hook} did not finish within ${HOOK_TIMEOUT_MS / 1000} seconds`);
+  };
+  try {
+    await Promise.race([act(cancel.signal), timeOut()]);
+  } finally {
+    finished.abort();
+  }
+}
+
+/**
+ * Checks the access of owners if it may have changed because time has passed. Skips owners that this worker is already
+ * checking.
+ */
+function accessSource({ store, sync, runtime }: SlotsOptions): Source {
+  const inProgress = new Set<string>();
+  return {
+    async take(limit) {
+      const due = await store.announcedAccess.listDue(runtime.billingNow(), limit + inProgress.size);
+      const owners = due.filter((owner) => !inProgress.has(ownerKey(owner))).slice(0, limit);
+      for (const owner of owners) inProgress.add(ownerKey(owner));
+      return owners.map((owner) => async () => {
+        try {
+          await sync.access(owner);
+        } catch (error) {
+          runtime.log.warn({ error: String(error) }, "failed to check an owner's access; retrying later");
+        } finally {
+          inProgress.delete(ownerKey(owner));
+        }
+      });
+    },
+  };
+}
+
+type Counter = "events_total" | "hooks_total";
+
+interface ClaimRun {
+  counter: Counter;
+  queue: Pick<Queue, "renew" | "retry" | "deadLetter">;
+  claim: ClaimedEvent | ClaimedMessage;
+}
+
+/**
+ * Processes one claimed row: renews its lease, counts its outcome, and after a failure retries it or makes it a dead letter.
+ */
+async function runClaim(
+  { runtime, retry = DEFAULT_RETRY_POLICY }: { runtime: Runtime; retry?: RetryPolicy },
+  { counter, queue, claim }: ClaimRun,
+  act: () => Promise<void>,
+): Promise<void> {
+  const count = (outcome: string): void => runtime.metrics.count(counter, { outcome });
+  const attributes = attributesOf(claim);
+  const heartbeat = keepLease(runtime, queue, claim);
+  try {
+    await runtime.trace(counter === "events_total" ? "sync_event" : "hook", attributes, act);
+    count("done");
+    runtime.log.info(attributes, "job done");
+  } catch (error) {
+    if (error instanceof LeaseLostError) return count("lease_lost");
+    const reason = String(error).slice(0, MAX_REASON_LENGTH);
+    const decision = decideRetry(claim.attempts, failureOf(error, counter), retry, runtime.random());
+    const fields = { ...attributes, reason };
+    count(decision.kind === "retry" ? "retried" : "dead");
+    if (decision.kind === "retry") {
+      runtime.log.warn({ ...fields, delayMs: decision.delayMs }, "job failed; retrying");
+      await queue.retry(claim, runtime.now() + decision.delayMs, reason);
+    } else {
+      runtime.log.error(fields, "job failed for good; it is a dead letter now");
+      await queue.deadLetter(claim, reason);
+    }
+  } finally {
+    heartbeat.abort();
+  }
+}
+
+/**
+ * Returns the attributes of a row for logs and spans. The attributes do not contain the owner's id, because it may be an email
+ * address.
+ */
+function attributesOf(claim: ClaimedEvent | ClaimedMessage): SpanAttributes {
+  const attempt = claim.attempts;
+  if (!("eventId" in claim)) return { hookId: claim.id, hook: claim.hook, attempt };
+  const { eventId, type: eventType, objectId, lane } = claim;
+  return { eventId, eventType, objectId, lane, attempt };
+}
+
+/**
+ * Returns the kind of an error: an outage, a refused request or an unexpected error. A bug or an error of a hook may not occur
+ * again, so it is retried a limited number of times.
+ */
+function failureOf(error: unknown, counter: Counter): Failure {
+  if (!(error instanceof TollkeeperError)) return "unexpected";
+  if (error.retryable) return "outage";
+  return counter === "hooks_total" ? "unexpected" : "refused";
+}
+
+/** Renews the lease of a row's lane until the returned controller aborts. */
+function keepLease(runtime: Runtime, queue: Pick<Queue, "renew">, claim: Claim): AbortController {
+  const heartbeat = new AbortController();
+  /**
+   * Renews the lease of a row's lane once. Resolves with false if the lease was lost. A failed renewal does no harm, because
+   * the fencing token decides which worker may write.
+   */
+  const renew = (): Promise<boolean> =>
+    queue.renew(claim, runtime.now() + LEASE_MS).catch((error: unknown) => {
+      runtime.log.warn({ error: String(error) }, "failed to renew a lease; retrying");
+      return true;
+    });
+  const beat = async (): Promise<void> => {
+    do await runtime.sleep(HEARTBEAT_MS, heartbeat.signal);
+    while (!heartbeat.signal.aborted && (await renew()));
+  };
+  void beat();
+  return heartbeat;
+}
