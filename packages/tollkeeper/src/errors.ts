@@ -1,4 +1,4 @@
-/** Every error this package throws on purpose: a closed list of codes, each with the HTTP status it travels under. */
+/** Defines every error that this package throws on purpose. Each error has a code of a closed list and an HTTP status. */
 
 export type ErrorCode =
   | "invalid_config"
@@ -30,11 +30,13 @@ export type ErrorStatus = 400 | 401 | 402 | 403 | 404 | 409 | 413 | 500 | 503;
 
 export interface ErrorOptions {
   cause?: unknown;
-  /** What the caller may show or follow next, such as the portal's route. Never a secret. */
+  /**
+   * Values for the caller, such as the route to use next. Responses contain these details, so they must never contain a secret.
+   */
   details?: Readonly<Record<string, string>>;
 }
 
-/** Base of all expected failures. `retryable` says whether the same call may succeed later, unchanged. */
+/** Base class of all expected errors. If `retryable` is true, the same call can succeed later. */
 export class TollkeeperError extends Error {
   override readonly name: string = "TollkeeperError";
   readonly code: ErrorCode;
@@ -51,17 +53,17 @@ export class TollkeeperError extends Error {
   }
 }
 
-/** The configuration is missing something or contradicts itself. Thrown at start only; lists every problem at once. */
+/** The error for an invalid configuration. This error is thrown only at start, and its message lists all problems. */
 export class ConfigError extends TollkeeperError {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {
-    super(500, "invalid_config", `The configuration can't be used:\n${problems.map((p) => `  - ${p}`).join("\n")}`);
+    super(500, "invalid_config", `The configuration is invalid:\n${problems.map((p) => `  - ${p}`).join("\n")}`);
     this.problems = problems;
   }
 }
 
-/** 400: the request itself is wrong; the message names the field. */
+/** Error 400: the request is invalid. The message names the field that is invalid. */
 export class InvalidRequestError extends TollkeeperError {
   override readonly name = "InvalidRequestError";
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
@@ -69,7 +71,7 @@ export class InvalidRequestError extends TollkeeperError {
   }
 }
 
-/** 401: no token, or one that proves nothing. */
+/** Error 401: the token is missing or not valid. */
 export class UnauthenticatedError extends TollkeeperError {
   override readonly name = "UnauthenticatedError";
   constructor(message: string, options?: ErrorOptions) {
@@ -77,7 +79,7 @@ export class UnauthenticatedError extends TollkeeperError {
   }
 }
 
-/** 402: Stripe declined the payment; the message is Stripe's own sentence for the cardholder. */
+/** Error 402: Stripe declined the payment. The error's message is the sentence that Stripe wrote for the cardholder. */
 export class PaymentError extends TollkeeperError {
   override readonly name = "PaymentError";
   constructor(message: string, options?: ErrorOptions) {
@@ -85,7 +87,7 @@ export class PaymentError extends TollkeeperError {
   }
 }
 
-/** 403: who asks may not. */
+/** Error 403: the caller is not allowed to send this request. */
 export class ForbiddenError extends TollkeeperError {
   override readonly name = "ForbiddenError";
   constructor(code: "origin_not_allowed", message: string) {
@@ -93,7 +95,10 @@ export class ForbiddenError extends TollkeeperError {
   }
 }
 
-/** 404: not there, or not the caller's: the two are told apart for nobody. */
+/**
+ * Error 404: the object does not exist or belongs to another user. Both cases get the same response, so that it does not show
+ * if the object exists.
+ */
 export class NotFoundError extends TollkeeperError {
   override readonly name = "NotFoundError";
   constructor(code: "not_found" | "no_customer", message: string) {
@@ -101,7 +106,7 @@ export class NotFoundError extends TollkeeperError {
   }
 }
 
-/** 409: it clashes with what is there already. */
+/** Error 409: the request conflicts with the current state, for example of the subscription. */
 export class ConflictError extends TollkeeperError {
   override readonly name = "ConflictError";
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
@@ -109,10 +114,12 @@ export class ConflictError extends TollkeeperError {
   }
 }
 
-/** 503: Stripe, the store or the sign-in's keys can't be reached now. Nothing was half-written; try again. */
+/** Error 503: Stripe, the store or the issuer is unavailable. No change was written in part, so the caller can retry. */
 export class UnavailableError extends TollkeeperError {
   override readonly name = "UnavailableError";
-  /** Stripe has stored this failure under the idempotency key: the same key will only hear it again. */
+  /**
+   * True if Stripe has stored this failure under the idempotency key. Every request with that key then gets the same failure.
+   */
   readonly settled: boolean;
   constructor(
     code:

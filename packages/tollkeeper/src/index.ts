@@ -1,6 +1,7 @@
-/** tollkeeper: Stripe subscriptions that stay true. */
+/** Exports the public API of the package for servers. */
 export { createTollkeeper, type Tollkeeper } from "./tollkeeper.ts";
-export { optionsFromEnvironment, type TollkeeperOptions } from "./config.ts";
+export { optionsFromEnvironment } from "./environment.ts";
+export type { TollkeeperOptions } from "./options.ts";
 export {
   definePlans,
   lookupKey,
@@ -18,14 +19,14 @@ export {
   type Entitlement,
 } from "./domain/access.ts";
 export type { AccessGrantedHook, AccessHook, Hooks, PaymentHook, TrialHook } from "./domain/hooks.ts";
-export type { SubscriptionView } from "./domain/views.ts";
+export type { Subscription as SubscriptionView } from "./wire.ts";
 export type { User } from "./domain/user.ts";
 export type { Logger, Runtime } from "./runtime.ts";
 export type { Span, SpanAttributes, Tracer } from "./tracing.ts";
 export type { Authenticate } from "./auth/authenticate.ts";
 export { createOidcAuthenticate, type OidcOptions } from "./auth/oidc.ts";
 export { toNodeHandler, type NodeHandler } from "./http/node.ts";
-export type { ReceiveWebhook, WebhookReply } from "./ingest/webhook-endpoint.ts";
+export type { ReceiveWebhook, WebhookReply } from "./http/webhook-endpoint.ts";
 export { ALLOWED_WEBHOOK_EVENTS, type AllowedEvent } from "./stripe/webhook/event-types.ts";
 export { STRIPE_API_VERSION } from "./stripe/gateway/gateway.ts";
 export {

@@ -1,23 +1,26 @@
-/** What is counted while the service runs, and its text for Prometheus. @see https://prometheus.io/docs/instrumenting/exposition_formats/ */
+/**
+ * Counts outcomes, and writes the counters as text for Prometheus.
+ * @see https://prometheus.io/docs/instrumenting/exposition_formats/
+ */
 
 const COUNTERS = {
-  webhooks_total: "Webhooks by what became of them",
-  events_total: "Attempts to work off an event, by outcome",
-  hooks_total: "Attempts to tell the app, by outcome",
-  stripe_requests_total: "Requests to Stripe by result and by who waits for them",
-  drift_total: "Differences from Stripe that reconcile has found",
+  webhooks_total: "Webhooks by outcome",
+  events_total: "Attempts to process an event, by outcome",
+  hooks_total: "Attempts to run a hook, by outcome",
+  stripe_requests_total: "Requests to Stripe by result and urgency",
+  drift_total: "Differences from Stripe that reconcile found",
   reconciles_total: "Reconciles by outcome",
-  caught_up_total: "Events done by reading renewals by the page",
+  caught_up_total: "Events completed by a list of renewals",
 } as const;
 export type CounterName = keyof typeof COUNTERS;
 
-/** Seconds from an event's creation to its end in the mirror: upper bounds. */
+/** Upper bounds, in seconds, of the buckets of the histogram `event_lag_seconds`. */
 const LAG_BOUNDS = [0.5, 1, 2, 5, 10, 30, 60, 300, 3_600, 86_400];
 const PREFIX = "tollkeeper_";
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** A value that is read when it is asked for. */
+/** A current value, such as a queue's length, that is read each time Prometheus reads the metrics. */
 export interface Gauge {
   name: string;
   help: string;
@@ -26,9 +29,9 @@ export interface Gauge {
 
 export interface Metrics {
   count(name: CounterName, labels: Labels, by?: number): void;
-  /** Seconds from an event's creation to its end in the mirror. */
+  /** Records the seconds from an event's creation until the mirror reflects it. */
   lag(seconds: number): void;
-  /** Everything as text, with these gauges. */
+  /** Returns the counters, the histogram and the given gauges as text for Prometheus. */
   render(gauges: readonly Gauge[]): string;
 }
 
@@ -59,7 +62,7 @@ export function createMetrics(): Metrics {
         head(name, help, "counter");
         for (const [labels, value] of counts.get(name) ?? []) lines.push(`${PREFIX}${name}${labels} ${value}`);
       }
-      head("event_lag_seconds", "From an event's creation to its end in the mirror", "histogram");
+      head("event_lag_seconds", "From an event's creation until the mirror has it", "histogram");
       for (const [index, bound] of LAG_BOUNDS.entries())
         lines.push(`${PREFIX}event_lag_seconds_bucket{le="${bound}"} ${lags[index] ?? 0}`);
       lines.push(

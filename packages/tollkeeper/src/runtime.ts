@@ -1,25 +1,31 @@
-/** What the world gives: time, chance and a place to log. Passed in, so that tests and simulations decide them. */
+/**
+ * Declares the runtime: clock, random numbers, ids, sleep and logger. Functions receive it as a parameter, so that tests and
+ * simulations control it.
+ */
 
 import type { Metrics } from "./metrics.ts";
 import type { Trace } from "./tracing.ts";
 
 export interface Runtime {
-  /** Wall time in epoch milliseconds: signatures, tokens, leases and retries. */
+  /** Returns wall time in epoch milliseconds, for signatures, tokens, leases and retries. */
   now(): number;
-  /** Time as billing sees it: periods, trials and grace. The same as `now` unless a test clock is in use. */
+  /**
+   * Returns billing time in epoch milliseconds, for periods, trials and grace. Billing time equals wall time unless a test
+   * clock is used.
+   */
   billingNow(): number;
-  /** In [0, 1). */
+  /** Returns a random number from 0 (inclusive) to 1 (exclusive). */
   random(): number;
-  /** A new id that nobody can guess. */
+  /** Returns a new id that cannot be guessed. */
   newId(): string;
-  /** Resolves after the time, or at once when aborted. */
+  /** Resolves after `ms` milliseconds, or immediately when the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   log: Logger;
   metrics: Metrics;
   trace: Trace;
 }
 
-/** Structured logging, as pino has it. Never given a secret, a payload or personal data. */
+/** A structured logger with pino's interface. The service never passes a secret, a payload or personal data to the logger. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

@@ -1,27 +1,33 @@
-/** Spans for an app that traces: OpenTelemetry's tracer is passed in, and nothing of it is needed otherwise. */
+/** Creates spans with the app's OpenTelemetry tracer. Without a tracer, no package of OpenTelemetry is needed. */
 
 export type SpanAttributes = Record<string, string | number | boolean>;
 
-/** What is used of OpenTelemetry's `Span`. */
+/** The subset of OpenTelemetry's `Span` that this package uses. */
 export interface Span {
   setAttributes(attributes: SpanAttributes): unknown;
   setStatus(status: { code: number; message?: string }): unknown;
   end(): void;
 }
 
-/** What is used of OpenTelemetry's `Tracer`. @see https://opentelemetry.io/docs/languages/js/instrumentation/ */
+/**
+ * The subset of OpenTelemetry's `Tracer` that this package uses.
+ * @see https://opentelemetry.io/docs/languages/js/instrumentation/
+ */
 export interface Tracer {
   startActiveSpan<Result>(name: string, options: { attributes?: SpanAttributes }, work: (span: Span) => Result): Result;
 }
 
-/** Runs some work in a span; `note` adds what is known only later. Ids and outcomes only: no secret and nothing personal. */
+/**
+ * Runs work inside a span of the trace. The work can add attributes with `note`. Attributes are ids and outcomes, never secrets
+ * or personal data.
+ */
 export type Trace = <Result>(
   name: string,
   attributes: SpanAttributes,
   work: (note: (attributes: SpanAttributes) => void) => Promise<Result>,
 ) => Promise<Result>;
 
-/** OpenTelemetry's `SpanStatusCode.ERROR`. */
+/** Value of OpenTelemetry's `SpanStatusCode.ERROR`. */
 const ERROR = 2;
 
 export function createTrace(tracer: Tracer | undefined): Trace {
@@ -39,7 +45,9 @@ export function createTrace(tracer: Tracer | undefined): Trace {
     });
 }
 
-/** A message may quote what came from outside. */
+/**
+ * Returns the code or the name of an error. The error's message is left out, because the message may contain data of a request.
+ */
 function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
   return "code" in error && typeof error.code === "string" ? error.code : error.name;

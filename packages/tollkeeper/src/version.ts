@@ -1,4 +1,4 @@
-/** This package's version, from package.json: the same file for the sources and for what is published. */
+/** Reads this package's version from its package.json. The same path works in the sources and in the published package. */
 import { readFileSync } from "node:fs";
 
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };

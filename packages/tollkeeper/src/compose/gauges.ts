@@ -1,0 +1,33 @@
+/** Reads the current values that `/metrics` shows about the queues and the request budget. */
+import type { Gauge } from "../metrics.ts";
+import type { Runtime } from "../runtime.ts";
+import type { Store } from "../store/store.ts";
+import type { RateBudget } from "../stripe/limits/request-budget.ts";
+
+export async function readGauges(store: Store, budget: RateBudget, runtime: Runtime): Promise<Gauge[]> {
+  const { perSecond, inFlight, waiting } = budget.state();
+  const queues = await Promise.all((["inbox", "outbox"] as const).map((name) => queueGauges(store, name, runtime)));
+  return [
+    ...queues.flat(),
+    { name: "stripe_budget_per_second", help: "Requests per second of this replica", values: [{ value: perSecond }] },
+    { name: "stripe_in_flight", help: "Requests to Stripe in flight", values: [{ value: inFlight }] },
+    {
+      name: "stripe_waiting",
+      help: "Requests that wait for the request budget, by urgency",
+      values: Object.entries(waiting).map(([urgency, value]) => ({ labels: { urgency }, value })),
+    },
+  ];
+}
+
+async function queueGauges(store: Store, name: "inbox" | "outbox", runtime: Runtime): Promise<Gauge[]> {
+  const [counts, oldestAt] = await Promise.all([store[name].countUnfinished(), store[name].findOldestPending()]);
+  const age = oldestAt === null ? 0 : Math.max(0, runtime.now() - oldestAt) / 1_000;
+  return [
+    {
+      name: `${name}_rows`,
+      help: `Rows of the ${name} that are not done, by state`,
+      values: Object.entries(counts).map(([state, value]) => ({ labels: { state }, value })),
+    },
+    { name: `${name}_oldest_seconds`, help: `Age of the oldest pending row of the ${name}`, values: [{ value: age }] },
+  ];
+}

@@ -1,0 +1,94 @@
+/** Binds the routes to the actions, the webhook endpoint and the metrics. */
+import { cancelSubscription, resumeSubscription } from "../actions/change-subscription.ts";
+import type { ActionContext } from "../actions/context.ts";
+import { createCheckoutSession } from "../actions/create-checkout-session.ts";
+import { createPortalSession } from "../actions/create-portal-session.ts";
+import { getEntitlements } from "../actions/get-entitlements.ts";
+import { listSubscriptions } from "../actions/list-subscriptions.ts";
+import { verifyCheckoutSession } from "../actions/verify-checkout-session.ts";
+import { createOidcAuthenticate } from "../auth/oidc.ts";
+import type { Config } from "../config/resolve-config.ts";
+import type { TollkeeperOptions } from "../options.ts";
+import { userOwner } from "../domain/owner.ts";
+import type { HttpContext } from "../http/context.ts";
+import { createInboxWriter } from "../ingest/inbox-writer.ts";
+import { createReceiveEvent } from "../ingest/receive-event.ts";
+import { STRIPE_API_VERSION } from "../stripe/gateway/gateway.ts";
+import type { ConfigResponse } from "../wire.ts";
+import { readGauges } from "./gauges.ts";
+import type { Surroundings } from "./parts.ts";
+
+export interface HttpContextOptions {
+  options: TollkeeperOptions;
+  start: () => Promise<void>;
+  /** Called after a new event was stored in the inbox. */
+  onStored: () => void;
+}
+
+export function createHttpContext(
+  { config, runtime, store, budget }: Surroundings,
+  context: ActionContext,
+  { options, start, onStored }: HttpContextOptions,
+): HttpContext {
+  const { metricsToken } = config;
+  return {
+    basePath: config.basePath,
+    allowedOrigins: config.urls.allowedOrigins,
+    runtime,
+    authenticate:
+      "authenticate" in config.auth
+        ? config.auth.authenticate
+        : createOidcAuthenticate({ ...config.auth, now: runtime.now, fetch: options.fetch }),
+    config: publicConfig(config),
+    started: start,
+    receiveEvent: createReceiveEvent({
+      inbox: createInboxWriter(store, runtime),
+      mode: config.mode,
+      secrets: config.stripe.webhookSecrets,
+      toleranceMs: config.webhookToleranceMs,
+      keepBodies: config.keepEventBodies,
+      runtime,
+      onStored,
+    }),
+    actions: {
+      createCheckoutSession: (user, request) => createCheckoutSession(context, user, request),
+      verifyCheckoutSession: (user, sessionId) => verifyCheckoutSession(context, user, sessionId),
+      listSubscriptions: (user) => listSubscriptions(context, userOwner(user.id)),
+      cancelSubscription: (user, request) => cancelSubscription(context, user, request),
+      resumeSubscription: (user, request) => resumeSubscription(context, user, request),
+      createPortalSession: (user, request) => createPortalSession(context, user, request),
+      getEntitlements: (user) => getEntitlements(context, userOwner(user.id)),
+    },
+    checkReady: () => store.ping(),
+    metrics:
+      metricsToken === null
+        ? null
+        : {
+            token: metricsToken,
+            render: async () => runtime.metrics.render(await readGauges(store, budget, runtime)),
+          },
+  };
+}
+
+/** Returns the configuration that browsers may see. This configuration contains no secret. */
+function publicConfig(config: Config): ConfigResponse {
+  return {
+    mode: config.mode,
+    publishableKey: config.stripe.publishableKey,
+    apiVersion: STRIPE_API_VERSION,
+    features: {
+      checkout: true,
+      portal: true,
+      trials: config.plans.some((plan) => plan.prices.some((price) => price.trialDays > 0)),
+      promotionCodes: config.allowPromotionCodes,
+    },
+    plans: config.plans.map(({ id, name, description, features, prices }) => ({
+      id,
+      name,
+      description,
+      features: features.map((feature) => feature.id),
+      featureNames: Object.fromEntries(features.map((feature) => [feature.id, feature.name])),
+      prices: prices.map((price) => ({ ...price })),
+    })),
+  };
+}

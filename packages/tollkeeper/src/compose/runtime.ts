@@ -1,0 +1,29 @@
+/** Creates the runtime: clocks, randomness, ids, metrics, traces and the log. */
+import { randomUUID } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
+import { pino } from "pino";
+import type { TollkeeperOptions } from "../options.ts";
+import { createMetrics } from "../metrics.ts";
+import type { Runtime } from "../runtime.ts";
+import { createTrace } from "../tracing.ts";
+
+/**
+ * Names of log fields whose values are hidden. This software logs no fields with these names, but the app may log such fields
+ * with the same logger.
+ */
+const REDACTED = ["authorization", "headers.authorization", "secretKey", "webhookSecrets", "token", "email", "*.email"];
+
+export function createRuntime(options: TollkeeperOptions): Runtime {
+  const now = options.runtime?.now ?? Date.now;
+  return {
+    random: Math.random,
+    newId: randomUUID,
+    sleep: (ms, signal) => wait(ms, undefined, { signal }).catch(() => {}),
+    billingNow: now,
+    metrics: createMetrics(),
+    trace: createTrace(options.tracer),
+    ...options.runtime,
+    now,
+    log: options.log ?? pino({ level: options.logLevel ?? "info", redact: { paths: REDACTED, censor: "[redacted]" } }),
+  };
+}

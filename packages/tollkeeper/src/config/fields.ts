@@ -1,0 +1,74 @@
+/** Creates the fields of the options' schema. Each field reports a wrong value with the option's name and the correction. */
+import { z } from "zod";
+import { RANGES } from "./defaults.ts";
+import { nameOf, show, type OptionName } from "./problem-text.ts";
+
+/** Returns the problem of an option's value, without the option's name; null if the value is valid. */
+export type Rule<Value> = (value: Value) => string | null;
+
+export function check<Schema extends z.ZodType>(
+  option: OptionName,
+  schema: Schema,
+  rule: Rule<z.output<Schema>>,
+): Schema {
+  return schema.superRefine((value, context) => {
+    const found = rule(value);
+    if (found !== null) context.addIssue(`${nameOf(option)} ${found}`);
+  });
+}
+
+export function checkEach(
+  option: OptionName,
+  schema: z.ZodArray<z.ZodString>,
+  rule: Rule<string>,
+): z.ZodArray<z.ZodString> {
+  return schema.superRefine((values, context) => {
+    for (const found of values.map(rule)) if (found !== null) context.addIssue(`${nameOf(option)} ${found}`);
+  });
+}
+
+export function stringField(option: OptionName, rule: Rule<string> = () => null): z.ZodString {
+  const error = describeMissingOr(option, rule, (value) => `${show(value)} must be a string`);
+  return check(option, z.string({ error }), rule);
+}
+
+/** Creates a field for a secret string. Error messages about this field never show the value. */
+export function secretField(option: OptionName, rule: Rule<string>): z.ZodString {
+  return check(option, z.string({ error: describeMissingOr(option, rule, () => "must be a string") }), rule);
+}
+
+export function listField(option: OptionName): z.ZodArray<z.ZodString> {
+  const error = describeTypeError(nameOf(option), () => "must be a list of strings");
+  return z.array(z.string({ error }), { error });
+}
+
+export function booleanField(name: string): z.ZodBoolean {
+  return z.boolean({ error: describeTypeError(name, (value) => `${show(value)} must be true or false`) });
+}
+
+export function wholeNumberField(option: keyof typeof RANGES): z.ZodNumber {
+  const { min, max } = RANGES[option];
+  const describe = (value: unknown): string => `${show(value)} must be a whole number from ${min} to ${max}`;
+  const error = describeTypeError(nameOf(option), describe);
+  return z.number({ error }).refine((value) => Number.isInteger(value) && value >= min && value <= max, { error });
+}
+
+export function functionField<Value>(option: OptionName): z.ZodType<Value, Value> {
+  const error = describeTypeError(option, () => "must be a function");
+  return z.custom<Value>((value) => typeof value === "function", { error });
+}
+
+export function objectField<Value>(option: OptionName): z.ZodType<Value, Value> {
+  const error = describeTypeError(option, () => "must be an object");
+  return z.custom<Value>((value) => typeof value === "object" && value !== null, { error });
+}
+
+/** Returns a function that describes a value of the wrong type. */
+export function describeTypeError(name: string, describe: (value: unknown) => string) {
+  return ({ input }: { input?: unknown }): string => `${name} ${describe(input)}`;
+}
+
+/** Returns a function that describes a missing string like an empty one, and any other wrong value with `describe`. */
+function describeMissingOr(option: OptionName, rule: Rule<string>, describe: (value: unknown) => string) {
+  return describeTypeError(nameOf(option), (value) => (value === undefined ? rule("") : null) ?? describe(value));
+}

@@ -1,0 +1,128 @@
+/** Checks combinations of options: modes, https in production, return URLs, sign-in and hooks. */
+import type { z } from "zod";
+import type { Mode } from "../domain/records.ts";
+import { checkReturnUrl, type UrlProblem } from "../domain/urls.ts";
+import { nameOf, show, type OptionName } from "./problem-text.ts";
+import type { OPTION_FIELDS } from "./schema.ts";
+
+export type ParsedOptions = z.output<z.ZodObject<typeof OPTION_FIELDS>>;
+
+export interface Problem {
+  option: OptionName;
+  text: string;
+}
+
+/** The options whose values are valid, and a function that returns true if an option is set, even to an invalid value. */
+interface Checked {
+  options: Partial<ParsedOptions>;
+  isSet: (option: OptionName) => boolean;
+}
+
+export function findConflicts(checked: Checked): Problem[] {
+  return [findModeConflicts, findHttpUrls, findReturnUrlProblems, findSignInProblems, findHooksProblems].flatMap(
+    (find) => find(checked),
+  );
+}
+
+/** Returns the mode of a Stripe key: test or live. */
+export function modeOf(key: string): Mode {
+  return key.split("_")[1] === "live" ? "live" : "test";
+}
+
+function findModeConflicts({ options }: Checked): Problem[] {
+  const { stripeSecretKey, stripePublishableKey, stripeWebhookMode, stripeApiBase } = options;
+  if (stripeSecretKey === undefined) return [];
+  const mode = modeOf(stripeSecretKey);
+  const problems: Problem[] = [];
+  if (stripePublishableKey !== undefined && modeOf(stripePublishableKey) !== mode)
+    problems.push({
+      option: "stripePublishableKey",
+      text: `STRIPE_PUBLISHABLE_KEY is a ${modeOf(stripePublishableKey)} key but STRIPE_SECRET_KEY is a ${mode} key: use two keys of one mode`,
+    });
+  if (stripeWebhookMode !== undefined && stripeWebhookMode !== mode)
+    problems.push({
+      option: "stripeWebhookMode",
+      text: `STRIPE_WEBHOOK_MODE is ${stripeWebhookMode} but STRIPE_SECRET_KEY is a ${mode} key: use keys and endpoint of one mode`,
+    });
+  if (stripeApiBase !== undefined && mode === "live")
+    problems.push({
+      option: "stripeApiBase",
+      text: "STRIPE_API_BASE is set but STRIPE_SECRET_KEY is a live key: unset it, or use a test key with the emulator",
+    });
+  return problems;
+}
+
+function findHttpUrls({ options }: Checked): Problem[] {
+  if (!requiresHttps(options)) return [];
+  const { appUrl, allowedOrigins = [], authIssuer, authJwksUri, hooksUrl } = options;
+  const urls: Partial<Record<OptionName, readonly (string | undefined)[]>> = {
+    appUrl: [appUrl],
+    allowedOrigins,
+    authIssuer: [authIssuer],
+    authJwksUri: [authJwksUri],
+    hooksUrl: [hooksUrl],
+  };
+  return (Object.entries(urls) as [OptionName, readonly (string | undefined)[]][]).flatMap(([option, values]) =>
+    values
+      .filter((url) => url && !url.startsWith("https:"))
+      .map((url) => ({ option, text: `${nameOf(option)} ${show(url)} must use https because NODE_ENV is production` })),
+  );
+}
+
+export function requiresHttps({ environment }: Partial<ParsedOptions>): boolean {
+  return environment === "production";
+}
+
+/** Returns the allowed origins of the app's pages, with the origin of `appUrl` first. */
+export function originsOf({ appUrl, allowedOrigins }: Pick<ParsedOptions, "appUrl" | "allowedOrigins">): string[] {
+  return [new URL(appUrl).origin, ...allowedOrigins];
+}
+
+const RETURN_URL_PROBLEMS: Record<UrlProblem, string> = {
+  malformed: "must be a URL",
+  not_https: "must use https because NODE_ENV is production",
+  has_credentials: "must not contain a user name or password",
+  origin_not_allowed: "must be on the origin of APP_URL or on one of ALLOWED_ORIGINS",
+};
+
+function findReturnUrlProblems({ options }: Checked): Problem[] {
+  const { appUrl, allowedOrigins } = options;
+  if (appUrl === undefined || allowedOrigins === undefined) return [];
+  const origins = originsOf({ appUrl, allowedOrigins });
+  return (["successUrl", "cancelUrl", "portalReturnUrl"] as const).flatMap((option) => {
+    const url = options[option];
+    const found = url === undefined ? null : checkReturnUrl(url, origins, requiresHttps(options));
+    return found === null ? [] : [{ option, text: `${option} ${show(url)} ${RETURN_URL_PROBLEMS[found]}` }];
+  });
+}
+
+function findSignInProblems({ options, isSet }: Checked): Problem[] {
+  if (isSet("authenticate"))
+    return isSet("authIssuer") && options.authIssuer !== ""
+      ? [{ option: "authenticate", text: "authenticate and AUTH_ISSUER are both set: use one of them" }]
+      : [];
+  const problems: Problem[] = [];
+  if (!isSet("authIssuer") || options.authIssuer === "")
+    problems.push({
+      option: "authIssuer",
+      text: "AUTH_ISSUER or AUTH0_DOMAIN is missing: set the issuer of the users' access tokens",
+    });
+  if (!isSet("authAudience") || options.authAudience === "")
+    problems.push({
+      option: "authAudience",
+      text: "AUTH_AUDIENCE is missing: without it the service would accept tokens for other APIs",
+    });
+  return problems;
+}
+
+function findHooksProblems({ isSet }: Checked): Problem[] {
+  if (isSet("hooksUrl") === isSet("hooksSecret")) return [];
+  return isSet("hooksUrl")
+    ? [
+        {
+          option: "hooksSecret",
+          text: "HOOKS_SECRET is missing: generate it with openssl rand -base64 32, prefixed whsec_",
+        },
+      ]
+    : [{ option: "hooksSecret", text: "HOOKS_SECRET is set without HOOKS_URL: set the URL that receives hooks" }];
+}

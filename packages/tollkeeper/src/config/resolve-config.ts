@@ -1,0 +1,155 @@
+/** Checks the options and converts them to the configuration of the service. */
+import { z } from "zod";
+import type { UrlPolicy } from "../actions/context.ts";
+import type { Authenticate } from "../auth/authenticate.ts";
+import { DEFAULT_ACCESS_POLICY, type AccessPolicy } from "../domain/access.ts";
+import type { Plans } from "../domain/plans.ts";
+import type { Mode } from "../domain/records.ts";
+import { withSessionId } from "../domain/urls.ts";
+import { ConfigError } from "../errors.ts";
+import type { TollkeeperOptions } from "../options.ts";
+import {
+  DEFAULT_REQUESTS_PER_ENDPOINT,
+  DEFAULT_REQUESTS_PER_SECOND,
+  EMULATOR_REQUESTS_PER_ENDPOINT,
+  EMULATOR_REQUESTS_PER_SECOND,
+} from "./defaults.ts";
+import { mask, type OptionName } from "./problem-text.ts";
+import { findConflicts, modeOf, originsOf, requiresHttps, type ParsedOptions } from "./relations.ts";
+import { OPTION_FIELDS } from "./schema.ts";
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+export interface Config {
+  mode: Mode;
+  plans: Plans;
+  stripe: {
+    secretKey: string;
+    publishableKey: string;
+    webhookSecrets: readonly string[];
+    apiBase: string | undefined;
+    networkRetries: number;
+    requestsPerSecond: number;
+    requestsPerEndpoint: number;
+    requestsInFlight: number;
+  };
+  reconcileEveryMs: number;
+  keepDoneMs: number;
+  keepEventBodies: boolean;
+  databaseUrl: string;
+  auth: { issuer: string; audience: string; jwksUri: string | undefined } | { authenticate: Authenticate };
+  basePath: string;
+  userIdMetadataKey: string;
+  urls: UrlPolicy;
+  allowPromotionCodes: boolean;
+  access: AccessPolicy;
+  webhookToleranceMs: number;
+  metricsToken: string | null;
+  hooks: { url: string; secret: string } | null;
+}
+
+/**
+ * The schema that checks all options of `createTollkeeper`. The schema checks combinations of the valid options even if other
+ * options are invalid, so that one start reports all problems.
+ */
+const schema: z.ZodType<Config, TollkeeperOptions> = z
+  .strictObject(OPTION_FIELDS)
+  .superRefine(
+    (options, context) => {
+      if (typeof options !== "object") return;
+      const invalid = new Set(context.issues.map(({ path }) => path?.[0]));
+      const valid = Object.fromEntries(Object.entries(options).filter(([option]) => !invalid.has(option)));
+      const isSet = (option: OptionName): boolean => options[option] !== undefined;
+      for (const { option, text } of findConflicts({ options: valid, isSet }))
+        context.addIssue({ code: "custom", path: [option], message: text });
+    },
+    { when: () => true },
+  )
+  .transform(toConfig);
+
+/**
+ * Returns the configuration. Throws a `ConfigError` that lists all problems of the options. Each problem names the option or
+ * its variable, the value, and the correction.
+ */
+export function resolveConfig(options: TollkeeperOptions): Config {
+  const result = schema.safeParse(options);
+  if (result.success) return result.data;
+  throw new ConfigError(result.error.issues.toSorted(byOption).flatMap(textsOf));
+}
+
+function toConfig(options: ParsedOptions): Config {
+  const mode = modeOf(options.stripeSecretKey);
+  return {
+    mode,
+    plans: options.plans,
+    stripe: toStripeConfig(options, mode),
+    reconcileEveryMs: options.reconcileEveryMinutes * MINUTE_MS,
+    keepDoneMs: options.keepDoneDays * DAY_MS,
+    keepEventBodies: options.keepEventBodies,
+    databaseUrl: options.databaseUrl,
+    auth: toAuth(options),
+    basePath: options.basePath,
+    userIdMetadataKey: options.userIdMetadataKey,
+    urls: toUrlPolicy(options),
+    allowPromotionCodes: options.allowPromotionCodes,
+    access: { ...DEFAULT_ACCESS_POLICY, ...options.access },
+    webhookToleranceMs: options.webhookToleranceSeconds * 1_000,
+    metricsToken: options.metricsToken ?? null,
+    hooks: toHooksTarget(options),
+  };
+}
+
+function toStripeConfig(options: ParsedOptions, mode: Mode): Config["stripe"] {
+  const { stripeApiBase: apiBase } = options;
+  const perSecond = apiBase === undefined ? DEFAULT_REQUESTS_PER_SECOND[mode] : EMULATOR_REQUESTS_PER_SECOND;
+  const perEndpoint = apiBase === undefined ? DEFAULT_REQUESTS_PER_ENDPOINT : EMULATOR_REQUESTS_PER_ENDPOINT;
+  return {
+    secretKey: options.stripeSecretKey,
+    publishableKey: options.stripePublishableKey,
+    webhookSecrets: options.stripeWebhookSecrets,
+    apiBase,
+    networkRetries: options.stripeNetworkRetries,
+    requestsPerSecond: options.stripeRequestsPerSecond ?? perSecond,
+    requestsPerEndpoint: options.stripeRequestsPerEndpoint ?? perEndpoint,
+    requestsInFlight: options.stripeRequestsInFlight,
+  };
+}
+
+function toAuth({ authenticate, authIssuer, authAudience, authJwksUri }: ParsedOptions): Config["auth"] {
+  if (authenticate) return { authenticate };
+  // The checks in relations.ts ensure that the options for issuer and audience are set here.
+  return { issuer: authIssuer ?? "", audience: authAudience ?? "", jwksUri: authJwksUri };
+}
+
+function toUrlPolicy(options: ParsedOptions): UrlPolicy {
+  const { appUrl, successUrl = appUrl, cancelUrl = appUrl, portalReturnUrl = appUrl } = options;
+  return {
+    allowedOrigins: originsOf(options),
+    requireHttps: requiresHttps(options),
+    successUrl: withSessionId(successUrl),
+    cancelUrl,
+    portalReturnUrl,
+  };
+}
+
+function toHooksTarget({ hooksUrl: url, hooksSecret: secret }: ParsedOptions): Config["hooks"] {
+  return url === undefined || secret === undefined ? null : { url, secret };
+}
+
+type Issue = z.core.$ZodIssue;
+
+function byOption(one: Issue, other: Issue): number {
+  const order = Object.keys(OPTION_FIELDS);
+  const rank = ({ path: [option] }: Issue): number =>
+    option === undefined ? order.length : order.indexOf(String(option));
+  return rank(one) - rank(other);
+}
+
+function textsOf(issue: Issue): string[] {
+  if (issue.code !== "unrecognized_keys") return [issue.message];
+  return issue.keys.map((key) => {
+    const name = [...issue.path.map(String), mask(key)].join(".");
+    return `option "${name}" is unknown: correct its name or remove it`;
+  });
+}

@@ -1,0 +1,186 @@
+/**
+ * Defines the schema of the options: one field per option, each with its own check. The module relations.ts checks combinations
+ * of several options.
+ */
+import { z } from "zod";
+import type { Authenticate } from "../auth/authenticate.ts";
+import type { Hooks } from "../domain/hooks.ts";
+import type { Plans } from "../domain/plans.ts";
+import { MODES } from "../domain/records.ts";
+import type { TollkeeperOptions } from "../options.ts";
+import type { Logger, Runtime } from "../runtime.ts";
+import type { Tracer } from "../tracing.ts";
+import {
+  DEFAULT_BASE_PATH,
+  DEFAULT_DATABASE_URL,
+  DEFAULT_KEEP_DONE_DAYS,
+  DEFAULT_NETWORK_RETRIES,
+  DEFAULT_RECONCILE_EVERY_MINUTES,
+  DEFAULT_REQUESTS_IN_FLIGHT,
+  DEFAULT_USER_ID_METADATA_KEY,
+  DEFAULT_WEBHOOK_TOLERANCE_SECONDS,
+  HOOKS_SECRET_BYTES,
+  MAX_GRACE_DAYS,
+  MAX_METADATA_KEY_LENGTH,
+  MIN_METRICS_TOKEN_LENGTH,
+} from "./defaults.ts";
+import {
+  booleanField,
+  check,
+  checkEach,
+  describeTypeError,
+  functionField,
+  listField,
+  objectField,
+  secretField,
+  stringField,
+  wholeNumberField,
+  type Rule,
+} from "./fields.ts";
+import { nameOf, show } from "./problem-text.ts";
+
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
+
+const COPY_KEY = "is missing: copy it from Stripe's dashboard, Developers, API keys";
+
+const secretKeyRule: Rule<string> = (key) => {
+  if (key === "") return COPY_KEY;
+  if (key.startsWith("pk_")) return "is a publishable key (pk_…): use the secret key (sk_… or rk_…)";
+  if (/^(sk|rk)_(test|live)_\w+$/.test(key)) return null;
+  return "must begin with sk_test_, sk_live_, rk_test_ or rk_live_";
+};
+
+const publishableKeyRule: Rule<string> = (key) => {
+  if (key === "") return COPY_KEY;
+  if (/^[sr]k_/.test(key)) return "is a secret key, and browsers would see it: use the publishable key (pk_…)";
+  return /^pk_(test|live)_\w+$/.test(key) ? null : "must begin with pk_test_ or pk_live_";
+};
+
+const webhookSecretsRule: Rule<readonly string[]> = (secrets) => {
+  if (secrets.length === 0)
+    return "is missing: copy the endpoint's signing secret (whsec_…) from Stripe's dashboard, Developers, Webhooks";
+  // HMAC accepts an empty key, so an empty secret must be rejected here. With an empty secret, anyone could sign webhooks.
+  if (secrets.some((secret) => secret.trim() === ""))
+    return "has a blank entry: remove it, because anyone could sign with it";
+  if (secrets.some((secret) => !/^whsec_\S{8,}$/.test(secret)))
+    return "must begin with whsec_ (separate several secrets with commas)";
+  return null;
+};
+
+const databaseRule: Rule<string> = (url) =>
+  /^(file:.+|postgres(ql)?:\/\/.+)$/.test(url)
+    ? null
+    : 'must be "file:PATH" or "postgres://USER:PASSWORD@HOST/DATABASE"';
+
+const appUrlRule: Rule<string> = (url) => {
+  if (url === "") return "is missing: set it to the URL of the app's pages, such as https://app.example.com";
+  return isHttpUrl(url) ? null : `${show(url)} must be a URL such as https://app.example.com`;
+};
+
+const originRule: Rule<string> = (origin) =>
+  URL.canParse(origin) && new URL(origin).origin === origin
+    ? null
+    : `has ${show(origin)}: use an origin without a path, such as https://app.example.com`;
+
+const urlRule: Rule<string> = (url) => (isHttpUrl(url) ? null : `${show(url)} must be a URL`);
+
+const hooksSecretRule: Rule<string> = (secret) => {
+  const { min, max } = HOOKS_SECRET_BYTES;
+  const base64 = /^whsec_([A-Za-z0-9+/]+=*)$/.exec(secret)?.[1] ?? "";
+  const bytes = Buffer.from(base64, "base64").length;
+  if (bytes >= min && bytes <= max) return null;
+  return `must be whsec_ and base64 of ${min} to ${max} bytes: generate it with openssl rand -base64 32`;
+};
+
+function isHttpUrl(url: string): boolean {
+  return URL.canParse(url) && /^https?:/.test(url);
+}
+
+const graceDaysError = describeTypeError(
+  "access.pastDueGraceDays",
+  (value) => `${show(value)} must be a number from 0 to ${MAX_GRACE_DAYS}`,
+);
+const graceDaysField = z
+  .number({ error: graceDaysError })
+  .refine((value) => value >= 0 && value <= MAX_GRACE_DAYS, { error: graceDaysError });
+
+/** The fields of the schema, by the name of the option that each field checks. */
+export const OPTION_FIELDS = {
+  plans: z.custom<Plans>((value) => Array.isArray(value) && value.length > 0, {
+    error: "plans are missing: define at least one plan with definePlans",
+  }),
+
+  stripeSecretKey: secretField("stripeSecretKey", secretKeyRule),
+  stripePublishableKey: secretField("stripePublishableKey", publishableKeyRule),
+  stripeWebhookSecrets: check("stripeWebhookSecrets", listField("stripeWebhookSecrets"), webhookSecretsRule),
+  stripeWebhookMode: z
+    .enum(MODES, {
+      error: describeTypeError(nameOf("stripeWebhookMode"), (value) => `${show(value)} must be test or live`),
+    })
+    .optional(),
+  stripeApiBase: stringField("stripeApiBase", (url) =>
+    isHttpUrl(url) ? null : `${show(url)} must be a URL such as http://127.0.0.1:12111`,
+  ).optional(),
+  stripeNetworkRetries: wholeNumberField("stripeNetworkRetries").default(DEFAULT_NETWORK_RETRIES),
+  stripeRequestsPerSecond: wholeNumberField("stripeRequestsPerSecond").optional(),
+  stripeRequestsPerEndpoint: wholeNumberField("stripeRequestsPerEndpoint").optional(),
+  stripeRequestsInFlight: wholeNumberField("stripeRequestsInFlight").default(DEFAULT_REQUESTS_IN_FLIGHT),
+
+  databaseUrl: secretField("databaseUrl", databaseRule).default(DEFAULT_DATABASE_URL),
+  reconcileEveryMinutes: wholeNumberField("reconcileEveryMinutes").default(DEFAULT_RECONCILE_EVERY_MINUTES),
+  keepDoneDays: wholeNumberField("keepDoneDays").default(DEFAULT_KEEP_DONE_DAYS),
+  keepEventBodies: booleanField(nameOf("keepEventBodies")).default(false),
+
+  appUrl: stringField("appUrl", appUrlRule),
+  allowedOrigins: checkEach("allowedOrigins", listField("allowedOrigins"), originRule).default([]),
+  successUrl: stringField("successUrl").optional(),
+  cancelUrl: stringField("cancelUrl").optional(),
+  portalReturnUrl: stringField("portalReturnUrl").optional(),
+  basePath: stringField("basePath", (path) =>
+    /^(\/[\w-]+)+$/.test(path) ? null : `${show(path)} must be a path such as "/stripe"`,
+  ).default(DEFAULT_BASE_PATH),
+
+  authIssuer: stringField("authIssuer", (url) =>
+    url === "" || isHttpUrl(url) ? null : `${show(url)} must be a URL`,
+  ).optional(),
+  authAudience: stringField("authAudience").optional(),
+  authJwksUri: stringField("authJwksUri", urlRule).optional(),
+  authenticate: functionField<Authenticate>("authenticate").optional(),
+  userIdMetadataKey: stringField("userIdMetadataKey", (key) =>
+    key !== "" && key.length <= MAX_METADATA_KEY_LENGTH
+      ? null
+      : `${show(key)} must have 1 to ${MAX_METADATA_KEY_LENGTH} characters`,
+  ).default(DEFAULT_USER_ID_METADATA_KEY),
+
+  allowPromotionCodes: booleanField("allowPromotionCodes").default(false),
+  access: z
+    .strictObject(
+      {
+        pastDueGraceDays: graceDaysField.exactOptional(),
+        keepPaidPeriod: booleanField("access.keepPaidPeriod").exactOptional(),
+      },
+      { error: describeTypeError("access", () => "must be an object") },
+    )
+    .optional(),
+
+  hooks: objectField<Hooks>("hooks").optional(),
+  hooksUrl: stringField("hooksUrl", urlRule).optional(),
+  hooksSecret: secretField("hooksSecret", hooksSecretRule).optional(),
+  hooksFetch: functionField<typeof fetch>("hooksFetch").optional(),
+
+  webhookToleranceSeconds: wholeNumberField("webhookToleranceSeconds").default(DEFAULT_WEBHOOK_TOLERANCE_SECONDS),
+  metricsToken: secretField("metricsToken", (token) =>
+    token.length >= MIN_METRICS_TOKEN_LENGTH
+      ? null
+      : `must have at least ${MIN_METRICS_TOKEN_LENGTH} characters, because it is a password`,
+  ).optional(),
+  runWorker: booleanField("runWorker").optional(),
+  environment: stringField("environment").optional(),
+  logLevel: stringField("logLevel", (level) =>
+    LOG_LEVELS.includes(level) ? null : `${show(level)} must be one of ${LOG_LEVELS.join(", ")}`,
+  ).optional(),
+  log: objectField<Logger>("log").optional(),
+  tracer: objectField<Tracer>("tracer").optional(),
+  fetch: functionField<typeof fetch>("fetch").optional(),
+  runtime: objectField<Partial<Omit<Runtime, "log">>>("runtime").optional(),
+} satisfies { [Option in keyof Required<TollkeeperOptions>]: z.ZodType };

@@ -1,0 +1,133 @@
+/**
+ * Defines the options of `createTollkeeper`, each with its unit, default and range. docs/stripe_configuration.md lists all of
+ * them.
+ */
+import type { Authenticate } from "./auth/authenticate.ts";
+import type { AccessPolicy } from "./domain/access.ts";
+import type { Hooks } from "./domain/hooks.ts";
+import type { Plans } from "./domain/plans.ts";
+import type { Mode } from "./domain/records.ts";
+import type { Logger, Runtime } from "./runtime.ts";
+import type { Tracer } from "./tracing.ts";
+
+export interface TollkeeperOptions {
+  /** The plans that the app sells, made by `definePlans`. At least one plan is required. */
+  plans: Plans;
+
+  /**
+   * `STRIPE_SECRET_KEY`: a secret key (`sk_test_…`, `sk_live_…`) or a restricted key (`rk_…`). The key decides the mode of the
+   * service.
+   */
+  stripeSecretKey: string;
+  /** `STRIPE_PUBLISHABLE_KEY`: `pk_test_…` or `pk_live_…`, with the same mode as the secret key. */
+  stripePublishableKey: string;
+  /**
+   * `STRIPE_WEBHOOK_SECRET`: the signing secrets of the webhook endpoint, `whsec_…`. The list has at least one secret, and two
+   * secrets during a rotation. In the environment variable, separate several secrets with commas.
+   */
+  stripeWebhookSecrets: readonly string[];
+  /** `STRIPE_WEBHOOK_MODE`: the mode of the webhook endpoint, `test` or `live`. The default is the mode of the secret key. */
+  stripeWebhookMode?: Mode | undefined;
+  /**
+   * `STRIPE_API_BASE`: the URL of the emulator. This option is allowed only with a test key. Default: https://api.stripe.com.
+   */
+  stripeApiBase?: string | undefined;
+  /** Retries of one request to Stripe after a connection failure, 409, 429 or 5xx. Default 3; range 0 to 10. */
+  stripeNetworkRetries?: number | undefined;
+  /**
+   * `STRIPE_REQUESTS_PER_SECOND`: requests per second to Stripe, of all replicas together. Stripe allows 25 in test mode and
+   * 100 in live mode. Default 20 in test mode, 80 in live mode, 1000 with `STRIPE_API_BASE`; range 1 to 10000.
+   */
+  stripeRequestsPerSecond?: number | undefined;
+  /**
+   * `STRIPE_REQUESTS_PER_ENDPOINT`: requests per second to one endpoint (a method and a path), of all replicas together.
+   * Default 25, which Stripe allows, and 10000 with `STRIPE_API_BASE`; range 1 to 10000.
+   */
+  stripeRequestsPerEndpoint?: number | undefined;
+  /** Maximum number of concurrent requests of one replica to Stripe. Default 32; range 1 to 1000. */
+  stripeRequestsInFlight?: number | undefined;
+
+  /** `DATABASE_URL`: the URL of the database, `file:PATH` or `postgres://…`. Default `file:.tollkeeper/tollkeeper.sqlite`. */
+  databaseUrl?: string | undefined;
+  /**
+   * Minutes between two reconciles. A reconcile reads the events that the webhook missed and, once a day, all lists. Default
+   * 60; range 1 to 1440.
+   */
+  reconcileEveryMinutes?: number | undefined;
+  /** Days for which inbox and outbox keep processed rows. Stripe keeps events for 30 days. Default 35; range 31 to 3650. */
+  keepDoneDays?: number | undefined;
+  /**
+   * `KEEP_EVENT_BODIES`: `true` stores the delivered event bodies, compressed, for debugging. The bodies contain names and
+   * addresses of your customers. Default false.
+   */
+  keepEventBodies?: boolean | undefined;
+
+  /** `APP_URL`: the URL of the app's pages, to which users return from Stripe. In production, this URL must use https. */
+  appUrl: string;
+  /** `ALLOWED_ORIGINS`: further origins of pages that may call the routes and to which users may return. Default none. */
+  allowedOrigins?: readonly string[] | undefined;
+  /** The URL to which users return after payment. The checkout session's id is added to it. Default `APP_URL`. */
+  successUrl?: string | undefined;
+  /** The URL to which users return if they leave the checkout without paying. Default `APP_URL`. */
+  cancelUrl?: string | undefined;
+  /** The URL to which users return from the customer portal. Default `APP_URL`. */
+  portalReturnUrl?: string | undefined;
+  /** Path with which all routes of the service begin. Default `/stripe`. */
+  basePath?: string | undefined;
+
+  /** `AUTH_ISSUER`, or `AUTH0_DOMAIN` for `https://DOMAIN/`: the issuer of the users' access tokens. */
+  authIssuer?: string | undefined;
+  /** `AUTH_AUDIENCE`: the identifier of the API for which tokens must be issued. Required if an issuer is set. */
+  authAudience?: string | undefined;
+  /** `AUTH_JWKS_URI`: the URL of the issuer's keys. The default is the URL in the issuer's discovery document. */
+  authJwksUri?: string | undefined;
+  /** The app's own sign-in function, instead of an issuer. */
+  authenticate?: Authenticate | undefined;
+  /** Metadata key of Stripe customers that holds the user's id; 1 to 40 characters. Default `auth0_user_id`. */
+  userIdMetadataKey?: string | undefined;
+
+  /** If true, the checkout shows a field for promotion codes. Default false. */
+  allowPromotionCodes?: boolean | undefined;
+  /**
+   * The access policy. Default: 7 days of grace (range 0 to 90), and canceled subscriptions give access until their paid period
+   * ends.
+   */
+  access?: Partial<AccessPolicy> | undefined;
+
+  /** The app's own functions, which run after changes of access, payments and trials. */
+  hooks?: Hooks | undefined;
+  /**
+   * `HOOKS_URL`: a URL that receives each hook as a POST, signed as in Standard Webhooks. In production, this URL must use
+   * https. Default none.
+   */
+  hooksUrl?: string | undefined;
+  /**
+   * `HOOKS_SECRET`: the secret that signs the requests to `HOOKS_URL`: `whsec_` and base64 of 24 to 64 bytes. Required with
+   * `HOOKS_URL`.
+   */
+  hooksSecret?: string | undefined;
+  /** The fetch function for requests to `hooksUrl`. Default: the global `fetch`. */
+  hooksFetch?: typeof fetch | undefined;
+
+  /** Largest age of a webhook's signature, in seconds. Default 300; range 1 to 3600. */
+  webhookToleranceSeconds?: number | undefined;
+  /** `METRICS_TOKEN`: the bearer token for `/metrics`, at least 16 characters. Without this token, `/metrics` is disabled. */
+  metricsToken?: string | undefined;
+  /** If true, this process runs the worker. Set this option to false for replicas that only serve requests. Default true. */
+  runWorker?: boolean | undefined;
+  /** `NODE_ENV`: `production` requires https in all URLs. Default `development`. */
+  environment?: string | undefined;
+  /** `LOG_LEVEL`: level of the default logger. One of pino's levels, or `silent`. Default `info`. */
+  logLevel?: string | undefined;
+  /** The logger, with pino's interface. The default is pino, which writes to standard output. */
+  log?: Logger | undefined;
+  /**
+   * An OpenTelemetry tracer, which creates spans of webhooks, events, hooks, reconciles, routes and requests to Stripe. Default
+   * none.
+   */
+  tracer?: Tracer | undefined;
+  /** The fetch function for requests to Stripe and the issuer. Default: the global `fetch`. */
+  fetch?: typeof fetch | undefined;
+  /** Clock, random numbers, ids and sleep, which tests and simulations replace. The defaults are those of the machine. */
+  runtime?: Partial<Omit<Runtime, "log">> | undefined;
+}
