@@ -1,21 +1,16 @@
-/** Cancels at the period's end, and takes that back. */
+/** Cancels a subscription at the end of its period, and resumes it before that end. */
+import type { Cancellation } from "../domain/cancellation.ts";
+import { userOwner } from "../domain/owner.ts";
 import { isLive, scheduledEnd } from "../domain/subscription.ts";
 import type { User } from "../domain/user.ts";
-import { viewSubscription, type SubscriptionView } from "../domain/views.ts";
 import { ConflictError, NotFoundError, UnavailableError } from "../errors.ts";
 import type { MirroredSubscription } from "../store/mirror/subscriptions.ts";
-import type { Cancellation } from "../stripe/gateway/gateway.ts";
+import type { CancelRequest, ResumeRequest, Subscription } from "../wire.ts";
 import type { ActionContext } from "./context.ts";
-import { finishLeftOver, runSimpleOperation, type OperationKind } from "./operation.ts";
+import { finishPending, runSimpleOperation, type OperationKind } from "./operation.ts";
+import { viewSubscription } from "./subscription-view.ts";
 
-export interface ChangeRequest {
-  /** The user's only live subscription by default. */
-  subscriptionId?: string | undefined;
-}
-
-export interface CancelRequest extends ChangeRequest, Cancellation {}
-
-/** Both changes are one kind of operation, so that an unfinished one is finished before the other begins. */
+/** Cancel and resume are one kind of operation, so that a pending change is finished before the next change starts. */
 type Change = { change: "cancel"; cancellation: Cancellation } | { change: "resume"; cancelAtPeriodEnd: boolean };
 
 export const changeOperation: OperationKind<Change, void> = {
@@ -27,14 +22,15 @@ export const changeOperation: OperationKind<Change, void> = {
 };
 
 /**
- * The user keeps access until the period ends. Asking twice is asking once.
- * Throws `NotFoundError` for another user's subscription, `ConflictError` `not_cancelable` for one that has ended.
+ * Cancels a subscription at the end of its period. The user keeps access until the period ends. A second cancellation of the
+ * same subscription changes nothing. Throws `NotFoundError` if the subscription belongs to another user, and `ConflictError`
+ * `not_cancelable` if it has ended.
  */
 export async function cancelSubscription(
   context: ActionContext,
   user: User,
   { subscriptionId, reason, comment }: CancelRequest,
-): Promise<SubscriptionView> {
+): Promise<Subscription> {
   return change(context, user, subscriptionId, ({ subscription }) => {
     if (!isLive(subscription))
       throw new ConflictError("not_cancelable", `This subscription is ${subscription.status}; it will not renew.`);
@@ -42,12 +38,15 @@ export async function cancelSubscription(
   });
 }
 
-/** Throws as `cancelSubscription` does; `not_resumable` for one that has ended. */
+/**
+ * Reverts the scheduled cancellation of a subscription. Throws the same errors as `cancelSubscription`, but `not_resumable` if
+ * the subscription has ended.
+ */
 export async function resumeSubscription(
   context: ActionContext,
   user: User,
-  { subscriptionId }: ChangeRequest,
-): Promise<SubscriptionView> {
+  { subscriptionId }: ResumeRequest,
+): Promise<Subscription> {
   return change(context, user, subscriptionId, ({ subscription }) => {
     if (!isLive(subscription))
       throw new ConflictError("not_resumable", `This subscription is ${subscription.status}. Subscribe again instead.`);
@@ -56,44 +55,52 @@ export async function resumeSubscription(
   });
 }
 
-/** An operation that is finished first may have been another change, or an old answer: look again, and act again. */
+/**
+ * Maximum number of attempts to change a subscription. An attempt may first finish an earlier operation that made another
+ * change; the next attempt then checks the subscription again.
+ */
 const MAX_ROUNDS = 4;
 
-/** Asks Stripe what is true, decides (null: it is as wanted), acts or finishes what is left over, and looks again. */
+/**
+ * Syncs the subscription and changes it at Stripe, until the subscription is as requested. The function `decide` returns null
+ * if the subscription is already as requested.
+ */
 async function change(
   context: ActionContext,
   user: User,
   subscriptionId: string | undefined,
   decide: (state: MirroredSubscription) => Change | null,
-): Promise<SubscriptionView> {
-  const { id, customerId } = (await choose(context, user, subscriptionId)).subscription;
+): Promise<Subscription> {
+  const { id, customerId } = (await findSubscription(context, user, subscriptionId)).subscription;
   return context.serialize(`subscription:${id}`, async () => {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       await context.sync.object({ object: "subscription", id, customerId });
-      const current = await choose(context, user, id);
+      const current = await findSubscription(context, user, id);
       const params = decide(current);
       if (params !== null) await runSimpleOperation(context, changeOperation, { subject: id, params });
-      // It is as wanted, but what was asked for before, and of which nothing was heard, may yet change it.
-      else if (!(await finishLeftOver(context, changeOperation, id))) return viewSubscription(current, context.plans);
+      // An earlier change of this subscription that got no response may still take effect, so this function finishes that
+      // change first.
+      else if (!(await finishPending(context, changeOperation, id))) return viewSubscription(current, context.plans);
     }
-    throw new UnavailableError("operation_in_progress", "Your subscription is being changed. Try again in a moment.");
+    throw new UnavailableError("operation_in_progress", "Your subscription is being changed. Retry in a moment.");
   });
 }
 
-async function choose(
+/** Returns the subscription with the given id. Without an id, returns the user's only live subscription. */
+async function findSubscription(
   context: ActionContext,
   user: User,
   subscriptionId: string | undefined,
 ): Promise<MirroredSubscription> {
-  const states = await context.store.subscriptions.listOfUser(user.id);
+  const states = await context.store.subscriptions.listOfOwner(userOwner(user.id));
   if (subscriptionId !== undefined) {
     const named = states.find(({ subscription }) => subscription.id === subscriptionId);
-    if (!named) throw new NotFoundError("not_found", `You have no subscription "${subscriptionId}".`);
+    if (!named) throw new NotFoundError("not_found", `Subscription "${subscriptionId}" not found for this user.`);
     return named;
   }
   const live = states.filter(({ subscription }) => isLive(subscription));
   if (live.length > 1)
-    throw new ConflictError("ambiguous_subscription", "You have several subscriptions: say which with subscriptionId.");
+    throw new ConflictError("ambiguous_subscription", "You have several subscriptions: name one with subscriptionId.");
   const [only] = live;
   if (!only) throw new NotFoundError("not_found", "You have no subscription.");
   return only;

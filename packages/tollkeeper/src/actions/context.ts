@@ -1,8 +1,8 @@
-/** What every action works with. */
+/** Declares the parts that every action works with, such as the store, the gateway and the plans. */
 import type { AccessPolicy } from "../domain/access.ts";
 import type { Plans } from "../domain/plans.ts";
 import type { Runtime } from "../runtime.ts";
-import type { Store } from "../store/open-store.ts";
+import type { Store } from "../store/store.ts";
 import type { StripeGateway } from "../stripe/gateway/gateway.ts";
 import type { Serialize } from "./serialize.ts";
 
@@ -15,19 +15,19 @@ export interface ActionContext {
   urls: UrlPolicy;
   allowPromotionCodes: boolean;
   serialize: Serialize;
-  /** The same sync that the webhook's worker uses. */
+  /** Retrieves objects from Stripe and writes them to the mirror, as the worker does for events. */
   sync: {
     object(request: {
       object: "customer" | "subscription" | "checkout_session";
       id: string;
       customerId?: string | null;
     }): Promise<void>;
-    wholeCustomer(customerId: string): Promise<void>;
+    customerWithSubscriptions(customerId: string): Promise<void>;
   };
 }
 
 export interface UrlPolicy {
-  /** Origins users may be sent back to. */
+  /** Origins of the pages to which Stripe may send users back. */
   allowedOrigins: readonly string[];
   requireHttps: boolean;
   successUrl: string;

@@ -1,4 +1,7 @@
-/** Starts, continues or replaces the user's checkout of a plan; refuses where it is paid for already. */
+/**
+ * Starts, continues or replaces the user's checkout of a plan. Refuses the checkout if the user already has a plan of the same
+ * group.
+ */
 import {
   decideCheckout,
   findPlanPrice,
@@ -7,30 +10,17 @@ import {
   type LastCheckout,
 } from "../domain/checkout.ts";
 import { canonicalJson, settledGeneration } from "../domain/operations.ts";
-import { findPlan, lookupKey, type Plan, type PlanInterval, type PlanPrice } from "../domain/plans.ts";
+import { ownerKey, userOwner } from "../domain/owner.ts";
+import { findPlan, lookupKey, type Plan, type PlanPrice } from "../domain/plans.ts";
 import type { CheckoutSessionRecord } from "../domain/records.ts";
 import { withSessionId } from "../domain/urls.ts";
 import type { User } from "../domain/user.ts";
 import { ConflictError, InvalidRequestError, UnavailableError } from "../errors.ts";
+import type { CheckoutSessionRequest, CheckoutSessionResponse } from "../wire.ts";
 import type { ActionContext } from "./context.ts";
 import { ensureCustomer } from "./ensure-customer.ts";
 import { runOperation, runSimpleOperation, type OperationKind } from "./operation.ts";
 import { returnUrl } from "./return-url.ts";
-
-export interface CheckoutRequest {
-  plan: string;
-  interval: PlanInterval;
-  /** On an allowed origin; the app's own by default. */
-  successUrl?: string | undefined;
-  cancelUrl?: string | undefined;
-}
-
-export interface CheckoutAnswer {
-  sessionId: string;
-  url: string;
-  /** Epoch milliseconds. */
-  expiresAt: number;
-}
 
 interface CheckoutParams extends CheckoutIntent {
   userId: string;
@@ -40,7 +30,10 @@ interface CheckoutParams extends CheckoutIntent {
   allowPromotionCodes: boolean;
 }
 
-/** Rounds of load and decide, when tabs or replicas overtake each other. */
+/**
+ * Maximum number of attempts to load the user's state and to decide about the checkout. A second attempt is needed only if two
+ * tabs or two replicas act for the user at the same time.
+ */
 const MAX_ROUNDS = 12;
 
 export const checkoutOperation: OperationKind<CheckoutParams, LastCheckout> = {
@@ -62,51 +55,55 @@ export const expiryOperation: OperationKind<{ sessionId: string }, CheckoutSessi
 };
 
 /**
- * Throws `InvalidRequestError` (unknown plan, interval or URL), `ConflictError` `already_subscribed`, and
- * `UnavailableError`.
+ * Returns an open checkout session in which the user can buy the plan. Throws `InvalidRequestError` if the plan, the interval
+ * or a URL is invalid. Throws `ConflictError` `already_subscribed` if the user already has a plan of the group. Throws
+ * `UnavailableError` if Stripe or the store is unavailable.
  */
 export async function createCheckoutSession(
   context: ActionContext,
   user: User,
-  request: CheckoutRequest,
-): Promise<CheckoutAnswer> {
-  const { plan, price } = chosenPrice(context, request);
+  request: CheckoutSessionRequest,
+): Promise<CheckoutSessionResponse> {
+  const { plan, price } = findChosenPrice(context, request);
   const intent: CheckoutIntent = {
     plan: plan.id,
     interval: price.interval,
     successUrl: withSessionId(returnUrl(context.urls, "successUrl", request.successUrl)),
     cancelUrl: returnUrl(context.urls, "cancelUrl", request.cancelUrl),
   };
-  const open = async (): Promise<CheckoutAnswer> => {
+  const open = async (): Promise<CheckoutSessionResponse> => {
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const session = await attempt(context, user, plan, price, intent);
+      const session = await attempt(context, user, { plan, price, intent });
       if (session?.url) return { sessionId: session.id, url: session.url, expiresAt: session.expiresAt };
     }
-    throw new UnavailableError("operation_in_progress", "Another checkout is being started. Try again in a moment.");
+    throw new UnavailableError("operation_in_progress", "Another checkout is being started. Retry in a moment.");
   };
   return context.serialize(`checkout:${user.id}`, open, canonicalJson(intent));
 }
 
-/** Null when what was decided on has changed meanwhile. */
+/**
+ * Loads the user's state, decides about the checkout, and acts, once. Returns null if the user's state has changed between
+ * loading and acting.
+ */
 async function attempt(
   context: ActionContext,
   user: User,
-  plan: Plan,
-  price: PlanPrice,
-  intent: CheckoutIntent,
+  { plan, price, intent }: { plan: Plan; price: PlanPrice; intent: CheckoutIntent },
 ): Promise<CheckoutSessionRecord | null> {
   const { store, sync } = context;
-  const subject = subjectOf(user.id, plan.group);
+  const owner = userOwner(user.id);
+  const subject = subjectOf(user, plan.group);
   const customerId = await ensureCustomer(context, user);
-  // The session before the subscriptions: one that completes in between is then seen as a subscription.
+  // The user's last checkout session is loaded before the subscriptions. If the user completes the session in between, the
+  // loaded subscriptions already contain the new one.
   const { last, generation } = await loadLast(context, subject);
-  await sync.wholeCustomer(customerId);
-  // A list may be a little old; what the last checkout made is asked for by its id.
+  await sync.customerWithSubscriptions(customerId);
+  // Stripe's lists may lag, so the subscription of the last checkout is also retrieved by its id.
   const bought = last?.session.subscriptionId ?? null;
   if (bought !== null) await sync.object({ object: "subscription", id: bought, customerId });
-  if ((await store.customers.findCustomerOf(user.id)) !== customerId) return null;
-  const states = await store.subscriptions.listOfUser(user.id);
-  const decision = decideCheckout(intent, plan.group, context.plans, states, last);
+  if ((await store.customers.findCustomerOf(owner)) !== customerId) return null;
+  const states = await store.subscriptions.listOfOwner(owner);
+  const decision = decideCheckout({ intent, group: plan.group, plans: context.plans, states, last });
   switch (decision.kind) {
     case "already_subscribed":
       throw alreadySubscribed(plan, decision.subscriptionId);
@@ -121,7 +118,7 @@ async function attempt(
         userId: user.id,
         customerId,
         priceId: await findPriceId(context, plan, price),
-        trialDays: trialDaysFor(price, states, await loadOthers(context, user.id, plan.group)),
+        trialDays: trialDaysFor(price, states, await loadOthers(context, user, plan.group)),
         allowPromotionCodes: context.allowPromotionCodes,
       });
   }
@@ -137,7 +134,7 @@ async function start(
   return outcome.kind === "done" ? outcome.result.session : null;
 }
 
-/** The last checkout that was opened, asked of Stripe: only there is known whether it is still open. */
+/** Retrieves the user's last checkout session from Stripe, because only Stripe knows if the session is still open. */
 async function loadLast(
   { store, gateway }: ActionContext,
   subject: string,
@@ -150,27 +147,27 @@ async function loadLast(
   return { last: session && { ...opened, session }, generation };
 }
 
-/** The user's last checkouts in the other plan groups. */
-async function loadOthers(context: ActionContext, userId: string, group: string): Promise<LastCheckout[]> {
+/** Returns the user's last checkouts in the other plan groups. */
+async function loadOthers(context: ActionContext, user: User, group: string): Promise<LastCheckout[]> {
   const groups = [...new Set(context.plans.map((plan) => plan.group))].filter((other) => other !== group);
-  const loaded = await Promise.all(groups.map((other) => loadLast(context, subjectOf(userId, other))));
+  const loaded = await Promise.all(groups.map((other) => loadLast(context, subjectOf(user, other))));
   return loaded.flatMap(({ last }) => last ?? []);
 }
 
-function subjectOf(userId: string, group: string): string {
-  return `${userId} ${group}`;
+function subjectOf(user: User, group: string): string {
+  return `${ownerKey(userOwner(user.id))} ${group}`;
 }
 
 async function expire(context: ActionContext, sessionId: string): Promise<void> {
   await runSimpleOperation(context, expiryOperation, { subject: sessionId, params: { sessionId } });
 }
 
-function chosenPrice({ plans }: ActionContext, request: CheckoutRequest): { plan: Plan; price: PlanPrice } {
+function findChosenPrice({ plans }: ActionContext, request: CheckoutSessionRequest): { plan: Plan; price: PlanPrice } {
   const plan = findPlan(plans, request.plan);
   if (!plan)
     throw new InvalidRequestError(
       "unknown_plan",
-      `There is no plan "${request.plan}". Plans: ${plans.map(({ id }) => id).join(", ")}.`,
+      `Plan "${request.plan}" does not exist. Plans: ${plans.map(({ id }) => id).join(", ")}.`,
     );
   const price = findPlanPrice(plan, request.interval);
   if (!price)
@@ -182,7 +179,10 @@ function chosenPrice({ plans }: ActionContext, request: CheckoutRequest): { plan
   return { plan, price };
 }
 
-/** The price is found by its lookup key, and must be the one that the plans promise. */
+/**
+ * Returns the id of the plan's price at Stripe, found by its lookup key. Throws `UnavailableError` if Stripe's price differs
+ * from the price in the plan.
+ */
 async function findPriceId({ gateway }: ActionContext, plan: Plan, price: PlanPrice): Promise<string> {
   const key = lookupKey(plan.id, price.interval);
   const [found] = await gateway.listPricesByLookupKey([key]);

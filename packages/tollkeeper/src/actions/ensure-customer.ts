@@ -1,9 +1,13 @@
-/** One Stripe customer per user: the local link first, then Stripe's search, then a new one. */
+/**
+ * Returns the one Stripe customer of a user. Looks for the customer in the database, then searches at Stripe, and otherwise
+ * creates a customer.
+ */
 import { settledGeneration, type OperationRecord } from "../domain/operations.ts";
+import { ownerFromKey, ownerKey, userOwner, type BillingOwner } from "../domain/owner.ts";
 import type { User } from "../domain/user.ts";
 import { UnavailableError } from "../errors.ts";
-import type { ActionContext } from "./context.ts";
 import type { NewCustomer } from "../stripe/gateway/gateway.ts";
+import type { ActionContext } from "./context.ts";
 import { runOperation, type OperationKind } from "./operation.ts";
 
 export const customerOperation: OperationKind<Omit<NewCustomer, "operationId">, string> = {
@@ -13,85 +17,99 @@ export const customerOperation: OperationKind<Omit<NewCustomer, "operationId">, 
   lookUp: async ({ gateway }, _params, { id, createdAt, keyEndsAt }) =>
     (await gateway.findCustomerOfOperation(id, { from: createdAt, until: keyEndsAt }))?.id ?? null,
 };
-/** Rounds of load and act, when replicas overtake each other. */
+
+/**
+ * Maximum number of attempts to load the owner's state and to act on it. A second attempt is needed only if two replicas act
+ * for the owner at the same time.
+ */
 const MAX_ROUNDS = 12;
 
 /**
- * Answers the id of the user's Stripe customer, making it where there is none. Calls for one user, at once or on many
- * replicas, end with the same customer. Throws `UnavailableError` when Stripe or the store can't answer: an error of
- * the search is never taken for "none".
+ * Returns the id of the user's Stripe customer. Creates the customer if there is none. Concurrent calls for one user return
+ * the same customer. Throws `UnavailableError` if Stripe or the store is unavailable. A failed search at Stripe never counts as
+ * "the user has no customer".
  */
 export async function ensureCustomer(context: ActionContext, user: User): Promise<string> {
-  const linked = await context.store.customers.findCustomerOf(user.id);
+  const owner = userOwner(user.id);
+  const linked = await context.store.customers.findCustomerOf(owner);
   if (linked !== null) return linked;
-  return context.serialize(`customer:${user.id}`, async () => {
+  return context.serialize(`customer:${ownerKey(owner)}`, async () => {
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      // The operation before the link: what another replica makes in between is then newer than what we decide on.
-      const operation = await context.store.operations.findCurrent(customerOperation.kind, user.id);
-      const again = await context.store.customers.findCustomerOf(user.id);
-      if (again !== null) return again;
+      // The newest operation is loaded before the link to the customer. If another caller creates the customer in between,
+      // `createCustomer` returns null, and the next round finds that customer.
+      const operation = await context.store.operations.findCurrent(customerOperation.kind, ownerKey(owner));
+      const linkedMeanwhile = await context.store.customers.findCustomerOf(owner);
+      if (linkedMeanwhile !== null) return linkedMeanwhile;
       const customerId =
-        (await madeBefore(context, user.id, operation)) ??
-        (await searchCustomer(context, user)) ??
+        (await createdEarlier(context, owner, operation)) ??
+        (await searchCustomer(context, owner)) ??
         (await createCustomer(context, user, settledGeneration(operation)));
-      if (customerId !== null) return link(context, user.id, customerId);
+      if (customerId !== null) return link(context, owner, customerId);
     }
-    throw new UnavailableError("operation_in_progress", "Your customer is being created. Try again in a moment.");
+    throw new UnavailableError("operation_in_progress", "Your customer is being created. Retry in a moment.");
   });
 }
 
-/** Links what an operation has made to its user, where it is still there and nobody else is linked. */
-export async function linkMadeCustomer(context: ActionContext, userId: string): Promise<void> {
-  const operation = await context.store.operations.findCurrent(customerOperation.kind, userId);
-  const made = await madeBefore(context, userId, operation);
-  if (made !== null) await link(context, userId, made);
+/**
+ * Links the customer that an operation created to its owner. Links only if the customer still exists and the owner has no other
+ * customer.
+ */
+export async function linkCreatedCustomer(context: ActionContext, subject: string): Promise<void> {
+  const owner = ownerFromKey(subject);
+  const operation = await context.store.operations.findCurrent(customerOperation.kind, subject);
+  const created = await createdEarlier(context, owner, operation);
+  if (created !== null) await link(context, owner, created);
 }
 
-/** What an earlier operation made, where a crash came before the link. */
-async function madeBefore(
+/** Returns the customer that an earlier operation created, if a crash prevented the link to its owner. */
+async function createdEarlier(
   context: ActionContext,
-  userId: string,
+  owner: BillingOwner,
   operation: OperationRecord | null,
 ): Promise<string | null> {
   if (operation?.state !== "succeeded" || operation.result === null) return null;
-  return confirm(context, userId, JSON.parse(operation.result) as string);
+  return confirm(context, owner, JSON.parse(operation.result) as string);
 }
 
-/** A customer made before this software came. */
-async function searchCustomer(context: ActionContext, user: User): Promise<string | null> {
-  for (const found of await context.gateway.searchCustomersOfUser(user.id)) {
-    // Its metadata was moved from one user to another by hand: it stays with the one who has paid with it.
-    const owner = await context.store.customers.findUserOf(found.id);
-    if (owner !== null && owner !== user.id) continue;
-    // Search lags behind: the sync looks at what was found, links it if it is so, and tells the app of what it has paid.
+/** Searches Stripe for a customer that was created without this software, or whose event has not arrived yet. */
+async function searchCustomer(context: ActionContext, owner: BillingOwner): Promise<string | null> {
+  for (const found of await context.gateway.searchCustomersOfUser(owner.id)) {
+    // A person changed the user id in the customer's metadata by hand. The customer stays linked to the owner who paid with it.
+    const linkedOwner = await context.store.customers.findOwnerOf(found.id);
+    if (linkedOwner !== null && ownerKey(linkedOwner) !== ownerKey(owner)) continue;
+    // Stripe's search index lags behind changes of customers. So sync retrieves the customer, links it if its metadata names
+    // this owner, and runs the hooks for its access and payments.
     await context.sync.object({ object: "customer", id: found.id, customerId: found.id });
-    const linked = await context.store.customers.findCustomerOf(user.id);
+    const linked = await context.store.customers.findCustomerOf(owner);
     if (linked !== null) return linked;
   }
   return null;
 }
 
-/** Customers are deleted: what was made once is looked at before it is believed. */
-async function confirm({ gateway }: ActionContext, userId: string, customerId: string): Promise<string | null> {
-  const current = await gateway.retrieveCustomer(customerId);
-  return current && !current.customer.deleted && current.customer.userId === userId ? customerId : null;
+/**
+ * Retrieves the customer from Stripe and returns its id. Returns null if the customer was deleted or belongs to another owner.
+ */
+async function confirm({ gateway }: ActionContext, owner: BillingOwner, customerId: string): Promise<string | null> {
+  const current = (await gateway.retrieveCustomer(customerId))?.customer;
+  const isOwn = current?.owner != null && ownerKey(current.owner) === ownerKey(owner);
+  return isOwn && !current.deleted ? customerId : null;
 }
 
-/** Null when somebody else has acted meanwhile. */
+/** Creates the customer at Stripe. Returns null if another caller has started a newer operation meanwhile. */
 async function createCustomer(context: ActionContext, user: User, basedOn: number): Promise<string | null> {
   const outcome = await runOperation(context, customerOperation, {
-    subject: user.id,
+    subject: ownerKey(userOwner(user.id)),
     basedOn,
-    // A lone surrogate in a token's claim can't be sent to anybody.
+    // A name or email from a token may contain an unpaired surrogate (invalid Unicode), which can't be sent to Stripe.
     params: { userId: user.id, email: user.email?.toWellFormed() ?? null, name: user.name?.toWellFormed() ?? null },
   });
   return outcome.kind === "done" ? outcome.result : null;
 }
 
-async function link({ store, runtime }: ActionContext, userId: string, customerId: string): Promise<string> {
-  await store.customers.link([{ userId, customerId }], runtime.now());
-  const linked = await store.customers.findCustomerOf(userId);
+async function link({ store, runtime }: ActionContext, owner: BillingOwner, customerId: string): Promise<string> {
+  await store.customers.link([{ owner, customerId }], runtime.now());
+  const linked = await store.customers.findCustomerOf(owner);
   if (linked === null)
-    throw new Error(`customer ${customerId} is linked to another user than its metadata says; it was left as it is`);
+    throw new Error(`customer ${customerId} is linked to another owner than its metadata names; the link was kept`);
   return linked;
 }

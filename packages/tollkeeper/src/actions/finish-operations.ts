@@ -1,17 +1,17 @@
-/** Finishes what a crash has left unfinished towards Stripe, though nobody comes back to ask for it. */
+/** Finishes operations that a crash left pending, even if the user does not repeat the request. */
 import type { OperationRecord } from "../domain/operations.ts";
 import { TollkeeperError } from "../errors.ts";
 import { changeOperation } from "./change-subscription.ts";
 import type { ActionContext } from "./context.ts";
 import { checkoutOperation, expiryOperation } from "./create-checkout-session.ts";
 import { portalOperation } from "./create-portal-session.ts";
-import { customerOperation, linkMadeCustomer } from "./ensure-customer.ts";
+import { customerOperation, linkCreatedCustomer } from "./ensure-customer.ts";
 import { finishOperation, type OperationKind } from "./operation.ts";
 
-/** Whoever began it has given it up by then. */
-const LEFT_AFTER_MS = 120_000;
-/** Of one round. */
-const AT_ONCE = 20;
+/** Milliseconds after which the caller that started an operation has certainly given up. */
+const ABANDONED_AFTER_MS = 120_000;
+/** Maximum number of operations that one round finishes. */
+const MAX_PER_ROUND = 20;
 
 const KINDS = new Map(
   [changeOperation, checkoutOperation, customerOperation, expiryOperation, portalOperation].map((kind) => [
@@ -21,17 +21,17 @@ const KINDS = new Map(
 );
 
 /**
- * Answers a round of it, which answers how many were finished. What Stripe can't answer now is left for a later round; the
- * next one goes on after it, so that what can't be finished keeps nothing else waiting.
+ * Creates a function that runs one round and returns the number of finished operations. An operation that can't be finished in
+ * this round stays pending. The next round starts after this operation, so that this operation does not block others.
  */
 export function createFinishOperations(context: ActionContext): () => Promise<number> {
   const { store, runtime } = context;
   let last: OperationRecord | null = null;
   return async () => {
-    const left = await store.operations.listPending(runtime.now() - LEFT_AFTER_MS, last, AT_ONCE);
-    last = left.length < AT_ONCE ? null : (left.at(-1) ?? null);
+    const pending = await store.operations.listPending(runtime.now() - ABANDONED_AFTER_MS, last, MAX_PER_ROUND);
+    last = pending.length < MAX_PER_ROUND ? null : (pending.at(-1) ?? null);
     let finished = 0;
-    for (const operation of left) if (await finish(context, operation)) finished += 1;
+    for (const operation of pending) if (await finish(context, operation)) finished += 1;
     return finished;
   };
 }
@@ -47,16 +47,19 @@ async function finish(context: ActionContext, operation: OperationRecord): Promi
   } catch (error) {
     const refused = error instanceof TollkeeperError && !error.retryable;
     const fields = { operationId: operation.id, kind: operation.kind, error: String(error) };
-    if (refused) runtime.log.info(fields, "an unfinished operation was refused, which ends it");
-    else runtime.log.warn(fields, "an unfinished operation could not be finished; it will be");
+    if (refused) runtime.log.info(fields, "Stripe refused a pending operation; it is not retried");
+    else runtime.log.warn(fields, "failed to finish a pending operation; retrying later");
     return false;
   }
 }
 
-/** A customer that nobody is linked to would be found by its user's next request alone, which links it where this can't. */
+/**
+ * Links the customer that the operation created to its owner. Without this function, the customer would be linked only at the
+ * user's next request.
+ */
 async function linkCustomer(context: ActionContext, { id, subject }: OperationRecord): Promise<void> {
-  await linkMadeCustomer(context, subject).catch((error: unknown) => {
+  await linkCreatedCustomer(context, subject).catch((error: unknown) => {
     const fields = { operationId: id, error: String(error) };
-    context.runtime.log.warn(fields, "a customer could not be linked now; its user's next request does it");
+    context.runtime.log.warn(fields, "failed to link a customer to its user; the user's next request links it");
   });
 }

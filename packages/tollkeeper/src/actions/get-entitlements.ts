@@ -1,16 +1,17 @@
-/** What the user may use now, and why. */
+/** Decides from the mirror which features an owner may use. */
 import { decideEntitlements, type Entitlement } from "../domain/access.ts";
+import type { BillingOwner } from "../domain/owner.ts";
 import type { ActionContext } from "./context.ts";
 
 export type AccessContext = Pick<ActionContext, "store" | "plans" | "policy" | "runtime">;
 
-export async function getEntitlements(context: AccessContext, userId: string): Promise<Entitlement[]> {
-  const states = await context.store.subscriptions.listOfUser(userId);
+export async function getEntitlements(context: AccessContext, owner: BillingOwner): Promise<Entitlement[]> {
+  const states = await context.store.subscriptions.listOfOwner(owner);
   return decideEntitlements(states, context.plans, context.policy, context.runtime.billingNow());
 }
 
-/** Whether the user may use one feature now. */
-export async function can(context: AccessContext, userId: string, feature: string): Promise<boolean> {
-  const entitlements = await getEntitlements(context, userId);
+/** Returns true if the owner may use the feature now. */
+export async function can(context: AccessContext, owner: BillingOwner, feature: string): Promise<boolean> {
+  const entitlements = await getEntitlements(context, owner);
   return entitlements.some((entitlement) => entitlement.feature === feature);
 }

@@ -1,12 +1,13 @@
-/** The user's own subscriptions, from the mirror. */
-import type { User } from "../domain/user.ts";
-import { viewSubscription, type SubscriptionView } from "../domain/views.ts";
+/** Lists an owner's subscriptions from the mirror. */
+import type { BillingOwner } from "../domain/owner.ts";
+import type { Subscription } from "../wire.ts";
 import type { ActionContext } from "./context.ts";
+import { viewSubscription } from "./subscription-view.ts";
 
 export async function listSubscriptions(
   { store, plans }: Pick<ActionContext, "store" | "plans">,
-  user: Pick<User, "id">,
-): Promise<SubscriptionView[]> {
-  const states = await store.subscriptions.listOfUser(user.id);
+  owner: BillingOwner,
+): Promise<Subscription[]> {
+  const states = await store.subscriptions.listOfOwner(owner);
   return states.map((state) => viewSubscription(state, plans));
 }

@@ -1,28 +1,38 @@
-/** Runs one intent towards Stripe so that a retry, a crash or a second replica ends with the same single effect. */
+/**
+ * Runs an operation (one intended change at Stripe), so that it takes effect once despite retries, crashes and other replicas.
+ */
 import { createHash } from "node:crypto";
 import {
   canonicalJson,
   decideOperation,
   IDEMPOTENCY_KEY_LIFETIME_MS,
-  showsNothing,
+  isEmptyListConclusive,
   type OperationRecord,
 } from "../domain/operations.ts";
 import { TollkeeperError, UnavailableError } from "../errors.ts";
 import type { OperationKey } from "../stripe/limits/operation-key.ts";
 import type { ActionContext } from "./context.ts";
 
-/** One kind of intent: what it does at Stripe, and how an earlier try's effect is found. */
+/** One kind of operation: its request to Stripe, and the search for the effect of an earlier attempt. */
 export interface OperationKind<Params, Result> {
   kind: string;
-  /** How long an unfinished one is asked for again under its own key. Default: as long as Stripe keeps keys. */
+  /**
+   * Milliseconds during which a pending operation is repeated with its idempotency key. The default is the time for which
+   * Stripe keeps idempotency keys.
+   */
   keyLifetimeMs?: number;
-  /** `params` are those that were kept, so that anybody can finish it. */
+  /**
+   * Sends the operation's request to Stripe. `params` come from the stored row, so that any replica can finish the operation.
+   */
   act(
     context: ActionContext,
     params: Params,
     operation: { id: string; key: OperationKey; subject: string },
   ): Promise<Result>;
-  /** Finds what an earlier try led to, when its key no longer tells. Absent where it is acted again without that. */
+  /**
+   * Finds the effect of an earlier attempt at Stripe after its key has expired. If a kind has no `lookUp`, its request is sent
+   * again.
+   */
   lookUp?(
     context: ActionContext,
     params: Params,
@@ -31,17 +41,23 @@ export interface OperationKind<Params, Result> {
 }
 
 export interface Intent<Params> {
-  /** Whose intent it is: at most one operation of a kind and subject is under way. */
+  /** The owner or object that the operation changes. At most one operation of each kind is pending for a subject. */
   subject: string;
-  /** Decides what happens at Stripe; kept until the outcome is known. */
+  /** Parameters of the request to Stripe. These parameters are stored until the outcome of the request is known. */
   params: Params;
-  /** The newest generation that the caller's decision rests on: a newer one means that somebody else has acted. */
+  /**
+   * Number of the newest operation that the caller knew when it decided. If a newer operation exists, another caller has acted
+   * since then.
+   */
   basedOn?: number;
 }
 
 export type OperationOutcome<Result> = { kind: "done"; result: Result } | { kind: "overtaken" };
 
-/** An unfinished older intent of the same subject, then ours, and some room for a second replica doing the same. */
+/**
+ * Maximum number of rounds in which one call tries to run an operation. The first round may finish a pending operation of the
+ * same subject, and other replicas may act meanwhile.
+ */
 const MAX_ROUNDS = 12;
 
 export async function runOperation<Params, Result>(
@@ -65,7 +81,7 @@ export async function runOperation<Params, Result>(
         generation: generation + 1,
       });
       if (!(await store.operations.begin(operation))) continue;
-      return { kind: "done", result: await carryOut(context, kind, operation) };
+      return { kind: "done", result: await send(context, kind, operation) };
     }
     if (current === null) continue;
     const result = await resume(context, kind, current, decision);
@@ -76,21 +92,21 @@ export async function runOperation<Params, Result>(
 }
 
 function inProgress(wait = "a moment"): UnavailableError {
-  return new UnavailableError("operation_in_progress", `The same request is being worked on. Try again in ${wait}.`);
+  return new UnavailableError("operation_in_progress", `The same request is being processed. Retry in ${wait}.`);
 }
 
-/** For intents on which no earlier decision rests. */
+/** Runs an operation whose parameters do not depend on earlier operations. */
 export async function runSimpleOperation<Params, Result>(
   context: ActionContext,
   kind: OperationKind<Params, Result>,
   intent: Omit<Intent<Params>, "basedOn">,
 ): Promise<Result> {
   const outcome = await runOperation(context, kind, intent);
-  if (outcome.kind === "overtaken") throw new Error("an operation without a base can't be overtaken");
+  if (outcome.kind === "overtaken") throw new Error("an operation without basedOn was overtaken");
   return outcome.result;
 }
 
-/** Finishes an operation that somebody has left pending, under its own parameters. Throws where Stripe can't answer now. */
+/** Finishes a pending operation with its stored parameters. Throws `UnavailableError` if Stripe is unavailable. */
 export async function finishOperation<Params, Result>(
   context: ActionContext,
   kind: OperationKind<Params, Result>,
@@ -100,8 +116,11 @@ export async function finishOperation<Params, Result>(
   if (decision !== "begin") await resume(context, kind, operation, decision);
 }
 
-/** As `finishOperation` for a subject's unfinished one, whose refusal is an outcome too; false where there is none. */
-export async function finishLeftOver<Params, Result>(
+/**
+ * Finishes the pending operation of a subject (an owner or an object). If Stripe refuses the request, the operation is finished
+ * too. Returns false if no operation is pending.
+ */
+export async function finishPending<Params, Result>(
   context: ActionContext,
   kind: OperationKind<Params, Result>,
   subject: string,
@@ -132,7 +151,7 @@ function newKey<Params, Result>(
   return { idempotencyKey, createdAt, keyEndsAt: createdAt + keyLifetimeMs };
 }
 
-/** Finishes what an earlier call, or another replica, has left pending. */
+/** Finishes an operation that an earlier call or another replica left pending. */
 async function resume<Params, Result>(
   context: ActionContext,
   kind: OperationKind<Params, Result>,
@@ -141,9 +160,9 @@ async function resume<Params, Result>(
 ): Promise<Result> {
   if (decision === "look_up") return lookUpOrActAgain(context, kind, operation);
   try {
-    return await carryOut(context, kind, operation);
+    return await send(context, kind, operation);
   } catch (error) {
-    // Stripe has stored a failure under this key and will only repeat it: that must not lock the user out.
+    // Stripe has stored a failure under this key and always returns it, so the operation needs another key.
     if (!(error instanceof UnavailableError && error.settled)) throw error;
     const keyEndsAt = context.runtime.now();
     await context.store.operations.endKey({ ...operation, keyEndsAt });
@@ -158,27 +177,27 @@ async function lookUpOrActAgain<Params, Result>(
 ): Promise<Result> {
   const { store, runtime } = context;
   if (kind.lookUp) {
-    const askedAt = runtime.now();
+    const searchedAt = runtime.now();
     const found = await kind.lookUp(context, JSON.parse(operation.params ?? "null") as Params, operation);
     if (found !== null) {
       await store.operations.finish(operation.id, "succeeded", JSON.stringify(found), runtime.now());
       return found;
     }
-    if (!showsNothing(operation, askedAt)) throw inProgress("a few minutes");
+    if (!isEmptyListConclusive(operation, searchedAt)) throw inProgress("a few minutes");
   }
   const { id, idempotencyKey: from } = operation;
   const replaced = newKey(context, kind, `${id}_${runtime.newId()}`);
   if (!(await store.operations.replaceKey({ id, from, ...replaced }))) throw inProgress();
-  return carryOut(context, kind, { ...operation, ...replaced });
+  return send(context, kind, { ...operation, ...replaced });
 }
 
-async function carryOut<Params, Result>(
+async function send<Params, Result>(
   context: ActionContext,
   kind: OperationKind<Params, Result>,
   operation: OperationRecord,
 ): Promise<Result> {
   const { store, runtime } = context;
-  // Time has passed since it was decided on, a night perhaps where the machine slept.
+  // The machine may have slept since the key was checked, so the key is checked again.
   if (runtime.now() >= operation.keyEndsAt) throw inProgress();
   try {
     const result = await kind.act(context, JSON.parse(operation.params ?? "null") as Params, {
@@ -187,10 +206,11 @@ async function carryOut<Params, Result>(
       subject: operation.subject,
     });
     await store.operations.finish(operation.id, "succeeded", JSON.stringify(result ?? null), runtime.now());
-    runtime.log.info({ operationId: operation.id, kind: operation.kind }, "operation done");
+    runtime.log.info({ operationId: operation.id, kind: operation.kind }, "operation succeeded");
     return result;
   } catch (error) {
-    // A refusal is an outcome. Anything else may or may not have happened, and the row stays to be finished.
+    // If Stripe refused the request, the operation has failed and is not repeated. After any other error the request may have
+    // taken effect, so the operation stays pending.
     if (error instanceof TollkeeperError && !error.retryable)
       await store.operations.finish(operation.id, "failed", JSON.stringify({ code: error.code }), runtime.now());
     throw error;

@@ -1,11 +1,14 @@
-/** Makes in Stripe what the plans in code say and Stripe lacks. Never deletes. */
+/**
+ * Creates the products and prices at Stripe that the plans in code need. This module never deletes a product or price at
+ * Stripe.
+ */
 import { diffCatalog, type CatalogChange } from "../domain/catalog.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../domain/operations.ts";
 import { lookupKey, type Plans } from "../domain/plans.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StripeGateway } from "../stripe/gateway/gateway.ts";
 
-/** What `pushPlans` would do now. */
+/** Returns the changes of products and prices that `pushPlans` would make now. */
 export async function planChanges(gateway: StripeGateway, plans: Plans): Promise<CatalogChange[]> {
   const keys = plans.flatMap((plan) => plan.prices.map((price) => lookupKey(plan.id, price.interval)));
   const [products, prices] = await Promise.all([gateway.listProducts(), gateway.listPricesByLookupKey(keys)]);
@@ -13,8 +16,8 @@ export async function planChanges(gateway: StripeGateway, plans: Plans): Promise
 }
 
 /**
- * Carries the changes out in order; tells of each when it is done. After a crash, run it again: what was made is then
- * no longer a difference.
+ * Makes the changes at Stripe in order, and calls `onDone` after each change. After a crash, call this function again to make
+ * the changes that are still missing.
  */
 export async function pushPlans(
   gateway: StripeGateway,
@@ -22,14 +25,15 @@ export async function pushPlans(
   { newId, now }: Pick<Runtime, "newId" | "now">,
   onDone: (change: CatalogChange) => void = () => {},
 ): Promise<void> {
-  const made = new Map<string, string>();
+  const created = new Map<string, string>();
   for (const change of changes) {
     const key = { value: `plans_${newId()}`, endsAt: now() + IDEMPOTENCY_KEY_LIFETIME_MS };
-    if (change.kind === "create_product") made.set(change.plan.id, (await gateway.createProduct(change.plan, key)).id);
+    if (change.kind === "create_product")
+      created.set(change.plan.id, (await gateway.createProduct(change.plan, key)).id);
     else if (change.kind === "rename_product") await gateway.renameProduct(change.productId, change.plan.name, key);
     else {
-      const productId = change.productId ?? made.get(change.plan.id);
-      if (productId === undefined) throw new Error(`plan ${change.plan.id} has no product to put its price under`);
+      const productId = change.productId ?? created.get(change.plan.id);
+      if (productId === undefined) throw new Error(`plan ${change.plan.id} has no product for its price`);
       await gateway.createPrice(change.plan, change.price, productId, key);
     }
     onDone(change);

@@ -1,4 +1,4 @@
-/** Reads a URL that the browser asks to be sent back to. */
+/** Checks the URL to which Stripe's page sends the user back. */
 import { checkReturnUrl, type UrlProblem } from "../domain/urls.ts";
 import { InvalidRequestError } from "../errors.ts";
 import type { UrlPolicy } from "./context.ts";
@@ -8,11 +8,14 @@ type UrlField = "successUrl" | "cancelUrl" | "returnUrl";
 const EXPLANATIONS: Record<UrlProblem, string> = {
   malformed: "is not an http or https URL",
   not_https: "must use https",
-  has_credentials: "must not carry a user name or password",
-  origin_not_allowed: "is on an origin that APP_URL and ALLOWED_ORIGINS do not name",
+  has_credentials: "must not contain a user name or password",
+  origin_not_allowed: "has an origin that is not in APP_URL or ALLOWED_ORIGINS",
 };
 
-/** Throws `InvalidRequestError` `invalid_url`; the app's own URL where none is asked for. */
+/**
+ * Returns the requested return URL, or the app's default URL if the request names none. Throws `InvalidRequestError`
+ * `invalid_url` if the URL is not allowed.
+ */
 export function returnUrl(policy: UrlPolicy, field: UrlField, requested: string | undefined): string {
   if (requested === undefined) return field === "returnUrl" ? policy.portalReturnUrl : policy[field];
   const problem = checkReturnUrl(requested, policy.allowedOrigins, policy.requireHttps);

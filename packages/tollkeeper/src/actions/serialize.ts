@@ -1,6 +1,12 @@
-/** One after the other within this process, per key. Between processes, operations and unique constraints decide. */
+/**
+ * Runs calls with the same key one after the other in this process. Conflicts between processes are prevented by operations and
+ * by unique constraints in the database.
+ */
 
-/** Calls with one intent that wait, with nothing else behind them, share one run: it begins after each of them has come. */
+/**
+ * Runs `work` after all earlier calls with the same key. If the last waiting call has the same intent as a new call, the new
+ * call joins it. Both calls then share one run and its result.
+ */
 export type Serialize = <T>(key: string, work: () => Promise<T>, intent?: string) => Promise<T>;
 
 interface Waiting {
@@ -10,7 +16,7 @@ interface Waiting {
 
 export function createSerialize(): Serialize {
   const tails = new Map<string, Promise<unknown>>();
-  /** The last of each key, until it begins. */
+  /** For each key, the newest call that has not started yet. */
   const waiting = new Map<string, Waiting>();
   const inTurn = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
     const before = tails.get(key) ?? Promise.resolve();

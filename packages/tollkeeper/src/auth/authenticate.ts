@@ -1,8 +1,8 @@
-/** Who makes a request: any function from Request to user will do. */
+/** Declares the sign-in: a function that returns the user who sent a request. */
 import type { User } from "../domain/user.ts";
 
 /**
- * Answers the user, null where the request carries no sign-in, and throws `UnauthenticatedError` for one that proves
- * nothing. Sessions, cookies or API keys of your own go here.
+ * Returns the user, or null if the request has no credentials. Throws `UnauthenticatedError` if the credentials are not
+ * valid. An app passes its own function for sessions, cookies or API keys.
  */
 export type Authenticate = (request: Request) => Promise<User | null> | User | null;

@@ -1,31 +1,36 @@
-/** Sign-in with Auth0 or any OpenID Connect issuer: verifies the access token that the browser sends. */
+/** Verifies access tokens of Auth0 or any other OpenID Connect issuer. */
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
 import type { User } from "../domain/user.ts";
 import { UnauthenticatedError, UnavailableError } from "../errors.ts";
 import type { Authenticate } from "./authenticate.ts";
 
 export interface OidcOptions {
-  /** The issuer's URL, as its tokens name it; a slash at the end makes no difference. */
+  /** The issuer's URL, with or without a slash at the end. */
   issuer: string;
-  /** The API's identifier: a token for anything else is refused. */
+  /** Identifier of the API for which tokens must be issued. A token that was issued for another API is rejected. */
   audience: string;
-  /** Where the keys are; found by the issuer's discovery document by default. */
+  /** The URL of the issuer's keys. Default: the URL in the issuer's discovery document. */
   jwksUri?: string | undefined;
   now: () => number;
   fetch?: typeof fetch | undefined;
 }
 
-/** Asymmetric only: a public key must never be taken for an HMAC secret. */
+/**
+ * Accepted signature algorithms. All accepted algorithms are asymmetric, so that a public key is never used as an HMAC secret.
+ */
 const ALGORITHMS = ["RS256", "ES256"];
 const CLOCK_TOLERANCE_SECONDS = 30;
-/** Known keys go on for a day when the issuer can't be reached. */
+/** Milliseconds for which known keys stay valid while the issuer is unreachable. */
 const KEYS_MAX_AGE_MS = 24 * 3_600_000;
-/** At most one fetch of the keys in this time, however many unknown key ids come. */
+/** Milliseconds in which tokens with unknown key ids cause at most one request for the issuer's keys. */
 const KEYS_COOLDOWN_MS = 30_000;
 const FETCH_TIMEOUT_MS = 5_000;
-/** After a failed fetch the issuer is left alone this long. */
+/** Milliseconds after a failed request to the issuer in which no other request is sent. */
 const FAILURE_COOLDOWN_MS = 5_000;
-/** Access tokens, and issuers that do not say; a token for logging out or binding a key proves no sign-in. */
+/**
+ * Accepted values of a token's `typ` header. Some issuers do not set the header `typ`. Other types, such as logout tokens and
+ * DPoP proofs, are rejected.
+ */
 const TOKEN_TYPES: ReadonlySet<string> = new Set(["jwt", "at+jwt", "application/at+jwt"]);
 const MAX_USER_ID_LENGTH = 255;
 const MAX_TOKEN_LENGTH = 16_384;
@@ -41,12 +46,12 @@ export function createOidcAuthenticate(options: OidcOptions): Authenticate {
         algorithms: ALGORITHMS,
         issuer: [issuer, `${issuer}/`],
         audience: options.audience,
-        requiredClaims: ["sub", "exp"],
+        requiredClaims: ["exp"],
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
         currentDate: new Date(options.now()),
       });
       if (protectedHeader.typ !== undefined && !TOKEN_TYPES.has(protectedHeader.typ.toLowerCase()))
-        throw new UnauthenticatedError("The token is not an access token.");
+        throw new UnauthenticatedError("The token is not an access token. Send an access token.");
       return toUser(payload);
     } catch (error) {
       throw toFailure(error);
@@ -54,19 +59,24 @@ export function createOidcAuthenticate(options: OidcOptions): Authenticate {
   };
 }
 
-/** Null when there is none. Throws `UnauthenticatedError` for a header of another kind. */
+/**
+ * Returns the request's bearer token. Returns null if the request has no `Authorization` header. Throws `UnauthenticatedError`
+ * if the header has no bearer token.
+ */
 function bearerToken(request: Request): string | null {
   const header = request.headers.get("authorization");
   if (header === null) return null;
   const token = /^Bearer +([\w.~+/=-]+)$/i.exec(header)?.[1];
   if (token === undefined || token.length > MAX_TOKEN_LENGTH)
-    throw new UnauthenticatedError("The Authorization header must be: Bearer <token>.");
+    throw new UnauthenticatedError("The Authorization header has no bearer token. Send Authorization: Bearer <token>.");
   return token;
 }
 
 function toUser({ sub, email, name }: JWTPayload): User {
   if (typeof sub !== "string" || sub === "" || sub.length > MAX_USER_ID_LENGTH || !sub.isWellFormed())
-    throw new UnauthenticatedError("The token names no user.");
+    throw new UnauthenticatedError(
+      'The token\'s "sub" claim is missing or not valid. Use a token that the issuer made for a user.',
+    );
   return { id: sub, email: typeof email === "string" ? email : null, name: typeof name === "string" ? name : null };
 }
 
@@ -89,7 +99,10 @@ function lazyKeys(issuer: string, options: OidcOptions): JWTVerifyGetKey {
   };
 }
 
-/** After a failure the same failure is answered for a while: tokens of strangers must not become requests to the issuer. */
+/**
+ * Returns a fetch function that repeats a failure for some seconds. So a flood of invalid tokens does not cause a flood of
+ * requests to the issuer.
+ */
 function withCooldown(fetchNow: typeof fetch, now: () => number): typeof fetch {
   const failures = new Map<string, { until: number; error: unknown }>();
   return async (input, init) => {
@@ -98,7 +111,7 @@ function withCooldown(fetchNow: typeof fetch, now: () => number): typeof fetch {
     if (failure && now() < failure.until) throw failure.error;
     try {
       const response = await fetchNow(input, init);
-      if (!response.ok) throw new Error(`the issuer answered ${response.status}`);
+      if (!response.ok) throw new Error(`the issuer returned ${response.status} for ${url}`);
       failures.delete(url);
       return response;
     } catch (error) {
@@ -114,23 +127,22 @@ async function discoverJwksUri(issuer: string, fetchDocument: typeof fetch): Pro
     signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
   });
   const document = (await response.json()) as { jwks_uri?: unknown };
-  if (typeof document.jwks_uri !== "string") throw new Error("the issuer's discovery document names no jwks_uri");
+  if (typeof document.jwks_uri !== "string") throw new Error("the issuer's discovery document has no jwks_uri");
   return document.jwks_uri;
 }
 
-/** The token's fault is a 401; the issuer's is a 503, so that nobody is signed out by an outage. */
+/**
+ * Returns the error for a failed check: 401 for an invalid token, and 503 if the issuer is unavailable. With 503, clients keep
+ * users signed in during an outage.
+ */
 function toFailure(error: unknown): Error {
   if (error instanceof UnauthenticatedError) return error;
   if (error instanceof errors.JWTExpired)
-    return new UnauthenticatedError("The token has expired: sign in again.", { cause: error });
+    return new UnauthenticatedError("The token has expired. Sign in again.", { cause: error });
   const issuersFault = error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid;
   if (error instanceof errors.JOSEError && !issuersFault && error.code !== "ERR_JOSE_GENERIC")
-    return new UnauthenticatedError("The token is not valid here.", { cause: error });
-  return new UnavailableError(
-    "sign_in_unavailable",
-    "The sign-in's keys can't be reached now. Try again in a moment.",
-    {
-      cause: error,
-    },
-  );
+    return new UnauthenticatedError("The token is not valid for this service. Sign in again.", { cause: error });
+  return new UnavailableError("sign_in_unavailable", "The issuer's keys are unavailable. Retry later.", {
+    cause: error,
+  });
 }

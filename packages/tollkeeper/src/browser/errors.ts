@@ -1,7 +1,7 @@
-/** Failures in the browser: each with a code for the program and a sentence for the person. */
-import type { ErrorAnswer } from "../wire.ts";
+/** Defines the errors of the browser client. Each error has a code for the app and a sentence for the app's user. */
+import type { ErrorResponse } from "../wire.ts";
 
-/** What can go wrong here, beside the service's own codes. */
+/** Codes of errors that the client itself detects. Errors that the service returns have codes of the service. */
 export type ClientErrorCode =
   | "network_error"
   | "timed_out"
@@ -11,11 +11,11 @@ export type ClientErrorCode =
 
 export class TollkeeperClientError extends Error {
   override readonly name = "TollkeeperClientError";
-  /** One of `ClientErrorCode`, or the service's: `already_subscribed`, `unauthenticated`, … */
+  /** The error's code: a `ClientErrorCode`, or a code of the service, such as `already_subscribed` or `unauthenticated`. */
   readonly code: string;
-  /** The HTTP status; null where there was no answer. */
+  /** The HTTP status; null if there was no response. */
   readonly status: number | null;
-  /** Names the request in the service's log. */
+  /** The request's id in the service's log; null if there was no response. */
   readonly requestId: string | null;
 
   constructor(code: string, message: string, rest: { status?: number; requestId?: string; cause?: unknown } = {}) {
@@ -26,34 +26,37 @@ export class TollkeeperClientError extends Error {
   }
 }
 
-/** Where the service's sentence is for developers, the person reads this one. */
+/**
+ * Maps error codes to sentences that the app can show to its users. These sentences replace error messages of the service,
+ * which are meant for developers.
+ */
 const SENTENCES: Record<string, string> = {
   unauthenticated: "Please sign in to continue.",
   internal_error: "Something went wrong. Please try again.",
-  stripe_unavailable: "Payments can't be reached just now. Please try again in a moment.",
-  store_unavailable: "The service can't be reached just now. Please try again in a moment.",
-  sign_in_unavailable: "Your sign-in can't be checked just now. Please try again in a moment.",
+  stripe_unavailable: "Payments are unavailable at the moment. Please try again later.",
+  store_unavailable: "The service is unavailable at the moment. Please try again later.",
+  sign_in_unavailable: "Your sign-in cannot be checked at the moment. Please try again later.",
   stripe_rejected: "The payment service did not accept this. Please contact support.",
-  price_not_ready: "This plan can't be bought just now. Please try again later.",
+  price_not_ready: "This plan is unavailable at the moment. Please try again later.",
 };
 
-export function fromAnswer(status: number, { error }: ErrorAnswer): TollkeeperClientError {
+export function fromErrorResponse(status: number, { error }: ErrorResponse): TollkeeperClientError {
   const message = SENTENCES[error.code] ?? error.message;
   return new TollkeeperClientError(error.code, message, { status, requestId: error.requestId });
 }
 
-export function unexpectedAnswer(status: number): TollkeeperClientError {
+export function unexpectedResponse(status: number): TollkeeperClientError {
   return new TollkeeperClientError(
     "unexpected_answer",
-    "The service gave an answer that makes no sense. Please try again.",
+    "The service returned an unexpected response. Please try again.",
     { status },
   );
 }
 
-export function noAnswer(cause: unknown): TollkeeperClientError {
+export function noResponse(cause: unknown): TollkeeperClientError {
   const timedOut = cause instanceof DOMException && cause.name === "TimeoutError";
   return timedOut
-    ? new TollkeeperClientError("timed_out", "The service took too long to answer. Please try again.", { cause })
+    ? new TollkeeperClientError("timed_out", "The service took too long to respond. Please try again.", { cause })
     : new TollkeeperClientError("network_error", "You seem to be offline. Check your connection and try again.", {
         cause,
       });

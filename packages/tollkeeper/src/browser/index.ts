@@ -1,31 +1,31 @@
-/** tollkeeper in a page: checkout, portal, subscriptions and entitlements, with errors that people can read. */
+/** The browser client: checkout, portal, subscriptions and entitlements, with error messages for users. */
 import type { Stripe } from "@stripe/stripe-js";
 import type {
   CancelRequest,
-  CheckoutSessionAnswer,
+  CheckoutSessionResponse,
   CheckoutSessionRequest,
-  ConfigAnswer,
+  ConfigResponse,
   Entitlement,
-  EntitlementsAnswer,
+  EntitlementsResponse,
   Plan,
-  PortalAnswer,
+  PortalResponse,
   PortalRequest,
   ResumeRequest,
   Subscription,
-  SubscriptionAnswer,
-  SubscriptionsAnswer,
+  SubscriptionResponse,
+  SubscriptionsResponse,
   VerifiedCheckout,
 } from "../wire.ts";
 import { TollkeeperClientError } from "./errors.ts";
 import { request } from "./request.ts";
-import { cleanAddress, returnedSessionId } from "./return-page.ts";
+import { createReturnHandler } from "./return-page.ts";
 import { createStripeJs } from "./stripe-js.ts";
 
 export { TollkeeperClientError, type ClientErrorCode } from "./errors.ts";
 export type {
   CancelRequest,
   CheckoutSessionRequest,
-  ConfigAnswer,
+  ConfigResponse,
   Entitlement,
   Plan,
   PortalRequest,
@@ -35,39 +35,47 @@ export type {
 };
 
 export interface TollkeeperClientOptions {
-  /** Where the service is. Default `/stripe`. */
+  /** URL below which the service has its routes. Default `/stripe`. */
   baseUrl?: string;
-  /** The signed-in user's access token; null where nobody is signed in. */
+  /** Returns the signed-in user's access token; null if no user is signed in. */
   getToken: () => Promise<string | null> | string | null;
-  /** Default: the page's `fetch`. */
+  /** The function that sends the client's requests. Default: the page's `fetch`. */
   fetch?: typeof fetch;
-  /** Goes to Stripe's page. Default `location.assign`. */
+  /** Opens the URL of a page of Stripe in the browser. Default: `location.assign`. */
   navigate?: (url: string) => void;
 }
 
-/** Every method but `isAvailable` may throw `TollkeeperClientError`. */
+/** Every method except `isAvailable` can throw `TollkeeperClientError`. */
 export interface TollkeeperClient {
-  /** Whether payments can be used here: in a browser, with Stripe.js not known to be blocked. */
+  /** Returns true if the code runs in a browser and Stripe.js has not been blocked. */
   isAvailable(): boolean;
-  /** Mode, publishable key, plans and feature flags; asked for once. */
-  config(): Promise<ConfigAnswer>;
-  /** Leaves for Stripe's checkout. */
+  /**
+   * Returns mode, publishable key, plans and feature flags. All calls together send at most one successful request, whose
+   * response is reused.
+   */
+  config(): Promise<ConfigResponse>;
+  /** Opens Stripe's checkout page in the current tab. */
   checkout(request: CheckoutSessionRequest): Promise<void>;
-  /** Leaves for Stripe's customer portal. */
+  /** Opens Stripe's customer portal in the current tab. */
   portal(request?: PortalRequest): Promise<void>;
   cancel(request?: CancelRequest): Promise<Subscription>;
   resume(request?: ResumeRequest): Promise<Subscription>;
   subscriptions(): Promise<Subscription[]>;
   entitlements(): Promise<Entitlement[]>;
-  /** Whether the user may use a feature now. Ask the server again before giving anything away. */
+  /** Returns true if the user may use a feature now. Also check access on the server, because users control their browser. */
   can(feature: string): Promise<boolean>;
-  /** On the page users come back to: verifies the session and cleans the address bar; null on any other visit. */
+  /**
+   * Verifies the checkout session whose id is in the page's address, and removes the id from the address. Returns null if the
+   * page's address has no checkout session id.
+   */
   handleReturn(): Promise<VerifiedCheckout | null>;
-  /** Stripe.js, for what needs it in the page; loaded at the first call. */
+  /** Returns Stripe.js, which the first call loads. */
   stripe(): Promise<Stripe>;
 }
 
 /**
+ * Creates a client. The client sends no request before its first method call.
+ *
  * @example
  * const client = createTollkeeperClient({ getToken: () => auth0.getTokenSilently() });
  * await client.handleReturn();
@@ -77,22 +85,24 @@ export function createTollkeeperClient(options: TollkeeperClientOptions): Tollke
   const baseUrl = (options.baseUrl ?? "/stripe").replace(/\/+$/, "");
   const { getToken } = options;
   const navigate = options.navigate ?? ((url: string) => location.assign(url));
-  const call = <Answer>(method: "GET" | "POST", path: string, body?: object) =>
-    request<Answer>(
+  const call = <Body>(method: "GET" | "POST", path: string, body?: object) =>
+    request<Body>(
       { baseUrl, getToken, fetch: options.fetch ?? ((input, init) => fetch(input, init)) },
       method,
       path,
       body,
     );
   const stripeJs = createStripeJs();
-  let configuration: Promise<ConfigAnswer> | null = null;
-  let returning: { id: string; verified: Promise<VerifiedCheckout> } | null = null;
+  let configuration: Promise<ConfigResponse> | null = null;
+  const handleReturn = createReturnHandler((id) =>
+    call<VerifiedCheckout>("GET", `checkout-session?session_id=${encodeURIComponent(id)}`),
+  );
 
   const client: TollkeeperClient = {
     isAvailable: () => typeof window !== "undefined" && typeof fetch === "function" && !stripeJs.isBlocked(),
 
     config() {
-      configuration ??= call<ConfigAnswer>("GET", "config").catch((error: unknown) => {
+      configuration ??= call<ConfigResponse>("GET", "config").catch((error: unknown) => {
         configuration = null;
         throw error;
       });
@@ -100,47 +110,31 @@ export function createTollkeeperClient(options: TollkeeperClientOptions): Tollke
     },
 
     async checkout(wanted) {
-      const { url } = await call<CheckoutSessionAnswer>("POST", "create-checkout-session", wanted);
+      const { url } = await call<CheckoutSessionResponse>("POST", "create-checkout-session", wanted);
       navigate(url);
     },
 
     async portal(wanted = {}) {
-      const { url } = await call<PortalAnswer>("POST", "create-portal-session", wanted);
+      const { url } = await call<PortalResponse>("POST", "create-portal-session", wanted);
       navigate(url);
     },
 
-    cancel: async (wanted = {}) => (await call<SubscriptionAnswer>("POST", "cancel-subscription", wanted)).subscription,
-    resume: async (wanted = {}) => (await call<SubscriptionAnswer>("POST", "resume-subscription", wanted)).subscription,
-    subscriptions: async () => (await call<SubscriptionsAnswer>("GET", "subscriptions")).subscriptions,
-    entitlements: async () => (await call<EntitlementsAnswer>("GET", "entitlements")).entitlements,
+    cancel: async (wanted = {}) =>
+      (await call<SubscriptionResponse>("POST", "cancel-subscription", wanted)).subscription,
+    resume: async (wanted = {}) =>
+      (await call<SubscriptionResponse>("POST", "resume-subscription", wanted)).subscription,
+    subscriptions: async () => (await call<SubscriptionsResponse>("GET", "subscriptions")).subscriptions,
+    entitlements: async () => (await call<EntitlementsResponse>("GET", "entitlements")).entitlements,
     can: async (feature) => (await client.entitlements()).some((entitlement) => entitlement.feature === feature),
 
-    async handleReturn() {
-      if (typeof window === "undefined") return null;
-      const id = returnedSessionId(location);
-      if (id === null) return null;
-      // A framework may render the page twice: both get the one answer.
-      if (returning?.id !== id)
-        returning = {
-          id,
-          verified: call<VerifiedCheckout>("GET", `checkout-session?session_id=${encodeURIComponent(id)}`),
-        };
-      try {
-        const verified = await returning.verified;
-        cleanAddress(location, history);
-        return verified;
-      } catch (error) {
-        returning = null;
-        // Without an answer the address stays as it is: a reload tries again.
-        if (error instanceof TollkeeperClientError && (error.status === 400 || error.status === 404))
-          cleanAddress(location, history);
-        throw error;
-      }
-    },
+    handleReturn,
 
     async stripe() {
       if (typeof window === "undefined")
-        throw new TollkeeperClientError("not_in_browser", "Stripe.js works in a browser only.");
+        throw new TollkeeperClientError(
+          "not_in_browser",
+          "Stripe.js is available in browsers only. Call stripe() in a browser.",
+        );
       return stripeJs.load((await client.config()).publishableKey);
     },
   };

@@ -1,6 +1,6 @@
-/** One call to the service. */
-import type { ErrorAnswer } from "../wire.ts";
-import { fromAnswer, noAnswer, unexpectedAnswer } from "./errors.ts";
+/** Sends one request of the browser client to the service. */
+import type { ErrorResponse } from "../wire.ts";
+import { fromErrorResponse, noResponse, unexpectedResponse } from "./errors.ts";
 
 export interface RequestOptions {
   baseUrl: string;
@@ -10,13 +10,13 @@ export interface RequestOptions {
 
 const TIMEOUT_MS = 20_000;
 
-/** Throws `TollkeeperClientError` for anything but a JSON success. */
-export async function request<Answer>(
+/** Returns the JSON of a successful response. Throws `TollkeeperClientError` for any other response. */
+export async function request<Body>(
   options: RequestOptions,
   method: "GET" | "POST",
   path: string,
   body?: object,
-): Promise<Answer> {
+): Promise<Body> {
   const token = await options.getToken();
   const headers: Record<string, string> = {};
   if (token !== null) headers["authorization"] = `Bearer ${token}`;
@@ -25,13 +25,13 @@ export async function request<Answer>(
   const response = await options
     .fetch(`${options.baseUrl}/${path}`, method === "POST" ? { ...init, body: JSON.stringify(body ?? {}) } : init)
     .catch((error: unknown) => {
-      throw noAnswer(error);
+      throw noResponse(error);
     });
-  const answer: unknown = await response.json().catch(() => undefined);
-  if (response.ok && typeof answer === "object" && answer !== null) return answer as Answer;
-  throw isErrorAnswer(answer) ? fromAnswer(response.status, answer) : unexpectedAnswer(response.status);
+  const json: unknown = await response.json().catch(() => undefined);
+  if (response.ok && typeof json === "object" && json !== null) return json as Body;
+  throw isErrorResponse(json) ? fromErrorResponse(response.status, json) : unexpectedResponse(response.status);
 }
 
-function isErrorAnswer(answer: unknown): answer is ErrorAnswer {
-  return typeof answer === "object" && answer !== null && "error" in answer && typeof answer.error === "object";
+function isErrorResponse(json: unknown): json is ErrorResponse {
+  return typeof json === "object" && json !== null && "error" in json && typeof json.error === "object";
 }

@@ -1,11 +1,14 @@
-/** Stripe.js, loaded only when somebody asks for it, and only once. */
+/** Loads Stripe.js once, at its first use. */
 import type { Stripe } from "@stripe/stripe-js";
 import { TollkeeperClientError } from "./errors.ts";
 
 export interface StripeJs {
-  /** Throws `stripe_js_blocked` where an extension, a firewall or a content security policy keeps it out. */
+  /**
+   * Loads Stripe.js. Throws an error with the code `stripe_js_blocked` if an extension, a firewall or a content security policy
+   * blocks it.
+   */
   load(publishableKey: string): Promise<Stripe>;
-  /** Whether the last try failed. */
+  /** Returns true if the last attempt to load Stripe.js failed. */
   isBlocked(): boolean;
 }
 
@@ -36,6 +39,6 @@ export function createStripeJs(): StripeJs {
 async function loadNow(publishableKey: string): Promise<Stripe> {
   const { loadStripe } = await import("@stripe/stripe-js/pure");
   const stripe = await loadStripe(publishableKey);
-  if (!stripe) throw new Error("Stripe.js answered nothing");
+  if (!stripe) throw new Error("Stripe.js loaded without its API");
   return stripe;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line. */
+/** Runs the command line program `tollkeeper`. */
 import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { TollkeeperError } from "../errors.ts";
@@ -14,7 +14,7 @@ const ENV_FILE = ".env";
 if (existsSync(ENV_FILE)) process.loadEnvFile(ENV_FILE);
 
 const program = new Command("tollkeeper")
-  .description("Stripe subscriptions that stay true")
+  .description("Stripe subscriptions for TypeScript apps")
   .version(VERSION)
   .showHelpAfterError();
 for (const add of [addServe, addMigrate, addPlans, addReconcile, addEvents]) add(program, process.env);
@@ -24,6 +24,6 @@ try {
 } catch (error) {
   const expected = error instanceof TollkeeperError || (error instanceof Error && "code" in error);
   console.error(error instanceof Error ? (expected ? error.message : error.stack) : String(error));
-  // What a failed start has begun must not keep the process alive.
+  // Without this exit, timers and connections of a failed start would keep the process alive.
   process.exit(1);
 }

@@ -1,6 +1,9 @@
-/** Keeps a server command running until it is told to stop, and then lets it finish. */
+/** Keeps a server command running until SIGINT or SIGTERM, then stops it. */
 
-/** Past this a stop no longer waits for what is under way. */
+/**
+ * Maximum time in milliseconds until a stopped server has ended. If stopping the server takes longer, the process exits with
+ * code 1.
+ */
 const STOP_TIMEOUT_MS = 10_000;
 
 export async function untilStopped(stop: () => Promise<void>): Promise<void> {

@@ -1,4 +1,4 @@
-/** Access is decided here and nowhere else: from the mirror, the plans and a declared policy, with the reason. */
+/** Decides access from the mirror, the plans and the policy. No other module decides which features a user may use. */
 import { planOfPrice, type Plan, type Plans } from "./plans.ts";
 import type { InvoiceRecord, PriceRecord, ProductRecord, SubscriptionRecord } from "./records.ts";
 import { currentPeriod, paidUntil, scheduledEnd } from "./subscription.ts";
@@ -6,36 +6,40 @@ import { currentPeriod, paidUntil, scheduledEnd } from "./subscription.ts";
 const DAY_MS = 86_400_000;
 
 export interface AccessPolicy {
-  /** Days of access while a charge fails, counted from the oldest invoice that is still to be paid. Default 7. */
+  /** Days of access while a payment fails, counted from the creation of the oldest open invoice. Default 7. */
   pastDueGraceDays: number;
-  /** Whether a subscription canceled at once keeps what was paid for until the period's end. Default true. */
+  /** If true, a subscription that was canceled at once keeps its access until the paid period ends. Default true. */
   keepPaidPeriod: boolean;
 }
 
 export const DEFAULT_ACCESS_POLICY: AccessPolicy = { pastDueGraceDays: 7, keepPaidPeriod: true };
 
-/** A subscription with what the mirror knows around it. */
+/** A subscription with the mirror's records that access depends on. */
 export interface SubscriptionState {
   subscription: SubscriptionRecord;
   latestInvoice: InvoiceRecord | null;
-  /** When the oldest invoice was made that is still to be paid; null where none is. */
+  /** Creation time of the subscription's oldest open invoice; null if no invoice is open. */
   unpaidSince: number | null;
   prices: readonly PriceRecord[];
   products: readonly ProductRecord[];
 }
 
-export type AccessReason = "active" | "trialing" | "past_due_grace" | "canceled_paid_period";
+export const ACCESS_REASONS = ["active", "trialing", "past_due_grace", "canceled_paid_period"] as const;
+export type AccessReason = (typeof ACCESS_REASONS)[number];
 
 export interface Entitlement {
   feature: string;
   plan: string;
-  /** The instant access ends or is renewed; null where nothing ends it. */
+  /** The instant at which access ends or is renewed; null if access has no end. */
   until: number | null;
   reason: AccessReason;
   subscriptionId: string;
 }
 
-/** What the user may use at `now`: one entry per feature, the one that lasts longest. */
+/**
+ * Returns the entitlements at the instant `now`, one per feature. If several subscriptions give a feature, the entitlement that
+ * lasts longest counts.
+ */
 export function decideEntitlements(
   states: readonly SubscriptionState[],
   plans: Plans,
@@ -43,26 +47,24 @@ export function decideEntitlements(
   now: number,
 ): Entitlement[] {
   const best = new Map<string, Entitlement>();
-  for (const state of states) {
-    const access = accessOf(state, policy, now);
-    if (!access) continue;
-    for (const plan of plansOf(state, plans))
-      for (const feature of plan.features) {
-        const entitlement = {
-          feature: feature.id,
-          plan: plan.id,
-          until: access.until,
-          reason: access.reason,
-          subscriptionId: state.subscription.id,
-        };
-        const known = best.get(feature.id);
-        if (!known || lastsLonger(entitlement, known)) best.set(feature.id, entitlement);
-      }
+  for (const entitlement of states.flatMap((state) => entitlementsOf(state, plans, policy, now))) {
+    const other = best.get(entitlement.feature);
+    if (!other || lastsLonger(entitlement, other)) best.set(entitlement.feature, entitlement);
   }
   return [...best.values()].toSorted((a, b) => a.feature.localeCompare(b.feature));
 }
 
-/** The next instant after `now` at which the decision can change with no word from Stripe; null when there is none. */
+function entitlementsOf(state: SubscriptionState, plans: Plans, policy: AccessPolicy, now: number): Entitlement[] {
+  const access = accessOf(state, policy, now);
+  if (!access) return [];
+  const { reason, until } = access;
+  const subscriptionId = state.subscription.id;
+  return plansOf(state, plans).flatMap((plan) =>
+    plan.features.map((feature) => ({ feature: feature.id, plan: plan.id, until, reason, subscriptionId })),
+  );
+}
+
+/** Returns the next instant after `now` at which access changes without a change at Stripe; null if there is none. */
 export function nextAccessChange(
   states: readonly SubscriptionState[],
   policy: AccessPolicy,
@@ -70,11 +72,11 @@ export function nextAccessChange(
 ): number | null {
   const instants = states
     .map((state) => accessOf(state, policy, now))
-    .flatMap((access) => (access?.endsAt != null && access.endsAt > now ? [access.endsAt] : []));
+    .flatMap((access) => (access?.endsAt === undefined ? [] : [access.endsAt]));
   return instants.length > 0 ? Math.min(...instants) : null;
 }
 
-/** The plans that a subscription's items sell. */
+/** Returns the plans that a subscription's items belong to. */
 export function plansOf(state: Pick<SubscriptionState, "subscription" | "prices" | "products">, plans: Plans): Plan[] {
   const found = state.subscription.items.flatMap((item) => {
     const price = state.prices.find((candidate) => candidate.id === item.priceId);
@@ -87,7 +89,7 @@ export function plansOf(state: Pick<SubscriptionState, "subscription" | "prices"
 interface Access {
   reason: AccessReason;
   until: number | null;
-  /** Set when access ends by itself at this instant, without a change in Stripe. */
+  /** The instant at which access ends without a change at Stripe. Undefined if access does not end by itself. */
   endsAt?: number;
 }
 
@@ -98,7 +100,7 @@ function accessOf(state: SubscriptionState, policy: AccessPolicy, now: number): 
   switch (subscription.status) {
     case "active":
     case "trialing":
-      // Stripe ends it at that instant; its event may still be under way.
+      // Stripe ends the subscription at the instant `end`, but the event about that may arrive later.
       if (end !== null) return ending(subscription.status, end, now);
       return { reason: subscription.status, until: period?.end ?? null };
     case "past_due": {

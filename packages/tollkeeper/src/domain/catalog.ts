@@ -1,4 +1,7 @@
-/** Compares the plans in code with Stripe's products and prices. Nothing is ever deleted. */
+/**
+ * Compares the plans in code with Stripe's products and prices. The changes that this comparison returns never delete a product
+ * or price.
+ */
 import { describeMoney } from "./money.ts";
 import { lookupKey, type Plan, type PlanPrice, type Plans } from "./plans.ts";
 import type { PriceRecord, ProductRecord } from "./records.ts";
@@ -9,7 +12,7 @@ export type CatalogChange =
   | { kind: "create_price"; plan: Plan; price: PlanPrice; productId: string | null }
   | { kind: "replace_price"; plan: Plan; price: PlanPrice; productId: string; from: PriceRecord };
 
-/** What `plans push` would do, in order: products first, then the prices that need them. */
+/** Returns the changes that `plans push` makes, in order: products first, then their prices. */
 export function diffCatalog(
   plans: Plans,
   products: readonly ProductRecord[],
@@ -26,7 +29,7 @@ export function diffCatalog(
   });
 }
 
-/** One line a person can read. */
+/** Describes a change of the products and prices in one line. */
 export function describeChange(change: CatalogChange): string {
   switch (change.kind) {
     case "create_product":
@@ -39,7 +42,7 @@ export function describeChange(change: CatalogChange): string {
       return (
         `~ price ${lookupKey(change.plan.id, change.price.interval)} ` +
         `${change.from.unitAmount === null ? "tiered" : describeMoney(change.from.unitAmount, change.from.currency)} -> ${describePrice(change.price)} ` +
-        `(a new price takes the lookup key; who pays the old one keeps it)`
+        `(a new price takes the lookup key; current subscribers keep the old price)`
       );
   }
 }

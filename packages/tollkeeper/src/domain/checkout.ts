@@ -1,4 +1,4 @@
-/** Decides what a request for a checkout may do, so that nobody ever pays twice for the same thing. */
+/** Decides if a checkout may start, so that no user pays twice for one plan group. */
 import { plansOf, type SubscriptionState } from "./access.ts";
 import type { Plan, PlanInterval, PlanPrice, Plans } from "./plans.ts";
 import type { CheckoutSessionRecord } from "./records.ts";
@@ -11,11 +11,11 @@ export interface CheckoutIntent {
   cancelUrl: string;
 }
 
-/** The user's last checkout in this plan group, as Stripe has it now. */
+/** The user's last checkout in a plan group, with its current state at Stripe. */
 export interface LastCheckout {
   intent: CheckoutIntent;
   session: CheckoutSessionRecord;
-  /** The trial that it offers. */
+  /** Days of the trial that the checkout offers; 0 for no trial. */
   trialDays: number;
 }
 
@@ -25,13 +25,18 @@ export type CheckoutDecision =
   | { kind: "replace"; session: CheckoutSessionRecord }
   | { kind: "already_subscribed"; subscriptionId: string };
 
-export function decideCheckout(
-  intent: CheckoutIntent,
-  group: string,
-  plans: Plans,
-  states: readonly SubscriptionState[],
-  last: LastCheckout | null,
-): CheckoutDecision {
+export interface CheckoutInput {
+  intent: CheckoutIntent;
+  /** Plan group of the plan that the user wants to buy. */
+  group: string;
+  plans: Plans;
+  /** All subscriptions of the owner, with their states. */
+  states: readonly SubscriptionState[];
+  /** The owner's last checkout in the plan group; null if there is none. */
+  last: LastCheckout | null;
+}
+
+export function decideCheckout({ intent, group, plans, states, last }: CheckoutInput): CheckoutDecision {
   const live = states.find(
     (state) => isLive(state.subscription) && plansOf(state, plans).some((plan) => plan.group === group),
   );
@@ -41,8 +46,8 @@ export function decideCheckout(
 }
 
 /**
- * A trial is given once: whoever had one under any plan, or has another open checkout that offers one, pays from the
- * first day.
+ * Returns the days of the trial that a checkout offers. Each user gets only one trial. The result is 0 days if the user has had
+ * a trial of any plan, or has another open checkout that offers a trial.
  */
 export function trialDaysFor(
   price: PlanPrice,

@@ -1,29 +1,37 @@
-/** Where the mirror differs from Stripe, field by field. */
+/** Finds differences (drift) between the mirror and Stripe, field by field. */
 
 export type DriftObject = "customer" | "subscription" | "invoice";
 
-/** What has repaired it: the list that told of it, or a retrieve of the one object. */
+/** The source of the data that repaired a difference: the list that a sweep read, or a retrieve of the object. */
 export type Repair = "list" | "retrieve";
 
 export interface Drift extends Difference {
-  /** Null where nothing was written. */
+  /** The source of the repair; null if the difference was not repaired. */
   repairedBy: Repair | null;
 }
 
 export interface Difference {
   object: DriftObject;
   id: string;
-  /** Null where the mirror has no such row. */
+  /** Name of the field that differs; null if the mirror has no such row. */
   field: string | null;
-  /** Both undefined where they are the customer's own affair: what a card looks like. */
+  /**
+   * Values of the field in the mirror and at Stripe. For details of a card, which are personal data, both values are undefined.
+   */
   mirror: unknown;
   stripe: unknown;
 }
 
-/** Changes by itself, and opens without a sign-in: no difference, and nothing to be shown. */
-const PASSING: ReadonlySet<string> = new Set(["hostedInvoiceUrl", "failureMessage"]);
+/**
+ * Fields that are not compared, because Stripe changes them without an event. The URL of an invoice must also not appear in
+ * reports, because the page opens without a sign-in.
+ */
+const IGNORED: ReadonlySet<string> = new Set(["hostedInvoiceUrl", "failureMessage"]);
 
-/** Compares what Stripe says with what the mirror holds. Records are plain values, with lists in a settled order. */
+/**
+ * Compares two records. Returns one difference for each field in which two records differ. Lists inside the compared records
+ * must have a fixed order.
+ */
 export function compareRecords<T extends { id: string }>(
   object: DriftObject,
   mirror: T | null,
@@ -31,11 +39,14 @@ export function compareRecords<T extends { id: string }>(
 ): Difference[] {
   if (mirror === null) return [{ object, id: stripe.id, field: null, mirror: null, stripe: null }];
   return (Object.keys(stripe) as (keyof T & string)[])
-    .filter((field) => !PASSING.has(field) && JSON.stringify(mirror[field]) !== JSON.stringify(stripe[field]))
+    .filter((field) => !IGNORED.has(field) && JSON.stringify(mirror[field]) !== JSON.stringify(stripe[field]))
     .map((field) => ({ object, id: stripe.id, field, mirror: mirror[field], stripe: stripe[field] }));
 }
 
-/** One line a difference, for people. Ids and states only: nothing personal is in a difference. */
+/**
+ * Describes a difference between the mirror and Stripe in one line. The returned line contains ids and states, but no personal
+ * data.
+ */
 export function describeDrift({ repairedBy, ...difference }: Drift): string {
   return `${describe(difference)}${repairedBy === null ? "" : `, repaired by a ${repairedBy}`}`;
 }

@@ -1,10 +1,11 @@
-/** What the app can be told, and with which facts. */
+/** Defines the hooks of the app: their names and payloads. */
 import type { AccessReason } from "./access.ts";
+import type { BillingOwner } from "./owner.ts";
 
 export interface AccessHook {
-  /** Stable: the same fact has the same id when it is delivered again. */
+  /** Stable id of the change: if the same change is delivered again, it has the same id. */
   id: string;
-  userId: string;
+  owner: BillingOwner;
   features: readonly string[];
 }
 
@@ -14,28 +15,29 @@ export interface AccessGrantedHook extends AccessHook {
 
 export interface PaymentHook {
   id: string;
-  userId: string;
+  owner: BillingOwner;
   invoiceId: string;
   subscriptionId: string | null;
-  /** Minor units of `currency`. */
+  /** Amount of the payment in minor units of `currency`. */
   amount: number;
   currency: string;
-  /** A sentence for the user; null after a success. */
+  /** A sentence to show to the user; null after a success. */
   message: string | null;
-  /** Where the user can pay or confirm; null when there is nothing to do. */
+  /** The page on which the user can pay or confirm; null if there is nothing to do. */
   actionUrl: string | null;
 }
 
 export interface TrialHook {
   id: string;
-  userId: string;
+  owner: BillingOwner;
   subscriptionId: string;
+  /** End of the trial in epoch milliseconds. */
   trialEnd: number;
 }
 
 /**
- * The app's own code, run from the outbox: at least once, in order per user. A hook that throws is tried again, so
- * make it idempotent by the event's `id`.
+ * The app's own functions, which the worker calls after changes. Each hook runs at least once per change, in order per owner.
+ * If a hook throws, the worker runs it again later. So use the event's `id` to skip repeated calls.
  */
 export interface Hooks {
   onAccessGranted?: (event: AccessGrantedHook) => void | Promise<void>;
@@ -43,7 +45,7 @@ export interface Hooks {
   onPaymentSucceeded?: (event: PaymentHook) => void | Promise<void>;
   onPaymentFailed?: (event: PaymentHook) => void | Promise<void>;
   onPaymentActionRequired?: (event: PaymentHook) => void | Promise<void>;
-  /** Three days before the first charge, or at once for shorter trials. */
+  /** Runs three days before the trial ends, or at once if the trial is shorter. */
   onTrialWillEnd?: (event: TrialHook) => void | Promise<void>;
 }
 

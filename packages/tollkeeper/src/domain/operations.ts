@@ -1,41 +1,54 @@
-/** An operation is one intent towards Stripe: what to do about it depends only on its record and the time. */
+/**
+ * Decides the next step of an operation, which is one intended change at Stripe. The next step depends only on the operation's
+ * record and the time.
+ */
 
 export type OperationState = "pending" | "succeeded" | "failed";
 
 export interface OperationRecord {
   id: string;
   kind: string;
-  /** Whose intent it is; at most one operation of a kind and subject is pending. */
+  /** The owner or object that the operation changes. At most one operation of a kind and subject is pending. */
   subject: string;
-  /** Counts the intents of one subject; the newest is the one that counts. */
+  /**
+   * Number of the operation among all operations of this kind and subject. Decisions depend only on the operation with the
+   * highest number.
+   */
   generation: number;
   fingerprint: string;
-  /** The parameters while the outcome is unknown, so that anybody can finish it; null afterwards. */
+  /**
+   * The parameters of the request to Stripe as JSON, so that any replica can finish the operation; null after the outcome is
+   * known.
+   */
   params: string | null;
   idempotencyKey: string;
   state: OperationState;
-  /** The outcome, as JSON. */
+  /** The outcome as JSON; null while the operation is pending. */
   result: string | null;
   createdAt: number;
-  /** From then on the key leads to nothing new: Stripe has stored a failure under it, or may have forgotten it. */
+  /**
+   * Instant from which the idempotency key must not be sent, in epoch milliseconds. After this time the key is not sent,
+   * because Stripe has stored a failure under it or may have deleted it.
+   */
   keyEndsAt: number;
 }
 
 /**
- * Stripe keeps a key's outcome for at least 24 hours; past this age a retry with the same key might act twice.
+ * Milliseconds for which requests may be sent with an idempotency key. Stripe keeps a key's outcome for at least 24 hours. A
+ * retry with the same key after that time might have a second effect.
  * @see https://docs.stripe.com/api/idempotent_requests
  */
 export const IDEMPOTENCY_KEY_LIFETIME_MS: number = 23 * 3_600_000;
 
 /**
- * What was made before this long may be missing from a list, whose clock may differ from ours. Longer than a call that is
- * still under way takes with all its retries.
+ * Milliseconds for which Stripe's lists may lack a new object. This time is longer than one request to Stripe with all its
+ * retries can take.
  */
-export const LISTS_LAG_MS: number = 180_000;
+export const LIST_LAG_MS: number = 180_000;
 
 /**
- * The generation whose outcome a caller can have known when it loaded this: a pending one may still become anything, so
- * a decision can't rest on it.
+ * Returns the number of the newest operation whose outcome is known. The outcome of a pending operation is unknown, so no
+ * decision may depend on it.
  */
 export function settledGeneration(current: Pick<OperationRecord, "generation" | "state"> | null): number {
   if (current === null) return 0;
@@ -44,18 +57,21 @@ export function settledGeneration(current: Pick<OperationRecord, "generation" | 
 
 export type OperationDecision = "begin" | "retry" | "look_up";
 
-/** A pending operation is finished first, under its own key; when that leads to nothing new, look before acting. */
+/**
+ * Returns the next step of an operation. The request of a pending operation is repeated with the same idempotency key. After
+ * the key has ended, the operation's effect is looked up first.
+ */
 export function decideOperation(current: OperationRecord | null, now: number): OperationDecision {
   if (current?.state !== "pending") return "begin";
   return now < current.keyEndsAt ? "retry" : "look_up";
 }
 
-/** Whether a list without what the operation makes shows that its key led to nothing. */
-export function showsNothing({ keyEndsAt }: Pick<OperationRecord, "keyEndsAt">, now: number): boolean {
-  return now >= keyEndsAt + LISTS_LAG_MS;
+/** Returns true if so much time has passed that an empty list proves that the operation's key had no effect. */
+export function isEmptyListConclusive({ keyEndsAt }: Pick<OperationRecord, "keyEndsAt">, now: number): boolean {
+  return now >= keyEndsAt + LIST_LAG_MS;
 }
 
-/** JSON with sorted keys: equal parameters have equal text. */
+/** Returns a value as JSON with sorted keys, so that equal parameters have equal texts. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) =>
     member !== null && typeof member === "object" && !Array.isArray(member)

@@ -1,18 +1,20 @@
-/** What an invoice's payment means for the person who pays it. */
+/** Describes the state of an invoice's payment to the user. */
 import type { InvoiceRecord } from "./records.ts";
 
-export type PaymentOutcome = "succeeded" | "failed" | "action_required";
+export const PAYMENT_OUTCOMES = ["succeeded", "failed", "action_required"] as const;
+export type PaymentOutcome = (typeof PAYMENT_OUTCOMES)[number];
 
 export interface PaymentNotice {
   outcome: PaymentOutcome | "none";
-  /** A sentence for the user; null when there is nothing to tell. */
+  /** A sentence to show to the user; null after a success and if there is no payment. */
   message: string | null;
-  /** Where the user can pay or confirm; null when there is nothing to do. */
+  /** The page on which the user can pay or confirm; null if there is nothing to do. */
   actionUrl: string | null;
 }
 
 /**
- * Reads the outcome from the invoice as it is now, not from the event's name: a failure that was paid since is a success.
+ * Returns the outcome of a payment from the invoice's current state, not from the event. An invoice that failed and was paid
+ * later is a success.
  * @see https://docs.stripe.com/billing/subscriptions/webhooks#payment-failures
  */
 export function paymentOutcome(invoice: InvoiceRecord): PaymentOutcome | null {
@@ -34,7 +36,10 @@ export function paymentNotice(invoice: InvoiceRecord | null): PaymentNotice {
   return { outcome, message: `${reason}${next}`, actionUrl };
 }
 
-/** The same outcome of the same attempt has the same id, however many events tell of it. */
+/**
+ * Returns the id of a hook that reports a payment. The id depends only on the invoice, the outcome and the payment attempt, not
+ * on the events that report the payment.
+ */
 export function paymentHookId(invoice: InvoiceRecord, outcome: PaymentOutcome): string {
   const attempt = outcome === "succeeded" ? "" : `:${invoice.attemptCount}`;
   return `payment_${outcome}:${invoice.id}${attempt}`;

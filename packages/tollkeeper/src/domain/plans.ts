@@ -1,16 +1,20 @@
-/** Plans are written in code; Stripe's products and prices are found from them, never the other way round. */
+/**
+ * Defines the plans that the app sells, in code. The command `plans push` creates Stripe's products and prices from these
+ * plans.
+ */
 import { ConfigError } from "../errors.ts";
 import type { PriceRecord, ProductRecord } from "./records.ts";
 
-export type PlanInterval = "month" | "year";
+export const PLAN_INTERVALS = ["month", "year"] as const;
+export type PlanInterval = (typeof PLAN_INTERVALS)[number];
 
 export interface PlanPrice {
   interval: PlanInterval;
-  /** In the currency's minor unit: 900 is $9.00, and ¥900. */
+  /** Amount in the currency's minor unit: 900 is $9.00 or ¥900. */
   amount: number;
-  /** Three-letter ISO code in lower case. */
+  /** Three-letter ISO code of the currency in lower case. */
   currency: string;
-  /** Days before the first charge; 0 is no trial. */
+  /** Days of trial before the first charge; 0 for no trial. */
   trialDays: number;
 }
 
@@ -18,7 +22,7 @@ export interface Plan {
   id: string;
   name: string;
   description: string | null;
-  /** A user has at most one live subscription in a group. */
+  /** Name of the group to which the plan belongs. An owner has at most one live subscription per group. */
   group: string;
   features: readonly { id: string; name: string }[];
   prices: readonly PlanPrice[];
@@ -28,9 +32,9 @@ export interface PlanInput {
   id: string;
   name: string;
   description?: string;
-  /** Default "default". */
+  /** Name of the group to which the plan belongs. Default: "default". */
   group?: string;
-  /** A feature's id, or its id with the name that people read. */
+  /** The plan's features, each given as an id, or as an id with a display name. */
   features: readonly (string | { id: string; name: string })[];
   prices: readonly (Omit<PlanPrice, "trialDays"> & { trialDays?: number })[];
 }
@@ -42,7 +46,7 @@ const MAX_TRIAL_DAYS = 730;
 const MAX_AMOUNT = 99_999_999;
 
 /**
- * Declares what is sold. Throws `ConfigError` listing everything that is wrong with it.
+ * Checks the given plans and adds default values. Throws a `ConfigError` that lists all problems of the plans.
  *
  * @example
  * const plans = definePlans([{
@@ -59,7 +63,7 @@ export function definePlans(input: readonly PlanInput[]): Plans {
   return plans;
 }
 
-/** The key under which a plan's price is found in Stripe. @see https://docs.stripe.com/products-prices/manage-prices#lookup-keys */
+/** Returns the lookup key of a plan's price at Stripe. @see https://docs.stripe.com/products-prices/manage-prices#lookup-keys */
 export function lookupKey(planId: string, interval: PlanInterval): string {
   return `${planId}_${interval}`;
 }
@@ -69,8 +73,8 @@ export function findPlan(plans: Plans, planId: string): Plan | undefined {
 }
 
 /**
- * The plan a Stripe price sells: by the product's metadata, which outlives price changes, else by lookup key.
- * Undefined for prices made for something else.
+ * Returns the plan of a Stripe price, by the product's metadata or else by the price's lookup key. The product's metadata stays
+ * the same if a new price replaces the old one. Returns undefined if the price belongs to no plan.
  */
 export function planOfPrice(
   plans: Plans,

@@ -1,24 +1,30 @@
-/** What the mirror holds of Stripe's objects, in our words: instants in epoch milliseconds, money in minor units. */
+/** Defines the records of the mirror. Instants are epoch milliseconds, and money is in minor units. */
+import type { BillingOwner } from "./owner.ts";
 
-/** Stripe keeps test and live objects apart, and so does every row here. */
-export type Mode = "test" | "live";
+/** Stripe's modes: objects in test mode are separate from those in live mode. Every row of the store has a mode. */
+export const MODES = ["test", "live"] as const;
+export type Mode = (typeof MODES)[number];
 
-export type SubscriptionStatus =
-  | "incomplete"
-  | "incomplete_expired"
-  | "trialing"
-  | "active"
-  | "past_due"
-  | "canceled"
-  | "unpaid"
-  | "paused";
+/** @see https://docs.stripe.com/api/subscriptions/object#subscription_object-status */
+export const SUBSCRIPTION_STATUSES = [
+  "incomplete",
+  "incomplete_expired",
+  "trialing",
+  "active",
+  "past_due",
+  "canceled",
+  "unpaid",
+  "paused",
+] as const;
+export type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number];
 
-export type BillingInterval = "day" | "week" | "month" | "year";
+export const BILLING_INTERVALS = ["day", "week", "month", "year"] as const;
+export type BillingInterval = (typeof BILLING_INTERVALS)[number];
 
 export interface CustomerRecord {
   id: string;
-  /** The app's user, from the customer's metadata; null for customers made elsewhere. */
-  userId: string | null;
+  /** The billing owner that the customer's metadata names; null if the metadata names no owner. */
+  owner: BillingOwner | null;
   deleted: boolean;
   defaultPaymentMethodId: string | null;
 }
@@ -48,7 +54,8 @@ export interface SubscriptionRecord {
   items: readonly SubscriptionItemRecord[];
 }
 
-export type InvoiceStatus = "draft" | "open" | "paid" | "void" | "uncollectible";
+export const INVOICE_STATUSES = ["draft", "open", "paid", "void", "uncollectible"] as const;
+export type InvoiceStatus = (typeof INVOICE_STATUSES)[number];
 
 export interface InvoiceRecord {
   id: string;
@@ -63,9 +70,9 @@ export interface InvoiceRecord {
   nextPaymentAttemptAt: number | null;
   hostedInvoiceUrl: string | null;
   createdAt: number;
-  /** Where the invoice's payment stands, from its payment intent. */
+  /** State of the invoice's payment, as its payment intent shows it. */
   payment: "none" | "pending" | "requires_action" | "failed" | "succeeded";
-  /** Stripe's sentence for the cardholder after a decline. */
+  /** Stripe's sentence for the cardholder after the card was declined; null without a decline. */
   failureMessage: string | null;
 }
 
@@ -83,7 +90,7 @@ export interface ProductRecord {
   id: string;
   name: string;
   active: boolean;
-  /** Our plan, from the product's metadata. */
+  /** Id of the plan, from the product's metadata; null if there is none. */
   plan: string | null;
 }
 
@@ -98,15 +105,18 @@ export interface PriceRecord {
   intervalCount: number;
 }
 
+export const CHECKOUT_STATUSES = ["open", "complete", "expired"] as const;
+export const CHECKOUT_PAYMENT_STATUSES = ["paid", "unpaid", "no_payment_required"] as const;
+
 export interface CheckoutSessionRecord {
   id: string;
   url: string | null;
-  status: "open" | "complete" | "expired";
-  paymentStatus: "paid" | "unpaid" | "no_payment_required";
+  status: (typeof CHECKOUT_STATUSES)[number];
+  paymentStatus: (typeof CHECKOUT_PAYMENT_STATUSES)[number];
   customerId: string | null;
   subscriptionId: string | null;
   clientReferenceId: string | null;
   expiresAt: number;
-  /** The operation that made it, from its metadata. */
+  /** Id of the operation that created the session, from the session's metadata; null if there is none. */
   operationId: string | null;
 }

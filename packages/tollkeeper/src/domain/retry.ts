@@ -1,26 +1,28 @@
-/** When to try again, and when to stop. */
+/** Decides if and when a failed job (an event or a hook) is retried. */
 
 export interface RetryPolicy {
-  /** After this many attempts the work goes to the dead letters. */
+  /** Number of attempts after which a job becomes a dead letter. */
   maxAttempts: number;
   firstDelayMs: number;
   maxDelayMs: number;
 }
 
-/** 16 attempts over about an hour: past that a person should look. */
+/** The usual policy: 16 attempts, which take about an hour. After 16 failed attempts, an operator should look at the job. */
 export const DEFAULT_RETRY_POLICY: RetryPolicy = { maxAttempts: 16, firstDelayMs: 1_000, maxDelayMs: 600_000 };
 
-/** An outage is nobody's fault and passes; something unexpected may pass; what is refused stays refused. */
+/**
+ * Kinds of failure. An outage ends by itself, an unexpected error may not occur again, and a refused request is always refused.
+ */
 export type Failure = "outage" | "unexpected" | "refused";
 
 export type RetryDecision = { kind: "retry"; delayMs: number } | { kind: "dead" };
 
 /**
- * Exponential backoff with half of it drawn by lot, so that what failed together does not come back together.
- * `attempt` counts from 1; `random` is in [0, 1).
+ * Decides if a failed job is retried, and after which delay. The delay between attempts grows exponentially. Half of the delay
+ * is random, so that jobs that failed together are not retried together. `attempt` counts from 1; `random` is in [0, 1).
  */
 export function decideRetry(attempt: number, failure: Failure, policy: RetryPolicy, random: number): RetryDecision {
-  // However long Stripe or the app's database is away, nothing is given up for it.
+  // An outage of Stripe or of the database never makes a job a dead letter, however long it lasts.
   const over = failure === "refused" || (failure === "unexpected" && attempt >= policy.maxAttempts);
   if (over) return { kind: "dead" };
   const full = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** (attempt - 1));

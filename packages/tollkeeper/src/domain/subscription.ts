@@ -1,27 +1,30 @@
-/** What a subscription's state means, whatever it was sold for. */
+/** Interprets the state of a subscription: live or ended, its period, and its scheduled end. */
 import type { InvoiceRecord, SubscriptionRecord, SubscriptionStatus } from "./records.ts";
 
 /**
- * Statuses in which Stripe may charge again, so that a second subscription would bill twice.
+ * Statuses in which Stripe may charge the user again. A second subscription in such a status would charge twice.
  * @see https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
  */
 const LIVE: ReadonlySet<SubscriptionStatus> = new Set(["trialing", "active", "past_due", "unpaid", "paused"]);
 
-/** Statuses that no subscription leaves. */
-export const OVER: readonly SubscriptionStatus[] = ["canceled", "incomplete_expired"];
+/** Statuses that a subscription never leaves. */
+export const FINAL_STATUSES: readonly SubscriptionStatus[] = ["canceled", "incomplete_expired"];
 
 export function isLive(subscription: Pick<SubscriptionRecord, "status">): boolean {
   return LIVE.has(subscription.status);
 }
 
-/** What is known of a subscription that Stripe has no more: it ends now, unless it had ended. */
-export function ended(subscription: SubscriptionRecord, now: number): SubscriptionRecord {
+/**
+ * Returns the record to store for a subscription that Stripe no longer has. The subscription's end is now, or earlier if it had
+ * already ended.
+ */
+export function toEnded(subscription: SubscriptionRecord, now: number): SubscriptionRecord {
   const { status, canceledAt, endedAt } = subscription;
-  if (OVER.includes(status)) return subscription;
+  if (FINAL_STATUSES.includes(status)) return subscription;
   return { ...subscription, status: "canceled", canceledAt: canceledAt ?? now, endedAt: endedAt ?? now };
 }
 
-/** The paid (or trial) period, which lives on the items; with several items, the one that lasts longest. */
+/** Returns the current paid or trial period of a subscription: the latest period of its items. */
 export function currentPeriod(subscription: Pick<SubscriptionRecord, "items">): { start: number; end: number } | null {
   let longest: { start: number; end: number } | null = null;
   for (const item of subscription.items)
@@ -31,8 +34,9 @@ export function currentPeriod(subscription: Pick<SubscriptionRecord, "items">): 
 }
 
 /**
- * When the subscription is set to end. `cancel_at_period_end` and `cancel_at` are two ways to say so (the portal
- * uses the second), and either may come alone.
+ * Returns the instant at which the subscription will end; null if it renews. Stripe has two fields for a scheduled end,
+ * `cancel_at_period_end` and `cancel_at`. Either of these two fields may be set without the other. Stripe's customer portal
+ * sets the field `cancel_at` to schedule an end.
  */
 export function scheduledEnd(
   subscription: Pick<SubscriptionRecord, "cancelAt" | "cancelAtPeriodEnd" | "items">,
@@ -41,7 +45,7 @@ export function scheduledEnd(
   return subscription.cancelAtPeriodEnd ? (currentPeriod(subscription)?.end ?? null) : null;
 }
 
-/** The end of what was paid for: null when the last invoice was not paid, or was free. */
+/** Returns the end of the current period if the subscription's last invoice is paid and was not free; otherwise null. */
 export function paidUntil(
   subscription: Pick<SubscriptionRecord, "items">,
   latestInvoice: Pick<InvoiceRecord, "status" | "total"> | null,

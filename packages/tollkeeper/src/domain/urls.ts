@@ -1,4 +1,4 @@
-/** Where a user may be sent back to: only origins that the app has named. */
+/** Checks the URLs to which Stripe sends users back. Such a URL must have an origin that the app allows. */
 
 export type UrlProblem = "malformed" | "not_https" | "origin_not_allowed" | "has_credentials";
 
@@ -17,7 +17,10 @@ export function checkReturnUrl(
   return allowedOrigins.includes(url.origin) ? null : "origin_not_allowed";
 }
 
-/** Stripe fills in the session's id. @see https://docs.stripe.com/payments/checkout/custom-success-page */
+/**
+ * Placeholder in the URL to which Stripe sends the user after a payment. Stripe replaces it with the checkout session's id.
+ * @see https://docs.stripe.com/payments/checkout/custom-success-page
+ */
 export const SESSION_ID_PLACEHOLDER = "{CHECKOUT_SESSION_ID}";
 
 export function withSessionId(successUrl: string): string {
@@ -25,6 +28,6 @@ export function withSessionId(successUrl: string): string {
   const [beforeHash = "", ...hash] = successUrl.split("#");
   const separator = beforeHash.includes("?") ? "&" : "?";
   const tail = hash.length > 0 ? `#${hash.join("#")}` : "";
-  // Not through URLSearchParams: it would escape the braces that Stripe looks for.
+  // The text is built by hand, because URLSearchParams would escape the placeholder's braces, and Stripe would not find it.
   return `${beforeHash}${separator}session_id=${SESSION_ID_PLACEHOLDER}${tail}`;
 }

@@ -1,7 +1,7 @@
-/** The person who is signed in, as the identity provider says. */
+/** Defines the signed-in user, as the identity provider describes the user. */
 
 export interface User {
-  /** The token's subject: the only thing that says who somebody is. An email never does. */
+  /** Subject (`sub`) of the user's token. Only this id identifies a user; the email never does. */
   id: string;
   email: string | null;
   name: string | null;

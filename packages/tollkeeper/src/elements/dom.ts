@@ -1,9 +1,12 @@
-/** Builds elements from text and attributes: nothing is ever parsed as markup. */
+/** Builds DOM elements from texts and attributes. Never parses HTML. */
 
 type Attributes = Record<string, string | boolean | ((event: Event) => void) | undefined>;
 export type Child = Node | string | null;
 
-/** Functions become listeners, `true` a bare attribute, `false` and undefined none. */
+/**
+ * Returns a new DOM element with attributes and children. If an attribute's value is a function, the function becomes an event
+ * listener; `true` becomes an empty attribute. Attributes with `false` or undefined are left out.
+ */
 export function h<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
   attributes: Attributes = {},

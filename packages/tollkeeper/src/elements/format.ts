@@ -1,14 +1,17 @@
-/** Money and dates as the visitor reads them. */
+/** Formats money and dates in the visitor's locale. */
 
-/** Stripe counts these in hundredths although nobody writes them so. @see https://docs.stripe.com/currencies#special-cases */
+/**
+ * Currencies without a minor unit whose amounts Stripe nevertheless counts in hundredths.
+ * @see https://docs.stripe.com/currencies#special-cases
+ */
 const HUNDREDTHS = new Set(["isk", "ugx"]);
 
-/** `amount` is in the currency's minor unit, as Stripe has it. */
+/** Formats an amount that is in minor units. */
 export function formatMoney(amount: number, currency: string, locale: string | undefined): string {
   const format = new Intl.NumberFormat(locale, { style: "currency", currency });
   const digits = HUNDREDTHS.has(currency) ? 2 : (format.resolvedOptions().maximumFractionDigits ?? 2);
   const value = amount / 10 ** digits;
-  // Whole amounts read better without their zeros.
+  // Whole amounts are easier to read without decimals.
   return Number.isInteger(value)
     ? new Intl.NumberFormat(locale, { style: "currency", currency, maximumFractionDigits: 0 }).format(value)
     : format.format(value);

@@ -1,4 +1,5 @@
-/** Every word the modal says, so that an app can say it in another language. */
+/** Defines all texts of the premium modal. An app can replace these texts, for example with a translation. */
+import type { CancelRequest } from "../browser/index.ts";
 
 export interface Messages {
   heading: string;
@@ -36,14 +37,8 @@ export interface Messages {
   done: string;
 }
 
-export type CancelReason =
-  | "too_expensive"
-  | "missing_features"
-  | "unused"
-  | "switched_service"
-  | "too_complex"
-  | "low_quality"
-  | "other";
+/** The reasons for a cancellation that the modal offers. */
+export type CancelReason = Exclude<NonNullable<CancelRequest["reason"]>, "customer_service">;
 
 export const ENGLISH: Messages = {
   heading: "Go Premium",

@@ -1,4 +1,4 @@
-/** Registers `<tollkeeper-premium-modal>`. Import it once, for its effect. */
+/** Registers the element `<tollkeeper-premium-modal>` when this module is imported. */
 import { PremiumModal } from "./premium-modal.ts";
 
 export { PremiumModal };

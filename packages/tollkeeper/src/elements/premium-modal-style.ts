@@ -1,4 +1,7 @@
-/** The modal's look: custom properties for colors and shape, parts for the rest. A constructed sheet, which a strict CSP allows. */
+/**
+ * Defines the modal's style sheet, with custom properties for colors and shape. A strict content security policy allows this
+ * kind of style sheet, which a script constructs.
+ */
 
 export const STYLE = `
 :host {

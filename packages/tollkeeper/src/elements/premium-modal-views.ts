@@ -1,13 +1,15 @@
-/** What the modal shows in each state: plain functions from state to elements. */
-import type { Plan, Subscription } from "../browser/index.ts";
+/** Renders each state of the modal with pure functions that return DOM elements. */
+import type { CheckoutSessionRequest, Plan, Subscription } from "../browser/index.ts";
 import { h, type Child } from "./dom.ts";
 import { formatDate, formatMoney } from "./format.ts";
 import type { CancelReason, Messages } from "./messages.ts";
 
+export type Interval = CheckoutSessionRequest["interval"];
+
 export type View =
   | { kind: "loading" }
   | { kind: "failed"; message: string }
-  | { kind: "plans"; plans: Plan[]; interval: "month" | "year" }
+  | { kind: "plans"; plans: Plan[]; interval: Interval }
   | { kind: "member"; subscription: Subscription }
   | { kind: "canceling"; subscription: Subscription }
   | { kind: "success"; planName: string };
@@ -19,7 +21,7 @@ export interface ViewContext {
     retry(): void;
     close(): void;
     choose(plan: Plan): void;
-    setInterval(interval: "month" | "year"): void;
+    setInterval(interval: Interval): void;
     manage(): void;
     askCancel(): void;
     keep(): void;
@@ -65,10 +67,7 @@ function renderFailed(message: string, { messages, actions }: ViewContext): Chil
   ];
 }
 
-function renderPlans(
-  { plans, interval }: { plans: Plan[]; interval: "month" | "year" },
-  context: ViewContext,
-): Child[] {
+function renderPlans({ plans, interval }: { plans: Plan[]; interval: Interval }, context: ViewContext): Child[] {
   const { messages } = context;
   const intervals = new Set(plans.flatMap((plan) => plan.prices.map((price) => price.interval)));
   return [
@@ -80,10 +79,10 @@ function renderPlans(
   ];
 }
 
-function intervalSwitch(plans: Plan[], chosen: "month" | "year", { messages, actions }: ViewContext): HTMLElement {
+function intervalSwitch(plans: Plan[], chosen: Interval, { messages, actions }: ViewContext): HTMLElement {
   const percent = Math.max(...plans.map(yearlySaving));
   const yearly = percent > 0 ? `${messages.yearly} (${messages.save(percent)})` : messages.yearly;
-  const option = (interval: "month" | "year", text: string) =>
+  const option = (interval: Interval, text: string) =>
     h(
       "label",
       {},
@@ -105,7 +104,7 @@ function intervalSwitch(plans: Plan[], chosen: "month" | "year", { messages, act
   );
 }
 
-/** Whole percent that twelve months cost less when paid at once. */
+/** Returns how much cheaper the yearly price is than twelve monthly prices, in whole percent. */
 function yearlySaving({ prices }: Plan): number {
   const month = prices.find((price) => price.interval === "month");
   const year = prices.find((price) => price.interval === "year");
@@ -113,7 +112,7 @@ function yearlySaving({ prices }: Plan): number {
   return Math.max(0, Math.floor(100 * (1 - year.amount / (12 * month.amount))));
 }
 
-function planCard(plan: Plan, interval: "month" | "year", { messages, locale, actions }: ViewContext): HTMLElement {
+function planCard(plan: Plan, interval: Interval, { messages, locale, actions }: ViewContext): HTMLElement {
   const price = plan.prices.find((candidate) => candidate.interval === interval) ?? plan.prices[0];
   const per = price?.interval === "year" ? messages.perYear : messages.perMonth;
   return h(

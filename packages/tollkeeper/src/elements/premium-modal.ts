@@ -1,13 +1,15 @@
-/** `<tollkeeper-premium-modal>`: plans and prices for visitors, the subscription for members. No framework, no inline style. */
+/**
+ * Defines the element `<tollkeeper-premium-modal>`. The modal shows the plans to visitors and the subscription to subscribers.
+ */
 import type { Plan, Subscription, TollkeeperClient, VerifiedCheckout } from "../browser/index.ts";
 import { h } from "./dom.ts";
 import { ENGLISH, type CancelReason, type Messages } from "./messages.ts";
 import { STYLE } from "./premium-modal-style.ts";
-import { render, type View, type ViewContext } from "./premium-modal-views.ts";
+import { render, type Interval, type View, type ViewContext } from "./premium-modal-views.ts";
 
 export { ENGLISH, type Messages } from "./messages.ts";
 
-/** Told on the element when the subscription was changed in it. */
+/** The event that the modal dispatches after the user canceled or resumed the subscription in it. */
 export class PremiumChangeEvent extends Event {
   readonly subscription: Subscription;
   constructor(subscription: Subscription) {
@@ -17,8 +19,9 @@ export class PremiumChangeEvent extends Event {
 }
 
 /**
- * Set `client`, then call `show()`. Attributes: `locale` (default the page's), `interval` (`month` or `year`).
- * Events: `tollkeeper-change`, `tollkeeper-close`, `tollkeeper-sign-in` where a visitor has to sign in first.
+ * The premium modal. Set its property `client`, then call `show()`. Attributes: `locale` (default: the page's language),
+ * `interval` (`month` or `year`). Events: `tollkeeper-change`, `tollkeeper-close`, and `tollkeeper-sign-in` if a visitor must
+ * sign in first.
  */
 export class PremiumModal extends HTMLElement {
   client: TollkeeperClient | null = null;
@@ -43,7 +46,7 @@ export class PremiumModal extends HTMLElement {
     root.append(this.#dialog);
   }
 
-  /** Words to say in place of the English ones; what is left out stays English. */
+  /** Replaces some or all of the modal's English texts. */
   set messages(messages: Partial<Messages>) {
     this.#messages = { ...ENGLISH, ...messages };
     this.#draw();
@@ -52,13 +55,16 @@ export class PremiumModal extends HTMLElement {
     return this.#messages;
   }
 
-  /** Opens and loads what fits the user: plans, or their subscription. */
+  /** Opens the modal with the user's subscription, or with the plans if there is none. */
   async show(): Promise<void> {
     this.#open({ kind: "loading" });
     await this.#load();
   }
 
-  /** Opens on the page users come back to, once their checkout is verified. */
+  /**
+   * Opens the modal with a thank-you text. Call this method after `handleReturn()` on the page to which users return from
+   * checkout.
+   */
   showSuccess({ subscription }: Pick<VerifiedCheckout, "subscription">): void {
     this.#open({ kind: "success", planName: subscription?.planName ?? "Premium" });
   }
@@ -68,7 +74,7 @@ export class PremiumModal extends HTMLElement {
   }
 
   #needClient(): TollkeeperClient {
-    if (!this.client) throw new Error("Set the modal's client first: modal.client = createTollkeeperClient(…)");
+    if (!this.client) throw new Error("The modal has no client. Set modal.client = createTollkeeperClient(…) first.");
     return this.client;
   }
 
@@ -90,7 +96,7 @@ export class PremiumModal extends HTMLElement {
     }
   }
 
-  /** Visitors see the plans, too. */
+  /** Returns the signed-in user's subscription. Returns null for visitors who are not signed in, so that they see the plans. */
   async #loadSubscription(client: TollkeeperClient): Promise<Subscription | null> {
     const subscriptions = await client.subscriptions().catch((error: unknown) => {
       if (isUnauthenticated(error)) return [];
@@ -120,7 +126,7 @@ export class PremiumModal extends HTMLElement {
     );
   }
 
-  /** A reader is told where it is, and the keyboard goes on from there. */
+  /** Moves the focus to the heading, so that screen readers announce the new view and keyboard users continue there. */
   #focusHeading(): void {
     this.#body.querySelector<HTMLElement>("#heading")?.focus();
   }
@@ -143,7 +149,7 @@ export class PremiumModal extends HTMLElement {
     };
   }
 
-  #switchInterval(interval: "month" | "year"): void {
+  #switchInterval(interval: Interval): void {
     if (this.#view.kind !== "plans") return;
     this.#view = { ...this.#view, interval };
     this.#draw();
@@ -168,7 +174,9 @@ export class PremiumModal extends HTMLElement {
     });
   }
 
-  /** Runs one action at a time, and says why when it fails; true when it succeeded. */
+  /**
+   * Runs an action of the modal, during which all buttons are disabled. If the action fails, shows the error and returns false.
+   */
   async #run(act: () => Promise<void>): Promise<boolean> {
     this.#setBusy(true);
     try {
@@ -202,7 +210,10 @@ function isUnauthenticated(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "unauthenticated";
 }
 
-/** Errors of the client are written for people; of anything else they only need to know that it failed. */
+/**
+ * Returns a sentence that describes an error to the user. Only errors of the browser client contain such a sentence; for any
+ * other error, the function returns a general sentence.
+ */
 function sentenceOf(error: unknown): string {
   return error instanceof Error && error.name === "TollkeeperClientError"
     ? error.message

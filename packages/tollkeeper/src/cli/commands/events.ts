@@ -1,9 +1,10 @@
-/** `tollkeeper events`: what waits in inbox and outbox, what was given up and why, and a way back. */
+/** `tollkeeper events`: shows pending rows and dead letters of inbox and outbox, and retries dead letters. */
 import type { Command } from "commander";
-import { DEFAULT_DATABASE_URL } from "../../config.ts";
+import { DEFAULT_DATABASE_URL } from "../../config/defaults.ts";
 import { NotFoundError } from "../../errors.ts";
-import { openStore, type Store } from "../../store/open-store.ts";
-import type { Env } from "../environment.ts";
+import { openStore } from "../../store/open-store.ts";
+import type { Store } from "../../store/store.ts";
+import type { Environment } from "../../environment.ts";
 
 interface Options {
   live?: boolean;
@@ -11,27 +12,27 @@ interface Options {
   show?: string;
 }
 
-/** What is shown of the dead letters. */
+/** Maximum number of dead letters that the command shows. */
 const MAX_SHOWN = 50;
 
-export function addEvents(program: Command, env: Env): void {
+export function addEvents(program: Command, env: Environment): void {
   program
     .command("events")
-    .description("show what waits in DATABASE_URL and what was given up, and why")
-    .option("--live", "of live mode (default: as STRIPE_SECRET_KEY says, else test)")
-    .option("--retry", "give what was given up another chance")
-    .option("--show <event>", "show one event, and what was delivered where KEEP_EVENT_BODIES is set")
+    .description("show pending events and hooks and the dead letters in DATABASE_URL")
+    .option("--live", "use live mode (default: the mode of STRIPE_SECRET_KEY, else test)")
+    .option("--retry", "retry all dead letters")
+    .option("--show <event>", "show one event, and its body if KEEP_EVENT_BODIES is set")
     .action((options: Options) => runEvents(env, options));
 }
 
-async function runEvents(env: Env, { live, retry, show }: Options): Promise<void> {
+async function runEvents(env: Environment, { live, retry, show }: Options): Promise<void> {
   const isLive = live ?? /^(sk|rk)_live_/.test(env["STRIPE_SECRET_KEY"] ?? "");
   const store = openStore({ url: env["DATABASE_URL"]?.trim() || DEFAULT_DATABASE_URL, mode: isLive ? "live" : "test" });
   try {
     await store.migrate();
     if (retry) {
-      const [events, hooks] = await Promise.all([store.inbox.revive(Date.now()), store.outbox.revive(Date.now())]);
-      console.log(`${events} events and ${hooks} hooks will be tried again by the running service.`);
+      const [events, hooks] = await Promise.all([store.inbox.redrive(Date.now()), store.outbox.redrive(Date.now())]);
+      console.log(`${events} events and ${hooks} hooks will be retried by the running service.`);
     }
     if (show !== undefined) return await showEvent(store, show);
     await showQueue("Events", store.inbox);
@@ -46,18 +47,20 @@ async function showEvent(store: Store, eventId: string): Promise<void> {
   if (!event)
     throw new NotFoundError(
       "not_found",
-      `There is no event "${eventId}" in this database: it never arrived, or was done longer ago than done work is kept.`,
+      `Event "${eventId}" not found in this database. The event never arrived, or it was done and pruned. Check the id, and the mode: use --live for live events.`,
     );
   const { body, state, attempts, reason, ...envelope } = event;
   const fields = { ...envelope, state, attempts, reason };
   for (const [name, value] of Object.entries(fields)) console.log(`${name.padEnd(16)}${value ?? "-"}`);
-  console.log(body === null ? "Its body was not kept: set KEEP_EVENT_BODIES=true for those to come." : body);
+  console.log(
+    body === null ? "Its body is not stored. Set KEEP_EVENT_BODIES=true to store the bodies of new events." : body,
+  );
 }
 
 async function showQueue(title: string, queue: Store["inbox"] | Store["outbox"]): Promise<void> {
   const { pending, done, dead } = await queue.countByState();
-  console.log(`${title}: ${pending} wait, ${done} done, ${dead} given up.`);
-  for (const letter of await queue.listDead(MAX_SHOWN))
+  console.log(`${title}: ${pending} pending, ${done} done, ${dead} dead.`);
+  for (const letter of await queue.listDeadLetters(MAX_SHOWN))
     console.log(
       `  ${letter.name} of ${letter.lane}, after ${letter.attempts} attempts: ${letter.reason ?? "no reason"}`,
     );

@@ -1,10 +1,10 @@
-/** `tollkeeper migrate`: brings the database to this version's tables. */
+/** `tollkeeper migrate`: applies missing migrations to the database. */
 import type { Command } from "commander";
-import { DEFAULT_DATABASE_URL } from "../../config.ts";
+import { DEFAULT_DATABASE_URL } from "../../config/defaults.ts";
 import { openStore } from "../../store/open-store.ts";
-import type { Env } from "../environment.ts";
+import type { Environment } from "../../environment.ts";
 
-export function addMigrate(program: Command, env: Env): void {
+export function addMigrate(program: Command, env: Environment): void {
   program
     .command("migrate")
     .description("apply missing migrations to DATABASE_URL")

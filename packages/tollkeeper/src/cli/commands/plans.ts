@@ -1,30 +1,31 @@
-/** `tollkeeper plans push`: makes the plans' products and prices in Stripe. */
+/** `tollkeeper plans push`: creates the plans' products and prices in Stripe. */
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { planChanges, pushPlans } from "../../actions/push-plans.ts";
-import { resolveConfig } from "../../config.ts";
+import { resolveConfig } from "../../config/resolve-config.ts";
 import { describeChange } from "../../domain/catalog.ts";
 import { createStripeGateway } from "../../stripe/gateway/gateway.ts";
 import { VERSION } from "../../version.ts";
-import { loadOptions, type Env } from "../environment.ts";
+import type { Environment } from "../../environment.ts";
+import { loadOptions } from "../load-options.ts";
 
 interface Options {
   config?: string;
   yes?: boolean;
 }
 
-export function addPlans(program: Command, env: Env): void {
+export function addPlans(program: Command, env: Environment): void {
   program
     .command("plans")
-    .description("the plans in Stripe")
+    .description("manage the plans in Stripe")
     .command("push")
-    .description("show what Stripe lacks, then make it; nothing is ever deleted")
-    .option("--config <file>", "where the plans are (default: tollkeeper.config.ts, .mjs or .js)")
-    .option("--yes", "make it without asking")
+    .description("show the plans that are missing in Stripe, then create them; deletes nothing")
+    .option("--config <file>", "file with the plans (default: tollkeeper.config.ts, .mjs or .js)")
+    .option("--yes", "make the changes without a question")
     .action((options: Options) => runPush(env, options));
 }
 
-async function runPush(env: Env, options: Options): Promise<void> {
+async function runPush(env: Environment, options: Options): Promise<void> {
   const config = resolveConfig(await loadOptions(env, options.config));
   const { secretKey, apiBase, networkRetries } = config.stripe;
   const gateway = createStripeGateway({
@@ -45,7 +46,10 @@ async function runPush(env: Env, options: Options): Promise<void> {
   );
 }
 
-/** Without a person to ask, the answer is no. */
+/**
+ * Asks the operator to confirm the changes of products and prices. Returns false if the operator refuses the changes or if
+ * there is no terminal.
+ */
 async function confirm(): Promise<boolean> {
   if (!process.stdin.isTTY) {
     console.log("Run it again with --yes to make these changes.");

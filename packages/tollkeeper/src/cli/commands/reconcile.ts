@@ -1,9 +1,10 @@
-/** `tollkeeper reconcile`: finds what was missed, and repairs the mirror. */
+/** `tollkeeper reconcile`: reads missed events and repairs the mirror. */
 import type { Command } from "commander";
 import { describeDrift } from "../../domain/drift.ts";
 import { ConfigError } from "../../errors.ts";
 import { createTollkeeper, type ReconcileReport } from "../../tollkeeper.ts";
-import { loadOptions, type Env } from "../environment.ts";
+import type { Environment } from "../../environment.ts";
+import { loadOptions } from "../load-options.ts";
 
 interface Options {
   config?: string;
@@ -12,21 +13,21 @@ interface Options {
   sweep?: boolean;
 }
 
-/** What is shown of the differences. */
+/** Maximum number of differences that the command shows. */
 const MAX_SHOWN = 50;
 
-export function addReconcile(program: Command, env: Env): void {
+export function addReconcile(program: Command, env: Environment): void {
   program
     .command("reconcile")
-    .description("read the events that were missed and, once a day, everything; repair what differs from Stripe")
-    .option("--config <file>", "plans, hooks and options (default: tollkeeper.config.ts, .mjs or .js)")
-    .option("--dry-run", "tell what differs, and change nothing")
-    .option("--since <date>", "events from then on, such as 2026-01-31 or 2026-01-31T12:00:00Z")
-    .option("--sweep", "read everything, whenever that was done last")
+    .description("read missed events and, once a day, all lists; repair each difference from Stripe")
+    .option("--config <file>", "file with plans, hooks and options (default: tollkeeper.config.ts, .mjs or .js)")
+    .option("--dry-run", "show the differences and change nothing")
+    .option("--since <date>", "read events from this date, such as 2026-01-31 or 2026-01-31T12:00:00Z")
+    .option("--sweep", "read all lists, even if they were read today")
     .action((options: Options) => runReconcile(env, options));
 }
 
-async function runReconcile(env: Env, { config, dryRun, since, sweep }: Options): Promise<void> {
+async function runReconcile(env: Environment, { config, dryRun, since, sweep }: Options): Promise<void> {
   const tollkeeper = createTollkeeper({ ...(await loadOptions(env, config)), runWorker: false });
   const show = progress();
   try {
@@ -37,10 +38,10 @@ async function runReconcile(env: Env, { config, dryRun, since, sweep }: Options)
       onProgress: ({ step, read }) => show(`${step.replace("_", " ")}: ${read} read`),
     });
     show(null);
-    if (!report) return console.log("Another replica is at it already.");
+    if (!report) return console.log("Another replica is reconciling. Run the command again later.");
     if (!dryRun) {
-      console.log("Working off what was missed ...");
-      await tollkeeper.settle();
+      console.log("Processing missed events ...");
+      await tollkeeper.drain();
     }
     console.log(describe(report, dryRun ?? false));
   } finally {
@@ -48,31 +49,34 @@ async function runReconcile(env: Env, { config, dryRun, since, sweep }: Options)
   }
 }
 
-function describe({ events, swept, drift, differences, alarms }: ReconcileReport, dryRun: boolean): string {
+function describe({ events, swept, drift, differences, warnings }: ReconcileReport, dryRun: boolean): string {
   const lines = [
     `Events: ${events.read} read, ${events.missed} had not arrived.`,
     swept
       ? `Swept: ${swept.customers} customers, ${swept.subscriptions} subscriptions, ${swept.open_invoices} open invoices.`
-      : "Swept: not this time (--sweep reads everything).",
+      : "Swept: no (use --sweep to read all lists).",
     drift.length === 0
       ? swept
-        ? "The mirror is as Stripe is."
+        ? "The mirror equals Stripe."
         : null
-      : `${differences} ${differences === 1 ? "difference" : "differences"}${dryRun ? ", left as they are" : ""}:`,
+      : `${differences} ${differences === 1 ? "difference" : "differences"}${dryRun ? ", not repaired" : ""}:`,
     ...drift.slice(0, MAX_SHOWN).map((one) => `  ${describeDrift(one)}`),
     differences > MAX_SHOWN ? `  and ${differences - MAX_SHOWN} more` : null,
-    ...alarms.map((alarm) => `! ${alarm}`),
+    ...warnings.map((warning) => `! ${warning}`),
   ];
   return lines.filter((line) => line !== null).join("\n");
 }
 
 function instantOf(text: string): number {
   const at = Date.parse(text);
-  if (Number.isNaN(at)) throw new ConfigError([`--since "${text}" is no date: write it as 2026-01-31`]);
+  if (Number.isNaN(at)) throw new ConfigError([`--since "${text}" is not a date: use a date such as 2026-01-31`]);
   return at;
 }
 
-/** One line that is written over on a terminal; elsewhere a line each time the step changes. */
+/**
+ * Creates a function that shows the progress of a reconcile. On a terminal, the function rewrites one line. Without a terminal,
+ * the function prints a line only when the step changes.
+ */
 function progress(): (line: string | null) => void {
   let step = "";
   return (line) => {

@@ -1,21 +1,22 @@
-/** `tollkeeper serve`: the service beside an app in any language. */
+/** `tollkeeper serve`: runs the service as a separate process. */
 import type { Command } from "commander";
-import { DEFAULT_HOST, DEFAULT_PORT } from "../../config.ts";
+import { DEFAULT_HOST, DEFAULT_PORT } from "../../config/defaults.ts";
 import { listen } from "../../http/listen.ts";
 import { toNodeHandler } from "../../http/node.ts";
 import { createTollkeeper } from "../../tollkeeper.ts";
-import { loadOptions, portFrom, type Env } from "../environment.ts";
+import type { Environment } from "../../environment.ts";
+import { loadOptions, portFrom } from "../load-options.ts";
 import { untilStopped } from "../until-stopped.ts";
 
-export function addServe(program: Command, env: Env): void {
+export function addServe(program: Command, env: Environment): void {
   program
     .command("serve")
-    .description("run the service with the environment's keys (PORT, HOST, and see docs/stripe_configuration.md)")
-    .option("--config <file>", "plans, hooks and options (default: tollkeeper.config.ts, .mjs or .js)")
+    .description("run the service on PORT and HOST (all variables: docs/stripe_configuration.md)")
+    .option("--config <file>", "file with plans, hooks and options (default: tollkeeper.config.ts, .mjs or .js)")
     .action((options: { config?: string }) => runServe(env, options.config));
 }
 
-export async function runServe(env: Env, configFile: string | undefined): Promise<void> {
+export async function runServe(env: Environment, configFile: string | undefined): Promise<void> {
   const options = await loadOptions(env, configFile);
   const port = portFrom("PORT", env["PORT"], DEFAULT_PORT);
   const host = env["HOST"] ?? DEFAULT_HOST;

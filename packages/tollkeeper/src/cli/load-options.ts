@@ -1,34 +1,39 @@
-/** What commands read from their surroundings. */
+/** Loads the options of a command from the environment and the config file. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { optionsFromEnvironment, type TollkeeperOptions } from "../config.ts";
+import { optionsFromEnvironment, type Environment } from "../environment.ts";
 import { ConfigError } from "../errors.ts";
-
-export type Env = Readonly<Record<string, string | undefined>>;
+import type { TollkeeperOptions } from "../options.ts";
 
 const CONFIG_FILES = ["tollkeeper.config.ts", "tollkeeper.config.mjs", "tollkeeper.config.js"];
 const MAX_PORT = 65_535;
 
-/** The environment's options with those of the config file over them. Throws `ConfigError`. */
-export async function loadOptions(env: Env, configFile: string | undefined): Promise<TollkeeperOptions> {
+/**
+ * Returns the options from the environment and from the config file. If the environment and the config file set the same
+ * option, the config file wins. Throws `ConfigError` if there is no config file.
+ */
+export async function loadOptions(env: Environment, configFile: string | undefined): Promise<TollkeeperOptions> {
   const file = configFile ?? CONFIG_FILES.find((name) => existsSync(name));
   if (file === undefined || !existsSync(file))
     throw new ConfigError([
-      `${file ?? CONFIG_FILES[0]} is missing: write one whose default export is { plans: definePlans([...]) }`,
+      `${file ?? CONFIG_FILES[0]} is missing: create it with export default { plans: definePlans([...]) }`,
     ]);
   const module = (await import(pathToFileURL(resolve(file)).href)) as { default?: Partial<TollkeeperOptions> };
   if (!module.default?.plans)
-    throw new ConfigError([`${file} has no default export with plans: export default { plans: definePlans([...]) }`]);
+    throw new ConfigError([`${file} has no plans: add export default { plans: definePlans([...]) }`]);
   return { ...optionsFromEnvironment(env), ...module.default, plans: module.default.plans };
 }
 
-/** Throws `ConfigError` for what is no port. */
+/** Returns the port that a variable sets. Throws `ConfigError` if the variable's value is not a port number. */
 export function portFrom(name: string, value: string | undefined, fallback: number): number {
   return wholeNumberFrom(name, value, MAX_PORT) ?? fallback;
 }
 
-/** Undefined where the value is absent or blank. Throws `ConfigError` for what is no whole number from 0 to `max`. */
+/**
+ * Returns a variable's value as a number; undefined if the value is absent or blank. Throws `ConfigError` if the value is not a
+ * whole number from 0 to `max`.
+ */
 export function wholeNumberFrom(name: string, value: string | undefined, max: number): number | undefined {
   if (value === undefined || value.trim() === "") return undefined;
   const number = Number(value);

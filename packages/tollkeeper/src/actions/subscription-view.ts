@@ -1,39 +1,15 @@
-/** What the user is shown of their subscriptions. Instants are epoch milliseconds. */
-import { plansOf, type SubscriptionState } from "./access.ts";
-import { paymentNotice, type PaymentNotice } from "./payment.ts";
-import type { Plans } from "./plans.ts";
-import type { BillingInterval, InvoiceStatus, PaymentMethodRecord, SubscriptionStatus } from "./records.ts";
-import { currentPeriod, isLive, scheduledEnd } from "./subscription.ts";
-
-export interface SubscriptionView {
-  id: string;
-  /** Our plan's id; null for something sold outside the plans. */
-  plan: string | null;
-  planName: string | null;
-  status: SubscriptionStatus;
-  live: boolean;
-  price: { amount: number | null; currency: string; interval: BillingInterval | null; quantity: number } | null;
-  currentPeriodStart: number | null;
-  currentPeriodEnd: number | null;
-  trialEnd: number | null;
-  cancelAtPeriodEnd: boolean;
-  /** When it will end, whichever way that was asked for; null when it renews. */
-  cancelAt: number | null;
-  endedAt: number | null;
-  paymentMethod: {
-    type: string;
-    brand: string | null;
-    last4: string | null;
-    expMonth: number | null;
-    expYear: number | null;
-  } | null;
-  latestInvoice: ({ id: string; status: InvoiceStatus; amount: number; currency: string } & PaymentNotice) | null;
-}
+/** Builds the JSON of a subscription for its user. Instants are epoch milliseconds. */
+import { plansOf, type SubscriptionState } from "../domain/access.ts";
+import { paymentNotice } from "../domain/payment.ts";
+import type { Plans } from "../domain/plans.ts";
+import type { PaymentMethodRecord } from "../domain/records.ts";
+import { currentPeriod, isLive, scheduledEnd } from "../domain/subscription.ts";
+import type { Subscription } from "../wire.ts";
 
 export function viewSubscription(
   state: SubscriptionState & { paymentMethod: PaymentMethodRecord | null },
   plans: Plans,
-): SubscriptionView {
+): Subscription {
   const { subscription, paymentMethod, latestInvoice } = state;
   const [plan] = plansOf(state, plans);
   const period = currentPeriod(subscription);
@@ -63,7 +39,7 @@ export function viewSubscription(
   };
 }
 
-function viewPrice({ subscription, prices }: SubscriptionState): SubscriptionView["price"] {
+function viewPrice({ subscription, prices }: SubscriptionState): Subscription["price"] {
   const [item] = subscription.items;
   const price = prices.find((candidate) => candidate.id === item?.priceId);
   if (!item || !price) return null;

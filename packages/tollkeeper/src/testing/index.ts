@@ -1,0 +1,13 @@
+/** The test harness: a service on the emulator. A later release publishes it as `tollkeeper/testing`. */
+export { TEST_APP_URL, TEST_SECRET_KEY, TEST_STRIPE_URL, TEST_WEBHOOK_SECRET } from "./constants.ts";
+export { loadEmulator, type CreateEmulator, type Network, type TestEmulator } from "./emulator.ts";
+export { createLogRecorder, type LogLine } from "./log-recorder.ts";
+export { createTestGateway, pushTestPlans } from "./plans.ts";
+export { payCheckout } from "./purchase.ts";
+export type { TestResponse } from "./read-response.ts";
+export { createServiceClient, type ServiceClient } from "./service-client.ts";
+export { emulatorOptions } from "./service-options.ts";
+export { authenticateTestUser, INVALID_TOKEN } from "./sign-in.ts";
+export { createStripeClient, listAll, type StripeClient, type StripeRow } from "./stripe-client.ts";
+export { createTestBilling, TEST_START, type TestBilling, type TestBillingOptions } from "./test-billing.ts";
+export { signedWebhook, signWebhook } from "./webhook-signature.ts";

@@ -1,0 +1,14 @@
+/** Reads the bodies of responses of the service and of Stripe. */
+
+export interface TestResponse {
+  status: number;
+  /** The parsed JSON. The result for a body of another content type is `{ text }`. */
+  body: Record<string, unknown>;
+}
+
+/** Throws if the response says that it is JSON and is not. */
+export async function readResponse(response: Response): Promise<TestResponse> {
+  const { status, headers } = response;
+  if (!headers.get("content-type")?.includes("json")) return { status, body: { text: await response.text() } };
+  return { status, body: (await response.json()) as Record<string, unknown> };
+}
