@@ -64,11 +64,11 @@ function token(
 const signed = (jwt: SignJWT) => jwt.setProtectedHeader({ alg: "RS256", kid: "rsa" }).sign(rsa.privateKey);
 
 describe("a sign-in", () => {
-  test("is nobody without a token", async () => {
+  test("returns null for a request without a token", async () => {
     expect(await authenticator()(requestWith())).toBeNull();
   });
 
-  test.each(["RS256", "ES256"] as const)("is the subject of a valid %s token", async (alg) => {
+  test.each(["RS256", "ES256"] as const)("returns the subject of a valid %s token", async (alg) => {
     const keys = alg === "RS256" ? rsa : ec;
     const jwt = await token()
       .setProtectedHeader({ alg, kid: alg === "RS256" ? "rsa" : "ec" })
@@ -80,7 +80,7 @@ describe("a sign-in", () => {
     });
   });
 
-  test("takes an issuer with a slash at the end, as Auth0 writes it", async () => {
+  test("accepts an issuer that ends with a slash, as Auth0's issuers do", async () => {
     const jwt = await signed(token({ issuer: `${ISSUER}/` }));
     expect(await authenticator()(requestWith(`Bearer ${jwt}`))).toMatchObject({ id: "auth0|ada" });
   });
@@ -88,8 +88,8 @@ describe("a sign-in", () => {
   test.each([
     ["another audience", () => signed(token({ audience: "https://other.test" }))],
     ["another issuer", () => signed(token({ issuer: "https://evil.test" }))],
-    ["an issuer that only begins the same", () => signed(token({ issuer: `${ISSUER}.evil.test` }))],
-    ["an expired one", () => signed(token({ expires: NOW / 1000 - 60 }))],
+    ["an issuer that begins with ours", () => signed(token({ issuer: `${ISSUER}.evil.test` }))],
+    ["an expiry in the past", () => signed(token({ expires: NOW / 1000 - 60 }))],
     ["no subject", () => signed(token({ subject: null }))],
     ["a stranger's key", () => token().setProtectedHeader({ alg: "RS256", kid: "rsa" }).sign(stranger.privateKey)],
     [
@@ -105,11 +105,11 @@ describe("a sign-in", () => {
       },
     ],
     [
-      "a token for logging out",
+      "the type of a logout token",
       () => token().setProtectedHeader({ alg: "RS256", kid: "rsa", typ: "logout+jwt" }).sign(rsa.privateKey),
     ],
-    ["noise", async () => "abc.def.ghi"],
-  ])("is refused for %s", async (_name, make) => {
+    ["no structure", async () => "abc.def.ghi"],
+  ])("rejects a token with %s", async (_name, make) => {
     const authenticate = authenticator();
     const jwt = await make();
     await expect(async () => authenticate(requestWith(`Bearer ${jwt}`))).rejects.toMatchObject({
@@ -119,14 +119,14 @@ describe("a sign-in", () => {
   });
 
   test.each(["Basic YWRhOnB3", "Bearer", "Bearer a b", `Bearer ${"a".repeat(20_000)}`])(
-    "is refused for the header %.20s",
+    "rejects the Authorization header %.20s",
     async (header) => {
       const authenticate = authenticator();
       await expect(async () => authenticate(requestWith(header))).rejects.toMatchObject({ code: "unauthenticated" });
     },
   );
 
-  test("is unavailable, not refused, while the issuer's keys can't be reached", async () => {
+  test("fails with sign_in_unavailable instead of unauthenticated while the issuer is unreachable", async () => {
     const issuer = network();
     issuer.down = true;
     let now = NOW;
@@ -141,7 +141,7 @@ describe("a sign-in", () => {
     expect(await authenticate(requestWith(`Bearer ${jwt}`))).toMatchObject({ id: "auth0|ada" });
   });
 
-  test("goes on with known keys while the issuer is down", async () => {
+  test("accepts tokens of known keys while the issuer is down", async () => {
     const issuer = network();
     const authenticate = authenticator(issuer);
     const jwt = await signed(token());
@@ -153,7 +153,7 @@ describe("a sign-in", () => {
   test.each([
     ["while it is down", true],
     ["at a cold start", false],
-  ])("leaves the issuer alone under a flood of worthless tokens %s", async (_name, down) => {
+  ])("sends at most two requests to the issuer for fifty invalid tokens %s", async (_name, down) => {
     const issuer = network();
     issuer.down = down;
     const authenticate = authenticator(issuer);
@@ -162,7 +162,7 @@ describe("a sign-in", () => {
     expect(issuer.calls.length).toBeLessThanOrEqual(2);
   });
 
-  test("does not fetch the keys again for a flood of unknown key ids", async () => {
+  test("fetches the issuer's keys at most once for fifty tokens with unknown key ids", async () => {
     const issuer = network();
     const authenticate = authenticator(issuer);
     await authenticate(requestWith(`Bearer ${await signed(token())}`));

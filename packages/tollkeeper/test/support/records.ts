@@ -1,4 +1,4 @@
-/** Records to decide on: say what matters, the rest is ordinary. */
+/** Makes records for tests. A test sets only the relevant fields, and the other fields have default values. */
 import type { SubscriptionState } from "../../src/domain/access.ts";
 import type { InvoiceRecord, SubscriptionRecord } from "../../src/domain/records.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decideEntitlements, DEFAULT_ACCESS_POLICY, nextAccessChange } from "../../src/domain/access.ts";
+import { decideEntitlements, DEFAULT_ACCESS_POLICY, nextAccessChange, plansOf } from "../../src/domain/access.ts";
 import { definePlans } from "../../src/domain/plans.ts";
 import type { SubscriptionStatus } from "../../src/domain/records.ts";
 import { DAY_MS, NOW, stateOf } from "../support/records.ts";
@@ -35,19 +35,19 @@ const decide = (states: Parameters<typeof decideEntitlements>[0], now = NOW, pol
 describe("access by status", () => {
   const paidEnd = NOW + 20 * DAY_MS;
   test.each([
-    ["active gives access until the period renews", stateOf(), { reason: "active", until: paidEnd }],
+    ["an active subscription gives access until its period ends", stateOf(), { reason: "active", until: paidEnd }],
     [
-      "a trial gives access",
+      "a trial gives access until it ends",
       stateOf({ status: "trialing", trialEnd: paidEnd }),
       { reason: "trialing", until: paidEnd },
     ],
     [
-      "a cancellation at the period's end keeps access until then",
+      "a cancellation at the period's end keeps access until that end",
       stateOf({ cancelAtPeriodEnd: true, cancelAt: paidEnd }),
       { reason: "active", until: paidEnd },
     ],
     [
-      "a date to cancel at, as the portal sets it, ends access then",
+      "a scheduled end, as the portal sets it, ends access at that time",
       stateOf({ cancelAt: NOW + DAY_MS }),
       { reason: "active", until: NOW + DAY_MS },
     ],
@@ -56,14 +56,24 @@ describe("access by status", () => {
       stateOf({ status: "past_due", items: [itemFrom(NOW - 2 * DAY_MS)] }),
       { reason: "past_due_grace", until: NOW + 5 * DAY_MS },
     ],
+    [
+      "past due with a scheduled end before the end of its grace has access until the scheduled end",
+      stateOf({ status: "past_due", cancelAt: NOW + DAY_MS, items: [itemFrom(NOW - 2 * DAY_MS)] }),
+      { reason: "past_due_grace", until: NOW + DAY_MS },
+    ],
+    [
+      "past due with a scheduled end after its grace has access until its grace ends",
+      stateOf({ status: "past_due", cancelAtPeriodEnd: true, items: [itemFrom(NOW - 2 * DAY_MS)] }),
+      { reason: "past_due_grace", until: NOW + 5 * DAY_MS },
+    ],
     ["past due after its grace has no access", stateOf({ status: "past_due" }), null],
     [
-      "canceled at once keeps what was paid for",
+      "a subscription canceled at once keeps access until its paid period ends",
       stateOf({ status: "canceled", endedAt: NOW - DAY_MS }),
       { reason: "canceled_paid_period", until: paidEnd },
     ],
     [
-      "canceled for not paying has no access",
+      "a subscription canceled because it was not paid has no access",
       stateOf({ status: "canceled" }, { status: "open", payment: "failed" }),
       null,
     ],
@@ -72,9 +82,9 @@ describe("access by status", () => {
     ["incomplete_expired has no access", stateOf({ status: "incomplete_expired" }), null],
     ["unpaid has no access", stateOf({ status: "unpaid" }), null],
     ["paused has no access", stateOf({ status: "paused" }), null],
-    ["a date to cancel that has passed ends access before Stripe's event comes", stateOf({ cancelAt: NOW }), null],
+    ["a scheduled end that has passed ends access before Stripe's event arrives", stateOf({ cancelAt: NOW }), null],
     [
-      "an upgrade that fails late in a paid period has its days of grace, too",
+      "an upgrade that fails late in a paid period has grace from its own invoice",
       stateOf({ status: "past_due" }, { status: "open", payment: "failed", createdAt: NOW - 3_600_000 }),
       { reason: "past_due_grace", until: NOW - 3_600_000 + 7 * DAY_MS },
     ],
@@ -90,13 +100,13 @@ describe("access by status", () => {
   });
 });
 
-test("without keeping paid periods, canceled at once is over at once", () => {
+test("access ends immediately at a cancellation if the policy does not keep paid periods", () => {
   expect(decide([stateOf({ status: "canceled" })], NOW, { ...DEFAULT_ACCESS_POLICY, keepPaidPeriod: false })).toEqual(
     [],
   );
 });
 
-test("a feature of two plans comes from the one that lasts longest", () => {
+test("a feature that two plans include is attributed to the plan that ends last", () => {
   const short = stateOf({ cancelAt: NOW + DAY_MS });
   const long = stateOf({ id: "sub_2" }, {}, "team");
   const found = decide([short, long]);
@@ -106,11 +116,78 @@ test("a feature of two plans comes from the one that lasts longest", () => {
   ]);
 });
 
-test("a subscription to something outside the plans gives nothing", () => {
+test.each(["team first", "premium first"])(
+  "a feature lasts until the later end of two plans, whatever their order: %s",
+  (order) => {
+    const premium = stateOf({ cancelAt: NOW + DAY_MS });
+    const team = stateOf({ id: "sub_2", cancelAt: NOW + 2 * DAY_MS }, {}, "team");
+    const found = decide(order === "team first" ? [team, premium] : [premium, team]);
+    expect(found[0]).toMatchObject({ feature: "exports", plan: "team", until: NOW + 2 * DAY_MS });
+  },
+);
+
+test("a feature of two plans with the same end comes from the first subscription", () => {
+  const found = decide([stateOf(), stateOf({ id: "sub_2" }, {}, "team")]);
+  expect(found.map(({ feature, subscriptionId }) => [feature, subscriptionId])).toEqual([
+    ["exports", "sub_1"],
+    ["seats", "sub_2"],
+  ]);
+});
+
+test("entitlements are sorted by feature", () => {
+  const plans = definePlans([
+    {
+      id: "premium",
+      name: "Premium",
+      features: ["b", "c", "a"],
+      prices: [{ interval: "month", amount: 1, currency: "usd" }],
+    },
+  ]);
+  const found = decideEntitlements([stateOf()], plans, DEFAULT_ACCESS_POLICY, NOW);
+  expect(found.map(({ feature }) => feature)).toEqual(["a", "b", "c"]);
+});
+
+test("each item of a subscription gives the plan of its own product, or else of its own price", () => {
+  const state = stateOf();
+  const [item] = state.subscription.items;
+  const [price] = state.prices;
+  if (!item || !price) throw new Error("expected an item and a price");
+  const products = ["consulting", "premium"].map((plan, at) => ({ id: `prod_${at}`, name: plan, active: true, plan }));
+  const prices = [
+    { ...price, id: "price_0", lookupKey: "other_month" },
+    { ...price, id: "price_1", lookupKey: "team_month" },
+  ];
+  const plansFor = (productId: string, priceId: string) =>
+    plansOf(
+      { subscription: { ...state.subscription, items: [{ ...item, productId, priceId }] }, products, prices },
+      PLANS,
+    );
+  expect(plansFor("prod_1", "price_0").map(({ id }) => id)).toEqual(["premium"]);
+  expect(plansFor("prod_0", "price_1").map(({ id }) => id)).toEqual(["team"]);
+  expect(plansFor("prod_0", "price_0")).toEqual([]);
+  expect(plansFor("prod_2", "price_2")).toEqual([]);
+});
+
+test.each(["active", "past_due"] as const)("a subscription that is %s without items gives no access", (status) => {
+  expect(decide([stateOf({ status, items: [] })])).toEqual([]);
+  expect(nextAccessChange([stateOf({ status, items: [] })], DEFAULT_ACCESS_POLICY, NOW)).toBeNull();
+});
+
+test("the next change of access is the earliest end that no event of Stripe announces", () => {
+  const next = (...states: Parameters<typeof decide>[0]) => nextAccessChange(states, DEFAULT_ACCESS_POLICY, NOW);
+  const later = stateOf({ cancelAt: NOW + 2 * DAY_MS });
+  const sooner = stateOf({ cancelAt: NOW + DAY_MS });
+  expect(next(later, sooner, stateOf())).toBe(NOW + DAY_MS);
+  expect(next(later, stateOf({ cancelAt: NOW }))).toBe(NOW + 2 * DAY_MS);
+  expect(next(stateOf(), stateOf({ status: "unpaid" }))).toBeNull();
+  expect(next()).toBeNull();
+});
+
+test("a subscription gives no access if its product belongs to no plan", () => {
   expect(decide([stateOf({}, {}, "consulting")])).toEqual([]);
 });
 
-test("an ended subscription never takes away what another one gives", () => {
+test("an ended subscription does not remove the access that another subscription gives", () => {
   fc.assert(
     fc.property(fc.constantFrom(...STATUSES), fc.boolean(), (status, first) => {
       const ended = stateOf({ id: "sub_0", status }, { status: "open", payment: "failed" });
@@ -121,7 +198,7 @@ test("an ended subscription never takes away what another one gives", () => {
   );
 });
 
-test("access that ends by itself ends exactly when it was announced to", () => {
+test("access ends exactly at the time that was announced as the next change", () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...STATUSES),

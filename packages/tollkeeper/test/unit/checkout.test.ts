@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { decideCheckout, trialDaysFor, type CheckoutIntent } from "../../src/domain/checkout.ts";
+import {
+  decideCheckout,
+  findPlanPrice,
+  trialDaysFor,
+  type CheckoutInput,
+  type CheckoutIntent,
+} from "../../src/domain/checkout.ts";
 import type { CheckoutSessionRecord } from "../../src/domain/records.ts";
 import { checkReturnUrl, withSessionId } from "../../src/domain/urls.ts";
 import { stateOf } from "../support/records.ts";
@@ -22,15 +28,15 @@ const SESSION: CheckoutSessionRecord = {
   expiresAt: 0,
   operationId: "op_1",
 };
-const decide = (states: Parameters<typeof decideCheckout>[3], last: Parameters<typeof decideCheckout>[4]) =>
-  decideCheckout(INTENT, "default", PLANS, states, last);
+const decide = (states: CheckoutInput["states"], last: CheckoutInput["last"]) =>
+  decideCheckout({ intent: INTENT, group: "default", plans: PLANS, states, last });
 
 describe("a checkout", () => {
-  test("starts where there is nothing", () => {
+  test("starts a session if the user has no subscription and no open session", () => {
     expect(decide([], null)).toEqual({ kind: "start" });
   });
 
-  test("continues the open session of the same intent", () => {
+  test("returns the open session if the request has the same plan, interval and URLs", () => {
     expect(decide([], { intent: INTENT, session: SESSION, trialDays: 0 })).toEqual({
       kind: "continue",
       session: SESSION,
@@ -40,12 +46,13 @@ describe("a checkout", () => {
   test.each([
     ["another plan", { ...INTENT, plan: "team" }],
     ["another interval", { ...INTENT, interval: "year" as const }],
-    ["another way back", { ...INTENT, successUrl: "https://a.test/elsewhere" }],
-  ])("replaces an open session for %s", (_name, intent) => {
+    ["another success URL", { ...INTENT, successUrl: "https://a.test/elsewhere" }],
+    ["another cancel URL", { ...INTENT, cancelUrl: "https://a.test/elsewhere" }],
+  ])("replaces the open session if the request has %s", (_name, intent) => {
     expect(decide([], { intent, session: SESSION, trialDays: 0 }).kind).toBe("replace");
   });
 
-  test.each(["expired", "complete"] as const)("starts anew after a session that is %s", (status) => {
+  test.each(["expired", "complete"] as const)("starts a new session if the last session is %s", (status) => {
     expect(decide([], { intent: INTENT, session: { ...SESSION, status }, trialDays: 0 }).kind).toBe("start");
   });
 
@@ -57,21 +64,36 @@ describe("a checkout", () => {
   );
 
   test.each(["incomplete", "incomplete_expired", "canceled"] as const)(
-    "is allowed after a subscription that is %s",
+    "is allowed if the user's last subscription is %s",
     (status) => {
       expect(decide([stateOf({ status })], null).kind).toBe("start");
     },
   );
 
-  test("is not refused for a subscription outside the plans", () => {
+  test("is allowed if the user has a subscription that belongs to no plan", () => {
     expect(decide([stateOf({}, {}, "consulting")], null).kind).toBe("start");
   });
 });
 
-test("a trial is given once", () => {
+test("a checkout is allowed beside a subscription of another plan group", () => {
+  const plans = PLANS.map((plan) => (plan.id === "team" ? { ...plan, group: "teams" } : plan));
+  const states = [stateOf({}, {}, "team")];
+  const kindOf = (group: string) => decideCheckout({ intent: INTENT, group, plans, states, last: null }).kind;
+  expect(kindOf("default")).toBe("start");
+  expect(kindOf("teams")).toBe("already_subscribed");
+});
+
+test("a plan's price is found by its interval", () => {
+  const [premium, team] = PLANS;
+  expect(premium && findPlanPrice(premium, "year")).toMatchObject({ interval: "year", amount: 9_000 });
+  expect(team && findPlanPrice(team, "year")).toBeUndefined();
+});
+
+test("each user gets at most one trial", () => {
   const price = { interval: "month" as const, amount: 900, currency: "usd", trialDays: 14 };
   const other = { intent: INTENT, session: SESSION, trialDays: 7 };
   expect(trialDaysFor(price, [], [])).toBe(14);
+  expect(trialDaysFor(price, [stateOf({ status: "canceled" })], [])).toBe(14);
   expect(trialDaysFor(price, [stateOf({ status: "canceled", trialStart: 1 })], [])).toBe(0);
   expect(trialDaysFor(price, [], [other])).toBe(0);
   expect(trialDaysFor(price, [], [{ ...other, session: { ...SESSION, status: "expired" } }])).toBe(14);
@@ -87,12 +109,14 @@ describe("a return URL", () => {
     ["https://evil.example.com/", true, "origin_not_allowed"],
     ["https://app.example.com.evil.com/", true, "origin_not_allowed"],
     ["https://app.example.com@evil.com/", true, "has_credentials"],
+    ["https://:password@app.example.com/", true, "has_credentials"],
+    [`https://app.example.com/${"a".repeat(1_976)}`, true, null],
     ["//evil.com", true, "malformed"],
     ["javascript:alert(1)", true, "malformed"],
     ["data:text/html,x", false, "malformed"],
     ["https://app.example.com:8443/", true, "origin_not_allowed"],
     [`https://app.example.com/${"a".repeat(2000)}`, true, "malformed"],
-  ])("%s (https %s) is %s", (url, https, problem) => {
+  ])("the check of %s (https required: %s) reports %s", (url, https, problem) => {
     expect(checkReturnUrl(url, origins, https)).toBe(problem);
   });
 
@@ -100,8 +124,9 @@ describe("a return URL", () => {
     ["https://a.test", "https://a.test?session_id={CHECKOUT_SESSION_ID}"],
     ["https://a.test/?x=1", "https://a.test/?x=1&session_id={CHECKOUT_SESSION_ID}"],
     ["https://a.test/#top", "https://a.test/?session_id={CHECKOUT_SESSION_ID}#top"],
+    ["https://a.test/#a#b", "https://a.test/?session_id={CHECKOUT_SESSION_ID}#a#b"],
     ["https://a.test/{CHECKOUT_SESSION_ID}", "https://a.test/{CHECKOUT_SESSION_ID}"],
-  ])("%s carries the session as %s", (url, expected) => {
+  ])("%s with the session id becomes %s", (url, expected) => {
     expect(withSessionId(url)).toBe(expected);
   });
 });

@@ -1,6 +1,10 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { optionsFromEnvironment, resolveConfig, type TollkeeperOptions } from "../../src/config.ts";
+import { resolveConfig } from "../../src/config/resolve-config.ts";
+import { OPTION_FIELDS } from "../../src/config/schema.ts";
+import { optionsFromEnvironment, VARIABLES } from "../../src/environment.ts";
 import { ConfigError } from "../../src/errors.ts";
+import type { TollkeeperOptions } from "../../src/options.ts";
 import { PLANS } from "../../../../test/support/plans.ts";
 
 const ENV = {
@@ -14,136 +18,293 @@ const ENV = {
 const resolve = (env: Record<string, string | undefined> = {}, options: Partial<TollkeeperOptions> = {}) =>
   resolveConfig({ ...optionsFromEnvironment({ ...ENV, ...env }), plans: PLANS, ...options });
 
-test("a complete environment is taken, with its defaults", () => {
-  const config = resolve();
-  expect(config).toMatchObject({
+/** Every option. The compiler reports options that are missing in this list or unknown. */
+const EVERY_OPTION: Record<keyof TollkeeperOptions, true> = {
+  plans: true,
+  stripeSecretKey: true,
+  stripePublishableKey: true,
+  stripeWebhookSecrets: true,
+  stripeWebhookMode: true,
+  stripeApiBase: true,
+  stripeNetworkRetries: true,
+  stripeRequestsPerSecond: true,
+  stripeRequestsPerEndpoint: true,
+  stripeRequestsInFlight: true,
+  databaseUrl: true,
+  reconcileEveryMinutes: true,
+  keepDoneDays: true,
+  keepEventBodies: true,
+  appUrl: true,
+  allowedOrigins: true,
+  successUrl: true,
+  cancelUrl: true,
+  portalReturnUrl: true,
+  basePath: true,
+  authIssuer: true,
+  authAudience: true,
+  authJwksUri: true,
+  authenticate: true,
+  userIdMetadataKey: true,
+  allowPromotionCodes: true,
+  access: true,
+  hooks: true,
+  hooksUrl: true,
+  hooksSecret: true,
+  hooksFetch: true,
+  webhookToleranceSeconds: true,
+  metricsToken: true,
+  runWorker: true,
+  environment: true,
+  logLevel: true,
+  log: true,
+  tracer: true,
+  fetch: true,
+  runtime: true,
+};
+const OPTION_NAMES = Object.keys(EVERY_OPTION) as (keyof TollkeeperOptions)[];
+
+test("the configuration schema has exactly the options of TollkeeperOptions", () => {
+  expect(Object.keys(OPTION_FIELDS)).toEqual(OPTION_NAMES);
+});
+
+test("the documentation lists all options of TollkeeperOptions with their environment variables", () => {
+  const page = readFileSync(new URL("../../../../docs/stripe_configuration.md", import.meta.url), "utf8");
+  const table = /<!-- options -->([\s\S]*)<!-- \/options -->/.exec(page)?.[1] ?? "";
+  const rows = [...table.matchAll(/^\| `(\w+)` +\| (?:`(\w+)`[^|]*|-) +\| [^|]+ \| [^|]+ \|$/gm)];
+  const variables: Partial<Record<string, string>> = VARIABLES;
+  expect(rows.map(([, option, variable]) => [option, variable])).toEqual(
+    OPTION_NAMES.map((option) => [option, variables[option]]),
+  );
+});
+
+test("an environment with only the required variables gets all defaults", () => {
+  expect(resolve()).toEqual({
     mode: "test",
+    plans: PLANS,
+    stripe: {
+      secretKey: "sk_test_abc123",
+      publishableKey: "pk_test_abc123",
+      webhookSecrets: ["whsec_abcdefgh"],
+      apiBase: undefined,
+      networkRetries: 3,
+      requestsPerSecond: 20,
+      requestsPerEndpoint: 25,
+      requestsInFlight: 32,
+    },
+    reconcileEveryMs: 3_600_000,
+    keepDoneMs: 35 * 86_400_000,
+    keepEventBodies: false,
     databaseUrl: "file:.tollkeeper/tollkeeper.sqlite",
+    auth: { issuer: "https://example.eu.auth0.com", audience: "https://api.example.com", jwksUri: undefined },
     basePath: "/stripe",
     userIdMetadataKey: "auth0_user_id",
-    webhookToleranceMs: 300_000,
+    urls: {
+      allowedOrigins: ["https://app.example.com"],
+      requireHttps: false,
+      successUrl: "https://app.example.com?session_id={CHECKOUT_SESSION_ID}",
+      cancelUrl: "https://app.example.com",
+      portalReturnUrl: "https://app.example.com",
+    },
+    allowPromotionCodes: false,
     access: { pastDueGraceDays: 7, keepPaidPeriod: true },
-    auth: { issuer: "https://example.eu.auth0.com", audience: "https://api.example.com" },
-  });
-  expect(config.urls).toMatchObject({
-    allowedOrigins: ["https://app.example.com"],
-    successUrl: "https://app.example.com?session_id={CHECKOUT_SESSION_ID}",
+    webhookToleranceMs: 300_000,
+    metricsToken: null,
+    hooks: null,
   });
 });
 
-test("several webhook secrets are taken while one is rolled", () => {
+test("several webhook secrets are accepted during a rotation", () => {
   const config = resolve({ STRIPE_WEBHOOK_SECRET: "whsec_abcdefgh, whsec_ijklmnop" });
   expect(config.stripe.webhookSecrets).toEqual(["whsec_abcdefgh", "whsec_ijklmnop"]);
 });
 
-describe("the start is refused", () => {
+test("the default request limits depend on the mode and on whether Stripe is the emulator", () => {
+  const limits = (env: object) => {
+    const { requestsPerSecond, requestsPerEndpoint } = resolve({ ...env }).stripe;
+    return [requestsPerSecond, requestsPerEndpoint];
+  };
+  expect(limits(LIVE())).toEqual([80, 25]);
+  expect(limits({ STRIPE_API_BASE: "http://127.0.0.1:12111" })).toEqual([1_000, 10_000]);
+  expect(limits({ STRIPE_REQUESTS_PER_SECOND: "7", STRIPE_REQUESTS_PER_ENDPOINT: "5" })).toEqual([7, 5]);
+});
+
+test("an access policy with only some options gets defaults for the others", () => {
+  expect(resolve({}, { access: { pastDueGraceDays: 3 } }).access).toEqual({
+    pastDueGraceDays: 3,
+    keepPaidPeriod: true,
+  });
+});
+
+describe("the service refuses an invalid configuration", () => {
   test.each([
     ["without a secret key", { STRIPE_SECRET_KEY: "" }, "STRIPE_SECRET_KEY is missing"],
-    ["with a publishable key in its place", { STRIPE_SECRET_KEY: "pk_test_abc123" }, "holds a publishable key"],
-    ["with a key that is none", { STRIPE_SECRET_KEY: "hunter2" }, "STRIPE_SECRET_KEY must begin with"],
+    ["with a publishable key as secret key", { STRIPE_SECRET_KEY: "pk_test_abc123" }, "is a publishable key"],
+    ["with another text as secret key", { STRIPE_SECRET_KEY: "hunter2" }, "STRIPE_SECRET_KEY must begin with"],
     ["without a publishable key", { STRIPE_PUBLISHABLE_KEY: " " }, "STRIPE_PUBLISHABLE_KEY is missing"],
-    [
-      "with a secret key where browsers see it",
-      { STRIPE_PUBLISHABLE_KEY: "sk_test_abc123" },
-      "which browsers would see",
-    ],
-    ["with keys of two modes", { STRIPE_PUBLISHABLE_KEY: "pk_live_abc123" }, "take both from one mode"],
+    ["with a secret key as publishable key", { STRIPE_PUBLISHABLE_KEY: "sk_test_abc123" }, "browsers would see it"],
+    ["with keys of two modes", { STRIPE_PUBLISHABLE_KEY: "pk_live_abc123" }, "use two keys of one mode"],
     ["without a webhook secret", { STRIPE_WEBHOOK_SECRET: undefined }, "STRIPE_WEBHOOK_SECRET is missing"],
     ["with a blank webhook secret", { STRIPE_WEBHOOK_SECRET: "  " }, "STRIPE_WEBHOOK_SECRET is missing"],
-    ["with a blank one among them", { STRIPE_WEBHOOK_SECRET: "whsec_abcdefgh,," }, "has a blank entry"],
-    ["with a webhook secret that is none", { STRIPE_WEBHOOK_SECRET: "sk_test_abc123" }, "must begin with whsec_"],
+    ["with a blank entry among webhook secrets", { STRIPE_WEBHOOK_SECRET: "whsec_abcdefgh,," }, "has a blank entry"],
+    ["with a secret key as webhook secret", { STRIPE_WEBHOOK_SECRET: "sk_test_abc123" }, "must begin with whsec_"],
     [
       "with a live key and a test webhook",
       { ...LIVE(), STRIPE_WEBHOOK_MODE: "test" },
       "STRIPE_WEBHOOK_MODE is test but STRIPE_SECRET_KEY is a live key",
     ],
-    ["with a pace that is none", { STRIPE_REQUESTS_PER_SECOND: "many" }, "STRIPE_REQUESTS_PER_SECOND NaN must be"],
-    ["with a pace of nothing", { STRIPE_REQUESTS_PER_SECOND: "0" }, "must be a whole number from 1 to 10000"],
     [
-      "with a pace of an endpoint that is none",
+      "with a request limit that is no number",
+      { STRIPE_REQUESTS_PER_SECOND: "many" },
+      'STRIPE_REQUESTS_PER_SECOND "many" must be a whole number from 1 to 10000',
+    ],
+    [
+      "with a request limit of zero",
+      { STRIPE_REQUESTS_PER_SECOND: "0" },
+      "STRIPE_REQUESTS_PER_SECOND 0 must be a whole number from 1 to 10000",
+    ],
+    [
+      "with a negative limit of an endpoint",
       { STRIPE_REQUESTS_PER_ENDPOINT: "-1" },
-      "STRIPE_REQUESTS_PER_ENDPOINT -1",
+      "STRIPE_REQUESTS_PER_ENDPOINT -1 must be a whole number from 1 to 10000",
     ],
-    ["with a token that is easy to guess", { METRICS_TOKEN: "short" }, "METRICS_TOKEN must have at least 16"],
-    ["with bodies kept perhaps", { KEEP_EVENT_BODIES: "yes" }, 'KEEP_EVENT_BODIES "yes" must be true or false'],
-    ["with a hooks' address that is none", { HOOKS_URL: "here" }, 'HOOKS_URL "here" must be a URL'],
-    ["with a hooks' address alone", { HOOKS_URL: "https://a.example" }, "HOOKS_SECRET must be whsec_"],
-    ["with a hooks' secret alone", { HOOKS_SECRET: "whsec_abc" }, "HOOKS_SECRET is set without HOOKS_URL"],
+    ["with a short metrics token", { METRICS_TOKEN: "short" }, "METRICS_TOKEN must have at least 16"],
     [
-      "with a hooks' secret that is short",
-      { HOOKS_URL: "https://a.example", HOOKS_SECRET: "whsec_c2hvcnQ=" },
-      "24 to 64 bytes",
+      "with a flag that is neither true nor false",
+      { KEEP_EVENT_BODIES: "yes" },
+      'KEEP_EVENT_BODIES "yes" must be true or false',
     ],
-    ["with a webhook mode that is none", { STRIPE_WEBHOOK_MODE: "prod" }, "it must be test or live"],
+    ["with a hooks URL that is no URL", { HOOKS_URL: "here" }, 'HOOKS_URL "here" must be a URL'],
+    ["with a hooks URL alone", { HOOKS_URL: "https://a.example" }, "HOOKS_SECRET is missing"],
+    ["with a hooks secret alone", { HOOKS_SECRET: "whsec_abc" }, "HOOKS_SECRET is set without HOOKS_URL"],
+    [
+      "with a short hooks secret",
+      { HOOKS_URL: "https://a.example", HOOKS_SECRET: "whsec_c2hvcnQ=" },
+      "HOOKS_SECRET must be whsec_ and base64 of 24 to 64 bytes",
+    ],
+    [
+      "with an unknown webhook mode",
+      { STRIPE_WEBHOOK_MODE: "prod" },
+      'STRIPE_WEBHOOK_MODE "prod" must be test or live',
+    ],
+    ["with an unknown log level", { LOG_LEVEL: "loud" }, 'LOG_LEVEL "loud" must be one of fatal, error, warn'],
     [
       "with a live key and the emulator",
       { ...LIVE(), STRIPE_API_BASE: "http://127.0.0.1:12111" },
-      "STRIPE_API_BASE is set with a live key",
+      "STRIPE_API_BASE is set but STRIPE_SECRET_KEY is a live key",
     ],
     [
       "with an http app in production",
       { NODE_ENV: "production", APP_URL: "http://app.example.com" },
-      'APP_URL "http://app.example.com" in production: use https',
+      'APP_URL "http://app.example.com" must use https because NODE_ENV is production',
     ],
     ["without an app", { APP_URL: "" }, "APP_URL is missing"],
-    ["with an app that is no URL", { APP_URL: "app.example.com" }, "must be a URL"],
-    ["with a path among the origins", { ALLOWED_ORIGINS: "https://a.example.com/path" }, "write origins alone"],
+    ["with an app that is no URL", { APP_URL: "app.example.com" }, 'APP_URL "app.example.com" must be a URL'],
+    [
+      "with a path among the origins",
+      { ALLOWED_ORIGINS: "https://a.example.com/path" },
+      'ALLOWED_ORIGINS has "https://a.example.com/path": use an origin without a path',
+    ],
     [
       "with an http origin in production",
       { NODE_ENV: "production", ALLOWED_ORIGINS: "http://a.example.com" },
-      "in production: use https",
+      'ALLOWED_ORIGINS "http://a.example.com" must use https because',
     ],
     ["without an issuer", { AUTH0_DOMAIN: "" }, "AUTH_ISSUER or AUTH0_DOMAIN is missing"],
     ["without an audience", { AUTH_AUDIENCE: "" }, "AUTH_AUDIENCE is missing"],
     [
       "with an http issuer in production",
       { NODE_ENV: "production", AUTH_ISSUER: "http://id.example.com" },
-      "in production: use https",
+      'AUTH_ISSUER "http://id.example.com" must use https because',
     ],
     [
-      "with keys over http in production",
+      "with issuer keys over http in production",
       { NODE_ENV: "production", AUTH_JWKS_URI: "http://id.example.com/keys" },
-      "in production: use https",
+      'AUTH_JWKS_URI "http://id.example.com/keys" must use https because',
     ],
-    ["with a database that is none", { DATABASE_URL: "mysql://x" }, "DATABASE_URL must be"],
+    [
+      "with an http hooks URL in production",
+      { NODE_ENV: "production", HOOKS_URL: "http://a.example" },
+      'HOOKS_URL "http://a.example" must use https because',
+    ],
+    ["with an unknown database", { DATABASE_URL: "mysql://x" }, "DATABASE_URL must be"],
   ])("%s", (_name, env, message) => {
     expect(() => resolve(env)).toThrow(ConfigError);
     expect(() => resolve(env)).toThrow(message);
   });
 
   test.each([
-    ["a success URL elsewhere", { successUrl: "https://evil.example.com/" }, "successUrl"],
-    ["two ways to sign in", { authenticate: () => null }, "choose one way to sign in"],
-    ["an endless grace", { access: { pastDueGraceDays: 1_000 } }, "pastDueGraceDays 1000"],
+    ["a success URL of a foreign origin", { successUrl: "https://evil.example.com/" }, "successUrl"],
+    ["two ways to sign in", { authenticate: () => null }, "authenticate and AUTH_ISSUER are both set"],
+    ["a grace of 1000 days", { access: { pastDueGraceDays: 1_000 } }, "access.pastDueGraceDays 1000 must be"],
     [
-      "no tolerance at all, which would switch the check off",
+      "a signature tolerance of zero, which would accept no event",
       { webhookToleranceSeconds: 0 },
       "webhookToleranceSeconds 0",
     ],
-    ["a base path without a slash", { basePath: "stripe" }, "basePath"],
+    ["a base path without a slash", { basePath: "stripe" }, 'basePath "stripe"'],
     ["no plans", { plans: [] }, "plans are missing"],
+    ["a fraction of a day", { keepDoneDays: 35.5 }, "keepDoneDays 35.5 must be a whole number from 31 to 3650"],
   ])("with %s", (_name, options, message) => {
     expect(() => resolve({}, options)).toThrow(message);
   });
 
-  test("naming every problem at once, and no secret", () => {
-    const secret = "sk_test_donttellanybody";
-    const refused = refusal({ STRIPE_SECRET_KEY: secret, STRIPE_PUBLISHABLE_KEY: "pk_live_x", APP_URL: "" });
+  test.each([
+    ["an unknown option", { webookSecrets: ["whsec_abcdefgh"] }, 'option "webookSecrets" is unknown'],
+    ["an unknown part of an option", { access: { graceDays: 3 } }, 'option "access.graceDays" is unknown'],
+    ["a function that is a text", { fetch: "fetch" }, "fetch must be a function"],
+    ["a list that is a text", { allowedOrigins: "https://a.example" }, "ALLOWED_ORIGINS must be a list of strings"],
+    ["a required option that is undefined", { appUrl: undefined }, "APP_URL is missing"],
+    ["a secret key that is undefined", { stripeSecretKey: undefined }, "STRIPE_SECRET_KEY is missing"],
+  ])("the service does not start if JavaScript code passes %s", (_name, options: object, message) => {
+    expect(() => resolve({}, options)).toThrow(ConfigError);
+    expect(() => resolve({}, options)).toThrow(message);
+  });
+
+  test("one error lists all problems in the order of the options", () => {
+    const refused = refusal(
+      {
+        STRIPE_PUBLISHABLE_KEY: "pk_live_x",
+        STRIPE_REQUESTS_PER_SECOND: "many",
+        APP_URL: "",
+        HOOKS_URL: "https://a.example",
+      },
+      { basePath: "stripe", webookSecrets: [] },
+    );
     expect(refused.problems).toEqual([
       expect.stringContaining("STRIPE_PUBLISHABLE_KEY is a live key"),
+      expect.stringContaining("STRIPE_REQUESTS_PER_SECOND"),
       expect.stringContaining("APP_URL is missing"),
+      expect.stringContaining("basePath"),
+      expect.stringContaining("HOOKS_SECRET is missing"),
+      expect.stringContaining("webookSecrets"),
     ]);
-    expect(refused.message).not.toContain(secret);
   });
+
+  test.each(["sk_test_donttell", "rk_live_donttell", "whsec_donttell", "postgres://ada:donttell@host", "donttell"])(
+    "the error does not contain the secret in %s, whichever option has this value",
+    (secret) => {
+      for (const option of SECRET_OPTIONS)
+        expect(
+          refusal({}, { [option]: option.endsWith("Secrets") ? [secret] : secret, appUrl: "" }).message,
+        ).not.toContain("donttell");
+      if (secret === "donttell") return;
+      for (const option of OPTION_NAMES)
+        for (const value of [secret, [secret], { [secret]: secret }])
+          expect(refusal({}, { appUrl: "", [option]: value, [secret]: value }).message).not.toContain("donttell");
+    },
+  );
 });
 
-function refusal(env: Record<string, string>): ConfigError {
+const SECRET_OPTIONS = ["stripeSecretKey", "stripeWebhookSecrets", "databaseUrl", "hooksSecret", "metricsToken"];
+
+function refusal(env: Record<string, string>, options: object = {}): ConfigError {
   try {
-    resolve(env);
+    resolve(env, options);
   } catch (error) {
     if (error instanceof ConfigError) return error;
+    throw error;
   }
-  throw new Error("the start was not refused");
+  throw new Error("the configuration is valid");
 }
 
 function LIVE() {

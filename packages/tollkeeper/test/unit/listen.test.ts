@@ -9,7 +9,7 @@ const CLIENTS = 4;
 const ENOUGH = 50;
 const TOO_MANY = 2_000;
 
-test("a server that closes answers what it has taken, and ends though its clients always have one more request", async () => {
+test("a closing server responds to accepted requests, and stops even if clients send more requests", async () => {
   const port = await freePort();
   let taken = 0;
   const server = await listen(
@@ -23,10 +23,10 @@ test("a server that closes answers what it has taken, and ends though its client
   const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
   const warm = Promise.withResolvers<void>();
   let answered = 0;
-  /** False where it was not taken: the connection had just ended, or nobody is there any more. */
+  /** Returns false if the server did not accept the request, because the connection or the server was closed. */
   const send = async (): Promise<boolean> => {
     const sending = request({ agent, port, method: "POST" });
-    // One that ends while it is asked says so twice.
+    // A connection that closes during a request emits a second error.
     sending.on("error", () => {});
     sending.end("{}");
     const [response] = (await once(sending, "response").catch(() => [null])) as [IncomingMessage | null];
@@ -48,7 +48,7 @@ test("a server that closes answers what it has taken, and ends though its client
   expect(taken).toBe(answered);
 });
 
-test("a connection whose last answer was on its way ends without another request", async () => {
+test("a closing server closes each connection after the response in progress", async () => {
   const port = await freePort();
   const taken = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();
@@ -68,10 +68,10 @@ test("a connection whose last answer was on its way ends without another request
   expect(response.statusCode).toBe(200);
   response.resume();
   await closed;
-  // Sooner than Node ends what nobody uses.
+  // Without our code, Node closes idle connections only later.
 }, 3_000);
 
-test("a connection on which nothing was ever asked does not keep a server", async () => {
+test("a closing server closes a connection on which no request was sent", async () => {
   const port = await freePort();
   const server = await listen(() => {}, { port, host: "127.0.0.1", portName: "PORT" });
   const spare = connect({ port, host: "127.0.0.1" });

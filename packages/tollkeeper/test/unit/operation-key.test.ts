@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { watchKeys } from "../../src/stripe/limits/operation-key.ts";
+import { createKeyGuard } from "../../src/stripe/limits/operation-key.ts";
 
-test("a write that never ends holds up nobody who is sent under the same key elsewhere", async () => {
+test("a write that never ends does not end another write with the same idempotency key", async () => {
   const sent: string[] = [];
   const open = () =>
-    watchKeys(
+    createKeyGuard(
       async (_input, init) => {
         sent.push(new Headers(init?.headers).get("idempotency-key") ?? "");
         return new Response("{}");
@@ -12,10 +12,10 @@ test("a write that never ends holds up nobody who is sent under the same key els
       () => 10,
     );
   const [gone, other] = [open(), open()];
-  void gone.underKey({ value: "op_1", endsAt: 10 }, () => new Promise(() => {}));
+  void gone.withKey({ value: "op_1", endsAt: 10 }, () => new Promise(() => {}));
   const write = ({ idempotencyKey }: { idempotencyKey: string }) =>
     other.fetch("https://api.stripe.com/v1/customers", { headers: { "Idempotency-Key": idempotencyKey } });
-  expect((await other.underKey({ value: "op_1", endsAt: 20 }, write)).status).toBe(200);
-  expect((await other.underKey({ value: "op_1", endsAt: 10 }, write)).status).toBe(503);
+  expect((await other.withKey({ value: "op_1", endsAt: 20 }, write)).status).toBe(200);
+  expect((await other.withKey({ value: "op_1", endsAt: 10 }, write)).status).toBe(503);
   expect(sent).toEqual(["op_1"]);
 });

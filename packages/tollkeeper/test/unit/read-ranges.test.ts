@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { openRange, openRanges, sweep, type OpenRange } from "../../src/reconcile/read-ranges.ts";
+import { openRange, openRanges, readRanges, type OpenRange } from "../../src/reconcile/read-ranges.ts";
 
 const PAGE = 100;
 const FROM = 0;
@@ -40,20 +40,20 @@ function listing(rows: readonly Row[]) {
 const anyRows = fc
   .array(fc.integer({ min: 0, max: UNTIL / 1_000 - 1 }), { maxLength: 1_200, size: "max" })
   .map((seconds) => seconds.map((at, index): Row => ({ id: `row${index}`, createdAt: at * 1_000 })));
-/** Many in the same second, as a migration makes them. */
+/** Many rows have the same creation second, as after a migration to Stripe. */
 const crowded = fc
   .integer({ min: 0, max: 800 })
   .map((count) => Array.from({ length: count }, (_, index): Row => ({ id: `row${index}`, createdAt: 5_000 })));
 
-test("every row is read once, however rows are spread and however many read", async () => {
+test("every row is read exactly once for any distribution of rows and any number of readers", async () => {
   await fc.assert(
     fc.asyncProperty(fc.oneof(anyRows, crowded), fc.integer({ min: 1, max: 8 }), async (rows, readers) => {
       const { read, calls } = listing(rows);
       const seen: string[] = [];
-      await sweep({
+      await readRanges({
         ranges: [openRange(FROM, UNTIL)],
         readers,
-        mark: async () => null,
+        position: async () => null,
         read,
         handle: async ({ rows: page }) => void seen.push(...page.map(({ id }) => id)),
         progress: async () => {},
@@ -65,34 +65,34 @@ test("every row is read once, however rows are spread and however many read", as
   );
 });
 
-test("a long list is read by several at once", async () => {
+test("several readers read a long list at the same time", async () => {
   const rows = Array.from({ length: 8_000 }, (_, index): Row => ({
     id: `row${index}`,
     createdAt: 500_000_000 + index * 1_000,
   }));
   const { read, calls } = listing(rows);
-  await sweep({
+  await readRanges({
     ranges: [openRange(FROM, UNTIL)],
     readers: 8,
-    mark: async () => null,
+    position: async () => null,
     read,
     handle: async () => {},
     progress: async () => {},
   });
   expect(calls.most).toBe(8);
-  // Sharing out costs some requests for ranges that hold little, and not many.
+  // Splitting a range costs a few more requests if the range has few rows.
   expect(calls.all).toBeLessThan(110);
 });
 
-test("the next page is read while one is dealt with", async () => {
+test("the next page is requested while the current page is processed", async () => {
   const rows = Array.from({ length: 350 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
   const { read, calls } = listing(rows);
   const readSoFar: number[] = [];
   let dealtWith = Promise.withResolvers<void>();
-  await sweep({
+  await readRanges({
     ranges: [openRange(FROM, UNTIL)],
     readers: 1,
-    mark: async () => null,
+    position: async () => null,
     read: async (range, after) => {
       const page = await read(range, after);
       if (after !== null) await dealtWith.promise;
@@ -109,14 +109,14 @@ test("the next page is read while one is dealt with", async () => {
   expect(readSoFar).toEqual([2, 3, 4, 4]);
 });
 
-test("one that breaks off ends when nothing is read any more", async () => {
+test("a run that fails rejects only after all its requests have ended", async () => {
   const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
   const { read } = listing(rows);
   const reads = { begun: 0, ended: 0 };
-  const broken = sweep({
+  const broken = readRanges({
     ranges: [openRange(FROM, UNTIL)],
     readers: 1,
-    mark: async () => null,
+    position: async () => null,
     read: async (range, after) => {
       reads.begun += 1;
       for (let turn = 0; turn < reads.begun; turn += 1) await new Promise((resolve) => setImmediate(resolve));
@@ -134,7 +134,7 @@ test("one that breaks off ends when nothing is read any more", async () => {
   expect(reads.ended).toBe(reads.begun);
 });
 
-test("one that breaks off goes on from what was noted, and misses nothing", async () => {
+test("a run that resumes from the saved progress of a failed run misses no row", async () => {
   await fc.assert(
     fc.asyncProperty(anyRows, fc.integer({ min: 1, max: 20 }), async (rows, breaksAt) => {
       const { read } = listing(rows);
@@ -142,14 +142,14 @@ test("one that breaks off goes on from what was noted, and misses nothing", asyn
       let left: OpenRange[] = [openRange(FROM, UNTIL)];
       let pages = 0;
       const run = (breaks: boolean) =>
-        sweep({
+        readRanges({
           ranges: structuredClone(left),
           readers: 4,
-          mark: async () => null,
+          position: async () => null,
           read,
           handle: async ({ rows: page }) => {
             pages += 1;
-            // What others are at goes on to its end.
+            // After this failure, the other readers finish their current pages.
             if (breaks && pages === breaksAt) throw new Error("the machine died");
             for (const { id } of page) seen.add(id);
           },
@@ -163,41 +163,44 @@ test("one that breaks off goes on from what was noted, and misses nothing", asyn
   );
 });
 
-test.each([1, 2])("what was noted stays true while ranges are cut, to page %i which fails", async (breaksAt) => {
-  const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
-  const { read } = listing(rows);
-  const seen = new Set<string>();
-  let left: readonly OpenRange[] = [openRange(FROM, UNTIL)];
-  let pages = 0;
-  const run = () =>
-    sweep({
-      ranges: left,
-      readers: 8,
-      mark: async () => null,
-      read,
-      handle: async ({ rows: page }) => {
-        pages += 1;
-        if (pages >= breaksAt && pages < breaksAt + 8) throw new Error("the machine died");
-        for (const { id } of page) seen.add(id);
-      },
-      progress: async (open) => void (left = open),
-    });
-  await expect(run()).rejects.toThrow("the machine died");
-  pages = Infinity;
-  await run();
-  expect(seen.size).toBe(rows.length);
-});
+test.each([1, 2])(
+  "saved progress is correct after page %i fails, even if ranges were split before",
+  async (breaksAt) => {
+    const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
+    const { read } = listing(rows);
+    const seen = new Set<string>();
+    let left: readonly OpenRange[] = [openRange(FROM, UNTIL)];
+    let pages = 0;
+    const run = () =>
+      readRanges({
+        ranges: left,
+        readers: 8,
+        position: async () => null,
+        read,
+        handle: async ({ rows: page }) => {
+          pages += 1;
+          if (pages >= breaksAt && pages < breaksAt + 8) throw new Error("the machine died");
+          for (const { id } of page) seen.add(id);
+        },
+        progress: async (open) => void (left = open),
+      });
+    await expect(run()).rejects.toThrow("the machine died");
+    pages = Infinity;
+    await run();
+    expect(seen.size).toBe(rows.length);
+  },
+);
 
-test("where what it is to go on from is gone, a range goes on from that second, and misses nothing", async () => {
+test("a range misses no row if the row at its cursor is deleted", async () => {
   await fc.assert(
     fc.asyncProperty(fc.oneof(anyRows, crowded), async (rows) => {
       const { read } = listing(rows);
       const gone = new Set<string>();
       const seen = new Set<string>();
-      await sweep({
+      await readRanges({
         ranges: [openRange(FROM, UNTIL)],
         readers: 4,
-        mark: async () => null,
+        position: async () => null,
         read: async (range, after) => {
           if (after === null || gone.has(after)) return read(range, after);
           gone.add(after);
@@ -214,14 +217,14 @@ test("where what it is to go on from is gone, a range goes on from that second, 
   );
 });
 
-test("a list that is spread like another is shared out evenly from the beginning", async () => {
+test("a list whose distribution is known is split into even ranges before the first request", async () => {
   const rows = Array.from({ length: 6_000 }, (_, index): Row => ({
     id: `row${index}`,
-    // Ever more a day, as an account grows.
+    // The number of rows per day grows, as in a growing account.
     createdAt: Math.floor(Math.sqrt(index / 6_000) * 900_000) * 1_000,
   }));
-  const all = { handle: async () => {}, progress: async () => {}, mark: async () => null };
-  const pageEnds = await sweep({
+  const all = { handle: async () => {}, progress: async () => {}, position: async () => null };
+  const pageEnds = await readRanges({
     ...all,
     ranges: [openRange(FROM, UNTIL)],
     readers: 4,
@@ -236,7 +239,7 @@ test("a list that is spread like another is shared out evenly from the beginning
   }
 });
 
-test("ranges that are shared out follow each other without a gap, whatever is said of the spread", () => {
+test("ranges that are split by any given distribution have no gap", () => {
   const anyEnds = fc.array(fc.integer({ min: -10, max: UNTIL / 1_000 + 10 }), { maxLength: 200, size: "max" });
   fc.assert(
     fc.property(anyEnds, (seconds) => {

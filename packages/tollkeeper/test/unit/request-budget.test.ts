@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { createRateBudget, type BudgetOptions } from "../../src/stripe/limits/request-budget.ts";
 import { createTrace } from "../../src/tracing.ts";
 
-/** A budget in a time that moves by hand; who sleeps may be woken late. */
+/** Creates a request budget whose clock the test moves. `lateness` delays each wake-up. */
 function stand(options: Partial<BudgetOptions> = {}, lateness = () => 0) {
   let now = 0;
   let sleepers: { at: number; wake: () => void }[] = [];
@@ -18,7 +18,7 @@ function stand(options: Partial<BudgetOptions> = {}, lateness = () => 0) {
     now: () => now,
     sleep: (ms) => new Promise((wake) => void sleepers.push({ at: now + ms + lateness(), wake })),
     trace: createTrace(undefined),
-    onAnswer: () => {},
+    onResponse: () => {},
     ...options,
   });
   const settle = async (): Promise<void> => {
@@ -40,7 +40,7 @@ function stand(options: Partial<BudgetOptions> = {}, lateness = () => 0) {
   return { budget, asked, pass, now: () => now };
 }
 
-test("a burst goes out at the pace of the budget, and never past it", async () => {
+test("a burst of requests is sent at the configured number of requests per second", async () => {
   const { budget, asked, pass } = stand();
   for (let index = 0; index < 50; index += 1) void budget.fetch("background")(`http://a/${index}`);
   await pass(1_000);
@@ -49,7 +49,7 @@ test("a burst goes out at the pace of the budget, and never past it", async () =
   expect(asked).toHaveLength(50);
 });
 
-test("what a busy process was late for is made up, and no second sees more than the budget", async () => {
+test("a busy process catches up after delays without exceeding the limit in any second", async () => {
   let late = 0;
   const { budget, asked, pass } = stand({ requestsPerSecond: 25 }, () => (late = (late + 37) % 120));
   for (let index = 0; index < 250; index += 1) void budget.fetch("sweep")(`http://a/${index}`);
@@ -59,7 +59,7 @@ test("what a busy process was late for is made up, and no second sees more than 
     expect(asked.filter((one) => one.at >= at && one.at <= at + 1_000).length).toBeLessThanOrEqual(25);
 });
 
-test("users' calls go before background work that has waited longer", async () => {
+test("requests from users are sent before background requests that have waited longer", async () => {
   const { budget, asked, pass } = stand({ requestsPerSecond: 1 });
   for (const name of ["http://first", "http://second"]) void budget.fetch("sweep")(name);
   void budget.fetch("background")("http://event");
@@ -68,7 +68,7 @@ test("users' calls go before background work that has waited longer", async () =
   expect(asked.map(({ url }) => url)).toEqual(["first", "user", "event", "second"].map((name) => `http://${name}`));
 });
 
-test("so many are in flight, and the next goes when one has come back", async () => {
+test("a request waits for a response if the maximum number of requests is in flight", async () => {
   const answers: (() => void)[] = [];
   const { budget, pass } = stand({
     inFlight: 2,
@@ -83,7 +83,7 @@ test("so many are in flight, and the next goes when one has come back", async ()
   expect(answers).toHaveLength(3);
 });
 
-test("sweeps leave room for others, however slow their answers are", async () => {
+test("sweeps never use all concurrent requests, even if responses are slow", async () => {
   const asked: unknown[] = [];
   const { budget, pass } = stand({
     inFlight: 4,
@@ -99,7 +99,7 @@ test("sweeps leave room for others, however slow their answers are", async () =>
   expect(asked).toEqual(["http://list", "http://list", "http://list", "http://user"]);
 });
 
-test("a clock that is set back holds nothing up", async () => {
+test("a clock that is set back does not delay requests", async () => {
   let setBackBy = 0;
   const { budget, asked, pass, now } = stand({ requestsPerSecond: 2, now: () => now() - setBackBy });
   void budget.fetch("user")("http://a");
@@ -111,7 +111,7 @@ test("a clock that is set back holds nothing up", async () => {
   expect(asked).toHaveLength(3);
 });
 
-test("a 429 pauses for as long as Stripe says, halves the pace, and the pace comes back", async () => {
+test("after a 429, requests pause as long as Stripe asks, continue at half the rate, and then recover", async () => {
   const answers = [new Response("{}", { status: 429, headers: { "retry-after": "3" } })];
   const asked: number[] = [];
   const { budget, pass, now } = stand({
@@ -133,7 +133,7 @@ test("a 429 pauses for as long as Stripe says, halves the pace, and the pace com
   expect(budget.state().perSecond).toBe(10);
 });
 
-test("a lock on one object says nothing of the pace", async () => {
+test("a 429 because of a locked object does not change the request rate", async () => {
   const headers = { "stripe-rate-limited-reason": "resource-specific" };
   const { budget, pass } = stand({ fetch: async () => new Response("{}", { status: 429, headers }) });
   await budget.fetch("user")("http://a");
@@ -141,13 +141,13 @@ test("a lock on one object says nothing of the pace", async () => {
   expect(budget.state()).toMatchObject({ limited: 1, perSecond: 10 });
 });
 
-test("replicas share it", () => {
+test("each replica gets an equal share of the request budget", () => {
   const { budget } = stand();
-  budget.share(4);
+  budget.shareAmong(4);
   expect(budget.state().perSecond).toBe(2.5);
 });
 
-test("who has given up is not asked for", async () => {
+test("a request that is aborted while it waits is not sent", async () => {
   const { budget, asked, pass } = stand({ requestsPerSecond: 1 });
   const stop = new AbortController();
   void budget.fetch("user")("http://first");
@@ -155,28 +155,48 @@ test("who has given up is not asked for", async () => {
     .fetch("user")("http://second", { signal: stop.signal })
     .catch((error: unknown) => error);
   stop.abort(new Error("too late"));
-  // At once, not when its turn comes.
+  // The request rejects immediately instead of waiting for its turn.
   expect(await late).toMatchObject({ message: "too late" });
   expect(budget.state().waiting.user).toBe(0);
   await pass(2_000);
   expect(asked.map(({ url }) => url)).toEqual(["http://first"]);
 });
 
-test("what waited for its turn while the machine slept is not sent after it", async () => {
+test("a request is not sent after the machine was suspended while the request waited", async () => {
   const NIGHT_MS = 8 * 3_600_000;
   const { budget, asked, pass } = stand({ requestsPerSecond: 1 }, () => NIGHT_MS);
   void budget.fetch("background")("http://a/first");
   const second = budget.fetch("background")("http://a/second");
   await pass(2 * NIGHT_MS);
   const { status, headers } = await second;
-  // The SDK would ask again after anything else.
+  // After any other response, the SDK would retry the request.
   expect([status, headers.get("stripe-should-retry")]).toEqual([503, "false"]);
   expect(asked.map(({ url }) => url)).toEqual(["http://a/first"]);
 });
 
+test.each([
+  ["is sent after a wait of one minute", 60_000, 200, null],
+  ["is refused after a wait of more than one minute", 60_001, 503, "false"],
+])("a request %s", async (_name, waitMs, status, shouldRetry) => {
+  const responses: (() => void)[] = [];
+  const { budget, pass } = stand({
+    inFlight: 1,
+    fetch: () => new Promise((resolve) => void responses.push(() => resolve(new Response("{}")))),
+  });
+  void budget.fetch("user")("http://a/first");
+  const second = budget.fetch("user")("http://a/second");
+  await pass(waitMs);
+  responses[0]?.();
+  await pass(10);
+  responses[1]?.();
+  const response = await second;
+  expect(response.status).toBe(status);
+  expect(response.headers.get("stripe-should-retry")).toBe(shouldRetry);
+});
+
 const STRIPE = "https://api.stripe.com/v1";
 
-test("no second sees more of one endpoint than Stripe takes there, whatever objects they are of", async () => {
+test("requests to one endpoint never exceed its limit per second, even for different objects", async () => {
   const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 25 });
   for (let index = 0; index < 60; index += 1) void budget.fetch("sweep")(`${STRIPE}/subscriptions/sub_${index}`);
   await pass(3_000);
@@ -188,23 +208,20 @@ test("no second sees more of one endpoint than Stripe takes there, whatever obje
 test.each([
   ["a list", `${STRIPE}/subscriptions`],
   ["a search", `${STRIPE}/subscriptions/search`],
-  ["what hangs on an object", `${STRIPE}/subscriptions/sub_1/items`],
-  ["another's object", `${STRIPE}/invoices/in_1`],
-  ["one with a longer name", `${STRIPE}/checkout/sessions`],
-])(
-  "%s is another endpoint than an object, and does not wait for it, though it is less urgent",
-  async (_what, other) => {
-    const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 1 });
-    for (let index = 0; index < 3; index += 1) void budget.fetch("user")(`${STRIPE}/subscriptions/sub_${index}`);
-    void budget.fetch("sweep")(other);
-    await pass(10);
-    expect(asked.map(({ url }) => url)).toEqual([`${STRIPE}/subscriptions/sub_0`, other]);
-    await pass(2_500);
-    expect(asked).toHaveLength(4);
-  },
-);
+  ["a list below an object", `${STRIPE}/subscriptions/sub_1/items`],
+  ["an object of another collection", `${STRIPE}/invoices/in_1`],
+  ["a collection with a longer path", `${STRIPE}/checkout/sessions`],
+])("a sweep's request to %s does not wait for the limit of requests for single objects", async (_what, other) => {
+  const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 1 });
+  for (let index = 0; index < 3; index += 1) void budget.fetch("user")(`${STRIPE}/subscriptions/sub_${index}`);
+  void budget.fetch("sweep")(other);
+  await pass(10);
+  expect(asked.map(({ url }) => url)).toEqual([`${STRIPE}/subscriptions/sub_0`, other]);
+  await pass(2_500);
+  expect(asked).toHaveLength(4);
+});
 
-test("the same endpoint is one for objects of any name, below a longer name as well", async () => {
+test("requests for different objects of a collection count as requests to one endpoint", async () => {
   const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 1 });
   for (const path of ["products/premium", "products/team", "checkout/sessions/cs_1", "checkout/sessions/cs_2"])
     void budget.fetch("user")(`${STRIPE}/${path}`);
@@ -212,7 +229,7 @@ test("the same endpoint is one for objects of any name, below a longer name as w
   expect(asked.map(({ url }) => url)).toEqual([`${STRIPE}/products/premium`, `${STRIPE}/checkout/sessions/cs_1`]);
 });
 
-test("a 429 that is about one endpoint slows that one alone", async () => {
+test("a 429 about one endpoint slows only that endpoint", async () => {
   const headers = { "stripe-rate-limited-reason": "endpoint-rate", "retry-after": "3" };
   const answers = [new Response("{}", { status: 429, headers })];
   const asked: string[] = [];
@@ -233,7 +250,7 @@ test("a 429 that is about one endpoint slows that one alone", async () => {
   expect(asked).toHaveLength(3);
 });
 
-test("who waits for a moment is not held up by who waits for long", async () => {
+test("a request to a free endpoint does not wait for a request to a busy endpoint", async () => {
   const { budget, asked, pass } = stand({ requestsPerSecond: 10, requestsPerEndpoint: 1 });
   void budget.fetch("user")(`${STRIPE}/a`);
   void budget.fetch("user")(`${STRIPE}/a`);

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { createSerialize } from "../../src/actions/serialize.ts";
 
-/** Runs that end when they are told to; `began` has their names in the order in which they began. */
+/**
+ * Returns a function that makes calls with the same key. `began` contains the names of the runs in the order of their start.
+ */
 function stand() {
   const serialize = createSerialize();
   const began: string[] = [];
@@ -18,7 +20,7 @@ function stand() {
   return { run, began };
 }
 
-test("what waits with one intent shares a run", async () => {
+test("calls with the same intent that wait at the same time share one run", async () => {
   const { run, began } = stand();
   const answers = await Promise.all([
     run("other"),
@@ -30,13 +32,13 @@ test("what waits with one intent shares a run", async () => {
   expect(began).toEqual(["other", "one"]);
 });
 
-test("nobody is answered with what came before somebody else's intent", async () => {
+test("a call starts a new run if a call with another intent came in between", async () => {
   const { run, began } = stand();
   await Promise.all([run("one", "premium"), run("two", "basic"), run("three", "premium")]);
   expect(began).toEqual(["one", "two", "three"]);
 });
 
-test("what comes while a run is under way waits for the next", async () => {
+test("a call that arrives during a run waits for the next run", async () => {
   const { run, began } = stand();
   const first = run("one", "premium");
   while (began.length === 0) await Promise.resolve();

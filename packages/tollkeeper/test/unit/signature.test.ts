@@ -12,38 +12,57 @@ const digest = (secret: string, timestamp: number, payload: Uint8Array = PAYLOAD
 const check = (header: string | null, secrets = ["whsec_new", "whsec_old"]) =>
   verifySignature({ payload: PAYLOAD, header, secrets, now: NOW, toleranceMs: 300_000 });
 const good = digest("whsec_new", SECONDS);
+/** Returns a valid header of this length. */
+const padded = (length: number) => `t=${SECONDS},v1=${good},x=`.padEnd(length, "x");
 
 describe("a signature", () => {
   test.each([
-    ["a fresh v1 passes", `t=${SECONDS},v1=${good}`, true],
+    ["a recent v1 signature is valid", `t=${SECONDS},v1=${good}`, true],
     [
-      "one of several v1 passes while a secret is rolled",
+      "one valid signature of several is enough while a secret is rolled",
       `t=${SECONDS},v1=${"0".repeat(64)},v1=${digest("whsec_old", SECONDS)}`,
       true,
     ],
-    ["a v0 beside it is overlooked", `t=${SECONDS},v0=abc,v1=${good}`, true],
-    ["at the edge of the tolerance it passes", `t=${SECONDS - 300},v1=${digest("whsec_new", SECONDS - 300)}`, true],
+    ["a v0 signature is ignored", `t=${SECONDS},v0=abc,v1=${good}`, true],
+    [
+      "a signature at the limit of the tolerance is valid",
+      `t=${SECONDS - 300},v1=${digest("whsec_new", SECONDS - 300)}`,
+      true,
+    ],
+    [
+      "a signature from the future at the limit of the tolerance is valid",
+      `t=${SECONDS + 300},v1=${digest("whsec_new", SECONDS + 300)}`,
+      true,
+    ],
+    ["spaces after the commas are ignored", `t=${SECONDS}, v1=${good}`, true],
+    ["16 signatures are accepted", `t=${SECONDS}${",v1=00".repeat(15)},v1=${good}`, true],
+    ["17 signatures", `t=${SECONDS}${",v1=00".repeat(16)},v1=${good}`, "malformed_header"],
+    ["a header of 4,096 characters is accepted", padded(4_096), true],
+    ["a header of 4,097 characters", padded(4_097), "malformed_header"],
+    ["a timestamp that ends with a letter", `t=${SECONDS}x,v1=${good}`, "malformed_header"],
+    ["a timestamp that begins with a letter", `t=x${SECONDS},v1=${good}`, "malformed_header"],
+    ["a timestamp of 13 digits", `t=${NOW},v1=${good}`, "malformed_header"],
     ["no header", null, "missing_header"],
-    ["v0 alone", `t=${SECONDS},v0=${good}`, "no_v1_signature"],
-    ["another secret's", `t=${SECONDS},v1=${digest("whsec_other", SECONDS)}`, "wrong_signature"],
-    ["one cut short", `t=${SECONDS},v1=${good.slice(0, 62)}`, "wrong_signature"],
-    ["an old one", `t=${SECONDS - 301},v1=${digest("whsec_new", SECONDS - 301)}`, "too_old"],
-    ["one from the future", `t=${SECONDS + 301},v1=${digest("whsec_new", SECONDS + 301)}`, "in_the_future"],
-    ["a time changed afterwards", `t=${SECONDS + 1},v1=${good}`, "wrong_signature"],
-    ["two times", `t=${SECONDS},t=${SECONDS},v1=${good}`, "malformed_header"],
-    ["no time", `v1=${good}`, "malformed_header"],
-    ["a time that is no number", `t=now,v1=${good}`, "malformed_header"],
-    ["a header without end", `t=${SECONDS},v1=${good}${",v1=00".repeat(1000)}`, "malformed_header"],
+    ["only a v0 signature", `t=${SECONDS},v0=${good}`, "no_v1_signature"],
+    ["a signature with another secret", `t=${SECONDS},v1=${digest("whsec_other", SECONDS)}`, "wrong_signature"],
+    ["a shortened signature", `t=${SECONDS},v1=${good.slice(0, 62)}`, "wrong_signature"],
+    ["an old signature", `t=${SECONDS - 301},v1=${digest("whsec_new", SECONDS - 301)}`, "too_old"],
+    ["a signature from the future", `t=${SECONDS + 301},v1=${digest("whsec_new", SECONDS + 301)}`, "in_the_future"],
+    ["a timestamp that was changed afterwards", `t=${SECONDS + 1},v1=${good}`, "wrong_signature"],
+    ["two timestamps", `t=${SECONDS},t=${SECONDS},v1=${good}`, "malformed_header"],
+    ["no timestamp", `v1=${good}`, "malformed_header"],
+    ["a timestamp that is no number", `t=now,v1=${good}`, "malformed_header"],
+    ["a header with 1,000 signatures", `t=${SECONDS},v1=${good}${",v1=00".repeat(1000)}`, "malformed_header"],
   ])("%s", (_name, header, expected) => {
     expect(check(header)).toEqual(expected === true ? { valid: true } : { valid: false, reason: expected });
   });
 
-  test("made with an empty secret never passes", () => {
+  test("is never valid if the secret is empty", () => {
     const forged = `t=${SECONDS},v1=${digest("", SECONDS)}`;
     expect(check(forged, [""])).toEqual({ valid: false, reason: "wrong_signature" });
   });
 
-  test("is broken by any change of the bytes", () => {
+  test("is invalid after any change of the body", () => {
     fc.assert(
       fc.property(fc.nat(PAYLOAD.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
         const payload = PAYLOAD.slice();
@@ -60,7 +79,7 @@ describe("a signature", () => {
     );
   });
 
-  test("never throws, whatever the header", () => {
+  test("is checked without an exception for any header", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (header) => {
         expect(check(header).valid).toBe(false);
@@ -69,7 +88,7 @@ describe("a signature", () => {
   });
 });
 
-describe("an envelope", () => {
+describe("the envelope of an event", () => {
   const event = {
     id: "evt_1",
     object: "event",
@@ -79,7 +98,7 @@ describe("an envelope", () => {
     data: { object: { id: "in_1", object: "invoice", customer: "cus_1" } },
   };
 
-  test("keeps which object changed, whose, and when", () => {
+  test("contains the ids of the object and its customer, and the creation time", () => {
     expect(parseEnvelope(event)).toEqual({
       id: "evt_1",
       type: "invoice.paid",
@@ -94,14 +113,14 @@ describe("an envelope", () => {
     expect(parseEnvelope(caused)?.requestId).toBe("req_1");
   });
 
-  test("of a customer's event names that customer", () => {
+  test("contains the customer if the event is about a customer", () => {
     expect(
       parseEnvelope({ ...event, type: "customer.updated", data: { object: { id: "cus_9", object: "customer" } } })
         ?.customerId,
     ).toBe("cus_9");
   });
 
-  test("of a thin notification reads the related object", () => {
+  test("contains the related object of a thin notification", () => {
     const thin = {
       id: "evt_2",
       object: "v2.core.event",
@@ -127,17 +146,17 @@ describe("an envelope", () => {
     ["no mode", { ...event, livemode: undefined }],
     ["no object", { ...event, data: null }],
     ["a numeric id", { ...event, id: 1 }],
-    ["an id without end", { ...event, id: "e".repeat(256) }],
+    ["an id of 256 characters", { ...event, id: "e".repeat(256) }],
     ["a time that is no number", { ...event, created: "yesterday" }],
     [
-      "an event of v2 itself",
+      "an event of API v2",
       { id: "evt_2", object: "v2.core.event", type: "v2.core.account.updated", created: "2026-01-01", livemode: false },
     ],
-  ])("is not made of %s", (_name, body) => {
+  ])("is null for %s", (_name, body) => {
     expect(parseEnvelope(body)).toBeNull();
   });
 
-  test("never throws, whatever the JSON", () => {
+  test("is read without an exception from any JSON value", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (body) => {
         expect(() => parseEnvelope(body)).not.toThrow();

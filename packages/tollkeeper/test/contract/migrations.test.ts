@@ -1,0 +1,36 @@
+import { DatabaseSync } from "node:sqlite";
+import { sql } from "kysely";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { DIALECTS, freshDatabase } from "../../../../test/support/databases.ts";
+import { migrate } from "../../src/store/migrations/index.ts";
+import { openDatabase, openStore } from "../../src/store/open-store.ts";
+
+describe.each(DIALECTS)("migrations on %s", (dialect) => {
+  test("are applied once, even if several replicas start at the same time", async () => {
+    const url = await freshDatabase(dialect);
+    const stores = Array.from({ length: 3 }, () => openStore({ url, mode: "test" }));
+    onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))));
+    const applied = await Promise.all(stores.map((store) => store.migrate()));
+    expect(applied.flat()).toEqual(["0001-initial"]);
+    expect(await stores[0]?.migrate()).toEqual([]);
+  });
+});
+
+test("a store rejects a database that a newer version migrated, and the error explains what to do", async () => {
+  const url = await freshDatabase("sqlite");
+  const store = openStore({ url, mode: "test" });
+  onTestFinished(() => store.close());
+  await store.migrate();
+  const raw = new DatabaseSync(url.replace("file:", ""));
+  raw.exec("insert into tollkeeper_migrations values ('9999-from-the-future')");
+  raw.close();
+  await expect(store.migrate()).rejects.toThrow("run the newer version of tollkeeper");
+});
+
+test("a migration on PostgreSQL may take longer than the timeout of other statements", async () => {
+  const db = openDatabase(await freshDatabase("postgres"), { responseTimeoutMs: 200 });
+  onTestFinished(() => db.destroy());
+  const slow = { name: "0001-slow", statements: () => ["select pg_sleep(0.4)"] };
+  expect(await migrate(db, "postgres", [slow])).toEqual(["0001-slow"]);
+  await expect(sql`select pg_sleep(0.4)`.execute(db)).rejects.toThrow("Connection terminated");
+});

@@ -1,0 +1,56 @@
+/** Makes records and contexts for tests of operations. */
+import type { ActionContext } from "../../src/actions/context.ts";
+import type { OperationRecord } from "../../src/domain/operations.ts";
+import { createMetrics } from "../../src/metrics.ts";
+import type { Store } from "../../src/store/store.ts";
+import { createTrace } from "../../src/tracing.ts";
+import { NOW } from "./records.ts";
+
+export function operationRecord(changes: Partial<OperationRecord> = {}): OperationRecord {
+  return {
+    id: "op_1",
+    kind: "test",
+    subject: "ada",
+    generation: 1,
+    fingerprint: "fingerprint",
+    params: '{"amount":1}',
+    idempotencyKey: "op_1",
+    state: "pending",
+    result: null,
+    createdAt: NOW,
+    keyEndsAt: NOW + 1_000,
+    ...changes,
+  };
+}
+
+/** A context for operations without Stripe, whose clock the test moves. */
+export interface TestContext {
+  context: ActionContext;
+  /** The log lines so far. */
+  logged: [fields: object, message: string][];
+  /** The clock. `read` is called before each reading. */
+  clock: { now: number; read(): void };
+}
+
+export function operationContext(store: Store): TestContext {
+  const logged: [object, string][] = [];
+  const clock = { now: NOW, read: () => {} };
+  let ids = 0;
+  const readClock = (): number => {
+    clock.read();
+    return clock.now;
+  };
+  const log = (fields: object, message: string): void => void logged.push([fields, message]);
+  const runtime: ActionContext["runtime"] = {
+    now: readClock,
+    billingNow: readClock,
+    random: () => 0.5,
+    newId: () => String((ids += 1)),
+    sleep: async () => {},
+    log: { debug: log, info: log, warn: log, error: log },
+    metrics: createMetrics(),
+    trace: createTrace(undefined),
+  };
+  // Operations use only the store and the runtime.
+  return { context: { store, runtime } as ActionContext, logged, clock };
+}
