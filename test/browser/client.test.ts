@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import type { TollkeeperClient } from "../../packages/tollkeeper/src/browser/index.ts";
 import { launchBrowser } from "../support/browser.ts";
 
-/** The published client on a page of its own; what it asks for is answered here. */
+/** Runs the published client in a page. The routes of the service are mocked here. */
 const ORIGIN = "http://app.test";
 const PAGE = `<!doctype html><html lang="en"><title>app</title>
 <script type="module">
@@ -13,7 +13,7 @@ const PAGE = `<!doctype html><html lang="en"><title>app</title>
   window.client = tollkeeper.createTollkeeperClient({ getToken: () => window.token ?? null, navigate: (url) => (window.went = url) });
   window.ready = true;
 </script></html>`;
-/** What js.stripe.com serves, as far as a page can tell. */
+/** Replaces the script of js.stripe.com. */
 const STRIPE_JS = `window.Stripe = (key) => ({ key, _registerWrapper() {}, registerAppInfo() {} }); window.Stripe.version = "endive";`;
 
 declare global {
@@ -31,28 +31,28 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-interface Site {
+interface ClientPage {
   page: Page;
-  /** Requests for Stripe.js so far. */
+  /** Returns the number of requests for Stripe.js so far. */
   stripeJsRequests: () => number;
-  /** What the service was asked, newest last. */
-  asked: { path: string; authorization: string | undefined; body: unknown }[];
+  /** The requests that the page has sent to the service, newest last. */
+  requests: { path: string; authorization: string | undefined; body: unknown }[];
 }
 
-type ServiceAnswer = { status?: number; body: unknown } | "offline";
+type ServiceReply = { status?: number; body: unknown } | "offline";
 
-interface Answers {
+interface Replies {
   stripeJs?: "served" | "blocked";
-  service?: Record<string, ServiceAnswer>;
+  service?: Record<string, ServiceReply>;
   address?: string;
 }
 
-const CONFIG: ServiceAnswer = { body: { mode: "test", publishableKey: "pk_test_page", plans: [] } };
+const CONFIG: ServiceReply = { body: { mode: "test", publishableKey: "pk_test_page", plans: [] } };
 
-async function open({ stripeJs = "served", service = {}, address = "/" }: Answers = {}): Promise<Site> {
+async function open({ stripeJs = "served", service = {}, address = "/" }: Replies = {}): Promise<ClientPage> {
   const context = await browser.newContext();
   onTestFinished(() => context.close());
-  const asked: Site["asked"] = [];
+  const requests: ClientPage["requests"] = [];
   let stripeJsRequests = 0;
   await context.route("https://js.stripe.com/**", (route) => {
     stripeJsRequests += 1;
@@ -65,15 +65,15 @@ async function open({ stripeJs = "served", service = {}, address = "/" }: Answer
     if (!pathname.startsWith("/stripe/")) return route.fulfill({ contentType: "text/html", body: PAGE });
     const path = pathname.slice("/stripe/".length);
     const request = route.request();
-    asked.push({ path, authorization: request.headers()["authorization"], body: request.postDataJSON() as unknown });
-    const answer: ServiceAnswer = service[path] ?? (path === "config" ? CONFIG : { status: 404, body: {} });
-    if (answer === "offline") return route.abort();
-    return route.fulfill({ status: answer.status ?? 200, json: answer.body });
+    requests.push({ path, authorization: request.headers()["authorization"], body: request.postDataJSON() as unknown });
+    const reply: ServiceReply = service[path] ?? (path === "config" ? CONFIG : { status: 404, body: {} });
+    if (reply === "offline") return route.abort();
+    return route.fulfill({ status: reply.status ?? 200, json: reply.body });
   });
   const page = await context.newPage();
   await page.goto(`${ORIGIN}${address}`);
   await page.waitForFunction(() => window.ready);
-  return { page, asked, stripeJsRequests: () => stripeJsRequests };
+  return { page, requests, stripeJsRequests: () => stripeJsRequests };
 }
 
 function built(file: string): string {
@@ -83,7 +83,7 @@ function built(file: string): string {
   );
 }
 
-/** What a call is refused with. */
+/** Returns the error with which a call of the client fails. */
 async function refusal(page: Page, method: "checkout" | "portal" | "stripe" | "handleReturn" | "subscriptions") {
   return page.evaluate(async (name) => {
     try {
@@ -99,19 +99,19 @@ async function refusal(page: Page, method: "checkout" | "portal" | "stripe" | "h
 }
 
 describe("Stripe.js", () => {
-  test("is loaded when it is asked for, not before, and once", async () => {
-    const site = await open();
-    await site.page.evaluate(() => window.client.config());
-    expect(site.stripeJsRequests()).toBe(0);
-    const key = await site.page.evaluate(async () => {
+  test("is loaded only once, at the first call of stripe()", async () => {
+    const opened = await open();
+    await opened.page.evaluate(() => window.client.config());
+    expect(opened.stripeJsRequests()).toBe(0);
+    const key = await opened.page.evaluate(async () => {
       const [one, other] = await Promise.all([window.client.stripe(), window.client.stripe()]);
       return one === other ? (one as unknown as { key: string }).key : "two";
     });
     expect(key).toBe("pk_test_page");
-    expect(site.stripeJsRequests()).toBe(1);
+    expect(opened.stripeJsRequests()).toBe(1);
   });
 
-  test("that is blocked fails with a code and a sentence, and is known from then on", async () => {
+  test("fails with a code and a message if a content blocker stops it, and isAvailable() then returns false", async () => {
     const { page } = await open({ stripeJs: "blocked" });
     expect(await page.evaluate(() => window.client.isAvailable())).toBe(true);
     expect(await refusal(page, "stripe")).toMatchObject({
@@ -122,25 +122,25 @@ describe("Stripe.js", () => {
     expect(await page.evaluate(() => window.client.isAvailable())).toBe(false);
   });
 
-  test("is not needed for checkout, which goes to Stripe's page", async () => {
+  test("is not needed for a checkout on Stripe's page", async () => {
     const url = "https://checkout.stripe.com/c/pay/cs_1";
-    const site = await open({
+    const opened = await open({
       stripeJs: "blocked",
       service: { "create-checkout-session": { body: { sessionId: "cs_1", url, expiresAt: 1 } } },
     });
-    await site.page.evaluate(() => {
+    await opened.page.evaluate(() => {
       window.token = "ada";
       return window.client.checkout({ plan: "premium", interval: "year" });
     });
-    expect(await site.page.evaluate(() => window.went)).toBe(url);
-    expect(site.asked).toEqual([
+    expect(await opened.page.evaluate(() => window.went)).toBe(url);
+    expect(opened.requests).toEqual([
       { path: "create-checkout-session", authorization: "Bearer ada", body: { plan: "premium", interval: "year" } },
     ]);
   });
 });
 
 describe("a failure", () => {
-  test("of the service keeps its code, status and request id", async () => {
+  test("from the service has the service's code, status and request id", async () => {
     const error = { code: "already_subscribed", message: "You already have Premium.", requestId: "req_1" };
     const { page } = await open({ service: { "create-checkout-session": { status: 409, body: { error } } } });
     expect(await refusal(page, "checkout")).toEqual({ ...error, kind: "TollkeeperClientError", status: 409 });
@@ -149,7 +149,7 @@ describe("a failure", () => {
   test.each([
     ["no network", "offline" as const, { code: "network_error", status: null }],
     [
-      "an answer that is no JSON of ours",
+      "a response that is not our JSON",
       { status: 502, body: "Bad gateway" },
       { code: "unexpected_answer", status: 502 },
     ],
@@ -161,8 +161,8 @@ describe("a failure", () => {
       },
       { code: "unauthenticated", status: 401, message: "Please sign in to continue." },
     ],
-  ])("with %s has a code, and a sentence for people", async (_name, answer, expected) => {
-    const { page } = await open({ service: { subscriptions: answer } });
+  ])("caused by %s has a code, and a message for users", async (_name, reply, expected) => {
+    const { page } = await open({ service: { subscriptions: reply } });
     expect(await refusal(page, "subscriptions")).toMatchObject({
       message: expect.stringMatching(/^[A-Z].*\.$/) as string,
       ...expected,
@@ -173,26 +173,26 @@ describe("a failure", () => {
 describe("the return page", () => {
   const verified = { sessionId: "cs_1", status: "complete", subscription: null, entitlements: [] };
 
-  test("is verified once, however often it is asked, and its address is cleaned of the session alone", async () => {
-    const site = await open({
+  test("verifies the session once for several calls, and removes only the session id from the address", async () => {
+    const opened = await open({
       address: "/notes?tab=2&session_id=cs_1#top",
       service: { "checkout-session": { body: verified } },
     });
-    const answers = await site.page.evaluate(() =>
+    const results = await opened.page.evaluate(() =>
       Promise.all([window.client.handleReturn(), window.client.handleReturn()]),
     );
-    expect(answers).toEqual([verified, verified]);
-    expect(site.asked).toHaveLength(1);
-    expect(site.page.url()).toBe(`${ORIGIN}/notes?tab=2#top`);
+    expect(results).toEqual([verified, verified]);
+    expect(opened.requests).toHaveLength(1);
+    expect(opened.page.url()).toBe(`${ORIGIN}/notes?tab=2#top`);
   });
 
-  test("that could not be verified keeps its address, so that a reload tries again", async () => {
+  test("does not change its address after a failed verification, so that a reload retries", async () => {
     const { page } = await open({ address: "/?session_id=cs_1", service: { "checkout-session": "offline" } });
     expect(await refusal(page, "handleReturn")).toMatchObject({ code: "network_error" });
     expect(page.url()).toBe(`${ORIGIN}/?session_id=cs_1`);
   });
 
-  test("of another user's session loses the session from its address", async () => {
+  test("removes the session id of another user's session from the address", async () => {
     const error = { code: "not_found", message: "You have no checkout session.", requestId: "req_3" };
     const { page } = await open({
       address: "/?session_id=cs_1",
@@ -202,9 +202,12 @@ describe("the return page", () => {
     expect(page.url()).toBe(`${ORIGIN}/`);
   });
 
-  test.each(["/", "/?session_id=", "/?session_id=javascript:alert(1)"])("is no return at %s", async (address) => {
-    const site = await open({ address });
-    expect(await site.page.evaluate(() => window.client.handleReturn())).toBeNull();
-    expect(site.asked).toEqual([]);
-  });
+  test.each(["/", "/?session_id=", "/?session_id=javascript:alert(1)"])(
+    "is not detected if the address is %s",
+    async (address) => {
+      const opened = await open({ address });
+      expect(await opened.page.evaluate(() => window.client.handleReturn())).toBeNull();
+      expect(opened.requests).toEqual([]);
+    },
+  );
 });

@@ -18,13 +18,13 @@ afterAll(async () => {
 
 let visits = 0;
 
-/** The demo's page for a user nobody else uses, with whatever the page complains about. */
+/** Opens the demo's page for a new user, and records the errors of the page. */
 async function visit(options: { colorScheme?: "dark"; viewport?: { width: number; height: number } } = {}) {
   const context = await browser.newContext({ baseURL: demo.url, ...options });
   context.setDefaultTimeout(PATIENCE_MS);
   onTestFinished(() => context.close());
   const user = `visitor-${++visits}`;
-  // The page's own sign-in, for a made-up user of this test.
+  // Uses the sign-in of the demo's page, with a user of this test.
   await context.route("**/demo/token", async (route) => {
     const response = await route.fetch({ postData: JSON.stringify({ userId: user, email: `${user}@example.com` }) });
     await route.fulfill({ response });
@@ -38,7 +38,7 @@ async function visit(options: { colorScheme?: "dark"; viewport?: { width: number
   return { page, complaints, user };
 }
 
-/** As in Stripe's dashboard: another card for the user's subscription. */
+/** Sets another card for the user's subscription, as in Stripe's dashboard. */
 async function chargeNextTo(user: string, card: string): Promise<void> {
   const call = async (path: string, form?: Record<string, string>) => {
     const response = await fetch(`${demo.emulatorUrl}/v1/${path}`, {
@@ -84,8 +84,8 @@ async function advance(page: Page, label: string): Promise<void> {
   await page.waitForLoadState("networkidle");
 }
 
-describe("in a browser", () => {
-  test("somebody subscribes with 4242, and is back with everything unlocked and a clean address", async () => {
+describe("the demo in a browser", () => {
+  test("a user who pays with the card 4242 returns with access and without the session id in the address", async () => {
     const { page, complaints } = await visit();
     expect(await unlocked(page)).toBe("false");
     await subscribe(page);
@@ -98,7 +98,7 @@ describe("in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("a declined card is told in place, and another one pays", async () => {
+  test("the form shows why a card was declined, and accepts another card", async () => {
     const { page } = await visit();
     await goToCheckout(page);
     await pay(page, "4000000000009995");
@@ -107,7 +107,7 @@ describe("in a browser", () => {
     await modal(page).getByText("Welcome to Premium").waitFor();
   });
 
-  test("3-D Secure accepted pays", async () => {
+  test("a user who completes 3-D Secure has paid", async () => {
     const { page } = await visit();
     await goToCheckout(page);
     await pay(page, "4000002760003184");
@@ -116,7 +116,7 @@ describe("in a browser", () => {
     expect(await unlocked(page)).toBe("true");
   });
 
-  test("3-D Secure refused goes back to the card form with the reason, and nothing is unlocked", async () => {
+  test("a user who fails 3-D Secure returns to the card form with the reason, and has no access", async () => {
     const { page } = await visit();
     await goToCheckout(page);
     await pay(page, "4000002760003184");
@@ -127,7 +127,7 @@ describe("in a browser", () => {
     expect(await unlocked(page)).toBe("false");
   });
 
-  test("going back from checkout loses nothing, and the same session goes on", async () => {
+  test("a user who leaves the checkout can continue the same session later", async () => {
     const { page } = await visit();
     await goToCheckout(page);
     const first = page.url();
@@ -136,7 +136,7 @@ describe("in a browser", () => {
     expect(page.url()).toBe(first);
   });
 
-  test("a cancellation keeps access over to the period's end, can be taken back, and then ends it", async () => {
+  test("a user who cancels has access until the period ends, and can undo the cancellation before", async () => {
     const { page, complaints } = await visit();
     await subscribe(page);
     await page.getByRole("button", { name: "Your plan", exact: true }).click();
@@ -159,7 +159,7 @@ describe("in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("the portal cancels, and the page knows it on return", async () => {
+  test("the page shows a cancellation that the user made in the portal when the user returns", async () => {
     const { page } = await visit();
     await subscribe(page);
     await page.getByRole("button", { name: "Manage billing" }).click();
@@ -170,7 +170,7 @@ describe("in a browser", () => {
     await page.getByText("Ends", { exact: true }).waitFor();
   });
 
-  test("a renewal that fails tells the user, who pays with another card", async () => {
+  test("the page shows a failed renewal, and the user can pay with another card", async () => {
     const { page, user } = await visit();
     await subscribe(page);
     await chargeNextTo(user, "pm_card_chargeCustomerFail");
@@ -193,8 +193,8 @@ describe("in a browser", () => {
   });
 });
 
-describe("the modal", () => {
-  test("is worked by keyboard: focus goes in, stays in, and comes back", async () => {
+describe("the modal dialog for plans", () => {
+  test("traps the keyboard focus while it is open, and returns the focus when it closes", async () => {
     const { page } = await visit();
     const opener = page.getByRole("button", { name: "Go Premium" });
     await opener.focus();
@@ -212,7 +212,7 @@ describe("the modal", () => {
     expect(await opener.evaluate((element) => element === document.activeElement)).toBe(true);
   });
 
-  test("names itself to screen readers and switches prices by arrow key", async () => {
+  test("has a name for screen readers, and shows other prices with the arrow keys", async () => {
     const { page } = await visit();
     await page.getByRole("button", { name: "Go Premium" }).click();
     await page.getByRole("dialog", { name: "Go Premium" }).waitFor();
@@ -227,7 +227,7 @@ describe("the modal", () => {
     ).toBe(true);
   });
 
-  test("says what went wrong, and tries again", async () => {
+  test("shows an error and can retry", async () => {
     const { page } = await visit();
     await page.route("**/stripe/subscriptions", (route) => route.abort());
     await page.getByRole("button", { name: "Go Premium" }).click();
@@ -239,7 +239,7 @@ describe("the modal", () => {
     await modal(page).getByRole("button", { name: "Get Premium" }).waitFor();
   });
 
-  test("shows plan names as text, whatever they hold", async () => {
+  test("shows plan names that contain markup as plain text", async () => {
     const { page } = await visit();
     await page.route("**/stripe/config", async (route) => {
       const response = await route.fetch();
@@ -252,7 +252,7 @@ describe("the modal", () => {
     expect(await page.evaluate(() => "hacked" in window)).toBe(false);
   });
 
-  test("fits a narrow screen", async () => {
+  test("fits on a narrow screen", async () => {
     const { page } = await visit({ viewport: { width: 340, height: 640 } });
     await page.getByRole("button", { name: "Go Premium" }).click();
     await modal(page).getByRole("button", { name: "Get Premium" }).waitFor();

@@ -1,19 +1,24 @@
-/** The service as few files: a process of it loads in a third of the time, which is most of what a kill costs. */
+/**
+ * Bundles the service into few files. A process loads the bundle in a third of the time, and most of a kill's time is load
+ * time.
+ */
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 
 export interface Bundle {
-  /** The program of test/crash/service.ts, and the configuration that it is to be given. */
+  /** The path of the bundled test/crash/service.ts. */
   service: string;
+  /** The path of the bundled configuration, which is the command line argument of the service. */
   config: string;
 }
 
-/** Beside package.json's folder, as src/ and dist/ are: the version is read from there. */
+/** This folder is next to packages/, because the bundle reads the version from a package.json in a parent folder. */
 const FOLDER = fileURLToPath(new URL("../../.tollkeeper/", import.meta.url));
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 
 let bundled: Promise<Bundle> | null = null;
 
+/** Creates the bundle at the first call in a process. */
 export function bundleService(): Promise<Bundle> {
   bundled ??= bundle();
   return bundled;
@@ -23,7 +28,7 @@ async function bundle(): Promise<Bundle> {
   await build({
     configFile: false,
     logLevel: "warn",
-    // What die-at.ts steps into must be the same module there and here.
+    // The bundle and kill-at-point.ts must use the same module of pg.
     ssr: { noExternal: true, external: ["pg"] },
     build: {
       ssr: true,

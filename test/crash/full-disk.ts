@@ -1,80 +1,100 @@
-/** SQLite on a small file system that is filled up and emptied again: the service says 503, lives on, and goes on by itself. */
+/** Fills the small file system of a SQLite database. The service must return 503, keep running, and recover on its own. */
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after } from "./replica.ts";
-import { openSite, type SiteOptions, type Verdict } from "./site.ts";
+import { addCounts, startCrashTest, type CrashResult, type CrashTestOptions } from "./crash-test.ts";
+import { sleep } from "./replica.ts";
 
-export interface FullDisk extends Omit<SiteOptions, "databaseUrl"> {
+export interface FullDiskOptions extends Omit<CrashTestOptions, "databaseUrl"> {
   times: number;
   onProgress?: (line: string) => void;
 }
 
 const SIZE = "96m";
 const UP_MS = 1_500;
-/** How long it stays full once it is felt: until then SQLite writes where it has written before. */
+/**
+ * The time for which the disk stays full after the first 503. Before the first 503, SQLite still writes to pages that it has
+ * already allocated.
+ */
 const FULL_MS = 1_000;
-const FELT_WITHIN_MS = 60_000;
-const BACK_WITHIN_MS = 30_000;
+const UNAVAILABLE_WITHIN_MS = 60_000;
+const RECOVERED_WITHIN_MS = 30_000;
 
-/** Null where this machine lets nobody mount a small file system. */
-export async function fillDisk({ times, onProgress = () => {}, ...options }: FullDisk): Promise<Verdict | null> {
+/** Returns null if this process may not mount a file system. */
+export async function fillDisk(options: FullDiskOptions): Promise<CrashResult | null> {
   const folder = mkdtempSync(join(tmpdir(), "tollkeeper-full-"));
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${SIZE}`, "tmpfs", folder]);
   if (mounted.status !== 0) return null;
-  const ballast = join(folder, "ballast");
   try {
-    const site = await openSite({ ...options, databaseUrl: `file:${join(folder, "full.sqlite")}` });
-    const { sender } = site;
-    const refused = (): number => sender.counts.answers["503"] ?? 0;
-    const pids = site.replicas.map((replica) => replica.pid());
-    try {
-      for (let count = 1; count <= times; count += 1) {
-        await after(UP_MS);
-        const before = refused();
-        const bytes = await fill(ballast, () => refused() > before);
-        rmSync(ballast);
-        await site.storesAgain(BACK_WITHIN_MS);
-        await site.look();
-        onProgress(
-          `full by ${bytes} bytes, time ${count}: ${sender.counts.acknowledged} acknowledged, ${refused() - before} × 503, ${site.lost.length} lost`,
-        );
-      }
-      const verdict = await site.finish();
-      const problems = [...verdict.problems];
-      if (site.replicas.some((replica, at) => !replica.isUp() || replica.pid() !== pids[at]))
-        problems.push("the service did not outlive a full disk");
-      return { problems, figures: `${times} times a full disk, ${verdict.figures}` };
-    } finally {
-      await site.close();
-    }
+    return await fillFolder(folder, options);
   } finally {
     spawnSync("umount", [folder]);
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-const PIECE = 4_096;
-const FILL_AGAIN_MS = 20;
+async function fillFolder(
+  folder: string,
+  { times, onProgress = () => {}, ...options }: FullDiskOptions,
+): Promise<CrashResult> {
+  const filler = join(folder, "filler");
+  const test = await startCrashTest({ ...options, databaseUrl: `file:${join(folder, "full.sqlite")}` });
+  const { sender } = test;
+  const unavailable = (): number => sender.counts.responses["503"] ?? 0;
+  const pids = test.replicas.map((replica) => replica.pid());
+  try {
+    for (let count = 1; count <= times; count += 1) {
+      await sleep(UP_MS);
+      const before = unavailable();
+      const bytes = await fill(filler, () => unavailable() > before);
+      rmSync(filler);
+      await test.untilNextAcknowledged(RECOVERED_WITHIN_MS);
+      await test.findLost();
+      const { acknowledged } = sender.counts;
+      onProgress(
+        `time ${count}, full after ${bytes} bytes: ${acknowledged} acknowledged, ${unavailable() - before} × 503, ${test.lost.length} lost`,
+      );
+    }
+    const result = await test.finish();
+    const problems = [...result.problems];
+    if (test.replicas.some((replica, at) => !replica.isUp() || replica.pid() !== pids[at]))
+      problems.push("the service ended while the disk was full");
+    return addCounts({ ...result, problems }, { "full disks": times });
+  } finally {
+    await test.stop();
+  }
+}
 
-/** Takes every free byte, also what the service frees meanwhile, until it is felt and some time more; answers how many. */
-async function fill(path: string, isFelt: () => boolean): Promise<number> {
+const CHUNK = 4_096;
+const REFILL_MS = 20;
+
+/**
+ * Fills the disk, including space that the service frees, until one second after the first 503. Returns the number of bytes
+ * written.
+ */
+async function fill(path: string, isUnavailable: () => boolean): Promise<number> {
   const file = openSync(path, "w");
-  const deadline = performance.now() + FELT_WITHIN_MS;
+  const deadline = performance.now() + UNAVAILABLE_WITHIN_MS;
   let bytes = 0;
   let until = Infinity;
   while (performance.now() < until) {
-    try {
-      for (;;) bytes += writeSync(file, Buffer.alloc(PIECE));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-    }
-    if (until === Infinity && isFelt()) until = performance.now() + FULL_MS;
+    bytes += writeUntilFull(file);
+    if (until === Infinity && isUnavailable()) until = performance.now() + FULL_MS;
     if (until === Infinity && performance.now() > deadline)
-      throw new Error(`the disk was full for ${FELT_WITHIN_MS} ms, and no event was answered 503`);
-    await after(FILL_AGAIN_MS);
+      throw new Error(`the disk was full for ${UNAVAILABLE_WITHIN_MS} ms, but the service never returned 503`);
+    await sleep(REFILL_MS);
   }
   closeSync(file);
   return bytes;
+}
+
+function writeUntilFull(file: number): number {
+  let bytes = 0;
+  try {
+    for (;;) bytes += writeSync(file, Buffer.alloc(CHUNK));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    return bytes;
+  }
 }

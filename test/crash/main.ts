@@ -1,14 +1,15 @@
-/** Kills the service for real and compares what is left with what it has acknowledged: what `npm run crash` starts. */
+/** Kills real processes of the service and checks that no acknowledged event is lost. Started by `npm run crash`. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { figuresOf, writeResult, type Figure } from "../../bench/results.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { fillDisk } from "./full-disk.ts";
-import { killAtMarks } from "./marked-points.ts";
+import { killAtPoints } from "./kill-points.ts";
 import { restartPostgres } from "./postgres-restarts.ts";
 import { killAtRandom } from "./random-kills.ts";
-import type { Verdict } from "./site.ts";
+import type { CrashResult } from "./crash-test.ts";
 
 interface Setting {
   databaseUrl: string;
@@ -20,30 +21,29 @@ interface Setting {
   onProgress: (line: string) => void;
 }
 
-/** Answers why it can't be played here, or what came of it. */
-type Part = (setting: Setting) => Promise<Verdict | string>;
+/** Runs one part of the test. Returns the result, or the reason why this machine cannot run the part. */
+type Part = (setting: Setting) => Promise<CrashResult | string>;
 
-const ROUNDS_OF_MARKS = 3;
+const STORE_NAMES: Readonly<Record<string, string>> = { sqlite: "SQLite", postgres: "PostgreSQL" };
+const ROUNDS_OF_POINTS = 3;
 const RESTARTS = 10;
 const TIMES_FULL = 5;
-/** Of all kills each, since replicas are killed at random in the first part, too. */
-const KILLS_OF_REPLICAS = 0.1;
+/** The share of all kills that each part with several replicas gets. The first part also kills at random moments. */
+const SHARE_OF_KILLS = 0.1;
 
 const killReplicas =
   (replicas: number): Part =>
   async ({ postgres, kills, ...setting }) =>
-    postgres ? killAtRandom({ ...setting, replicas, kills: Math.ceil(kills * KILLS_OF_REPLICAS) }) : "needs PostgreSQL";
+    postgres ? killAtRandom({ ...setting, replicas, kills: Math.ceil(kills * SHARE_OF_KILLS) }) : "needs PostgreSQL";
 
 const PARTS: Readonly<Record<string, Part>> = {
   random: killAtRandom,
-  marks: (setting) => killAtMarks({ ...setting, rounds: ROUNDS_OF_MARKS }),
+  marks: (setting) => killAtPoints({ ...setting, rounds: ROUNDS_OF_POINTS }),
   restarts: async ({ postgres, ...setting }) =>
     postgres ? restartPostgres({ ...setting, postgres, restarts: RESTARTS }) : "needs PostgreSQL",
   disk: async (setting) => {
     if (setting.postgres) return "needs SQLite";
-    return (
-      (await fillDisk({ ...setting, times: TIMES_FULL })) ?? "this machine lets nobody mount a small tmpfs: be root"
-    );
+    return (await fillDisk({ ...setting, times: TIMES_FULL })) ?? "needs root, to mount a small tmpfs";
   },
   two: killReplicas(2),
   four: killReplicas(4),
@@ -61,25 +61,35 @@ const stores = oneOf("store", values.store, ["sqlite", "postgres"]);
 const parts = oneOf("part", values.part, Object.keys(PARTS));
 const [kills, seed] = [wholeNumber("kills", values.kills), wholeNumber("seed", values.seed)];
 const stopping = new AbortController();
-// To this process alone: Ctrl-C reaches PostgreSQL and the service, too, and there is nothing left to judge.
+// To end the test early, send SIGTERM to this process only. Ctrl-C also ends PostgreSQL and the service, so nothing could be
+// checked.
 process.once("SIGTERM", () => stopping.abort());
 
 let failed = false;
+const figures: Figure[] = [];
 for (const store of stores)
   for (const part of parts) {
     console.log(`${part} on ${store}, seed ${seed}`);
-    const verdict = await play(store, part);
-    if (typeof verdict === "string") {
-      console.log(`  skipped: ${verdict}`);
+    const result = await play(store, part);
+    if (typeof result === "string") {
+      console.log(`  skipped: ${result}`);
       continue;
     }
-    console.log(`  ${verdict.figures}`);
-    for (const problem of verdict.problems) console.log(`  ! ${problem}`);
-    failed ||= verdict.problems.length > 0;
+    console.log(`  ${describe(result.counts)}`);
+    for (const problem of result.problems) console.log(`  ! ${problem}`);
+    figures.push(...figuresOf(part, result.counts, STORE_NAMES[store]));
+    failed ||= result.problems.length > 0;
   }
+if (figures.length > 0) writeResult("crash", figures);
 process.exit(failed ? 1 : 0);
 
-async function play(store: string, part: string): Promise<Verdict | string> {
+function describe(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([name, count]) => `${name}: ${count}`)
+    .join(", ");
+}
+
+async function play(store: string, part: string): Promise<CrashResult | string> {
   const folder = mkdtempSync(join(tmpdir(), "tollkeeper-crash-"));
   const postgres = store === "postgres" ? await startPostgres({ durable: true }) : null;
   try {
@@ -101,13 +111,13 @@ async function play(store: string, part: string): Promise<Verdict | string> {
 function oneOf(name: string, value: string | undefined, known: readonly string[]): readonly string[] {
   if (value === undefined) return known;
   if (known.includes(value)) return [value];
-  console.error(`--${name} "${value}" must be one of ${known.join(", ")}`);
+  console.error(`--${name} "${value}" is invalid. Use one of ${known.join(", ")}.`);
   process.exit(1);
 }
 
 function wholeNumber(name: string, value: string): number {
   const number = Number(value);
   if (Number.isInteger(number) && number >= 0) return number;
-  console.error(`--${name} "${value}" must be a whole number`);
+  console.error(`--${name} "${value}" is invalid. Use a whole number.`);
   process.exit(1);
 }

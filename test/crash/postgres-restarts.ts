@@ -1,9 +1,9 @@
-/** PostgreSQL is stopped and started again underneath: the service says 503, lives on, and goes on by itself. */
+/** Restarts PostgreSQL while the service runs. The service must return 503, keep running, and recover on its own. */
 import type { TestPostgres } from "../support/postgres.ts";
-import { after } from "./replica.ts";
-import { openSite, type SiteOptions, type Verdict } from "./site.ts";
+import { addCounts, startCrashTest, type CrashResult, type CrashTestOptions } from "./crash-test.ts";
+import { sleep } from "./replica.ts";
 
-export interface PostgresRestarts extends SiteOptions {
+export interface PostgresRestartsOptions extends CrashTestOptions {
   postgres: TestPostgres;
   restarts: number;
   onProgress?: (line: string) => void;
@@ -12,33 +12,34 @@ export interface PostgresRestarts extends SiteOptions {
 const LONGEST_UP_MS = 2_000;
 const LEAST_DOWN_MS = 300;
 const LONGEST_DOWN_MS = 2_000;
-/** How long the service may take until it stores again. */
-const BACK_WITHIN_MS = 30_000;
+/** The service must store events again within this time. */
+const RECOVERED_WITHIN_MS = 30_000;
 
-export async function restartPostgres(options: PostgresRestarts): Promise<Verdict> {
+export async function restartPostgres(options: PostgresRestartsOptions): Promise<CrashResult> {
   const { postgres, restarts, onProgress = () => {} } = options;
-  const site = await openSite(options);
-  const { chance, sender } = site;
-  const pids = site.replicas.map((replica) => replica.pid());
+  const test = await startCrashTest(options);
+  const { random, sender } = test;
+  const unavailable = (): number => sender.counts.responses["503"] ?? 0;
+  const pids = test.replicas.map((replica) => replica.pid());
   try {
     for (let count = 1; count <= restarts; count += 1) {
-      await after(chance.below(LONGEST_UP_MS));
-      const how = chance.pick(["fast", "immediate"] as const);
-      await postgres.restart(how, LEAST_DOWN_MS + chance.below(LONGEST_DOWN_MS - LEAST_DOWN_MS));
-      await site.storesAgain(BACK_WITHIN_MS);
-      await site.look();
-      const { acknowledged, answers } = sender.counts;
+      await sleep(random.below(LONGEST_UP_MS));
+      const mode = random.pick(["fast", "immediate"] as const);
+      await postgres.restart(mode, LEAST_DOWN_MS + random.below(LONGEST_DOWN_MS - LEAST_DOWN_MS));
+      await test.untilNextAcknowledged(RECOVERED_WITHIN_MS);
+      await test.findLost();
+      const { acknowledged } = sender.counts;
       onProgress(
-        `${how} restart ${count}: ${acknowledged} acknowledged, ${answers["503"] ?? 0} × 503, ${site.lost.length} lost`,
+        `${mode} restart ${count}: ${acknowledged} acknowledged, ${unavailable()} × 503, ${test.lost.length} lost`,
       );
     }
-    const verdict = await site.finish();
-    const problems = [...verdict.problems];
-    if (site.replicas.some((replica, at) => !replica.isUp() || replica.pid() !== pids[at]))
-      problems.push("the service did not outlive a restart of PostgreSQL");
-    if ((sender.counts.answers["503"] ?? 0) === 0) problems.push("no event was answered 503: nothing was tested");
-    return { problems, figures: `${restarts} restarts of PostgreSQL, ${verdict.figures}` };
+    const result = await test.finish();
+    const problems = [...result.problems];
+    if (test.replicas.some((replica, at) => !replica.isUp() || replica.pid() !== pids[at]))
+      problems.push("the service ended during a restart of PostgreSQL");
+    if (unavailable() === 0) problems.push("the service never returned 503, so the restarts tested nothing");
+    return addCounts({ ...result, problems }, { restarts });
   } finally {
-    await site.close();
+    await test.stop();
   }
 }

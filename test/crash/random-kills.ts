@@ -1,56 +1,60 @@
-/** SIGKILL at random instants, to one replica at a time, which is started again at once. */
-import { after } from "./replica.ts";
-import { openSite, type SiteOptions, type Verdict } from "./site.ts";
+/** Kills one replica at a time with SIGKILL at random moments, and starts it again immediately. */
+import { addCounts, startCrashTest, type CrashResult, type CrashTest, type CrashTestOptions } from "./crash-test.ts";
+import { sleep } from "./replica.ts";
 
-export interface RandomKills extends SiteOptions {
+export interface RandomKillsOptions extends CrashTestOptions {
   kills: number;
-  /** Ends the killing early; what has been until then is judged. */
+  /** Aborts the remaining kills. The test then checks the outcome so far. */
   signal?: AbortSignal;
-  /** Told now and then. */
+  /** The test calls this function after every 25 kills. */
   onProgress?: (line: string) => void;
 }
 
 /**
- * Long enough that what comes in a life is stored in it, though a process that has just started is slow. A machine that takes
- * long to start the service is given longer lives in the same measure.
+ * A replica runs for at most this time, which is usually long enough to store events, although a new process is slow. On slow
+ * machines the limit grows with the duration of the last start.
  */
 const LONGEST_LIFE_MS = 3_000;
 const LONGEST_LIFE_IN_STARTS = 5;
-const LOOK_EVERY = 25;
+const REPORT_EVERY = 25;
 
 export async function killAtRandom({
   kills,
   signal,
   onProgress = () => {},
   ...options
-}: RandomKills): Promise<Verdict> {
-  const site = await openSite(options);
-  const { chance, sender, lost } = site;
+}: RandomKillsOptions): Promise<CrashResult> {
+  const test = await startCrashTest(options);
   try {
-    const startedAt = performance.now();
-    const eventsBefore = sender.counts.events;
+    const describe = createProgress(test);
     let kill = 0;
     let lastStartMs = 0;
     for (; kill < kills; kill += 1) {
       if (signal?.aborted) break;
-      await after(chance.next() * Math.max(LONGEST_LIFE_MS, LONGEST_LIFE_IN_STARTS * lastStartMs));
-      const replica = chance.pick(site.replicas);
+      await sleep(test.random.next() * Math.max(LONGEST_LIFE_MS, LONGEST_LIFE_IN_STARTS * lastStartMs));
+      const replica = test.random.pick(test.replicas);
       await replica.kill();
       const killedAt = performance.now();
       await replica.start();
       lastStartMs = performance.now() - killedAt;
-      if ((kill + 1) % LOOK_EVERY !== 0) continue;
-      await site.look();
-      const seconds = (performance.now() - startedAt) / 1_000;
-      const { events, acknowledged } = sender.counts;
-      onProgress(
-        `${kill + 1} of ${kills} kills, ${seconds.toFixed(0)} s: ${events} events (${((events - eventsBefore) / seconds).toFixed(0)}/s), ` +
-          `${acknowledged} acknowledged, ${lost.length} lost`,
-      );
+      if ((kill + 1) % REPORT_EVERY !== 0) continue;
+      await test.findLost();
+      onProgress(`${kill + 1} of ${kills} kills, ${describe()}`);
     }
-    const verdict = await site.finish();
-    return { ...verdict, figures: `${kill} kills, ${verdict.figures}` };
+    return addCounts(await test.finish(), { kills: kill });
   } finally {
-    await site.close();
+    await test.stop();
   }
+}
+
+/** Returns a function that describes the progress since this call. */
+function createProgress({ sender, lost }: CrashTest): () => string {
+  const startedAt = performance.now();
+  const eventsBefore = sender.counts.events;
+  return () => {
+    const seconds = (performance.now() - startedAt) / 1_000;
+    const { events, acknowledged } = sender.counts;
+    const perSecond = ((events - eventsBefore) / seconds).toFixed(0);
+    return `${seconds.toFixed(0)} s: ${events} events (${perSecond}/s), ${acknowledged} acknowledged, ${lost.length} lost`;
+  };
 }

@@ -1,29 +1,34 @@
-/** One replica of the service: it is killed, and started again at once from a process that stands by. */
+/**
+ * Runs a replica of the service in a separate process. After a kill, a standby process replaces the killed process immediately.
+ */
 import { fork, type ChildProcess } from "node:child_process";
 import type { Bundle } from "./bundle.ts";
 
 export interface Replica {
   port: number;
-  /** Starts it, once it is down; resolves when it takes requests. `mark` is where it kills itself, as die-at.ts has it. */
-  start(mark?: string): Promise<void>;
-  /** SIGKILL; resolves when it is gone. */
+  /**
+   * Starts the replica again after its process has ended. Resolves when the replica accepts requests. If a `KillPoint` is given
+   * as JSON, the replica kills itself at this point.
+   */
+  start(killPoint?: string): Promise<void>;
+  /** Sends SIGKILL and waits until the process has ended. */
   kill(): Promise<void>;
-  /** Asks it to end; resolves when it has. */
+  /** Sends SIGTERM and waits until the process has ended. */
   stop(): Promise<void>;
-  /** Resolves when it is gone by itself; throws where it is not within the time. */
+  /** Waits until the replica ends on its own. Throws after `ms` milliseconds. */
   diesWithin(ms: number): Promise<void>;
   isUp(): boolean;
   pid(): number | undefined;
-  /** The last that it has printed since it was started. */
+  /** Returns the last 20,000 characters that the replica has printed since its start. */
   output(): string;
   close(): Promise<void>;
 }
 
-const DIE_AT = new URL("die-at.ts", import.meta.url).href;
+const KILL_AT_POINT = new URL("kill-at-point.ts", import.meta.url).href;
 const START_TIMEOUT_MS = 30_000;
 const MAX_OUTPUT = 20_000;
 
-interface Life {
+interface ServiceProcess {
   child: ChildProcess;
   loaded: Promise<void>;
   exited: Promise<void>;
@@ -36,94 +41,101 @@ export interface ReplicaOptions {
   bundle: Bundle;
 }
 
-export function createReplica({ port, env, bundle }: ReplicaOptions): Replica {
+export function createReplica(options: ReplicaOptions): Replica {
+  const { port } = options;
   let output = "";
-  let standby: Life | null = null;
-  let current: Life | null = null;
-
-  const load = (mark?: string): Life => {
-    const child = fork(bundle.service, [bundle.config], {
-      env: { PATH: process.env["PATH"] ?? "", ...env, PORT: String(port), ...(mark !== undefined && { DIE_AT: mark }) },
-      execArgv: mark === undefined ? [] : ["--import", DIE_AT],
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
+  let standby: ServiceProcess | null = null;
+  let current: ServiceProcess | null = null;
+  const load = (killPoint?: string): ServiceProcess =>
+    loadProcess(options, killPoint, (text) => {
+      output = (output + text).slice(-MAX_OUTPUT);
     });
-    for (const stream of [child.stdout, child.stderr])
-      stream?.setEncoding("utf8").on("data", (text: string) => {
-        output = (output + text).slice(-MAX_OUTPUT);
-      });
-    const life: Life = {
-      child,
-      isOver: false,
-      loaded: new Promise((resolve) => child.once("message", () => resolve())),
-      exited: new Promise((resolve) =>
-        // Not "exit": its last words are to be there.
-        child.once("close", () => {
-          life.isOver = true;
-          resolve();
-        }),
-      ),
-    };
-    return life;
-  };
-
-  const failed = (what: string): Error => new Error(`the service on port ${port} ${what}:\n${output}`);
-
-  const serving = async ({ child, exited }: Life): Promise<void> => {
-    const patience = new AbortController();
-    const told = new Promise<void>((resolve) => {
-      const look = (text: string): void => {
-        if (text.includes("Tollkeeper on http")) resolve();
-      };
-      child.stdout?.on("data", look);
-    });
-    await Promise.race([told, exited, after(START_TIMEOUT_MS, patience.signal)]);
-    patience.abort();
-  };
-
-  const end = async (life: Life | null): Promise<void> => {
-    if (life === null || life.isOver) return;
-    life.child.kill("SIGKILL");
-    await life.exited;
-  };
-
+  const failure = (text: string): Error => new Error(`the service on port ${port} ${text}:\n${output}`);
   return {
     port,
-    async start(mark) {
-      if (current && !current.isOver) throw failed("runs already");
-      const life = (mark === undefined ? standby : null) ?? load(mark);
-      if (mark === undefined) standby = null;
-      current = life;
+    async start(killPoint) {
+      if (current && !current.isOver) throw failure("is already running");
+      const started = (killPoint === undefined ? standby : null) ?? load(killPoint);
+      if (killPoint === undefined) standby = null;
+      current = started;
       output = "";
-      await Promise.race([life.loaded, life.exited]);
-      if (!life.isOver) life.child.send("start");
-      await serving(life);
-      // With a mark it may be gone before it has said that it is there.
-      if (life.isOver && mark === undefined) throw failed("ended while it started");
+      await Promise.race([started.loaded, started.exited]);
+      if (!started.isOver) started.child.send("start");
+      await untilServing(started);
+      // A replica with a kill point may end before it reports its start.
+      if (started.isOver && killPoint === undefined) throw failure("ended during its start");
       standby ??= load();
     },
-    kill: () => end(current),
+    kill: () => killProcess(current),
     async stop() {
       current?.child.kill("SIGTERM");
       await current?.exited;
     },
     async diesWithin(ms) {
-      if (!current) throw failed("was never started");
-      const patience = new AbortController();
-      await Promise.race([current.exited, after(ms, patience.signal)]);
-      patience.abort();
-      if (!current.isOver) throw failed(`was still there after ${ms} ms`);
+      if (!current) throw failure("was never started");
+      await within(ms, current.exited);
+      if (!current.isOver) throw failure(`was still running after ${ms} ms`);
     },
     isUp: () => current !== null && !current.isOver,
     pid: () => current?.child.pid,
     output: () => output,
     async close() {
-      await end(current);
-      await end(standby);
+      await killProcess(current);
+      await killProcess(standby);
     },
   };
 }
 
-export function after(ms: number, signal?: AbortSignal): Promise<void> {
+function loadProcess(
+  { port, env, bundle }: ReplicaOptions,
+  killPoint: string | undefined,
+  onOutput: (text: string) => void,
+): ServiceProcess {
+  const killAt = killPoint !== undefined && { KILL_AT: killPoint };
+  const child = fork(bundle.service, [bundle.config], {
+    env: { PATH: process.env["PATH"] ?? "", ...env, PORT: String(port), ...killAt },
+    execArgv: killPoint === undefined ? [] : ["--import", KILL_AT_POINT],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", onOutput);
+  const loading: ServiceProcess = {
+    child,
+    isOver: false,
+    loaded: new Promise((resolve) => child.once("message", () => resolve())),
+    exited: new Promise((resolve) =>
+      // After the event "exit", some output may still be unread. After the event "close", all output has been read.
+      child.once("close", () => {
+        loading.isOver = true;
+        resolve();
+      }),
+    ),
+  };
+  return loading;
+}
+
+async function untilServing({ child, exited }: ServiceProcess): Promise<void> {
+  const serving = new Promise<void>((resolve) => {
+    child.stdout?.on("data", (text: string) => {
+      if (text.includes("Tollkeeper on http")) resolve();
+    });
+  });
+  await within(START_TIMEOUT_MS, serving, exited);
+}
+
+async function killProcess(target: ServiceProcess | null): Promise<void> {
+  if (target === null || target.isOver) return;
+  target.child.kill("SIGKILL");
+  await target.exited;
+}
+
+/** Resolves with the result of the first task that ends, or after `ms` milliseconds. */
+async function within(ms: number, ...tasks: Promise<void>[]): Promise<void> {
+  const timeout = new AbortController();
+  await Promise.race([...tasks, sleep(ms, timeout.signal)]);
+  timeout.abort();
+}
+
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
     signal?.addEventListener("abort", () => {

@@ -1,12 +1,13 @@
 /**
- * The service in a process of its own, loaded before it is needed and started when its parent says so: what is killed is
- * followed at once by the next. A child of test/crash/replica.ts, which gives it the configuration's path.
+ * Runs the service in a separate process. The process loads its code immediately, but starts the service only when its parent
+ * sends a message. It can therefore replace a killed process without delay. This process is a child of test/crash/replica.ts.
+ * The command line argument is the path of the configuration.
  */
 import { pathToFileURL } from "node:url";
 import { runServe } from "../../packages/tollkeeper/src/cli/commands/serve.ts";
 
 const [config = ""] = process.argv.slice(2);
-// What is loaded by now need not be loaded then.
+// Loads the configuration before the start message arrives.
 await import(pathToFileURL(config).href);
 
 process.once("message", () => {
@@ -15,6 +16,6 @@ process.once("message", () => {
     process.exit(1);
   });
 });
-// A parent that is gone leaves nobody to serve.
+// The process ends with its parent, because only the parent can start the service.
 process.once("disconnect", () => process.exit(0));
 process.send?.("loaded");

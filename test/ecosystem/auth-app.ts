@@ -1,4 +1,4 @@
-/** An app whose users, sessions and subscriptions better-auth keeps in SQLite, on an emulator of its own. */
+/** An app with better-auth, which stores users, sessions and subscriptions in SQLite. Each app has a separate emulator. */
 import { DatabaseSync } from "node:sqlite";
 import { stripe } from "@better-auth/stripe";
 import { betterAuth } from "better-auth";
@@ -21,65 +21,99 @@ export interface AuthApp {
   emulator: Emulator;
   stripeUrl: string;
   stripe: Stripe;
-  /** The cookie of a new user. */
+  /** Creates a user. Returns the cookie. */
   signUp(email: string): Promise<string>;
-  /** Calls better-auth as that user. */
-  call(cookie: string, method: "GET" | "POST", path: string, body?: object): Promise<Answer>;
-  /** Follows a link back into the app. */
+  /** Calls better-auth as the signed-in user. */
+  call(cookie: string, method: "GET" | "POST", path: string, body?: object): Promise<AuthResponse>;
+  /** Opens a link that leads back to the app. */
   visit(cookie: string, url: string): Promise<Response>;
-  /** The one row of better-auth's table, with its dates in milliseconds. */
+  /** Returns the row of a better-auth table that has one row, with dates in milliseconds. */
   row(table: "user" | "subscription"): Row;
-  /** What better-auth logged above info. */
-  complaints: string[];
-  /** The parameters that the emulator took and ignored. */
+  /** The warnings and errors that better-auth logged. */
+  warnings: string[];
+  /** The parameters that the emulator accepted and ignored. */
   ignored: string[];
 }
 
-export interface Answer {
+export interface AuthResponse {
   status: number;
   body: Record<string, unknown>;
 }
 
 export type Row = Record<string, string | number | null>;
 
-/** Served, the SDK reaches it over HTTP; else there is no socket between them. */
+/**
+ * If `served` is true, the SDK sends requests to the emulator over HTTP. Otherwise the SDK calls the emulator in the same
+ * process.
+ */
 export async function createAuthApp({ webhook = true, served = false } = {}): Promise<AuthApp> {
-  const complaints: string[] = [];
+  const warnings: string[] = [];
   const ignored: string[] = [];
-  // Both live at the wall's time: better-auth has no other clock.
+  // The app and the emulator use the machine's clock, because better-auth accepts no other clock.
   const port = served ? await freePort() : 80;
   const url = new URL(served ? `http://127.0.0.1:${port}` : "http://stripe.test");
   const options: EmulatorOptions = {
     clock: "still",
     baseUrl: url.origin,
-    checkAnswers: true,
+    checkResponses: true,
     webhooks: webhook ? [{ url: `${APP}/api/auth/stripe/webhook`, secret: SECRET }] : [],
     fetch: (request) => auth.handler(request),
     onIgnored: (operation, param) => ignored.push(`${operation} ${param}`),
   };
   const emulator = served ? await serve(options, port) : createEmulator(options);
   onTestFinished(() => expect(emulator.audit()).toEqual([]));
-  const client = new Stripe("sk_test_auth", {
+  const client = createClient(url, port, served ? null : emulator);
+  const database = new DatabaseSync(":memory:");
+  onTestFinished(() => database.close());
+  const auth = createAuth({ client, database, prices: await createPrices(client), warnings });
+  await (await getMigrations(auth.options)).runMigrations();
+  // The migration logs a warning for each table that it creates.
+  warnings.length = 0;
+  return {
+    emulator,
+    stripeUrl: url.origin,
+    stripe: client,
+    warnings,
+    ignored,
+    ...createUserCalls((request) => auth.handler(request)),
+    row(table) {
+      const rows = database.prepare(`select * from "${table}"`).all() as Row[];
+      expect(rows).toHaveLength(1);
+      return withTimes(rows[0] ?? {});
+    },
+  };
+}
+
+/** Creates the SDK's client. If an emulator is given, the client calls the emulator in the same process. */
+function createClient(url: URL, port: number, emulator: Emulator | null): Stripe {
+  return new Stripe("sk_test_auth", {
     host: url.hostname,
     protocol: "http",
     port,
     maxNetworkRetries: 0,
-    ...(!served && {
+    ...(emulator && {
       httpClient: Stripe.createFetchHttpClient((input: RequestInfo | URL, init?: RequestInit) =>
         emulator.fetch(new Request(input, init)),
       ),
     }),
   });
-  const [basic, pro, yearly] = await createPrices(client);
-  const database = new DatabaseSync(":memory:");
-  onTestFinished(() => database.close());
-  const auth = betterAuth({
+}
+
+interface AuthOptions {
+  client: Stripe;
+  database: DatabaseSync;
+  prices: Prices;
+  warnings: string[];
+}
+
+function createAuth({ client, database, prices: [basic, pro, yearly], warnings }: AuthOptions) {
+  return betterAuth({
     baseURL: APP,
     secret: "a secret of the tests that is long enough for better-auth",
     database,
     emailAndPassword: { enabled: true },
     telemetry: { enabled: false },
-    logger: { level: "warn", log: (level, message, ...more) => complaints.push([level, message, ...more].join(" ")) },
+    logger: { level: "warn", log: (level, message, ...more) => warnings.push([level, message, ...more].join(" ")) },
     plugins: [
       stripe({
         stripeClient: client,
@@ -96,12 +130,11 @@ export async function createAuthApp({ webhook = true, served = false } = {}): Pr
       }),
     ],
   });
-  await (await getMigrations(auth.options)).runMigrations();
-  // It warns of the tables that it is about to make.
-  complaints.length = 0;
+}
 
-  const ask = (method: string, path: string, headers: Record<string, string>, body?: object) =>
-    auth.handler(
+function createUserCalls(handler: (request: Request) => Promise<Response>): Pick<AuthApp, "signUp" | "call" | "visit"> {
+  const send = (method: string, path: string, headers: Record<string, string>, body?: object) =>
+    handler(
       new Request(`${APP}/api/auth${path}`, {
         method,
         headers: { origin: APP, "content-type": "application/json", ...headers },
@@ -109,13 +142,8 @@ export async function createAuthApp({ webhook = true, served = false } = {}): Pr
       }),
     );
   return {
-    emulator,
-    stripeUrl: url.origin,
-    stripe: client,
-    complaints,
-    ignored,
     async signUp(email) {
-      const response = await ask("POST", "/sign-up/email", {}, { email, password: "correct horse", name: "Ada" });
+      const response = await send("POST", "/sign-up/email", {}, { email, password: "correct horse", name: "Ada" });
       expect(response.status).toBe(200);
       return response.headers
         .getSetCookie()
@@ -123,15 +151,10 @@ export async function createAuthApp({ webhook = true, served = false } = {}): Pr
         .join("; ");
     },
     async call(cookie, method, path, body) {
-      const response = await ask(method, path, { cookie }, body);
+      const response = await send(method, path, { cookie }, body);
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };
     },
-    visit: (cookie, link) => auth.handler(new Request(link, { headers: { cookie } })),
-    row(table) {
-      const rows = database.prepare(`select * from "${table}"`).all() as Row[];
-      expect(rows).toHaveLength(1);
-      return withTimes(rows[0] ?? {});
-    },
+    visit: (cookie, link) => handler(new Request(link, { headers: { cookie } })),
   };
 }
 
@@ -141,7 +164,9 @@ async function serve(options: EmulatorOptions, port: number): Promise<Emulator> 
   return served;
 }
 
-async function createPrices(client: Stripe): Promise<[basic: string, pro: string, yearly: string]> {
+type Prices = [basic: string, pro: string, yearly: string];
+
+async function createPrices(client: Stripe): Promise<Prices> {
   const [basic, pro] = [await client.products.create({ name: "Basic" }), await client.products.create({ name: "Pro" })];
   const price = async (product: Stripe.Product, amount: number, interval: "month" | "year", lookupKey: string) => {
     const { id } = await client.prices.create({

@@ -1,4 +1,4 @@
-/** `@better-auth/stripe` as it is published, through a subscription's whole life. */
+/** Runs the published `@better-auth/stripe` through the whole life of a subscription. */
 import type Stripe from "stripe";
 import { describe, expect, test } from "vitest";
 import { createAuthApp, DAY, type AuthApp } from "./auth-app.ts";
@@ -6,7 +6,7 @@ import { createAuthApp, DAY, type AuthApp } from "./auth-app.ts";
 const PAGES = { successUrl: "http://app.test/welcome", cancelUrl: "http://app.test/plans" };
 
 describe("signing up", () => {
-  test("makes a customer that the user's row names", async () => {
+  test("creates a customer and stores the customer's id in the user's row", async () => {
     const app = await createAuthApp();
     await app.signUp("ada@example.com");
     const user = app.row("user");
@@ -19,12 +19,12 @@ describe("signing up", () => {
         metadata: { userId: user["id"], customerType: "user" },
       },
     ]);
-    expect(app.complaints).toEqual([]);
+    expect(app.warnings).toEqual([]);
   });
 });
 
 describe("checkout", () => {
-  test("a plan bought through better-auth is active in its table", async () => {
+  test("a plan that is bought through better-auth is active in better-auth's table", async () => {
     const app = await createAuthApp();
     const cookie = await app.signUp("ada@example.com");
     const opened = await app.call(cookie, "POST", "/subscription/upgrade", { plan: "basic", ...PAGES });
@@ -41,12 +41,12 @@ describe("checkout", () => {
     expect((await app.call(cookie, "GET", "/subscription/list")).body).toMatchObject([
       { plan: "basic", status: "active", stripeSubscriptionId: subscription.id },
     ]);
-    expect(app.complaints).toEqual([]);
+    expect(app.warnings).toEqual([]);
     expect(app.emulator.deliveries().map(({ state }) => state)).not.toContain("failed");
     expect(app.ignored).toEqual([]);
   });
 
-  test("the return page makes it active where no webhook arrives", async () => {
+  test("the return page activates the subscription without a webhook", async () => {
     const app = await createAuthApp({ webhook: false });
     const cookie = await app.signUp("ada@example.com");
     const opened = await app.call(cookie, "POST", "/subscription/upgrade", { plan: "basic", annual: true, ...PAGES });
@@ -56,13 +56,13 @@ describe("checkout", () => {
     expect(app.row("subscription")).toMatchObject({ status: "active", billingInterval: "year" });
   });
 
-  test("it is the same over HTTP, with the SDK's host, protocol and port", async () => {
+  test("a purchase succeeds if the SDK is configured with the emulator's host, protocol and port", async () => {
     const app = await createAuthApp({ served: true });
     await subscribe(app);
     expect(app.row("subscription")).toMatchObject({ status: "active", ...rowOf(await theSubscription(app)) });
   });
 
-  test("a declined card leaves it incomplete, and the next one that pays makes it active", async () => {
+  test("a declined card leaves the subscription incomplete, and another card activates it", async () => {
     const app = await createAuthApp();
     const cookie = await app.signUp("ada@example.com");
     const opened = await app.call(cookie, "POST", "/subscription/upgrade", { plan: "basic", ...PAGES });
@@ -75,7 +75,7 @@ describe("checkout", () => {
     expect(app.row("subscription")).toMatchObject({ status: "active", ...rowOf(await theSubscription(app)) });
   });
 
-  test("a bank that asks is answered on its page", async () => {
+  test("a purchase succeeds after the user confirms 3-D Secure on the bank's page", async () => {
     const app = await createAuthApp();
     const cookie = await app.signUp("ada@example.com");
     const opened = await app.call(cookie, "POST", "/subscription/upgrade", { plan: "basic", ...PAGES });
@@ -83,13 +83,13 @@ describe("checkout", () => {
     const bank = await payAt(app, url, "4000002760003184");
     expect(app.row("subscription")).toMatchObject({ status: "incomplete" });
     const body = new URLSearchParams({ answer: "yes" });
-    const answered = await app.emulator.fetch(new Request(new URL(bank, url), { method: "POST", body }));
-    expect(answered.headers.get("location")).toContain("/api/auth/subscription/success");
-    await app.emulator.settle();
+    const confirmed = await app.emulator.fetch(new Request(new URL(bank, url), { method: "POST", body }));
+    expect(confirmed.headers.get("location")).toContain("/api/auth/subscription/success");
+    await app.emulator.drain();
     expect(app.row("subscription")).toMatchObject({ status: "active", ...rowOf(await theSubscription(app)) });
   });
 
-  test("a trial is trialing in its table, and active when it has been paid for", async () => {
+  test("a trial has the status trialing in better-auth's table, and active after the first payment", async () => {
     const app = await createAuthApp();
     const cookie = await app.signUp("ada@example.com");
     const opened = await app.call(cookie, "POST", "/subscription/upgrade", { plan: "trial", ...PAGES });
@@ -101,7 +101,7 @@ describe("checkout", () => {
   });
 });
 
-test("a renewal moves the period in its table, and one that fails makes it past due", async () => {
+test("a renewal updates the period in better-auth's table, and a failed renewal sets the status past_due", async () => {
   const app = await createAuthApp();
   await subscribe(app);
   const before = app.row("subscription");
@@ -120,8 +120,8 @@ test("a renewal moves the period in its table, and one that fails makes it past 
   expect(app.row("subscription")).toMatchObject({ status: ended.status, endedAt: inMs(ended.ended_at) });
 });
 
-describe("the portal", () => {
-  test("cancels at the period's end, better-auth takes it back, and then it ends", async () => {
+describe("the portal with better-auth", () => {
+  test("cancels a subscription at period end, and better-auth can undo the cancellation before", async () => {
     const app = await createAuthApp();
     const cookie = await subscribe(app);
     await cancelInPortal(app, cookie);
@@ -131,7 +131,7 @@ describe("the portal", () => {
 
     const restored = await app.call(cookie, "POST", "/subscription/restore", {});
     expect(restored).toMatchObject({ status: 200, body: { id: canceling.id, cancel_at: null } });
-    await app.emulator.settle();
+    await app.emulator.drain();
     expect(app.row("subscription")).toMatchObject({ cancelAt: null, cancelAtPeriodEnd: 0, canceledAt: null });
 
     await cancelInPortal(app, cookie);
@@ -139,10 +139,10 @@ describe("the portal", () => {
     const ended = await theSubscription(app);
     expect(app.row("subscription")).toMatchObject({ status: "canceled", endedAt: inMs(ended.ended_at) });
     expect((await app.call(cookie, "GET", "/subscription/list")).body).toEqual([]);
-    expect(app.complaints).toEqual([]);
+    expect(app.warnings).toEqual([]);
   });
 
-  test("refuses to cancel what is canceled already, from which better-auth learns of it", async () => {
+  test("refuses a second cancellation, so better-auth detects the first cancellation", async () => {
     const app = await createAuthApp({ webhook: false });
     const cookie = await subscribe(app);
     await cancelInPortal(app, cookie);
@@ -153,7 +153,7 @@ describe("the portal", () => {
     expect(app.row("subscription")).toMatchObject({ cancelAt: inMs((await theSubscription(app)).cancel_at) });
   });
 
-  test("confirms another plan, with what it costs, and the plan in the table is the new one", async () => {
+  test("shows the price of a new plan for confirmation, and better-auth's table then contains the new plan", async () => {
     const app = await createAuthApp();
     const cookie = await subscribe(app);
     const opened = await app.call(cookie, "POST", "/subscription/upgrade", {
@@ -167,19 +167,19 @@ describe("the portal", () => {
     expect(page).toContain("Unused time on Basic");
     const back = await submit(app, page, "confirm-change");
     expect(back).toBe("http://app.test/account");
-    await app.emulator.settle();
+    await app.emulator.drain();
     expect(app.row("subscription")).toMatchObject({ plan: "pro", seats: 2, status: "active" });
     expect(app.row("subscription")).toMatchObject(rowOf(await theSubscription(app)));
-    expect(app.complaints).toEqual([]);
+    expect(app.warnings).toEqual([]);
     expect(app.ignored).toEqual([]);
   });
 
-  test("a change for the period's end waits in a schedule, and is made when the next period begins", async () => {
+  test("a plan change at period end is scheduled and takes effect when the next period begins", async () => {
     const app = await createAuthApp();
     const cookie = await subscribe(app);
     const wish = { plan: "pro", scheduleAtPeriodEnd: true, returnUrl: "/account", ...PAGES };
     expect(await app.call(cookie, "POST", "/subscription/upgrade", wish)).toMatchObject({ status: 200 });
-    await app.emulator.settle();
+    await app.emulator.drain();
     const [schedule] = (await app.stripe.subscriptionSchedules.list()).data;
     expect(schedule).toMatchObject({ status: "active", metadata: { source: "@better-auth/stripe" } });
     expect(app.row("subscription")).toMatchObject({ plan: "basic", stripeScheduleId: schedule?.id });
@@ -189,11 +189,11 @@ describe("the portal", () => {
     expect(app.row("subscription")).toMatchObject({ plan: "pro", status: "active", ...rowOf(changed) });
     const [renewal] = (await app.stripe.invoices.list({ subscription: changed.id })).data;
     expect(renewal?.lines.data).toMatchObject([{ description: expect.stringContaining("Pro") as string }]);
-    expect(app.complaints).toEqual([]);
+    expect(app.warnings).toEqual([]);
     expect(app.ignored).toEqual([]);
   });
 
-  test("a change that waits is taken back by restoring what there is", async () => {
+  test("a scheduled plan change is removed when the user restores the old plan", async () => {
     const app = await createAuthApp();
     const cookie = await subscribe(app);
     const wish = { plan: "pro", scheduleAtPeriodEnd: true, returnUrl: "/account", ...PAGES };
@@ -204,14 +204,14 @@ describe("the portal", () => {
     expect(app.row("subscription")).toMatchObject({ plan: "basic", status: "active", stripeScheduleId: null });
   });
 
-  test("the plan that the user has is refused", async () => {
+  test("refuses a change to the plan that the user already has", async () => {
     const app = await createAuthApp();
     const cookie = await subscribe(app);
     const again = await app.call(cookie, "POST", "/subscription/upgrade", { plan: "basic", ...PAGES });
     expect(again).toMatchObject({ status: 400, body: { code: "ALREADY_SUBSCRIBED_PLAN" } });
   });
 
-  test("opens for the user, in the user's language", async () => {
+  test("opens for the signed-in user in the user's language", async () => {
     const app = await createAuthApp();
     const cookie = await subscribe(app);
     const opened = await app.call(cookie, "POST", "/subscription/billing-portal", { locale: "de", returnUrl: "/me" });
@@ -234,17 +234,17 @@ async function cancelInPortal(app: AuthApp, cookie: string): Promise<void> {
   const opened = await app.call(cookie, "POST", "/subscription/cancel", { returnUrl: "/account" });
   expect(opened.status).toBe(200);
   await submit(app, await read(app, String(opened.body["url"])), "cancel");
-  await app.emulator.settle();
+  await app.emulator.drain();
 }
 
-/** Pays on the checkout page; answers where it leads. */
+/** Pays on the checkout page. Returns the address to which the page redirects. */
 async function payAt(app: AuthApp, url: string, number = "4242424242424242"): Promise<string> {
   const back = await submit(app, await read(app, url), "pay", {
     number,
     expiry: "12/34",
     cvc: "123",
   });
-  await app.emulator.settle();
+  await app.emulator.drain();
   return back;
 }
 
@@ -255,7 +255,7 @@ async function read(app: AuthApp, url: string): Promise<string> {
   return response.text();
 }
 
-/** Posts the form that has this button, as it is on the page; answers where it leads. */
+/** Posts the form with this button as a browser would. Returns the address to which the response redirects. */
 async function submit(app: AuthApp, page: string, button: string, typed: Record<string, string> = {}): Promise<string> {
   const form = page.split("<form").find((part) => part.split("</form>", 1)[0]?.includes(`data-testid="${button}"`));
   const [, action] = /action="([^"]+)"/.exec(form ?? "") ?? [];
@@ -277,7 +277,7 @@ async function theSubscription(app: AuthApp): Promise<Stripe.Subscription> {
   return data[0] as Stripe.Subscription;
 }
 
-/** What better-auth's row is to say of it. */
+/** Returns the row that better-auth's subscription table is expected to contain. */
 function rowOf(subscription: Stripe.Subscription) {
   const period = periodOf(subscription);
   return {
@@ -290,7 +290,7 @@ function rowOf(subscription: Stripe.Subscription) {
   };
 }
 
-/** The types are those of an older SDK, which declares them for the whole program: there items have no period. */
+/** The package's types come from an older SDK, in which subscription items have no period. */
 function periodOf(subscription: Stripe.Subscription): { current_period_start: number; current_period_end: number } {
   return subscription.items.data[0] as unknown as ReturnType<typeof periodOf>;
 }

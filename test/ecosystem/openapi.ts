@@ -1,11 +1,11 @@
-/** The emulator's answers as the OpenAPI description that sync-engine makes its tables from. */
+/** Describes the emulator's responses in OpenAPI. sync-engine creates its tables from this description. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { answers, isOptional, type Fields, type Shape } from "../../packages/emulator/src/core/shapes.ts";
+import { isOptional, responses, type Fields, type Shape } from "../../packages/emulator/src/core/shapes.ts";
 
-/** The path of a description, which is deleted when the test is over. */
+/** Writes the OpenAPI description to a file. Returns the file's path, and deletes the file at the end of the test. */
 export function writeDescription(): string {
   const folder = mkdtempSync(join(tmpdir(), "openapi-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -15,7 +15,7 @@ export function writeDescription(): string {
 }
 
 function description() {
-  const resources = Object.entries(answers().definitions).flatMap(([name, fields]) => {
+  const resources = Object.entries(responses().definitions).flatMap(([name, fields]) => {
     const kind = fields["object"];
     const named = typeof kind === "object" && "enum" in kind ? kind.enum[0] : undefined;
     return named === undefined ? [] : [[name, toResource(String(named), fields)] as const];
@@ -30,7 +30,7 @@ function toResource(name: string, fields: Fields) {
   return { type: "object", "x-resourceId": name, properties: Object.fromEntries(properties) };
 }
 
-/** Only what decides a column's type. */
+/** A schema with only those keywords that determine the type of a column. */
 function toColumn(shape: Shape): object {
   if (shape === "decimal") return { type: "string" };
   if (shape === "any" || shape === "open") return { type: "object" };

@@ -1,4 +1,4 @@
-/** A product, and a subscription to it. */
+/** Creates a product with a price and buys a subscription to it. */
 import { expect } from "vitest";
 import type { SyncApp } from "./sync-app.ts";
 
@@ -8,7 +8,7 @@ export interface Purchase {
   price: string;
 }
 
-/** Bought on the checkout page, as people do. */
+/** Buys a subscription on the checkout page, as users do. */
 export async function purchase(
   { stripe, emulator }: Pick<SyncApp, "stripe" | "emulator">,
   { trialDays = 0 } = {},

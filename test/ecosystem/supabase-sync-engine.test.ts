@@ -1,4 +1,4 @@
-/** `@supabase/stripe-sync-engine` as it is published, which makes a column of each field. */
+/** Runs the published `@supabase/stripe-sync-engine`, which stores each field in its own column. */
 import { createRequire } from "node:module";
 import type * as Engine from "@supabase/stripe-sync-engine";
 import pg from "pg";
@@ -9,7 +9,7 @@ import { freshDatabase } from "../support/databases.ts";
 import { purchase } from "./purchase.ts";
 import { byId, DAY, LISTS, type Row } from "./sync-app.ts";
 
-// Its ES module does not find its own migrations.
+// The package's ES module does not find the files of its migrations.
 const own = createRequire(createRequire(import.meta.url).resolve("@supabase/stripe-sync-engine"));
 const { StripeSync, runMigrations } = own("@supabase/stripe-sync-engine") as typeof Engine;
 const StripeClient = own("stripe") as typeof Stripe;
@@ -22,9 +22,9 @@ interface SupabaseApp {
   emulator: Emulator;
   stripe: Stripe;
   sync: Engine.StripeSync;
-  /** A table's rows as JSON, by id. */
+  /** Returns the rows of a table as JSON, by id. */
   table(name: string): Promise<Map<string, Row>>;
-  /** Fails where a column is not as the field of the same name. */
+  /** Fails if a column of a row differs from the field of the same name in Stripe's object. */
   expectSame(): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ async function createSupabaseApp({ startAt = Date.now() } = {}): Promise<Supabas
   const emulator = createEmulator({
     startAt,
     baseUrl: "http://stripe.test",
-    checkAnswers: true,
+    checkResponses: true,
     webhooks: [{ url: "http://app.test/hook", secret: SECRET }],
     fetch: async (request) => {
       await sync.processWebhook(await request.text(), request.headers.get("stripe-signature") ?? "");
@@ -69,30 +69,30 @@ async function createSupabaseApp({ startAt = Date.now() } = {}): Promise<Supabas
     async expectSame() {
       for (const [name, list] of Object.entries(TABLES)) {
         const rows = await table(name);
-        const answers = byId(JSON.parse(JSON.stringify((await list(stripe)).data)) as Row[]);
-        expect([...rows.keys()], name).toEqual([...answers.keys()]);
+        const listed = byId(JSON.parse(JSON.stringify((await list(stripe)).data)) as Row[]);
+        expect([...rows.keys()], name).toEqual([...listed.keys()]);
         for (const [id, row] of rows) {
-          const answer: Record<string, unknown> = answers.get(id) ?? {};
-          // Decimals it gets from this SDK as objects, and writes as text with quotes.
-          const fields = Object.keys(row).filter((field) => field in answer && !field.endsWith("_decimal"));
+          const object: Record<string, unknown> = listed.get(id) ?? {};
+          // This SDK returns decimals as objects. The package stores these objects as text with quotes.
+          const fields = Object.keys(row).filter((field) => field in object && !field.endsWith("_decimal"));
           expect(fields.length).toBeGreaterThan(5);
-          const columns = Object.fromEntries(fields.map((field) => [field, readAs(answer[field], row[field])]));
-          expect(columns, name).toEqual(Object.fromEntries(fields.map((field) => [field, answer[field]])));
+          const columns = Object.fromEntries(fields.map((field) => [field, readAs(object[field], row[field])]));
+          expect(columns, name).toEqual(Object.fromEntries(fields.map((field) => [field, object[field]])));
         }
       }
     },
   };
 }
 
-/** Some of its columns for objects are text. */
+/** Some columns for nested objects have the type text. */
 function readAs(field: unknown, column: unknown): unknown {
   return typeof column === "string" && typeof field === "object" ? (JSON.parse(column) as unknown) : column;
 }
 
-test("webhooks keep its columns as the emulator's answers, to a subscription's end", async () => {
+test("after each webhook, the columns of sync-engine equal the emulator's responses until a subscription ends", async () => {
   const app = await createSupabaseApp();
   const { customer, subscription } = await purchase(app, { trialDays: 7 });
-  await app.emulator.settle();
+  await app.emulator.drain();
   await app.expectSame();
   await app.emulator.advance(40 * DAY);
   await app.expectSame();
@@ -108,7 +108,7 @@ test("webhooks keep its columns as the emulator's answers, to a subscription's e
   expect((await app.table("subscriptions")).get(subscription)).toMatchObject({ status: "canceled" });
 });
 
-test("syncBackfill fills its tables with what there is", async () => {
+test("syncBackfill fills the tables of sync-engine with all existing objects", async () => {
   const app = await createSupabaseApp({ startAt: Date.now() - 100 * DAY * 1000 });
   for (const { id } of (await app.stripe.webhookEndpoints.list()).data) await app.stripe.webhookEndpoints.del(id);
   await purchase(app);

@@ -1,4 +1,4 @@
-/** sync-engine with a PostgreSQL database of its own, on an emulator of its own. */
+/** Runs sync-engine with a separate PostgreSQL database and a separate emulator. */
 import { createRequire } from "node:module";
 import { runMigrations, StripeSync, type RevalidateEntity } from "@stripe/sync-engine";
 import pg from "pg";
@@ -14,7 +14,10 @@ const HOOK = "http://app.test/hook";
 
 export type Row = Record<string, unknown> & { id: string };
 
-/** Tables with how their rows are listed; child rows are compared through their parents. */
+/**
+ * Maps each table to the request that lists its objects. Tables of child objects are missing, because the test compares child
+ * objects as parts of their parents.
+ */
 export const LISTS = {
   products: (stripe) => stripe.products.list({ limit: 100 }),
   prices: (stripe) => stripe.prices.list({ limit: 100 }),
@@ -34,30 +37,27 @@ export interface SyncApp {
   emulator: Emulator;
   stripe: Stripe;
   sync: StripeSync;
-  /** What sync-engine logged as an error. */
+  /** The errors that sync-engine logged. */
   errors: string[];
-  /** What a table holds, by id. */
+  /** Returns the rows of a table by id. */
   table(name: Table): Promise<Map<string, Row>>;
-  /** What the emulator answers for the same table. */
+  /** Returns the emulator's objects for the same table. */
   listed(name: keyof typeof LISTS): Promise<Map<string, Row>>;
-  /** Fails where a table is not as the emulator's list. */
+  /** Fails if the rows of a table differ from the emulator's objects. */
   expectSame(): Promise<void>;
-  /** Lets sync-engine make its own endpoint and read its webhooks. */
+  /** Lets sync-engine create its webhook endpoint, so that it receives events. */
   receive(): Promise<void>;
 }
+
+type Network = (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
 
 export async function createSyncApp({ startAt = Date.now() } = {}): Promise<SyncApp> {
   const databaseUrl = await freshDatabase("postgres");
   const errors: string[] = [];
-  const logger = {
-    info() {},
-    warn() {},
-    error: (...about: unknown[]) => void errors.push(about.map(String).join(" ")),
-  };
   const emulator = createEmulator({
     startAt,
     baseUrl: "http://stripe.test",
-    checkAnswers: true,
+    checkResponses: true,
     fetch: async (request) => {
       const signature = request.headers.get("stripe-signature") ?? undefined;
       await sync.webhook.processWebhook(await request.text(), signature);
@@ -65,31 +65,11 @@ export async function createSyncApp({ startAt = Date.now() } = {}): Promise<Sync
     },
   });
   onTestFinished(() => expect(emulator.audit()).toEqual([]));
-  const network = (input: RequestInfo | URL, init?: RequestInit) => emulator.fetch(new Request(input, init));
+  const network: Network = (input, init) => emulator.fetch(new Request(input, init));
   const stripe = new Stripe(KEY, { maxNetworkRetries: 0, httpClient: Stripe.createFetchHttpClient(network) });
-
-  await runMigrations({ databaseUrl, openApiSpecPath: writeDescription(), logger });
-  const sync = await StripeSync.create({
-    stripeSecretKey: KEY,
-    stripeAccountId: "acct_sync",
-    poolConfig: { connectionString: databaseUrl },
-    // Its events come in the same second, and it keeps the first of those: so it asks for what is true now.
-    revalidateObjectsViaStripeApi: [
-      "subscription",
-      "invoice",
-      "customer",
-      "product",
-      "price",
-      "payment_method",
-      ...ENTITIES,
-    ],
-    logger,
-  });
-  onTestFinished(() => sync.close());
-  useNetwork(sync, network);
+  const sync = await createSync(databaseUrl, network, errors);
   const database = new pg.Pool({ connectionString: databaseUrl });
   onTestFinished(() => database.end());
-
   const table: SyncApp["table"] = async (name) => {
     const { rows } = await database.query<{ row: Row }>(`select _raw_data as row from stripe."${name}" order by id`);
     return byId(rows.map(({ row }) => row));
@@ -115,7 +95,34 @@ export async function createSyncApp({ startAt = Date.now() } = {}): Promise<Sync
   };
 }
 
+/** Migrates the database and creates sync-engine. Appends the errors that sync-engine logs to `errors`. */
+async function createSync(databaseUrl: string, network: Network, errors: string[]): Promise<StripeSync> {
+  const logger = {
+    info() {},
+    warn() {},
+    error: (...about: unknown[]) => void errors.push(about.map(String).join(" ")),
+  };
+  await runMigrations({ databaseUrl, openApiSpecPath: writeDescription(), logger });
+  const sync = await StripeSync.create({
+    stripeSecretKey: KEY,
+    stripeAccountId: "acct_sync",
+    poolConfig: { connectionString: databaseUrl },
+    // sync-engine stores only the first of several events in one second, so this option makes it retrieve the current state.
+    revalidateObjectsViaStripeApi: ENTITIES,
+    logger,
+  });
+  onTestFinished(() => sync.close());
+  useNetwork(sync, network);
+  return sync;
+}
+
 const ENTITIES: RevalidateEntity[] = [
+  "subscription",
+  "invoice",
+  "customer",
+  "product",
+  "price",
+  "payment_method",
   "charge",
   "payment_intent",
   "setup_intent",
@@ -124,7 +131,7 @@ const ENTITIES: RevalidateEntity[] = [
   "coupon",
 ];
 
-/** It takes no network, but shows its client: that gets the `httpClient` that its own SDK makes. */
+/** sync-engine has no option for the network, so its client gets an `httpClient` from its own SDK. */
 function useNetwork(sync: StripeSync, network: typeof fetch): void {
   const own = createRequire(createRequire(import.meta.url).resolve("@stripe/sync-engine"));
   const { createFetchHttpClient } = own("stripe") as Pick<typeof Stripe, "createFetchHttpClient">;

@@ -1,14 +1,14 @@
-/** `@stripe/sync-engine` as it is published: what PostgreSQL holds is what the emulator answers. */
+/** Runs the published `@stripe/sync-engine`. Checks that PostgreSQL contains the emulator's responses. */
 import { describe, expect, test } from "vitest";
 import { purchase } from "./purchase.ts";
 import { createSyncApp, DAY, type SyncApp, type Table } from "./sync-app.ts";
 
-describe("webhooks", () => {
-  test("a purchase is in its tables", async () => {
+describe("webhooks to sync-engine", () => {
+  test("store a purchase in the tables", async () => {
     const app = await createSyncApp();
     await app.receive();
     const { subscription } = await purchase(app);
-    await app.emulator.settle();
+    await app.emulator.drain();
     await app.expectSame();
     expect((await app.table("subscriptions")).get(subscription)).toMatchObject({ status: "active" });
     expect([...(await app.table("invoices")).values()]).toMatchObject([{ status: "paid", amount_paid: 900 }]);
@@ -17,7 +17,7 @@ describe("webhooks", () => {
     expect(app.errors).toEqual([]);
   });
 
-  test("a renewal, one that fails, and the end are in its tables", async () => {
+  test("store a renewal, a failed renewal and the end of a subscription in the tables", async () => {
     const app = await createSyncApp();
     await app.receive();
     const { customer, subscription } = await purchase(app);
@@ -38,7 +38,7 @@ describe("webhooks", () => {
     expect(app.errors).toEqual([]);
   });
 
-  test("a trial, a change of plan and quantity, a refund and a cancellation are in its tables", async () => {
+  test("store a trial, a change of plan and quantity, a refund and a cancellation in the tables", async () => {
     const app = await createSyncApp();
     await app.receive();
     const { stripe } = app;
@@ -61,40 +61,40 @@ describe("webhooks", () => {
       discounts: [{ coupon: coupon.id }],
       proration_behavior: "always_invoice",
     });
-    await app.emulator.settle();
+    await app.emulator.drain();
     await app.expectSame();
     expect([...(await app.table("subscription_items")).values()]).toMatchObject([{ price: bigger.id, quantity: 2 }]);
 
-    // Of a charge that is done it keeps the first event of a second.
+    // sync-engine stores only the first of several events about a finished charge in one second.
     await app.emulator.advance(60);
     const [charge] = (await stripe.charges.list()).data;
     await stripe.refunds.create({ charge: charge?.id ?? "", amount: 100 });
     await stripe.subscriptions.cancel(subscription);
-    await app.emulator.settle();
+    await app.emulator.drain();
     await app.expectSame();
     expect(await statuses(app, "refunds")).toEqual(["succeeded"]);
     expect(app.errors).toEqual([]);
   });
 
-  test("what is deleted is marked or gone", async () => {
+  test("mark deleted objects as deleted or remove them", async () => {
     const app = await createSyncApp();
     await app.receive();
     const { customer } = await purchase(app);
-    await app.emulator.settle();
+    await app.emulator.drain();
     const product = await app.stripe.products.create({ name: "Never sold" });
-    await app.emulator.settle();
+    await app.emulator.drain();
     expect((await app.table("products")).has(product.id)).toBe(true);
     await app.emulator.advance(DAY);
     await app.stripe.products.del(product.id);
     await app.stripe.customers.del(customer);
-    await app.emulator.settle();
+    await app.emulator.drain();
     expect((await app.table("customers")).get(customer)).toMatchObject({ deleted: true });
     expect(await statuses(app, "subscriptions")).toEqual(["canceled"]);
     expect((await app.table("products")).get(product.id)).toMatchObject({ deleted: true });
     expect(app.errors).toEqual([]);
   });
 
-  test("its endpoint is made once, and made anew where it is gone", async () => {
+  test("use one webhook endpoint, which sync-engine creates again after its deletion", async () => {
     const app = await createSyncApp();
     await app.receive();
     await app.receive();
@@ -109,11 +109,11 @@ describe("webhooks", () => {
   });
 });
 
-describe("backfill", () => {
+describe("a backfill of sync-engine", () => {
   test.each([
     ["in one piece", false],
     ["in segments of time", true],
-  ])("%s, it fills the tables with what there is", async (_how, segmented) => {
+  ])("fills the tables with all existing objects %s", async (_how, segmented) => {
     const app = await createSyncApp({ startAt: Date.now() - 100 * DAY * 1000 });
     const { customer } = await purchase(app);
     await app.emulator.advance(40 * DAY);
@@ -134,14 +134,14 @@ describe("backfill", () => {
     expect(app.errors).toEqual([]);
   });
 
-  test("follows pages", async () => {
+  test("reads all pages", async () => {
     const app = await createSyncApp({ startAt: Date.now() - DAY * 1000 });
     for (let at = 0; at < 230; at++) await app.stripe.customers.create({ email: `user${at}@example.com` });
     await app.sync.fullSync(["customer"], false, 2, 10_000, false);
     expect(await app.table("customers")).toHaveLength(230);
   });
 
-  test("syncs one object by its id", async () => {
+  test("syncs a single object by its id", async () => {
     const app = await createSyncApp();
     const { subscription } = await purchase(app);
     await app.sync.syncSingleEntity(subscription);

@@ -1,4 +1,4 @@
-/** Where much waits, renewals are read by the page: one request answers what would have been one for each customer. */
+/** Tests that the service reads many pending renewals with one request per page instead of one request per customer. */
 import { describe, expect, onTestFinished, test } from "vitest";
 import { DEFAULT_ACCESS_POLICY } from "../../packages/tollkeeper/src/domain/access.ts";
 import { createMetrics } from "../../packages/tollkeeper/src/metrics.ts";
@@ -7,18 +7,20 @@ import type { StripeGateway } from "../../packages/tollkeeper/src/stripe/gateway
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { createCatchUp } from "../../packages/tollkeeper/src/reconcile/catch-up.ts";
 import { STRIPE_ENDS } from "../../packages/tollkeeper/src/reconcile/read-ranges.ts";
-import { handleSubscriptions, type SweepContext } from "../../packages/tollkeeper/src/reconcile/sweep-lists.ts";
+import { createPageState, type SweepContext } from "../../packages/tollkeeper/src/reconcile/sweep-context.ts";
+import { handleSubscriptionPage } from "../../packages/tollkeeper/src/reconcile/sweep-subscriptions.ts";
 import { createSync } from "../../packages/tollkeeper/src/sync/sync.ts";
 import { createTrace } from "../../packages/tollkeeper/src/tracing.ts";
-import { createWorld, DAY, PLANS, type World, type WorldOptions } from "../support/world.ts";
+import { createTestBilling, DAY, type TestBilling, type TestBillingOptions } from "../support/billing.ts";
+import { PLANS } from "../support/plans.ts";
 
 const USERS = ["ada", "bob", "cyd", "dee", "eve"];
 
-/** Everybody has bought; what is asked of Stripe from then on is noted. */
-async function bought(setup: WorldOptions = {}) {
+/** Returns a billing in which every user has subscribed. The billing records all later requests to Stripe. */
+async function bought(setup: TestBillingOptions = {}) {
   const asked: string[] = [];
   const paid: string[] = [];
-  const world = await createWorld({
+  const billing = await createTestBilling({
     catchUpAbove: 3,
     network: (request, next) => {
       const { pathname, search } = new URL(request.url);
@@ -26,129 +28,129 @@ async function bought(setup: WorldOptions = {}) {
       return next(request);
     },
     ...setup,
-    options: { hooks: { onPaymentSucceeded: ({ userId }) => void paid.push(userId) }, ...setup.options },
+    options: { hooks: { onPaymentSucceeded: ({ owner }) => void paid.push(owner.id) }, ...setup.options },
   });
-  for (const user of USERS) await world.subscribe(user);
+  for (const user of USERS) await billing.subscribe(user);
   asked.length = 0;
   paid.length = 0;
-  return { world, asked, paid };
+  return { billing, asked, paid };
 }
 
-/** To the day after everybody's renewal: Stripe has told of it, and nothing of that is worked off yet. */
-async function renew({ emulator }: World): Promise<void> {
+/** Moves the clock past all renewals. The events of the renewals are delivered but not processed. */
+async function renew({ emulator }: TestBilling): Promise<void> {
   await emulator.advance(29 * DAY);
   await emulator.advance(DAY);
 }
 
-async function endsOf(world: World): Promise<unknown[]> {
-  const answers = await Promise.all(USERS.map((user) => world.call(user, "GET", "subscriptions")));
-  return answers.map(({ body }) => (body["subscriptions"] as { currentPeriodEnd: number }[])[0]?.currentPeriodEnd);
+async function endsOf(billing: TestBilling): Promise<unknown[]> {
+  const responses = await Promise.all(USERS.map((user) => billing.call(user, "GET", "subscriptions")));
+  return responses.map(({ body }) => (body["subscriptions"] as { currentPeriodEnd: number }[])[0]?.currentPeriodEnd);
 }
 
-describe.each(["sqlite", "postgres"] as const)("renewals that wait, on %s", (dialect) => {
-  test("one request answers all of them, and everybody's payment is told once", async () => {
-    const { world, asked, paid } = await bought({ dialect });
-    const before = await endsOf(world);
-    await renew(world);
-    await world.service.tidyUp();
+describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialect) => {
+  test("are read with one request together, and each payment is reported once", async () => {
+    const { billing, asked, paid } = await bought({ dialect });
+    const before = await endsOf(billing);
+    await renew(billing);
+    await billing.service.runMaintenance();
     expect(asked.map((path) => path.split("?")[0])).toEqual(["/v1/subscriptions"]);
-    expect(await endsOf(world)).not.toEqual(before);
-    await world.service.settle();
+    expect(await endsOf(billing)).not.toEqual(before);
+    await billing.service.drain();
     expect(asked).toHaveLength(1);
     expect(paid.toSorted()).toEqual(USERS);
-    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+    expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 
-  test("where few wait, each is asked about by itself", async () => {
-    const { world, asked } = await bought({ dialect, catchUpAbove: USERS.length });
-    await renew(world);
-    await world.service.tidyUp();
+  test("are read with one request each if there are only a few", async () => {
+    const { billing, asked } = await bought({ dialect, catchUpAbove: USERS.length });
+    await renew(billing);
+    await billing.service.runMaintenance();
     expect(asked).toEqual([]);
-    await world.service.settle();
+    await billing.service.drain();
     expect(asked).toHaveLength(USERS.length);
   });
 
-  test("an invoice that is not paid yet is left to be asked about", async () => {
-    const { world, paid } = await bought({ dialect });
-    const { body } = await world.call("ada", "GET", "subscriptions");
+  test("do not complete the event of an unpaid invoice, which is processed separately", async () => {
+    const { billing, paid } = await bought({ dialect });
+    const { body } = await billing.call("ada", "GET", "subscriptions");
     const [{ id = "" } = {}] = body["subscriptions"] as { id?: string }[];
-    const { body: subscription } = await world.stripe("GET", `/v1/subscriptions/${id}`);
+    const { body: subscription } = await billing.stripe("GET", `/v1/subscriptions/${id}`);
     const customer = String(subscription["customer"]);
-    const { body: card } = await world.stripe("POST", "/v1/payment_methods/pm_card_chargeCustomerFail/attach", {
+    const { body: card } = await billing.stripe("POST", "/v1/payment_methods/pm_card_chargeCustomerFail/attach", {
       customer,
     });
     const failing = { default_payment_method: String(card["id"]) };
-    await world.stripe("POST", `/v1/subscriptions/${id}`, failing);
-    await world.settle();
-    await renew(world);
-    await world.service.tidyUp();
-    await world.service.settle();
+    await billing.stripe("POST", `/v1/subscriptions/${id}`, failing);
+    await billing.drain();
+    await renew(billing);
+    await billing.service.runMaintenance();
+    await billing.service.drain();
     expect(paid.toSorted()).toEqual(USERS.slice(1));
-    const answer = await world.call("ada", "GET", "subscriptions");
-    expect(answer.body["subscriptions"]).toMatchObject([{ status: "past_due" }]);
-    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+    const response = await billing.call("ada", "GET", "subscriptions");
+    expect(response.body["subscriptions"]).toMatchObject([{ status: "past_due" }]);
+    expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 
-  test("what somebody writes between a page and its use is not overwritten", async () => {
-    let world: World | null = null;
+  test("do not overwrite a change that is written after their page was requested", async () => {
+    let billing: TestBilling | null = null;
     let isLate = false;
     const setup = await bought({
       dialect,
       network: async (request, next) => {
-        const answer = await next(request);
+        const response = await next(request);
         const isPage = new URL(request.url).searchParams.has("current_period_start[gte]");
-        if (isPage && isLate && world) {
+        if (isPage && isLate && billing) {
           isLate = false;
-          const { data } = (await answer.clone().json()) as { data: { id: string }[] };
-          await world.stripe("DELETE", `/v1/subscriptions/${data[0]?.id}`);
-          await world.settle();
+          const { data } = (await response.clone().json()) as { data: { id: string }[] };
+          await billing.stripe("DELETE", `/v1/subscriptions/${data[0]?.id}`);
+          await billing.drain();
         }
-        return answer;
+        return response;
       },
     });
-    world = setup.world;
-    await renew(world);
+    billing = setup.billing;
+    await renew(billing);
     isLate = true;
-    await world.service.tidyUp();
+    await billing.service.runMaintenance();
     expect(isLate).toBe(false);
-    await world.service.settle();
-    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+    await billing.service.drain();
+    expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 
-  test("an invoice that is a draft yet is told of by the page, too", async () => {
-    const { world, asked } = await bought({ dialect });
-    await world.emulator.advance(28 * DAY);
-    const [first] = (await endsOf(world)) as number[];
-    await world.emulator.advance(Math.ceil(((first ?? 0) - world.emulator.now()) / 1_000) + 120);
+  test("are read with one request even if their invoices are still drafts", async () => {
+    const { billing, asked } = await bought({ dialect });
+    await billing.emulator.advance(28 * DAY);
+    const [first] = (await endsOf(billing)) as number[];
+    await billing.emulator.advance(Math.ceil(((first ?? 0) - billing.emulator.now()) / 1_000) + 120);
     asked.length = 0;
-    await world.service.tidyUp();
-    await world.service.settle();
+    await billing.service.runMaintenance();
+    await billing.service.drain();
     expect(asked).toHaveLength(1);
-    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+    expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 
-  test("hints that no page answers are neither counted as done nor held up", async () => {
-    const { world } = await bought({ dialect });
+  test("neither complete nor delay events about objects that are not in the pages", async () => {
+    const { billing } = await bought({ dialect });
     for (const user of USERS) {
-      const { body } = await world.stripe("GET", "/v1/customers", { email: `${user}@example.com` });
+      const { body } = await billing.stripe("GET", "/v1/customers", { email: `${user}@example.com` });
       const [customer] = body["data"] as { id: string }[];
-      await world.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", { customer: customer?.id ?? "" });
+      await billing.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", { customer: customer?.id ?? "" });
     }
-    await world.emulator.settle();
-    await world.service.tidyUp();
-    const told = world.log.filter(({ message }) => message === "renewals that waited were read by the page");
-    expect(told.map(({ fields }) => fields)).toMatchObject([{ lanes: USERS.length, done: 0 }]);
-    await world.service.settle();
-    expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+    await billing.emulator.drain();
+    await billing.service.runMaintenance();
+    const reports = billing.log.filter(({ message }) => message === "caught up with renewals by pages");
+    expect(reports.map(({ fields }) => fields)).toMatchObject([{ lanes: USERS.length, completed: 0 }]);
+    await billing.service.drain();
+    expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 });
 
-test("an old event that comes late has no more listed than what has renewed lately", async () => {
-  const { world, asked } = await bought({ catchUpAbove: 3 });
-  await renew(world);
-  const store = openStore({ url: world.databaseUrl, mode: "test" });
+test("an old event that is delivered late does not make a catch-up list older renewals", async () => {
+  const { billing, asked } = await bought({ catchUpAbove: 3 });
+  await renew(billing);
+  const store = openStore({ url: billing.databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
-  const now = world.emulator.now();
+  const now = billing.emulator.now();
   const old = { eventId: "evt_old", type: "customer.updated", objectId: "cus_old", lane: "cus_old" };
   const more = Array.from({ length: 6 }, (_, at) => ({
     ...old,
@@ -157,14 +159,14 @@ test("an old event that comes late has no more listed than what has renewed late
     eventCreatedAt: now,
   }));
   await store.inbox.add([{ ...old, eventCreatedAt: now - 25 * DAY * 1_000 }, ...more], now);
-  await world.service.tidyUp();
+  await billing.service.runMaintenance();
   const [page = ""] = asked;
   const since = Number(new URLSearchParams(page.split("?")[1]).get("current_period_start[gte]"));
   expect(now / 1_000 - since).toBeLessThan(3 * DAY);
 });
 
-/** What catches up, in the service's place: on its store, by this way to Stripe. */
-function reach({ emulator, gateway, databaseUrl }: World): SweepContext {
+/** Returns the context of a catch-up with the service's own store and gateway. */
+function createSweepContext({ emulator, gateway, databaseUrl }: TestBilling): SweepContext {
   const store = openStore({ url: databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
   const runtime: Runtime = {
@@ -181,10 +183,10 @@ function reach({ emulator, gateway, databaseUrl }: World): SweepContext {
   return { store, gateway, sync, runtime };
 }
 
-test("told to stop, it leaves the rest to the next, which may begin at once", async () => {
-  const { world, asked, paid } = await bought();
-  await renew(world);
-  const context = reach(world);
+test("after an aborted catch-up, the next catch-up can begin immediately and processes the remaining renewals", async () => {
+  const { billing, asked, paid } = await bought();
+  await renew(billing);
+  const context = createSweepContext(billing);
   const stopping = new AbortController();
   const pages: number[] = [];
   const listRenewedPage: StripeGateway["listRenewedPage"] = async (since, after) => {
@@ -196,39 +198,40 @@ test("told to stop, it leaves the rest to the next, which may begin at once", as
   const catchUp = createCatchUp({ ...context, gateway: { ...context.gateway, listRenewedPage } }, { above: 3 });
   expect(await catchUp(stopping.signal)).toBe(0);
   expect(pages).toEqual([USERS.length]);
-  await world.service.tidyUp();
+  await billing.service.runMaintenance();
   expect(asked.map((path) => path.split("?")[0])).toEqual(["/v1/subscriptions"]);
-  await world.service.settle();
+  await billing.service.drain();
   expect(paid.toSorted()).toEqual(USERS);
-  expect(await world.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
+  expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
 });
 
-test("of two pages that share a card the older does not undo what the newer has written", async () => {
-  const { world } = await bought();
-  const { body } = await world.call("ada", "GET", "subscriptions");
+test("an older page does not overwrite a card that a newer page has written", async () => {
+  const { billing } = await bought();
+  const { body } = await billing.call("ada", "GET", "subscriptions");
   const [{ id = "" } = {}] = body["subscriptions"] as { id?: string }[];
-  const { body: first } = await world.stripe("GET", `/v1/subscriptions/${id}`);
+  const { body: first } = await billing.stripe("GET", `/v1/subscriptions/${id}`);
   const card = String(first["default_payment_method"]);
   const { data } = first["items"] as { data: { price: { id: string } }[] };
-  await world.stripe("POST", "/v1/subscriptions", {
+  await billing.stripe("POST", "/v1/subscriptions", {
     customer: String(first["customer"]),
     "items[0][price]": data[0]?.price.id ?? "",
     default_payment_method: card,
   });
-  await world.settle();
-  const context = reach(world);
+  await billing.drain();
+  const context = createSweepContext(billing);
   const versions = await context.store.lanes.all();
-  const handle = handleSubscriptions(context, { versions, signal: new AbortController().signal });
+  const callbacks = { signal: undefined, onDrift: () => {}, onProblem: () => {} };
+  const page = createPageState(callbacks, { versions, dryRun: false });
   const listAdas = async () => {
     const { rows } = await context.gateway.listSubscriptionPage({ from: 0, until: STRIPE_ENDS }, null);
     return rows.filter(({ subscription }) => subscription.customerId === first["customer"]);
   };
-  await world.stripe("POST", `/v1/payment_methods/${card}`, { "card[exp_year]": "2041" });
+  await billing.stripe("POST", `/v1/payment_methods/${card}`, { "card[exp_year]": "2041" });
   const older = await listAdas();
-  await world.stripe("POST", `/v1/payment_methods/${card}`, { "card[exp_year]": "2042" });
+  await billing.stripe("POST", `/v1/payment_methods/${card}`, { "card[exp_year]": "2042" });
   const newer = await listAdas();
-  await handle(newer.slice(1), 0);
-  await handle(older.slice(0, 1), 0);
+  await handleSubscriptionPage(context, page, newer.slice(1), 0);
+  await handleSubscriptionPage(context, page, older.slice(0, 1), 0);
   expect(await context.store.customers.findPaymentMethods([card])).toEqual(
     new Map([[card, expect.objectContaining({ expYear: 2042 })]]),
   );

@@ -1,31 +1,33 @@
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { UnavailableError, type TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
+import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { DIALECTS } from "../support/databases.ts";
-import { createWorld, DAY, signatureOf, START, type World } from "../support/world.ts";
+import { signWebhook, TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
+import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 
-/** Catches what Stripe would deliver, to deliver it in another way. */
-async function catching(options: Parameters<typeof createWorld>[0] = {}) {
+/** Returns a billing that collects Stripe's deliveries, so that a test can deliver them in its own way. */
+async function collectDeliveries(options: Parameters<typeof createTestBilling>[0] = {}) {
   const caught: string[] = [];
-  const world = await createWorld({
+  const billing = await createTestBilling({
     ...options,
     deliver: async (request) => {
       caught.push(await request.text());
       return new Response(null, { status: 200 });
     },
   });
-  // Each attempt is signed afresh, as Stripe does.
-  const deliver = async (index: number, service = world.service): Promise<number> => {
+  // Each delivery attempt has a new signature, as at Stripe.
+  const deliver = async (index: number, service = billing.service): Promise<number> => {
     const body = caught[index] ?? "";
-    const headers = { "stripe-signature": signatureOf(body, world.emulator.now()) };
+    const headers = { "stripe-signature": signWebhook(body, { now: billing.emulator.now() }) };
     const request = new Request("http://app.test/stripe/webhook", { method: "POST", headers, body });
     return (await service.fetch(request)).status;
   };
-  return { world, caught, deliver };
+  return { billing, caught, deliver };
 }
 
-/** Whoever sleeps is woken by a signal, by whoever `asleep` hands `wake` to, or never. */
+/** Returns a runtime in which a sleep ends when its signal aborts, or when `asleep` calls the given `wake`. */
 function sleeping(
   now: () => number,
   asleep: (ms: number, wake: () => void) => void,
@@ -42,69 +44,69 @@ function sleeping(
   };
 }
 
-/** Polls, beats and runs out of patience at once, but does not wait for a hook's own time limit. */
+/** Returns a runtime in which short sleeps end immediately, and the long time limit of hooks never expires. */
 function hurrying(now: () => number): NonNullable<TollkeeperOptions["runtime"]> {
   return sleeping(now, (ms, wake) => {
     if (ms < 10_000) setTimeout(wake, 1);
   });
 }
 
-async function lifeUntilCanceled(world: World): Promise<void> {
-  await world.subscribe("ada");
-  await world.stripe("POST", `/v1/subscriptions/${await subscriptionId(world)}`, { cancel_at_period_end: "true" });
-  await world.emulator.settle();
-  await world.emulator.advance(29 * DAY);
+async function lifeUntilCanceled(billing: TestBilling): Promise<void> {
+  await billing.subscribe("ada");
+  await billing.stripe("POST", `/v1/subscriptions/${await subscriptionId(billing)}`, { cancel_at_period_end: "true" });
+  await billing.emulator.drain();
+  await billing.emulator.advance(29 * DAY);
 }
 
-async function subscriptionId(world: World): Promise<string> {
-  const { body } = await world.stripe("GET", "/v1/subscriptions", { status: "all" });
+async function subscriptionId(billing: TestBilling): Promise<string> {
+  const { body } = await billing.stripe("GET", "/v1/subscriptions", { status: "all" });
   return (body["data"] as { id: string }[])[0]?.id ?? "";
 }
 
-test("any order and repetition of deliveries ends in the same mirror", async () => {
+test("the mirror is the same for any order and repetition of deliveries", async () => {
   await fc.assert(
     fc.asyncProperty(fc.infiniteStream(fc.nat()), fc.boolean(), async (numbers, inBetween) => {
-      const { world, caught, deliver } = await catching();
-      await lifeUntilCanceled(world);
+      const { billing, caught, deliver } = await collectDeliveries();
+      await lifeUntilCanceled(billing);
       const order = shuffle([...caught.keys(), ...caught.keys()], numbers);
       for (const index of order) {
         await deliver(index);
-        if (inBetween) await world.service.settle();
+        if (inBetween) await billing.service.drain();
       }
-      await world.service.settle();
-      const { body } = await world.call("ada", "GET", "subscriptions");
+      await billing.service.drain();
+      const { body } = await billing.call("ada", "GET", "subscriptions");
       expect(body["subscriptions"]).toMatchObject([
         { status: "canceled", latestInvoice: { status: "paid" }, paymentMethod: { last4: "4242" } },
       ]);
-      expect(await world.features("ada")).toEqual([]);
+      expect(await billing.features("ada")).toEqual([]);
     }),
     { numRuns: 15 },
   );
 });
 
-describe.each(DIALECTS)("on %s", (dialect) => {
-  test("the same event on two replicas at once is stored once and applied once", async () => {
+describe.each(DIALECTS)("deliveries on %s", (dialect) => {
+  test("an event that two replicas receive at the same time is stored once and processed once", async () => {
     const granted: string[] = [];
     const hooks = { onAccessGranted: ({ id }: { id: string }) => void granted.push(id) };
-    const { world, caught, deliver } = await catching({ dialect, options: { hooks } });
-    await world.subscribe("ada");
-    const replica = world.replica();
+    const { billing, caught, deliver } = await collectDeliveries({ dialect, options: { hooks } });
+    await billing.subscribe("ada");
+    const replica = billing.addReplica();
     const both = caught.map((_body, index) => Promise.all([deliver(index), deliver(index, replica)]));
     expect((await Promise.all(both)).flat().every((status) => status === 200)).toBe(true);
-    await Promise.all([world.service.settle(), replica.settle()]);
-    await Promise.all([world.service.settle(), replica.settle()]);
-    expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+    await Promise.all([billing.service.drain(), replica.drain()]);
+    await Promise.all([billing.service.drain(), replica.drain()]);
+    expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
     expect(granted).toHaveLength(1);
   });
 });
 
-test("thin notifications end in the same state as snapshots", async () => {
+test("thin event notifications lead to the same state as snapshot events", async () => {
   const states = await Promise.all(
     (["snapshot", "thin"] as const).map(async (payload) => {
-      const world = await createWorld({ payload });
-      await world.subscribe("ada");
-      await world.advance(40 * DAY);
-      const { body } = await world.call("ada", "GET", "subscriptions");
+      const billing = await createTestBilling({ payload });
+      await billing.subscribe("ada");
+      await billing.advance(40 * DAY);
+      const { body } = await billing.call("ada", "GET", "subscriptions");
       return JSON.parse(JSON.stringify(body).replaceAll(/"(sub|in)_\w+"/g, '"id"')) as typeof body;
     }),
   );
@@ -112,115 +114,116 @@ test("thin notifications end in the same state as snapshots", async () => {
   expect(states[0]?.["subscriptions"]).toMatchObject([{ status: "active" }]);
 });
 
-test("a late word of the old subscription takes nothing from the new one", async () => {
-  const { world, caught, deliver } = await catching();
-  await lifeUntilCanceled(world);
+test("a late event about an old subscription does not change the access from a new subscription", async () => {
+  const { billing, caught, deliver } = await collectDeliveries();
+  await lifeUntilCanceled(billing);
   const old = caught.length;
-  await world.buy("ada", "team");
-  await world.emulator.settle();
+  await billing.buy("ada", "team");
+  await billing.emulator.drain();
   for (let index = old; index < caught.length; index++) await deliver(index);
-  await world.service.settle();
+  await billing.service.drain();
   for (let index = 0; index < old; index++) await deliver(index);
-  await world.service.settle();
-  expect(await world.features("ada")).toEqual(["exports", "seats"]);
+  await billing.service.drain();
+  expect(await billing.features("ada")).toEqual(["exports", "seats"]);
 });
 
-test("hints for one object that wait together cost one retrieve", async () => {
+test("all pending events about one object are processed with one retrieve", async () => {
   let retrieves = 0;
-  const { world, caught, deliver } = await catching({
+  const { billing, caught, deliver } = await collectDeliveries({
     network: (request, next) => {
       if (/\/v1\/subscriptions\/sub_/.test(request.url)) retrieves += 1;
       return next(request);
     },
   });
-  await world.subscribe("ada");
-  const id = await subscriptionId(world);
-  for (let at = 0; at < 20; at++) await world.stripe("POST", `/v1/subscriptions/${id}`, { "metadata[n]": String(at) });
-  await world.emulator.settle();
+  await billing.subscribe("ada");
+  const id = await subscriptionId(billing);
+  for (let at = 0; at < 20; at++)
+    await billing.stripe("POST", `/v1/subscriptions/${id}`, { "metadata[n]": String(at) });
+  await billing.emulator.drain();
   const updates = [...caught.keys()].filter((index) => caught[index]?.includes('"customer.subscription.updated"'));
   expect(updates.length).toBeGreaterThanOrEqual(20);
   for (const index of updates) await deliver(index);
-  await world.service.settle();
+  await billing.service.drain();
   expect(retrieves).toBe(1);
 });
 
-test("a renewal's hints that wait together cost one request, whichever comes first", async () => {
+test("all pending events of a renewal are processed with one request, in any order", async () => {
   for (const order of [1, -1]) {
     const asked: string[] = [];
-    const { world, caught, deliver } = await catching({
+    const { billing, caught, deliver } = await collectDeliveries({
       network: (request, next) => {
         asked.push(`${request.method} ${new URL(request.url).pathname}`);
         return next(request);
       },
     });
-    await world.subscribe("ada");
+    await billing.subscribe("ada");
     for (const index of caught.keys()) await deliver(index);
-    await world.service.settle();
+    await billing.service.drain();
     const before = caught.length;
-    await world.emulator.advance(31 * DAY);
-    const told = [...caught.keys()].slice(before);
+    await billing.emulator.advance(31 * DAY);
+    const renewal = [...caught.keys()].slice(before);
     asked.length = 0;
-    for (const index of told.toSorted((one, other) => order * (one - other))) await deliver(index);
-    await world.service.settle();
+    for (const index of renewal.toSorted((one, other) => order * (one - other))) await deliver(index);
+    await billing.service.drain();
     expect(asked).toHaveLength(1);
-    const { body } = await world.call("ada", "GET", "subscriptions");
+    const { body } = await billing.call("ada", "GET", "subscriptions");
     expect(body["subscriptions"]).toMatchObject([
       { currentPeriodEnd: Date.UTC(2026, 2, 31, 12), latestInvoice: { status: "paid" } },
     ]);
   }
 });
 
-test("a hint about an object that the answer to its neighbour does not hold is asked about, too", async () => {
+test("an object is retrieved separately if the response for another event does not contain it", async () => {
   const asked: string[] = [];
-  const { world, caught, deliver } = await catching({
+  const { billing, caught, deliver } = await collectDeliveries({
     network: (request, next) => {
       asked.push(new URL(request.url).pathname);
       return next(request);
     },
   });
-  await world.subscribe("ada");
-  const { body } = await world.stripe("GET", "/v1/invoices");
+  await billing.subscribe("ada");
+  const { body } = await billing.stripe("GET", "/v1/invoices");
   const [first] = body["data"] as { id: string }[];
-  await world.emulator.advance(31 * DAY);
+  await billing.emulator.advance(31 * DAY);
   const renewed = caught.findLastIndex((event) => event.includes('"customer.subscription.updated"'));
   const firstPaid = caught.findIndex((event) => event.includes('"invoice.paid"'));
   for (const index of [renewed, firstPaid]) await deliver(index);
-  await world.service.settle();
+  await billing.service.drain();
   expect(asked.filter((path) => path.startsWith("/v1/invoices/"))).toEqual([`/v1/invoices/${first?.id}`]);
 });
 
-test("a delivery that failed is tried again by Stripe, and then it counts", async () => {
+test("an event takes effect when Stripe retries its failed delivery", async () => {
   let failing = true;
-  const world = await createWorld({
+  const billing = await createTestBilling({
     deliver: (request, next) => (failing ? Promise.resolve(new Response(null, { status: 500 })) : next(request)),
   });
-  await world.subscribe("ada");
-  expect(await world.features("ada")).toEqual([]);
+  await billing.subscribe("ada");
+  expect(await billing.features("ada")).toEqual([]);
   failing = false;
-  await world.advance(5 * 60);
-  expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+  await billing.advance(5 * 60);
+  expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
 });
 
-test("an outage of days loses nothing: its events are worked off when Stripe answers again", async () => {
+test("events that arrived during an outage of two days are processed when Stripe is available again", async () => {
   let down = true;
-  const world = await createWorld({
+  const billing = await createTestBilling({
     network: async (request, next) => {
       if (down && request.method === "GET" && /\/v1\/(subscriptions|invoices)\/\w+_/.test(request.url))
         throw new TypeError("fetch failed");
       return next(request);
     },
   });
-  await world.subscribe("ada");
-  for (let hours = 0; hours < 48; hours++) await world.advance(3_600);
-  expect(await world.features("ada")).toEqual([]);
+  await billing.subscribe("ada");
+  for (let hours = 0; hours < 48; hours++) await billing.advance(3_600);
+  expect(await billing.features("ada")).toEqual([]);
   down = false;
-  await world.advance(20 * 60);
-  expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+  await billing.advance(20 * 60);
+  expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
 });
 
-test("an event that is with the dead letters is accepted and worked off when it comes again", async () => {
+test("a dead letter is processed after Stripe delivers its event again", async () => {
   let poisoned = true;
-  const { world, caught, deliver } = await catching({
+  const { billing, caught, deliver } = await collectDeliveries({
     network: async (request, next) => {
       const response = await next(request);
       if (!poisoned || request.method !== "GET" || !/\/v1\/(subscriptions|invoices)\/\w+_/.test(request.url))
@@ -229,37 +232,37 @@ test("an event that is with the dead letters is accepted and worked off when it 
       return Response.json({ ...body, status: "a status of the future" });
     },
   });
-  await world.subscribe("ada");
+  await billing.subscribe("ada");
   const completed = caught.findIndex((body) => JSON.stringify(body).includes("checkout.session.completed"));
   await deliver(completed);
-  for (let tries = 0; tries < 20; tries++) await world.advance(600);
-  expect(world.log.some(({ message }) => message.includes("dead letters"))).toBe(true);
-  expect(await world.features("ada")).toEqual([]);
+  for (let tries = 0; tries < 20; tries++) await billing.advance(600);
+  expect(billing.log.some(({ message }) => message.includes("dead letter"))).toBe(true);
+  expect(await billing.features("ada")).toEqual([]);
   poisoned = false;
   expect(await deliver(completed)).toBe(200);
-  await world.service.settle();
-  expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+  await billing.service.drain();
+  expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
 });
 
-test("a hook that never answers holds up its own user, and nobody else, and not the end", async () => {
-  const world = await createWorld({
+test("a hook that never returns delays neither the hooks of other users nor the stop of the service", async () => {
+  const billing = await createTestBilling({
     options: {
-      hooks: { onAccessGranted: ({ userId }) => (userId === "ada" ? new Promise(() => {}) : undefined) },
-      runtime: hurrying(() => world.emulator.now()),
+      hooks: { onAccessGranted: ({ owner }) => (owner.id === "ada" ? new Promise(() => {}) : undefined) },
+      runtime: hurrying(() => billing.emulator.now()),
     },
   });
-  const service = world.replica({ runWorker: true });
+  const service = billing.addReplica({ runWorker: true });
   await service.start();
-  for (const user of ["ada", "bob"]) await world.buy(user);
-  await world.emulator.settle();
-  await expect.poll(() => world.features("bob")).toEqual(["exports", "priority_support"]);
+  for (const user of ["ada", "bob"]) await billing.buy(user);
+  await billing.emulator.drain();
+  await expect.poll(() => billing.features("bob")).toEqual(["exports", "priority_support"]);
   await service.stop();
 });
 
-test("a lease is held on though the store fails when it is renewed", async () => {
+test("a lease is still valid after one renewal of the lease has failed", async () => {
   let beats = 0;
   const held = Promise.withResolvers<void>();
-  const world = await createWorld({
+  const billing = await createTestBilling({
     open: (given) => {
       const store = openStore(given);
       const renew: typeof store.outbox.renew = async (...claim) => {
@@ -272,37 +275,37 @@ test("a lease is held on though the store fails when it is renewed", async () =>
     },
     options: {
       hooks: { onAccessGranted: () => held.promise },
-      runtime: hurrying(() => world.emulator.now()),
+      runtime: hurrying(() => billing.emulator.now()),
     },
   });
-  const service = world.replica({ runWorker: true });
+  const service = billing.addReplica({ runWorker: true });
   await service.start();
-  await world.buy("ada");
-  await world.emulator.settle();
+  await billing.buy("ada");
+  await billing.emulator.drain();
   await held.promise;
   await service.stop();
-  expect(world.log.filter(({ message }) => message.includes("could not be renewed"))).toHaveLength(1);
+  expect(billing.log.filter(({ message }) => message.includes("failed to renew"))).toHaveLength(1);
 });
 
-test("work that fails for a while is retried; what never works goes to the dead letters and holds up nobody", async () => {
+test("an event whose object cannot be retrieved is processed after Stripe recovers", async () => {
   let down = true;
-  const world = await createWorld({
+  const billing = await createTestBilling({
     network: async (request, next) =>
       down && request.method === "GET" && /\/v1\/(subscriptions|invoices)\/(sub|in)_/.test(request.url)
         ? Response.json({ error: { type: "api_error", message: "down" } }, { status: 500 })
         : next(request),
   });
-  await world.subscribe("ada");
-  expect(await world.features("ada")).toEqual([]);
+  await billing.subscribe("ada");
+  expect(await billing.features("ada")).toEqual([]);
   down = false;
-  await world.advance(60);
-  expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+  await billing.advance(60);
+  expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
 });
 
-test("an answer that was under way while a newer one was written is not written over it", async () => {
+test("a stale response does not overwrite a newer response that was written in the meantime", async () => {
   const waiting: { pass: () => void; asked: Promise<void> }[] = [];
   let hold = false;
-  const world = await createWorld({
+  const billing = await createTestBilling({
     network: async (request, next) => {
       if (!hold || request.method !== "GET" || !/\/v1\/subscriptions\/sub_/.test(request.url)) return next(request);
       hold = false;
@@ -316,73 +319,73 @@ test("an answer that was under way while a newer one was written is not written 
       return response;
     },
   });
-  await world.subscribe("ada");
-  const id = await subscriptionId(world);
-  await world.stripe("POST", `/v1/subscriptions/${id}`, { "metadata[a]": "1" });
-  await world.emulator.settle();
+  await billing.subscribe("ada");
+  const id = await subscriptionId(billing);
+  await billing.stripe("POST", `/v1/subscriptions/${id}`, { "metadata[a]": "1" });
+  await billing.emulator.drain();
   hold = true;
-  const slow = world.service.settle();
+  const slow = billing.service.drain();
   while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
-  const canceled = await world.call("ada", "POST", "cancel-subscription");
+  const canceled = await billing.call("ada", "POST", "cancel-subscription");
   expect(canceled.body["subscription"]).toMatchObject({ cancelAtPeriodEnd: true });
   waiting[0]?.pass();
   await slow;
-  const { body } = await world.call("ada", "GET", "subscriptions");
+  const { body } = await billing.call("ada", "GET", "subscriptions");
   expect(body["subscriptions"]).toMatchObject([{ cancelAtPeriodEnd: true }]);
 });
 
-test("a hook that throws is told again, in order, with the same id", async () => {
-  const told: string[] = [];
+test("a hook that throws is retried with the same id and before later hooks", async () => {
+  const calls: string[] = [];
   let failures = 2;
-  const world = await createWorld({
+  const billing = await createTestBilling({
     options: {
       hooks: {
         onAccessGranted: ({ id }) => {
-          told.push(`granted ${id}`);
+          calls.push(`granted ${id}`);
           if (failures-- > 0) throw new Error("the app was busy");
         },
-        onAccessRevoked: () => void told.push("revoked"),
+        onAccessRevoked: () => void calls.push("revoked"),
       },
     },
   });
-  await world.subscribe("ada");
-  await world.stripe("DELETE", `/v1/subscriptions/${await subscriptionId(world)}`);
-  await world.settle();
-  await world.advance(120);
-  await world.advance(31 * DAY);
-  expect(new Set(told.slice(0, 3)).size).toBe(1);
-  expect(told).toHaveLength(4);
-  expect(told.at(-1)).toBe("revoked");
+  await billing.subscribe("ada");
+  await billing.stripe("DELETE", `/v1/subscriptions/${await subscriptionId(billing)}`);
+  await billing.drain();
+  await billing.advance(120);
+  await billing.advance(31 * DAY);
+  expect(new Set(calls.slice(0, 3)).size).toBe(1);
+  expect(calls).toHaveLength(4);
+  expect(calls.at(-1)).toBe("revoked");
 });
 
-test("a hook that takes long is not given to another replica as long as its own one lives", async () => {
-  let told = 0;
+test("a slow hook is not claimed by another replica while the first replica runs it", async () => {
+  let calls = 0;
   const heartbeats: (() => void)[] = [];
-  const world = await createWorld({
+  const billing = await createTestBilling({
     options: {
       hooks: {
         async onAccessGranted() {
-          if (++told > 1) return;
+          if (++calls > 1) return;
           for (let slow = 0; slow < 4; slow++) {
-            await world.emulator.advance(5);
+            await billing.emulator.advance(5);
             for (const beat of heartbeats.splice(0)) beat();
             await new Promise((resolve) => setImmediate(resolve));
-            await other.settle();
+            await other.drain();
           }
         },
       },
       runtime: sleeping(
-        () => world.emulator.now(),
+        () => billing.emulator.now(),
         (ms, wake) => {
-          // The hook's own time limit is not what this is about.
+          // The time limit of hooks is not part of this test.
           if (ms < 5_000) heartbeats.push(wake);
         },
       ),
     },
   });
-  const other = world.replica();
-  await world.subscribe("ada");
-  expect(told).toBe(1);
+  const other = billing.addReplica();
+  await billing.subscribe("ada");
+  expect(calls).toBe(1);
 });
 
 function shuffle(items: number[], numbers: Iterable<number>): number[] {
@@ -393,92 +396,94 @@ function shuffle(items: number[], numbers: Iterable<number>): number[] {
   return order;
 }
 
-test("a replica that sleeps works off what another has stored, as soon as PostgreSQL tells it", async () => {
-  const world = await createWorld({ dialect: "postgres" });
-  const asleep = world.replica({
+test("a replica processes events that another replica stored as soon as PostgreSQL notifies it", async () => {
+  const billing = await createTestBilling({ dialect: "postgres" });
+  const asleep = billing.addReplica({
     runWorker: true,
-    runtime: sleeping(world.emulator.now, (ms, wake) => {
-      // It never wakes by itself; once woken, it does not wait.
+    runtime: sleeping(billing.emulator.now, (ms, wake) => {
+      // Only a notification wakes the worker. Short sleeps end immediately.
       if (ms < 1_000) wake();
     }),
   });
   await asleep.start();
-  await world.buy("ada");
-  await world.emulator.settle();
-  await expect.poll(() => world.features("ada"), { timeout: 10_000 }).toContain("exports");
+  await billing.buy("ada");
+  await billing.emulator.drain();
+  await expect.poll(() => billing.features("ada"), { timeout: 10_000 }).toContain("exports");
 });
 
-test("what is there already is worked off at once, one piece after the other", async () => {
-  const told: string[] = [];
-  const world = await createWorld({ options: { hooks: { onPaymentSucceeded: ({ id }) => void told.push(id) } } });
-  await world.buy("ada");
-  await world.emulator.settle();
-  const service = world.replica({
+test("a worker immediately processes events that were stored before its start", async () => {
+  const calls: string[] = [];
+  const billing = await createTestBilling({
+    options: { hooks: { onPaymentSucceeded: ({ id }) => void calls.push(id) } },
+  });
+  await billing.buy("ada");
+  await billing.emulator.drain();
+  const service = billing.addReplica({
     runWorker: true,
-    runtime: sleeping(world.emulator.now, () => {}),
+    runtime: sleeping(billing.emulator.now, () => {}),
   });
   await service.start();
-  await expect.poll(() => told.length).toBe(1);
+  await expect.poll(() => calls.length).toBe(1);
 });
 
-test("however many hooks are due, whoever waits for an answer has a turn between a few of them", async () => {
-  const world = await createWorld();
-  const store = openStore({ url: world.databaseUrl, mode: "test" });
+test("a worker yields to the event loop after a few hooks, even if more hooks are due", async () => {
+  const billing = await createTestBilling();
+  const store = openStore({ url: billing.databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
   const users = Array.from({ length: 200 }, (_, at) => `user-${at}`);
   await store.outbox.add(
     users.map((userId) => ({
       id: `payment:${userId}`,
-      userId,
+      owner: userOwner(userId),
       hook: "onPaymentSucceeded",
-      payload: JSON.stringify({ id: `payment:${userId}`, userId }),
-      createdAt: START,
+      payload: JSON.stringify({ id: `payment:${userId}`, owner: userOwner(userId) }),
+      createdAt: TEST_START,
     })),
   );
-  let told = 0;
-  const service = world.replica({
+  let calls = 0;
+  const service = billing.addReplica({
     runWorker: true,
-    hooks: { onPaymentSucceeded: () => void (told += 1) },
-    runtime: sleeping(world.emulator.now, () => {}),
+    hooks: { onPaymentSucceeded: () => void (calls += 1) },
+    runtime: sleeping(billing.emulator.now, () => {}),
   });
   await service.start();
   let most = 0;
-  for (let before = told; told < users.length; before = told) {
+  for (let before = calls; calls < users.length; before = calls) {
     await new Promise((resolve) => setImmediate(resolve));
-    most = Math.max(most, told - before);
+    most = Math.max(most, calls - before);
   }
   expect(most).toBeLessThan(20);
 });
 
-test("hints that come shortly after the one that woke the worker are answered together with it", async () => {
+test("events that arrive shortly after the worker wakes up are processed in the same batch", async () => {
   const moments: (() => void)[] = [];
   let asked = 0;
-  const world = await createWorld({
+  const billing = await createTestBilling({
     network: (request, next) => {
       if (/\/v1\/customers\/cus_\w+(\?|$)/.test(request.url)) asked += 1;
       return next(request);
     },
   });
-  await world.buy("ada");
-  await world.settle();
-  // So that none is due meanwhile.
-  await world.service.reconcile();
-  const service = world.replica({
+  await billing.buy("ada");
+  await billing.drain();
+  // Prevents a reconcile during the test.
+  await billing.service.reconcile();
+  const service = billing.addReplica({
     runWorker: true,
-    runtime: sleeping(world.emulator.now, (ms, wake) => {
+    runtime: sleeping(billing.emulator.now, (ms, wake) => {
       if (ms < 1_000) moments.push(wake);
     }),
   });
   await service.start();
-  const { body: list } = await world.stripe("GET", "/v1/customers");
+  const { body: list } = await billing.stripe("GET", "/v1/customers");
   const [{ id: customer } = { id: "" }] = list["data"] as { id: string }[];
   asked = 0;
-  const hint = (at: number): Promise<Response> => {
+  const deliverNth = (at: number): Promise<Response> => {
     const event = {
       id: `evt_gathered_${at}`,
       object: "event",
       type: "customer.updated",
-      created: Math.floor(world.emulator.now() / 1_000),
+      created: Math.floor(billing.emulator.now() / 1_000),
       livemode: false,
       data: { object: { id: customer, object: "customer" } },
     };
@@ -486,17 +491,17 @@ test("hints that come shortly after the one that woke the worker are answered to
     return service.fetch(
       new Request("http://app.test/stripe/webhook", {
         method: "POST",
-        headers: { "stripe-signature": signatureOf(text, world.emulator.now()) },
+        headers: { "stripe-signature": signWebhook(text, { now: billing.emulator.now() }) },
         body: text,
       }),
     );
   };
-  expect((await hint(1)).status).toBe(200);
+  expect((await deliverNth(1)).status).toBe(200);
   await expect.poll(() => moments.length).toBe(1);
-  expect((await hint(2)).status).toBe(200);
-  expect((await hint(3)).status).toBe(200);
+  expect((await deliverNth(2)).status).toBe(200);
+  expect((await deliverNth(3)).status).toBe(200);
   moments.shift()?.();
-  const store = openStore({ url: world.databaseUrl, mode: "test" });
+  const store = openStore({ url: billing.databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
   await expect.poll(async () => (await store.inbox.countByState()).pending).toBe(0);
   expect(asked).toBe(1);

@@ -1,51 +1,54 @@
 import { describe, expect, test } from "vitest";
 import { DIALECTS } from "../support/databases.ts";
-import { createWorld, DAY } from "../support/world.ts";
+import { createTestBilling, DAY } from "../support/billing.ts";
 
-describe.each(DIALECTS)("on %s", (dialect) => {
-  test("a purchase opens access, a cancellation keeps it until the period ends, and then it is gone", async () => {
-    const world = await createWorld({ dialect });
-    expect(await world.features("ada")).toEqual([]);
+describe.each(DIALECTS)("a purchase on %s", (dialect) => {
+  test("gives access, and a cancellation does not end this access before the period ends", async () => {
+    const billing = await createTestBilling({ dialect });
+    expect(await billing.features("ada")).toEqual([]);
 
-    const paid = await world.subscribe("ada");
+    const paid = await billing.subscribe("ada");
     expect(paid.status).toBe(200);
-    expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
-    expect(await world.service.can("ada", "exports")).toBe(true);
+    expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
+    expect(await billing.service.can("ada", "exports")).toBe(true);
 
-    const canceled = await world.call("ada", "POST", "cancel-subscription", { reason: "unused", comment: "moving on" });
+    const canceled = await billing.call("ada", "POST", "cancel-subscription", {
+      reason: "unused",
+      comment: "moving on",
+    });
     expect(canceled.body["subscription"]).toMatchObject({ cancelAtPeriodEnd: true, status: "active" });
-    await world.settle();
-    expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+    await billing.drain();
+    expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
 
-    await world.advance(31 * DAY);
-    expect(await world.features("ada")).toEqual([]);
-    const { body } = await world.call("ada", "GET", "subscriptions");
+    await billing.advance(31 * DAY);
+    expect(await billing.features("ada")).toEqual([]);
+    const { body } = await billing.call("ada", "GET", "subscriptions");
     expect(body["subscriptions"]).toMatchObject([{ status: "canceled", live: false }]);
   });
 
-  test("a renewal keeps access, on the day the anchor says", async () => {
-    const world = await createWorld({ dialect });
-    await world.subscribe("ada");
+  test("gives access across renewals, which happen on the day of the billing anchor", async () => {
+    const billing = await createTestBilling({ dialect });
+    await billing.subscribe("ada");
     const period = async () => {
-      const { body } = await world.call("ada", "GET", "subscriptions");
+      const { body } = await billing.call("ada", "GET", "subscriptions");
       return new Date((body["subscriptions"] as { currentPeriodEnd: number }[])[0]?.currentPeriodEnd ?? 0)
         .toISOString()
         .slice(0, 10);
     };
-    // Started on the 31st of January.
+    // The subscription started on January 31.
     expect(await period()).toBe("2026-02-28");
-    await world.advance(29 * DAY);
+    await billing.advance(29 * DAY);
     expect(await period()).toBe("2026-03-31");
-    await world.advance(31 * DAY);
+    await billing.advance(31 * DAY);
     expect(await period()).toBe("2026-04-30");
-    expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+    expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
   });
 });
 
-test("a subscription shows plan, price, period, card and invoice", async () => {
-  const world = await createWorld();
-  await world.subscribe("ada");
-  const { body } = await world.call("ada", "GET", "subscriptions");
+test("the subscriptions route returns plan, price, period, card and invoice", async () => {
+  const billing = await createTestBilling();
+  await billing.subscribe("ada");
+  const { body } = await billing.call("ada", "GET", "subscriptions");
   expect(body["subscriptions"]).toMatchObject([
     {
       plan: "premium",
@@ -61,123 +64,125 @@ test("a subscription shows plan, price, period, card and invoice", async () => {
   ]);
 });
 
-test("a cancellation is taken back, asked twice or once", async () => {
-  const world = await createWorld();
-  await world.subscribe("ada");
-  await world.call("ada", "POST", "cancel-subscription");
-  const again = await world.call("ada", "POST", "cancel-subscription");
+test("resuming a subscription undoes its cancellation, even if the request is sent twice", async () => {
+  const billing = await createTestBilling();
+  await billing.subscribe("ada");
+  await billing.call("ada", "POST", "cancel-subscription");
+  const again = await billing.call("ada", "POST", "cancel-subscription");
   expect(again.body["subscription"]).toMatchObject({ cancelAtPeriodEnd: true });
   for (let times = 0; times < 2; times++) {
-    const resumed = await world.call("ada", "POST", "resume-subscription");
+    const resumed = await billing.call("ada", "POST", "resume-subscription");
     expect(resumed.body["subscription"]).toMatchObject({ cancelAtPeriodEnd: false, cancelAt: null });
   }
-  const canceledAgain = await world.call("ada", "POST", "cancel-subscription");
+  const canceledAgain = await billing.call("ada", "POST", "cancel-subscription");
   expect(canceledAgain.body["subscription"]).toMatchObject({ cancelAtPeriodEnd: true });
-  await world.call("ada", "POST", "resume-subscription");
-  await world.advance(40 * DAY);
-  expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+  await billing.call("ada", "POST", "resume-subscription");
+  await billing.advance(40 * DAY);
+  expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
 });
 
 test("an ended subscription can be neither canceled nor resumed, and the user can subscribe again", async () => {
-  const world = await createWorld();
-  await world.subscribe("ada");
-  const { body } = await world.call("ada", "POST", "cancel-subscription");
+  const billing = await createTestBilling();
+  await billing.subscribe("ada");
+  const { body } = await billing.call("ada", "POST", "cancel-subscription");
   const subscriptionId = (body["subscription"] as { id: string }).id;
-  await world.advance(31 * DAY);
-  expect(await world.call("ada", "POST", "cancel-subscription", { subscriptionId })).toMatchObject({
+  await billing.advance(31 * DAY);
+  expect(await billing.call("ada", "POST", "cancel-subscription", { subscriptionId })).toMatchObject({
     status: 409,
     body: { error: { code: "not_cancelable" } },
   });
-  expect(await world.call("ada", "POST", "resume-subscription", { subscriptionId })).toMatchObject({
+  expect(await billing.call("ada", "POST", "resume-subscription", { subscriptionId })).toMatchObject({
     status: 409,
     body: { error: { code: "not_resumable" } },
   });
-  await world.subscribe("ada");
-  expect(await world.features("ada")).toEqual(["exports", "priority_support"]);
+  await billing.subscribe("ada");
+  expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
 });
 
-test("a trial gives access at once, is told before it ends, is charged after, and is given only once", async () => {
-  const told: string[] = [];
-  const world = await createWorld({ options: { hooks: { onTrialWillEnd: ({ userId }) => void told.push(userId) } } });
-  await world.subscribe("ada", "team");
-  expect(await world.features("ada")).toEqual(["exports", "seats"]);
-  await world.advance(10 * DAY);
-  expect(told).toEqual([]);
-  await world.advance(2 * DAY);
-  expect(told).toEqual(["ada"]);
-  await world.advance(3 * DAY);
-  const { body } = await world.call("ada", "GET", "subscriptions");
+test("a trial gives access, calls a hook before it ends, leads to a payment, and is granted only once", async () => {
+  const reminded: string[] = [];
+  const billing = await createTestBilling({
+    options: { hooks: { onTrialWillEnd: ({ owner }) => void reminded.push(owner.id) } },
+  });
+  await billing.subscribe("ada", "team");
+  expect(await billing.features("ada")).toEqual(["exports", "seats"]);
+  await billing.advance(10 * DAY);
+  expect(reminded).toEqual([]);
+  await billing.advance(2 * DAY);
+  expect(reminded).toEqual(["ada"]);
+  await billing.advance(3 * DAY);
+  const { body } = await billing.call("ada", "GET", "subscriptions");
   expect(body["subscriptions"]).toMatchObject([{ status: "active", latestInvoice: { amount: 2900, status: "paid" } }]);
 
-  await world.call("ada", "POST", "cancel-subscription");
-  await world.advance(40 * DAY);
-  const opened = await world.call("ada", "POST", "create-checkout-session", { plan: "team", interval: "month" });
-  const session = await world.stripe("GET", `/v1/checkout/sessions/${String(opened.body["sessionId"])}`);
+  await billing.call("ada", "POST", "cancel-subscription");
+  await billing.advance(40 * DAY);
+  const opened = await billing.call("ada", "POST", "create-checkout-session", { plan: "team", interval: "month" });
+  const session = await billing.stripe("GET", `/v1/checkout/sessions/${String(opened.body["sessionId"])}`);
   expect(session.body["amount_total"]).toBe(2900);
 });
 
-test("the customer portal opens for the user's own customer, and its cancellation is mirrored", async () => {
-  const world = await createWorld();
-  expect(await world.call("ada", "POST", "create-portal-session")).toMatchObject({
+test("the customer portal opens for the user's customer, and a cancellation in the portal is mirrored", async () => {
+  const billing = await createTestBilling();
+  expect(await billing.call("ada", "POST", "create-portal-session")).toMatchObject({
     status: 404,
     body: { error: { code: "no_customer" } },
   });
-  await world.subscribe("ada");
-  const { body } = await world.call("ada", "POST", "create-portal-session");
-  const page = await world.emulator.fetch(new Request(String(body["url"])));
+  await billing.subscribe("ada");
+  const { body } = await billing.call("ada", "POST", "create-portal-session");
+  const page = await billing.emulator.fetch(new Request(String(body["url"])));
   const subscription = /subscription=(sub_\w+)/.exec(await page.text())?.[1] ?? "";
   const form = new URLSearchParams({ subscription, reason: "unused" });
-  await world.emulator.fetch(new Request(`${String(body["url"])}/cancel`, { method: "POST", body: form }));
-  await world.settle();
-  const mirrored = await world.call("ada", "GET", "subscriptions");
+  await billing.emulator.fetch(new Request(`${String(body["url"])}/cancel`, { method: "POST", body: form }));
+  await billing.drain();
+  const mirrored = await billing.call("ada", "GET", "subscriptions");
   expect(mirrored.body["subscriptions"]).toMatchObject([{ cancelAtPeriodEnd: true, status: "active" }]);
-  const resumed = await world.call("ada", "POST", "resume-subscription");
+  const resumed = await billing.call("ada", "POST", "resume-subscription");
   expect(resumed.body["subscription"]).toMatchObject({ cancelAt: null });
 });
 
-test("the return page and the webhook end in the same state, whichever is first", async () => {
+test("the return page and the webhook lead to the same state in any order", async () => {
   const arrived: ((request: Request) => void)[] = [];
   const held: Request[] = [];
   let holding = true;
-  const world = await createWorld({
+  const billing = await createTestBilling({
     deliver: async (request, next) => {
       if (!holding) return next(request);
       held.push(request);
-      arrived.forEach((tell) => tell(request));
+      arrived.forEach((notify) => notify(request));
       return new Response(null, { status: 500 });
     },
   });
-  const opened = await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
+  const opened = await billing.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
   const sessionId = String(opened.body["sessionId"]);
-  await world.stripe("POST", `/v1/payment_pages/${sessionId}/confirm`, { payment_method: "pm_card_visa" });
-  await world.emulator.settle();
+  await billing.stripe("POST", `/v1/payment_pages/${sessionId}/confirm`, { payment_method: "pm_card_visa" });
+  await billing.emulator.drain();
   expect(held.length).toBeGreaterThan(0);
-  expect(await world.features("ada")).toEqual([]);
+  expect(await billing.features("ada")).toEqual([]);
 
-  const returned = await world.call("ada", "GET", `checkout-session?session_id=${sessionId}`);
+  const returned = await billing.call("ada", "GET", `checkout-session?session_id=${sessionId}`);
   expect(returned.body).toMatchObject({
     status: "complete",
     paymentStatus: "paid",
     subscription: { status: "active", plan: "premium" },
     entitlements: [{ feature: "exports" }, { feature: "priority_support" }],
   });
-  const before = await world.call("ada", "GET", "subscriptions");
+  const before = await billing.call("ada", "GET", "subscriptions");
   holding = false;
-  await world.advance(10 * 60);
-  expect(await world.call("ada", "GET", "subscriptions")).toEqual(before);
+  await billing.advance(10 * 60);
+  expect(await billing.call("ada", "GET", "subscriptions")).toEqual(before);
 });
 
-test("a session is verified for its own user only", async () => {
-  const world = await createWorld();
-  const opened = await world.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
+test("a checkout session can be verified only by the user who created it", async () => {
+  const billing = await createTestBilling();
+  const opened = await billing.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
   const path = `checkout-session?session_id=${String(opened.body["sessionId"])}`;
-  expect((await world.call("ada", "GET", path)).body).toMatchObject({
+  expect((await billing.call("ada", "GET", path)).body).toMatchObject({
     status: "open",
     subscription: null,
     entitlements: [],
   });
-  const foreign = await world.call("grace", "GET", path);
-  const unknown = await world.call("grace", "GET", "checkout-session?session_id=cs_test_unknown");
+  const foreign = await billing.call("grace", "GET", path);
+  const unknown = await billing.call("grace", "GET", "checkout-session?session_id=cs_test_unknown");
   expect([foreign.status, unknown.status]).toEqual([404, 404]);
   expect((foreign.body["error"] as { code: string }).code).toBe((unknown.body["error"] as { code: string }).code);
 });

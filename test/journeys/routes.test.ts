@@ -1,23 +1,69 @@
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
+import type { Access } from "../../packages/tollkeeper/src/http/access.ts";
+import { defineRoute, type Route } from "../../packages/tollkeeper/src/http/define-route.ts";
+import { ROUTES } from "../../packages/tollkeeper/src/http/routes.ts";
+import { HealthResponse } from "../../packages/tollkeeper/src/wire.ts";
 import { freshDatabase } from "../support/databases.ts";
-import { createWorld } from "../support/world.ts";
+import { INVALID_TOKEN, signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
+import { createTestBilling, type TestBilling } from "../support/billing.ts";
 
-const USER_ROUTES = [
-  ["POST", "create-checkout-session", { plan: "premium", interval: "month" }],
-  ["GET", "checkout-session?session_id=cs_test_x", undefined],
-  ["GET", "subscriptions", undefined],
-  ["GET", "entitlements", undefined],
-  ["POST", "cancel-subscription", {}],
-  ["POST", "resume-subscription", {}],
-  ["POST", "create-portal-session", {}],
-] as const;
+/** A valid request for each route that needs a signed-in user. */
+const VALID_REQUESTS: Record<string, { query?: string; body?: object }> = {
+  "/create-checkout-session": { body: { plan: "premium", interval: "month" } },
+  "/checkout-session": { query: "?session_id=cs_test_x" },
+  "/subscriptions": {},
+  "/entitlements": {},
+  "/cancel-subscription": { body: {} },
+  "/resume-subscription": { body: {} },
+  "/create-portal-session": { body: {} },
+};
+const METRICS_TOKEN = "metrics-token-1234";
+const FOREIGN_ORIGIN = "https://evil.example";
 
-describe.each(USER_ROUTES)("%s %s", (method, path, body) => {
-  test("answers 401 without a token, and with one that proves nothing", async () => {
-    const world = await createWorld({ pushPlans: false });
-    for (const user of [null, "wrong"])
-      expect(await world.call(user, method, path, body)).toMatchObject({
+const rowsWith = (access: Access) => ROUTES.filter((route) => route.access === access);
+const named = (routes: readonly Route[]) =>
+  routes.map((route) => [route.method.toUpperCase() as "GET" | "POST", route.path, route] as const);
+const postRows = ROUTES.filter(({ method }) => method === "post");
+
+/** Sends a request unchanged. `call` of `createTestBilling` always sends valid JSON, so it cannot send invalid requests. */
+async function send(
+  billing: TestBilling,
+  { method, path }: Route,
+  { headers = {}, body }: { headers?: Record<string, string>; body?: string } = {},
+): Promise<{ status: number; body: unknown }> {
+  const response = await billing.service.fetch(
+    new Request(`http://app.test/stripe${path}`, {
+      method: method.toUpperCase(),
+      headers: { ...(method === "post" && { "content-type": "application/json" }), ...headers },
+      ...(body !== undefined && { body }),
+    }),
+  );
+  const text = await response.text();
+  return { status: response.status, body: text.startsWith("{") ? (JSON.parse(text) as unknown) : text };
+}
+
+test("each route for signed-in users has a sample request in this test file", () => {
+  expect(Object.keys(VALID_REQUESTS)).toEqual(rowsWith("user").map(({ path }) => path));
+});
+
+test("a route without an access rule does not compile", () => {
+  const route = { method: "get", path: "/open", bodyLimit: null, responses: {} } as const;
+  // @ts-expect-error "access" is mandatory.
+  defineRoute({ ...route, schema: { response: HealthResponse }, action: () => ({ status: "ok" as const }) });
+  // @ts-expect-error "anyone" is not an access rule.
+  defineRoute({ ...route, access: "anyone", schema: { response: HealthResponse }, action: () => ({ status: "ok" }) });
+  expect(rowsWith("public").map(({ path }) => path)).toEqual(["/config", "/health", "/ready"]);
+});
+
+describe.each(named(rowsWith("user")))("%s %s", (method, path, route) => {
+  const { query = "", body } = VALID_REQUESTS[path] ?? {};
+  const relative = `${path.slice(1)}${query}`;
+
+  test("returns 401 for a request without a token or with an invalid token", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    for (const user of [null, INVALID_TOKEN])
+      expect(await billing.call(user, method, relative, body)).toMatchObject({
         status: 401,
         body: {
           error: { code: "unauthenticated", message: expect.any(String), requestId: expect.stringMatching(/^req_/) },
@@ -25,25 +71,128 @@ describe.each(USER_ROUTES)("%s %s", (method, path, body) => {
       });
   });
 
-  test("answers 401 to a stranger even where the request is wrong, too", async () => {
-    const world = await createWorld({ pushPlans: false });
-    expect((await world.call(null, method, path.split("?")[0] ?? path, { nonsense: true })).status).toBe(401);
+  test("returns 401 instead of 400 for an invalid request without a token", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    expect((await billing.call(null, method, path.slice(1), { nonsense: true })).status).toBe(401);
+    expect((await send(billing, route, { ...(method === "POST" && { body: "{" }) })).status).toBe(401);
   });
 
-  test("answers 503 with what to do, and no detail, while the store is down", async () => {
-    const world = await createWorld({ pushPlans: false });
-    await world.service.stop();
-    const { status, body: answer } = await world.call("ada", method, path, body);
-    // Verifying asks Stripe first.
-    expect(status).toBe(path.startsWith("checkout-session") ? 404 : 503);
-    expect(JSON.stringify(answer)).not.toMatch(/sqlite|database is not open|select/i);
+  test("returns 503 without internal details while the store is down", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    await billing.service.stop();
+    const { status, body: responseBody } = await billing.call("ada", method, relative, body);
+    // The verification of a session calls Stripe before it reads the store.
+    expect(status).toBe(path === "/checkout-session" ? 404 : 503);
+    expect(JSON.stringify(responseBody)).not.toMatch(/sqlite|database is not open|select/i);
   });
 });
 
+describe.each(named(rowsWith("public")))("%s %s", (_method, _path, route) => {
+  test("returns 200 for a request without credentials", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    expect((await send(billing, route)).status).toBe(200);
+  });
+});
+
+describe.each(named(rowsWith("metrics_token")))("%s %s", (_method, _path, route) => {
+  test("returns 200 with METRICS_TOKEN and 401 without it", async () => {
+    const billing = await createTestBilling({ pushPlans: false, options: { metricsToken: METRICS_TOKEN } });
+    const withToken = (token: string) => send(billing, route, { headers: { authorization: `Bearer ${token}` } });
+    expect(await withToken(METRICS_TOKEN)).toMatchObject({ status: 200, body: expect.stringMatching(/^# HELP/) });
+    for (const refused of [await send(billing, route), await withToken("ada"), await withToken("")])
+      expect(refused).toMatchObject({ status: 401, body: { error: { code: "unauthenticated" } } });
+  });
+
+  test("returns 404 if METRICS_TOKEN is not set", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    expect(await send(billing, route)).toMatchObject({ status: 404, body: { error: { code: "not_found" } } });
+  });
+});
+
+describe.each(named(rowsWith("stripe_signature")))("%s %s", (_method, _path, route) => {
+  test("rejects a body without a signature with 400, for any origin", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    for (const headers of [{}, { origin: FOREIGN_ORIGIN }, { authorization: "Bearer ada" }])
+      expect(await send(billing, route, { headers, body: "{}" })).toEqual({
+        status: 400,
+        body: { status: "rejected", reason: "missing_header" },
+      });
+  });
+});
+
+describe.each(named(postRows))("%s %s", (_method, _path, route) => {
+  const limit = route.bodyLimit ?? 0;
+  const signIn = { authorization: "Bearer ada" };
+
+  test("returns 413 only if the body exceeds the route's limit", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    expect(limit).toBeGreaterThan(0);
+    const large = await send(billing, route, { headers: signIn, body: " ".repeat(limit + 1) });
+    expect(large.status).toBe(413);
+    expect(JSON.stringify(large.body)).toContain("payload_too_large");
+    const allowed = await send(billing, route, { headers: signIn, body: " ".repeat(limit) });
+    expect(allowed.status).toBe(400);
+  });
+
+  test("returns 400 for a body that is not JSON", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    for (const body of ["{", "nonsense", " "]) {
+      const signature = { "stripe-signature": signWebhook(body, { now: billing.emulator.now() }) };
+      const { status, body: error } = await send(billing, route, { headers: { ...signIn, ...signature }, body });
+      expect(status).toBe(400);
+      expect(JSON.stringify(error)).toMatch(/invalid_request|not_an_event/);
+    }
+  });
+});
+
+test.each(named(postRows.filter(({ access }) => access !== "stripe_signature")))(
+  "%s %s returns 403 for a request from a page of a foreign origin",
+  async (_method, _path, route) => {
+    const billing = await createTestBilling({ pushPlans: false });
+    for (const origin of [FOREIGN_ORIGIN, "null"])
+      expect(
+        await send(billing, route, { headers: { authorization: "Bearer ada", origin }, body: "{}" }),
+      ).toMatchObject({
+        status: 403,
+        body: { error: { code: "origin_not_allowed" } },
+      });
+  },
+);
+
+test("the OpenAPI document contains exactly the routes of the route table, with their access rules", async () => {
+  const billing = await createTestBilling({ pushPlans: false });
+  const { body } = await billing.call(null, "GET", "openapi.json");
+  expect(body["openapi"]).toBe("3.1.0");
+  expect(body["servers"]).toEqual([{ url: "/stripe" }]);
+  const paths = body["paths"] as Record<string, Record<string, { security?: object[]; requestBody?: object }>>;
+  const documented = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { security = [], requestBody }]) => ({
+      route: `${method} ${path}`,
+      security: security.flatMap((one) => Object.keys(one)),
+      hasBody: requestBody !== undefined,
+    })),
+  );
+  const schemes = {
+    public: [],
+    user: ["bearer"],
+    metrics_token: ["metricsToken"],
+    stripe_signature: ["stripeSignature"],
+  };
+  expect(documented).toEqual(
+    ROUTES.map(({ method, path, access, schema }) => ({
+      route: `${method} ${path}`,
+      security: schemes[access],
+      hasBody: schema.body !== undefined,
+    })),
+  );
+  const { securitySchemes } = body["components"] as { securitySchemes: object };
+  expect(Object.keys(securitySchemes)).toEqual(Object.values(schemes).flat());
+});
+
 describe("the service", () => {
-  test("tells its public configuration, and no secret", async () => {
-    const world = await createWorld({ pushPlans: false });
-    const { status, body } = await world.call(null, "GET", "config");
+  test("returns its public configuration, which contains no secret", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const { status, body } = await billing.call(null, "GET", "config");
     expect(status).toBe(200);
     expect(body).toMatchObject({
       mode: "test",
@@ -66,71 +215,56 @@ describe("the service", () => {
     expect(JSON.stringify(body)).not.toMatch(/sk_test|whsec_/);
   });
 
-  test("says whether it is alive, and whether it can work", async () => {
-    const world = await createWorld({ pushPlans: false });
-    expect(await world.call(null, "GET", "health")).toEqual({ status: 200, body: { status: "ok" } });
-    expect(await world.call(null, "GET", "ready")).toEqual({ status: 200, body: { status: "ok" } });
-    await world.service.stop();
-    expect((await world.call(null, "GET", "health")).status).toBe(200);
-    expect((await world.call(null, "GET", "ready")).status).toBe(503);
+  test("reports liveness and readiness separately", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    expect(await billing.call(null, "GET", "health")).toEqual({ status: 200, body: { status: "ok" } });
+    expect(await billing.call(null, "GET", "ready")).toEqual({ status: 200, body: { status: "ok" } });
+    await billing.service.stop();
+    expect((await billing.call(null, "GET", "health")).status).toBe(200);
+    expect((await billing.call(null, "GET", "ready")).status).toBe(503);
   });
 
-  test("describes itself in OpenAPI, each route of it", async () => {
-    const world = await createWorld({ pushPlans: false });
-    const { body } = await world.call(null, "GET", "openapi.json");
-    expect(body["openapi"]).toBe("3.1.0");
-    const paths = Object.keys(body["paths"] as object);
-    for (const [, path] of USER_ROUTES) expect(paths).toContain(`/${path.split("?")[0]}`);
-    expect(paths).toEqual(expect.arrayContaining(["/webhook", "/config", "/health", "/ready"]));
-  });
-
-  test("answers 404 in JSON to what it does not have", async () => {
-    const world = await createWorld({ pushPlans: false });
-    expect(await world.call(null, "GET", "nothing")).toMatchObject({
+  test("returns 404 in JSON for an unknown route", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    expect(await billing.call(null, "GET", "nothing")).toMatchObject({
       status: 404,
       body: { error: { code: "not_found" } },
     });
   });
 
-  test.each([
-    ["a body that is not JSON", "{", "application/json", 400, "invalid_request"],
-    ["a list", "[]", "application/json", 400, "invalid_request"],
-    ["a form", "subscriptionId=sub_1", "application/x-www-form-urlencoded", 400, "invalid_request"],
-    ["JSON that does not say so", '{"subscriptionId":"sub_1"}', "text/plain", 400, "invalid_request"],
+  const INVALID = { status: 400, code: "invalid_request" };
+  test.each<[name: string, body: string, type: string, expected: { status: number; code: string }]>([
+    ["a body that is not JSON", "{", "application/json", INVALID],
+    ["a list", "[]", "application/json", INVALID],
+    ["a form", "subscriptionId=sub_1", "application/x-www-form-urlencoded", INVALID],
+    ["JSON with another content type", '{"subscriptionId":"sub_1"}', "text/plain", INVALID],
     [
       "a body over its limit",
       JSON.stringify({ comment: "x".repeat(20_000) }),
       "application/json",
-      413,
-      "payload_too_large",
+      { status: 413, code: "payload_too_large" },
     ],
-    [
-      "a comment over its limit",
-      JSON.stringify({ comment: "x".repeat(501) }),
-      "application/json",
-      400,
-      "invalid_request",
-    ],
-    ["half of an emoji", '{"comment":"bye \\ud83d"}', "application/json", 400, "invalid_request"],
-    ["a polluted prototype", '{"__proto__":{"admin":true}}', "application/json", 400, "invalid_request"],
-  ])("refuses %s", async (_name, body, type, status, code) => {
-    const world = await createWorld({ pushPlans: false });
+    ["a comment over its limit", JSON.stringify({ comment: "x".repeat(501) }), "application/json", INVALID],
+    ["half of an emoji", '{"comment":"bye \\ud83d"}', "application/json", INVALID],
+    ["a polluted prototype", '{"__proto__":{"admin":true}}', "application/json", INVALID],
+  ])("rejects %s", async (_name, body, type, { status, code }) => {
+    const billing = await createTestBilling({ pushPlans: false });
     const headers = { authorization: "Bearer ada", "content-type": type };
     const request = new Request("http://app.test/stripe/cancel-subscription", { method: "POST", headers, body });
-    const response = await world.service.fetch(request);
+    const response = await billing.service.fetch(request);
     expect(response.status).toBe(status);
     expect(await response.json()).toMatchObject({ error: { code } });
   });
 
-  test("shows and changes nobody else's subscription: 404, told from an unknown one by nothing", async () => {
-    const world = await createWorld();
-    await world.subscribe("ada");
-    const { body } = await world.call("ada", "GET", "subscriptions");
+  test("returns the same 404 for another user's subscription as for an unknown subscription", async () => {
+    const billing = await createTestBilling();
+    await billing.subscribe("ada");
+    const { body } = await billing.call("ada", "GET", "subscriptions");
     const subscriptionId = (body["subscriptions"] as { id: string }[])[0]?.id ?? "";
-    expect((await world.call("grace", "GET", "subscriptions")).body).toEqual({ subscriptions: [] });
+    expect((await billing.call("grace", "GET", "subscriptions")).body).toEqual({ subscriptions: [] });
     for (const route of ["cancel-subscription", "resume-subscription"]) {
-      const foreign = await world.call("grace", "POST", route, { subscriptionId });
-      const unknown = await world.call("grace", "POST", route, { subscriptionId: "sub_unknown" });
+      const foreign = await billing.call("grace", "POST", route, { subscriptionId });
+      const unknown = await billing.call("grace", "POST", route, { subscriptionId: "sub_unknown" });
       expect([foreign.status, unknown.status]).toEqual([404, 404]);
       expect(
         JSON.stringify(foreign.body)
@@ -142,18 +276,20 @@ describe("the service", () => {
           .replace(/req_\w+/, ""),
       );
     }
-    expect((await world.call("ada", "GET", "subscriptions")).body["subscriptions"]).toMatchObject([{ cancelAt: null }]);
+    expect((await billing.call("ada", "GET", "subscriptions")).body["subscriptions"]).toMatchObject([
+      { cancelAt: null },
+    ]);
   });
 
-  test("takes nothing that another site's form posts with the user's cookie, empty or not", async () => {
-    const world = await createWorld({
+  test("rejects a form that another site posts with the user's cookie", async () => {
+    const billing = await createTestBilling({
       options: {
         authenticate: () => ({ id: "ada", email: null, name: null }),
       },
     });
-    await world.subscribe("ada");
+    await billing.subscribe("ada");
     const cancel = (origin: string) =>
-      world.service.fetch(
+      billing.service.fetch(
         new Request("http://app.test/stripe/cancel-subscription", {
           method: "POST",
           headers: { cookie: "session=ada", origin, "content-type": "application/x-www-form-urlencoded" },
@@ -167,30 +303,35 @@ describe("the service", () => {
     expect((await cancel("http://app.test")).status).toBe(200);
   });
 
-  test("that could not start says so, accepts nothing, and logs why", async () => {
-    const world = await createWorld({ pushPlans: false });
-    const database = new DatabaseSync(world.databaseUrl.replace("file:", ""));
+  test("returns 503 for every request after a failed start, and logs the reason", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const database = new DatabaseSync(billing.databaseUrl.replace("file:", ""));
     database.exec("insert into tollkeeper_migrations (name) values ('9999-newer')");
     database.close();
-    const service = world.replica();
+    const service = billing.addReplica();
     const webhook = new Request("http://app.test/stripe/webhook", { method: "POST", body: "{}" });
     expect((await service.fetch(webhook)).status).toBe(503);
     expect((await service.fetch(new Request("http://app.test/stripe/ready"))).status).toBe(503);
     await expect(service.can("ada", "exports")).rejects.toThrow("9999-newer");
-    expect(world.log.at(-1)).toMatchObject({
+    expect(billing.log.at(-1)).toMatchObject({
       level: "error",
-      message: expect.stringContaining("could not start") as string,
+      message: expect.stringContaining("failed to start") as string,
     });
   });
 
-  test("answers what the app asks it first, before any request", async () => {
-    const service = (await createWorld({ pushPlans: false })).replica({ databaseUrl: await freshDatabase("sqlite") });
+  test("starts when the app first calls one of its methods, even before any request", async () => {
+    const service = (await createTestBilling({ pushPlans: false })).addReplica({
+      databaseUrl: await freshDatabase("sqlite"),
+    });
     expect(await service.can("ada", "exports")).toBe(false);
     expect(await service.getEntitlements("ada")).toEqual([]);
   });
 
-  test("lets pages of allowed origins call it, and no others", async () => {
-    const world = await createWorld({ pushPlans: false, options: { allowedOrigins: ["https://pages.example.com"] } });
+  test("allows cross-origin requests only from configured origins", async () => {
+    const billing = await createTestBilling({
+      pushPlans: false,
+      options: { allowedOrigins: ["https://pages.example.com"] },
+    });
     const preflight = async (origin: string) => {
       const headers = {
         origin,
@@ -198,7 +339,7 @@ describe("the service", () => {
         "access-control-request-headers": "authorization",
       };
       const request = new Request("http://app.test/stripe/cancel-subscription", { method: "OPTIONS", headers });
-      return (await world.service.fetch(request)).headers.get("access-control-allow-origin");
+      return (await billing.service.fetch(request)).headers.get("access-control-allow-origin");
     };
     expect(await preflight("https://pages.example.com")).toBe("https://pages.example.com");
     expect(await preflight("https://evil.example.com")).toBeNull();

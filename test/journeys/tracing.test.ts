@@ -1,11 +1,11 @@
-/** What an app that traces sees, with OpenTelemetry itself. */
+/** Tests the spans that an app with OpenTelemetry receives. */
 import { context, SpanStatusCode, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { expect, onTestFinished, test } from "vitest";
-import { createWorld, type WorldOptions } from "../support/world.ts";
+import { createTestBilling, type TestBillingOptions } from "../support/billing.ts";
 
-async function traced(setup: WorldOptions = {}) {
+async function traced(setup: TestBillingOptions = {}) {
   const exporter = new InMemorySpanExporter();
   const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -15,17 +15,17 @@ async function traced(setup: WorldOptions = {}) {
     context.disable();
     await provider.shutdown();
   });
-  const world = await createWorld({
+  const billing = await createTestBilling({
     ...setup,
     options: { ...setup.options, tracer: trace.getTracer("tollkeeper") },
   });
-  return { world, spans: () => exporter.getFinishedSpans() };
+  return { billing, spans: () => exporter.getFinishedSpans() };
 }
 
-test("webhooks, events, hooks, routes and the requests to Stripe that they cost are spans, each in its place", async () => {
-  const { world, spans } = await traced({ options: { hooks: { onAccessGranted: () => {} } } });
-  await world.subscribe("ada");
-  await world.service.reconcile({ sweep: true });
+test("webhooks, events, hooks, routes and requests to Stripe each create a span with the correct parent", async () => {
+  const { billing, spans } = await traced({ options: { hooks: { onAccessGranted: () => {} } } });
+  await billing.subscribe("ada");
+  await billing.service.reconcile({ sweep: true });
   const all = spans();
   const names = new Set(all.map(({ name }) => name));
   expect([...names].toSorted()).toEqual(
@@ -41,16 +41,16 @@ test("webhooks, events, hooks, routes and the requests to Stripe that they cost 
   expect(under("reconcile").map(({ attributes }) => attributes["url.path"])).toContain("/v1/customers");
   const received = all.find(({ attributes }) => attributes["eventType"] === "customer.subscription.created");
   expect(received?.attributes).toMatchObject({ outcome: "accepted" });
-  const told = all.find(({ name }) => name === "tollkeeper.hook");
-  expect(told?.attributes).toMatchObject({ hook: "onAccessGranted", attempt: 1 });
+  const hookSpan = all.find(({ name }) => name === "tollkeeper.hook");
+  expect(hookSpan?.attributes).toMatchObject({ hook: "onAccessGranted", attempt: 1 });
 });
 
-test("what fails is marked by its code, and no span holds a secret or a person", async () => {
-  const { world, spans } = await traced({
+test("a span of a failure has an error code, and no span contains secrets or personal data", async () => {
+  const { billing, spans } = await traced({
     network: (request, next) =>
       request.url.includes("/v1/subscriptions/") ? Promise.reject(new TypeError("ada@example.com")) : next(request),
   });
-  await world.subscribe("ada");
+  await billing.subscribe("ada");
   const failed = spans().filter(({ status }) => status.code === SpanStatusCode.ERROR);
   expect(failed.map(({ name, status }) => `${name} ${status.message}`)).toEqual(
     expect.arrayContaining(["tollkeeper.stripe TypeError", "tollkeeper.sync_event stripe_unavailable"]),

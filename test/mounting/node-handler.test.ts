@@ -4,7 +4,8 @@ import { connect } from "node:net";
 import express from "express";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { toNodeHandler } from "../../packages/tollkeeper/src/index.ts";
-import { createWorld, signatureOf, type World } from "../support/world.ts";
+import { signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
+import { createTestBilling, type TestBilling } from "../support/billing.ts";
 
 const EVENT = JSON.stringify({
   id: "evt_1",
@@ -25,10 +26,13 @@ async function serve(handler: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-async function deliver(world: World, url: string): Promise<{ status: number; body: unknown }> {
+async function deliver(billing: TestBilling, url: string): Promise<{ status: number; body: unknown }> {
   const response = await fetch(`${url}/stripe/webhook`, {
     method: "POST",
-    headers: { "content-type": "application/json", "stripe-signature": signatureOf(EVENT, world.emulator.now()) },
+    headers: {
+      "content-type": "application/json",
+      "stripe-signature": signWebhook(EVENT, { now: billing.emulator.now() }),
+    },
     body: EVENT,
   });
   return { status: response.status, body: await response.json() };
@@ -37,71 +41,71 @@ async function deliver(world: World, url: string): Promise<{ status: number; bod
 const ACCEPTED = { status: 200, body: { status: "accepted", eventId: "evt_1" } };
 
 describe("the handler for Node", () => {
-  test("takes a webhook ahead of express.json()", async () => {
-    const world = await createWorld({ pushPlans: false });
-    const app = express().use(toNodeHandler(world.service)).use(express.json());
-    expect(await deliver(world, await serve(app))).toEqual(ACCEPTED);
+  test("accepts a webhook if it is mounted before express.json()", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const app = express().use(toNodeHandler(billing.service)).use(express.json());
+    expect(await deliver(billing, await serve(app))).toEqual(ACCEPTED);
   });
 
-  test("says what to do behind express.json(), which has eaten the raw bytes", async () => {
-    const world = await createWorld({ pushPlans: false });
-    const app = express().use(express.json()).use(toNodeHandler(world.service));
-    expect(await deliver(world, await serve(app))).toMatchObject({
+  test("explains how to mount the handler if express.json() has already read the body", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const app = express().use(express.json()).use(toNodeHandler(billing.service));
+    expect(await deliver(billing, await serve(app))).toMatchObject({
       status: 500,
       body: { error: { code: "body_already_read", message: expect.stringContaining("rawBody") as string } },
     });
   });
 
-  test("takes the raw bytes that a body parser has kept", async () => {
-    const world = await createWorld({ pushPlans: false });
+  test("accepts a webhook if a body parser has stored the raw bytes", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
     const keep = express.json({ verify: (request, _response, bytes) => Object.assign(request, { rawBody: bytes }) });
-    const app = express().use(keep).use(toNodeHandler(world.service));
-    expect(await deliver(world, await serve(app))).toEqual(ACCEPTED);
+    const app = express().use(keep).use(toNodeHandler(billing.service));
+    expect(await deliver(billing, await serve(app))).toEqual(ACCEPTED);
   });
 
-  test("leaves an answer that a middleware has given alone, and lives on", async () => {
-    const world = await createWorld({ pushPlans: false });
+  test("does not replace a response that a middleware has already sent", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
     const impatient = express()
       .use((_request, response, next) => {
         response.status(503).send("too late");
         next();
       })
-      .use(toNodeHandler(world.service));
+      .use(toNodeHandler(billing.service));
     const url = await serve(impatient);
-    const answer = await fetch(`${url}/stripe/webhook`, { method: "POST", body: EVENT });
-    expect(answer.status).toBe(503);
-    await answer.text();
+    const response = await fetch(`${url}/stripe/webhook`, { method: "POST", body: EVENT });
+    expect(response.status).toBe(503);
+    await response.text();
     expect((await fetch(`${url}/stripe/webhook`, { method: "POST", body: EVENT })).status).toBe(503);
   });
 
-  test("works mounted under its base path, too", async () => {
-    const world = await createWorld({ pushPlans: false });
-    const app = express().use("/stripe", toNodeHandler(world.service));
-    expect(await deliver(world, await serve(app))).toEqual(ACCEPTED);
+  test("accepts a webhook if it is mounted under its base path", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const app = express().use("/stripe", toNodeHandler(billing.service));
+    expect(await deliver(billing, await serve(app))).toEqual(ACCEPTED);
   });
 
-  test("leaves the app's other routes to the app, also those whose names begin alike", async () => {
-    const world = await createWorld({ pushPlans: false });
-    const app = express().use(toNodeHandler(world.service));
+  test("passes requests to other routes of the app on, even if their prefix is similar", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const app = express().use(toNodeHandler(billing.service));
     app.get(["/stripes", "/"], (_request, response) => void response.send("the app's"));
     const url = await serve(app);
     expect(await (await fetch(`${url}/stripes`)).text()).toBe("the app's");
     expect(await (await fetch(`${url}/`)).text()).toBe("the app's");
   });
 
-  test("under a path of a router leaves the router's other routes to it", async () => {
-    const world = await createWorld({ pushPlans: false, options: { basePath: "/api/stripe" } });
-    const api = express.Router().use(toNodeHandler(world.service));
+  test("passes requests to other routes on if it is mounted in a router", async () => {
+    const billing = await createTestBilling({ pushPlans: false, options: { basePath: "/api/stripe" } });
+    const api = express.Router().use(toNodeHandler(billing.service));
     api.get("/me", (_request, response) => void response.send("the app's"));
     const url = await serve(express().use("/api", api));
     expect((await fetch(`${url}/api/stripe/health`)).status).toBe(200);
     expect(await (await fetch(`${url}/api/me`)).text()).toBe("the app's");
   });
 
-  test("answers 413 to a body that goes on past the limit, and reads no further", async () => {
-    const world = await createWorld({ pushPlans: false });
-    const url = new URL(await serve(toNodeHandler(world.service)));
-    const answer = await new Promise<string>((resolve, reject) => {
+  test("returns 413 for an endless body and stops reading the body", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const url = new URL(await serve(toNodeHandler(billing.service)));
+    const response = await new Promise<string>((resolve, reject) => {
       const socket = connect(Number(url.port), url.hostname);
       let received = "";
       const chunk = `10000\r\n${"x".repeat(0x10000)}\r\n`;
@@ -119,7 +123,7 @@ describe("the handler for Node", () => {
       );
       more();
     });
-    expect(answer).toMatch(/^HTTP\/1.1 413 /);
-    expect(answer).toContain('"rejected"');
+    expect(response).toMatch(/^HTTP\/1.1 413 /);
+    expect(response).toContain('"rejected"');
   });
 });

@@ -4,7 +4,7 @@ import { killAtRandom } from "../crash/random-kills.ts";
 import { freshDatabase } from "../support/databases.ts";
 import { startPostgres } from "../support/postgres.ts";
 
-/** Few and slow, beside all other tests; `npm run crash` has the many. */
+/** The numbers are low, because other tests run at the same time. `npm run crash` uses more. */
 const KILLS = 4;
 const RESTARTS = 2;
 const EVENTS_PER_SECOND = 100;
@@ -12,7 +12,7 @@ const SEED = 7;
 const LONG_MS = 180_000;
 
 test(
-  "killed at any moment on SQLite and started again, it has lost nothing it acknowledged and done nothing twice",
+  "a service on SQLite that is killed at random loses no acknowledged event and repeats no effect",
   async () => {
     const databaseUrl = await freshDatabase("sqlite");
     const { problems } = await killAtRandom({ databaseUrl, seed: SEED, kills: KILLS, perSecond: EVENTS_PER_SECOND });
@@ -22,7 +22,7 @@ test(
 );
 
 test(
-  "two replicas on one PostgreSQL, one killed at a time, lose nothing they acknowledged and do nothing twice",
+  "two replicas on PostgreSQL that are killed in turn lose no acknowledged event and repeat no effect",
   async () => {
     const databaseUrl = await freshDatabase("postgres");
     const { problems } = await killAtRandom({
@@ -38,7 +38,7 @@ test(
 );
 
 test.skipIf(process.env["TEST_DATABASE_URL"])(
-  "while PostgreSQL is restarted it says 503, lives on, and has lost nothing it acknowledged",
+  "a service whose PostgreSQL restarts returns 503, keeps running and loses no acknowledged event",
   async () => {
     const postgres = await startPostgres();
     onTestFinished(() => postgres.stop());

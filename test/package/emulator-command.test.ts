@@ -3,7 +3,7 @@ import { freePort } from "../support/ports.ts";
 import { EMULATOR, runNode, runProgram } from "../support/program.ts";
 
 describe("stripe-emulator", () => {
-  test("runs alone, with a clock that can be moved", async () => {
+  test("runs without the service, and the emulator's clock can be moved", async () => {
     const port = await freePort();
     const emulator = runNode([EMULATOR, "--port", String(port)]);
     expect(await emulator.printed(/^Stripe emulator on/)).toContain(`http://127.0.0.1:${port}`);
@@ -30,7 +30,7 @@ describe("stripe-emulator", () => {
     ["--port", "70000"],
     ["--seed", "abc"],
     ["--nonsense", ""],
-  ])("%s %s is refused with what to do", async (...args) => {
+  ])("rejects the arguments %s %s and explains what to do", async (...args) => {
     const { code, output } = await runProgram(
       EMULATOR,
       args.filter((arg) => arg !== ""),

@@ -11,20 +11,20 @@ function emptyFolder(): string {
   return folder;
 }
 
-test("npm start with an unknown option is refused", async () => {
+test("npm start rejects an unknown option", async () => {
   const { code, output } = await runProgram(START, ["--nonsense"], { cwd: emptyFolder() });
   expect(code).toBe(1);
   expect(output).toMatch(/unknown option/i);
   expect(output).not.toContain("    at ");
 });
 
-describe("npm start without a key", () => {
+describe("npm start without a Stripe key", () => {
   async function startDemo(folder: string, env: Record<string, string>) {
     const demo = runNode([START], { cwd: folder, env });
     return { demo, firstLine: await demo.printed(/./) };
   }
 
-  test("says first what runs where, sells by script, and remembers it after a restart", async () => {
+  test("prints the addresses first, can sell a plan, and has the same data after a restart", async () => {
     const folder = emptyFolder();
     const [port, emulatorPort] = [String(await freePort()), String(await freePort())];
     const env = { PORT: port, EMULATOR_PORT: emulatorPort };

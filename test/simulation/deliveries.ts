@@ -1,86 +1,51 @@
-/** Stripe's webhooks on their way to the replicas: lost, told twice, and beside what only looks like one. */
-import { createHmac } from "node:crypto";
+/** Delivers Stripe's webhooks to the replicas. Can lose or duplicate deliveries, and can send forged deliveries. */
+import { signedWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
 import type { Auditor } from "./auditor.ts";
-import type { Machine } from "./machine.ts";
+import type { SimulatedReplica } from "./replica-types.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 export interface Deliveries {
-  /** Whether they reach nobody. */
+  /** True while no delivery reaches a replica. */
   partitioned: boolean;
-  /** Whether Stripe tells of nothing that happens: neither by a delivery nor in its list of events. */
+  /** True while Stripe neither delivers nor lists new events. */
   silent: boolean;
-  /** Whether somebody else takes them, and answers that they have come. */
+  /** True while another server receives the deliveries and returns 200. */
   swallowed: boolean;
-  /** How many more facts are told by two events. */
+  /** The number of future events that Stripe reports twice, with two different ids. */
   echoes: number;
-  /** Events that Stripe has never told of, though what they would tell is true. */
-  untold: ReadonlySet<string>;
-  /** The network that Stripe delivers by. */
+  /** The ids of the events that Stripe has neither delivered nor listed. */
+  unreported: ReadonlySet<string>;
+  /** Sends a delivery from Stripe to a replica. */
   deliver(request: Request): Promise<Response>;
-  /** Posts to some replica, under an id of its own, what no replica may take for an event of ours. */
+  /** Sends a delivery that every replica must reject or ignore, with a new event id. */
   forge(forgery: Forgery, event: object): Promise<void>;
 }
 
-/** What is not ours though it comes to our door. */
+/** The kinds of deliveries that a replica must reject or ignore. */
 export const FORGERIES = ["other_mode", "connected_account", "wrong_secret", "too_old", "in_the_future"] as const;
 export type Forgery = (typeof FORGERIES)[number];
 
 export interface DeliveriesOptions {
   endpoint: { url: string; secret: string };
-  machines: readonly Machine[];
+  replicas: readonly SimulatedReplica[];
   scheduler: Scheduler;
   auditor: Auditor;
   now(): number;
 }
 
-/** More than any tolerance. */
-const FAR_MS = 3_600_000;
+/** A signature of this age is too old for any tolerance. */
+const OUT_OF_TOLERANCE_MS = 3_600_000;
 
-export function createDeliveries({ endpoint, machines, scheduler, auditor, now }: DeliveriesOptions): Deliveries {
-  const untold = new Set<string>();
+export function createDeliveries(options: DeliveriesOptions): Deliveries {
+  const { endpoint, scheduler, auditor, now } = options;
+  const unreported = new Set<string>();
   let forgeries = 0;
-
-  const post = async (request: Request): Promise<Response> => {
-    const { id } = (await request.clone().json()) as { id: string };
-    const up = machines.filter(({ service, name }) => service !== null && !scheduler.isFrozen(name));
-    if (deliveries.partitioned || up.length === 0) throw new TypeError("fetch failed: connection refused");
-    const machine = scheduler.chance.pick(up);
-    const response = await Promise.race([machine.fetch(request), timeout(scheduler, machine)]);
-    const { status } = (await response.clone().json()) as { status?: string };
-    if (response.status === 200 && status !== "ignored") auditor.acknowledged(id);
-    return response;
-  };
-
-  const signed = (event: object, secret: string, at: number): Request => {
-    const body = JSON.stringify(event);
-    const seconds = Math.floor(at / 1_000);
-    const digest = createHmac("sha256", secret).update(`${seconds}.${body}`).digest("hex");
-    const headers = { "content-type": "application/json", "stripe-signature": `t=${seconds},v1=${digest}` };
-    return new Request(endpoint.url, { method: "POST", headers, body });
-  };
-
-  const arrive = async (request: Request): Promise<Response> => {
-    const event = (await request.clone().json()) as { id: string };
-    if (deliveries.silent || untold.has(event.id)) {
-      untold.add(event.id);
-      return Response.json({});
-    }
-    if (deliveries.swallowed) return Response.json({});
-    if (deliveries.echoes > 0) {
-      deliveries.echoes -= 1;
-      const again = post(signed({ ...event, id: `${event.id}_again` }, endpoint.secret, now()));
-      scheduler.follow(again);
-      again.catch(() => {});
-    }
-    return post(request);
-  };
-
   const deliveries: Deliveries = {
     partitioned: false,
     silent: false,
     swallowed: false,
     echoes: 0,
-    untold,
+    unreported,
     deliver(request) {
       const task = arrive(request);
       scheduler.follow(task);
@@ -89,23 +54,61 @@ export function createDeliveries({ endpoint, machines, scheduler, auditor, now }
     async forge(forgery, event) {
       forgeries += 1;
       const id = `evt_forged${forgeries}`;
-      auditor.notOurs(id);
-      const changed = {
-        ...event,
-        id,
-        ...(forgery === "other_mode" && { livemode: true }),
-        ...(forgery === "connected_account" && { account: "acct_elsewhere" }),
-      };
-      const secret = forgery === "wrong_secret" ? "whsec_guessed" : endpoint.secret;
-      const at = now() + (forgery === "too_old" ? -FAR_MS : forgery === "in_the_future" ? FAR_MS : 0);
-      await post(signed(changed, secret, at)).catch(() => {});
+      auditor.forged(id);
+      await post(options, deliveries, forgedRequest(options, forgery, { ...event, id })).catch(() => {});
     },
+  };
+  const arrive = async (request: Request): Promise<Response> => {
+    const event = (await request.clone().json()) as { id: string };
+    if (deliveries.silent || unreported.has(event.id)) {
+      unreported.add(event.id);
+      return Response.json({});
+    }
+    if (deliveries.swallowed) return Response.json({});
+    if (deliveries.echoes > 0) {
+      deliveries.echoes -= 1;
+      const echo = JSON.stringify({ ...event, id: `${event.id}_again` });
+      const again = post(options, deliveries, signedWebhook(echo, { ...endpoint, now: now() }));
+      scheduler.follow(again);
+      again.catch(() => {});
+    }
+    return post(options, deliveries, request);
   };
   return deliveries;
 }
 
-/** Stripe waits ten seconds for an answer, and a frozen machine gives none; it may still do what it was asked to. */
-async function timeout(scheduler: Scheduler, machine: Machine): Promise<never> {
-  await scheduler.untilFrozen(machine.name);
-  throw new TypeError("fetch failed: no answer in time");
+function forgedRequest({ endpoint, now }: DeliveriesOptions, forgery: Forgery, event: object): Request {
+  const body = JSON.stringify({
+    ...event,
+    ...(forgery === "other_mode" && { livemode: true }),
+    ...(forgery === "connected_account" && { account: "acct_elsewhere" }),
+  });
+  const secret = forgery === "wrong_secret" ? "whsec_guessed" : endpoint.secret;
+  const shiftMs = forgery === "too_old" ? -OUT_OF_TOLERANCE_MS : forgery === "in_the_future" ? OUT_OF_TOLERANCE_MS : 0;
+  return signedWebhook(body, { url: endpoint.url, secret, now: now() + shiftMs });
+}
+
+/** Posts a delivery to a replica that is up. Throws if the network is partitioned or no replica is up. */
+async function post(
+  { replicas, scheduler, auditor }: DeliveriesOptions,
+  { partitioned }: Deliveries,
+  request: Request,
+): Promise<Response> {
+  const { id } = (await request.clone().json()) as { id: string };
+  const up = replicas.filter(({ service, name }) => service !== null && !scheduler.isFrozen(name));
+  if (partitioned || up.length === 0) throw new TypeError("fetch failed: connection refused");
+  const replica = scheduler.random.pick(up);
+  const response = await Promise.race([replica.fetch(request), timeout(scheduler, replica)]);
+  const { status } = (await response.clone().json()) as { status?: string };
+  if (response.status === 200 && status !== "ignored") auditor.acknowledged(id);
+  return response;
+}
+
+/**
+ * Stripe waits ten seconds for a response. A frozen replica sends no response in this time, but may still process the request
+ * later.
+ */
+async function timeout(scheduler: Scheduler, replica: SimulatedReplica): Promise<never> {
+  await scheduler.untilFrozen(replica.name);
+  throw new TypeError("fetch failed: no response in time");
 }

@@ -1,73 +1,74 @@
 /**
- * Watches who works on what: at most one holder of a lane at a time, by the clock of whoever takes it; and whoever has lost a
- * row to another has no say in it any more.
+ * Checks leases (I2). A lane has at most one holder at a time, by the clock of the replica that claims the lane. A replica can
+ * no longer write after another replica has claimed its row.
  */
-import type { Write } from "./auditor.ts";
+import type { Violate, Write } from "./audit-types.ts";
 
 export interface LeaseAuditor {
-  note(write: Write): void;
+  record(write: Write): void;
 }
 
 interface Lease {
   lane: string;
-  /** Absent in the outbox. */
+  /** This field is absent for rows of the outbox. */
   objectId: string | undefined;
   attempts: number;
   leasedUntil: number;
-  /** Settled, or past its time when another took the lane. */
+  /** True after the row is done or dead, or after another replica has claimed the lane because the lease expired. */
   isOver: boolean;
 }
 
 interface ClaimedRow {
   seq: number;
   attempts: number;
-  lane?: string;
-  userId?: string;
+  lane: string;
   objectId?: string;
 }
 
-export function createLeaseAuditor(violate: (text: string) => void): LeaseAuditor {
-  /** table -> row -> its last lease. */
+export function createLeaseAuditor(violate: Violate): LeaseAuditor {
+  /** Maps each table and row to the row's last lease. */
   const tables = new Map<string, Map<number, Lease>>([
     ["inbox", new Map()],
     ["outbox", new Map()],
   ]);
 
-  const take = (table: string, rows: readonly ClaimedRow[], now: number, leasedUntil: number): void => {
+  const claim = (table: string, rows: readonly ClaimedRow[], now: number, leasedUntil: number): void => {
     const leases = tables.get(table) ?? new Map<number, Lease>();
-    for (const { seq, attempts, objectId, lane = "", userId = lane } of rows) {
+    for (const { seq, attempts, objectId, lane } of rows) {
       for (const other of leases.values()) {
-        if (other.isOver || other.lane !== userId) continue;
-        // Its holder may still live, and hold the row on; the lane is another's all the same.
+        if (other.isOver || other.lane !== lane) continue;
+        // The old holder may still be running, but the lane belongs to the new holder.
         if (other.leasedUntil <= now) other.isOver = true;
-        else violate(`I2: two work on ${userId} in the ${table} at once`);
+        else violate(`I2: ${lane} of the ${table} has two holders at the same time`);
       }
-      leases.set(seq, { lane: userId, objectId, attempts, leasedUntil, isOver: false });
+      leases.set(seq, { lane, objectId, attempts, leasedUntil, isOver: false });
     }
   };
 
-  /** An answer does whatever hints of what it told had come before, in whosever hands they are. */
-  const endAnswered = ({ lane, objectId = "" }: ClaimedRow, others: readonly string[]): void => {
-    const answered = [objectId, ...others];
+  /** A response completes every older event about its objects, whichever replica holds the event. */
+  const endCovered = ({ lane, objectId = "" }: ClaimedRow, others: readonly string[]): void => {
+    const covered = [objectId, ...others];
     for (const lease of tables.get("inbox")?.values() ?? [])
-      if (lease.lane === lane && answered.includes(lease.objectId ?? "")) lease.isOver = true;
+      if (lease.lane === lane && covered.includes(lease.objectId ?? "")) lease.isOver = true;
   };
 
   return {
-    note({ method, args, result }) {
+    record({ method, args, result }) {
       const [table = "", name] = method.split(".");
       const leases = tables.get(table);
       if (!leases) return;
-      if (name === "claim") take(table, result as ClaimedRow[], args[1] as number, args[2] as number);
+      if (name === "claim") claim(table, result as ClaimedRow[], args[1] as number, args[2] as number);
       if (result !== true) return;
-      const claim = args[0] as ClaimedRow;
-      const lease = leases.get(claim.seq);
+      const row = args[0] as ClaimedRow;
+      const lease = leases.get(row.seq);
       if (!lease) return;
-      if (lease.attempts !== claim.attempts)
-        violate(`I2: ${method} of row ${claim.seq} by attempt ${claim.attempts}, though ${lease.attempts} had it`);
+      if (lease.attempts !== row.attempts)
+        violate(
+          `I2: attempt ${row.attempts} called ${method} on row ${row.seq}, but attempt ${lease.attempts} holds it`,
+        );
       if (name === "renew") lease.leasedUntil = args[1] as number;
       else lease.isOver = true;
-      if (method === "inbox.complete") endAnswered(claim, (args[1] as string[] | undefined) ?? []);
+      if (method === "inbox.complete") endCovered(row, (args[1] as string[] | undefined) ?? []);
     },
   };
 }

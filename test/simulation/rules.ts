@@ -1,67 +1,69 @@
 /**
- * The rules that keep the mirror true, each with what takes it away: a text in a file, and what stands there without the rule.
- * `npm run simulate:rules` takes each away in a copy, and plays until the simulation notices.
+ * Lists the rules in the source that protect the mirror. `npm run simulate:rules` removes each rule in a copy of the sources,
+ * and plays schedules until one fails.
  */
 export interface Rule {
   rule: string;
   file: string;
+  /** The code that implements the rule. The code occurs exactly once in the file. */
   text: string;
+  /** The replacement for the code, without the rule. */
   without: string;
 }
 
 export const RULES: readonly Rule[] = [
   {
-    rule: "a lane that was written since its version was read is not written",
+    rule: "a stale response does not overwrite a lane that was written meanwhile",
     file: "packages/tollkeeper/src/store/mirror/lanes.ts",
     text: " where lanes.version = excluded.version - 1",
     without: "",
   },
   {
-    rule: "of an answer only those hints are done that had come before it was asked for",
+    rule: "a response completes only the events that were stored before its request",
     file: "packages/tollkeeper/src/store/queue/inbox.ts",
     text: '          .where("seq", "<=", event.upToSeq)\n',
     without: "",
   },
   {
-    rule: "2xx comes after the commit",
+    rule: "a webhook returns 2xx after its event is committed",
     file: "packages/tollkeeper/src/ingest/receive-event.ts",
     text: "const isNew = await inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body });",
     without:
       "const isNew = true;\n  inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body }).catch(() => {});",
   },
   {
-    rule: "an event is done in the transaction that writes what it told",
+    rule: "an event is completed in the transaction that writes its changes",
     file: "packages/tollkeeper/src/sync/sync.ts",
     text: "  const { store, gateway } = context;\n  return {\n    async object({ object, id, customerId, finish }) {\n",
     without:
       "  const { store, gateway } = context;\n  return {\n    async object({ object, id, customerId, finish: end }) {\n      if (end && !(await end(store))) return;\n      const finish = undefined;\n",
   },
   {
-    rule: "what a change means for the app is written with the change",
+    rule: "hooks are written in the transaction of the change",
     file: "packages/tollkeeper/src/sync/sync.ts",
     text: "await announce(parts, context, [...changes, ...next]);",
     without: "announce(parts, context, [...changes, ...next]).catch(() => {});",
   },
   {
-    rule: "a payment that the mirror knows of is not told again",
+    rule: "a payment that the mirror already has is not reported again",
     file: "packages/tollkeeper/src/sync/announce.ts",
-    text: "  if (before && outcomeBefore && paymentHookId(before, outcomeBefore) === id) return [];\n",
+    text: "  if (previous && previousOutcome && paymentHookId(previous, previousOutcome) === id) return [];\n",
     without: "",
   },
   {
-    rule: "hooks of one user run in order",
-    file: "packages/tollkeeper/src/store/queue/queue.ts",
-    text: '${table === "inbox" ? dueHints : sql``}\n    order by ${table === "inbox" ? sql`item.run_at,` : sql``} item.seq',
-    without: "${dueHints}\n    order by item.run_at, item.seq",
+    rule: "the hooks of one user run in order",
+    file: "packages/tollkeeper/src/store/queue/queue-lanes.ts",
+    text: '${table === "inbox" ? onlyDue : sql``}\n    order by ${table === "inbox" ? sql`item.run_at,` : sql``} item.seq',
+    without: "${onlyDue}\n    order by item.run_at, item.seq",
   },
   {
-    rule: "a hook that throws is told again",
+    rule: "a hook that throws is retried",
     file: "packages/tollkeeper/src/domain/retry.ts",
     text: 'const over = failure === "refused" ||',
     without: 'const over = failure === "unexpected" || failure === "refused" ||',
   },
   {
-    rule: "an outage is never given up",
+    rule: "work is retried during an outage of any length",
     file: "packages/tollkeeper/src/domain/retry.ts",
     text: "if (over) return",
     without: "if (over || attempt > 3) return",
@@ -73,13 +75,13 @@ export const RULES: readonly Rule[] = [
     without: "key: { value: `${operation.id}${Math.random()}`, endsAt",
   },
   {
-    rule: "a decision that somebody has overtaken is not acted on",
+    rule: "a decision that a newer operation has outdated is not carried out",
     file: "packages/tollkeeper/src/actions/operation.ts",
     text: 'if (intent.basedOn !== undefined && generation > intent.basedOn) return { kind: "overtaken" };',
     without: "",
   },
   {
-    rule: "an operation whose outcome is not known settles nothing",
+    rule: "an operation with an unknown outcome does not outdate decisions",
     file: "packages/tollkeeper/src/domain/operations.ts",
     text: 'return current.state === "pending" ? current.generation - 1 : current.generation;',
     without: "return current.generation;",
@@ -92,13 +94,13 @@ export const RULES: readonly Rule[] = [
       'return sameIntent(intent, last.intent) ? { kind: "continue", session: last.session } : { kind: "start" };',
   },
   {
-    rule: "who has a live subscription gets no checkout",
+    rule: "a user with a live subscription gets no checkout",
     file: "packages/tollkeeper/src/domain/checkout.ts",
     text: "if (live) return",
     without: "if (live && live.subscription.id === '') return",
   },
   {
-    rule: "what the last checkout made is asked for by its id",
+    rule: "the subscription of the last checkout is retrieved by its id",
     file: "packages/tollkeeper/src/actions/create-checkout-session.ts",
     text: "if (bought !== null) await",
     without: 'if (bought === "") await',
@@ -106,11 +108,11 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a deleted customer loses its user",
     file: "packages/tollkeeper/src/sync/sync.ts",
-    text: "if (deleted) next.push(...(await unlink(parts, id, now)));",
-    without: "if (deleted && id === '') next.push(...(await unlink(parts, id, now)));",
+    text: "if (deleted) relinked.push(...(await replaceDeleted(parts, id, now)));",
+    without: "if (deleted && id === '') relinked.push(...(await replaceDeleted(parts, id, now)));",
   },
   {
-    rule: "access that time ends is looked at when it ends",
+    rule: "access with an end is checked again at that time",
     file: "packages/tollkeeper/src/store/queue/due-work.ts",
     text: "check_at <= ${billingNow}",
     without: "check_at <= 0",
@@ -122,56 +124,56 @@ export const RULES: readonly Rule[] = [
     without: "if (rows.length >= 0) return;",
   },
   {
-    rule: "an event that has come before is not worked on again",
+    rule: "an event that was already stored is not processed again",
     file: "packages/tollkeeper/src/store/queue/inbox.ts",
     text: "      where inbox.state = 'dead'\n",
     without: "",
   },
   {
-    rule: "one lane is worked on by one at a time",
-    file: "packages/tollkeeper/src/store/queue/queue.ts",
+    rule: "a lane has one holder at a time",
+    file: "packages/tollkeeper/src/store/queue/queue-lanes.ts",
     text: "and due_at <= ${now} and leased_until <= ${now}\n    order by",
     without: "and due_at <= ${now}\n    order by",
   },
   {
-    rule: "who has lost a lease has no say any more",
+    rule: "a holder without a lease cannot write",
     file: "packages/tollkeeper/src/store/queue/queue.ts",
     text: '    .where("leases", "=", lease);',
     without: "    ;",
   },
   {
-    rule: "what nobody has signed is refused",
+    rule: "a webhook without a valid signature is rejected",
     file: "packages/tollkeeper/src/ingest/receive-event.ts",
     text: "if (!verified.valid) return",
     without: "if (!verified.valid && payload.byteLength === 0) return",
   },
   {
-    rule: "what was signed long ago is refused",
+    rule: "a webhook with an old signature is rejected",
     file: "packages/tollkeeper/src/stripe/webhook/signature.ts",
     text: 'if (ageMs > toleranceMs) return { valid: false, reason: "too_old" };',
     without: "",
   },
   {
-    rule: "what was signed in the future is refused",
+    rule: "a webhook with a signature from the future is rejected",
     file: "packages/tollkeeper/src/stripe/webhook/signature.ts",
     text: 'if (ageMs < -toleranceMs) return { valid: false, reason: "in_the_future" };',
     without: "",
   },
   {
-    rule: "events of the other mode are refused",
+    rule: "an event of the other mode is rejected",
     file: "packages/tollkeeper/src/ingest/receive-event.ts",
     text: 'if (envelope.mode !== mode) return { status: "rejected", reason: "wrong_mode" };',
     without: "",
   },
   {
-    rule: "events of a connected account are left alone",
+    rule: "an event of a connected account is ignored",
     file: "packages/tollkeeper/src/ingest/receive-event.ts",
     text: 'if (envelope.account !== null) return { status: "ignored", eventId, reason: "connected_account" };',
     without: "",
   },
   {
-    rule: "what could not be stored is not answered 2xx",
-    file: "packages/tollkeeper/src/ingest/webhook-endpoint.ts",
+    rule: "a webhook that could not be stored does not return 2xx",
+    file: "packages/tollkeeper/src/http/webhook-endpoint.ts",
     text: "  unavailable: 503,\n",
     without: "  unavailable: 200 as 503,\n",
   },
@@ -182,7 +184,7 @@ export const RULES: readonly Rule[] = [
     without: "await store.operations.begin(operation);",
   },
   {
-    rule: "an operation is recorded before Stripe is asked",
+    rule: "an operation is recorded before its request to Stripe",
     file: "packages/tollkeeper/src/actions/operation.ts",
     text: "if (!(await store.operations.begin(operation))) continue;",
     without: "",
@@ -194,25 +196,25 @@ export const RULES: readonly Rule[] = [
     without: 'if (current?.id !== "") return "begin";',
   },
   {
-    rule: "an unfinished operation is finished though nobody comes back",
+    rule: "an unfinished operation is finished without another request",
     file: "packages/tollkeeper/src/worker/maintenance.ts",
     text: "    await options.finishOperations();\n",
     without: "",
   },
   {
-    rule: "what Stripe may have forgotten is looked for before it is done again",
+    rule: "an operation with an expired idempotency key is looked up before it is repeated",
     file: "packages/tollkeeper/src/domain/operations.ts",
     text: 'return now < current.keyEndsAt ? "retry" : "look_up";',
     without: 'return "retry";',
   },
   {
-    rule: "a list without what an operation makes is believed once lists have caught up",
+    rule: "an empty list is trusted only after the time in which lists can lag",
     file: "packages/tollkeeper/src/actions/operation.ts",
-    text: '    if (!showsNothing(operation, askedAt)) throw inProgress("a few minutes");\n',
+    text: '    if (!isEmptyListConclusive(operation, searchedAt)) throw inProgress("a few minutes");\n',
     without: "",
   },
   {
-    rule: "an operation's key is replaced by one caller alone",
+    rule: "an operation's idempotency key is replaced by one caller only",
     file: "packages/tollkeeper/src/store/operations.ts",
     text: '        .where("idempotencyKey", "=", from)\n',
     without: "",
@@ -224,22 +226,22 @@ export const RULES: readonly Rule[] = [
     without: "        .execute();\n    },\n  };",
   },
   {
-    rule: "a customer is looked at before it is believed",
+    rule: "a stored customer is retrieved before it is used",
     file: "packages/tollkeeper/src/actions/ensure-customer.ts",
-    text: "return current && !current.customer.deleted && current.customer.userId === userId ? customerId : null;",
+    text: "return isOwn && !current.deleted ? customerId : null;",
     without: "return current ? customerId : null;",
   },
   {
     rule: "a customer's subscriptions are read to the last page",
-    file: "packages/tollkeeper/src/stripe/gateway/gateway.ts",
+    file: "packages/tollkeeper/src/stripe/gateway/subscriptions.ts",
     text: ".autoPagingToArray({ limit: MAX_LISTED });\n        return Promise.all(listed",
     without: ".then(({ data }) => data);\n        return Promise.all(listed",
   },
   {
     rule: "a swept list is read to the last page",
     file: "packages/tollkeeper/src/reconcile/read-ranges.ts",
-    text: "const place = { after: page.next,",
-    without: "page.next = null;\n        const place = { after: page.next,",
+    text: "const cursor = { after: page.next,",
+    without: "page.next = null;\n        const cursor = { after: page.next,",
   },
   {
     rule: "the list of events is read to the last page",
@@ -248,15 +250,15 @@ export const RULES: readonly Rule[] = [
     without: "gateway.listEventPage(some, range, after).then((page) => ({ ...page, next: null })),",
   },
   {
-    rule: "everything is read once a day",
+    rule: "all lists are swept once a day",
     file: "packages/tollkeeper/src/reconcile/reconcile.ts",
     text: "sweeping: options.sweep ?? isDue,",
     without: "sweeping: options.sweep ?? false,",
   },
   {
-    rule: "what the mirror has and no list tells of is asked about",
+    rule: "an object of the mirror that is missing from the lists is retrieved",
     file: "packages/tollkeeper/src/reconcile/sweep-lists.ts",
-    text: "await askAboutUnseen(context, sweeping);",
+    text: "await retrieveUnlisted(context, list, page);",
     without: "",
   },
   {
@@ -267,15 +269,15 @@ export const RULES: readonly Rule[] = [
       "await Promise.all([...snapshots].map(async ([lane, snapshot]) => ({ lane, snapshot, version: await store.lanes.versionOf(lane) }))),",
   },
   {
-    rule: "a swept list leaves newer hints to be worked on",
+    rule: "a swept list leaves newer events pending",
     file: "packages/tollkeeper/src/store/queue/inbox.ts",
     text: '      eb("seq", "<=", upToSeq),\n',
     without: "",
   },
   {
-    rule: "a page of renewals leaves newer hints to be worked on",
+    rule: "a page of renewals leaves newer events pending",
     file: "packages/tollkeeper/src/reconcile/catch-up.ts",
-    text: "await handle(rows, upToSeq);",
-    without: "await handle(rows, Number.MAX_SAFE_INTEGER);",
+    text: "handleSubscriptionPage(context, page, rows, upToSeq);",
+    without: "handleSubscriptionPage(context, page, rows, Number.MAX_SAFE_INTEGER);",
   },
 ];

@@ -1,148 +1,183 @@
 /**
- * Decides who goes on. Whoever touches the network or the store stops at a point; when nobody can move by himself, chance
- * picks one of those who wait. Time passes only where it is asked to.
+ * Decides the order of all work. Every call to the network or the store waits at a pause point. When all code waits, a random
+ * number picks the pause point that continues. Time passes only when a caller moves the clock.
  */
-import type { Chance } from "./chance.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 
-interface Parked {
-  machine: string;
+interface Paused {
+  replica: string;
   label: string;
-  /** Whether it holds the store: a frozen machine would hold up everybody, until the database throws it out. */
-  holds: boolean;
-  go: () => void;
+  /**
+   * True if the paused code holds the store's lock. Such code continues even if its replica is frozen, because the database
+   * would end the session of a real frozen replica.
+   */
+  holdsStore: boolean;
+  resume: () => void;
 }
 
 interface Sleeper {
-  machine: string;
+  replica: string;
   wakesAt: number;
   wake: () => void;
-  /** Wakes no more. */
-  forget: () => void;
+  /** Removes the listener of the abort signal. */
+  dispose: () => void;
 }
 
 export interface Scheduler {
-  /** Replaced with each action, so that what one action does depends on itself alone. */
-  chance: Chance;
-  /** Stops here until it is picked. */
-  point(machine: string, label: string, holds: boolean): Promise<void>;
-  sleep(machine: string, wakesAt: number, signal: AbortSignal): Promise<void>;
-  /** Nothing of a machine moves until then, as when it is suspended or collects garbage. */
-  freeze(machine: string, until: number): void;
-  isFrozen(machine: string): boolean;
-  /** Resolves when the machine is frozen: whoever waits for it gives up. */
-  untilFrozen(machine: string): Promise<void>;
-  /** Forgets all that a machine was about to do. */
-  drop(machine: string): void;
-  /** Follows a task until it ends. */
+  /** The current source of random numbers. Each action gets a new one, so that the action depends only on its seed. */
+  random: SeededRandom;
+  /** Adds a pause point and waits until a step picks it. */
+  pause(replica: string, label: string, holdsStore: boolean): Promise<void>;
+  sleep(replica: string, wakesAt: number, signal: AbortSignal): Promise<void>;
+  /** Stops all work of a replica until the given time, as if the machine were suspended. */
+  freeze(replica: string, until: number): void;
+  isFrozen(replica: string): boolean;
+  /** Resolves when the replica is frozen, so that clients of the replica can time out. */
+  untilFrozen(replica: string): Promise<void>;
+  /** Discards all pending work of a replica. */
+  drop(replica: string): void;
+  /** Counts a task as running until it ends. */
   follow(task: Promise<unknown>): void;
-  /** Lets promises run until nobody moves by himself: to be awaited once whenever something was begun from outside. */
+  /**
+   * Runs pending promises until all code waits at pause points. Call this after work was started from outside the scheduler.
+   */
   settle(): Promise<void>;
-  /** Lets one who waits go on, and whatever follows from it; false where nobody waits. */
+  /** Continues the code at one pause point until all code waits again. Returns false if no pause point waits. */
   step(): Promise<boolean>;
-  /** Steps until all followed tasks have ended and nobody waits; moves time on where all sleep. */
+  /** Steps until all followed tasks have ended and no pause point waits. Moves the clock when all replicas sleep. */
   untilQuiet(passTime: (ms: number) => void): Promise<void>;
   steps: number;
 }
 
-/** More than any honest schedule needs: past it, something goes round in circles. */
+/** No correct schedule needs this number of steps. A schedule with more steps contains an endless loop. */
 const MAX_STEPS_TO_QUIET = 40_000;
 
-/** Where all sleep, time moves on by this at least: often enough for whoever holds a lease to say so. */
+/** The minimum time that passes when all replicas sleep. It is short enough that leases are renewed in time. */
 const LEAST_WAIT_MS = 5_000;
 
-export function createScheduler(now: () => number, chance: Chance): Scheduler {
-  let parked: Parked[] = [];
-  let sleepers: Sleeper[] = [];
-  let following = 0;
-  const frozen = new Map<string, number>();
-  const waitingFor = new Map<string, (() => void)[]>();
-  const isFrozen = (machine: string): boolean => (frozen.get(machine) ?? 0) > now();
+interface SchedulerState {
+  now: () => number;
+  paused: Paused[];
+  sleepers: Sleeper[];
+  /** The number of followed tasks that have not ended. */
+  running: number;
+  /** Maps each frozen replica to the time at which it continues. */
+  frozen: Map<string, number>;
+  frozenListeners: Map<string, (() => void)[]>;
+}
 
-  const settle = async (): Promise<void> => {
-    await new Promise((resolve) => setImmediate(resolve));
+export function createScheduler(now: () => number, random: SeededRandom): Scheduler {
+  const state: SchedulerState = {
+    now,
+    paused: [],
+    sleepers: [],
+    running: 0,
+    frozen: new Map(),
+    frozenListeners: new Map(),
   };
-
-  const movable = (): Parked[] => parked.filter(({ machine, holds }) => holds || !isFrozen(machine));
-
-  /** False where nobody was to be woken. */
-  const wakeDue = (): boolean => {
-    const at = now();
-    const due = sleepers.filter(({ machine, wakesAt }) => wakesAt <= at && !isFrozen(machine));
-    if (due.length === 0) return false;
-    sleepers = sleepers.filter((one) => !due.includes(one));
-    for (const { forget, wake } of due) {
-      forget();
-      wake();
-    }
-    return true;
-  };
-
   const scheduler: Scheduler = {
-    chance,
+    random,
     steps: 0,
-    point: (machine, label, holds) => new Promise((go) => void parked.push({ machine, label, holds, go })),
-    sleep: (machine, wakesAt, signal) =>
+    settle,
+    pause: (replica, label, holdsStore) =>
+      new Promise((resume) => void state.paused.push({ replica, label, holdsStore, resume })),
+    sleep: (replica, wakesAt, signal) => sleep(state, { replica, wakesAt }, signal),
+    isFrozen: (replica) => isFrozen(state, replica),
+    freeze(replica, until) {
+      state.frozen.set(replica, until);
+      for (const notify of state.frozenListeners.get(replica) ?? []) notify();
+      state.frozenListeners.delete(replica);
+    },
+    untilFrozen: (replica) =>
       new Promise((resolve) => {
-        if (signal.aborted) return resolve();
-        const wakeEarly = (): void => {
-          sleepers = sleepers.filter((one) => one !== sleeper);
-          resolve();
-        };
-        // Node keeps a signal that somebody listens to, and all that the listener knows.
-        const forget = (): void => signal.removeEventListener("abort", wakeEarly);
-        const sleeper: Sleeper = { machine, wakesAt, wake: resolve, forget };
-        sleepers.push(sleeper);
-        signal.addEventListener("abort", wakeEarly, { once: true });
+        state.frozenListeners.set(replica, [...(state.frozenListeners.get(replica) ?? []), resolve]);
       }),
-    isFrozen,
-    freeze(machine, until) {
-      frozen.set(machine, until);
-      for (const giveUp of waitingFor.get(machine) ?? []) giveUp();
-      waitingFor.delete(machine);
-    },
-    untilFrozen: (machine) =>
-      new Promise((resolve) => void waitingFor.set(machine, [...(waitingFor.get(machine) ?? []), resolve])),
-    drop(machine) {
-      frozen.delete(machine);
-      parked = parked.filter((one) => one.machine !== machine);
-      for (const { forget } of sleepers.filter((one) => one.machine === machine)) forget();
-      sleepers = sleepers.filter((one) => one.machine !== machine);
-    },
+    drop: (replica) => drop(state, replica),
     follow(task) {
-      following += 1;
-      const end = (): void => void (following -= 1);
+      state.running += 1;
+      const end = (): void => void (state.running -= 1);
       task.then(end, end);
     },
-    settle,
-    async step() {
-      if (wakeDue()) await settle();
-      // A worker that has done something lets a turn of the event loop pass before it goes on.
-      if (movable().length === 0) await settle();
-      const all = movable();
-      if (all.length === 0) return false;
-      const picked = scheduler.chance.pick(all);
-      parked = parked.filter((one) => one !== picked);
-      scheduler.steps += 1;
-      picked.go();
-      await settle();
-      return true;
-    },
-    async untilQuiet(passTime) {
-      await settle();
-      for (let steps = 0; steps < MAX_STEPS_TO_QUIET; steps += 1) {
-        if (await scheduler.step()) continue;
-        if (following === 0 && parked.length === 0) return;
-        const wakings = sleepers.map(({ machine, wakesAt }) => Math.max(wakesAt, frozen.get(machine) ?? 0));
-        const thaws = parked.map(({ machine }) => frozen.get(machine) ?? 0);
-        const next = Math.min(...wakings, ...thaws);
-        if (!Number.isFinite(next)) throw new Error(`${following} tasks wait for nothing that could come`);
-        passTime(Math.max(LEAST_WAIT_MS, next - now()));
-        await settle();
-      }
-      throw new Error(
-        `not quiet after ${MAX_STEPS_TO_QUIET} steps; waiting: ${parked.map(({ label }) => label).join(", ")}`,
-      );
-    },
+    step: () => step(state, scheduler),
+    untilQuiet: (passTime) => untilQuiet(state, scheduler, passTime),
   };
   return scheduler;
+}
+
+async function settle(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+function isFrozen({ frozen, now }: SchedulerState, replica: string): boolean {
+  return (frozen.get(replica) ?? 0) > now();
+}
+
+function sleep(state: SchedulerState, what: { replica: string; wakesAt: number }, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const wakeEarly = (): void => {
+      state.sleepers = state.sleepers.filter((one) => one !== sleeper);
+      resolve();
+    };
+    // Without this removal, Node would keep the signal and all objects that its listeners refer to in memory.
+    const dispose = (): void => signal.removeEventListener("abort", wakeEarly);
+    const sleeper: Sleeper = { ...what, wake: resolve, dispose };
+    state.sleepers.push(sleeper);
+    signal.addEventListener("abort", wakeEarly, { once: true });
+  });
+}
+
+function drop(state: SchedulerState, replica: string): void {
+  state.frozen.delete(replica);
+  state.paused = state.paused.filter((one) => one.replica !== replica);
+  for (const { dispose } of state.sleepers.filter((one) => one.replica === replica)) dispose();
+  state.sleepers = state.sleepers.filter((one) => one.replica !== replica);
+}
+
+function listReady(state: SchedulerState): Paused[] {
+  return state.paused.filter(({ replica, holdsStore }) => holdsStore || !isFrozen(state, replica));
+}
+
+/** Ends all sleeps that are due. Returns false if no sleep was due. */
+function wakeDue(state: SchedulerState): boolean {
+  const at = state.now();
+  const due = state.sleepers.filter(({ replica, wakesAt }) => wakesAt <= at && !isFrozen(state, replica));
+  if (due.length === 0) return false;
+  state.sleepers = state.sleepers.filter((one) => !due.includes(one));
+  for (const { dispose, wake } of due) {
+    dispose();
+    wake();
+  }
+  return true;
+}
+
+async function step(state: SchedulerState, scheduler: Scheduler): Promise<boolean> {
+  if (wakeDue(state)) await settle();
+  // After it has processed work, a worker yields to the event loop before its next iteration.
+  if (listReady(state).length === 0) await settle();
+  const ready = listReady(state);
+  if (ready.length === 0) return false;
+  const picked = scheduler.random.pick(ready);
+  state.paused = state.paused.filter((one) => one !== picked);
+  scheduler.steps += 1;
+  picked.resume();
+  await settle();
+  return true;
+}
+
+async function untilQuiet(state: SchedulerState, scheduler: Scheduler, passTime: (ms: number) => void): Promise<void> {
+  await settle();
+  for (let steps = 0; steps < MAX_STEPS_TO_QUIET; steps += 1) {
+    if (await scheduler.step()) continue;
+    const { running, paused, sleepers, frozen, now } = state;
+    if (running === 0 && paused.length === 0) return;
+    const wakeTimes = sleepers.map(({ replica, wakesAt }) => Math.max(wakesAt, frozen.get(replica) ?? 0));
+    const thawTimes = paused.map(({ replica }) => frozen.get(replica) ?? 0);
+    const next = Math.min(...wakeTimes, ...thawTimes);
+    if (!Number.isFinite(next)) throw new Error(`${running} tasks wait for an event that cannot happen`);
+    passTime(Math.max(LEAST_WAIT_MS, next - now()));
+    await settle();
+  }
+  const labels = state.paused.map(({ label }) => label).join(", ");
+  throw new Error(`not quiet after ${MAX_STEPS_TO_QUIET} steps; still paused: ${labels}`);
 }

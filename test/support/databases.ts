@@ -1,4 +1,4 @@
-/** A fresh database for each test, on either store. */
+/** Creates a new database for each test, on SQLite or PostgreSQL. */
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { inject, onTestFinished } from "vitest";
 export const DIALECTS = ["sqlite", "postgres"] as const;
 export type DialectName = (typeof DIALECTS)[number];
 
-/** The URL of a new, empty database, dropped when the test is over. */
+/** Returns the URL of a new, empty database. Drops the database at the end of the test. */
 export async function freshDatabase(dialect: DialectName): Promise<string> {
   return dialect === "sqlite" ? freshSqlite() : freshPostgres();
 }
@@ -24,7 +24,8 @@ async function freshPostgres(): Promise<string> {
   const server = inject("postgresUrl");
   const name = `test_${randomUUID().replaceAll("-", "")}`;
   await administer(server, `create database ${name}`);
-  // A pool that has ended may still be hanging up. PostgreSQL waits some seconds for that; force would cut its last words short.
+  // The connections of a closed pool may still be open for a moment. PostgreSQL waits until they have ended. With the option
+  // `force`, PostgreSQL would abort the last statements.
   onTestFinished(() => administer(server, `drop database ${name}`));
   const url = new URL(server);
   url.pathname = `/${name}`;

@@ -1,4 +1,4 @@
-/** The demo on free ports, with its state in a folder of its own. */
+/** Starts the demo on free ports, with its data in a new folder. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

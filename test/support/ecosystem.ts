@@ -1,14 +1,14 @@
-/** Installs the published packages of `test/ecosystem`, as its lockfile has them. */
+/** Installs the published packages of `test/ecosystem` from its lockfile. */
 import { spawn } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const FOLDER = fileURLToPath(new URL("../ecosystem/", import.meta.url));
 const LOCKFILE = `${FOLDER}package-lock.json`;
-/** What was installed last, whole. */
+/** A copy of the lockfile from the last complete installation. */
 const INSTALLED = `${FOLDER}node_modules/.installed-lock.json`;
 
-/** Does nothing where they are there already. */
+/** Does nothing if the packages are already installed. */
 export async function installEcosystem(): Promise<void> {
   if (existsSync(INSTALLED) && readFileSync(INSTALLED, "utf8") === readFileSync(LOCKFILE, "utf8")) return;
   console.log("— packages for test/ecosystem");

@@ -1,4 +1,7 @@
-/** One real PostgreSQL for the whole run; each test makes its own database in it. And the packages that tests run. */
+/**
+ * Starts one PostgreSQL server for the whole test run. Each test creates a separate database there. Also installs the npm
+ * packages that tests need.
+ */
 import type { TestProject } from "vitest/node";
 import { installEcosystem } from "./ecosystem.ts";
 import { startPostgres } from "./postgres.ts";

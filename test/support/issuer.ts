@@ -1,4 +1,4 @@
-/** A sign-in as Auth0 is one, on a free port: discovery, keys and tokens. */
+/** Starts a token issuer like Auth0 on a free port, with a discovery document and keys. */
 import { createServer } from "node:http";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { onTestFinished } from "vitest";

@@ -1,4 +1,4 @@
-/** What the tests and the simulation sell. */
+/** Defines the plans that the tests and the simulation use. */
 import { definePlans } from "../../packages/tollkeeper/src/index.ts";
 
 export const PLANS = definePlans([

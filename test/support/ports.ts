@@ -1,4 +1,4 @@
-/** Ports that nobody listens on. */
+/** Finds free ports. */
 import { createServer, type AddressInfo } from "node:net";
 
 export function freePort(): Promise<number> {

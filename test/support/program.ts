@@ -1,4 +1,4 @@
-/** Programs of ours in processes of their own, as their users run them: from dist/, with an environment. */
+/** Runs the built programs of this repository in separate processes, as users do. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -8,16 +8,16 @@ export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url));
 const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 export const CLI: string = at("packages/tollkeeper/dist/cli/main.js");
 export const EMULATOR: string = at("packages/emulator/dist/cli.js");
-/** What `npm start` runs. */
+/** The path of the program that `npm start` runs. */
 export const START: string = at("tools/start.mjs");
 
 export interface Program {
   child: ChildProcess;
-  /** All it has printed so far. */
+  /** Returns the program's complete output so far. */
   output(): string;
-  /** Resolves with the line once one matches; throws where the program ends before. */
+  /** Resolves with the first printed line that matches. Throws if the program ends without such a line. */
   printed(pattern: RegExp): Promise<string>;
-  /** Ends it and resolves with its exit code; null where a signal ended it. */
+  /** Ends the program. Resolves with the program's exit code, or null if a signal ended the program. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   exited: Promise<number | null>;
 }
@@ -27,7 +27,7 @@ export interface ProgramOptions {
   cwd?: string;
 }
 
-/** Starts `node` with these arguments, and with no environment but the one given. */
+/** Starts `node` with these arguments and only these environment variables. */
 export function runNode(args: readonly string[], { env = {}, cwd = ROOT }: ProgramOptions = {}): Program {
   const child = spawn(process.execPath, args, {
     cwd,
@@ -80,7 +80,7 @@ export async function runProgram(path: string, args: readonly string[], options?
   return { code: program.child.exitCode, output: program.output() };
 }
 
-/** Runs the command line of `tollkeeper` until it exits. */
+/** Runs the command `tollkeeper` until it exits. */
 export function runCli(args: readonly string[], options?: ProgramOptions): Promise<Finished> {
   return runProgram(CLI, args, options);
 }

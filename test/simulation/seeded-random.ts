@@ -1,16 +1,20 @@
-/** Chance that can be repeated: one number decides everything. @see https://github.com/bryc/code/blob/master/jshash/PRNGs.md#mulberry32 */
+/**
+ * Generates repeatable random numbers: the same seed always produces the same numbers. @see
+ * https://github.com/bryc/code/blob/master/jshash/PRNGs.md#mulberry32
+ */
 
-export interface Chance {
-  /** In [0, 1). */
+export interface SeededRandom {
+  /** Returns a number in [0, 1). */
   next(): number;
-  /** A whole number from 0 to below `count`. */
+  /** Returns a whole number from 0 to `count` - 1. */
   below(count: number): number;
+  /** Returns a random item. Throws if the list is empty. */
   pick<T>(items: readonly T[]): T;
-  /** True so often. */
+  /** Returns true with this probability. */
   happens(probability: number): boolean;
 }
 
-export function createChance(seed: number): Chance {
+export function createRandom(seed: number): SeededRandom {
   let state = seed >>> 0;
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -25,7 +29,7 @@ export function createChance(seed: number): Chance {
     below,
     pick: (items) => {
       const item = items[below(items.length)];
-      if (item === undefined) throw new Error("there is nothing to pick from");
+      if (item === undefined) throw new Error("cannot pick from an empty list");
       return item;
     },
     happens: (probability) => next() < probability,

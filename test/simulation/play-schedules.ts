@@ -1,24 +1,25 @@
 /**
- * Plays schedules one after the other and tells its parent of each: `node test/simulation/play-range.ts FIRST STEP COUNT`, or
- * `--replay FILE` for one that was written down. A child of `npm run simulate`.
+ * Plays schedules one after the other and reports each to the parent process: `node test/simulation/play-schedules.ts FIRST
+ * STEP COUNT`. The option `--replay FILE` plays a saved schedule. `npm run simulate` starts this program as a child process.
  */
 import { readFileSync } from "node:fs";
-import { makeSchedule, play, shrink, type Schedule } from "./schedule.ts";
+import { makeSchedule, play, type Schedule } from "./schedule.ts";
+import { shrink } from "./shrink.ts";
 
 const [first = "", second = "1", third = "1"] = process.argv.slice(2);
 
-function tell(message: object): void {
+function report(message: object): void {
   process.send?.(message);
   if (!process.send) console.log(JSON.stringify(message));
 }
 
 async function playOne(schedule: Schedule): Promise<boolean> {
   const { violations, steps } = await play(schedule);
-  tell({ kind: "played", seed: schedule.seed, steps, violations });
+  report({ kind: "played", seed: schedule.seed, steps, violations });
   return violations.length === 0;
 }
 
-// The SDK notes with each request from where it is made: of thousands of schedules nobody reads that.
+// Stripe's SDK records a stack trace for each request. The schedules do not need these stack traces, which cost time.
 if (first !== "--replay") Error.stackTraceLimit = 0;
 
 if (first === "--replay") await playOne(JSON.parse(readFileSync(second, "utf8")) as Schedule);
@@ -28,8 +29,8 @@ else
     if (await playOne(schedule)) continue;
     const [failure = ""] = (await play(schedule)).violations;
     const shrunk = await shrink(schedule, failure);
-    tell({ kind: "shrunk", seed: schedule.seed, schedule: shrunk, violations: (await play(shrunk)).violations });
+    report({ kind: "shrunk", seed: schedule.seed, schedule: shrunk, violations: (await play(shrunk)).violations });
     break;
   }
-// Timers of requests that were never answered would keep it alive.
+// Exits explicitly, because timers of requests without a response keep the process alive.
 process.exit(0);

@@ -1,0 +1,54 @@
+/** Tests events that Stripe lists late, and events that arrive without related events. */
+import { expect, test } from "vitest";
+import { createTestBilling } from "../support/billing.ts";
+
+const HALF_AN_HOUR = 1_800;
+
+interface EventList {
+  data: { type: string }[];
+}
+
+test("reconcile imports an event that is older than the last run but was missing from Stripe's list then", async () => {
+  let isHidden = false;
+  const billing = await createTestBilling({
+    // Stripe delivers no webhook, and Stripe's list lacks the event at first.
+    deliver: (request, next) => (isHidden ? Promise.reject(new TypeError("fetch failed")) : next(request)),
+    network: async (request, next) => {
+      const response = await next(request);
+      if (!isHidden || !new URL(request.url).pathname.endsWith("/events")) return response;
+      const list = (await response.json()) as EventList;
+      return Response.json({ ...list, data: list.data.filter(({ type }) => type !== "customer.subscription.updated") });
+    },
+  });
+  await billing.subscribe("ada");
+  await billing.service.reconcile();
+  isHidden = true;
+  const { body } = await billing.stripe("GET", "/v1/subscriptions");
+  const id = (body["data"] as { id: string }[])[0]?.id ?? "";
+  await billing.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" });
+  await billing.emulator.advance(HALF_AN_HOUR);
+  expect(await billing.service.reconcile({ sweep: false })).toMatchObject({ events: { missed: 0 } });
+  isHidden = false;
+  await billing.emulator.advance(1);
+  expect(await billing.service.reconcile({ sweep: false })).toMatchObject({ events: { missed: 1 } });
+});
+
+test("the event customer.subscription.resumed alone restores the access from a paused subscription", async () => {
+  let onlyType: string | null = null;
+  const billing = await createTestBilling({
+    deliver: async (request, next) => {
+      const { type } = (await request.clone().json()) as { type: string };
+      return onlyType === null || type === onlyType ? next(request) : new Response(null, { status: 200 });
+    },
+  });
+  await billing.subscribe("ada");
+  const { body } = await billing.stripe("GET", "/v1/subscriptions");
+  const id = (body["data"] as { id: string }[])[0]?.id ?? "";
+  await billing.stripe("POST", `/v1/subscriptions/${id}/pause`);
+  await billing.drain();
+  expect(await billing.features("ada")).toEqual([]);
+  onlyType = "customer.subscription.resumed";
+  await billing.stripe("POST", `/v1/subscriptions/${id}/resume`);
+  await billing.drain();
+  expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
+});

@@ -1,0 +1,18 @@
+/** Defines an action of a schedule: a step that a user, an operator, Stripe or the clock performs. */
+import type { Simulation } from "../simulation.ts";
+
+export const USERS = ["ada", "bob", "cyd"] as const;
+export type User = (typeof USERS)[number];
+
+export type Act = (simulation: Simulation, user: User) => Promise<void>;
+
+export interface Action {
+  /** The relative frequency of the action in schedules. */
+  weight: number;
+  act: Act;
+  /** True if no work is pending when the action begins and ends. Actions that let days pass need this setting. */
+  untilQuiet?: true;
+}
+
+export const HOUR = 3_600;
+export const DAY = 86_400;

@@ -1,0 +1,86 @@
+/** Actions that affect replicas, their operators and the clock. */
+import { NO_FAULTS, type Faults } from "../faults.ts";
+import type { Simulation } from "../simulation.ts";
+import { DAY, HOUR } from "./action.ts";
+
+/**
+ * The times that the action `time` lets pass. All are shorter than the time for which Stripe keeps events. Only the action
+ * `outage` lasts longer.
+ */
+const SPANS = [HOUR, 3 * HOUR, 23 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 20 * DAY];
+/**
+ * The longest time that passes in one step, in seconds. It is longer than any request, and shorter than the lifetime of
+ * Stripe's idempotency keys.
+ */
+export const LONGEST_STEP = 20 * HOUR;
+/** A freeze can last longer than a lease. */
+const LONGEST_FREEZE_MS = 40_000;
+
+export async function time(simulation: Simulation): Promise<void> {
+  const seconds = simulation.scheduler.random.pick(SPANS);
+  await simulation.untilQuiet();
+  for (let left = seconds; left > 0; left -= LONGEST_STEP) {
+    // If events must not be lost permanently, the replicas must be up again before Stripe stops its retries.
+    if (!simulation.setup.losesEvents) await restart(simulation);
+    simulation.passTime(Math.min(left, LONGEST_STEP));
+    await simulation.untilQuiet();
+  }
+}
+
+export async function shortTime({ passTime, scheduler }: Simulation): Promise<void> {
+  passTime(1 + scheduler.random.below(60));
+}
+
+export async function crash({ replicas, scheduler }: Simulation): Promise<void> {
+  scheduler.random.pick(replicas).crash();
+}
+
+export async function restart({ replicas }: Simulation): Promise<void> {
+  for (const replica of replicas) replica.start();
+}
+
+export async function freeze({ replicas, scheduler, emulator }: Simulation): Promise<void> {
+  const { random } = scheduler;
+  scheduler.freeze(random.pick(replicas).name, emulator.now() + random.below(LONGEST_FREEZE_MS));
+}
+
+/** An operator starts a reconcile, even while other work is running. */
+export async function reconcile({ replicas, scheduler }: Simulation): Promise<void> {
+  const up = replicas.filter(({ service }) => service !== null);
+  if (up.length > 0) await scheduler.random.pick(up).run((service) => service.reconcile({ sweep: true }));
+}
+
+/** All replicas are down for longer than Stripe keeps events. */
+export async function outage(simulation: Simulation): Promise<void> {
+  if (!simulation.setup.losesEvents) return;
+  await simulation.untilQuiet();
+  for (const replica of simulation.replicas) replica.crash();
+  for (let days = 31 + simulation.scheduler.random.below(10); days > 0; days -= 5) {
+    simulation.passTime(5 * DAY);
+    await simulation.untilQuiet();
+  }
+  await restart(simulation);
+  await simulation.untilQuiet();
+}
+
+/** Runs work with the given faults instead of the schedule's faults, until no work is pending. */
+export async function withFaults(simulation: Simulation, faults: Faults, work: () => Promise<unknown>): Promise<void> {
+  const before = faultsOf(simulation);
+  simulation.setFaults(faults);
+  simulation.scheduler.follow(work());
+  await simulation.untilQuiet();
+  simulation.setFaults(before);
+}
+
+/** Returns the current faults, which are the same for all replicas. */
+export function faultsOf({ replicas }: Simulation): Faults {
+  return replicas[0]?.faults ?? NO_FAULTS;
+}
+
+/** Runs a random number of steps and lets a few seconds pass. */
+export async function continueBriefly({ passTime, scheduler }: Simulation): Promise<void> {
+  await scheduler.settle();
+  for (let step = scheduler.random.below(60); step > 0 && (await scheduler.step()); step -= 1);
+  passTime(1 + scheduler.random.below(8));
+  await scheduler.settle();
+}

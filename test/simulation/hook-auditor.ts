@@ -1,0 +1,114 @@
+/** Checks the hooks of the app (I2, I8 and I9). */
+import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
+import { DAY_MS, PENDING_MS, type AuditedPlan, type HookEvent, type Tables, type Violate } from "./audit-types.ts";
+import { entitledFeatures, paidInvoices, usersOf } from "./stripe-books.ts";
+import type { StripeHistory } from "./stripe-history.ts";
+
+export interface HookAuditor {
+  /** Call this when a hook has run without an error. */
+  ran(hook: string, event: HookEvent): void;
+  /** Call this when the outbox has marked a hook as done. */
+  completed(id: string): void;
+  /** Checks that a user who gets features has or had a subscription (I8). */
+  granted(userId: string, features: readonly string[]): void;
+  /**
+   * Checks that hooks have granted exactly the current access if no hook is pending (I8). Access that ended a short time ago
+   * may still be granted.
+   */
+  checkAccess(tables: Tables, store: Store): Promise<void>;
+  /** Checks that hooks have granted exactly these features (I2). */
+  checkFeatures(userId: string, features: readonly string[]): void;
+  /** Checks that hooks have reported every payment (I2). */
+  checkPayments(tables: Tables): void;
+}
+
+const EVER_ENTITLING = new Set(["trialing", "active", "past_due", "canceled"]);
+
+export interface HookAuditorOptions {
+  history: StripeHistory;
+  plans: readonly AuditedPlan[];
+  now(): number;
+  violate: Violate;
+}
+
+export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
+  const { history, plans, now, violate } = options;
+  /** Maps each hook to its content at its first run. */
+  const contents = new Map<string, string>();
+  /** Maps each hook to the time at which the outbox completed it. */
+  const completedAt = new Map<string, number>();
+  /** Maps each user to the features that hooks have granted and not revoked. */
+  const features = new Map<string, Set<string>>();
+  const reportedPayments = new Set<string>();
+  const grantedTo = (userId: string): string[] => [...(features.get(userId) ?? [])].toSorted();
+
+  return {
+    ran(hook, event) {
+      const { id, owner, features: changed = [] } = event;
+      const content = JSON.stringify(event);
+      const before = contents.get(id);
+      if (before !== undefined && before !== content) violate(`I2: hook ${id} ran twice with different contents`);
+      // A frozen replica with an expired lease may run the hook again, but not a day later.
+      if (now() - (completedAt.get(id) ?? Infinity) > DAY_MS) violate(`I2: hook ${id} ran again long after its end`);
+      contents.set(id, content);
+      if (before !== undefined) return;
+      if (hook === "onPaymentSucceeded" && event.invoiceId !== undefined) {
+        reportedPayments.add(event.invoiceId);
+        checkPayment(options, owner.id, event.invoiceId);
+      }
+      const left = features.get(owner.id) ?? new Set();
+      features.set(owner.id, left);
+      if (hook === "onAccessGranted") for (const feature of changed) left.add(feature);
+      if (hook === "onAccessRevoked") for (const feature of changed) left.delete(feature);
+    },
+    completed: (id) => void completedAt.set(id, now()),
+    granted(userId, changed) {
+      if (changed.length > 0 && !everHadAccess(history, userId))
+        violate(`I8: ${userId} got ${changed.join(", ")} without a payment`);
+    },
+    async checkAccess(tables, store) {
+      const { pending, dead } = await store.outbox.countByState();
+      if (pending > 0 || dead > 0) return;
+      for (const userId of usersOf(tables)) {
+        const granted = grantedTo(userId).join();
+        const [current, recent] = [0, PENDING_MS].map((ms) =>
+          entitledFeatures(tables, plans, userId, now() - ms).join(),
+        );
+        if (granted !== current && granted !== recent)
+          violate(`I8: hooks granted [${granted}] to ${userId}, but the user is entitled to [${current}]`);
+      }
+    },
+    checkFeatures(userId, expected) {
+      const granted = grantedTo(userId).join();
+      if (granted !== expected.join())
+        violate(`I2: hooks granted [${granted}] to ${userId}, but the user has [${expected.join()}]`);
+    },
+    checkPayments(tables) {
+      for (const id of paidInvoices(tables))
+        if (!reportedPayments.has(id)) violate(`I2: no hook reported that ${id} is paid`);
+    },
+  };
+}
+
+/** Checks that a reported payment is real and belongs to the user. */
+function checkPayment({ history, violate }: HookAuditorOptions, userId: string, invoiceId: string): void {
+  const known = history.lastTables()?.invoice.get(invoiceId);
+  // The recorded status is sufficient, because a paid invoice stays paid.
+  const invoice = known?.status === "paid" ? known : history.tables()?.invoice.get(invoiceId);
+  if (invoice?.status !== "paid") violate(`I8: a hook reported to ${userId} that ${invoiceId} is paid, but it is not`);
+  else if (!history.owners.get(invoice.customer)?.has(userId))
+    violate(`I9: a hook reported ${invoiceId} to ${userId}, but it belongs to another user`);
+}
+
+function everHadAccess(history: StripeHistory, userId: string): boolean {
+  const tables = history.tables();
+  if (!tables) return true;
+  return [...history.states].some(([id, states]) => {
+    const owner = tables.subscription.get(id)?.customer;
+    return (
+      owner !== undefined &&
+      history.owners.get(owner)?.has(userId) === true &&
+      states.some((state) => EVER_ENTITLING.has(state.split(" ")[0] ?? ""))
+    );
+  });
+}

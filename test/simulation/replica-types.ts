@@ -1,0 +1,36 @@
+/** Defines the types of a simulated replica. */
+import type { Logger, Tollkeeper, TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
+import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
+import type { Faults } from "./faults.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+export interface SimulatedReplica {
+  name: string;
+  /** The running service, or null while the replica is down. */
+  service: Tollkeeper | null;
+  faults: Faults;
+  /** The path of the list whose slow response is in transit to the replica. */
+  slowList: string | null;
+  /** Handles a request. Rejects if the replica is down or crashes. */
+  fetch(request: Request): Promise<Response>;
+  /** Calls the service. Rejects if the replica is down or crashes. */
+  run<T>(work: (service: Tollkeeper) => Promise<T>): Promise<T>;
+  start(): void;
+  crash(): void;
+}
+
+export interface ReplicaSetup {
+  name: string;
+  /** The difference between the replica's clock and the true time, in milliseconds. */
+  skewMs: number;
+  scheduler: Scheduler;
+  store: Store;
+  now(): number;
+  /** Sends a request to Stripe without faults. */
+  stripe(request: Request): Promise<Response>;
+  /** Makes Stripe fail the next request with this response. */
+  fail(response: object): Promise<void>;
+  options: Omit<TollkeeperOptions, "fetch" | "runtime" | "log">;
+  newId(): string;
+  log: Logger;
+}

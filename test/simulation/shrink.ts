@@ -1,0 +1,30 @@
+/** Makes a failing schedule as small as possible. */
+import { NO_FAULTS } from "./faults.ts";
+import { play, type Schedule } from "./schedule.ts";
+
+/**
+ * Removes halves of the schedule first, then smaller parts, then faults and overlaps. A removal is kept only if the schedule
+ * still fails in the same way.
+ */
+export async function shrink(schedule: Schedule, failure: string): Promise<Schedule> {
+  const kind = failure.slice(0, 3);
+  const fails = async (candidate: Schedule): Promise<boolean> =>
+    (await play(candidate)).violations.some((violation) => violation.startsWith(kind));
+  let best = schedule;
+  for (let size = Math.ceil(best.actions.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (let start = 0; start < best.actions.length;) {
+      const actions = [...best.actions.slice(0, start), ...best.actions.slice(start + size)];
+      const candidate = { ...best, actions };
+      if (await fails(candidate)) best = candidate;
+      else start += size;
+    }
+  }
+  for (const index of best.actions.keys()) {
+    for (const calmer of [{ faults: NO_FAULTS }, { steps: null }]) {
+      const actions = best.actions.map((one, at) => (at === index ? { ...one, ...calmer } : one));
+      const candidate = { ...best, actions };
+      if (await fails(candidate)) best = candidate;
+    }
+  }
+  return best;
+}

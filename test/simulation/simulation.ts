@@ -1,0 +1,215 @@
+/**
+ * Simulates Stripe, webhooks, users, and replicas with a shared store in one process. One clock and one random seed control
+ * everything.
+ */
+import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
+import type { Hooks } from "../../packages/tollkeeper/src/index.ts";
+import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
+import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
+import {
+  createLogRecorder,
+  createServiceClient,
+  createStripeClient,
+  emulatorOptions,
+  TEST_STRIPE_URL,
+  TEST_START,
+  type LogLine,
+  type StripeClient,
+  type TestResponse,
+} from "../../packages/tollkeeper/src/testing/index.ts";
+import { PLANS } from "../support/plans.ts";
+import type { AuditedPlan, HookEvent } from "./audit-types.ts";
+import { createAuditor, type Auditor } from "./auditor.ts";
+import { createDeliveries, type Deliveries } from "./deliveries.ts";
+import { isCalm, type Faults } from "./faults.ts";
+import { loadFirstState, WEBHOOK_ENDPOINT } from "./first-state.ts";
+import { observeStore, withoutEarlyPruning, withoutReconcile } from "./observed-store.ts";
+import type { ReplicaSetup, SimulatedReplica } from "./replica-types.ts";
+import { createScheduler, type Scheduler } from "./scheduler.ts";
+import { createRandom, type SeededRandom } from "./seeded-random.ts";
+import { shortPages } from "./short-pages.ts";
+import { createSimulatedReplica } from "./simulated-replica.ts";
+
+/** A time during which Stripe surely keeps events, slightly shorter than the real retention time. */
+export const EVENTS_KEPT_MS = 25 * 86_400_000;
+
+export const AUDITED_PLANS: readonly AuditedPlan[] = PLANS.map(({ id, group, features }) => ({
+  id,
+  group,
+  features: features.map((feature) => feature.id),
+}));
+
+export interface SimulationSetup {
+  replicas: number;
+  skewMs: readonly number[];
+  reconcileEveryMinutes: number;
+  /**
+   * True if events can be lost permanently, so that only a reconcile finds the changes. If this is false, no reconcile runs.
+   */
+  losesEvents: boolean;
+  /** True if an operator starts a reconcile at the end. If this is false, the replicas must reconcile on their own schedule. */
+  operated: boolean;
+  /** The number of rows in a page of Stripe's lists. */
+  pageSize: number;
+  /** The number of replicas that are up at the end. */
+  survivors: number;
+  afterRetries: "cancel" | "unpaid" | "past_due" | "pause";
+}
+
+export interface Simulation {
+  setup: SimulationSetup;
+  emulator: Emulator;
+  scheduler: Scheduler;
+  auditor: Auditor;
+  replicas: SimulatedReplica[];
+  /** The shared store, accessed without faults. */
+  store: Store;
+  deliveries: Deliveries;
+  setRandom(random: SeededRandom): void;
+  setFaults(faults: Faults): void;
+  /** Sends a request from a user's browser to a replica. Returns null if the connection fails. */
+  call(user: string, method: "GET" | "POST", path: string, body?: object): Promise<TestResponse | null>;
+  /** Calls Stripe's API, as the dashboard does. */
+  stripe: StripeClient;
+  /** Calls a control route of the emulator. */
+  control(path: string, body: object): Promise<void>;
+  /** Ends all faults of Stripe and its deliveries. */
+  clearFaults(): Promise<void>;
+  passTime(seconds: number): void;
+  /** Runs until no work is pending. */
+  untilQuiet(): Promise<void>;
+  logText(): string[];
+  stop(): Promise<void>;
+}
+
+const HOOK_FAILURE_RATE = 0.3;
+
+export async function createSimulation(seed: number, setup: SimulationSetup): Promise<Simulation> {
+  const emulator = createEmulator({
+    startAt: TEST_START,
+    wallNow: () => emulator.now(),
+    baseUrl: TEST_STRIPE_URL,
+    webhooks: [WEBHOOK_ENDPOINT],
+    fetch: (request) => deliveries.deliver(request),
+  });
+  emulator.restore({ ...(await loadFirstState()), afterRetries: setup.afterRetries });
+  const scheduler = createScheduler(() => emulator.now(), createRandom(seed));
+  const auditor = createAuditor(emulator, AUDITED_PLANS);
+  const store = openStore({ url: "file::memory:", mode: "test" });
+  await store.migrate();
+  const log: LogLine[] = [];
+  let hookFailureRate = 0;
+  const replicas = createReplicas(setup, {
+    scheduler,
+    store: observeStore(withoutEarlyPruning(setup.losesEvents ? store : withoutReconcile(store)), auditor),
+    now: () => emulator.now(),
+    stripe: shortPages({
+      fetch: (request) => emulator.fetch(request),
+      pageSize: setup.pageSize,
+      unreported: () => deliveries.unreported,
+    }),
+    fail: (response) => postControl(emulator, "faults", response),
+    log: createLogRecorder(log),
+    options: {
+      ...emulatorOptions(PLANS),
+      reconcileEveryMinutes: setup.reconcileEveryMinutes,
+      hooks: createHooks(auditor, () => scheduler.random.happens(hookFailureRate)),
+    },
+  });
+  const now = (): number => emulator.now();
+  const deliveries = createDeliveries({ endpoint: WEBHOOK_ENDPOINT, replicas, scheduler, auditor, now });
+  const simulation: Simulation = {
+    setup,
+    emulator,
+    scheduler,
+    auditor,
+    replicas,
+    store,
+    deliveries,
+    setFaults(faults) {
+      for (const replica of replicas) replica.faults = faults;
+      hookFailureRate = isCalm(faults) ? 0 : HOOK_FAILURE_RATE;
+    },
+    ...createControls(emulator, scheduler, replicas),
+    logText: () => log.map(({ level, message, fields }) => `${level} ${message} ${JSON.stringify(fields)}`),
+    async stop() {
+      for (const replica of replicas) replica.crash();
+      await store.close();
+    },
+  };
+  for (const replica of replicas) replica.start();
+  await simulation.untilQuiet();
+  return simulation;
+}
+
+function createReplicas(
+  { replicas, skewMs }: SimulationSetup,
+  shared: Omit<ReplicaSetup, "name" | "skewMs" | "newId">,
+): SimulatedReplica[] {
+  let ids = 0;
+  const newId = (): string => `id${String(++ids).padStart(6, "0")}`;
+  return Array.from({ length: replicas }, (_, index) =>
+    createSimulatedReplica({ ...shared, name: `replica${index + 1}`, skewMs: skewMs[index] ?? 0, newId }),
+  );
+}
+
+async function postControl(emulator: Emulator, path: string, body: object): Promise<void> {
+  await emulator.fetch(
+    new Request(`${TEST_STRIPE_URL}/_emulator/${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    }),
+  );
+}
+
+type Controls = Pick<
+  Simulation,
+  "setRandom" | "call" | "stripe" | "control" | "clearFaults" | "passTime" | "untilQuiet"
+>;
+
+function createControls(emulator: Emulator, scheduler: Scheduler, replicas: readonly SimulatedReplica[]): Controls {
+  const stripe = createStripeClient({ fetch: emulator.fetch });
+  const passTime = (seconds: number): void => scheduler.follow(emulator.advance(seconds));
+  return {
+    passTime,
+    setRandom: (random) => void (scheduler.random = random),
+    control: (path, body) => postControl(emulator, path, body),
+    async clearFaults() {
+      await emulator.fetch(new Request(`${TEST_STRIPE_URL}/_emulator/faults`, { method: "DELETE" }));
+    },
+    async call(...request) {
+      const up = replicas.filter(({ service }) => service !== null);
+      if (up.length === 0) return null;
+      const replica = scheduler.random.pick(up);
+      try {
+        return await createServiceClient({ fetch: replica.fetch })(...request);
+      } catch {
+        return null;
+      }
+    },
+    async stripe(method, path, params) {
+      // Users pause between their clicks. Other work continues during the pause.
+      await scheduler.pause("people", `${method} ${path}`, false);
+      return stripe(method, path, params);
+    },
+    untilQuiet: () => scheduler.untilQuiet((ms) => passTime(Math.ceil(ms / 1_000))),
+  };
+}
+
+function createHooks(auditor: Auditor, fails: () => boolean): Hooks {
+  const hook =
+    (name: string) =>
+    (event: HookEvent): void => {
+      if (fails()) throw new Error("the app's database is unavailable");
+      auditor.hookRan(name, event);
+    };
+  return {
+    onAccessGranted: hook("onAccessGranted"),
+    onAccessRevoked: hook("onAccessRevoked"),
+    onPaymentSucceeded: hook("onPaymentSucceeded"),
+    onPaymentFailed: hook("onPaymentFailed"),
+    onPaymentActionRequired: hook("onPaymentActionRequired"),
+    onTrialWillEnd: hook("onTrialWillEnd"),
+  };
+}

@@ -1,0 +1,74 @@
+/** Records the past states of Stripe's objects, which the mirror and the hooks may still show. */
+import type { Emulator } from "../../packages/emulator/src/index.ts";
+import type { StripeSubscription, Tables, Violate } from "./audit-types.ts";
+import { checkBooks, isDeleted, USER_KEY } from "./stripe-books.ts";
+import { stateAtStripe } from "./subscription-state.ts";
+
+export interface StripeHistory {
+  /** Maps each subscription to its states, oldest first. */
+  states: ReadonlyMap<string, readonly string[]>;
+  /** Maps each subscription to the id of its latest event. */
+  lastEvents: ReadonlyMap<string, string>;
+  /** Maps each customer to all users that its metadata has named. */
+  owners: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Returns a copy of Stripe's current data. The copy is slow for large data. */
+  tables(): Tables | null;
+  /** Returns the data that the last `update` read. */
+  lastTables(): Tables | null;
+  /** Records all changes of Stripe's data since the last call, and checks the data. */
+  update(): void;
+}
+
+interface Owned {
+  id: string;
+  metadata?: Record<string, string>;
+}
+
+/** The account that belongs to the test key. */
+const ACCOUNT = "123";
+
+export function createStripeHistory(emulator: Emulator, violate: Violate): StripeHistory {
+  const states = new Map<string, string[]>();
+  const lastEvents = new Map<string, string>();
+  const owners = new Map<string, Set<string>>();
+  const seenEvents = new Set<string>();
+  let lastTables: Tables | null = null;
+  const tables = (): Tables | null => emulator.snapshot().accounts.get(ACCOUNT)?.tables ?? null;
+
+  const recordState = (subscription: StripeSubscription): void => {
+    const known = states.get(subscription.id) ?? [];
+    states.set(subscription.id, known);
+    const state = stateAtStripe(subscription);
+    if (known.at(-1) !== state) known.push(state);
+  };
+  const recordOwner = ({ id, metadata }: Owned): void => {
+    const userId = metadata?.[USER_KEY];
+    if (userId !== undefined) owners.set(id, (owners.get(id) ?? new Set()).add(userId));
+  };
+  const recordEvent = (eventId: string, object: { object: string }): void => {
+    if (seenEvents.has(eventId)) return;
+    seenEvents.add(eventId);
+    if (object.object === "customer") recordOwner(object as unknown as Owned);
+    if (object.object !== "subscription") return;
+    recordState(object as StripeSubscription);
+    lastEvents.set((object as StripeSubscription).id, eventId);
+  };
+
+  return {
+    states,
+    lastEvents,
+    owners,
+    tables,
+    lastTables: () => lastTables,
+    update() {
+      const now = tables();
+      lastTables = now;
+      if (!now) return;
+      for (const event of now.event.values()) recordEvent(event.id, event.data.object as { object: string });
+      for (const customer of now.customer.values()) if (!isDeleted(customer)) recordOwner(customer);
+      for (const subscription of now.subscription.values()) recordState(subscription);
+      checkBooks(now, violate);
+      for (const problem of emulator.audit()) violate(`Stripe's books: ${problem}`);
+    },
+  };
+}

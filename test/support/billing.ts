@@ -1,0 +1,50 @@
+/** The test harness for vitest. Each test has a separate database and service, which are closed at the end of the test. */
+import { expect, onTestFinished } from "vitest";
+import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
+import type { TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
+import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
+import type { StripeGateway } from "../../packages/tollkeeper/src/stripe/gateway/gateway.ts";
+import * as testing from "../../packages/tollkeeper/src/testing/index.ts";
+import { compose } from "../../packages/tollkeeper/src/tollkeeper.ts";
+import { freshDatabase, type DialectName } from "./databases.ts";
+import { PLANS } from "./plans.ts";
+
+export const DAY = 86_400;
+
+export interface TestBilling extends testing.TestBilling<Emulator> {
+  gateway: StripeGateway;
+  databaseUrl: string;
+}
+
+export interface TestBillingOptions extends Pick<
+  testing.TestBillingOptions,
+  "network" | "deliver" | "payload" | "pushPlans"
+> {
+  dialect?: DialectName;
+  options?: Partial<TollkeeperOptions>;
+  /** Opens the store. The default is the real function. */
+  open?: typeof openStore;
+  /** If more than this number of lanes are due, the service reads renewals in pages. */
+  catchUpAbove?: number;
+}
+
+/**
+ * Starts a service on the emulator. At the end of the test, stops the service and fails the test if the emulator's audit finds
+ * a problem.
+ */
+export async function createTestBilling(setup: TestBillingOptions = {}): Promise<TestBilling> {
+  const { dialect = "sqlite", options: { plans = PLANS, ...options } = {}, open = openStore, ...rest } = setup;
+  const { catchUpAbove, ...harness } = rest;
+  const databaseUrl = await freshDatabase(dialect);
+  const billing = await testing.createTestBilling<Emulator>({
+    ...harness,
+    plans,
+    options,
+    databaseUrl,
+    createEmulator: (emulatorOptions) => createEmulator({ ...emulatorOptions, checkResponses: true }),
+    createService: (serviceOptions) => compose(serviceOptions, open, { above: catchUpAbove }),
+  });
+  onTestFinished(() => expect(billing.emulator.audit()).toEqual([]));
+  onTestFinished(() => billing.stop());
+  return { ...billing, gateway: testing.createTestGateway(billing.emulator), databaseUrl };
+}

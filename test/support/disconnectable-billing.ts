@@ -1,0 +1,31 @@
+/** Creates a test billing whose webhook deliveries can be interrupted. */
+import { createTestBilling, type TestBilling, type TestBillingOptions } from "./billing.ts";
+
+export interface DisconnectableBilling {
+  billing: TestBilling;
+  /** If the argument is false, Stripe's deliveries fail from now on. If it is true, deliveries arrive again. */
+  connect(isConnected: boolean): void;
+}
+
+export async function createDisconnectableBilling(setup: TestBillingOptions = {}): Promise<DisconnectableBilling> {
+  let isConnected = true;
+  const billing = await createTestBilling({
+    ...setup,
+    deliver: (request, next) => (isConnected ? next(request) : Promise.reject(new TypeError("fetch failed"))),
+  });
+  return {
+    billing,
+    connect(value) {
+      isConnected = value;
+    },
+  };
+}
+
+/** Returns the user's first subscription from the service's subscriptions route. */
+export async function subscriptionOf(
+  billing: TestBilling,
+  user: string,
+): Promise<{ id: string; status: string; cancelAtPeriodEnd: boolean } | undefined> {
+  const { body } = await billing.call(user, "GET", "subscriptions");
+  return (body["subscriptions"] as { id: string; status: string; cancelAtPeriodEnd: boolean }[])[0];
+}
