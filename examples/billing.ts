@@ -1,4 +1,4 @@
-/** The one place where an app sets billing up; every example imports it. Keys come from the environment. */
+/** Creates the service that every example mounts. The keys come from environment variables. */
 import { createOidcAuthenticate, createTollkeeper, optionsFromEnvironment, type User } from "tollkeeper";
 import { plans } from "./plans.ts";
 
@@ -12,7 +12,10 @@ const authenticate = createOidcAuthenticate({
   now: Date.now,
 });
 
-/** Who calls a route of your own: your app has its way to know; this one takes the tokens that billing takes. */
+/**
+ * Returns the user who calls a route of your app. Replace this function with your own sign-in; the example reads the service's
+ * tokens.
+ */
 export async function signedInUser(authorization: string | undefined): Promise<User | null> {
   const headers = new Headers(authorization === undefined ? {} : { authorization });
   const answer = authenticate(new Request("http://localhost", { headers }));

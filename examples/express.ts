@@ -1,4 +1,4 @@
-/** Express: mount ahead of `express.json()`, since webhook signatures are over the raw bytes. */
+/** Mounts the service in Express, before `express.json()`, because Stripe signs the raw bytes of a webhook. */
 import express from "express";
 import { toNodeHandler } from "tollkeeper";
 import { signedInUser, tollkeeper } from "./billing.ts";

@@ -1,4 +1,4 @@
-/** Fastify: the handler takes the raw request, so Fastify's body parsers are kept away from it. */
+/** Mounts the service in Fastify. The service's handler reads the raw request, so this scope removes Fastify's body parsers. */
 import Fastify from "fastify";
 import { toNodeHandler } from "tollkeeper";
 import { signedInUser, tollkeeper } from "./billing.ts";

@@ -1,4 +1,4 @@
-/** Hono, and whatever else speaks Request and Response: hand the request over as it is. */
+/** Mounts the service in Hono. Other servers with `Request` and `Response` work the same way: pass the request unchanged. */
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { signedInUser, tollkeeper } from "./billing.ts";

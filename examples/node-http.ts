@@ -1,4 +1,7 @@
-/** Node's own server: the handler answers what is under its base path and passes on the rest. */
+/**
+ * Mounts the service in Node's own HTTP server. The handler processes paths below its base path and calls `next` for all other
+ * paths.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { toNodeHandler } from "tollkeeper";
 import { signedInUser, tollkeeper } from "./billing.ts";

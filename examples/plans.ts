@@ -1,4 +1,4 @@
-/** What the examples sell. */
+/** The plans of the examples. */
 import { definePlans } from "tollkeeper";
 
 export const plans = definePlans([

@@ -1,9 +1,12 @@
-/** The one place where the app sets billing up. Keys come from the environment. */
+/** Creates the service for all routes of the Next app. The keys come from environment variables. */
 import { createTollkeeper, definePlans, optionsFromEnvironment, type Tollkeeper } from "tollkeeper";
 
 const shared = globalThis as { tollkeeper?: Tollkeeper };
 
-/** Made when first asked for, since `next build` runs without keys; one for all bundles and hot reloads. */
+/**
+ * Returns the service. Creates the service on first use, because `next build` runs without keys. All bundles and hot reloads
+ * share one service.
+ */
 export function billing(): Tollkeeper {
   shared.tollkeeper ??= createTollkeeper({
     ...optionsFromEnvironment(process.env),

@@ -1,6 +1,6 @@
-/** Next calls this once when its server starts: from then on, Stripe's events are worked off. */
+/** Starts the service's worker, which processes Stripe's events. Next calls this function once when its server starts. */
 export async function register(): Promise<void> {
-  // Imported here, so that the bundle for the edge runtime does not hold it.
+  // This import is dynamic, so that the bundle for the edge runtime does not contain the service.
   if (process.env.NEXT_RUNTIME === "nodejs") {
     const { billing } = await import("./billing");
     await billing().start();

@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 
 export default {
-  // It opens a database and reads its own files: leave it a package, out of the bundle.
+  // The package tollkeeper opens a database and reads its own files, so Next must not bundle it.
   serverExternalPackages: ["tollkeeper"],
-  // Needed here alone, where the package is a link to the folder above.
+  // These two lines are needed only in this repository, because the package tollkeeper is a link to a folder outside of this
+  // app.
   turbopack: { root: repository },
   outputFileTracingRoot: repository,
 };

@@ -1,4 +1,7 @@
-/** Who calls a route of your own: your app has its way to know; this one takes the tokens that billing takes. */
+/**
+ * Returns the user who calls a route of your app. Replace this function with your own sign-in; the example reads the service's
+ * tokens.
+ */
 import { createOidcAuthenticate, type Authenticate, type User } from "tollkeeper";
 
 let authenticate: Authenticate | undefined;

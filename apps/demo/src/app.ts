@@ -1,4 +1,6 @@
-/** The small app around the service: its page, its sign-in, a feature that costs money, and the panel's clock. */
+/**
+ * The demo's web app around the service: a page, a sign-in, a paid feature, and the routes of the panel that moves the clock.
+ */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Hono, type Context } from "hono";
@@ -15,8 +17,8 @@ export interface DemoParts {
   emulatorUrl: string;
   issuer: Issuer;
   authenticate: Authenticate;
-  /** What the app's hooks were told, newest first. */
-  told: readonly { at: number; hook: string; summary: string }[];
+  /** The calls of the app's hooks so far, newest first. */
+  hookLog: readonly { at: number; hook: string; summary: string }[];
 }
 
 const TokenInput = z.strictObject({
@@ -42,7 +44,7 @@ export function createDemoApp(parts: DemoParts): Hono {
   const app = new Hono();
   app.all(`${tollkeeper.basePath}/*`, (c) => tollkeeper.fetch(c.req.raw));
 
-  // A strict policy, to show that page, client and modal live with it.
+  // The page has a strict content security policy, to show that the page, the client and the modal work with it.
   app.use(
     secureHeaders({
       contentSecurityPolicy: {
@@ -69,19 +71,22 @@ export function createDemoApp(parts: DemoParts): Hono {
   });
 
   app.get("/demo/export", (c) => exportNotes(c, parts));
-  app.get("/demo/panel", (c) => c.json({ now: emulator.now(), emulatorUrl: parts.emulatorUrl, told: parts.told }));
+  app.get("/demo/panel", (c) => c.json({ now: emulator.now(), emulatorUrl: parts.emulatorUrl, hooks: parts.hookLog }));
   app.post("/demo/clock/advance", async (c) => {
     const input = AdvanceInput.safeParse(await c.req.json().catch(() => undefined));
     if (!input.success) return refuse(c, "Send JSON: { seconds }, a whole number up to 400 days.");
     const now = await emulator.advance(input.data.seconds);
-    await tollkeeper.settle();
+    await tollkeeper.drain();
     return c.json({ now });
   });
   app.notFound((c) => c.json({ error: { code: "not_found", message: `There is no ${c.req.path}.` } }, 404));
   return app;
 }
 
-/** A feature is guarded where it is given: on the server. */
+/**
+ * Returns an export, which only users with a paid plan get. Checks access on the server, because users control what their
+ * browser does.
+ */
 async function exportNotes(c: Context, { tollkeeper, authenticate }: DemoParts): Promise<Response> {
   const user = await Promise.resolve(authenticate(c.req.raw)).catch(() => null);
   if (!user) return c.json({ error: { code: "unauthenticated", message: "Sign in first." } }, 401);

@@ -1,4 +1,4 @@
-/** The whole product on one machine with no Stripe account: service, emulator, sign-in and a small app. */
+/** Runs the whole product on one machine, without a Stripe account: service, emulator, sign-in and a small app. */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { planChanges, pushPlans } from "../../../packages/tollkeeper/src/actions/push-plans.ts";
@@ -18,11 +18,11 @@ import { DEMO_PLANS } from "./plans.ts";
 export interface DemoOptions {
   port: number;
   emulatorPort: number;
-  /** Where the database and the emulator's state are kept over restarts. */
+  /** Folder of the database and of the emulator's state. */
   folder: string;
-  /** Default: an embedded database in the folder. */
+  /** URL of the demo's database. Default: a SQLite file in the demo's folder. */
   databaseUrl?: string | undefined;
-  /** Forgets what earlier runs left. */
+  /** If true, deletes the state of earlier runs first. Default false. */
   fresh?: boolean;
   environment?: string | undefined;
   logLevel?: string | undefined;
@@ -36,9 +36,12 @@ export interface Demo {
 
 const HOST = "127.0.0.1";
 const SECRET_KEY = "sk_test_demo";
-/** Signs between the two halves of the demo on this machine; it protects nothing. */
+/**
+ * The secret that signs the demo's webhooks. This webhook secret can be public, because it protects nothing outside this
+ * machine.
+ */
 const WEBHOOK_SECRET = "whsec_demo_secret";
-const MAX_TOLD = 20;
+const MAX_LOGGED_HOOKS = 20;
 
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   if (options.fresh) rmSync(options.folder, { recursive: true, force: true });
@@ -55,7 +58,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   });
   const issuer = await createIssuer(`${local}/demo/issuer`, join(options.folder, "issuer.json"));
   const authenticate = createOidcAuthenticate({ issuer: issuer.issuer, audience: DEMO_AUDIENCE, now: Date.now });
-  const told: { at: number; hook: string; summary: string }[] = [];
+  const hookLog: { at: number; hook: string; summary: string }[] = [];
   const tollkeeper = createTollkeeper({
     plans: DEMO_PLANS,
     stripeSecretKey: SECRET_KEY,
@@ -66,14 +69,14 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     appUrl: url,
     allowedOrigins: [local],
     authenticate,
-    hooks: recordingHooks(told, () => emulator.now()),
+    hooks: recordingHooks(hookLog, () => emulator.now()),
     logLevel: options.logLevel ?? "warn",
-    // Billing follows the emulator's clock; signatures, tokens and leases keep the machine's.
+    // Periods, trials and renewals follow the emulator's clock. Signatures, tokens and leases follow the machine's clock.
     runtime: { billingNow: () => emulator.now() },
   });
   await pushDemoPlans(emulator.url);
   await tollkeeper.start();
-  const app = createDemoApp({ tollkeeper, emulator, emulatorUrl: emulator.url, issuer, authenticate, told });
+  const app = createDemoApp({ tollkeeper, emulator, emulatorUrl: emulator.url, issuer, authenticate, hookLog });
   const server = await listen(toNodeHandler({ fetch: async (request) => app.fetch(request), basePath: "" }), {
     port: options.port,
     host: HOST,
@@ -103,20 +106,20 @@ async function pushDemoPlans(apiBase: string): Promise<void> {
   await pushPlans(gateway, await planChanges(gateway, DEMO_PLANS), { newId: () => crypto.randomUUID(), now: Date.now });
 }
 
-/** Shows in the panel what an app's own code would be told. */
-function recordingHooks(told: { at: number; hook: string; summary: string }[], now: () => number): Hooks {
+/** Returns hooks that record their calls, so that the demo page can show these calls. */
+function recordingHooks(hookLog: { at: number; hook: string; summary: string }[], now: () => number): Hooks {
   const record = (hook: string, summary: string): void => {
-    told.unshift({ at: now(), hook, summary });
-    told.length = Math.min(told.length, MAX_TOLD);
+    hookLog.unshift({ at: now(), hook, summary });
+    hookLog.length = Math.min(hookLog.length, MAX_LOGGED_HOOKS);
   };
   return {
-    onAccessGranted: ({ userId, features }) => record("onAccessGranted", `${userId}: ${features.join(", ")}`),
-    onAccessRevoked: ({ userId, features }) => record("onAccessRevoked", `${userId}: ${features.join(", ")}`),
-    onPaymentSucceeded: ({ userId, amount, currency }) =>
-      record("onPaymentSucceeded", `${userId}: ${describeMoney(amount, currency)}`),
-    onPaymentFailed: ({ userId, message }) => record("onPaymentFailed", `${userId}: ${message ?? ""}`),
-    onPaymentActionRequired: ({ userId, message }) => record("onPaymentActionRequired", `${userId}: ${message ?? ""}`),
-    onTrialWillEnd: ({ userId, trialEnd }) =>
-      record("onTrialWillEnd", `${userId}: ${new Date(trialEnd).toDateString()}`),
+    onAccessGranted: ({ owner, features }) => record("onAccessGranted", `${owner.id}: ${features.join(", ")}`),
+    onAccessRevoked: ({ owner, features }) => record("onAccessRevoked", `${owner.id}: ${features.join(", ")}`),
+    onPaymentSucceeded: ({ owner, amount, currency }) =>
+      record("onPaymentSucceeded", `${owner.id}: ${describeMoney(amount, currency)}`),
+    onPaymentFailed: ({ owner, message }) => record("onPaymentFailed", `${owner.id}: ${message ?? ""}`),
+    onPaymentActionRequired: ({ owner, message }) => record("onPaymentActionRequired", `${owner.id}: ${message ?? ""}`),
+    onTrialWillEnd: ({ owner, trialEnd }) =>
+      record("onTrialWillEnd", `${owner.id}: ${new Date(trialEnd).toDateString()}`),
   };
 }

@@ -5,7 +5,7 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT,
 export interface Issuer {
   issuer: string;
   audience: string;
-  /** A token for an hour. */
+  /** Returns an access token that is valid for one hour. */
   sign(user: { userId: string; email: string | null }): Promise<string>;
   discovery: { issuer: string; jwks_uri: string };
   jwks: { keys: JWK[] };
@@ -16,7 +16,7 @@ const ALGORITHM = "ES256";
 const TOKEN_LIFETIME = "1h";
 const OWNER_ONLY = 0o600;
 
-/** The key is kept in a file, so that tokens outlive a restart. */
+/** Creates the issuer. The issuer's signing key is kept in a file, so that tokens stay valid after a restart. */
 export async function createIssuer(url: string, keyFile: string): Promise<Issuer> {
   const jwk = await loadKey(keyFile);
   const { d: _private, ...publicJwk } = jwk;

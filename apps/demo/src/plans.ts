@@ -1,4 +1,4 @@
-/** What the demo sells. */
+/** The plans of the demo. */
 import { definePlans, type Plans } from "../../../packages/tollkeeper/src/domain/plans.ts";
 
 export const DEMO_PLANS: Plans = definePlans([

@@ -1,4 +1,4 @@
-/** The demo's page: an app as one would write it, with tollkeeper's client and modal. */
+/** The script of the demo's page: an example app that uses tollkeeper's client and modal. */
 import { createTollkeeperClient, type Subscription } from "../../../../packages/tollkeeper/src/browser/index.ts";
 import { h } from "../../../../packages/tollkeeper/src/elements/dom.ts";
 import { formatDate, formatMoney } from "../../../../packages/tollkeeper/src/elements/format.ts";
@@ -33,7 +33,7 @@ modal.client = client;
 
 let signIn: { userId: string; token: Promise<string> } | null = null;
 
-/** Signs in as the chosen user; a real app asks its identity provider. */
+/** Signs in as the chosen user and returns the user's token. A real app gets the user's token from its identity provider. */
 function getToken(): Promise<string> {
   const user = USERS.find((candidate) => candidate.userId === userSelect.value) ?? USERS[0];
   if (!user) throw new Error("the demo has no users");
@@ -114,15 +114,15 @@ function showNotice(message: string | null, actionUrl: string | null): void {
 interface Panel {
   now: number;
   emulatorUrl: string;
-  told: { at: number; hook: string; summary: string }[];
+  hooks: { at: number; hook: string; summary: string }[];
 }
 
 async function showPanel(): Promise<void> {
   const panel = (await (await fetch("/demo/panel")).json()) as Panel;
   find("now").textContent = formatDate(panel.now, "en");
   find("emulator", HTMLAnchorElement).href = panel.emulatorUrl;
-  const told = panel.told.map(({ hook, summary }) => h("li", {}, h("code", {}, hook), ` ${summary}`));
-  find("told").replaceChildren(...(told.length > 0 ? told : [h("li", {}, "Nothing yet.")]));
+  const hooks = panel.hooks.map(({ hook, summary }) => h("li", {}, h("code", {}, hook), ` ${summary}`));
+  find("hooks").replaceChildren(...(hooks.length > 0 ? hooks : [h("li", {}, "Nothing yet.")]));
 }
 
 async function refresh(): Promise<void> {

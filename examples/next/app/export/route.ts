@@ -1,4 +1,4 @@
-/** A feature that costs money, guarded where it is given. */
+/** Returns an export, which is a paid feature. The server checks access before it returns the export. */
 import { billing } from "../../billing";
 import { signedInUser } from "../../session";
 

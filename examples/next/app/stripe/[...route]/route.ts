@@ -1,4 +1,4 @@
-/** All billing routes, in one route handler. */
+/** Passes all requests below `/stripe` to the service. */
 import { billing } from "../../../billing";
 
 const handle = (request: Request): Promise<Response> => billing().fetch(request);
