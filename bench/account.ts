@@ -1,64 +1,70 @@
-/** An emulator's account of many users with a monthly subscription, and a service for it: what several benches begin with. */
+/** Makes an emulated Stripe account with many monthly subscriptions, and the options of a service for it. */
 import type { Emulator } from "../packages/emulator/src/index.ts";
-import { definePlans, type TollkeeperOptions } from "../packages/tollkeeper/src/index.ts";
+import { definePlans, lookupKey, type TollkeeperOptions } from "../packages/tollkeeper/src/index.ts";
+import {
+  createStripeClient,
+  createTestGateway,
+  emulatorOptions,
+  listAll as listAllRows,
+  pushTestPlans,
+  type StripeClient,
+  type StripeRow,
+} from "../packages/tollkeeper/src/testing/index.ts";
 
 export interface AccountSize {
   subscriptions: number;
-  /** Over how much virtual time they are begun, in seconds. */
+  /** Virtual seconds over which the creation of the subscriptions is spread. */
   seconds: number;
 }
 
-/** How often time goes on meanwhile. */
+/** Number of steps in which the virtual clock moves while the subscriptions are created. */
 const STEPS = 400;
 const PROGRESS_EVERY = 10_000;
 
-const KEY = "sk_test_bench";
-export const BENCH_METRICS_TOKEN = "the bench may read them";
-const HEADERS = { authorization: `Bearer ${KEY}`, "content-type": "application/x-www-form-urlencoded" };
+export const BENCH_METRICS_TOKEN = "bench-metrics-token";
+const PLANS = definePlans([
+  {
+    id: "premium",
+    name: "Premium",
+    features: ["all"],
+    prices: [{ interval: "month", amount: 900, currency: "usd" }],
+  },
+]);
 
-/** Asks as a developer would; throws where the answer is not 200. */
+/** Returns a client that throws if the status is not 200. */
+function strictClient({ fetch }: Emulator): StripeClient {
+  const stripe = createStripeClient({ fetch });
+  return async (method, path, params) => {
+    const response = await stripe(method, path, params);
+    if (response.status !== 200) throw new Error(`${method} ${path}: ${JSON.stringify(response.body)}`);
+    return response;
+  };
+}
+
+/** Sends a request to the emulator. Throws if the status is not 200. */
 export async function ask(
   emulator: Emulator,
   method: "GET" | "POST" | "DELETE",
   path: string,
   params: Record<string, string> = {},
-): Promise<{ id: string } & Record<string, unknown>> {
-  const body = method === "POST" ? { body: new URLSearchParams(params) } : {};
-  const request = new Request(`http://stripe.bench${path}`, { method, headers: HEADERS, ...body });
-  const response = await emulator.fetch(request);
-  const answer = (await response.json()) as { id: string } & Record<string, unknown>;
-  if (response.status !== 200) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
-  return answer;
+): Promise<StripeRow> {
+  return (await strictClient(emulator)(method, path, params)).body as StripeRow;
 }
 
-/** Every page of a list. */
-export async function listAll<Row extends { id: string } = { id: string } & Record<string, unknown>>(
+/** Returns all rows of one of the emulator's lists. */
+export function listAll<Row extends { id: string } = StripeRow>(
   emulator: Emulator,
   path: string,
   params: Record<string, string> = {},
 ): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (let after = {}; ; after = { starting_after: rows.at(-1)?.id }) {
-    const query = new URLSearchParams({ ...params, ...after, limit: "100" });
-    const page = await ask(emulator, "GET", `${path}?${query.toString()}`);
-    rows.push(...(page["data"] as Row[]));
-    if (page["has_more"] !== true) return rows;
-  }
+  return listAllRows<Row>(strictClient(emulator), path, params);
 }
 
-/** Puts the plan's product and price into the account; answers the price's id. */
+/** Creates the product and the price of the plan "premium". Returns the id of the created price. */
 export async function sellPremium(emulator: Emulator): Promise<string> {
-  const product = await ask(emulator, "POST", "/v1/products", {
-    name: "Premium",
-    "metadata[tollkeeper_plan]": "premium",
-  });
-  const price = await ask(emulator, "POST", "/v1/prices", {
-    product: product.id,
-    unit_amount: "900",
-    currency: "usd",
-    "recurring[interval]": "month",
-    lookup_key: "premium_month",
-  });
+  await pushTestPlans(createTestGateway(emulator), PLANS, emulator.now);
+  const [price] = await listAll(emulator, "/v1/prices", { "lookup_keys[0]": lookupKey("premium", "month") });
+  if (!price) throw new Error("The price was not created.");
   return price.id;
 }
 
@@ -74,24 +80,16 @@ export async function fillAccount(emulator: Emulator, { subscriptions, seconds }
       "items[0][price]": price,
     });
     if (index % each === each - 1) await emulator.advance(Math.round((seconds * each) / subscriptions));
-    if (index % PROGRESS_EVERY === PROGRESS_EVERY - 1) console.error(`${index + 1} subscriptions are begun`);
+    if (index % PROGRESS_EVERY === PROGRESS_EVERY - 1) console.error(`${index + 1} subscriptions created`);
   }
 }
 
-/** A service on that account. */
+/** Returns the options of a service that works with the emulated account, with the default retries and limits. */
 export function benchOptions({ stripe, databaseUrl }: { stripe: string; databaseUrl: string }): TollkeeperOptions {
   return {
-    plans: definePlans([
-      {
-        id: "premium",
-        name: "Premium",
-        features: ["all"],
-        prices: [{ interval: "month", amount: 900, currency: "usd" }],
-      },
-    ]),
-    stripeSecretKey: KEY,
-    stripePublishableKey: "pk_test_bench",
-    stripeWebhookSecrets: ["whsec_bench_secret"],
+    ...emulatorOptions(PLANS),
+    stripeNetworkRetries: undefined,
+    stripeRequestsPerSecond: undefined,
     stripeApiBase: stripe,
     databaseUrl,
     appUrl: "http://127.0.0.1",

@@ -1,19 +1,20 @@
 /**
- * A thousand users, each of whom clicks "subscribe" fifty times at once, spread over four replicas on one PostgreSQL: how the
- * clicks are answered, and whether each user ends with one customer, one open checkout and, once it is paid, one live
- * subscription. Part of `npm run load`.
+ * Lets 1,000 users each click "subscribe" fifty times at once, on four replicas with one PostgreSQL. Fails if a response is
+ * neither 200 nor retryable, or if a user does not end with one customer and one live subscription. Part of `npm run load`.
  */
 import { createEmulator } from "../packages/emulator/src/index.ts";
 import { createTollkeeper, type Tollkeeper } from "../packages/tollkeeper/src/index.ts";
 import { startPostgres } from "../test/support/postgres.ts";
+import { figuresOf, percentile, writeResult } from "./results.ts";
 import { ask, benchOptions, listAll, sellPremium } from "./account.ts";
 
 const USERS = Number(process.env["BENCH_USERS"] ?? 1_000);
 const CLICKS = 50;
 const REPLICAS = 4;
-/** Users who click at the same time. */
+/** Number of users that click "subscribe" at the same time. */
 const USERS_AT_ONCE = 8;
-const TELL_EVERY_MS = 10_000;
+const REPORT_EVERY_MS = 10_000;
+const RETRYABLE = ", retryable";
 const STRIPE = "http://stripe.bench";
 
 let requests = 0;
@@ -29,7 +30,7 @@ function replica(databaseUrl: string): Tollkeeper {
       const id = request.headers.get("authorization") ?? "";
       return { id, email: `${id}@example.com`, name: null };
     },
-    // What replicas give up is tried again by the user, not by the SDK.
+    // The SDK does not retry, so that every request that a replica could not finish appears as an error response.
     stripeNetworkRetries: 0,
     reconcileEveryMinutes: 1_440,
     fetch: (input, init) => {
@@ -40,8 +41,8 @@ function replica(databaseUrl: string): Tollkeeper {
 }
 
 interface Click {
-  /** `200`, or the status with the error's code. */
-  answer: string;
+  /** The HTTP status, followed by the error's code if the response has one. */
+  outcome: string;
   session: string | null;
   ms: number;
 }
@@ -49,7 +50,7 @@ interface Click {
 async function click(user: string, at: number): Promise<Click> {
   const startedAt = performance.now();
   const service = replicas[at];
-  if (!service) throw new Error(`there is no replica ${at}`);
+  if (!service) throw new Error(`Replica ${at} does not exist.`);
   const response = await service.fetch(
     new Request("http://app.bench/stripe/create-checkout-session", {
       method: "POST",
@@ -58,15 +59,15 @@ async function click(user: string, at: number): Promise<Click> {
     }),
   );
   const body = (await response.json()) as { sessionId?: string; error?: { code: string } };
-  const retryable = response.headers.has("retry-after") ? ", may be tried again" : "";
+  const retryable = response.headers.has("retry-after") ? RETRYABLE : "";
   return {
-    answer: body.error ? `${response.status} ${body.error.code}${retryable}` : String(response.status),
+    outcome: body.error ? `${response.status} ${body.error.code}${retryable}` : String(response.status),
     session: body.sessionId ?? null,
     ms: performance.now() - startedAt,
   };
 }
 
-/** All of a user's clicks at once; then the sessions that were named are paid. */
+/** Sends all checkout requests of a user at once, then pays the returned checkout sessions. */
 async function buy(user: string): Promise<Click[]> {
   const clicks = await Promise.all(Array.from({ length: CLICKS }, (_, index) => click(user, index % REPLICAS)));
   const sessions = new Set(clicks.flatMap(({ session }) => session ?? []));
@@ -79,46 +80,33 @@ async function buy(user: string): Promise<Click[]> {
   return clicks;
 }
 
-/** Owner -> how many are theirs. */
+/** Counts how often each owner occurs. */
 function countByOwner(owners: readonly unknown[]): Map<unknown, number> {
   const counts = new Map<unknown, number>();
   for (const owner of owners) counts.set(owner, (counts.get(owner) ?? 0) + 1);
   return counts;
 }
 
-/** How many have how many. */
-function histogram(counts: ReadonlyMap<unknown, number>): string {
-  const sizes = new Map<number, number>();
-  for (const count of counts.values()) sizes.set(count, (sizes.get(count) ?? 0) + 1);
-  return [...sizes].map(([count, users]) => `${users} users with ${count}`).join(", ");
-}
-
-const problems: string[] = [];
-const clicks: Click[] = [];
-try {
-  await sellPremium(emulator);
-  for (const one of replicas) await one.start();
-  const users = Array.from({ length: USERS }, (_, index) => `user${index}`);
-  const startedAt = performance.now();
-  let toldAt = startedAt;
-  const workOff = async (): Promise<void> => {
+async function clickAll(users: string[]): Promise<Click[]> {
+  const clicks: Click[] = [];
+  let reportedAt = performance.now();
+  const takeTurns = async (): Promise<void> => {
     for (let user = users.pop(); user !== undefined; user = users.pop()) {
       clicks.push(...(await buy(user)));
-      if (performance.now() - toldAt < TELL_EVERY_MS) continue;
-      toldAt = performance.now();
+      if (performance.now() - reportedAt < REPORT_EVERY_MS) continue;
+      reportedAt = performance.now();
       console.error(`  ${USERS - users.length} of ${USERS} users have clicked`);
     }
   };
-  await Promise.all(Array.from({ length: USERS_AT_ONCE }, workOff));
-  const seconds = (performance.now() - startedAt) / 1_000;
-  const answers = new Map<string, number>();
-  for (const { answer } of clicks) answers.set(answer, (answers.get(answer) ?? 0) + 1);
-  const p99 = clicks.map(({ ms }) => ms).toSorted((one, other) => one - other)[Math.floor(clicks.length * 0.99)] ?? 0;
-  console.log(
-    `${USERS} users x ${CLICKS} clicks over ${REPLICAS} replicas in ${seconds.toFixed(0)} s, p99 ${p99.toFixed(0)} ms, ` +
-      `${(requests / clicks.length).toFixed(1)} requests to Stripe a click`,
-  );
-  console.log(`  answers: ${[...answers].map(([answer, count]) => `${count} x ${answer}`).join("; ")}`);
+  await Promise.all(Array.from({ length: USERS_AT_ONCE }, takeTurns));
+  return clicks;
+}
+
+/**
+ * Checks that each user has one customer and one live subscription. Returns the number of users who do not have exactly one
+ * customer and one live subscription.
+ */
+async function checkAccount(): Promise<Record<string, number>> {
   const customers = await listAll(emulator, "/v1/customers");
   const subscriptions = await listAll(emulator, "/v1/subscriptions");
   const userOf = new Map(
@@ -126,18 +114,51 @@ try {
   );
   const customersOf = countByOwner([...userOf.values()]);
   const subscriptionsOf = countByOwner(subscriptions.map(({ customer }) => userOf.get(String(customer))));
-  console.log(`  customers: ${histogram(customersOf)}`);
-  console.log(`  live subscriptions: ${histogram(subscriptionsOf)}`);
+  const without = { customer: 0, subscription: 0 };
   for (let index = 0; index < USERS; index += 1) {
-    const made = customersOf.get(`user${index}`) ?? 0;
-    const bought = subscriptionsOf.get(`user${index}`) ?? 0;
-    // Each has paid the session that the clicks were answered with.
+    const [made, bought] = [customersOf.get(`user${index}`) ?? 0, subscriptionsOf.get(`user${index}`) ?? 0];
+    if (made !== 1) without.customer += 1;
+    if (bought !== 1) without.subscription += 1;
     if (made !== 1 || bought !== 1) problems.push(`user${index} has ${made} customers and ${bought} subscriptions`);
   }
   if (subscriptions.length > USERS) problems.push(`${subscriptions.length} live subscriptions for ${USERS} users`);
   if (customers.length !== USERS) problems.push(`${customers.length} customers for ${USERS} users`);
-  const unclear = [...answers.keys()].filter((answer) => answer !== "200" && !answer.endsWith("tried again"));
-  if (unclear.length > 0) problems.push(`answered neither 200 nor "try again": ${unclear.join()}`);
+  return {
+    "users without exactly one customer": without.customer,
+    "users without exactly one live subscription": without.subscription,
+  };
+}
+
+function countOutcomes(clicks: readonly Click[]): Map<string, number> {
+  const outcomes = countByOwner(clicks.map(({ outcome }) => outcome)) as Map<string, number>;
+  const unclear = [...outcomes.keys()].filter((outcome) => outcome !== "200" && !outcome.endsWith(RETRYABLE));
+  if (unclear.length > 0) problems.push(`responses that are neither 200 nor retryable: ${unclear.join()}`);
+  return outcomes;
+}
+
+const problems: string[] = [];
+try {
+  await sellPremium(emulator);
+  for (const one of replicas) await one.start();
+  const startedAt = performance.now();
+  const clicks = await clickAll(Array.from({ length: USERS }, (_, index) => `user${index}`));
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const outcomes = countOutcomes(clicks);
+  const metrics = {
+    clicks: clicks.length,
+    "time (s)": Math.round(seconds),
+    "p99 latency (ms)": percentile(
+      clicks.map(({ ms }) => ms),
+      0.99,
+    ),
+    "requests to Stripe per click": requests / clicks.length,
+    ...Object.fromEntries([...outcomes].map(([outcome, count]) => [`responses ${outcome}`, count])),
+    ...(await checkAccount()),
+  };
+  const subject = `${USERS.toLocaleString("en-US")} users × ${CLICKS} clicks, ${REPLICAS} replicas`;
+  console.log(subject);
+  for (const [metric, value] of Object.entries(metrics)) console.log(`  ${metric}: ${Math.round(value * 10) / 10}`);
+  writeResult("checkouts", figuresOf(subject, metrics, "PostgreSQL"));
 } finally {
   await Promise.all(replicas.map((one) => one.stop()));
   await postgres.stop();

@@ -1,9 +1,11 @@
 /**
- * What a claim costs beside a lane in which much waits: a lane of 20,000 events that is worked on, against one of ten. Part of
- * `npm run bench`.
+ * Measures how long the worker's claim of one event takes while another customer has 10 or 20,000 pending events. Part of `npm
+ * run bench`.
  */
-import { openStore, type Store } from "../packages/tollkeeper/src/store/open-store.ts";
-import { onBothStores, tellCosts } from "./stores.ts";
+import { openStore } from "../packages/tollkeeper/src/store/open-store.ts";
+import type { Store } from "../packages/tollkeeper/src/store/store.ts";
+import { writeResult, type Figure } from "./results.ts";
+import { onBothStores, reportCosts } from "./stores.ts";
 
 const BACKLOGS = [10, 20_000];
 const CLAIMS = 200;
@@ -18,7 +20,7 @@ function eventOf(lane: string) {
   return { eventId: `evt_${events}`, type: "invoice.paid", objectId: `in_${events}`, lane, eventCreatedAt: NOW };
 }
 
-/** Milliseconds a claim of one event takes, when a lane with so many others is somebody's. */
+/** Returns how many milliseconds a claim of one event takes while another, leased lane has `backlog` pending events. */
 async function claimMs(store: Store, backlog: number): Promise<number> {
   for (let added = 0; added < backlog; added += BATCH) {
     const batch = Math.min(BATCH, backlog - added);
@@ -34,16 +36,18 @@ async function claimMs(store: Store, backlog: number): Promise<number> {
     const startedAt = performance.now();
     const claimed = await store.inbox.claim(1, NOW, LEASED_UNTIL);
     ms += performance.now() - startedAt;
-    if (claimed.length !== 1) throw new Error(`claimed ${claimed.length} events, not one`);
+    if (claimed.length !== 1) throw new Error(`claimed ${claimed.length} events instead of 1`);
   }
   return ms / CLAIMS;
 }
 
-await onBothStores(async (name, url) => {
-  const store = openStore({ url, mode: "test" });
-  await store.migrate();
-  const took: number[] = [];
-  for (const backlog of BACKLOGS) took.push(await claimMs(store, backlog));
-  await store.close();
-  tellCosts(name, "a claim", "events", BACKLOGS, took);
+const figures: Figure[] = [];
+await onBothStores(async (store, url) => {
+  const opened = openStore({ url, mode: "test" });
+  await opened.migrate();
+  const tookMs = new Map<number, number>();
+  for (const backlog of BACKLOGS) tookMs.set(backlog, await claimMs(opened, backlog));
+  await opened.close();
+  figures.push(...reportCosts({ store, call: "claim", others: "events in another lane", tookMs }));
 });
+writeResult("claims", figures);

@@ -1,9 +1,10 @@
 /**
- * How fast the emulator is, in process and on one core: part of `npm run bench`.
- * The floor is a handler that does nothing, called the same way: what it costs is `Request`, `Response` and the client's
- * parsing, which no emulator behind a fetch function can be faster than.
+ * Measures the emulator in this process, on one core. Part of `npm run bench`. For comparison, an empty handler is called in
+ * the same way. The empty handler needs time only for `Request`, `Response` and the client's parsing. No emulator
+ * behind a fetch function can be faster than this handler.
  */
 import { createEmulator } from "../packages/emulator/src/index.ts";
+import { figuresOf, writeResult, type Figure } from "./results.ts";
 
 type Fetch = (request: Request) => Promise<Response>;
 type Row = { id: string; data: { id: string }[] };
@@ -18,9 +19,9 @@ function client(fetch: Fetch) {
   return async (method: "GET" | "POST", path: string, params?: Record<string, string>): Promise<Row> => {
     const body = params && { body: new URLSearchParams(params) };
     const response = await fetch(new Request(`http://bench.test${path}`, { method, headers: HEADERS, ...body }));
-    const answer = (await response.json()) as Row;
-    if (response.status !== 200) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
-    return answer;
+    const row = (await response.json()) as Row;
+    if (response.status !== 200) throw new Error(`${method} ${path}: ${JSON.stringify(row)}`);
+    return row;
   };
 }
 
@@ -54,7 +55,7 @@ async function subscribe(call: Call): Promise<void> {
   }
 }
 
-/** Of each four requests two read and two write. */
+/** Sends requests to the emulator: half of them read, half of them write. */
 async function mixed(call: Call, ids: readonly string[]): Promise<void> {
   for (let index = 0; index < MIXED_REQUESTS; index += 1) {
     const id = ids[index % ids.length] ?? "";
@@ -70,14 +71,23 @@ const megabytes = (): number => {
   return process.memoryUsage().heapUsed / 1e6;
 };
 const perSecond = (milliseconds: number): number => Math.round((MIXED_REQUESTS / milliseconds) * 1_000);
-const say = (what: string, value: string): void => console.log(`${what.padEnd(58)} ${value}`);
+
+const figures: Figure[] = [];
+
+function report(subject: string, metric: string, value: number): void {
+  const [figure] = figuresOf(subject, { [metric]: value });
+  if (!figure) return;
+  figures.push(figure);
+  const shown = Number.isInteger(value) ? value.toString() : value.toPrecision(3);
+  console.log(`${`${subject}: ${figure.metric}`.padEnd(58)} ${shown} ${figure.unit}`);
+}
 
 const [first, startMs] = await timed(async () => {
   const emulator = createEmulator({ startAt: START });
   await client(emulator.fetch)("GET", "/v1/customers");
   return emulator;
 });
-say("start, until the first answer", `${startMs.toFixed(0)} ms`);
+report("start", "time to the first response (ms)", startMs);
 
 const call = client(first.fetch);
 await subscribe(call);
@@ -92,18 +102,19 @@ await mixed(floor, ids);
 const [, floorMs] = await timed(() => mixed(floor, ids));
 const fresh = first.fork();
 const [, mixedMs] = await timed(() => mixed(client(fresh.fetch), ids));
-say("a handler that does nothing, called the same way", `${perSecond(floorMs)} requests/s`);
-say("reads and writes, half and half", `${perSecond(mixedMs)} requests/s`);
-say("of a request's time, the emulator's own part", `${Math.round((1 - floorMs / mixedMs) * 100)} %`);
+report("empty handler", "requests (per second)", perSecond(floorMs));
+report("emulator, half writes", "requests (per second)", perSecond(mixedMs));
+report("emulator, half writes", "own part of the time (%)", Math.round((1 - floorMs / mixedMs) * 100));
 
 const before = megabytes();
 const [, yearMs] = await timed(() => first.advance(366 * DAY));
 const after = megabytes();
-say(`a year of ${CUSTOMERS} monthly subscriptions`, `${(yearMs / 1_000).toFixed(1)} s`);
-say("memory for a year of one subscriber", `${(((after - before) / CUSTOMERS) * 1_000).toFixed(0)} kB`);
+report(`a year of ${CUSTOMERS} monthly subscriptions`, "time (s)", yearMs / 1_000);
+report("a year of one subscription", "memory (kB)", ((after - before) / CUSTOMERS) * 1_000);
 const [copy, snapshotMs] = await timed(() => first.snapshot());
 const [, restoreMs] = await timed(() => first.restore(copy));
-say("a snapshot of that year", `${snapshotMs.toFixed(0)} ms`);
-say("going back to it", `${restoreMs.toFixed(0)} ms`);
+report("snapshot of that year", "time (ms)", snapshotMs);
+report("restore of that snapshot", "time (ms)", restoreMs);
 const [, emptyMs] = await timed(() => createEmulator({ startAt: START }).fork());
-say("a fork of an empty one", `${emptyMs.toFixed(1)} ms`);
+report("fork of an empty emulator", "time (ms)", emptyMs);
+writeResult("emulator", figures);

@@ -1,4 +1,7 @@
-/** The service, with its worker, as a child of bench/renewals.ts: `node bench/renewals-service.ts PORT STRIPE SECRET DATABASE_URL`. */
+/**
+ * Runs the service with its worker: `node bench/renewals-service.ts PORT STRIPE SECRET DATABASE_URL`. This is a child process
+ * of bench/renewals.ts.
+ */
 import { devNull } from "node:os";
 import { pino } from "pino";
 import { listen } from "../packages/tollkeeper/src/http/listen.ts";
@@ -10,7 +13,7 @@ const [port = "0", stripe = "", secret = "", databaseUrl = ""] = process.argv.sl
 const tollkeeper = createTollkeeper({
   ...benchOptions({ stripe, databaseUrl }),
   stripeWebhookSecrets: [secret],
-  // What live mode has.
+  // 80 requests per second is the default in live mode.
   stripeRequestsPerSecond: 80,
   metricsToken: BENCH_METRICS_TOKEN,
   log: pino({ level: "info" }, pino.destination(devNull)),

@@ -1,7 +1,7 @@
 /**
- * A day of an account's renewals, played in a minute: a child of bench/renewals.ts,
- * `node bench/renewals-stripe.ts PORT COUNT WEBHOOK_URL`. Once it is told to play it answers as many requests a second as
- * Stripe does, and 429 to the rest.
+ * Plays a day of an account's renewals within a minute: `node bench/renewals-stripe.ts PORT COUNT WEBHOOK_URL`. This is a child
+ * process of bench/renewals.ts, which starts the minute with a message. After this message, requests over Stripe's rate limit
+ * get 429.
  */
 import { once } from "node:events";
 import { Agent, request as post, type ClientRequest, type IncomingMessage } from "node:http";
@@ -11,50 +11,59 @@ import { createEmulator } from "../packages/emulator/src/index.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../packages/tollkeeper/src/index.ts";
 import { ask, fillAccount } from "./account.ts";
 
-/** What it tells its parent. */
+/** The messages that this process sends to its parent process. */
 export type FromStripe =
   | { kind: "filled"; webhookSecret: string }
   | {
       kind: "played";
       endedAt: number;
-      /** How long each webhook's answer took, in milliseconds. */
-      answersMs: number[];
-      /** Those that were not 2xx. */
+      /** Milliseconds from sending each webhook to its response. */
+      latenciesMs: number[];
+      /** The number of responses that were not 2xx. */
       failed: number;
     };
 
 const [port = "0", count = "0", webhookUrl = ""] = process.argv.slice(2);
 const STRIPE = `http://127.0.0.1:${port}`;
 const DAY = 86_400;
-/** From the first renewal to the last payment, an hour after its renewal, with some slack. */
+/**
+ * Virtual seconds to play: from the first renewal to the last payment, plus an hour. Each subscription is charged an hour after
+ * its renewal.
+ */
 const PLAYED_SECONDS = DAY + 2 * 3_600;
 const PLAYED_MS = 60_000;
 const STEPS = 1_200;
-/** Stripe's in live mode, in any second. */
+/** Requests that Stripe accepts in any window of one second in live mode. */
 const REQUESTS_PER_SECOND = 100;
 
-/** Webhooks under way at once: more than a second's, since Stripe does not wait for one's answer before it sends the next. */
+/**
+ * Maximum number of webhooks in flight. More webhooks can be in flight than Stripe sends in a second, because Stripe does not
+ * wait for a response before it sends the next webhook.
+ */
 const WEBHOOKS_AT_ONCE = 1_000;
 
-const answersMs: number[] = [];
+const latenciesMs: number[] = [];
 let failed = 0;
-const underWay = new Set<Promise<void>>();
+const inFlight = new Set<Promise<void>>();
 const startAt = Date.now() - 32 * DAY * 1_000;
 const emulator = createEmulator({
   startAt,
   baseUrl: STRIPE,
   fetch: async (request) => {
-    while (underWay.size >= WEBHOOKS_AT_ONCE) await Promise.race(underWay);
-    const sending: Promise<void> = send(request).finally(() => underWay.delete(sending));
-    underWay.add(sending);
+    while (inFlight.size >= WEBHOOKS_AT_ONCE) await Promise.race(inFlight);
+    const sending: Promise<void> = send(request).finally(() => inFlight.delete(sending));
+    inFlight.add(sending);
     return new Response(null);
   },
 });
 
-/** Leaner than fetch: Stripe shares the cores with what is measured. */
+/**
+ * Node's HTTP client needs less processor time than fetch. The emulated Stripe should need little processor time, because it
+ * shares the cores with the measured service.
+ */
 const agent = new Agent({ keepAlive: true });
 
-/** Nothing is sent again: what is not 2xx is counted. */
+/** Sends a webhook once, without retries. Counts the responses that are not 2xx. */
 async function send(request: Request): Promise<void> {
   const body = await request.text();
   const headers = { ...Object.fromEntries(request.headers), "content-length": Buffer.byteLength(body) };
@@ -62,7 +71,7 @@ async function send(request: Request): Promise<void> {
   const sending = post(request.url, { agent, method: request.method, headers });
   sending.end(body);
   const status = await statusOf(sending).catch(() => 0);
-  answersMs.push(performance.now() - sentAt);
+  latenciesMs.push(performance.now() - sentAt);
   if (status < 200 || status >= 300) failed += 1;
 }
 
@@ -83,14 +92,14 @@ function isOverLimit(): boolean {
   return false;
 }
 
-function refusal(): Response {
+function rateLimited(): Response {
   const error = { type: "invalid_request_error", code: "rate_limit", message: "Request rate limit exceeded." };
   const headers = { "stripe-should-retry": "true", "stripe-rate-limited-reason": "global-rate" };
   return Response.json({ error }, { status: 429, headers });
 }
 
-/** Up to just before the first of them renews. */
-async function untilRenewals(): Promise<void> {
+/** Moves the emulator's clock to the minute before the first renewal. */
+async function advanceToRenewals(): Promise<void> {
   const { current_period_end: end } = await firstItem();
   await emulator.advance(end - Math.floor(emulator.now() / 1_000) - 60);
 }
@@ -100,7 +109,7 @@ async function firstItem(): Promise<{ current_period_end: number }> {
   const list = await ask(emulator, "GET", `/v1/subscriptions?${new URLSearchParams(created).toString()}`);
   const [first] = list["data"] as { items: { data: { current_period_end: number }[] } }[];
   const [item] = first?.items.data ?? [];
-  if (!item) throw new Error("the account has no subscription of its first minute");
+  if (!item) throw new Error("The account has no subscription from its first minute.");
   return item;
 }
 
@@ -110,15 +119,15 @@ async function play(): Promise<void> {
     await emulator.advance(Math.round(PLAYED_SECONDS / STEPS));
     await sleep(Math.max(0, startedAt + (step * PLAYED_MS) / STEPS - Date.now()));
   }
-  await Promise.all(underWay);
+  await Promise.all(inFlight);
 }
 
-function tell(message: FromStripe): void {
+function report(message: FromStripe): void {
   process.send?.(message);
 }
 
 await fillAccount(emulator, { subscriptions: Number(count), seconds: DAY });
-await untilRenewals();
+await advanceToRenewals();
 const enabled = Object.fromEntries(
   [...ALLOWED_WEBHOOK_EVENTS.keys()].map((type, at) => [`enabled_events[${at}]`, type]),
 );
@@ -126,10 +135,10 @@ const endpoint = await ask(emulator, "POST", "/v1/webhook_endpoints", { url: web
 serve({
   port: Number(port),
   hostname: "127.0.0.1",
-  fetch: async (request) => (isLimited && isOverLimit() ? refusal() : emulator.fetch(request)),
+  fetch: async (request) => (isLimited && isOverLimit() ? rateLimited() : emulator.fetch(request)),
 });
-tell({ kind: "filled", webhookSecret: String(endpoint["secret"]) });
+report({ kind: "filled", webhookSecret: String(endpoint["secret"]) });
 await once(process, "message");
 isLimited = true;
 await play();
-tell({ kind: "played", endedAt: Date.now(), answersMs, failed });
+report({ kind: "played", endedAt: Date.now(), latenciesMs, failed });

@@ -1,7 +1,7 @@
 /**
- * The 1st of the month: 10,000 renewals, 50,000 webhooks within a minute, and a Stripe that answers 100 requests a second.
- * How fast each webhook is answered, how many requests its events cost, and how long the mirror lags behind, on SQLite and
- * on PostgreSQL. Stripe and the service are processes of their own. Part of `npm run load`.
+ * Measures a day with many renewals, such as the first of a month: 10,000 renewals send 50,000 webhooks within a minute.
+ * Stripe accepts 100 requests a second. Reports the latency of the webhook endpoint, the requests to Stripe, and the lag of the
+ * mirror, on SQLite and on PostgreSQL. The emulated Stripe and the service are separate processes. Part of `npm run load`.
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { createTollkeeper } from "../packages/tollkeeper/src/index.ts";
 import { BENCH_METRICS_TOKEN, benchOptions } from "./account.ts";
 import type { FromStripe } from "./renewals-stripe.ts";
+import { figuresOf, percentile, writeResult, type Figure } from "./results.ts";
 import { onBothStores } from "./stores.ts";
 
 const SUBSCRIPTIONS = Number(process.env["BENCH_SUBSCRIPTIONS"] ?? 10_000);
@@ -17,16 +18,22 @@ const STRIPE_PORT = 12_841;
 const SERVICE_PORT = 12_842;
 const STRIPE = `http://127.0.0.1:${STRIPE_PORT}`;
 const SERVICE = `http://127.0.0.1:${SERVICE_PORT}`;
-/** The service's budget in live mode. */
+/** Requests per second that the service may send to Stripe in live mode. */
 const REQUESTS_PER_SECOND = 80;
-/** Its metrics are asked for more often than anybody does, and cost it something each time. */
+/**
+ * Milliseconds between two reads of the service's metrics. Each read costs the service some time, and a monitoring system reads
+ * less often.
+ */
 const LOOK_EVERY_MS = 2_000;
-const TELL_EVERY_LOOKS = 8;
+const REPORT_EVERY_LOOKS = 8;
 const CAUGHT_UP_SECONDS = 2;
 const DRAIN_LIMIT_MS = 15 * 60_000;
 
 const children: ChildProcess[] = [];
-/** Stripe makes much garbage beside much that it keeps, and shares the cores with what is measured. */
+/**
+ * Node's option for a larger young generation of the heap. The emulator makes much garbage, and shares the cores with the
+ * measured service.
+ */
 const STRIPE_MEMORY = ["--max-semi-space-size=64"];
 
 function start(execArgv: string[], file: string, ...args: string[]): ChildProcess {
@@ -38,12 +45,12 @@ function start(execArgv: string[], file: string, ...args: string[]): ChildProces
   return child;
 }
 
-async function told<Kind extends FromStripe["kind"]>(
+async function messageOf<Kind extends FromStripe["kind"]>(
   stripe: ChildProcess,
   kind: Kind,
 ): Promise<Extract<FromStripe, { kind: Kind }>> {
   const [message] = (await Promise.race([once(stripe, "message"), ended(stripe)])) as [FromStripe];
-  if (message.kind !== kind) throw new Error(`expected "${kind}" of Stripe, and it told "${message.kind}"`);
+  if (message.kind !== kind) throw new Error(`Expected the message "${kind}", got "${message.kind}".`);
   return message as Extract<FromStripe, { kind: Kind }>;
 }
 
@@ -54,17 +61,17 @@ async function ended(child: ChildProcess): Promise<never> {
 
 interface Look {
   at: number;
-  /** How long the oldest event waits, in seconds. */
+  /** The age of the oldest pending event, in seconds. */
   lag: number;
   pending: number;
-  /** Retrieves that were done for an event. */
-  worked: number;
+  /** Number of events that needed a request to Stripe. */
+  retrieved: number;
   webhooks: number;
   requests: number;
-  refused: number;
+  rateLimited: number;
 }
 
-/** Reads the service's own metrics. */
+/** Reads the metrics of the service. */
 async function look(): Promise<Look> {
   const headers = { authorization: `Bearer ${BENCH_METRICS_TOKEN}` };
   const text = await (await fetch(`${SERVICE}/stripe/metrics`, { headers })).text();
@@ -77,14 +84,14 @@ async function look(): Promise<Look> {
     at: Date.now(),
     lag: sum("inbox_oldest_seconds"),
     pending: sum("inbox_rows", 'state="pending"'),
-    worked: sum("events_total", 'outcome="done"'),
+    retrieved: sum("events_total", 'outcome="done"'),
     webhooks: sum("webhooks_total", 'outcome="accepted"'),
     requests: sum("stripe_requests_total"),
-    refused: sum("stripe_requests_total", 'result="429"'),
+    rateLimited: sum("stripe_requests_total", 'result="429"'),
   };
 }
 
-/** Looks again and again until all webhooks have come and the lag is small. */
+/** Reads the metrics repeatedly until all webhooks have arrived and the lag is small. */
 async function untilCaughtUp(played: Promise<unknown>): Promise<Look[]> {
   const looks: Look[] = [];
   const startedAt = Date.now();
@@ -96,29 +103,32 @@ async function untilCaughtUp(played: Promise<unknown>): Promise<Look[]> {
     await sleep(LOOK_EVERY_MS);
     const now = await look();
     looks.push(now);
-    if (looks.length % TELL_EVERY_LOOKS === 0)
+    if (looks.length % REPORT_EVERY_LOOKS === 0)
       console.error(
         `  after ${Math.round((now.at - startedAt) / 1_000)} s: ${now.webhooks} webhooks, lag ${Math.round(now.lag)} s`,
       );
     if (isOver && now.lag < CAUGHT_UP_SECONDS) return looks;
-    if (now.at - startedAt > DRAIN_LIMIT_MS)
-      throw new Error(`the lag is still ${now.lag} s after ${DRAIN_LIMIT_MS} ms`);
+    if (now.at - startedAt > DRAIN_LIMIT_MS) throw new Error(`The lag is ${now.lag} s after ${DRAIN_LIMIT_MS} ms.`);
   }
 }
 
-const seconds = (ms: number): string => (ms / 1_000).toFixed(0);
-/** What must hold on a machine that does nothing else. */
+/**
+ * Largest p99 latency of the webhook endpoint, in milliseconds. This limit and the other limits here apply to an otherwise idle
+ * machine.
+ */
 const MOST_P99_MS = 250;
 const LEAST_COALESCED = 80;
 const WEBHOOKS_OF_A_RENEWAL = 5;
-/** In which they are sent, and a little for the last of them to be answered. */
+/** Milliseconds for all webhooks: the minute in which they are sent, and some time for the last response. */
 const LONGEST_MS = 61_000;
-/** After the last webhook, or after what was asked has been answered at the budget's pace, whichever is later. */
+/**
+ * Longest time in milliseconds until the mirror is up to date. This time starts at the last webhook, or later if the requests
+ * need more time at the allowed rate.
+ */
 const LONGEST_LAG_MS = 20_000;
 
 const problems: string[] = [];
-const percentile = (values: number[], share: number): number =>
-  values.toSorted((one, other) => one - other)[Math.floor(values.length * share)] ?? 0;
+const figures: Figure[] = [];
 
 async function measure(name: string, databaseUrl: string): Promise<void> {
   const stripe = start(
@@ -128,60 +138,67 @@ async function measure(name: string, databaseUrl: string): Promise<void> {
     String(SUBSCRIPTIONS),
     `${SERVICE}/stripe/webhook`,
   );
-  const { webhookSecret } = await told(stripe, "filled");
+  const { webhookSecret } = await messageOf(stripe, "filled");
   const before = createTollkeeper({ ...benchOptions({ stripe: STRIPE, databaseUrl }), runWorker: false });
   await before.reconcile({ sweep: true, since: Date.now() });
-  // The app has been told of all that was before.
-  await before.settle();
+  // Runs the hooks that the first sweep caused, so that only renewals are measured later.
+  await before.drain();
   await before.stop();
   const service = start([], "renewals-service.ts", String(SERVICE_PORT), STRIPE, webhookSecret, databaseUrl);
   await once(service, "message");
   const startedAt = Date.now();
   stripe.send("play");
-  const played = told(stripe, "played");
+  const played = messageOf(stripe, "played");
   const looks = await untilCaughtUp(played);
-  const { answersMs, failed, endedAt } = await played;
+  const { latenciesMs, failed, endedAt } = await played;
   for (const child of [service, stripe]) {
     child.kill();
     await once(child, "exit");
   }
-  report(name, { startedAt, endedAt, answersMs, failed, looks });
+  report(name, { startedAt, endedAt, latenciesMs, failed, looks });
 }
 
-function report(
-  name: string,
-  run: { startedAt: number; endedAt: number; answersMs: number[]; failed: number; looks: Look[] },
-): void {
-  const { startedAt, endedAt, answersMs, failed, looks } = run;
+interface Run {
+  startedAt: number;
+  endedAt: number;
+  latenciesMs: number[];
+  failed: number;
+  looks: Look[];
+}
+
+function report(store: string, { startedAt, endedAt, latenciesMs, failed, looks }: Run): void {
   const last = looks.at(-1);
   if (!last) return;
-  const coalesced = (100 * (last.webhooks - last.worked)) / last.webhooks;
-  console.log(`${SUBSCRIPTIONS} renewals, ${name}`);
-  console.log(
-    `  ${answersMs.length} webhooks in ${seconds(endedAt - startedAt)} s, ${failed} not 2xx, ` +
-      `median ${percentile(answersMs, 0.5).toFixed(1)} ms, p99 ${percentile(answersMs, 0.99).toFixed(1)} ms`,
-  );
-  console.log(
-    `  ${last.worked} retrieves for ${last.webhooks} events: ${coalesced.toFixed(1)} % coalesced; ` +
-      `${last.requests} requests to Stripe, ${last.refused} answered 429`,
-  );
-  const [least, asked] = [SUBSCRIPTIONS, last.requests].map((requests) => requests / REQUESTS_PER_SECOND);
-  console.log(
-    `  lag at most ${Math.max(...looks.map(({ lag }) => lag)).toFixed(0)} s, under ${CAUGHT_UP_SECONDS} s ` +
-      `${seconds(last.at - startedAt)} s after the first webhook; at ${REQUESTS_PER_SECOND} requests a second one request ` +
-      `a renewal takes ${least?.toFixed(0)} s, those that were asked ${asked?.toFixed(0)} s`,
-  );
-  const p99 = percentile(answersMs, 0.99);
-  if (answersMs.length < SUBSCRIPTIONS * WEBHOOKS_OF_A_RENEWAL)
-    problems.push(`${name}: ${answersMs.length} webhooks for ${SUBSCRIPTIONS} renewals`);
-  if (endedAt - startedAt > LONGEST_MS) problems.push(`${name}: the webhooks took longer than a minute`);
-  if (last.at > Math.max(endedAt, startedAt + (asked ?? 0) * 1_000) + LONGEST_LAG_MS)
-    problems.push(`${name}: the mirror lagged for longer than the requests need`);
-  if (failed > 0) problems.push(`${name}: ${failed} webhooks were not answered 2xx`);
-  if (last.refused > 0) problems.push(`${name}: Stripe refused ${last.refused} requests as too many`);
-  if (p99 > MOST_P99_MS) problems.push(`${name}: the slowest hundredth of webhooks took more than ${MOST_P99_MS} ms`);
-  if (coalesced < LEAST_COALESCED)
-    problems.push(`${name}: less than ${LEAST_COALESCED} % of the events needed no retrieve`);
+  const p99 = percentile(latenciesMs, 0.99);
+  const coalesced = (100 * (last.webhooks - last.retrieved)) / last.webhooks;
+  const metrics = {
+    webhooks: latenciesMs.length,
+    "time to send them (s)": Math.round((endedAt - startedAt) / 1_000),
+    "responses that are not 2xx": failed,
+    "median latency (ms)": percentile(latenciesMs, 0.5),
+    "p99 latency (ms)": p99,
+    "events without a request to Stripe (%)": coalesced,
+    "requests to Stripe": last.requests,
+    "responses 429": last.rateLimited,
+    "time of these requests at the budget (s)": Math.round(last.requests / REQUESTS_PER_SECOND),
+    "largest lag (s)": Math.max(...looks.map(({ lag }) => Math.round(lag))),
+    "time until the lag is small (s)": Math.round((last.at - startedAt) / 1_000),
+  };
+  console.log(`${SUBSCRIPTIONS} renewals on ${store}`);
+  for (const [metric, value] of Object.entries(metrics)) console.log(`  ${metric}: ${Math.round(value * 10) / 10}`);
+  figures.push(...figuresOf(`${SUBSCRIPTIONS.toLocaleString("en-US")} renewals`, metrics, store));
+
+  const caughtUpBy = Math.max(endedAt, startedAt + (last.requests / REQUESTS_PER_SECOND) * 1_000) + LONGEST_LAG_MS;
+  const limits: [boolean, string][] = [
+    [latenciesMs.length < SUBSCRIPTIONS * WEBHOOKS_OF_A_RENEWAL, `only ${latenciesMs.length} webhooks were sent`],
+    [endedAt - startedAt > LONGEST_MS, `the webhooks took longer than ${LONGEST_MS} ms`],
+    [last.at > caughtUpBy, "the mirror lagged for longer than the requests need"],
+    [failed > 0, `${failed} webhooks did not get a 2xx response`],
+    [last.rateLimited > 0, `Stripe rejected ${last.rateLimited} requests with 429`],
+    [p99 > MOST_P99_MS, `the p99 latency is over ${MOST_P99_MS} ms`],
+    [coalesced < LEAST_COALESCED, `less than ${LEAST_COALESCED} % of the events needed no request`],
+  ];
+  for (const [isExceeded, problem] of limits) if (isExceeded) problems.push(`${store}: ${problem}`);
 }
 
 try {
@@ -189,5 +206,6 @@ try {
 } finally {
   for (const child of children) child.kill();
 }
+writeResult("renewals", figures);
 for (const problem of problems) console.error(problem);
 process.exit(problems.length > 0 ? 1 : 0);

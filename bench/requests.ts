@@ -1,17 +1,17 @@
-/** The requests that a bench's service sends: how many came within any second. */
+/** Counts the requests that a measured service sends to Stripe, in total and within any one second. */
 
 export interface Requests {
-  note(): void;
+  record(): void;
   count(): number;
-  /** The most that were sent within any second. */
+  /** Returns the largest number of requests within any second. */
   mostInASecond(): number;
-  forget(): void;
+  reset(): void;
 }
 
 export function countRequests(now: () => number): Requests {
   const sent: number[] = [];
   return {
-    note: () => void sent.push(now()),
+    record: () => void sent.push(now()),
     count: () => sent.length,
     mostInASecond() {
       let most = 0;
@@ -21,6 +21,6 @@ export function countRequests(now: () => number): Requests {
       }
       return most;
     },
-    forget: () => void sent.splice(0),
+    reset: () => void sent.splice(0),
   };
 }

@@ -1,11 +1,12 @@
-/** A store on SQLite and one on PostgreSQL, whose commits are on disk: what several benches measure beside each other. */
+/** Runs a measurement on SQLite and on PostgreSQL. Both databases write each commit to disk before they confirm it. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startPostgres } from "../test/support/postgres.ts";
+import { figuresOf, type Figure } from "./results.ts";
 
-/** Measures on one after the other, and leaves nothing behind. */
-export async function onBothStores(measure: (name: string, url: string) => Promise<void>): Promise<void> {
+/** Calls `measure` on one database after the other, and removes both databases at the end. */
+export async function onBothStores(measure: (store: string, url: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "tollkeeper-bench-"));
   const postgres = await startPostgres({ durable: true });
   try {
@@ -17,10 +18,22 @@ export async function onBothStores(measure: (name: string, url: string) => Promi
   }
 }
 
-/** What something costs beside few and beside many others. */
-export function tellCosts(name: string, what: string, others: string, counts: number[], tookMs: number[]): void {
-  const [few = 0, many = 0] = tookMs;
-  console.log(
-    `${name.padEnd(12)} ${what} beside ${counts[0]} ${others} ${few.toFixed(2)} ms, beside ${counts[1]} ${many.toFixed(2)} ms: ${(many / few).toFixed(2)} times`,
-  );
+export interface Costs {
+  store: string;
+  /** The name of the measured call, for example "claim". */
+  call: string;
+  /** The name of the rows whose number grows, for example "waiting events". */
+  others: string;
+  /** For each number of other rows, the milliseconds of one call, smallest number first. */
+  tookMs: ReadonlyMap<number, number>;
+}
+
+/** Prints how the cost of a call grows with the number of other rows, and returns the figures. */
+export function reportCosts({ store, call, others, tookMs }: Costs): Figure[] {
+  const [least = 0] = tookMs.values();
+  return [...tookMs].flatMap(([count, ms]) => {
+    const subject = `${call}, ${count.toLocaleString("en-US")} ${others}`;
+    console.log(`${store.padEnd(12)} ${subject.padEnd(50)} ${ms.toFixed(2)} ms, ratio ${(ms / least).toFixed(2)}`);
+    return figuresOf(subject, { "time per call (ms)": ms, ratio: ms / least }, store);
+  });
 }

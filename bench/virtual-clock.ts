@@ -1,11 +1,14 @@
-/** Time that passes only where everybody waits: work that is bound by a rate takes its time in it, and the machine's none. */
+/**
+ * Implements a virtual clock that moves only when all work waits for a later time. Work that waits for a rate limit takes
+ * virtual time, but no real time.
+ */
 
 export interface VirtualClock {
   now(): number;
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Lets time go by until the work is done. */
+  /** Moves the virtual time forward until the work is done. Returns the result of the given work. */
   during<T>(work: Promise<T>): Promise<T>;
-  /** Moves on at once. */
+  /** Adds milliseconds to the virtual time at once. */
   jump(ms: number): void;
 }
 
@@ -14,7 +17,7 @@ interface Sleeper {
   wake: () => void;
 }
 
-/** Turns of the event loop after which nobody is thought to be at work. */
+/** After this many turns of the event loop, the virtual clock assumes that all work waits for a later time. */
 const QUIET_TURNS = 3;
 
 export function createVirtualClock(startAt: number): VirtualClock {

@@ -1,4 +1,7 @@
-/** One webhook endpoint, as a process of its own: `node bench/door-server.ts KIND PORT SECRET DATABASE_URL`. A child of bench/door.ts and bench/memory.ts. */
+/**
+ * Runs one webhook endpoint: `node bench/webhook-endpoint-server.ts KIND PORT SECRET DATABASE_URL`. This is a child process of
+ * bench/webhook-endpoint.ts and bench/memory.ts.
+ */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import { devNull } from "node:os";
@@ -10,16 +13,16 @@ import { listen } from "../packages/tollkeeper/src/http/listen.ts";
 import { createTollkeeper, toNodeHandler } from "../packages/tollkeeper/src/index.ts";
 import { benchOptions } from "./account.ts";
 
-/** What it answers to any message. */
+/** The message that this process sends in reply to any message of its parent process. */
 export interface Usage {
   memory: NodeJS.MemoryUsage;
-  /** Since its start, in microseconds. */
+  /** Processor time since the start of the process, in microseconds. */
   cpu: NodeJS.CpuUsage;
 }
 
 const [kind = "", port = "0", secret = "", databaseUrl = ""] = process.argv.slice(2);
 
-/** Only checks the signature: what no door can be faster than. */
+/** Starts a server that only checks the signature. No webhook endpoint can be faster than this server. */
 function verifyOnly(): void {
   createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -34,7 +37,7 @@ function verifyOnly(): void {
   }).listen(Number(port), "127.0.0.1", ready);
 }
 
-/** What everyone writes first: Express, the SDK's check, and one upsert. */
+/** Starts a server with the usual handler: Express, the SDK's signature check, and one upsert per event. */
 async function naive(): Promise<void> {
   const pool = new pg.Pool({ connectionString: databaseUrl });
   await pool.query("create table if not exists naive_subscriptions (id text primary key, status text, body text)");
@@ -56,7 +59,7 @@ async function naive(): Promise<void> {
   app.listen(Number(port), "127.0.0.1", ready);
 }
 
-/** The whole service, with routing, limits and logs. Working events off is another process's part. */
+/** Starts the whole service, with routing, limits and logs, but without the worker. */
 async function ours(): Promise<void> {
   const tollkeeper = createTollkeeper({
     ...benchOptions({ stripe: "http://127.0.0.1:1", databaseUrl }),

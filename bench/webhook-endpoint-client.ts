@@ -1,26 +1,32 @@
-/** What sends signed events at a webhook endpoint, as fast as it answers: 32 connections that are kept, each event another one. */
+/**
+ * Sends signed events to a webhook endpoint on 32 persistent connections, as fast as the endpoint responds. Each event has a
+ * new id.
+ */
 import { createHmac } from "node:crypto";
 import { connect } from "node:net";
 
 export interface Load {
   port: number;
-  /** What to send: heads of requests, without the filler that all bodies end with. */
+  /** The HTTP requests that the client sends. Each request lacks only the filler at the end of its body. */
   heads: Iterator<Buffer>;
-  /** When to end, by `performance.now()`. */
+  /** Time at which the run ends, as a value of `performance.now()`. */
   until: number;
 }
 
 const CONNECTIONS = 32;
 const BODY_BYTES = 6_000;
-/** Many times what an answer has: whatever is there is read at once. */
-const ANSWER_BYTES = 16_384;
+/** Size of the read buffer: many times the size of a response, so that one read gets the whole response. */
+const RESPONSE_BYTES = 16_384;
 
 let events = 0;
 
-/** What all events have in common, written once: the client shares the cores with what it measures. */
+/**
+ * Filler at the end of every request body. The filler of request bodies is made once, because the client shares the cores with
+ * the measured server.
+ */
 const FILLER = Buffer.from(`${"x".repeat(BODY_BYTES - 300)}"}}}}`);
 
-/** All of one length. */
+/** Returns the next request without the filler at its end. All requests have the same length. */
 function nextHead(secret: string): Buffer {
   events += 1;
   const number = String(events).padStart(10, "0");
@@ -31,14 +37,14 @@ function nextHead(secret: string): Buffer {
   return Buffer.from(head + event);
 }
 
-/** Signs each as it goes. */
+/** Yields an endless sequence of requests. Signs each event when it is sent. */
 export function* signEvents(secret: string): Generator<Buffer> {
   for (;;) yield nextHead(secret);
 }
 
 /**
- * Signs so many ahead of time, which costs half of what sending them does; then each as it goes. They are in one piece of
- * memory: a collection of garbage would stop at each of so many.
+ * Signs `count` events ahead of time, because signing costs half as much as sending. Events after the first `count` are
+ * signed when they are sent. All signed events are in one buffer, so that the garbage collector has only one object to visit.
  */
 export function signAhead(secret: string, count: number): () => Generator<Buffer> {
   const length = nextHead(secret).byteLength;
@@ -51,31 +57,31 @@ export function signAhead(secret: string, count: number): () => Generator<Buffer
 }
 
 /**
- * As lean as a client gets: one connection, one request after the other, no stream of answers, and no look at one but its
- * status.
+ * Sends requests on one connection, each after the response to the previous request. The client reads only the status of a
+ * response, to use little processor time.
  */
 async function send({ port, heads, until }: Load, latencies: number[]): Promise<void> {
   const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
   let startedAt = 0;
-  let answer = "";
+  let response = "";
   let request: Buffer | null = null;
   const next = (): void => {
     startedAt = performance.now();
     if (startedAt >= until) return resolve();
-    answer = "";
+    response = "";
     const head = heads.next().value as Buffer;
     request ??= Buffer.concat([head, FILLER]);
     head.copy(request);
     socket.write(request);
   };
   const take = (bytes: Buffer): void => {
-    answer += bytes.toString("latin1");
-    if (!isWhole(answer)) return;
-    if (!answer.startsWith("HTTP/1.1 200")) return reject(new Error(answer.slice(0, 300)));
+    response += bytes.toString("latin1");
+    if (!isComplete(response)) return;
+    if (!response.startsWith("HTTP/1.1 200")) return reject(new Error(response.slice(0, 300)));
     latencies.push(performance.now() - startedAt);
     next();
   };
-  const buffer = Buffer.allocUnsafe(ANSWER_BYTES);
+  const buffer = Buffer.allocUnsafe(RESPONSE_BYTES);
   const onread = {
     buffer,
     callback: (length: number): boolean => {
@@ -86,20 +92,23 @@ async function send({ port, heads, until }: Load, latencies: number[]): Promise<
   const socket = connect({ port, host: "127.0.0.1", noDelay: true, onread });
   socket.on("connect", next);
   socket.on("error", reject);
-  socket.on("close", () => reject(new Error("the endpoint has closed the connection")));
+  socket.on("close", () => reject(new Error("The endpoint closed the connection.")));
   await ended;
   socket.destroy();
 }
 
-function isWhole(answer: string): boolean {
-  const end = answer.indexOf("\r\n\r\n");
+function isComplete(response: string): boolean {
+  const end = response.indexOf("\r\n\r\n");
   if (end < 0) return false;
-  const length = /content-length: (\d+)/i.exec(answer)?.[1];
-  return length === undefined ? answer.endsWith("0\r\n\r\n") : answer.length >= end + 4 + Number(length);
+  const length = /content-length: (\d+)/i.exec(response)?.[1];
+  return length === undefined ? response.endsWith("0\r\n\r\n") : response.length >= end + 4 + Number(length);
 }
 
-/** Answers how long each answer took, in milliseconds; throws at the first that is not 200. */
-export async function sendForAWhile(load: Load): Promise<number[]> {
+/**
+ * Sends events on all connections until the run ends. Returns the latency of each response in milliseconds. Throws at the first
+ * status other than 200.
+ */
+export async function sendEvents(load: Load): Promise<number[]> {
   const latencies: number[] = [];
   await Promise.all(Array.from({ length: CONNECTIONS }, () => send(load, latencies)));
   return latencies;

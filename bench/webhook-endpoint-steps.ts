@@ -1,6 +1,6 @@
 /**
- * Where an event's time at the webhook's door goes: each step by itself, in this process and without HTTP. Beside them the SDK's
- * check, with which the usual handler begins. Part of `npm run bench`.
+ * Measures each step of receiving an event, in this process and without HTTP. The SDK's own signature check is measured for
+ * comparison. Part of `npm run bench`.
  */
 import { createHmac } from "node:crypto";
 import Stripe from "stripe";
@@ -8,14 +8,15 @@ import { openStore } from "../packages/tollkeeper/src/store/open-store.ts";
 import type { InboxEvent } from "../packages/tollkeeper/src/store/queue/inbox.ts";
 import { parseEnvelope } from "../packages/tollkeeper/src/stripe/webhook/envelope.ts";
 import { verifySignature } from "../packages/tollkeeper/src/stripe/webhook/signature.ts";
+import { figuresOf, percentile, writeResult, type Figure } from "./results.ts";
 import { onBothStores } from "./stores.ts";
 
 const SECRET = "whsec_bench_secret";
 const BODY_BYTES = 6_000;
 const EVENTS = 2_000;
-/** Of so many the quickest counts: whatever else the machine does only makes one slower. */
+/** Number of rounds. Only the fastest round counts, because other work on the machine makes a round slower, never faster. */
 const ROUNDS = 15;
-/** Of one commit: what the inbox's writer waits for on PostgreSQL. */
+/** Number of events in one commit. */
 const BATCH = 12;
 const COMMITS = 300;
 
@@ -30,7 +31,7 @@ function nthEvent(n: number): { payload: Buffer; header: string } {
 
 const events = Array.from({ length: EVENTS }, (_, n) => nthEvent(n));
 
-/** Microseconds for each of them. */
+/** Returns how many microseconds one step takes for one event. */
 function costOf(step: (event: (typeof events)[number]) => unknown): number {
   const took = Array.from({ length: ROUNDS }, () => {
     const startedAt = performance.now();
@@ -40,29 +41,32 @@ function costOf(step: (event: (typeof events)[number]) => unknown): number {
   return Math.min(...took);
 }
 
-function tell(step: string, us: number): void {
-  console.log(`${step.padEnd(62)} ${us.toFixed(1).padStart(6)} µs an event`);
+const figures: Figure[] = [];
+
+function report(step: string, us: number, store?: string): void {
+  console.log(`${`${step}${store ? ` on ${store}` : ""}`.padEnd(62)} ${us.toFixed(1).padStart(6)} µs per event`);
+  figures.push(...figuresOf(step, { "time per event (µs)": us }, store));
 }
 
 const stripe = new Stripe("sk_test_bench");
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const toleranceMs = 300_000;
-tell(
-  "the HMAC alone",
+report(
+  "HMAC",
   costOf(({ payload }) => createHmac("sha256", SECRET).update(`${at}.`).update(payload).digest()),
 );
-tell(
-  "the signature: header, HMAC, comparison",
+report(
+  "signature check with HMAC",
   costOf(({ payload, header }) =>
     verifySignature({ payload, header, secrets: [SECRET], toleranceMs, now: at * 1_000 }),
   ),
 );
-tell(
-  "the JSON, and what is kept of it",
+report(
+  "JSON parsing",
   costOf(({ payload }) => parseEnvelope(JSON.parse(utf8.decode(payload)))),
 );
-tell(
-  "the SDK's constructEvent: its signature and its JSON",
+report(
+  "constructEvent of the Stripe SDK",
   costOf(({ payload, header }) => stripe.webhooks.constructEvent(payload, header, SECRET)),
 );
 
@@ -90,8 +94,8 @@ await onBothStores(async (name, url) => {
       await store.inbox.add(rows, at);
       took.push(performance.now() - startedAt);
     }
-    const median = took.toSorted((one, other) => one - other)[COMMITS >> 1] ?? 0;
-    tell(`a commit of ${size} on ${name}, until it is on disk`, (median * 1_000) / size);
+    report(`commit of ${size} ${size === 1 ? "event" : "events"}`, (percentile(took, 0.5) * 1_000) / size, name);
   }
   await store.close();
 });
+writeResult("webhook-endpoint-steps", figures);

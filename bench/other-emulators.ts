@@ -1,15 +1,16 @@
 /**
- * The emulator beside stripe-stateful-mock, on what both can do and over HTTP, round by round in one run. Both are programs of
- * their own; the client is the same. Part of `npm run bench`.
+ * Compares the emulator with stripe-stateful-mock over HTTP, with requests that both support. Both emulators are separate
+ * processes and take turns in each round. Part of `npm run bench`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { Agent, request, type IncomingMessage } from "node:http";
 import { fileURLToPath } from "node:url";
+import { figuresOf, percentile, writeResult } from "./results.ts";
 
 const CONNECTIONS = 8;
 const ROUNDS = 15;
-/** Of each connection in a round. */
+/** Number of request sequences per connection and round. */
 const TURNS = 150;
 const START_LIMIT_MS = 15_000;
 const HEADERS = { authorization: "Bearer sk_test_bench", "content-type": "application/x-www-form-urlencoded" };
@@ -32,7 +33,7 @@ const CANDIDATES: Candidate[] = [
   },
 ];
 
-/** As lean as a client gets, so that the servers are what is measured. */
+/** The HTTP client does little work, so that the measured time is mostly that of the servers. */
 const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
 
 async function call(port: number, method: string, path: string, params?: Record<string, string>): Promise<string> {
@@ -40,10 +41,10 @@ async function call(port: number, method: string, path: string, params?: Record<
   const headers = { ...HEADERS, ...(body !== undefined && { "content-length": Buffer.byteLength(body) }) };
   const sent = request({ port, host: "127.0.0.1", method, path, agent, headers });
   sent.end(body);
-  const [answer] = (await once(sent, "response")) as [IncomingMessage];
+  const [response] = (await once(sent, "response")) as [IncomingMessage];
   let text = "";
-  for await (const chunk of answer.setEncoding("utf8")) text += String(chunk);
-  if (answer.statusCode !== 200) throw new Error(`${method} ${path} on ${port}: ${text}`);
+  for await (const chunk of response.setEncoding("utf8")) text += String(chunk);
+  if (response.statusCode !== 200) throw new Error(`${method} ${path} on ${port}: ${text}`);
   return /"id": ?"(\w+)"/.exec(text)?.[1] ?? "";
 }
 
@@ -65,21 +66,19 @@ async function round({ port }: Candidate): Promise<number> {
   return (CONNECTIONS * TURNS * REQUESTS_PER_TURN * 1_000) / (performance.now() - startedAt);
 }
 
-async function untilAnswering({ name, port }: Candidate, child: ChildProcess): Promise<void> {
+async function waitUntilReady({ name, port }: Candidate, child: ChildProcess): Promise<void> {
   const startedAt = performance.now();
   while (performance.now() - startedAt < START_LIMIT_MS) {
     if (child.exitCode !== null) break;
-    const answers = await call(port, "GET", "/v1/customers").then(
+    const isReady = await call(port, "GET", "/v1/customers").then(
       () => true,
       () => false,
     );
-    if (answers) return;
+    if (isReady) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`${name} did not answer on port ${port}.`);
+  throw new Error(`${name} did not respond on port ${port} within ${START_LIMIT_MS} ms.`);
 }
-
-const median = (values: number[]): number => values.toSorted((one, other) => one - other)[values.length >> 1] ?? 0;
 
 const children: ChildProcess[] = [];
 try {
@@ -89,14 +88,18 @@ try {
       stdio: "ignore",
     });
     children.push(child);
-    await untilAnswering(candidate, child);
+    await waitUntilReady(candidate, child);
     await round(candidate);
   }
   const rates = CANDIDATES.map((): number[] => []);
   for (let index = 0; index < ROUNDS; index += 1)
     for (const [which, candidate] of CANDIDATES.entries()) rates[which]?.push(await round(candidate));
-  for (const [which, { name }] of CANDIDATES.entries())
-    console.log(`${`${name}, over HTTP`.padEnd(58)} ${Math.round(median(rates[which] ?? []))} requests/s`);
+  const figures = CANDIDATES.flatMap(({ name }, which) => {
+    const rate = Math.round(percentile(rates[which] ?? [], 0.5));
+    console.log(`${`${name}, over HTTP`.padEnd(58)} ${rate} requests/s`);
+    return figuresOf(name, { "requests (per second)": rate });
+  });
+  writeResult("other-emulators", figures);
 } finally {
   agent.destroy();
   for (const child of children) {
