@@ -8,7 +8,8 @@ export default defineConfig({
     globalSetup: ["test/support/global-setup.ts"],
     testTimeout: 30_000,
     hookTimeout: LONG_START_MS,
-    // Most tests wait for processes and browsers, so two at once pay even on two cores, where the default is one.
+    // Most tests wait for processes and browsers, so running two test files at once is faster even on two cores, where the
+    // default is one.
     maxWorkers: "100%",
     reporters: ["default"],
   },

@@ -1,4 +1,5 @@
-// Bundles browser code: the client and the elements of `tollkeeper`, and the demo's page. Does nothing if no source changed.
+// Bundles the browser code: the client and the elements of `tollkeeper`, and the page of the demo. Does nothing if the sources
+// have not changed.
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -41,7 +42,7 @@ function output(entry, outDir) {
   };
 }
 
-/** Returns a hash of every file that decides the bundles. */
+/** Returns a hash over all files on which the bundles depend. */
 function fingerprint() {
   const hash = createHash("sha256");
   const files = SOURCES.flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)));

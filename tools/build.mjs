@@ -1,4 +1,4 @@
-// Builds what is published and what the demo serves: each package's dist/ with modules and types, and the browser bundles.
+// Builds the published packages (modules, types and browser bundles) and the page of the demo.
 import { cpSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { run } from "./steps.mjs";

@@ -1,4 +1,4 @@
-// Looks into what browsers get: nothing of the server, no secret's name, and not more bytes than allowed.
+// Checks that the browser bundles contain no server code and no name of a secret, and are not larger than allowed.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,9 +6,15 @@ import { gzipSync } from "node:zlib";
 
 const dist = fileURLToPath(new URL("../packages/tollkeeper/dist", import.meta.url));
 
-/** entry -> the most gzipped bytes of it with all it imports at once. Stripe.js itself comes from Stripe, later. */
+/**
+ * Maximum size of each bundle with its static imports, in gzipped bytes. The size does not include Stripe.js, which the page
+ * loads later from Stripe.
+ */
 const BUDGETS = { "browser/index.js": 6_000, "elements/premium-modal-define.js": 9_000 };
-/** Names that only the server has: which one turns up says what leaked. */
+/**
+ * Patterns of names that only server code contains. If a pattern matches, the matched name shows which code is wrongly in the
+ * bundle.
+ */
 const FORBIDDEN = [
   /node:/,
   /\bsk_(test|live)_/,
@@ -21,24 +27,26 @@ const FORBIDDEN = [
   /createHmac/,
 ];
 
-const problems = [];
-for (const [entry, budget] of Object.entries(BUDGETS)) {
-  const files = closure(join(dist, entry));
-  let bytes = 0;
-  for (const file of files) {
-    const text = readFileSync(file, "utf8");
-    bytes += gzipSync(text).length;
-    for (const pattern of FORBIDDEN) if (pattern.test(text)) problems.push(`${relative(dist, file)} holds ${pattern}`);
-  }
-  console.log(`${entry}: ${bytes} of ${budget} bytes gzipped, in ${files.length} files`);
-  if (bytes > budget) problems.push(`${entry} is ${bytes} bytes gzipped, over its ${budget}`);
-}
+const problems = Object.entries(BUDGETS).flatMap(([entry, budget]) => checkEntry(entry, budget));
 if (problems.length > 0) {
   console.error(problems.join("\n"));
   process.exit(1);
 }
 
-/** The file and what it imports at once; what it imports later is not loaded with it. */
+/** Returns the problems of one browser bundle. */
+function checkEntry(entry, budget) {
+  const files = [...closure(join(dist, entry))].map((file) => ({ file, text: readFileSync(file, "utf8") }));
+  const bytes = files.reduce((sum, { text }) => sum + gzipSync(text).length, 0);
+  console.log(`${entry}: ${bytes} of ${budget} bytes gzipped, in ${files.length} files`);
+  const leaks = files.flatMap(({ file, text }) =>
+    FORBIDDEN.filter((pattern) => pattern.test(text)).map((pattern) => `${relative(dist, file)} contains ${pattern}`),
+  );
+  return bytes > budget ? [...leaks, `${entry} has ${bytes} bytes gzipped, at most ${budget} are allowed`] : leaks;
+}
+
+/**
+ * Returns a file and all files that it imports statically. Dynamic imports do not count, because the browser loads them later.
+ */
 function closure(file, seen = new Set()) {
   if (seen.has(file) || !existsSync(file)) return [...seen];
   seen.add(file);

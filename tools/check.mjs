@@ -1,4 +1,4 @@
-// What `npm run check` runs: everything a change must pass.
+// `npm run check`: runs every check that must pass before a change is merged.
 import { runSteps } from "./steps.mjs";
 
 await runSteps([
@@ -16,8 +16,11 @@ await runSteps([
   ["package emulator", "publint", "packages/emulator", "--strict"],
   ["types of package tollkeeper", "attw", "--pack", "packages/tollkeeper", "--profile", "esm-only"],
   ["types of package emulator", "attw", "--pack", "packages/emulator", "--profile", "esm-only"],
+  ["packages install and run", "node", "tools/check-packages.mjs"],
   ["bundles", "node", "tools/check-bundles.mjs"],
   ["import rules", "node", "tools/check-imports.mjs"],
+  ["language", "node", "tools/check-language.mjs"],
+  ["performance page", "node", "tools/performance.mjs", "--check"],
   ["fidelity", "node", "packages/emulator/tools/fidelity.mjs", "--check"],
   ["tests", "vitest", "run"],
 ]);

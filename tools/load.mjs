@@ -1,18 +1,18 @@
-// What `npm run load` runs: what must hold under load, each a program that prints its figures. It takes half an hour, and
-// a machine that does nothing else; `npm run load -- renewals` runs one of them.
+// `npm run load [-- NAME]`: runs the load tests, or one of them, and writes the results to bench/results. All load tests
+// together take half an hour on an otherwise idle machine.
 import { runSteps } from "./steps.mjs";
 
 const PARTS = {
-  checkouts: "1,000 users who click fifty times at once",
+  checkouts: "1,000 users click fifty times at once",
   renewals: "10,000 renewals in a minute",
-  away: "days without webhooks",
-  memory: "ten minutes at the door",
+  "missed-webhooks": "days without webhooks",
+  memory: "ten minutes of webhooks",
 };
 
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !(name in PARTS));
 if (unknown.length > 0) {
-  console.error(`There is no ${unknown.join(", ")}: choose of ${Object.keys(PARTS).join(", ")}.`);
+  console.error(`Unknown load test: ${unknown.join(", ")}. Choose from ${Object.keys(PARTS).join(", ")}.`);
   process.exit(1);
 }
 await runSteps(

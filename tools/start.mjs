@@ -10,7 +10,7 @@ if (process.env["STRIPE_SECRET_KEY"]?.trim()) {
   process.argv.splice(2, 0, "serve");
   await import(path("packages/tollkeeper/src/cli/main.ts"));
 } else {
-  // A separate process, because the bundler sets NODE_ENV=production in its own.
+  // The bundler runs in a separate process, because it sets NODE_ENV=production in its own process.
   const { status } = spawnSync(process.execPath, [path("tools/build-browser.mjs")], { stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
   await import(path("apps/demo/src/main.ts"));

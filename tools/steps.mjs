@@ -1,7 +1,7 @@
-// Runs commands one after the other, saying which, and stops at the first that fails.
+// Runs named commands one after the other, and stops at the first failure.
 import { spawn } from "node:child_process";
 
-/** Resolves when the command succeeds; ends this process when it does not. */
+/** Runs one command. Resolves when the command that it runs succeeds. Ends this process if the command fails. */
 export async function run(command, args, options = {}) {
   const child = spawn(command, args, { stdio: "inherit", ...options });
   const code = await new Promise((resolve) => {
@@ -14,7 +14,7 @@ export async function run(command, args, options = {}) {
   }
 }
 
-/** Runs named steps with their times. */
+/** Runs named steps and prints their times. */
 export async function runSteps(steps) {
   for (const [name, command, ...args] of steps) {
     const startedAt = Date.now();

@@ -1,4 +1,4 @@
-// What `npm test` runs: the import rules, whether FIDELITY.md is true, the build that tests run, then every test.
+// `npm test`: checks import rules and FIDELITY.md, builds, and runs all tests.
 import { runSteps } from "./steps.mjs";
 
 await runSteps([
