@@ -1,4 +1,6 @@
-/** What `npm start` and `tollkeeper serve` sell from this folder with real keys. Write your own plans here. */
+/**
+ * The plans of `npm start` and `tollkeeper serve` in this folder, with real keys. Replace these example plans with your own.
+ */
 import { definePlans } from "./packages/tollkeeper/src/index.ts";
 
 export default {
