@@ -27,7 +27,7 @@ interface Operation {
 const { operations, definitions } = JSON.parse(
   readFileSync(new URL("../src/schema/operations.json", import.meta.url), "utf8"),
 ) as { operations: Operation[]; definitions: Record<string, Fields> };
-/** Random operations: mostly operations that the emulator supports, and some that it refuses. */
+/** Generates random API operations. The emulator supports most of these operations, and refuses some. */
 const anyOperation = fc.oneof(
   { weight: 19, arbitrary: fc.constantFrom(...operations.filter(({ params }) => params !== undefined)) },
   { weight: 1, arbitrary: fc.constantFrom(...operations.filter(({ params }) => params === undefined)) },
@@ -69,7 +69,7 @@ const integers = fc.constantFrom(
   "999999999999999",
 );
 
-/** Random parameter values, mostly of the right type, so that many requests pass validation. */
+/** Generates random parameter values. Most values have the right type, so that many requests pass validation. */
 function pairsOf(shape: Shape, name: string, ids: fc.Arbitrary<string>, depth: number): fc.Arbitrary<Pairs> {
   const one = (values: fc.Arbitrary<string>) =>
     fc.oneof({ weight: 12, arbitrary: values }, { weight: 1, arbitrary: junk }).map((value): Pairs => [[name, value]]);
@@ -91,7 +91,7 @@ function pairsOf(shape: Shape, name: string, ids: fc.Arbitrary<string>, depth: n
   return fieldPairs("ref" in shape ? (definitions[shape.ref] ?? {}) : shape.fields, name, ids, depth + 1);
 }
 
-/** Random parameters of an operation: nearly all required fields, and a few optional fields. */
+/** Generates random parameters of an API operation, with nearly all required fields and a few optional fields. */
 function fieldPairs(fields: Fields, name: string, ids: fc.Arbitrary<string>, depth: number): fc.Arbitrary<Pairs> {
   const at = (field: string) => (name === "" ? field : `${name}[${field}]`);
   const names = Object.keys(fields);
@@ -207,7 +207,7 @@ test(
           const answer = (await response.json()) as { error?: { type: string; message: string } };
           expect(response.status < 500 || response.status === 501, answer.error?.message).toBe(true);
           expect(answer.error === undefined).toBe(response.status === 200);
-          // A declined payment (402) emits events, so this response may change the account's data.
+          // A declined payment emits events, so a request with the response 402 may change the account's data.
           const mayChange = response.status === 200 || response.status === 402;
           expect(mayChange || isDeepStrictEqual(accountData(emulator), before), `${method} ${path} left a trace`).toBe(
             true,

@@ -160,7 +160,7 @@ test("a subscription can be created, canceled at period end, and resumed", async
   expect(await stripe.subscriptions.retrieve(subscription.id)).toMatchObject({ status: "canceled" });
 });
 
-test("a change from a monthly to a yearly plan is prorated to the second", async () => {
+test("the proration of a change from a monthly to a yearly plan is exact to the second", async () => {
   const { stripe, eventTypes } = createSdk();
   const { product, price, customer } = await subscriber(stripe);
   const yearly = await stripe.prices.create({
@@ -229,7 +229,7 @@ test("advancing a test clock renews only the subscriptions of the clock's custom
   expect(emulator.now()).toBe(Date.UTC(2026, 0, 31, 12));
 });
 
-test("an idempotency key repeats the stored response, and is rejected with other parameters", async () => {
+test("a request that repeats an idempotency key gets the stored response, or an error if its parameters differ", async () => {
   const { stripe } = createSdk();
   const first = await stripe.customers.create({ name: "Ada" }, { idempotencyKey: "key-1" });
   const again = await stripe.customers.create({ name: "Ada" }, { idempotencyKey: "key-1" });
@@ -425,7 +425,7 @@ test("lists can be paged forward, backward and by time, and search results can b
   ).toHaveLength(25);
 });
 
-test("a list can be paged from a cursor whose object no longer matches the filter", async () => {
+test("a list continues after its cursor even if the cursor's object no longer matches the list's filter", async () => {
   const { stripe } = createSdk();
   const email = "a@example.com";
   const [oldest, middle, newest] = [
@@ -440,7 +440,7 @@ test("a list can be paged from a cursor whose object no longer matches the filte
   expect(rest.data.map(({ id }) => id)).toEqual([middle.id, oldest.id]);
 });
 
-test("a list can be paged if test clocks create objects out of time order", async () => {
+test("the pages of a list contain every object even if test clocks create objects out of time order", async () => {
   const { stripe } = createSdk();
   const ahead = Math.floor(Date.now() / 1000) + 1_000 * DAY;
   const { id: clock } = await stripe.testHelpers.testClocks.create({ frozen_time: ahead });

@@ -69,7 +69,7 @@ test.each([
   },
 );
 
-test("a retry with the same key returns the created object after a fault broke the connection", async () => {
+test("if a fault breaks the connection, a retry with the same idempotency key returns the created object", async () => {
   const { stripe, control } = endpoint();
   await control("faults", { path: "/v1/customers", method: "POST", answer: "reset", when: "after" });
   await refusal(stripe.customers.create({ name: "Ada" }, { idempotencyKey: "k" }));
@@ -91,7 +91,7 @@ test("a request fault can select requests by number, customer ID and idempotency
   });
 });
 
-test("a stale fault hides recent objects from lists and searches", async () => {
+test("a fault of the type stale hides recent objects from lists and searches", async () => {
   const { emulator, stripe, control } = endpoint();
   const old = await stripe.customers.create({ metadata: { k: "v" } });
   await emulator.advance(120);
@@ -105,7 +105,7 @@ test("a stale fault hides recent objects from lists and searches", async () => {
   expect((await ids())[0]).toBe(2);
 });
 
-test("a decline fault declines one payment, and the next payment succeeds", async () => {
+test("a fault of the type decline declines one payment, and the next payment succeeds", async () => {
   const { stripe, control } = endpoint();
   const { price, customer } = await subscriber(stripe);
   await control("faults", { path: "/v1/subscriptions", answer: "decline", code: "insufficient_funds" });
@@ -159,7 +159,7 @@ test("an unsuccessful delivery is retried for three days, then its state is fail
   expect((await stripe.events.list({ delivery_success: false })).data).toHaveLength(1);
 });
 
-test("due deliveries are sent in the order that a control route sets", async () => {
+test("due webhook deliveries are sent in the order that a control route sets", async () => {
   const orders = new Set<string>();
   for (let order = 0; order < 6; order++) {
     const { emulator, stripe, received, control } = endpoint();
@@ -173,7 +173,7 @@ test("due deliveries are sent in the order that a control route sets", async () 
   expect(orders.size).toBe(6);
 });
 
-test("a held delivery is sent when a control route requests it", async () => {
+test("a held webhook delivery is sent when a control route requests it", async () => {
   const { emulator, stripe, received, control } = endpoint();
   await control("deliveries/order", { held: true });
   await stripe.customers.create();
@@ -185,7 +185,7 @@ test("a held delivery is sent when a control route requests it", async () => {
   expect(received).toHaveLength(2);
 });
 
-test("an event older than 30 days is not deleted before its delayed delivery is sent", async () => {
+test("an event older than 30 days is kept until its delayed webhook delivery is sent", async () => {
   const { emulator, stripe, received, control } = endpoint();
   await control("faults/deliveries", { effect: "delay", seconds: 30 * DAY });
   await stripe.customers.create();
@@ -197,7 +197,7 @@ test("an event older than 30 days is not deleted before its delayed delivery is 
   expect((await stripe.events.list({ created: { gt: 0 } })).data).toEqual([]);
 });
 
-test("after a secret is rolled, deliveries are also signed with the old secret until it expires", async () => {
+test("after a webhook secret is rolled, deliveries are also signed with the old secret until the old secret expires", async () => {
   const { emulator, stripe, received, control } = endpoint();
   const [hook] = (await stripe.webhookEndpoints.list()).data;
   const { body } = await control("webhook_endpoints/roll", { endpoint: hook?.id, seconds: 3_600 });
@@ -275,7 +275,7 @@ const script = async (sdk: Sdk) => {
   const { price, customer } = await subscriber(sdk.stripe);
   await sdk.stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
   await sdk.emulator.advance(40 * DAY);
-  // The SDK creates random idempotency keys, so the comparison ignores them.
+  // The SDK creates random idempotency keys, so the comparison of two emulators' events ignores these keys.
   const events = JSON.stringify((await sdk.stripe.events.list({ limit: 100 })).data);
   return events.replaceAll(/"idempotency_key":"[^"]*"/g, "");
 };
@@ -286,7 +286,7 @@ test("two emulators with the same seed produce identical events for the same req
   expect((await script(createSdk({ seed: 4 }))) === bytes).toBe(false);
 });
 
-test("a snapshot can be restored, and a fork does not affect the original", async () => {
+test("a snapshot of the emulator can be restored, and a fork does not affect the original emulator", async () => {
   const { emulator, stripe } = createSdk();
   const { id } = await stripe.customers.create({ name: "Ada" });
   const snapshot = emulator.snapshot();
@@ -302,7 +302,7 @@ test("a snapshot can be restored, and a fork does not affect the original", asyn
   expect(await there.customers.retrieve(id)).toMatchObject({ name: "Eve" });
 });
 
-test("control routes save and restore the state", async () => {
+test("control routes save and restore the emulator's state", async () => {
   const { stripe, control } = endpoint();
   const { body } = await control("snapshot");
   await stripe.customers.create();
@@ -310,7 +310,7 @@ test("control routes save and restore the state", async () => {
   expect((await stripe.customers.list()).data).toEqual([]);
 });
 
-test("an idempotency key stores 500 responses and declines for a day, but no validation errors", async () => {
+test("the emulator stores 500 responses and declines under their idempotency keys for a day, but no validation errors", async () => {
   const { emulator, stripe, control } = endpoint();
   const { customer } = await subscriber(stripe);
   const key = { idempotencyKey: "k1" };
@@ -346,7 +346,7 @@ test("a request whose idempotency key is in use by a running request gets a 409"
   expect(await refusal(stripe.customers.create({}, { idempotencyKey: "k" }))).toMatchObject({ statusCode: 409 });
 });
 
-test("a parameter that the emulator ignores is accepted, and onIgnored reports it once", async () => {
+test("the emulator accepts a parameter that it ignores, and calls onIgnored once for this parameter", async () => {
   const ignored: string[] = [];
   const emulator = createEmulator({ onIgnored: (operation, param) => void ignored.push(`${operation} ${param}`) });
   const stripe = connect(emulator, "sk_test_123");

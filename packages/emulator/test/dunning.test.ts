@@ -1,4 +1,4 @@
-/** Tests the payment retries of renewals, and the effect of the last failed retry. */
+/** Tests the retries of declined renewal payments, and the effect of the last failed retry. */
 import { expect, test } from "vitest";
 import type { AfterRetries } from "../src/index.ts";
 import { createSdk, DAY, subscriber, type Sdk } from "./support/sdk.ts";
@@ -33,7 +33,7 @@ test.each<[AfterRetries, string]>([
   },
 );
 
-test("an unpaid subscription's renewal invoices stay drafts, and it becomes active when the open invoice is paid", async () => {
+test("renewal invoices of an unpaid subscription stay drafts, and the subscription becomes active when its open invoice is paid", async () => {
   const sdk = createSdk({ afterRetries: "unpaid" });
   const { stripe, emulator } = sdk;
   const id = await neverPaid(sdk);
@@ -46,7 +46,7 @@ test("an unpaid subscription's renewal invoices stay drafts, and it becomes acti
   expect(await stripe.subscriptions.retrieve(id)).toMatchObject({ status: "active" });
 });
 
-test("a control route can change afterRetries, and a reset restores the initial setting", async () => {
+test("a control route can change the setting afterRetries, and a reset restores its initial value", async () => {
   const { emulator } = createSdk();
   const ask = async (path: string, method: "GET" | "POST", body?: object) => {
     const text = body === undefined ? {} : { body: JSON.stringify(body) };

@@ -29,7 +29,7 @@ test("a portal session for a given plan change previews and makes the change, th
   expect(items.data[0]?.quantity).toBe(3);
 });
 
-test("a portal session is rejected if its plan change changes nothing or names another subscription's item", async () => {
+test("a portal session for a plan change is rejected if the change has no effect or names another subscription's item", async () => {
   const sdk = createSdk();
   const { customer, subscription, item } = await subscribed(sdk);
   const confirming = (items: { id: string; quantity?: number }[]) =>
@@ -57,7 +57,7 @@ test("a portal session for cancellation is rejected if the subscription is alrea
   expect(refused.message).toContain("is already set to be canceled at period end");
 });
 
-test("a portal session cannot cancel another customer's subscription, or cancel if the configuration forbids it", async () => {
+test("a portal session cannot cancel another customer's subscription, or any subscription if the configuration forbids cancellation", async () => {
   const sdk = createSdk();
   const { customer, subscription } = await subscribed(sdk);
   const canceling = { type: "subscription_cancel", subscription_cancel: { subscription } } as const;

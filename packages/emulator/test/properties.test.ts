@@ -188,7 +188,7 @@ test(
     ),
 );
 
-test("the parts of a split amount add up to the amount, and each part is within one unit of its exact share", () => {
+test("the parts of a split amount add up to the amount, and each part differs from its exact share by less than one unit", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: 1e9 }),
@@ -206,8 +206,8 @@ test("the parts of a split amount add up to the amount, and each part is within 
 });
 
 /**
- * Returns the date in a later month with the same day and time as the billing anchor. If the month is too short, returns its
- * last day.
+ * Returns the date in a later month with the same day and time as the billing anchor. If the later month lacks this day,
+ * returns the last day of the month.
  */
 function monthsLater(anchor: number, months: number): number {
   const from = new Date(anchor * 1000);

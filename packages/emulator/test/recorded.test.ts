@@ -1,7 +1,8 @@
 /**
  * Compares fields, statuses, amounts and texts of the emulator with recordings of Stripe's test mode (API versions 2025-10-29
- * to 2026-03-25). In `recorded-fields.json`, the type "null" marks a field that was null in all recordings. The file omits a
- * charge's `destination`, `dispute` and `order`, because the pinned API version lacks them.
+ * to 2026-03-25). In `recorded-fields.json`, the type "null" marks a field that was null in all recordings. The file
+ * `recorded-fields.json` omits a charge's `destination`, `dispute` and `order`, because the pinned API version lacks these
+ * fields.
  */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -19,9 +20,9 @@ function kindOf(value: unknown): string {
 }
 
 interface Recorder extends Sdk {
-  /** The object types that responses have contained so far, such as "customer". */
+  /** Contains every object type that a response has contained so far, such as "customer". */
   kinds: Set<string>;
-  /** Fields whose type differs from all recordings, such as "customer.email is number, not string". */
+  /** Describes the fields whose type differs from all recordings of Stripe, such as "customer.email is number, not string". */
   strange: Set<string>;
 }
 
@@ -40,11 +41,12 @@ function recorder(): Recorder {
       for (const [name, types] of Object.entries(fields)) {
         const type = row[name] === undefined ? "missing" : kindOf(row[name]);
         const seen = types.split("|");
-        // A field may contain an ID in a recording and the expanded object in a response, or the reverse.
+        // A field may contain an object's ID in a recording of Stripe and the expanded object in an emulator's response, or the
+        // reverse.
         if (seen.includes("hash")) seen.push("string");
         if (seen.includes("string")) seen.push("hash");
-        // A field that is null in all recordings may have any type here. `checkResponses` compares the field's type with the
-        // SDK's types in every test.
+        // A field that is null in all recordings of Stripe may have any type in the emulator's responses. `checkResponses`
+        // compares the field's type with the SDK's types in every test.
         const isNew = type !== "null" && seen.every((one) => one === "null");
         if (type === "missing" || (!seen.includes(type) && type !== "null" && !isNew))
           strange.add(`${kind}.${name} is ${type}, not ${types}`);
@@ -199,7 +201,7 @@ test("added invoice items precede the subscription's line on the first invoice",
   });
 });
 
-test("a subscription is unchanged after a cancellation is undone or a missing trial is ended", async () => {
+test("a subscription is unchanged after its cancellation is undone, or after a request ends a trial that it does not have", async () => {
   const sdk = recorder();
   const before = await subscribe(sdk, 1_000, {});
   const canceling = await sdk.stripe.subscriptions.update(before.id, { cancel_at_period_end: true });
@@ -317,7 +319,7 @@ test("a payment of 0 is rejected, and the error names the parameter and a code",
   });
 });
 
-test("API responses have Stripe's headers", async () => {
+test("the emulator's API responses have the same headers as Stripe's", async () => {
   const sdk = recorder();
   const answer = await sdk.emulator.fetch(
     new Request("http://stripe.test/v1/customers", {

@@ -1,4 +1,4 @@
-/** Tests that every status change that the audit allows can happen. */
+/** Tests that every status change that the emulator's audit allows can happen. */
 import type Stripe from "stripe";
 import { describe, expect, test } from "vitest";
 import { TRANSITIONS } from "../src/audit.ts";

@@ -1,6 +1,6 @@
 /**
- * Runs the fixtures of `stripe trigger`, a command of the Stripe CLI. The test converts a fixture only if the API
- * version requires that.
+ * Runs the fixtures of `stripe trigger`, a command of the Stripe CLI. The test converts a fixture to the emulator's API version
+ * only if this version requires a conversion.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
@@ -9,14 +9,17 @@ import { createSdk } from "./support/sdk.ts";
 
 const FOLDER = new URL("triggers/", import.meta.url);
 
-/** The pinned API version rejects these fixtures, because it removed one of their parameters without a replacement. */
+/**
+ * The pinned API version rejects each of these fixtures, because the version lacks a parameter of the fixture and has no
+ * replacement.
+ */
 const REFUSED: Readonly<Record<string, string>> = {
   "customer.discount.created": "coupon",
   "customer.discount.deleted": "coupon",
   "customer.discount.updated": "coupon",
 };
 
-/** The test does not run these fixtures, for the given reasons. */
+/** Maps each fixture that the test does not run to the reason. */
 const OUT_OF_SCOPE: Readonly<Record<string, string>> = {
   "checkout.session.async_payment_failed": "cards alone can pay, no bank debits",
   "checkout.session.async_payment_succeeded": "cards alone can pay, no bank debits",
@@ -40,7 +43,7 @@ const ADDED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/v1/promotion_codes": { "promotion[type]": "coupon" },
 };
 
-/** The expected event of each fixture whose file name differs from the event's type. */
+/** Maps each fixture whose file name differs from its event's type to the expected event. */
 const EVENTS: Readonly<Record<string, string>> = {
   "subscription.payment_failed": "invoice.payment_failed",
   "subscription.payment_succeeded": "invoice.payment_succeeded",
@@ -55,8 +58,8 @@ describe("fixtures of the Stripe CLI", () => {
   test.each(names.filter((name) => !left.has(name)))(
     "the Stripe CLI fixture %s runs and emits its event",
     async (name) => {
-      // Some customers in the fixtures have no card. With this setting, the subscriptions of these customers are not canceled
-      // before the expected event.
+      // Some customers in the fixtures have no card. With `afterRetries: "past_due"`, the subscriptions of customers without a
+      // card are not canceled before the expected event.
       const { emulator, eventTypes } = createSdk({ afterRetries: "past_due" });
       const played = await play(emulator.fetch, "http://stripe.test", "sk_test_123", upgrade(read(name)));
       expect(played.map(outcome)).toEqual(
@@ -106,7 +109,7 @@ function upgrade({ fixtures }: Fixture): Fixture {
   };
 }
 
-/** Replaces `iterations` of schedule phases with `duration`. API version 2025-09-30 replaced this parameter. */
+/** Replaces `iterations` of schedule phases with `duration`. API version 2025-09-30 replaced the parameter `iterations`. */
 function withDurations(request: Fixture["fixtures"][number]): Fixture["fixtures"][number] {
   const text = JSON.stringify(request).replaceAll(
     /"iterations":\s*"?(\d+)"?/g,

@@ -25,7 +25,7 @@ test("the portal can cancel a subscription at period end with a reason, and undo
   expect(site.complaints).toEqual([]);
 });
 
-test("the portal cancels a subscription immediately if its configuration requires that", async () => {
+test("the portal cancels a subscription immediately if the portal's configuration says so", async () => {
   const site = await open();
   const { customer, subscription } = await subscribe(site.stripe);
   const configuration = await site.stripe.billingPortal.configurations.create({
@@ -38,7 +38,7 @@ test("the portal cancels a subscription immediately if its configuration require
   expect((await site.stripe.subscriptions.retrieve(subscription.id)).status).toBe("canceled");
 });
 
-test("the portal rejects every action that its configuration does not allow", async () => {
+test("the portal rejects every action that the portal's configuration does not allow", async () => {
   const site = await open();
   const { customer, subscription, method } = await subscribe(site.stripe);
   const configuration = await site.stripe.billingPortal.configurations.create({

@@ -1,5 +1,6 @@
 /**
- * Provides a browser for all page tests, and a separate emulator for each test. Importing this file starts the browser.
+ * Provides a browser for all page tests, and a separate emulator for each test. The browser starts when a test imports this
+ * file.
  */
 import { createServer, type Server } from "node:http";
 import type { Browser, Page } from "playwright-core";
@@ -14,8 +15,8 @@ export const START = Date.UTC(2026, 0, 31, 12);
 
 let browser: Browser;
 /**
- * A server that plays the application whose customers use the pages. The server returns a page with status 200 for every
- * request, including webhook deliveries.
+ * A server that plays the application whose customers use the pages. For every request, including webhook deliveries, this
+ * server returns a page with status 200.
  */
 let server: Server;
 export let APP: string;
@@ -42,7 +43,7 @@ export interface Site {
   emulator: ServedEmulator;
   stripe: Stripe;
   page: Page;
-  /** Requests of the page to other sites and JavaScript errors of the page; a test fails if there are any. */
+  /** Contains the page's requests to other sites and the page's JavaScript errors. A test fails if this list is not empty. */
   complaints: string[];
 }
 

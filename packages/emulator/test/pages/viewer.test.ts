@@ -33,7 +33,7 @@ test("the viewer can move the clock by an hour, by a day, and to the next renewa
   expect(invoices.data[0]).toMatchObject({ billing_reason: "subscription_cycle" });
 });
 
-test("the viewer can make the next payment fail, and only that payment", async () => {
+test("the viewer can make only the next payment fail", async () => {
   const site = await open();
   const { page, stripe } = site;
   const { subscription } = await subscribe(stripe);
@@ -52,7 +52,7 @@ test("the viewer can make the next payment fail, and only that payment", async (
   await page.waitForURL(/localhost:\d+\/done/);
 });
 
-test("the viewer can send a delivery again", async () => {
+test("the viewer can send a webhook delivery again", async () => {
   const { page, stripe, emulator } = await open();
   await stripe.customers.create();
   await emulator.drain();

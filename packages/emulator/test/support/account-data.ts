@@ -1,4 +1,4 @@
-/** Reads the data of all accounts, so that tests can compare it before and after a request. */
+/** Reads the data of all accounts, so that a test can compare the data before a request with the data after the request. */
 import type { Emulator } from "../../src/index.ts";
 
 /**

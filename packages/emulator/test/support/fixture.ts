@@ -1,6 +1,6 @@
 /**
- * Runs fixtures of the Stripe CLI. A fixture is a file with a list of API requests. A request refers to an earlier response as
- * `${name:path.to.field|default}`.
+ * Runs fixtures of the Stripe CLI. A fixture is a file with a list of API requests. A request in a fixture refers to an earlier
+ * response as `${name:path.to.field|default}`.
  */
 
 export interface Fixture {
@@ -19,7 +19,9 @@ interface FixtureRequest {
 
 type Param = string | number | boolean | Param[] | { [name: string]: Param };
 
-/** The response to a request of a fixture, and the error type that the fixture expects (null for a success). */
+/**
+ * Contains the response to a request of a fixture, and the error type that the fixture expects (null if it expects success).
+ */
 export interface Played {
   name: string;
   status: number;
@@ -70,7 +72,10 @@ function toRequest(baseUrl: string, key: string, request: FixtureRequest, answer
   });
 }
 
-/** Encodes parameters as form fields. Only lists of objects get an index: `items[0][price]`, but `expand[]`. */
+/**
+ * Encodes parameters as form fields. Only the elements of lists of objects get an index, such as `items[0][price]`. Elements of
+ * other lists get none, such as `expand[]`.
+ */
 function fields(value: Param, name: string, fill: (text: string) => string): [string, string][] {
   if (Array.isArray(value))
     return value.flatMap((entry, at) => fields(entry, `${name}[${typeof entry === "object" ? at : ""}]`, fill));

@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { delimiter, join } from "node:path";
 
 /**
- * Returns the path of the first program with this name on the PATH that runs successfully with the arguments `trial`.
- * Returns null if there is no such program.
+ * Returns the path of the first program with this name on the PATH that runs successfully with the arguments `trial`. Returns
+ * null if no program with this name runs successfully.
  */
 export function installed(name: string, trial: readonly string[]): string | null {
   const paths = (process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, name));

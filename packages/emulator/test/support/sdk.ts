@@ -24,7 +24,7 @@ export function createSdk(options: EmulatorOptions = {}): Sdk {
     checkResponses: true,
     ...options,
   });
-  // After every test, the audit must find no problem.
+  // After every test, the audit of the emulator's data must find no problem.
   onTestFinished(() => expect(emulator.audit()).toEqual([]));
   const as: Sdk["as"] = (key, config = {}) => connect(emulator, key, config);
   const stripe = as("sk_test_123");

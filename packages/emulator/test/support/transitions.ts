@@ -1,7 +1,7 @@
-/** Records the status changes of objects. Reads the statuses from the objects' rows and events. */
+/** Records the status changes of the emulator's objects. Reads each status from the object's row and events. */
 import type { Sdk } from "./sdk.ts";
 
-/** The tables for which the audit has a list of allowed status changes. */
+/** Contains the object types for which the emulator's audit has a list of allowed status changes. */
 const WATCHED = [
   "subscription",
   "invoice",
@@ -13,9 +13,9 @@ const WATCHED = [
 ] as const;
 
 export interface Watch {
-  /** The recorded status changes in order, such as "subscription: active -> canceled". */
+  /** Lists the recorded status changes in order, such as "subscription: active -> canceled". */
   seen: string[];
-  /** Records the status changes since the last call. */
+  /** Records the status changes since the previous call of `look`. */
   look(): void;
 }
 

@@ -80,7 +80,7 @@ describe("a sign-in", () => {
     });
   });
 
-  test("accepts an issuer that ends with a slash, as Auth0's issuers do", async () => {
+  test("accepts an issuer whose URL ends with a slash, as Auth0's issuers do", async () => {
     const jwt = await signed(token({ issuer: `${ISSUER}/` }));
     expect(await authenticator()(requestWith(`Bearer ${jwt}`))).toMatchObject({ id: "auth0|ada" });
   });
@@ -126,7 +126,7 @@ describe("a sign-in", () => {
     },
   );
 
-  test("fails with sign_in_unavailable instead of unauthenticated while the issuer is unreachable", async () => {
+  test("fails with the error sign_in_unavailable, not unauthenticated, while the issuer is unreachable", async () => {
     const issuer = network();
     issuer.down = true;
     let now = NOW;
@@ -141,7 +141,7 @@ describe("a sign-in", () => {
     expect(await authenticate(requestWith(`Bearer ${jwt}`))).toMatchObject({ id: "auth0|ada" });
   });
 
-  test("accepts tokens of known keys while the issuer is down", async () => {
+  test("accepts a token that is signed with a known key while the issuer is unreachable", async () => {
     const issuer = network();
     const authenticate = authenticator(issuer);
     const jwt = await signed(token());

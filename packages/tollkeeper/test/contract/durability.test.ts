@@ -17,7 +17,7 @@ describe("durability on SQLite", () => {
     (await sql<{ synchronous: number }>`pragma synchronous`.execute(db)).rows[0]?.synchronous;
   const [NORMAL, FULL] = [1, 2];
 
-  test("a commit waits until the data is on disk, unless the transaction can be repeated", async () => {
+  test("a commit waits until its data is on disk, unless the transaction can be repeated", async () => {
     const db = await opened();
     expect(await level(db)).toBe(FULL);
     expect(await db.transaction().execute(level)).toBe(FULL);
@@ -30,7 +30,7 @@ describe("durability on SQLite", () => {
     expect(await level(db)).toBe(FULL);
   });
 
-  test("a commit waits until the data is on disk, even after a failed commit", async () => {
+  test("a commit waits until its data is on disk, even if the commit before it failed", async () => {
     const db = await opened();
     await sql`create table owners (id text primary key)`.execute(db);
     await sql`create table owned (owner text references owners (id) deferrable initially deferred)`.execute(db);
@@ -42,12 +42,12 @@ describe("durability on SQLite", () => {
     expect((await sql`select * from owned`.execute(db)).rows).toEqual([]);
   });
 
-  test("every commit waits until the data is on disk if there is no write-ahead log", async () => {
+  test("without a write-ahead log, every commit waits until its data is on disk", async () => {
     const db = openTestDatabase("file::memory:");
     expect(await nonDurable(db, "sqlite").execute(level)).toBe(FULL);
   });
 
-  test("only stored events and claimed hooks are on disk before their commit returns", async () => {
+  test("only a commit that stores events or claims hooks waits until its data is on disk", async () => {
     const exec = vi.spyOn(DatabaseSync.prototype, "exec");
     onTestFinished(() => exec.mockRestore());
     const { inbox, outbox, transaction } = await openTestStore(await freshDatabase("sqlite"));
@@ -59,7 +59,7 @@ describe("durability on SQLite", () => {
     expect(await unflushed(() => inbox.add([inboxEvent("evt_1")], NOW))).toBe(0);
     const claims: ClaimedEvent[] = [];
     const claim = async () => claims.push(...(await inbox.claim(10, NOW, NOW + 1_000)));
-    // The first transaction assigns new rows to lanes. The second transaction claims the rows.
+    // The first transaction of `claim` assigns new rows to lanes. The second transaction of `claim` leases the rows.
     expect(await unflushed(claim)).toBe(2);
     const message = { id: "m1", owner: userOwner("ada"), hook: "onAccessGranted", payload: "{}", createdAt: NOW };
     const work = () =>

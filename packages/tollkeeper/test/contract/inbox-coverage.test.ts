@@ -91,7 +91,7 @@ describe.each(STORE_DIALECTS)("pending events that a list from Stripe covers, on
     expect(await store.inbox.completeCovered(["sub_1"], upToSeq, NOW + 500)).toBe(1);
   });
 
-  test("a list covers events of a lane even if the outbox or the other mode has a leased lane of this name", async () => {
+  test("a list covers the events of a lane even if a leased lane in the outbox or in the other mode has the same name", async () => {
     const url = await freshDatabase(dialect);
     const [store, live] = [await openStoreAt(url), await openStoreAt(url, "live")];
     await store.outbox.add([outboxMessage("m1", { owner: userOwner("ada") })]);
@@ -105,7 +105,7 @@ describe.each(STORE_DIALECTS)("pending events that a list from Stripe covers, on
 });
 
 describe.each(STORE_DIALECTS)("a lane whose events a list completed on %s", (dialect) => {
-  test("is released by the next claim, so that its next event is due at once", async () => {
+  test("is released by the next claim, so that the lane's next event is due immediately", async () => {
     const store = await openStoreAt(await freshDatabase(dialect));
     await store.inbox.add([inboxEvent("evt_1")], NOW);
     await store.inbox.completeCovered(["sub_1"], await assignNewEvents(store), NOW);
@@ -131,11 +131,11 @@ describe("a row that another transaction has locked on PostgreSQL", () => {
     });
   }
 
-  test("is not completed by a list, which does not wait for it", async () => {
+  test("is not completed by a list, and the list does not wait for the lock", async () => {
     expect(await besideLock(NOW, ({ inbox }, upToSeq) => inbox.completeCovered(["sub_1"], upToSeq, NOW))).toBe(1);
   });
 
-  test("is not released from its deferral, which does not wait for it", async () => {
+  test("is not released from its deferral, and the release does not wait for the lock", async () => {
     const due = await besideLock(NOW + 500, async ({ inbox }) => {
       await inbox.releaseDeferred(NOW);
       return inbox.claim(9, NOW, LEASED_UNTIL);
@@ -145,7 +145,7 @@ describe("a row that another transaction has locked on PostgreSQL", () => {
 });
 
 describe.each(STORE_DIALECTS)("the lanes with due events on %s", (dialect) => {
-  test("each lane is listed with its version and the creation time of its oldest event", async () => {
+  test("each lane is listed with the lane's version and the creation time of the lane's oldest event", async () => {
     const store = await openStoreAt(await freshDatabase(dialect));
     await store.transaction((parts) => parts.lanes.advance(new Map([["cus_2", 0]])));
     await store.inbox.add(
@@ -175,7 +175,7 @@ describe.each(STORE_DIALECTS)("the lanes with due events on %s", (dialect) => {
     expect(await lanes(NOW, 9)).toEqual([]);
   });
 
-  test("only events that are due and in the same mode count", async () => {
+  test("a lane is listed only if it has a due event in the mode of the store", async () => {
     const url = await freshDatabase(dialect);
     const [{ inbox }, live] = [await openStoreAt(url), await openStoreAt(url, "live")];
     await inbox.add([inboxEvent("evt_1", { eventCreatedAt: NOW - 9 })], NOW);

@@ -27,7 +27,7 @@ test("a store rejects a database that a newer version migrated, and the error ex
   await expect(store.migrate()).rejects.toThrow("run the newer version of tollkeeper");
 });
 
-test("a migration on PostgreSQL may take longer than the timeout of other statements", async () => {
+test("a migration on PostgreSQL may take longer than the timeout of SQL statements outside migrations", async () => {
   const db = openDatabase(await freshDatabase("postgres"), { responseTimeoutMs: 200 });
   onTestFinished(() => db.destroy());
   const slow = { name: "0001-slow", statements: () => ["select pg_sleep(0.4)"] };

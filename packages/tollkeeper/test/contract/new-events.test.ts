@@ -8,7 +8,7 @@ import { freshDatabase } from "../../../../test/support/databases.ts";
 import { NOW } from "../support/records.ts";
 import { inboxEvent, openStoreAt } from "../support/store.ts";
 
-/** This wait is longer than the interval between two notifications. */
+/** The tests wait this number of milliseconds, which is longer than the interval between two notifications of new events. */
 const QUIET_MS = 200;
 const UNREACHABLE = "postgres://postgres@127.0.0.1:1/none";
 
@@ -21,8 +21,8 @@ function open(url: string): ReturnType<typeof openDatabase> {
 }
 
 /**
- * Listens for notifications on a separate connection. Returns an array to which the connection adds the payloads that it
- * receives.
+ * Opens a separate PostgreSQL connection that listens for notifications. Returns an array that receives the payload of each
+ * notification.
  */
 async function receivePayloads(url: string): Promise<string[]> {
   const client = new pg.Client({ connectionString: url });
@@ -36,7 +36,7 @@ async function receivePayloads(url: string): Promise<string[]> {
 
 /**
  * Starts a listener for new events in test mode. `nextCall` resolves at the next call of `onNewEvents`. `nextLoss` resolves
- * when the connection is lost.
+ * when the listener loses its connection.
  */
 function listen(url: string) {
   const happened = new EventEmitter();
@@ -59,7 +59,7 @@ function listen(url: string) {
 }
 
 describe("the notification of other replicas about new events", () => {
-  test("is sent immediately, and a second notification covers all events that are stored shortly after", async () => {
+  test("is sent immediately, and one second notification announces all events that are stored shortly afterwards", async () => {
     const url = await freshDatabase("postgres");
     const payloads = await receivePayloads(url);
     const notify = notifyNewEvents(open(url), "live", (error) => expect.unreachable(String(error)));
@@ -71,7 +71,7 @@ describe("the notification of other replicas about new events", () => {
     expect(payloads).toEqual(["live", "live", "live"]);
   });
 
-  test("is sent for new events, and not for events that are stored already", async () => {
+  test("is sent for new events, and not for events that are already stored", async () => {
     const url = await freshDatabase("postgres");
     const payloads = await receivePayloads(url);
     const { inbox } = await openStoreAt(url);
@@ -83,7 +83,7 @@ describe("the notification of other replicas about new events", () => {
     expect(payloads).toEqual(["test"]);
   });
 
-  test("is sent even if the notification before it failed, and the failure is reported", async () => {
+  test("is sent even if the previous notification failed, and that failure is reported", async () => {
     const url = await freshDatabase("postgres");
     const payloads = await receivePayloads(url);
     const db = open(url);
@@ -106,7 +106,7 @@ describe("the notification of other replicas about new events", () => {
 });
 
 describe("a listener for new events", () => {
-  test("calls onNewEvents when it starts to listen, and then for new events of its mode", async () => {
+  test("calls onNewEvents when the listener starts, and later for each notification of new events in its mode", async () => {
     const url = await freshDatabase("postgres");
     const { calls, nextCall } = listen(url);
     await nextCall();
@@ -141,7 +141,7 @@ describe("a listener for new events", () => {
     expect(calls()).toBe(1);
   });
 
-  test("reports that PostgreSQL is unreachable, and makes no further attempt after it is stopped", async () => {
+  test("reports that PostgreSQL is unreachable, and does not try to connect after the listener is stopped", async () => {
     const { stop, calls, nextLoss } = listen(UNREACHABLE);
     expect((await nextLoss()).message).toContain("ECONNREFUSED");
     const startedAt = performance.now();

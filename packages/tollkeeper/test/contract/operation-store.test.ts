@@ -11,7 +11,7 @@ const KEY = { idempotencyKey: "new", createdAt: NOW + 5, keyEndsAt: NOW + 9 };
 describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
   const open = async (url?: string) => (await openStoreAt(url ?? (await freshDatabase(dialect)))).operations;
 
-  /** Opens a store that contains these operations, and returns the part of the store for operations. */
+  /** Opens a store that contains the given operations, and returns the part of the store that keeps operations. */
   async function withRecords(...records: OperationRecord[]) {
     const operations = await open();
     for (const record of records) expect(await operations.begin(record)).toBe(true);
@@ -42,7 +42,7 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.findCurrent("test", "ada")).toMatchObject({ id: "op_3" });
   });
 
-  test("operations of live mode are neither read nor changed in test mode, in the same database", async () => {
+  test("operations of live mode are neither read nor changed in test mode, even in the same database", async () => {
     const url = await freshDatabase(dialect);
     const operations = await open(url);
     const live = (await openStoreAt(url, "live")).operations;
@@ -56,7 +56,7 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.findCurrent("test", "ada")).toEqual(operationRecord());
   });
 
-  test("an idempotency key is replaced once, together with its creation and end times", async () => {
+  test("an operation's idempotency key is replaced at most once, together with the key's creation and end times", async () => {
     const operations = await withRecords(operationRecord());
     expect(await operations.replaceKey({ id: "op_1", from: "op_1", ...KEY })).toBe(true);
     expect(await operations.replaceKey({ id: "op_1", from: "op_1", ...KEY, idempotencyKey: "late" })).toBe(false);
@@ -70,14 +70,14 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.replaceKey({ id: "op_1", from: "op_1", ...KEY })).toBe(false);
   });
 
-  test("a key with several recorded ends has the earliest of these ends", async () => {
+  test("an idempotency key that is ended twice keeps the earlier end time", async () => {
     const operations = await withRecords(operationRecord());
     await operations.endKey({ id: "op_1", idempotencyKey: "op_1", keyEndsAt: NOW + 500 });
     await operations.endKey({ id: "op_1", idempotencyKey: "op_1", keyEndsAt: NOW + 700 });
     expect(await operations.findCurrent("test", "ada")).toMatchObject({ keyEndsAt: NOW + 500 });
   });
 
-  test("ending a key does not change other keys, other operations or finished operations", async () => {
+  test("ending an operation's idempotency key does not change other keys, other operations or finished operations", async () => {
     const finished = operationRecord({ id: "op_3", subject: "alan" });
     const operations = await withRecords(operationRecord(), finished);
     await operations.finish("op_3", "succeeded", "{}", NOW);
@@ -88,7 +88,7 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.findCurrent("test", "alan")).toMatchObject({ keyEndsAt: NOW + 1_000 });
   });
 
-  test("the first outcome of an operation is final, and its parameters are deleted", async () => {
+  test("the first outcome of an operation is final, and deletes the operation's parameters", async () => {
     const url = await freshDatabase(dialect);
     const operations = await open(url);
     await operations.begin(operationRecord());
@@ -119,7 +119,7 @@ describe.each(STORE_DIALECTS)("the list of pending operations on %s", (dialect) 
     return (await operations.listPending(before, after, limit)).map(({ id }) => id);
   }
 
-  test("starts with the oldest operation, and orders operations of the same time by id", async () => {
+  test("starts with the oldest operation, and orders operations with the same creation time by id", async () => {
     expect(await list(NOW + 2, null)).toEqual(["op_b", "op_a", "op_c"]);
   });
 
@@ -131,7 +131,7 @@ describe.each(STORE_DIALECTS)("the list of pending operations on %s", (dialect) 
     expect(await list(NOW + 2, null, 2)).toEqual(["op_b", "op_a"]);
   });
 
-  test("continues after the given operation, even if the next operation has the same time", async () => {
+  test("continues after the given operation, even if the next operation has the same creation time", async () => {
     expect(await list(NOW + 2, at("op_b", NOW))).toEqual(["op_a", "op_c"]);
     expect(await list(NOW + 2, at("op_a", NOW + 1))).toEqual(["op_c"]);
     expect(await list(NOW + 2, at("op_c", NOW + 1))).toEqual([]);

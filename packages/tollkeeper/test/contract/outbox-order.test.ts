@@ -55,7 +55,7 @@ describe.each(STORE_DIALECTS)("the outbox on %s", (dialect) => {
   });
 });
 
-test("on PostgreSQL a claim waits while another replica processes an earlier new message, and does not repeat it", async () => {
+test("on PostgreSQL an outbox claim waits while another replica processes an earlier message, and does not claim that message again", async () => {
   const url = await freshDatabase("postgres");
   const { outbox } = await openStoreAt(url);
   await outbox.add([outboxMessage("m1"), outboxMessage("m2")]);

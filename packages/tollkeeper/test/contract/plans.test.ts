@@ -16,7 +16,7 @@ async function openAt(url: string): Promise<Store> {
   return store;
 }
 
-/** Runs all queries that the worker, a page of a list, the metrics and an operator make on the queues. */
+/** Runs every query that the worker, the retrieval of a list page, the metrics and an operator make on the queues. */
 async function askQueues({ inbox, outbox, dueWork }: Store): Promise<void> {
   await inbox.add(
     [{ eventId: "evt_1", type: "customer.updated", objectId: "cus_1", lane: "cus_1", eventCreatedAt: NOW }],
@@ -42,10 +42,10 @@ async function askQueues({ inbox, outbox, dueWork }: Store): Promise<void> {
   await inbox.filterUnstored(["evt_1"]);
 }
 
-/** The test omits pruning, because pruning reads all rows that it deletes. */
+/** The test omits the queries that delete old rows, because these queries read all rows that they delete. */
 const isAsked = (text: string): boolean => /^\s*(\/\*.*\*\/\s*)?(select|with|update|insert)/.test(text);
 
-test("SQLite runs queries about a few rows without reading all rows of the mode", async () => {
+test("on SQLite, a query about a few rows does not read all rows of its mode", async () => {
   const prepare = vi.spyOn(DatabaseSync.prototype, "prepare");
   onTestFinished(() => prepare.mockRestore());
   const url = await freshDatabase("sqlite");
@@ -77,7 +77,7 @@ test("SQLite runs queries about a few rows without reading all rows of the mode"
       .filter(
         (detail) =>
           (/\((mode=\?|mode=\? AND (kind|queue|owner_kind)=\?|rowid[<>]\?.*)\)$/.test(detail) &&
-            // These indexes contain only rows that are not done.
+            // The indexes whose names contain `new`, `lanes`, `objects` or `dead` have only rows that are not yet processed.
             !/(inbox|outbox)_(new|lanes|objects|dead)/.test(detail)) ||
           /^SCAN (announced_access|customer|inbox|invoices|lanes|operations|outbox|queue_lanes|sub|payment)/.test(
             detail,
@@ -99,7 +99,7 @@ interface Plan {
   Plans?: Plan[];
 }
 
-/** Returns the largest number of rows that one step of a plan read. */
+/** Returns the largest number of rows that one step of a query plan read. */
 function mostRead(plan: Plan): number {
   const looked =
     plan["Actual Rows"] + (plan["Rows Removed by Filter"] ?? 0) + (plan["Rows Removed by Join Filter"] ?? 0);
@@ -107,8 +107,8 @@ function mostRead(plan: Plan): number {
 }
 
 /**
- * Returns the indexes of pending rows that a step reads completely, because the step has no condition on the first column of
- * the index.
+ * Returns the indexes that a step of a query plan reads completely. A step reads an index completely if it has no condition on
+ * the index's first column.
  */
 function readWhole(plan: Plan): string[] {
   const { "Index Name": index = "", "Index Cond": condition = "", Plans: inner = [] } = plan;
@@ -147,7 +147,7 @@ test.each([
   ["many pending rows", burst("pending")],
   ["no due rows", "select 1"],
   ["empty tables", EMPTY],
-])("PostgreSQL finds due rows among many done rows with an index, with statistics from %s", async (_, moment) => {
+])("PostgreSQL finds due rows among many processed rows with an index, with statistics from %s", async (_, moment) => {
   const query = vi.spyOn(pg.Client.prototype, "query");
   onTestFinished(() => query.mockRestore());
   const url = await freshDatabase("postgres");

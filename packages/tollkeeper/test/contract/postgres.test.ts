@@ -9,7 +9,7 @@ import type { Store } from "../../src/store/store.ts";
 import { NOW } from "../support/records.ts";
 import { inboxEvent, openTestDatabase, openTestStore } from "../support/test-store.ts";
 
-test("analyze updates PostgreSQL's statistics from a sample of the requested size", async () => {
+test("the store's analyze method updates PostgreSQL's statistics from a sample of the requested size", async () => {
   const url = await freshDatabase("postgres");
   const store = await openTestStore(url);
   const links = Array.from({ length: 50 }, (_, at) => ({ owner: userOwner(`user${at}`), customerId: `cus_${at}` }));

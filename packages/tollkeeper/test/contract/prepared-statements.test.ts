@@ -46,7 +46,7 @@ describe("a prepared statement", () => {
     });
   });
 
-  test("causes a retry of its transaction if the statement's failure ended the transaction", async () => {
+  test("causes a retry of its transaction if the statement's failure aborted the transaction", async () => {
     const db = await connect();
     await sql`create table written (run integer)`.execute(db);
     await add.execute(db);

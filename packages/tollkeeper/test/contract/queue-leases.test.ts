@@ -18,14 +18,14 @@ async function claimIds(inbox: Store["inbox"], now: number, limit = 9): Promise<
 describe.each(STORE_DIALECTS)("a claim on %s", (dialect) => {
   const open = async (): Promise<Store> => openStoreAt(await freshDatabase(dialect));
 
-  test("leases due lanes and returns one event of each", async () => {
+  test("leases due lanes and returns one event of each lane", async () => {
     const { inbox } = await open();
     await inbox.add([inLane("evt_1", "cus_1"), inLane("evt_2", "cus_1"), inLane("evt_3", "cus_2")], NOW);
     expect((await claimIds(inbox, NOW)).toSorted()).toEqual(["evt_1", "evt_3"]);
     expect(await claimIds(inbox, NOW)).toEqual([]);
   });
 
-  test("has the event's fields, its attempt, its lease and the newest row", async () => {
+  test("contains the event's fields, the numbers of its attempt and lease, and the number of the newest stored row", async () => {
     const { inbox } = await open();
     await inbox.add([inLane("evt_1", "cus_1"), inLane("evt_2", "cus_1")], NOW);
     expect(onlyClaim(await inbox.claim(9, NOW, LEASED_UNTIL))).toMatchObject({
@@ -36,7 +36,7 @@ describe.each(STORE_DIALECTS)("a claim on %s", (dialect) => {
     });
   });
 
-  test("takes the lanes that have been due longest, and of equal lanes the first by name", async () => {
+  test("takes the lanes that have been due longest, and orders lanes with the same due time by name", async () => {
     const { inbox } = await open();
     await inbox.add([inLane("evt_1", "cus_3"), inLane("evt_2", "cus_2")], NOW, NOW + 1);
     await inbox.add([inLane("evt_3", "cus_4")], NOW, NOW);
@@ -45,7 +45,7 @@ describe.each(STORE_DIALECTS)("a claim on %s", (dialect) => {
     expect(await claimIds(inbox, NOW + 2, 1)).toEqual(["evt_1"]);
   });
 
-  test("serves lanes in turn, however many events one of them has", async () => {
+  test("takes events from all lanes in turn, even if one lane has more events than another", async () => {
     const { inbox } = await open();
     await inbox.add([inLane("evt_1", "cus_1"), inLane("evt_2", "cus_1")], NOW);
     await inbox.add([inLane("evt_3", "cus_2")], NOW + 1);
@@ -54,7 +54,7 @@ describe.each(STORE_DIALECTS)("a claim on %s", (dialect) => {
     expect(await claimIds(inbox, NOW + 3, 1)).toEqual(["evt_2"]);
   });
 
-  test("finds the last of many new events", async () => {
+  test("finds the only due event among thousands of new events", async () => {
     const { inbox } = await open();
     const many = Array.from({ length: 2_000 }, (_, at) => inLane(`evt_${at}`, "cus_1"));
     await inbox.add(many, NOW, NOW + 1);
@@ -62,7 +62,7 @@ describe.each(STORE_DIALECTS)("a claim on %s", (dialect) => {
     expect(await claimIds(inbox, NOW, 1)).toEqual(["evt_last"]);
   });
 
-  test("returns as many events as its limit, although lists completed the events of earlier lanes", async () => {
+  test("returns as many events as its limit, even if lists have completed all events of some lanes", async () => {
     const { inbox } = await open();
     await inbox.add(
       Array.from({ length: 8 }, (_, at) => inLane(`evt_${at}`, `cus_${at}`)),
@@ -94,7 +94,7 @@ describe.each(STORE_DIALECTS)("a claim on %s", (dialect) => {
 describe.each(STORE_DIALECTS)("a lease on %s", (dialect) => {
   const open = async (): Promise<Store> => openStoreAt(await freshDatabase(dialect));
 
-  test("expires at its end, and the lane then belongs to the next worker", async () => {
+  test("expires at its end time, and the next worker can then lease the lane", async () => {
     const { inbox } = await open();
     await inbox.add([inLane("evt_1", "cus_1")], NOW);
     const lost = onlyClaim(await inbox.claim(9, NOW, NOW + 500));
@@ -110,7 +110,7 @@ describe.each(STORE_DIALECTS)("a lease on %s", (dialect) => {
     expect(await inbox.complete(held)).toBe(true);
   });
 
-  test("lasts longer if it is renewed in time", async () => {
+  test("lasts longer if it is renewed before its end", async () => {
     const { inbox } = await open();
     await inbox.add([inLane("evt_1", "cus_1"), inLane("evt_2", "cus_2")], NOW);
     const [claimed] = await inbox.claim(1, NOW, NOW + 500);
@@ -121,7 +121,7 @@ describe.each(STORE_DIALECTS)("a lease on %s", (dialect) => {
     expect(await claimIds(inbox, NOW + 900)).toEqual(["evt_1"]);
   });
 
-  test("ends with its claim, and a late renewal does not lease the lane again", async () => {
+  test("ends when its claim is completed, and a late renewal does not lease the lane again", async () => {
     const { inbox } = await open();
     await inbox.add([inLane("evt_1", "cus_1"), inLane("evt_2", "cus_1")], NOW);
     const claimed = onlyClaim(await inbox.claim(9, NOW, LEASED_UNTIL));
@@ -130,7 +130,7 @@ describe.each(STORE_DIALECTS)("a lease on %s", (dialect) => {
     expect(await claimIds(inbox, NOW + 1)).toEqual(["evt_2"]);
   });
 
-  test("covers events that arrive during it, which are due when it ends", async () => {
+  test("covers events that arrive during the lease, and these events are due when the lease ends", async () => {
     const { inbox, dueWork } = await open();
     await inbox.add([inLane("evt_1", "cus_1")], NOW);
     const claimed = onlyClaim(await inbox.claim(9, NOW, LEASED_UNTIL));
@@ -141,7 +141,7 @@ describe.each(STORE_DIALECTS)("a lease on %s", (dialect) => {
     expect(await claimIds(inbox, NOW + 1)).toEqual(["evt_2"]);
   });
 
-  test("ends with a retry, and other events of its lane are then due first", async () => {
+  test("ends when its event is scheduled for a retry, and the lane's other events are due before the retry", async () => {
     const { inbox, dueWork } = await open();
     await inbox.add([inLane("evt_1", "cus_1"), inLane("evt_2", "cus_1")], NOW);
     await inbox.retry(onlyClaim(await inbox.claim(9, NOW, LEASED_UNTIL)), NOW + 500, "outage");
@@ -153,7 +153,7 @@ describe.each(STORE_DIALECTS)("a lease on %s", (dialect) => {
 });
 
 describe.each(STORE_DIALECTS)("completing an event on %s", (dialect) => {
-  test("completes older events of its lane about the same or the given objects, and no others", async () => {
+  test("also completes the lane's older events about the same object or the given objects, and no other events", async () => {
     const { inbox } = await openStoreAt(await freshDatabase(dialect));
     await inbox.add(
       [
@@ -185,7 +185,7 @@ test("on SQLite the claim of a message waits for the disk, and the claim of an e
   onTestFinished(() => exec.mockRestore());
   const countFast = (): number => exec.mock.calls.filter(([text]) => text === "pragma synchronous = normal").length;
   onlyClaim(await inbox.claim(9, NOW, LEASED_UNTIL));
-  // One transaction assigns new rows, and another one claims.
+  // A claim has two transactions. The first transaction assigns new rows to lanes, and the second transaction claims rows.
   expect(countFast()).toBe(2);
   exec.mockClear();
   onlyClaim(await outbox.claim(9, NOW, LEASED_UNTIL));

@@ -56,7 +56,7 @@ describe.each(STORE_DIALECTS)("a stored event on %s", (dialect) => {
     expect(await inbox.countByState()).toEqual({ pending: 1, done: 0, dead: 0 });
   });
 
-  test("becomes due after another delivery only if it is a dead letter", async () => {
+  test("becomes due again after another delivery only if the event is a dead letter", async () => {
     const store = await open();
     await addEachState(store);
     const again = ["new", "pending", "done", "dead"].map((name) => inboxEvent(`evt_${name}`));
@@ -95,7 +95,7 @@ describe.each(STORE_DIALECTS)("a stored event on %s", (dialect) => {
 });
 
 describe.each(STORE_DIALECTS)("pruning on %s", (dialect) => {
-  test("deletes done rows, but no new, pending or dead rows", async () => {
+  test("deletes processed rows, but no new, pending or dead rows", async () => {
     const { store, live } = await openBothModes(dialect);
     await addEachState(store);
     await addEachState(live);
@@ -105,7 +105,7 @@ describe.each(STORE_DIALECTS)("pruning on %s", (dialect) => {
     expect(await live.inbox.countByState()).toEqual({ pending: 2, done: 1, dead: 1 });
   });
 
-  test("deletes done rows that were due before the given time, up to a limit", async () => {
+  test("deletes processed rows that were due before the given time, up to a limit", async () => {
     const { store } = await openBothModes(dialect);
     const add = (id: string, runAt: number) => store.inbox.add([inboxEvent(id, { lane: id })], NOW, runAt);
     for (const [at, id] of ["evt_1", "evt_2", "evt_3"].entries()) await add(id, NOW + at);
@@ -118,7 +118,7 @@ describe.each(STORE_DIALECTS)("pruning on %s", (dialect) => {
 });
 
 describe.each(STORE_DIALECTS)("dead letters on %s", (dialect) => {
-  test("are listed with their reasons, newest first and up to a limit", async () => {
+  test("are listed with their failure reasons, newest first and up to a limit", async () => {
     const { store, live } = await openBothModes(dialect);
     await store.inbox.add([inboxEvent("evt_1"), inboxEvent("evt_2", { lane: "cus_2" })], NOW);
     const refuse = (claim: Parameters<Store["inbox"]["deadLetter"]>[0]) => store.inbox.deadLetter(claim, "refused");
@@ -140,7 +140,7 @@ describe.each(STORE_DIALECTS)("dead letters on %s", (dialect) => {
     ]);
   });
 
-  test("have no attempts and no reason after they are redriven together", async () => {
+  test("have no attempts and no failure reason after they are redriven", async () => {
     const { store, live } = await openBothModes(dialect);
     await addEachState(store);
     await addEachState(live);
@@ -190,7 +190,7 @@ describe.each(STORE_DIALECTS)("the statistics of a queue on %s", (dialect) => {
     expect(await live.inbox.countPending(9)).toBe(0);
   });
 
-  test("contain which of the given events are not stored, in the given order", async () => {
+  test("contain those of the given events that are not stored, in the given order", async () => {
     const { store, live } = await openBothModes(dialect);
     await store.inbox.add([inboxEvent("evt_1"), inboxEvent("evt_2")], NOW);
     expect(await store.inbox.filterUnstored(["evt_3", "evt_1", "evt_0"])).toEqual(["evt_3", "evt_0"]);
@@ -219,7 +219,7 @@ describe.each(STORE_DIALECTS)("a check for due work on %s", (dialect) => {
     expect(await store.dueWork.find(NOW, NOW)).toEqual({ ...NONE, outbox: true });
   });
 
-  test("finds a user whose access may change at the current time of Stripe's clock", async () => {
+  test("finds a user whose access changes by the current time of Stripe's clock", async () => {
     const { store, live } = await openBothModes(dialect);
     await store.announcedAccess.save([{ owner: outboxMessage("m1").owner, features: ["exports"], checkAt: NOW }]);
     expect(await store.dueWork.find(NOW, NOW - 1)).toEqual(NONE);

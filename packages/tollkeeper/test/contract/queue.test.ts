@@ -50,7 +50,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect((await inbox.claim(1, NOW + 3, NOW + 9_000)).map(({ lane }) => lane)).toEqual(["cus_1"]);
   });
 
-  test("completes the events that a list covers only if they were stored before the list was requested", async () => {
+  test("completes the events that a list from Stripe covers only if they were stored before the list was requested", async () => {
     const { inbox } = await open();
     await inbox.add([inboxEvent("evt_before")], NOW);
     const upToSeq = await inbox.lastSeq();
@@ -76,7 +76,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await due(NOW + 8_999)).toEqual([]);
   });
 
-  test("claims as many events as requested, even if lists completed all events of other due lanes", async () => {
+  test("claims as many events as requested, even if lists from Stripe completed all events of other due lanes", async () => {
     const { inbox } = await open();
     const lanes = Array.from({ length: 40 }, (_, at) => `cus_${String(at).padStart(2, "0")}`);
     await inbox.add(
@@ -124,7 +124,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await claim(NOW + 900)).toEqual(["evt_3"]);
   });
 
-  test("lets the next claim take a lane whose lease expired, and rejects writes of the first holder", async () => {
+  test("lets the next claim take a lane whose lease expired, and rejects writes of the lease's first holder", async () => {
     const { inbox } = await open();
     await inbox.add([inboxEvent("evt_1")], NOW);
     const [lost] = await inbox.claim(1, NOW, NOW + 1_000);
@@ -135,7 +135,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await inbox.complete(taken)).toBe(true);
   });
 
-  test("renews a lease before another claim takes the lane, but not after", async () => {
+  test("renews a lease before another claim takes the lane, but not afterwards", async () => {
     const { inbox } = await open();
     await inbox.add([inboxEvent("evt_1")], NOW);
     const [first] = await inbox.claim(1, NOW, NOW + 1_000);
@@ -146,7 +146,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await inbox.renew(first, NOW + 9_000)).toBe(false);
   });
 
-  test("a late renewal does not lease a lane that the holder has already released", async () => {
+  test("a late renewal does not lease a lane that the worker has already released", async () => {
     const { inbox } = await open();
     await inbox.add([inboxEvent("evt_1"), inboxEvent("evt_2", "in_1")], NOW);
     const [claimed] = await inbox.claim(1, NOW, NOW + 1_000);
@@ -156,11 +156,11 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await inbox.claim(1, NOW + 1, NOW + 9_000)).toHaveLength(1);
   });
 
-  test("a holder cannot write after another claim of its lane, even if that claim has another row", async () => {
+  test("a worker cannot write after another worker claims its lane, even if the new claim is for another event", async () => {
     const { inbox } = await open();
     await inbox.add([inboxEvent("evt_1")], NOW);
     const [slow] = await inbox.claim(1, NOW, NOW + 1_000);
-    // A replica with a slow clock stored this event, so the event has an earlier due time.
+    // A replica with a slow clock stored the event evt_2, so evt_2 has an earlier due time than evt_1.
     await inbox.add([inboxEvent("evt_2", "in_1"), inboxEvent("evt_3", "in_2")], NOW, NOW - 500);
     const [next] = await inbox.claim(1, NOW + 1_001, NOW + 9_000);
     if (!slow || !next) throw new Error("expected two claims");
@@ -181,7 +181,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect((await inbox.claim(1, NOW, NOW + 1_000)).map((claimed) => claimed.eventId)).toEqual(["evt_2"]);
   });
 
-  test("completes all events about one object together, except those stored after the claim", async () => {
+  test("completes all events about one object together, except events that were stored after the claim", async () => {
     const { inbox } = await open();
     await inbox.add([inboxEvent("evt_1"), inboxEvent("evt_2"), inboxEvent("evt_other", "in_1")], NOW);
     const [claimed] = await inbox.claim(1, NOW, NOW + 1_000);
@@ -241,7 +241,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await inbox.claim(1, NOW + 9_000, NOW + 10_000)).toEqual([]);
     expect(await inbox.redrive(NOW)).toBe(1);
     const [again] = await inbox.claim(1, NOW, NOW + 1_000);
-    // Attempts start at one again, and a claim from before the row became a dead letter cannot write.
+    // A redriven event's attempts start at one again. A claim that was made before the event became a dead letter cannot write.
     expect(again?.attempts).toBe(1);
     expect(await inbox.complete(claimed)).toBe(false);
     expect(again && (await inbox.complete(again))).toBe(true);

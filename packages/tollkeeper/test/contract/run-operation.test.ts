@@ -20,7 +20,9 @@ type Kind = OperationKind<Params, string>;
 type Request = Parameters<Kind["act"]>[2] & { params: Params };
 
 const OUTAGE = new UnavailableError("stripe_unavailable", "Stripe is down.");
-/** A failure that Stripe has stored under the idempotency key, so that a retry gets the same response. */
+/**
+ * Represents a failure that Stripe has stored under the idempotency key, so that a retry with this key gets the same response.
+ */
 const STORED_FAILURE = new UnavailableError("stripe_unavailable", "Stripe failed.", { settled: true });
 const REFUSAL = new ConflictError("already_subscribed", "Stripe refused.");
 const ADA = { subject: "ada", params: { amount: 1 } };
@@ -44,7 +46,7 @@ async function stand(changes: Partial<Kind> = {}) {
     },
     ...changes,
   };
-  /** Leaves an operation pending, because its request failed. */
+  /** Makes the request of an operation fail, so that the operation stays pending. */
   const leavePending = async (failure: Error = OUTAGE): Promise<void> => {
     failures.push(failure);
     await expect(runOperation(context, kind, ADA)).rejects.toBe(failure);
@@ -82,13 +84,13 @@ describe("an operation", () => {
     expect(requests[0]?.key.endsAt).toBe(NOW + 5);
   });
 
-  test("has the recorded result null if its request returns nothing", async () => {
+  test("has the result null if its request returns nothing", async () => {
     const { context, kind, current } = await stand({ act: async () => undefined as unknown as string });
     expect(await runSimpleOperation(context, kind, ADA)).toBeUndefined();
     expect(await current()).toMatchObject({ state: "succeeded", result: "null" });
   });
 
-  test("has the next generation if the operation before it is finished", async () => {
+  test("has the next generation number if the previous operation is finished", async () => {
     const { context, kind, requests, current } = await stand();
     expect(await runSimpleOperation(context, kind, ADA)).toBe("result 1");
     expect(await runSimpleOperation(context, kind, ADA)).toBe("result 2");
@@ -117,7 +119,7 @@ describe("an operation", () => {
 });
 
 describe("a pending operation", () => {
-  test("is sent again with the same key by a call with equal parameters", async () => {
+  test("is sent again with the same idempotency key if a call has equal parameters", async () => {
     const { context, kind, requests, leavePending, current } = await stand();
     await leavePending();
     expect(await runOperation(context, kind, ADA)).toEqual({ kind: "done", result: "result 2" });
@@ -146,7 +148,7 @@ describe("a pending operation", () => {
     expect(await current()).toMatchObject({ state: "pending", idempotencyKey: "op_1" });
   });
 
-  test("is not sent if its key ends just before the request", async () => {
+  test("is not sent if its idempotency key ends just before the request", async () => {
     const { context, kind, clock, requests, leavePending } = await stand();
     await leavePending();
     clock.now = NOW + IDEMPOTENCY_KEY_LIFETIME_MS - 2;
@@ -158,7 +160,7 @@ describe("a pending operation", () => {
     expect(requests).toHaveLength(1);
   });
 
-  test("is sent again until one millisecond before its key ends", async () => {
+  test("is sent again until one millisecond before its idempotency key ends", async () => {
     const { context, kind, clock, requests, leavePending } = await stand();
     await leavePending();
     clock.now = NOW + IDEMPOTENCY_KEY_LIFETIME_MS - 1;
@@ -192,7 +194,7 @@ describe("a pending operation whose idempotency key has ended", () => {
     return parts;
   }
 
-  test("is sent with a new key if its kind cannot search for the effect", async () => {
+  test("is sent with a new key if this kind of operation has no search for its effect", async () => {
     const { context, kind, requests, current } = await standEnded();
     expect(await runSimpleOperation(context, kind, ADA)).toBe("result 2");
     const key = { value: "op_1_2", endsAt: ENDED + IDEMPOTENCY_KEY_LIFETIME_MS };
@@ -200,7 +202,7 @@ describe("a pending operation whose idempotency key has ended", () => {
     expect(await current()).toMatchObject({ state: "succeeded", idempotencyKey: key.value, createdAt: ENDED });
   });
 
-  test("succeeds without another request if a search finds its effect", async () => {
+  test("succeeds without another request if a search finds the operation's effect in Stripe", async () => {
     const searches: unknown[] = [];
     const { context, kind, requests, current } = await standEnded(async (_context, params, { id, keyEndsAt }) => {
       searches.push({ params, id, keyEndsAt });
@@ -212,7 +214,7 @@ describe("a pending operation whose idempotency key has ended", () => {
     expect(await current()).toMatchObject({ state: "succeeded", result: '"found"' });
   });
 
-  test("is not sent while a search finds nothing but Stripe's lists may lag", async () => {
+  test("is not sent while Stripe's lists may still lack the operation's effect", async () => {
     const { context, kind, clock, requests, current } = await standEnded(async () => null);
     clock.now = ENDED + LIST_LAG_MS - 1;
     await expect(runOperation(context, kind, ADA)).rejects.toMatchObject({
@@ -223,14 +225,14 @@ describe("a pending operation whose idempotency key has ended", () => {
     expect(await current()).toMatchObject({ state: "pending", idempotencyKey: "op_1" });
   });
 
-  test("is sent with a new key if a search finds nothing after the time in which lists may lag", async () => {
+  test("is sent with a new key if a search finds no effect after the time in which Stripe's lists may lag", async () => {
     const { context, kind, clock, requests } = await standEnded(async () => null);
     clock.now = ENDED + LIST_LAG_MS;
     expect(await runSimpleOperation(context, kind, ADA)).toBe("result 2");
     expect(requests[1]?.key).toEqual({ value: "op_1_2", endsAt: clock.now + IDEMPOTENCY_KEY_LIFETIME_MS });
   });
 
-  test("is not sent if the time in which lists may lag ends only during the search", async () => {
+  test("is not sent if the time in which Stripe's lists may lag ends during the search", async () => {
     const { context, kind, clock, requests } = await standEnded(async () => {
       clock.now = ENDED + LIST_LAG_MS;
       return null;
@@ -255,7 +257,7 @@ describe("a pending operation whose idempotency key has ended", () => {
 });
 
 describe("a failure that Stripe stored under an idempotency key", () => {
-  test("ends the key, so an operation without a search is sent with a new key", async () => {
+  test("ends the key, so an operation that has no search for its effect is sent with a new key", async () => {
     const { context, kind, requests, failures, leavePending } = await stand();
     await leavePending(STORED_FAILURE);
     failures.push(STORED_FAILURE);
@@ -263,7 +265,7 @@ describe("a failure that Stripe stored under an idempotency key", () => {
     expect(requests.map(({ key }) => key.value)).toEqual(["op_1", "op_1", "op_1_2"]);
   });
 
-  test("ends the key immediately, so an operation with a search looks for its effect", async () => {
+  test("ends the key immediately, so an operation that has a search looks for its effect", async () => {
     const searchedUntil: number[] = [];
     const { context, kind, clock, failures, leavePending, current } = await stand({
       async lookUp(_context, _params, { keyEndsAt }) {
@@ -281,7 +283,7 @@ describe("a failure that Stripe stored under an idempotency key", () => {
 });
 
 describe("an operation that is based on an earlier generation", () => {
-  test("begins if there is no newer generation", async () => {
+  test("begins if no newer generation of the operation exists", async () => {
     const { context, kind } = await stand();
     expect(await runOperation(context, kind, { ...ADA, basedOn: 0 })).toEqual({ kind: "done", result: "result 1" });
     expect(await runOperation(context, kind, { ...ADA, basedOn: 1 })).toEqual({ kind: "done", result: "result 2" });
@@ -302,7 +304,7 @@ describe("an operation that is based on an earlier generation", () => {
     expect(requests.map(({ params }) => params.amount)).toEqual([1, 1]);
   });
 
-  test("is overtaken by a pending operation of that generation with other parameters", async () => {
+  test("is reported as overtaken if its generation already has a pending operation with other parameters", async () => {
     const { context, kind, requests, leavePending } = await stand();
     await leavePending();
     const other = { subject: "ada", params: { amount: 2 }, basedOn: 1 };
@@ -357,11 +359,14 @@ describe("finishing a pending operation", () => {
     expect(await current()).toMatchObject({ state: "failed" });
   });
 
-  test.each([OUTAGE, new TypeError("bug")])("throws if the pending operation fails with %s", async (failure) => {
-    const { context, kind, failures, leavePending, current } = await stand();
-    await leavePending();
-    failures.push(failure);
-    await expect(finishPending(context, kind, "ada")).rejects.toBe(failure);
-    expect(await current()).toMatchObject({ state: "pending" });
-  });
+  test.each([OUTAGE, new TypeError("bug")])(
+    "throws an error if the pending operation fails with %s",
+    async (failure) => {
+      const { context, kind, failures, leavePending, current } = await stand();
+      await leavePending();
+      failures.push(failure);
+      await expect(finishPending(context, kind, "ada")).rejects.toBe(failure);
+      expect(await current()).toMatchObject({ state: "pending" });
+    },
+  );
 });

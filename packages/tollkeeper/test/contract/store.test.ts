@@ -35,7 +35,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect(await customers.findCustomerOf(userOwner("grace"))).toBeNull();
   });
 
-  test("accepts only one write per version of a lane", async () => {
+  test("accepts only one write for each version of a lane", async () => {
     const store = await open();
     const advance = (...versions: [string, number][]) =>
       store.transaction(async (parts) => [...(await parts.lanes.advance(new Map(versions)))]);
@@ -94,7 +94,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect(await replicas.heartbeat("a", NOW + 30, NOW + 10)).toBe(2);
   });
 
-  test("begins only one operation per generation", async () => {
+  test("begins only one operation in each generation", async () => {
     const { operations } = await open();
     const operation = {
       id: "op_1",
@@ -112,7 +112,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect(await operations.begin(operation)).toBe(true);
     expect(await operations.begin({ ...operation, id: "op_2" })).toBe(false);
     await operations.finish("op_1", "succeeded", '{"id":1}', NOW);
-    // A later outcome does not replace the first outcome.
+    // A later outcome of an operation does not replace the first outcome.
     await operations.finish("op_1", "failed", '{"code":"late"}', NOW + 1);
     expect(await operations.findCurrent("checkout", "ada")).toMatchObject({
       state: "succeeded",

@@ -23,12 +23,12 @@ export function operationRecord(changes: Partial<OperationRecord> = {}): Operati
   };
 }
 
-/** A context for operations without Stripe, whose clock the test moves. */
+/** Holds a context that runs operations without Stripe. The test moves the clock of this context. */
 export interface TestContext {
   context: ActionContext;
-  /** The log lines so far. */
+  /** Contains the log lines that operations have written so far. */
   logged: [fields: object, message: string][];
-  /** The clock. `read` is called before each reading. */
+  /** The clock of the context. The context calls `read` each time before it reads the time. */
   clock: { now: number; read(): void };
 }
 
@@ -51,6 +51,6 @@ export function operationContext(store: Store): TestContext {
     metrics: createMetrics(),
     trace: createTrace(undefined),
   };
-  // Operations use only the store and the runtime.
+  // Operations use only the store and the runtime of their context.
   return { context: { store, runtime } as ActionContext, logged, clock };
 }

@@ -1,4 +1,7 @@
-/** Makes records for tests. A test sets only the relevant fields, and the other fields have default values. */
+/**
+ * Makes records for tests. A test sets only the fields of a record that matter to the test. All other fields have default
+ * values.
+ */
 import type { SubscriptionState } from "../../src/domain/access.ts";
 import type { InvoiceRecord, SubscriptionRecord } from "../../src/domain/records.ts";
 

@@ -11,8 +11,8 @@ import { DIALECTS, type DialectName } from "../../../../test/support/databases.t
 import { NOW } from "./records.ts";
 
 /**
- * The databases of tests that run on both. Mutation tests use SQLite only, because PostgreSQL takes long to create a database
- * for each test. Tests of PostgreSQL alone always run.
+ * Lists the databases for tests that can run on both SQLite and PostgreSQL. Mutation tests use SQLite only, because PostgreSQL
+ * takes long to create a database for each test. Tests that are only for PostgreSQL always run.
  */
 export const STORE_DIALECTS: readonly DialectName[] = process.env["MUTATE_TESTS"] === undefined ? DIALECTS : ["sqlite"];
 
@@ -42,7 +42,10 @@ export function onlyClaim<T extends Claim>(claims: readonly T[]): T {
   return claim;
 }
 
-/** Claims all due events and calls the ending of each event's id. Completes events without an ending. */
+/**
+ * Claims all due events and calls the function that `endings` has for each event's id. Completes the events for which `endings`
+ * has no function.
+ */
 export async function endClaims(
   inbox: Store["inbox"],
   now: number,

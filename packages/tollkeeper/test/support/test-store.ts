@@ -12,7 +12,7 @@ export function inboxEvent(eventId: string, objectId = "sub_1", lane = "cus_1"):
   return { eventId, type: "customer.subscription.updated", objectId, lane, eventCreatedAt: NOW };
 }
 
-/** Opens and migrates a store. Closes it at the end of the test. */
+/** Opens and migrates a store. Closes the store at the end of the test. */
 export async function openTestStore(url: string, mode: Mode = "test"): Promise<Store> {
   const store = openStore({ url, mode });
   onTestFinished(() => store.close());
@@ -20,7 +20,7 @@ export async function openTestStore(url: string, mode: Mode = "test"): Promise<S
   return store;
 }
 
-/** Opens a connection to the database without a store. Closes it at the end of the test. */
+/** Opens a connection to the database without a store. Closes the connection at the end of the test. */
 export function openTestDatabase(url: string): ReturnType<typeof openDatabase> {
   const db = openDatabase(url);
   onTestFinished(() => db.destroy());
@@ -29,7 +29,7 @@ export function openTestDatabase(url: string): ReturnType<typeof openDatabase> {
 
 const MAX_POLLS = 10_000;
 
-/** Resolves when this number of PostgreSQL sessions waits for a lock. */
+/** Waits until at least the given number of PostgreSQL sessions wait for a lock. */
 export async function untilLockWaits(url: string, sessions = 1): Promise<void> {
   const db = openTestDatabase(url);
   for (let polls = 0; polls < MAX_POLLS; polls += 1) {

@@ -117,7 +117,7 @@ test("a feature that two plans include is attributed to the plan that ends last"
 });
 
 test.each(["team first", "premium first"])(
-  "a feature lasts until the later end of two plans, whatever their order: %s",
+  "a user has a feature of two plans until the later plan ends, in any order of the plans: %s",
   (order) => {
     const premium = stateOf({ cancelAt: NOW + DAY_MS });
     const team = stateOf({ id: "sub_2", cancelAt: NOW + 2 * DAY_MS }, {}, "team");
@@ -126,7 +126,7 @@ test.each(["team first", "premium first"])(
   },
 );
 
-test("a feature of two plans with the same end comes from the first subscription", () => {
+test("a feature of two plans that end at the same time is attributed to the first subscription", () => {
   const found = decide([stateOf(), stateOf({ id: "sub_2" }, {}, "team")]);
   expect(found.map(({ feature, subscriptionId }) => [feature, subscriptionId])).toEqual([
     ["exports", "sub_1"],
@@ -173,7 +173,7 @@ test.each(["active", "past_due"] as const)("a subscription that is %s without it
   expect(nextAccessChange([stateOf({ status, items: [] })], DEFAULT_ACCESS_POLICY, NOW)).toBeNull();
 });
 
-test("the next change of access is the earliest end that no event of Stripe announces", () => {
+test("the next change of a user's access is the earliest end of a period that no Stripe event announces", () => {
   const next = (...states: Parameters<typeof decide>[0]) => nextAccessChange(states, DEFAULT_ACCESS_POLICY, NOW);
   const later = stateOf({ cancelAt: NOW + 2 * DAY_MS });
   const sooner = stateOf({ cancelAt: NOW + DAY_MS });
@@ -198,7 +198,7 @@ test("an ended subscription does not remove the access that another subscription
   );
 });
 
-test("access ends exactly at the time that was announced as the next change", () => {
+test("a user's access ends exactly at the time that was computed as the next change", () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...STATUSES),

@@ -18,7 +18,9 @@ const ENV = {
 const resolve = (env: Record<string, string | undefined> = {}, options: Partial<TollkeeperOptions> = {}) =>
   resolveConfig({ ...optionsFromEnvironment({ ...ENV, ...env }), plans: PLANS, ...options });
 
-/** Every option. The compiler reports options that are missing in this list or unknown. */
+/**
+ * Every option. The TypeScript compiler reports an error if the list of options lacks an option or contains an unknown option.
+ */
 const EVERY_OPTION: Record<keyof TollkeeperOptions, true> = {
   plans: true,
   stripeSecretKey: true,

@@ -38,13 +38,13 @@ describe("an operation", () => {
     expect(settledGeneration({ generation: 3, state: "failed" })).toBe(3);
   });
 
-  test("had no effect if Stripe's list lacks its object three minutes after the key's end", () => {
+  test("had no effect if Stripe's list lacks its object three minutes after the end of its idempotency key", () => {
     expect(isEmptyListConclusive({ keyEndsAt: NOW }, NOW + 179_999)).toBe(false);
     expect(isEmptyListConclusive({ keyEndsAt: NOW }, NOW + 180_000)).toBe(true);
     expect(LIST_LAG_MS).toBe(180_000);
   });
 
-  test("uses its key for 23 hours, because Stripe keeps a key for at least 24 hours", () => {
+  test("uses its idempotency key for 23 hours, because Stripe keeps a key for at least 24 hours", () => {
     expect(IDEMPOTENCY_KEY_LIFETIME_MS).toBe(23 * 60 * 60 * 1_000);
   });
 });
@@ -107,7 +107,7 @@ describe("a payment", () => {
     expect(paymentOutcome(invoice)).toBe(outcome);
   });
 
-  test("has one hook for each failed attempt and one hook for its success", () => {
+  test("has one hook call for each failed attempt and one hook call for its success", () => {
     const ids = (outcome: "failed" | "succeeded") =>
       [1, 2].map((attemptCount) => paymentHookId(invoiceRecord({ attemptCount }), outcome));
     expect(ids("failed")).toEqual(["payment_failed:in_1:1", "payment_failed:in_1:2"]);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { compareRecords, describeDrift } from "../../src/domain/drift.ts";
 import { invoiceRecord, subscriptionRecord } from "../support/records.ts";
 
-test("equal records of mirror and Stripe have no differences", () => {
+test("equal records in the mirror and at Stripe have no differences", () => {
   expect(compareRecords("subscription", subscriptionRecord(), subscriptionRecord())).toEqual([]);
 });
 
@@ -50,6 +50,6 @@ test.each([
     { field: "card", mirror: undefined, stripe: undefined, repairedBy: "list" as const },
     "invoice in_1: card differs, repaired by a list",
   ],
-])("the drift %j is described as: %s", (drift, text) => {
+])("the difference %j between mirror and Stripe is described as: %s", (drift, text) => {
   expect(describeDrift({ object: "invoice", id: "in_1", ...drift })).toBe(text);
 });

@@ -26,7 +26,7 @@ test("a closing server responds to accepted requests, and stops even if clients 
   /** Returns false if the server did not accept the request, because the connection or the server was closed. */
   const send = async (): Promise<boolean> => {
     const sending = request({ agent, port, method: "POST" });
-    // A connection that closes during a request emits a second error.
+    // If a connection closes during a request, the request may emit an error a second time.
     sending.on("error", () => {});
     sending.end("{}");
     const [response] = (await once(sending, "response").catch(() => [null])) as [IncomingMessage | null];
@@ -48,7 +48,7 @@ test("a closing server responds to accepted requests, and stops even if clients 
   expect(taken).toBe(answered);
 });
 
-test("a closing server closes each connection after the response in progress", async () => {
+test("a closing server finishes the response in progress on each connection, and then closes the connection", async () => {
   const port = await freePort();
   const taken = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();
@@ -68,7 +68,7 @@ test("a closing server closes each connection after the response in progress", a
   expect(response.statusCode).toBe(200);
   response.resume();
   await closed;
-  // Without our code, Node closes idle connections only later.
+  // Node itself closes idle connections later than our code does.
 }, 3_000);
 
 test("a closing server closes a connection on which no request was sent", async () => {

@@ -207,7 +207,7 @@ describe("the issuer's keys", () => {
   });
 });
 
-describe("an issuer that is unavailable", () => {
+describe("a sign-in issuer that is unavailable", () => {
   const timeout = (): never => {
     throw new DOMException("timed out", "TimeoutError");
   };
@@ -255,7 +255,7 @@ describe("an issuer that is unavailable", () => {
     expect(requests.slice(sent)).toEqual(url === JWKS ? [JWKS] : [DISCOVERY, JWKS]);
   });
 
-  test("is asked for the discovery document with a timeout", async () => {
+  test("gets a request for its discovery document, and this request has a timeout", async () => {
     const signals: unknown[] = [];
     const { withToken } = stand({
       fetch: async (_input, init) => {

@@ -4,7 +4,7 @@ import { idsByKind, ownerFromKey, ownerKey, toOwner, userOwner, type BillingOwne
 const ADA = userOwner("auth0|ada");
 const ACME: BillingOwner = { kind: "organization", id: "acme:eu" };
 
-test("a string that the app passes as owner is a user's id", () => {
+test("a string that the app passes as billing owner is treated as a user's id", () => {
   expect(toOwner("auth0|ada")).toEqual({ kind: "user", id: "auth0|ada" });
   expect(toOwner(ACME)).toBe(ACME);
 });

@@ -11,7 +11,7 @@ interface Row {
   createdAt: number;
 }
 
-/** Lists rows as Stripe does: newest first, by range and cursor. */
+/** Lists rows as Stripe's API does: newest first, by time range and cursor. */
 function listing(rows: readonly Row[]) {
   const calls = { all: 0, now: 0, most: 0 };
   const read = async ({ from, until }: { from: number; until: number }, after: string | null) => {
@@ -40,12 +40,12 @@ function listing(rows: readonly Row[]) {
 const anyRows = fc
   .array(fc.integer({ min: 0, max: UNTIL / 1_000 - 1 }), { maxLength: 1_200, size: "max" })
   .map((seconds) => seconds.map((at, index): Row => ({ id: `row${index}`, createdAt: at * 1_000 })));
-/** Many rows have the same creation second, as after a migration to Stripe. */
+/** Many rows were created in the same second, as in an account whose customers were migrated to Stripe. */
 const crowded = fc
   .integer({ min: 0, max: 800 })
   .map((count) => Array.from({ length: count }, (_, index): Row => ({ id: `row${index}`, createdAt: 5_000 })));
 
-test("every row is read exactly once for any distribution of rows and any number of readers", async () => {
+test("every row of a list is read exactly once, for any distribution of creation times and any number of readers", async () => {
   await fc.assert(
     fc.asyncProperty(fc.oneof(anyRows, crowded), fc.integer({ min: 1, max: 8 }), async (rows, readers) => {
       const { read, calls } = listing(rows);
@@ -65,7 +65,7 @@ test("every row is read exactly once for any distribution of rows and any number
   );
 });
 
-test("several readers read a long list at the same time", async () => {
+test("a long list is read by eight concurrent readers", async () => {
   const rows = Array.from({ length: 8_000 }, (_, index): Row => ({
     id: `row${index}`,
     createdAt: 500_000_000 + index * 1_000,
@@ -80,7 +80,7 @@ test("several readers read a long list at the same time", async () => {
     progress: async () => {},
   });
   expect(calls.most).toBe(8);
-  // Splitting a range costs a few more requests if the range has few rows.
+  // Splitting a time range costs a few more requests if the range has few rows.
   expect(calls.all).toBeLessThan(110);
 });
 
@@ -109,7 +109,7 @@ test("the next page is requested while the current page is processed", async () 
   expect(readSoFar).toEqual([2, 3, 4, 4]);
 });
 
-test("a run that fails rejects only after all its requests have ended", async () => {
+test("a read of a list that fails rejects only after all its requests have ended", async () => {
   const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
   const { read } = listing(rows);
   const reads = { begun: 0, ended: 0 };
@@ -134,7 +134,7 @@ test("a run that fails rejects only after all its requests have ended", async ()
   expect(reads.ended).toBe(reads.begun);
 });
 
-test("a run that resumes from the saved progress of a failed run misses no row", async () => {
+test("a read of a list that resumes from the saved progress of a failed read misses no row", async () => {
   await fc.assert(
     fc.asyncProperty(anyRows, fc.integer({ min: 1, max: 20 }), async (rows, breaksAt) => {
       const { read } = listing(rows);
@@ -149,7 +149,7 @@ test("a run that resumes from the saved progress of a failed run misses no row",
           read,
           handle: async ({ rows: page }) => {
             pages += 1;
-            // After this failure, the other readers finish their current pages.
+            // After one reader fails, the other readers finish their current pages.
             if (breaks && pages === breaksAt) throw new Error("the machine died");
             for (const { id } of page) seen.add(id);
           },
@@ -164,7 +164,7 @@ test("a run that resumes from the saved progress of a failed run misses no row",
 });
 
 test.each([1, 2])(
-  "saved progress is correct after page %i fails, even if ranges were split before",
+  "the saved progress of a read is correct after page %i fails, even if ranges were split earlier",
   async (breaksAt) => {
     const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
     const { read } = listing(rows);
@@ -191,7 +191,7 @@ test.each([1, 2])(
   },
 );
 
-test("a range misses no row if the row at its cursor is deleted", async () => {
+test("the read of a time range misses no row if the row at the range's cursor is deleted", async () => {
   await fc.assert(
     fc.asyncProperty(fc.oneof(anyRows, crowded), async (rows) => {
       const { read } = listing(rows);
@@ -220,7 +220,7 @@ test("a range misses no row if the row at its cursor is deleted", async () => {
 test("a list whose distribution is known is split into even ranges before the first request", async () => {
   const rows = Array.from({ length: 6_000 }, (_, index): Row => ({
     id: `row${index}`,
-    // The number of rows per day grows, as in a growing account.
+    // The number of rows per day grows, as in a Stripe account with more and more customers.
     createdAt: Math.floor(Math.sqrt(index / 6_000) * 900_000) * 1_000,
   }));
   const all = { handle: async () => {}, progress: async () => {}, position: async () => null };
@@ -239,7 +239,7 @@ test("a list whose distribution is known is split into even ranges before the fi
   }
 });
 
-test("ranges that are split by any given distribution have no gap", () => {
+test("time ranges that are split by any given distribution of rows have no gap between them", () => {
   const anyEnds = fc.array(fc.integer({ min: -10, max: UNTIL / 1_000 + 10 }), { maxLength: 200, size: "max" });
   fc.assert(
     fc.property(anyEnds, (seconds) => {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { createRateBudget, type BudgetOptions } from "../../src/stripe/limits/request-budget.ts";
 import { createTrace } from "../../src/tracing.ts";
 
-/** Creates a request budget whose clock the test moves. `lateness` delays each wake-up. */
+/** Creates a request budget whose clock the test moves. `lateness` returns how many milliseconds late the budget wakes up. */
 function stand(options: Partial<BudgetOptions> = {}, lateness = () => 0) {
   let now = 0;
   let sleepers: { at: number; wake: () => void }[] = [];
@@ -49,7 +49,7 @@ test("a burst of requests is sent at the configured number of requests per secon
   expect(asked).toHaveLength(50);
 });
 
-test("a busy process catches up after delays without exceeding the limit in any second", async () => {
+test("if the timers of a busy process are late, delayed requests are sent without exceeding the limit in any second", async () => {
   let late = 0;
   const { budget, asked, pass } = stand({ requestsPerSecond: 25 }, () => (late = (late + 37) % 120));
   for (let index = 0; index < 250; index += 1) void budget.fetch("sweep")(`http://a/${index}`);
@@ -83,7 +83,7 @@ test("a request waits for a response if the maximum number of requests is in fli
   expect(answers).toHaveLength(3);
 });
 
-test("sweeps never use all concurrent requests, even if responses are slow", async () => {
+test("background sweeps never use up the limit of concurrent requests, even if responses are slow", async () => {
   const asked: unknown[] = [];
   const { budget, pass } = stand({
     inFlight: 4,
@@ -99,7 +99,7 @@ test("sweeps never use all concurrent requests, even if responses are slow", asy
   expect(asked).toEqual(["http://list", "http://list", "http://list", "http://user"]);
 });
 
-test("a clock that is set back does not delay requests", async () => {
+test("requests are not delayed if the system clock is set back", async () => {
   let setBackBy = 0;
   const { budget, asked, pass, now } = stand({ requestsPerSecond: 2, now: () => now() - setBackBy });
   void budget.fetch("user")("http://a");
@@ -155,7 +155,7 @@ test("a request that is aborted while it waits is not sent", async () => {
     .fetch("user")("http://second", { signal: stop.signal })
     .catch((error: unknown) => error);
   stop.abort(new Error("too late"));
-  // The request rejects immediately instead of waiting for its turn.
+  // The aborted request rejects immediately instead of waiting for its turn.
   expect(await late).toMatchObject({ message: "too late" });
   expect(budget.state().waiting.user).toBe(0);
   await pass(2_000);
@@ -169,7 +169,7 @@ test("a request is not sent after the machine was suspended while the request wa
   const second = budget.fetch("background")("http://a/second");
   await pass(2 * NIGHT_MS);
   const { status, headers } = await second;
-  // After any other response, the SDK would retry the request.
+  // Without a 503 response and the header `stripe-should-retry: false`, the SDK would retry the request.
   expect([status, headers.get("stripe-should-retry")]).toEqual([503, "false"]);
   expect(asked.map(({ url }) => url)).toEqual(["http://a/first"]);
 });

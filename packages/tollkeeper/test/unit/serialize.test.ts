@@ -1,9 +1,7 @@
 import { expect, test } from "vitest";
 import { createSerialize } from "../../src/actions/serialize.ts";
 
-/**
- * Returns a function that makes calls with the same key. `began` contains the names of the runs in the order of their start.
- */
+/** Returns a function that makes serialized calls with one key. `began` contains the names of the started runs in order. */
 function stand() {
   const serialize = createSerialize();
   const began: string[] = [];
@@ -20,7 +18,7 @@ function stand() {
   return { run, began };
 }
 
-test("calls with the same intent that wait at the same time share one run", async () => {
+test("calls that wait at the same time and have the same intent share one run", async () => {
   const { run, began } = stand();
   const answers = await Promise.all([
     run("other"),
@@ -32,7 +30,7 @@ test("calls with the same intent that wait at the same time share one run", asyn
   expect(began).toEqual(["other", "one"]);
 });
 
-test("a call starts a new run if a call with another intent came in between", async () => {
+test("a call does not share an earlier call's run if a call with another intent came between these two calls", async () => {
   const { run, began } = stand();
   await Promise.all([run("one", "premium"), run("two", "basic"), run("three", "premium")]);
   expect(began).toEqual(["one", "two", "three"]);

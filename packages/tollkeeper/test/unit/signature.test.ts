@@ -12,7 +12,7 @@ const digest = (secret: string, timestamp: number, payload: Uint8Array = PAYLOAD
 const check = (header: string | null, secrets = ["whsec_new", "whsec_old"]) =>
   verifySignature({ payload: PAYLOAD, header, secrets, now: NOW, toleranceMs: 300_000 });
 const good = digest("whsec_new", SECONDS);
-/** Returns a valid header of this length. */
+/** Returns a valid `Stripe-Signature` header of the given length. */
 const padded = (length: number) => `t=${SECONDS},v1=${good},x=`.padEnd(length, "x");
 
 describe("a signature", () => {

@@ -13,7 +13,7 @@ const item = (id: string, currentPeriodStart: number, currentPeriodEnd: number) 
   currentPeriodEnd,
 });
 
-test("the live statuses are those in which Stripe may charge the customer again", () => {
+test("a subscription's status is live if Stripe may still charge the customer", () => {
   const live = SUBSCRIPTION_STATUSES.filter((status) => isLive({ status }));
   expect(live).toEqual(["trialing", "active", "past_due", "unpaid", "paused"]);
 });
@@ -25,7 +25,7 @@ describe("a subscription that Stripe no longer has", () => {
     );
   });
 
-  test("has the same cancellation and end times as before", () => {
+  test("keeps its cancellation and end times", () => {
     const canceled = subscriptionRecord({ canceledAt: NOW - 2, endedAt: NOW - 1 });
     expect(toEnded(canceled, NOW)).toMatchObject({ canceledAt: NOW - 2, endedAt: NOW - 1 });
   });
