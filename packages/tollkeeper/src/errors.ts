@@ -31,12 +31,13 @@ export type ErrorStatus = 400 | 401 | 402 | 403 | 404 | 409 | 413 | 500 | 503;
 export interface ErrorOptions {
   cause?: unknown;
   /**
-   * Values for the caller, such as the route to use next. Responses contain these details, so they must never contain a secret.
+   * The details of an error are values for the caller, such as the route to use next. Responses contain the details of errors,
+   * so the details must never contain a secret.
    */
   details?: Readonly<Record<string, string>>;
 }
 
-/** Base class of all expected errors. If `retryable` is true, the same call can succeed later. */
+/** Base class of all expected errors. If an error's field `retryable` is true, a repeated call can succeed later. */
 export class TollkeeperError extends Error {
   override readonly name: string = "TollkeeperError";
   readonly code: ErrorCode;
@@ -96,8 +97,8 @@ export class ForbiddenError extends TollkeeperError {
 }
 
 /**
- * Error 404: the object does not exist or belongs to another user. Both cases get the same response, so that it does not show
- * if the object exists.
+ * Error 404: the object does not exist or belongs to another user. A missing object and an object of another user get the same
+ * response. So the response does not show if the object exists.
  */
 export class NotFoundError extends TollkeeperError {
   override readonly name = "NotFoundError";
@@ -114,11 +115,14 @@ export class ConflictError extends TollkeeperError {
   }
 }
 
-/** Error 503: Stripe, the store or the issuer is unavailable. No change was written in part, so the caller can retry. */
+/**
+ * Error 503: Stripe, the store or the issuer is unavailable. The failed call wrote no change in part, so the caller can retry.
+ */
 export class UnavailableError extends TollkeeperError {
   override readonly name = "UnavailableError";
   /**
-   * True if Stripe has stored this failure under the idempotency key. Every request with that key then gets the same failure.
+   * True if Stripe has stored the failure of a request under its idempotency key. Every request with a stored failure's
+   * idempotency key gets this failure again.
    */
   readonly settled: boolean;
   constructor(

@@ -20,7 +20,7 @@ const PREFIX = "tollkeeper_";
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** A current value, such as a queue's length, that is read each time Prometheus reads the metrics. */
+/** A gauge: a current value, such as a queue's length, that is read each time Prometheus reads the metrics. */
 export interface Gauge {
   name: string;
   help: string;

@@ -22,14 +22,19 @@ export interface TollkeeperOptions {
   /** `STRIPE_PUBLISHABLE_KEY`: `pk_test_…` or `pk_live_…`, with the same mode as the secret key. */
   stripePublishableKey: string;
   /**
-   * `STRIPE_WEBHOOK_SECRET`: the signing secrets of the webhook endpoint, `whsec_…`. The list has at least one secret, and two
-   * secrets during a rotation. In the environment variable, separate several secrets with commas.
+   * `STRIPE_WEBHOOK_SECRET`: the signing secrets of the webhook endpoint, `whsec_…`. The list of signing secrets has at least
+   * one secret, and two secrets during a rotation. In the environment variable `STRIPE_WEBHOOK_SECRET`, separate several
+   * secrets with commas.
    */
   stripeWebhookSecrets: readonly string[];
-  /** `STRIPE_WEBHOOK_MODE`: the mode of the webhook endpoint, `test` or `live`. The default is the mode of the secret key. */
+  /**
+   * `STRIPE_WEBHOOK_MODE`: the mode of the webhook endpoint, `test` or `live`. The default mode of the webhook endpoint is the
+   * mode of the secret key.
+   */
   stripeWebhookMode?: Mode | undefined;
   /**
-   * `STRIPE_API_BASE`: the URL of the emulator. This option is allowed only with a test key. Default: https://api.stripe.com.
+   * `STRIPE_API_BASE`: the URL of the emulator. The option `STRIPE_API_BASE` is allowed only with a test key. Default:
+   * https://api.stripe.com.
    */
   stripeApiBase?: string | undefined;
   /** Retries of one request to Stripe after a connection failure, 409, 429 or 5xx. Default 3; range 0 to 10. */
@@ -57,16 +62,19 @@ export interface TollkeeperOptions {
   /** Days for which inbox and outbox keep processed rows. Stripe keeps events for 30 days. Default 35; range 31 to 3650. */
   keepDoneDays?: number | undefined;
   /**
-   * `KEEP_EVENT_BODIES`: `true` stores the delivered event bodies, compressed, for debugging. The bodies contain names and
-   * addresses of your customers. Default false.
+   * `KEEP_EVENT_BODIES`: `true` stores the delivered event bodies, compressed, for debugging. The bodies of events contain
+   * names and addresses of your customers. Default false.
    */
   keepEventBodies?: boolean | undefined;
 
   /** `APP_URL`: the URL of the app's pages, to which users return from Stripe. In production, this URL must use https. */
   appUrl: string;
-  /** `ALLOWED_ORIGINS`: further origins of pages that may call the routes and to which users may return. Default none. */
+  /**
+   * `ALLOWED_ORIGINS`: origins, besides the app's own, of pages that may call the routes and to which users may return. Default
+   * none.
+   */
   allowedOrigins?: readonly string[] | undefined;
-  /** The URL to which users return after payment. The checkout session's id is added to it. Default `APP_URL`. */
+  /** The URL to which users return after payment. The service adds the checkout session's id to this URL. Default `APP_URL`. */
   successUrl?: string | undefined;
   /** The URL to which users return if they leave the checkout without paying. Default `APP_URL`. */
   cancelUrl?: string | undefined;
@@ -77,9 +85,15 @@ export interface TollkeeperOptions {
 
   /** `AUTH_ISSUER`, or `AUTH0_DOMAIN` for `https://DOMAIN/`: the issuer of the users' access tokens. */
   authIssuer?: string | undefined;
-  /** `AUTH_AUDIENCE`: the identifier of the API for which tokens must be issued. Required if an issuer is set. */
+  /**
+   * `AUTH_AUDIENCE`: the identifier of the API for which tokens must be issued. The option `AUTH_AUDIENCE` is required if an
+   * issuer is set.
+   */
   authAudience?: string | undefined;
-  /** `AUTH_JWKS_URI`: the URL of the issuer's keys. The default is the URL in the issuer's discovery document. */
+  /**
+   * `AUTH_JWKS_URI`: the URL of the sign-in issuer's keys. The default URL of the keys is the one in the issuer's discovery
+   * document.
+   */
   authJwksUri?: string | undefined;
   /** The app's own sign-in function, instead of an issuer. */
   authenticate?: Authenticate | undefined;
@@ -111,15 +125,23 @@ export interface TollkeeperOptions {
 
   /** Largest age of a webhook's signature, in seconds. Default 300; range 1 to 3600. */
   webhookToleranceSeconds?: number | undefined;
-  /** `METRICS_TOKEN`: the bearer token for `/metrics`, at least 16 characters. Without this token, `/metrics` is disabled. */
+  /**
+   * `METRICS_TOKEN`: the bearer token for `/metrics`, at least 16 characters. Without a token for it, the route `/metrics` is
+   * disabled.
+   */
   metricsToken?: string | undefined;
-  /** If true, this process runs the worker. Set this option to false for replicas that only serve requests. Default true. */
+  /**
+   * If true, this process runs the worker. Set the option `runWorker` to false for replicas that only serve requests. Default
+   * true.
+   */
   runWorker?: boolean | undefined;
   /** `NODE_ENV`: `production` requires https in all URLs. Default `development`. */
   environment?: string | undefined;
-  /** `LOG_LEVEL`: level of the default logger. One of pino's levels, or `silent`. Default `info`. */
+  /**
+   * `LOG_LEVEL`: level of the default logger. The level is one of the levels of the logger pino, or `silent`. Default `info`.
+   */
   logLevel?: string | undefined;
-  /** The logger, with pino's interface. The default is pino, which writes to standard output. */
+  /** The logger, with pino's interface. The default logger is pino, which writes to standard output. */
   log?: Logger | undefined;
   /**
    * An OpenTelemetry tracer, which creates spans of webhooks, events, hooks, reconciles, routes and requests to Stripe. Default
@@ -128,6 +150,9 @@ export interface TollkeeperOptions {
   tracer?: Tracer | undefined;
   /** The fetch function for requests to Stripe and the issuer. Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;
-  /** Clock, random numbers, ids and sleep, which tests and simulations replace. The defaults are those of the machine. */
+  /**
+   * Clock, random numbers, ids and sleep, which tests and simulations replace. By default, clock, random numbers and sleep are
+   * those of the machine.
+   */
   runtime?: Partial<Omit<Runtime, "log">> | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * Declares the runtime: clock, random numbers, ids, sleep and logger. Functions receive it as a parameter, so that tests and
- * simulations control it.
+ * Declares the runtime: clock, random numbers, ids, sleep and logger. Functions receive the runtime as a parameter, so that
+ * tests and simulations control it.
  */
 
 import type { Metrics } from "./metrics.ts";
@@ -18,7 +18,7 @@ export interface Runtime {
   random(): number;
   /** Returns a new id that cannot be guessed. */
   newId(): string;
-  /** Resolves after `ms` milliseconds, or immediately when the signal aborts. */
+  /** Sleeps: resolves after `ms` milliseconds, or immediately when the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   log: Logger;
   metrics: Metrics;

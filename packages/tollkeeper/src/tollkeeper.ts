@@ -25,9 +25,9 @@ export interface Tollkeeper {
   fetch: FetchHandler;
   basePath: string;
   /**
-   * Receives one webhook without a `Request` object, for servers that do not use such objects. `toNodeHandler` uses it. Pass
-   * the raw body as `{ kind: "ok", bytes }` and the `Stripe-Signature` header, and send the returned reply to Stripe. Never
-   * throws.
+   * Receives one webhook without a `Request` object, for servers that do not use `Request` objects. `toNodeHandler` uses it.
+   * Pass the raw body as `{ kind: "ok", bytes }` and the `Stripe-Signature` header, and send the returned reply to Stripe.
+   * Never throws.
    */
   receiveWebhook: ReceiveWebhook;
   /** Applies migrations and starts the worker. Throws if the service can't use the database. */
@@ -50,23 +50,22 @@ export interface Tollkeeper {
   can(owner: string | BillingOwner, feature: string): Promise<boolean>;
   getEntitlements(owner: string | BillingOwner): Promise<Entitlement[]>;
   listSubscriptions(owner: string | BillingOwner): Promise<Subscription[]>;
-  /** Returns the id of the user's Stripe customer. Creates the customer if there is none. */
+  /** Returns the id of the user's Stripe customer. Creates the Stripe customer if the user has none. */
   ensureCustomer(user: User): Promise<string>;
 }
 
 /**
- * Creates the service. Throws `ConfigError` with all problems of the options. Before `start` or the first request, the service
- * uses neither the network nor the database.
+ * Creates the service. If options are invalid, throws a `ConfigError` that lists all problems. Before the method `start` or the
+ * first request runs, the service uses neither the network nor the database.
  *
- * @example
- * const tollkeeper = createTollkeeper({ ...optionsFromEnvironment(process.env), plans });
+ * @example const tollkeeper = createTollkeeper({ ...optionsFromEnvironment(process.env), plans });
  * app.use(toNodeHandler(tollkeeper));
  */
 export function createTollkeeper(options: TollkeeperOptions): Tollkeeper {
   return compose(options, openStore);
 }
 
-/** Creates the service for tests, with a custom store and a lower threshold for catching up. */
+/** Creates the service for tests, with a custom store and a lower threshold for catching up with renewals. */
 export function compose(options: TollkeeperOptions, open: typeof openStore, catchUp?: CatchUpOptions): Tollkeeper {
   const config = resolveConfig(options);
   const runtime = createRuntime(options);
@@ -95,8 +94,8 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
   });
   const handler = createHandler(createHttpContext(surroundings, context, { options, start, onStored: worker.wake }));
   /**
-   * Starts the service if needed, then runs the function `work`. Each method that the app calls uses this function to start the
-   * service if needed.
+   * Starts the service if it is not started, then runs the function `work`. Each method that the app calls first starts the
+   * service if it is not started.
    */
   const whenStarted = async <T>(work: () => Promise<T>): Promise<T> => {
     await start();
@@ -121,8 +120,8 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
 }
 
 /**
- * Returns a function that runs `work`, and does nothing after `work` has succeeded once. Concurrent calls share one run of the
- * work.
+ * Returns a function that runs `work`, and does nothing after `work` has succeeded once. Concurrent calls of the returned
+ * function share one run of `work`.
  */
 function once(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null;

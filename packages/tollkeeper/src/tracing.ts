@@ -18,8 +18,8 @@ export interface Tracer {
 }
 
 /**
- * Runs work inside a span of the trace. The work can add attributes with `note`. Attributes are ids and outcomes, never secrets
- * or personal data.
+ * Runs a function within a span of the trace. The function can add attributes to its trace span with `note`. Attributes of
+ * trace spans are ids and outcomes, never secrets or personal data.
  */
 export type Trace = <Result>(
   name: string,
@@ -46,7 +46,8 @@ export function createTrace(tracer: Tracer | undefined): Trace {
 }
 
 /**
- * Returns the code or the name of an error. The error's message is left out, because the message may contain data of a request.
+ * Returns the code or the name of an error. Trace spans do not contain the error's message, because the message may contain
+ * data of a request.
  */
 function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";

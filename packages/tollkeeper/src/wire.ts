@@ -1,6 +1,6 @@
 /**
- * Defines the JSON between server and browser. Types, checks and the OpenAPI document come from the same schemas. Instants are
- * epoch milliseconds.
+ * Defines the JSON that server and browser exchange. TypeScript types, checks and the OpenAPI document are derived from one set
+ * of schemas. Instants are epoch milliseconds.
  */
 import { z } from "zod";
 import { ACCESS_REASONS } from "./domain/access.ts";
@@ -23,8 +23,8 @@ const MAX_COMMENT = 500;
 export const PlanInterval = z.enum(PLAN_INTERVALS);
 const instant = z.int().describe("Epoch milliseconds");
 /**
- * Creates the schema of a text. The schema rejects an unpaired surrogate, such as half an emoji, because that is invalid
- * Unicode and cannot be encoded as UTF-8.
+ * Creates the schema of a text. The schema of a text rejects an unpaired surrogate, such as half an emoji. An unpaired
+ * surrogate is invalid Unicode and cannot be encoded as UTF-8.
  */
 const text = (max: number) =>
   z

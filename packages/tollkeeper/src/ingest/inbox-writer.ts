@@ -8,16 +8,16 @@ import type { InboxEvent } from "../store/queue/inbox.ts";
 import type { Store } from "../store/store.ts";
 
 /**
- * Stores an event. Resolves when the event is on disk: with true if the event is new, with false if it is a duplicate. Throws
- * `UnavailableError` `overloaded` if too many events wait to be stored.
+ * Stores an event. The promise resolves when the event is on disk: with true for a new event, with false for a duplicate.
+ * Throws `UnavailableError` `overloaded` if too many events wait to be stored.
  */
 export type InboxWriter = (event: InboxEvent) => Promise<boolean>;
 
-/** Maximum number of events in one commit. A commit of more events would delay the events that wait for the next commit. */
+/** Maximum number of events in one commit. A larger commit would delay the events that wait for the next commit. */
 const MAX_BATCH = 500;
 /**
- * Maximum number of events that wait for a commit, which is about three seconds of work. If more events arrive, the endpoint
- * responds with 503, and Stripe delivers these events again.
+ * Maximum number of events that wait for a commit. To store so many events takes about three seconds. If too many events wait,
+ * the webhook endpoint responds with 503, and Stripe delivers the events again.
  */
 const MAX_WAITING = 20_000;
 
@@ -53,8 +53,8 @@ export function createInboxWriter({ inbox }: Pick<Store, "inbox">, { now }: Pick
 }
 
 /**
- * Waits for one turn of the event loop, which reads pending requests. Without this turn of the event loop, SQLite would commit
- * each event alone.
+ * Waits for one turn of the event loop, which reads pending requests. Without waiting for a turn of the event loop, SQLite
+ * would commit each event alone.
  */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

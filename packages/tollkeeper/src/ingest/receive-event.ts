@@ -14,9 +14,9 @@ export interface ReceiveEventOptions {
   inbox: InboxWriter;
   mode: Mode;
   secrets: readonly string[];
-  /** Maximum time in milliseconds between a signature's timestamp and now, in both directions. */
+  /** Maximum time in milliseconds by which a signature's timestamp may be before or after the current time. */
   toleranceMs: number;
-  /** If true, the bodies of events are stored as well. */
+  /** If true, the service stores the bodies of events in addition to their envelopes. */
   keepBodies: boolean;
   runtime: Runtime;
   /** Called after a new event was stored in the inbox. */
@@ -73,7 +73,7 @@ export function createReceiveEvent(options: ReceiveEventOptions): ReceiveEvent {
   };
 }
 
-/** Returns the result for an event that is correctly signed but must not be stored; null if it must be stored. */
+/** Returns the result for a correctly signed event that must not be stored. Returns null if the event must be stored. */
 function findRefusal({ mode }: ReceiveEventOptions, envelope: Envelope): ReceiveResult | null {
   const eventId = envelope.id;
   if (envelope.mode !== mode) return { status: "rejected", reason: "wrong_mode" };

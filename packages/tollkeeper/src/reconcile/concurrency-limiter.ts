@@ -4,8 +4,8 @@ import { TollkeeperError } from "../errors.ts";
 type Item = string | { id: string };
 
 /**
- * Runs an action for each item, for a limited number of items at the same time. An item that can't be read is reported and
- * skipped. If Stripe or the store is unavailable, this call and all later calls reject.
+ * Runs an action for each item, for a limited number of items at the same time. An item that can't be read from Stripe is
+ * reported and skipped. If Stripe or the store is unavailable, the current call and all later calls of the limiter reject.
  */
 export type ForEachLimited = <One extends Item>(
   items: readonly One[],
@@ -14,13 +14,13 @@ export type ForEachLimited = <One extends Item>(
 
 export interface ConcurrencyLimiterOptions {
   signal: AbortSignal | undefined;
-  /** Called with a sentence about each item that can't be read. */
+  /** This function is called with a sentence about each item that can't be read. */
   onProblem(problem: string): void;
 }
 
 /**
- * Maximum number of items for which the action runs at the same time. With this number, each request gets its turn before the
- * SDK's timeout, even if several replicas share the request budget.
+ * Maximum number of items that a sweep retrieves from Stripe at the same time. The number is small enough that each request is
+ * sent before the SDK's timeout, even if several replicas share the request budget.
  */
 const MAX_CONCURRENT = 24;
 

@@ -11,8 +11,8 @@ export interface EndpointContext {
 }
 
 /**
- * Returns one sentence for each problem in the settings of our webhook endpoints at Stripe. If the key lacks the permission to
- * list endpoints, returns a warning instead of throwing.
+ * Returns one sentence for each problem in the settings of our webhook endpoints at Stripe. If the Stripe key lacks the
+ * permission to list webhook endpoints, returns a warning instead of throwing.
  */
 export async function checkEndpoints(context: EndpointContext): Promise<string[]> {
   try {
@@ -38,7 +38,7 @@ function warningsOfEndpoint({ id, enabled, events, apiVersion: version }: Endpoi
     : [...ALLOWED_WEBHOOK_EVENTS.keys()].filter((type) => !events.includes(type));
   return [
     ...(missing.length > 0 ? [`Webhook endpoint ${id} does not receive ${missing.join(", ")}: add them.`] : []),
-    // Another API version is only a warning, because the content of events is never used.
+    // A webhook endpoint with another API version causes only a warning, because the content of events is never used.
     ...(version !== null && version !== pinned
       ? [`Webhook endpoint ${id} has API version ${version}, not ${pinned}: replace it when convenient.`]
       : []),

@@ -1,4 +1,4 @@
-/** Reads Stripe's list of events, and adds the events that never arrived to the inbox. */
+/** Reads Stripe's list of events. Adds to the inbox each event that no webhook delivered. */
 import type { Runtime } from "../runtime.ts";
 import { laneOf, type Envelope } from "../stripe/webhook/envelope.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/webhook/event-types.ts";
@@ -14,24 +14,24 @@ export interface MissedEventsContext {
 }
 
 export interface MissedEventsOptions {
-  /** Instant, in epoch milliseconds, since which events are read. */
+  /** The service reads events that Stripe created since this instant, in epoch milliseconds. */
   since: number;
   /** If true, missed events are counted and not stored. */
   dryRun: boolean;
   /**
-   * True if a sweep of all lists follows the reading of events. Such a sweep covers most of the missed events with fewer
-   * requests.
+   * True if a sweep of all lists follows the reading of events. A sweep of all lists covers most of the missed events with
+   * fewer requests.
    */
   sweeping: boolean;
-  /** Called after each page with the number of events read so far. */
+  /** This function is called after each page with the number of events read so far. */
   onPage(read: number): Promise<void>;
 }
 
-/** Number of missed events above which a sweep follows. */
+/** If the webhook missed more events than this number, a sweep of all lists follows. */
 export const SWEEP_ABOVE_MISSED = 500;
 /**
- * Milliseconds for which missed events are deferred, so that the sweep can cover them. After the sweep, the events that the
- * sweep did not cover become due.
+ * Milliseconds for which missed events are deferred, so that a sweep of all lists can cover them first. After the sweep, the
+ * events that the sweep did not cover become due.
  */
 const DEFER_FOR_SWEEP_MS = 600_000;
 /** Stripe accepts at most 20 types per list request. */
@@ -58,7 +58,7 @@ export async function importMissedEvents(
   for (let start = 0; start < types.length; start += TYPES_PER_LIST) {
     const some = types.slice(start, start + TYPES_PER_LIST);
     await readRanges({
-      // The range starts at a whole second, because Stripe's timestamps are whole seconds.
+      // The time range of the list request starts at a whole second, because Stripe's timestamps are whole seconds.
       ranges: [openRange(Math.floor(since / 1_000) * 1_000, STRIPE_ENDS)],
       readers: READERS,
       position: async () => null,

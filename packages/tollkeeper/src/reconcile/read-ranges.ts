@@ -1,19 +1,19 @@
 /**
- * Reads a whole list from Stripe with several readers. Each reader reads one range of creation times, newest first. A reader
- * requests the next page while the previous page is handled. The distribution of objects over the years is unknown, so an idle
- * reader takes over the older half of another reader's range. Each split of a range adds one page that is not full.
+ * Reads a whole list from Stripe with several concurrent readers. Each reader reads one range of creation times, newest first.
+ * A reader requests the next page while the previous page is handled. The distribution of objects over the years is unknown, so
+ * an idle reader takes over the older half of another reader's range. Each split of a range adds one page that is not full.
  */
 import type { CreatedRange, Page } from "../stripe/gateway/gateway.ts";
 
-/** The position in a range up to which its rows have been handled. */
+/** The position in a range of creation times up to which the listed rows have been handled. */
 interface Cursor {
-  /** Id of the last handled row; null before the first page. */
+  /** Id of the last row of the list that has been handled; null before the first page. */
   after: string | null;
   /** Creation time of the last row that has been handled in the range. */
   reached: number;
 }
 
-/** A range of creation times whose rows are not all read. The rows between `from` and `reached` are still to be read. */
+/** A range of creation times whose rows are not all read. The list's rows between `from` and `reached` are still to be read. */
 export interface OpenRange extends CreatedRange, Cursor {}
 
 interface ReadPage<Row, Position> {
@@ -25,32 +25,32 @@ export interface ReadRangesOptions<Row, Position> {
   ranges: readonly OpenRange[];
   readers: number;
   /**
-   * The reader calls this function before it requests a page. The function `handle` receives the returned position together
-   * with the page.
+   * A reader of the list calls this function before it requests a page. The function `handle` receives the position that this
+   * function returned, together with the page.
    */
   position(): Promise<Position>;
   /** Requests one page. Returns null if Stripe no longer has the object `after`, which the page should follow. */
   read(range: CreatedRange, after: string | null): Promise<Page<Row> | null>;
-  /** Handles the rows of a page. If this function throws, the whole read ends. */
+  /** Handles the rows of a page. If `handle` throws, reading of the whole list ends. */
   handle(page: Page<Row>, position: Position): Promise<void>;
-  /** Called after each page with the ranges that are still to be read, and with the number of rows of the page. */
+  /** This function is called after each page with the unread ranges of the list and the page's number of rows. */
   progress(left: readonly OpenRange[], rows: number): Promise<void>;
 }
 
-/** Number of readers. This number is enough for 25 requests a second if Stripe takes a second per page. */
+/** Number of readers. 24 readers can send about 25 requests a second if Stripe takes a second per page. */
 export const READERS = 24;
 /**
- * End of the newest range, which is later than the creation of any object. The current time is not used, because our clock may
- * be behind Stripe's clock, and a test clock far ahead.
+ * End of the newest range of creation times, which is later than the creation of any object. The range does not end at the
+ * current time, because our clock may be behind Stripe's clock, and a test clock far ahead.
  */
 export const STRIPE_ENDS: number = Date.UTC(2100, 0, 1);
 /** Resolution of Stripe's timestamps in milliseconds. */
 const SECOND_MS = 1_000;
-/** A range that is shorter than this, in milliseconds, is not split. */
+/** Minimum length of a range of creation times, in milliseconds, that may be split. */
 const MIN_SPLIT_MS = 2 * SECOND_MS;
 /**
- * A range is split only if at least this many rows are expected in it. For fewer rows, two readers would need more pages than
- * one reader.
+ * A range of a list is split only if it is expected to have at least this number of rows. For fewer rows, two readers would
+ * need more pages than one reader.
  */
 const MIN_SPLIT_ROWS = 600;
 
@@ -59,14 +59,14 @@ export function openRange(from: number, until: number): OpenRange {
 }
 
 /**
- * A list is divided only into ranges of at least this many pages. The last page of a range is rarely full, so short ranges
- * would waste requests.
+ * A list is divided only into ranges of at least this many pages. The last page of each range of a list is rarely full, so
+ * short ranges would waste requests.
  */
 const MIN_PAGES_PER_RANGE = 3;
 
 /**
  * Splits a range into at most `maxRanges` ranges with about the same number of rows. `pageEnds` are the creation times at which
- * the pages ended in a list with the same distribution.
+ * the pages of a list with a similar distribution ended.
  */
 export function openRanges({ from, until }: CreatedRange, pageEnds: readonly number[], maxRanges: number): OpenRange[] {
   const inside = [...new Set(pageEnds)].filter((at) => at > from && at < until).toSorted((one, other) => one - other);
@@ -77,8 +77,8 @@ export function openRanges({ from, until }: CreatedRange, pageEnds: readonly num
 }
 
 /**
- * Reads all ranges. Returns the creation time of the last row of each page. Throws the first error that the functions `read`,
- * `handle` or `progress` throw.
+ * Reads all ranges. Returns the creation time of the last row of each page. If the function `read`, `handle` or `progress`
+ * throws, throws the first of these errors.
  */
 export async function readRanges<Row, Position>(options: ReadRangesOptions<Row, Position>): Promise<number[]> {
   const ranges = createRangePool(options.ranges);
@@ -99,7 +99,7 @@ export async function readRanges<Row, Position>(options: ReadRangesOptions<Row, 
     const position = await options.position();
     const page = await options.read({ from, until }, cursor.after);
     // If the last handled object was deleted, the next page starts at the second in which that object was created. So the rows
-    // of that second may be handled twice.
+    // that were created in the deleted object's second may be handled twice.
     return page
       ? { page, position }
       : readPage({ from, until: cursor.reached + SECOND_MS }, { ...cursor, after: null });
@@ -119,7 +119,7 @@ export async function readRanges<Row, Position>(options: ReadRangesOptions<Row, 
         range.after = cursor.after;
         range.reached = cursor.reached;
         // The range is finished only after its last page was handled. If a page fails, the saved progress still contains the
-        // range.
+        // range of the page.
         if (page.next === null) ranges.finish(range);
         await options.progress(ranges.left(), page.rows.length);
       }
@@ -134,7 +134,7 @@ export async function readRanges<Row, Position>(options: ReadRangesOptions<Row, 
 }
 
 interface RangePool {
-  /** Resolves with a range to read, or with null when no range is left or the pool is stopped. */
+  /** Resolves with a range to read, or with null when no range is left or the pool of ranges is stopped. */
   next(): Promise<OpenRange | null>;
   stop(): void;
   finish(range: OpenRange): void;
@@ -143,10 +143,7 @@ interface RangePool {
    */
   splitForIdleReaders(range: OpenRange, reached: number, rowsPerMs: number): void;
   wakeIdleReaders(): void;
-  /**
-   * Returns copies of the ranges that are still to be read. The result consists of copies, because ranges are split while they
-   * are read.
-   */
+  /** Returns copies of the ranges that are still to be read, because the readers split the original ranges meanwhile. */
   left(): OpenRange[];
 }
 
@@ -193,14 +190,14 @@ function densityOf<Row>({ rows, newest, reached }: Page<Row>): number {
 }
 
 /**
- * Returns true if the unread part of a range is large enough for two readers. Assumes that this part has the same density as
- * the last page.
+ * Returns true if the unread part of a range is large enough for two readers. Assumes that the unread part of a range has the
+ * same density of rows as its last page.
  */
 function isWorthSplitting(leftMs: number, rowsPerMs: number): boolean {
   return leftMs >= MIN_SPLIT_MS && leftMs * rowsPerMs >= MIN_SPLIT_ROWS;
 }
 
-/** Removes the older half of a range's unread part from the range and returns it as a new range. */
+/** Removes the older half of a range's unread part from the range. Returns the removed half as a new range. */
 function takeOlderHalf(range: OpenRange, reached: number): OpenRange {
   const middle = range.from + Math.floor((reached - range.from) / (2 * SECOND_MS)) * SECOND_MS;
   const half = openRange(range.from, middle);

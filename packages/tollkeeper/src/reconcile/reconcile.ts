@@ -1,8 +1,9 @@
 /**
  * Repairs the mirror (the local copy of Stripe's objects) after events were lost. First, reconcile reads the events that Stripe
- * created since the last run. Stripe keeps events for 30 days. Then it sweeps all customers, subscriptions and open invoices,
- * reports each difference by field, and repairs it through `sync`. Only one replica reconciles at a time. If the replica that
- * reconciles dies, another replica continues from the saved progress.
+ * created since the last reconcile. Stripe keeps events for 30 days. After the events, reconcile reads all customers,
+ * subscriptions and open invoices. It reports each field that differs from the mirror, and repairs each difference through
+ * `sync`. Only one replica reconciles at a time. If the replica that reconciles dies, another replica continues the reconcile
+ * from the saved progress.
  */
 import type { Difference, Drift, Repair } from "../domain/drift.ts";
 import type { Runtime } from "../runtime.ts";
@@ -19,39 +20,45 @@ export type ReconcileContext = SweepContext & EndpointContext;
 
 export interface ReconcileOptions {
   /**
-   * Reads events since this instant, in epoch milliseconds, if it is before the last run. This instant may be at most 30 days
-   * ago.
+   * The instant, in epoch milliseconds, since which reconcile reads events, if it is before the last run. The instant since
+   * which events are read may be at most 30 days ago.
    */
   since?: number | undefined;
   /**
-   * If true, compares all lists with Stripe, from the beginning. If false, does not compare the lists. By default, reconcile
-   * compares the lists once a day, after many missed events, and to continue an interrupted sweep.
+   * If true, reconcile compares the whole mirror with Stripe's lists. If false, reconcile does not compare the mirror with
+   * Stripe's lists. By default, reconcile compares the mirror with Stripe's lists once a day, after many missed events, and to
+   * continue an interrupted comparison.
    */
   sweep?: boolean | undefined;
-  /** If true, reports differences without repairing them. Default false. */
+  /** If true, reconcile reports differences between Stripe and the mirror without repairing them. Default false. */
   dryRun?: boolean | undefined;
-  /** If this signal aborts, the run ends after the current page. The next reconcile then continues from the saved progress. */
+  /**
+   * If this signal aborts, the reconcile ends after the current page of a list. The reconcile after an aborted one continues
+   * from the saved progress.
+   */
   signal?: AbortSignal | undefined;
-  /** Called after each page with the progress of the run. */
+  /** This function is called after each page of a list with the progress of the reconcile. */
   onProgress?: ((progress: ReconcileProgress) => void) | undefined;
 }
 
 export interface ReconcileProgress {
   step: "events" | SweptList;
-  /** Number of rows that the current step of the run has read so far. */
+  /** Number of rows that the current step of the reconcile has read from Stripe so far. */
   read: number;
 }
 
 export interface ReconcileReport {
-  /** Number of events that Stripe listed, and number of events among them that had not arrived. */
+  /** Number of events that Stripe listed, and number of listed events that no webhook had delivered. */
   events: { read: number; missed: number };
   /** Numbers of objects that the sweep read, by list; null if there was no sweep. */
   swept: Record<SweptList, number> | null;
-  /** The first 1,000 differences that the sweep found. These differences are repaired, unless the run was a dry run. */
+  /**
+   * The first 1,000 differences that the sweep found. The differences in the report are repaired, unless the run was a dry run.
+   */
   drift: Drift[];
   /** Number of all differences that the sweep found. */
   differences: number;
-  /** Sentences about settings at Stripe that an operator should check. */
+  /** Warnings about settings at Stripe that an operator should check, one sentence each. */
   warnings: string[];
 }
 
@@ -63,8 +70,8 @@ const OVERLAP_MS = 3_600_000;
 const SWEEP_EVERY_MS = DAY_MS;
 const LEASE_MS = 60_000;
 /**
- * Milliseconds between two saves of the run's progress. A save after each page would take a tenth of the time that the page
- * takes.
+ * Milliseconds between two saves of the run's progress. To save the progress after each page would take a tenth of the time in
+ * which the page is read.
  */
 const SAVE_INTERVAL_MS = 1_000;
 /** Name of the task whose row holds the lease, the progress and the time of the last run. */
@@ -73,7 +80,7 @@ export const RECONCILE_TASK = "reconcile";
 const SWEEP_TASK = "sweep";
 const MAX_REPORTED_DRIFT = 1_000;
 
-/** The saved progress of an unfinished run. */
+/** The saved progress of an unfinished reconcile. */
 interface Progress {
   startedAt: number;
   sweeping: boolean;
@@ -83,7 +90,7 @@ interface Progress {
 }
 
 interface DriftSummary {
-  /** The first 1,000 differences of the run. */
+  /** The first 1,000 differences that the reconcile found. */
   first: Drift[];
   count: number;
 }
@@ -146,7 +153,10 @@ async function runUnderLease(context: ReconcileContext, options: ReconcileOption
   }
 }
 
-/** Renews the lease in the background until the signal aborts, because a page may take longer than a lease. */
+/**
+ * Renews the reconcile's lease in the background until the signal aborts, because reading one page may take longer than a
+ * lease.
+ */
 async function keepLease(
   { runtime }: ReconcileContext,
   renewLease: () => Promise<void>,
@@ -161,13 +171,13 @@ async function keepLease(
   }
 }
 
-/** The error that ends a run because another replica has taken over the lease and continues the work. */
+/** The error that ends a reconcile because another replica has taken over its lease and continues the work. */
 class LeaseTakenError extends Error {
   override readonly name = "LeaseTakenError";
 }
 
 interface Run {
-  /** The row of the reconcile task as it was before this run. */
+  /** The database row of the reconcile task, as it was before the current run. */
   before: { progress: string | null; finishedAt: number | null } | null;
   saveProgress(progress: Progress): Promise<void>;
 }
@@ -195,11 +205,12 @@ async function readAndRepair(context: ReconcileContext, options: ReconcileOption
       return current.saveProgress(progress);
     },
   });
-  // Above this number of missed events, retrieving their objects costs more requests than a sweep.
+  // If the webhook missed more events than this number, a sweep of all lists needs fewer requests than retrieving each event's
+  // object.
   progress.sweeping ||= options.sweep !== false && progress.events.missed > SWEEP_ABOVE_MISSED;
   await current.saveProgress(progress);
   const problems = progress.sweeping ? await sweepLists(context, options, { progress, current }) : [];
-  // The worker now processes the events that the sweep did not cover.
+  // After a sweep, the worker processes the missed events that the sweep did not cover.
   if (!dryRun) await store.inbox.releaseDeferred(runtime.now());
   const warnings = [...problems, ...(await checkEndpoints(context))];
   for (const warning of warnings) runtime.log.error({ warning }, "an operator should check this at Stripe");
@@ -218,15 +229,15 @@ function toReport({ startedAt, events, sweeping, lists, drift }: Progress, warni
   };
 }
 
-/** Decides if a run is new or continues an interrupted run, and since when it reads events. */
+/** Decides if a reconcile is new or continues an interrupted one, and since when it reads events. */
 async function plan(
   { store, runtime }: ReconcileContext,
   options: ReconcileOptions,
   before: Run["before"],
 ): Promise<{ progress: Progress; since: number }> {
   const now = runtime.now();
-  // If the caller asks for a sweep or for older events, the run starts from the beginning. The rest of an interrupted run would
-  // miss later changes.
+  // If the caller asks for a sweep or for older events, the reconcile starts from the beginning. The rest of an interrupted
+  // reconcile would miss later changes in the part that is already read.
   const isExplicit = options.sweep === true || options.since !== undefined;
   const resumed = before?.progress && !isExplicit ? (JSON.parse(before.progress) as Partial<Progress>) : {};
   const finishedAt = before?.finishedAt ?? null;
@@ -243,12 +254,12 @@ async function plan(
   // The first import of an account skips old events, because no hook needs them and their number may be very large.
   const isFirstImport = finishedAt === null && progress.sweeping && (await store.inbox.lastSeq()) === 0;
   const readUntil = isFirstImport ? now : (finishedAt ?? 0);
-  // Events are never read from later than the start of the last run, so that no event is skipped.
+  // Each reconcile reads at least the events since the start of the last one, so that no event is skipped.
   const since = Math.max(Math.min(options.since ?? Infinity, readUntil - OVERLAP_MS), now - EVENTS_KEPT_MS);
   return { progress, since };
 }
 
-/** Sweeps all lists. Returns one sentence for each object that could not be read. */
+/** Sweeps all lists. Returns one sentence for each object of Stripe that could not be read. */
 async function sweepLists(
   context: ReconcileContext,
   options: ReconcileOptions,
@@ -258,8 +269,8 @@ async function sweepLists(
   const lists: ListProgress[] = [];
   let customerPageEnds: number[] = [];
   for (const list of SWEPT_LISTS) {
-    // Creation times of subscriptions are distributed like those of customers, so the customers' pages show how to split the
-    // subscriptions. The list of open invoices is too short to split.
+    // Creation times of subscriptions are distributed like those of customers. So the creation times of the customers show how
+    // to split the list of subscriptions. The list of open invoices is too short to split it into ranges.
     const listProgress = (progress.lists[list] ??= notStarted(list === "subscriptions" ? customerPageEnds : []));
     lists.push(listProgress);
     const pageEnds = await sweepList(context, {
@@ -291,6 +302,7 @@ function recordDrift(
   const reported = differences.slice(0, MAX_REPORTED_DRIFT - summary.first.length);
   summary.first.push(...reported.map((difference) => ({ ...difference, repairedBy })));
   summary.count += differences.length;
-  // The metric counts after each page, because an interrupted run has already repaired the differences of its pages.
+  // The metric of differences counts after each page, because even an interrupted reconcile has repaired the differences of its
+  // pages.
   if (repairedBy !== null) metrics.count("drift_total", {}, differences.length);
 }

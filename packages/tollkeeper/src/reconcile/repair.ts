@@ -1,4 +1,4 @@
-/** Writes listed objects to the mirror, reports the differences, and completes the events that the list covers. */
+/** Writes objects from Stripe's lists to the mirror, reports the differences, and completes the events that a list covers. */
 import type { Difference } from "../domain/drift.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Sample, Store } from "../store/store.ts";
@@ -7,14 +7,14 @@ import type { Snapshot } from "../sync/retrieve.ts";
 import type { PageState, SweepContext } from "./sweep-context.ts";
 
 /**
- * Number of written lanes after which the store is analyzed for the first time. Later, the store is analyzed each time the
- * number of written lanes has doubled.
+ * Number of written lanes after which the database's statistics are updated for the first time. Later, the database's
+ * statistics are updated each time the number of written lanes has doubled.
  */
 const LANES_BEFORE_ANALYSIS = 1_000;
 
 /**
- * The differences between one row of Stripe's list and the mirror. `lane` is null if the object is retrieved instead of written
- * from the list.
+ * The differences between one row of Stripe's list and the mirror. `lane` is null if a repair retrieves the object from Stripe
+ * instead of writing it from the list.
  */
 export interface RowDrift {
   lane: string | null;
@@ -23,7 +23,7 @@ export interface RowDrift {
 
 /**
  * Writes snapshots to lanes that were not written since their version was read. Retrieves the objects of lanes that were
- * written after their version was read. Returns the lanes whose objects it retrieved from Stripe.
+ * written after their version was read. Returns the lanes whose objects were retrieved from Stripe.
  */
 export async function repair(
   { store, sync, runtime }: SweepContext,
@@ -32,7 +32,8 @@ export async function repair(
   snapshots: ReadonlyMap<string, Snapshot>,
 ): Promise<ReadonlySet<string>> {
   if (snapshots.size === 0) return new Set();
-  // If another page has written the lane, its objects are retrieved as well, because this page may be older.
+  // If another page of the list has written the lane, the lane's objects are retrieved as well, because the current page may be
+  // older.
   const stale = await sync.writeListed(snapshots, versions);
   const toRetrieve = stale.flatMap((lane) => {
     const snapshot = snapshots.get(lane);
@@ -50,7 +51,7 @@ export async function repair(
 
 /**
  * Reports the differences between the rows of a page and the mirror. `retrieved` contains the lanes whose objects were
- * retrieved; undefined in a dry run.
+ * retrieved from Stripe; it is undefined in a dry run.
  */
 export function reportDrift({ onDrift }: PageState, drift: readonly RowDrift[], retrieved?: ReadonlySet<string>): void {
   for (const { lane, differences } of drift) {

@@ -1,4 +1,4 @@
-/** Declares the parts that reconcile works with, and the state that all pages of one list share. */
+/** Declares the parts of the service that reconcile uses, and the state that all pages of one list share. */
 import type { Difference, Repair } from "../domain/drift.ts";
 import type { ProductRecord } from "../domain/records.ts";
 import type { Runtime } from "../runtime.ts";
@@ -20,11 +20,14 @@ export type SweptList = (typeof SWEPT_LISTS)[number];
 export interface SweepCallbacks {
   signal: AbortSignal | undefined;
   /**
-   * Called with the differences between one row of a list and the mirror. In a dry run, which repairs nothing, `repairedBy` is
-   * null.
+   * This function is called with the differences between one row of Stripe's list and the mirror. In a dry run, which repairs
+   * nothing, `repairedBy` is null.
    */
   onDrift(differences: readonly Difference[], repairedBy: Repair | null): void;
-  /** Called with a sentence about each object that can't be read. The mirror keeps the old state of such an object. */
+  /**
+   * This function is called with a sentence about each object that can't be read. The mirror keeps the old state of an object
+   * that can't be read.
+   */
   onProblem(problem: string): void;
 }
 
@@ -32,15 +35,15 @@ export interface PageState {
   /** If true, differences between the mirror and Stripe are reported and not repaired. */
   dryRun: boolean;
   onDrift: SweepCallbacks["onDrift"];
-  /** Versions of the lanes, read before the list was requested from Stripe. */
+  /** Versions that the lanes had before the list was requested from Stripe. */
   versions: Map<string, number>;
   /** Ids of all objects that the list has contained so far. */
   listedIds: Set<string>;
   /** Ids of products that the mirror has, and products that are being retrieved. */
   products: { known: Set<string>; retrieving: Map<string, Promise<ProductRecord | null>> };
-  /** Number of lanes written so far, and that number at the last `analyze`. */
+  /** Number of lanes written so far, and number of lanes that were written before the last `analyze`. */
   written: { lanes: number; atLastAnalysis: number };
-  /** Ids of objects that could not be read. Events about these objects stay pending. */
+  /** Ids of objects that could not be read. Events about objects that could not be read stay pending. */
   failed: Set<string>;
   forEachLimited: ForEachLimited;
 }

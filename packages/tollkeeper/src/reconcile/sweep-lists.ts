@@ -17,30 +17,30 @@ import { handleSubscriptionPage } from "./sweep-subscriptions.ts";
 import { retrieveUnlisted } from "./sweep-unlisted.ts";
 
 export interface ListProgress {
-  /** Number of rows of the list that were read so far. */
+  /** Number of rows of Stripe's list that were read so far. */
   read: number;
-  /** Ranges of the list that are not completely read yet. */
+  /** Ranges of Stripe's list that are not completely read yet. */
   left: OpenRange[];
-  /** True if one run has read the whole list without interruption, and has checked the objects that are missing in the list. */
+  /** True if one run has read Stripe's whole list without interruption, and has checked the objects that the list lacks. */
   readInOneRun: boolean;
 }
 
 export interface SweepListOptions extends SweepCallbacks {
   list: SweptList;
-  /** Progress of the sweep, which is updated after each page. */
+  /** Progress of the sweep, which is updated after each page of the list. */
   progress: ListProgress;
   /** If true, differences between the mirror and Stripe are reported and not repaired. */
   dryRun: boolean;
-  /** Called after each page, when `progress` is up to date. */
+  /** This function is called after each page of the list, when `progress` is up to date. */
   onPage(): Promise<void>;
 }
 
-/** Start of the oldest range, because no object at Stripe was created earlier. */
+/** Start of the oldest range of creation times. No object at Stripe was created earlier. */
 const STRIPE_BEGAN = Date.UTC(2011, 0, 1);
 
 /**
  * Returns the progress of a sweep that has not started. `pageEnds` are the creation times at which the pages of a similar list
- * ended. These times split this list into ranges of similar size.
+ * ended. `pageEnds` split the list into ranges of similar size.
  */
 export function notStarted(pageEnds: readonly number[] = []): ListProgress {
   const all = { from: STRIPE_BEGAN, until: STRIPE_ENDS };
@@ -55,11 +55,13 @@ export async function sweepList(context: SweepContext, options: SweepListOptions
   const { progress, list, dryRun } = options;
   if (progress.left.length === 0) return [];
   const isResumed = progress.read > 0;
-  // The versions are read before the first request to Stripe, so each page can detect lanes that were written since then.
+  // The versions of lanes are read before the first request to Stripe. So each page can detect lanes that were written since
+  // the first request.
   const page = createPageState(options, { versions: await context.store.lanes.all(), dryRun });
   const pageEnds = await readList(context, options, page);
   if (page.written.atLastAnalysis > 0) await analyze(context.store, context.runtime, "usual");
-  // A resumed run does not know which objects the interrupted run has read, so it can't check for missing objects.
+  // A resumed sweep does not know which objects the interrupted sweep has read. So a resumed sweep can't find the objects that
+  // the list lacks.
   if (isResumed) return pageEnds;
   await retrieveUnlisted(context, list, page);
   progress.readInOneRun = true;

@@ -14,7 +14,7 @@ import { compareCard, compareInvoice, withSortedItems } from "./compare.ts";
 import { completeEvents, repair, reportDrift, type RowDrift } from "./repair.ts";
 import type { PageState, SweepContext } from "./sweep-context.ts";
 
-/** Handles one page. Returns the number of pending events that the page completes. */
+/** Handles one page. Returns the number of pending events that the page of subscriptions completes. */
 export async function handleSubscriptionPage(
   context: SweepContext,
   page: PageState,
@@ -44,7 +44,7 @@ export async function handleSubscriptionPage(
   return completeEvents(context, page, { ids, pendingIds, upToSeq });
 }
 
-/** The mirror's rows of the objects on a page, by id. */
+/** The mirror's rows of the objects on a page of Stripe's list, by id. */
 interface MirroredRows {
   subscriptions: Map<string, SubscriptionRecord>;
   invoices: Map<string, InvoiceRecord>;
@@ -64,7 +64,7 @@ async function loadMirror(store: Store, rows: readonly RetrievedSubscription[]):
 
 interface RepairPlan {
   drift: RowDrift[];
-  /** The page's rows that can be written directly from the list. */
+  /** The page's rows that can be written to the mirror without another request to Stripe. */
   written: RetrievedSubscription[];
   /** Subscriptions whose list row lacks the state of their invoice's payment. */
   toRetrieve: { id: string; customerId: string }[];
@@ -76,7 +76,7 @@ interface RepairInput {
   mirror: MirroredRows;
   /** Products of the page's subscriptions that the mirror lacks, by id. */
   products: ReadonlyMap<string, ProductRecord>;
-  /** For each row of the page, the ids of the objects whose current state it contains. */
+  /** For each row of the page, the ids of the objects whose current state the row contains. */
   covered: ReadonlyMap<RetrievedSubscription, readonly string[]>;
   /** Ids of the page's objects that have pending events. */
   pendingIds: ReadonlySet<string>;
@@ -142,8 +142,8 @@ async function findUnmirroredProducts(
 }
 
 /**
- * Retrieves a product only once, even if several pages that are handled at the same time need it. Returns null if the mirror
- * already has the product, or if Stripe does not have it.
+ * Retrieves a product from Stripe only once, even if several pages need the product at the same time. Returns null if the
+ * mirror already has the product, or if Stripe does not have it.
  */
 function retrieveOnce(
   { gateway, store }: SweepContext,

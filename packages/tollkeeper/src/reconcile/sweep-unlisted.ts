@@ -1,6 +1,6 @@
 /**
- * Checks the objects that the mirror has and a swept list lacks. An object that a list lacks has changed, was deleted, or no
- * longer exists at Stripe.
+ * Checks the objects that the mirror has and that Stripe's list lacks. If Stripe's list lacks an object of the mirror, the
+ * object has changed, was deleted, or no longer exists at Stripe.
  */
 import { compareRecords, type DriftObject } from "../domain/drift.ts";
 import type { CustomerRecord, InvoiceRecord, SubscriptionRecord } from "../domain/records.ts";
@@ -28,7 +28,7 @@ type SweptRecord = CustomerRecord | SubscriptionRecord | InvoiceRecord;
 
 interface MirroredObjects {
   object: DriftObject;
-  /** Ids of the mirror's objects that the list should contain. */
+  /** Ids of the mirror's objects that Stripe's list should contain. */
   ids: string[];
   find(id: string): Promise<SweptRecord | null>;
 }

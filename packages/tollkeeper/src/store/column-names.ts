@@ -1,14 +1,15 @@
 /**
- * Converts column names: snake_case in SQL, camelCase in returned rows. Kysely's own plugin copies the syntax tree of each
- * statement, which takes as long as compiling it. This module converts names while the text is compiled.
+ * Converts column names: snake_case in SQL, camelCase in returned rows. Kysely's own plugin for column names copies the syntax
+ * tree of each statement. The copy takes as long as compiling the statement. This module converts column names while the SQL
+ * text is compiled.
  *
- * Measured gain: with Kysely's plugin, the worker needs 11 % more processor time (`npm run load`).
+ * Measured gain: with Kysely's plugin for column names, the worker needs 11 % more processor time (`npm run load`).
  */
 import { CamelCasePlugin, type PluginTransformQueryArgs, type RootOperationNode } from "kysely";
 
 const converted = new Map<string, string>();
 
-/** Converts a camelCase name to snake_case for use in a statement. */
+/** Converts a camelCase name to snake_case for use in a SQL statement. */
 export function snakeCase(name: string): string {
   const known = converted.get(name);
   if (known !== undefined) return known;

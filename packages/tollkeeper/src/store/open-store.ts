@@ -1,4 +1,4 @@
-/** Opens the store on SQLite or PostgreSQL. The store has the same interface on both databases. */
+/** Opens the store on SQLite or PostgreSQL. The store has one interface for SQLite and PostgreSQL. */
 import { Kysely, sql } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { UnavailableError } from "../errors.ts";
@@ -45,7 +45,8 @@ export function openStore({ url, mode, onConnectionLost = () => {}, responseTime
       });
     },
     ping: async () => {
-      // This query reads a table, because SQLite runs a query without a table even if the database file is gone.
+      // The query that checks the database reads a table, because SQLite runs a query without a table even if the database file
+      // is gone.
       await sql`select 1 from replicas limit 1`.execute(db);
     },
     close: () => db.destroy(),
@@ -108,8 +109,8 @@ function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect, onAdded?: 
 }
 
 /**
- * Wraps methods so that they throw `UnavailableError` if the database is unavailable. Other errors, such as one of a wrong
- * query, stay unchanged.
+ * Wraps methods of the store so that they throw `UnavailableError` if the database is unavailable. Errors with another cause,
+ * such as a wrong query, stay unchanged.
  */
 function guard<T extends object>(methods: T): T {
   const translateErrors = Object.entries(methods).map(

@@ -9,25 +9,27 @@ import type { Schema } from "./schema.ts";
 type OperationKey = Pick<OperationRecord, "idempotencyKey" | "createdAt" | "keyEndsAt">;
 
 export interface OperationStore {
-  /** Returns the newest operation of this kind and subject; null if there is none. */
+  /** Returns the newest operation of a kind for a subject; null if there is none. */
   findCurrent(kind: string, subject: string): Promise<OperationRecord | null>;
   /**
-   * Adds a pending operation, which is one intended change at Stripe. Returns false if another caller has already added one
-   * with the same number.
+   * Adds a pending operation, which is one intended change at Stripe. Returns false if another caller has already added an
+   * operation with the same number.
    */
   begin(operation: OperationRecord): Promise<boolean>;
   /**
-   * Replaces the key of a pending operation whose old key had no effect. Returns false if another caller has already replaced
-   * the key. The caller must then not use its own key, because two keys could cause two effects.
+   * Replaces the idempotency key of a pending operation whose old key had no effect at Stripe. Returns false if another caller
+   * has already replaced the idempotency key. If the result is false, the caller must not use its own key, because two
+   * idempotency keys could cause two effects at Stripe.
    */
   replaceKey(change: { id: string; from: string } & OperationKey): Promise<boolean>;
   /**
-   * Records the time from which a pending operation's key must not be sent. If the stored time is earlier, the method keeps it.
+   * Records the time from which a pending operation's idempotency key must not be sent. If the stored time for a key is
+   * earlier, the earlier time is kept.
    */
   endKey(key: { id: string; idempotencyKey: string; keyEndsAt: number }): Promise<void>;
   /**
-   * Lists pending operations that were created before a given instant, oldest first. The list starts after the operation
-   * `after`.
+   * Lists pending operations that were created before a given instant, oldest first. The returned list of operations starts
+   * after the operation `after`.
    */
   listPending(before: number, after: OperationRecord | null, limit: number): Promise<OperationRecord[]>;
   finish(id: string, state: "succeeded" | "failed", result: string, now: number): Promise<void>;

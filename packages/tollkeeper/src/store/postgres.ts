@@ -5,22 +5,22 @@ import pg from "pg";
 import { snakeCase } from "./column-names.ts";
 
 /**
- * Maximum number of PostgreSQL connections of one process. Ten connections were not faster, because a process uses one core,
- * and doubled the memory of a small database.
+ * Maximum number of PostgreSQL connections of one process. Ten PostgreSQL connections per process were not faster, because a
+ * process uses one core. Ten connections doubled the memory of a small database.
  */
 const POOL_SIZE = 5;
 export const CONNECT_TIMEOUT_MS = 5_000;
 /**
- * Milliseconds for which an idle connection stays open. Webhooks arrive in bursts, and the first one should not wait for a new
- * connection.
+ * Milliseconds for which an idle connection stays open. Webhooks arrive in bursts, and the first webhook should not wait for a
+ * new connection to PostgreSQL.
  */
 const IDLE_TIMEOUT_MS = 60_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
-/** A transaction without a time limit first runs this SQL statement. */
+/** The SQL statement that removes the time limit of a transaction. */
 export const NO_STATEMENT_TIMEOUT = "set local statement_timeout = 0";
 /**
- * Maximum time in milliseconds to wait for a response of PostgreSQL. This time is longer than a statement may run, so a
- * connection without a response is dead, even if no error reports it.
+ * Maximum time in milliseconds to wait for a response of PostgreSQL. The maximum wait is longer than a SQL statement may run.
+ * So a connection without a response is dead, even if no error reports it.
  */
 export const RESPONSE_TIMEOUT_MS = 20_000;
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -28,7 +28,7 @@ const CLOSE_TIMEOUT_MS = 1_000;
 export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
 /**
  * PostgreSQL's number of the type `bigint`. The driver returns values of the type `bigint` as texts. Our `bigint` values become
- * numbers, because all are instants and amounts far below 2^53.
+ * JavaScript numbers, because all are instants and amounts far below 2^53.
  */
 const INT8 = 20;
 
@@ -41,8 +41,8 @@ interface PostgresOptions {
   url: string;
   onConnectionLost: (error: Error) => void;
   /**
-   * Maximum time in milliseconds to wait for a response of PostgreSQL. This limit does not apply to transactions without a time
-   * limit.
+   * Maximum time in milliseconds to wait for a response of PostgreSQL. The maximum wait for PostgreSQL does not apply to
+   * transactions without a time limit.
    */
   responseTimeoutMs: number;
 }
@@ -59,7 +59,7 @@ export function postgresDialect(options: PostgresOptions): PostgresDialect {
     statement_timeout: STATEMENT_TIMEOUT_MS,
     types,
   });
-  // Without these listeners, a restart of PostgreSQL would end this process.
+  // Without listeners for connection errors, a restart of PostgreSQL would end the service's process.
   pool.on("error", onConnectionLost);
   pool.on("connect", (client) => client.on("error", onConnectionLost));
   return new NamingDialect({ pool });
@@ -78,30 +78,31 @@ class QueryCompiler extends PostgresQueryCompiler {
 }
 
 /**
- * Maximum number of prepared statements per connection. This number is far larger than the number of the service's statements.
- * The limit protects PostgreSQL's memory in case statement texts vary without limit.
+ * Maximum number of prepared statements per connection. The maximum is far larger than the number of SQL statements that the
+ * service uses. The limit protects PostgreSQL's memory in case statement texts vary without limit.
  */
 const MAX_PREPARED = 500;
 
 /**
- * PostgreSQL's error codes for an unknown, duplicate or outdated prepared statement. These errors occur behind a pooler without
- * support for prepared statements, and after a newer version has altered a table.
+ * PostgreSQL's error codes for an unknown, duplicate or outdated prepared statement. Errors about prepared statements occur
+ * behind a connection pooler without support for prepared statements, and after a newer version has altered a table.
  */
 const PREPARED_STATEMENT_CODES: ReadonlySet<string> = new Set(["26000", "42P05", "0A000"]);
 const TRANSACTION_IS_OVER = "25P02";
 
-/** Returns true if a statement failed only because it was prepared. If the statement is sent again, it is not prepared. */
+/** Returns true if a statement failed only because it was prepared. The statement is sent again without preparing it. */
 export function isPreparedStatementError(error: unknown): boolean {
   return error instanceof pg.DatabaseError && PREPARED_STATEMENT_CODES.has(error.code ?? "");
 }
 
 /**
  * Creates the class whose objects are the connections of a pool. A connection prepares each statement at its first use, because
- * parsing and planning take longer than running most statements. If preparing fails once, no connection prepares statements any
- * more. A connection that gets no response in time is closed, and the pool opens another one.
+ * parsing and planning take longer than running most statements. If preparing a SQL statement fails once, no connection
+ * prepares statements any more. A connection that gets no response in time is closed, and the pool opens another one.
  *
  * Measured gain: without prepared statements, an access query takes 1.5 ms instead of 0.26 ms, and the webhook endpoint accepts
  * 10 to 15 % fewer events per second (`node bench/access.ts`, `node bench/webhook-endpoint.ts`).
+ *
  * @see https://www.postgresql.org/docs/current/sql-prepare.html
  */
 function clientClass({ onConnectionLost, responseTimeoutMs }: PostgresOptions): new () => pg.ClientBase {
@@ -117,7 +118,7 @@ function clientClass({ onConnectionLost, responseTimeoutMs }: PostgresOptions): 
   return class extends pg.Client {
     #hasLimit = true;
 
-    // The driver's method `query` has many signatures. Kysely uses only one of these signatures.
+    // The driver's method `query` has many signatures. Kysely uses only one of the signatures of the driver's method `query`.
     override query(...given: unknown[]): never {
       const send = super.query.bind(this) as (...args: unknown[]) => Promise<unknown>;
       const query = (...args: unknown[]) => this.#withTimeout(send(...args));
@@ -149,8 +150,8 @@ function clientClass({ onConnectionLost, responseTimeoutMs }: PostgresOptions): 
         onConnectionLost(new Error(`PostgreSQL sent no response for ${responseTimeoutMs} ms`));
         void this.end();
       };
-      // If this process was blocked, a response may have arrived that is not read yet. So the connection closes one turn of the
-      // event loop later.
+      // If the process was blocked, a response from PostgreSQL may have arrived that is not read yet. So a connection that
+      // waited too long closes one turn of the event loop later.
       const timer = setTimeout(() => setImmediate(close), responseTimeoutMs);
       return result.finally(() => {
         isSettled = true;
@@ -161,8 +162,8 @@ function clientClass({ onConnectionLost, responseTimeoutMs }: PostgresOptions): 
 }
 
 /**
- * Destroys the connection's socket if the connection does not end within a second. Otherwise the end of a half-open connection
- * could take minutes. Call this function before the connection's method `end`.
+ * Destroys the socket of a PostgreSQL connection if the connection does not end within a second. If the socket is not
+ * destroyed, the end of a half-open connection could take minutes. Call `forceCloseAfter` before the connection's method `end`.
  */
 export function forceCloseAfter(client: pg.Client): void {
   const timer = setTimeout(() => client.connection.stream.destroy(), CLOSE_TIMEOUT_MS).unref();
@@ -170,8 +171,8 @@ export function forceCloseAfter(client: pg.Client): void {
 }
 
 /**
- * Returns the name of a prepared statement. Each text has its own name, because another version may use the same connection
- * through a pooler.
+ * Returns the name of a prepared statement. Each SQL text has its own name, because another version of the service may use the
+ * same connection through a pooler.
  */
 function statementName(text: string): string {
   return `tollkeeper_${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;

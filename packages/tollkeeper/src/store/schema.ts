@@ -1,6 +1,6 @@
 /**
- * Declares the types of all tables for Kysely. Instants are epoch milliseconds, flags 0 or 1, JSON is text. The column `mode`
- * separates test data from live data.
+ * Declares the types of all database tables for Kysely. In the tables, instants are epoch milliseconds, flags are 0 or 1, and
+ * JSON is text. The column `mode` separates test data from live data.
  */
 import type { Generated } from "kysely";
 import type { OperationState } from "../domain/operations.ts";
@@ -110,11 +110,13 @@ export interface Schema {
     mode: Mode;
     queue: "inbox" | "outbox";
     lane: string;
-    /** The next time at which the lane has work; null if it has none. */
+    /** The next time at which the lane has work; null if the lane has no work. */
     dueAt: number | null;
-    /** Until this time, the lane is leased to one worker. */
+    /** The time until which the lane is leased to one worker. */
     leasedUntil: number;
-    /** Number of leases that the lane has had so far. This number is the fencing token of the current lease. */
+    /**
+     * Number of leases that the lane has had so far. The number of a lane's leases is the fencing token of the current lease.
+     */
     leases: number;
   };
   operations: {
@@ -155,7 +157,7 @@ interface QueueRow {
 }
 
 /**
- * States of a row in inbox and outbox. A `new` row is not assigned to its lane yet. The next claim assigns such a row to its
- * lane and makes it `pending`.
+ * States of a row in inbox and outbox. A `new` row is not assigned to its lane yet. The next claim assigns each `new` row to
+ * its lane and makes it `pending`.
  */
 export type QueueState = "new" | "pending" | "done" | "dead";

@@ -1,6 +1,6 @@
 /**
- * Opens the embedded database: node:sqlite with one connection. A commit is on disk when it resolves, unless its transaction is
- * non-durable.
+ * Opens the embedded database: node:sqlite with one connection. A commit is on disk when its promise resolves, unless the
+ * transaction is non-durable.
  */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
@@ -24,8 +24,8 @@ const BUSY_POLL_MS = 10;
 const MAX_CACHED_STATEMENTS = 500;
 
 /**
- * Isolation level that marks a transaction as non-durable. The name is free for this use, because SQLite has only one isolation
- * level.
+ * Isolation level that marks a transaction as non-durable. The name of an isolation level can mark non-durable transactions,
+ * because SQLite has only one isolation level.
  */
 export const NON_DURABLE = "read uncommitted";
 
@@ -55,7 +55,8 @@ class QueryCompiler extends SqliteQueryCompiler {
 }
 
 /**
- * Waits for a locked database file without blocking the process. The wait that SQLite itself offers would block the process.
+ * Waits for a locked database file without blocking the process. SQLite's own wait for a locked database file would block the
+ * process.
  */
 class BusyRetryDriver extends SqliteDriver {
   readonly #database: () => Database;
@@ -73,7 +74,7 @@ class BusyRetryDriver extends SqliteDriver {
   }
 
   /**
-   * Starts a transaction that takes SQLite's write lock at once. Without the lock, SQLite may refuse the first write of a
+   * Starts a transaction that takes SQLite's write lock at once. Without the write lock, SQLite may refuse the first write of a
    * transaction that has already read.
    */
   override async beginTransaction(
@@ -115,7 +116,7 @@ async function retryWhileBusy<T>(act: () => Promise<T>): Promise<T> {
 }
 
 interface Database extends SqliteDatabase {
-  /** If `durable` is true, later commits wait for the disk. Call this method only when no transaction is open. */
+  /** If `durable` is true, later commits wait for the disk. Change `durable` only when no transaction is open. */
   setDurable(durable: boolean): void;
 }
 
@@ -175,7 +176,7 @@ export function isSqliteOutOfService(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ERR_INVALID_STATE";
 }
 
-/** Returns SQLite's primary result code; null for other errors. */
+/** Returns the primary result code of an SQLite error; null for an error that is not SQLite's. */
 function resultCode(error: unknown): number | null {
   return error instanceof Error && "errcode" in error && typeof error.errcode === "number"
     ? error.errcode & 0xff

@@ -31,22 +31,23 @@ export interface StoreParts {
 
 export interface Store extends StoreParts {
   /**
-   * Runs the given work in one database transaction. The service must be able to repeat this work if its commit is lost. On
-   * SQLite the commit does not wait for the disk, so a response must not depend on this commit alone. Inside, use only the
-   * passed `parts`. The other methods of the store would wait until this transaction ends.
+   * Runs the given work in one database transaction. The service must be able to repeat the transaction's work if its commit is
+   * lost. On SQLite the commit does not wait for the disk, so a response must not depend on the commit alone. The function
+   * `work` must use only the passed `parts` of the store. Methods of the whole store would wait until the open transaction
+   * ends.
    */
   transaction<T>(work: (parts: StoreParts) => Promise<T>): Promise<T>;
   /** Applies missing migrations. Returns the names of the applied migrations. */
   migrate(): Promise<string[]>;
   /**
    * Calls the listener when another replica has stored events. Returns a function that stops listening. Only PostgreSQL sends
-   * notifications, and they may get lost, so callers must also poll.
+   * notifications of new events, and notifications may get lost, so callers must also poll.
    */
   onNewEvents(listener: () => void): () => Promise<void>;
   /**
-   * Updates PostgreSQL's statistics of growing tables. PostgreSQL itself updates these statistics about once a minute. Until
-   * the first update, PostgreSQL assumes that the tables are small and reads them completely. A small sample takes a tenth of
-   * the time and is enough while tables grow.
+   * Updates PostgreSQL's statistics of growing tables. PostgreSQL itself updates its statistics of tables about once a minute.
+   * Until the first update of its statistics, PostgreSQL assumes that the tables are small and reads them completely. Computing
+   * statistics from a small sample takes a tenth of the time and is enough while tables grow.
    */
   analyze(sample: Sample): Promise<void>;
   /** Resolves if the database responds. Throws if the database is unavailable. */
@@ -54,5 +55,5 @@ export interface Store extends StoreParts {
   close(): Promise<void>;
 }
 
-/** Sizes of the sample from which PostgreSQL computes its statistics. The size `usual` is PostgreSQL's default. */
+/** Sizes of the sample from which PostgreSQL computes its statistics. The sample size `usual` is PostgreSQL's default. */
 export type Sample = "small" | "usual";

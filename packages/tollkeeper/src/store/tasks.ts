@@ -9,7 +9,7 @@ import { prepare } from "./prepared-query.ts";
 import type { Schema } from "./schema.ts";
 
 export interface TaskRecord {
-  /** The saved progress of an unfinished run, as JSON; null between runs. */
+  /** The saved progress of an unfinished run of the task, as JSON; null between runs. */
   progress: string | null;
   finishedAt: number | null;
 }
@@ -17,12 +17,13 @@ export interface TaskRecord {
 export interface TaskStore {
   find(name: string): Promise<TaskRecord | null>;
   /**
-   * Leases the task to this replica and returns the task's row. Returns null if the lease of another holder has not expired.
+   * Leases the task to this replica and returns the task's row. Returns null if another replica holds the task and its lease
+   * has not expired.
    */
   acquire(name: string, holder: string, now: number, leasedUntil: number): Promise<TaskRecord | null>;
   /** Renews the lease of the task and saves its progress. Returns false if another holder has taken the task over. */
   renewLease(name: string, holder: string, leasedUntil: number, progress: string | null): Promise<boolean>;
-  /** Records the time of the run, and ends the lease. Returns false if another holder has taken the task over. */
+  /** Records the time of the task's run, and ends the lease. Returns false if another holder has taken the task over. */
   finish(name: string, holder: string, finishedAt: number): Promise<boolean>;
   /** Records the time of a run for a task that needs no lease. */
   recordFinished(name: string, finishedAt: number): Promise<void>;

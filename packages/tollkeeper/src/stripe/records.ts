@@ -18,8 +18,8 @@ import {
 } from "../domain/records.ts";
 
 /**
- * Metadata keys that this software writes at Stripe. The metadata key of the user's id is an option, so this list does not
- * contain it.
+ * Metadata keys that this software writes at Stripe. The metadata key of the user's id is an option, so the list of metadata
+ * keys does not contain it.
  */
 export const PLAN_METADATA = "tollkeeper_plan";
 export const OPERATION_METADATA = "tollkeeper_operation";
@@ -161,8 +161,8 @@ function paymentState(invoice: Stripe.Invoice, intent: Stripe.PaymentIntent | nu
 }
 
 /**
- * Returns the value if `values` contains it. Throws for a value that the pinned API version does not have, because the SDK's
- * types allow any text.
+ * Returns the given value if the list `values` contains it. Throws for a value that the pinned API version does not have,
+ * because the SDK's types allow any text.
  */
 function known<T extends string>(field: string, value: string, values: readonly T[]): T {
   const found = values.find((candidate) => candidate === value);

@@ -1,4 +1,6 @@
-/** Decides which hooks a change of the mirror causes, and adds them to the outbox in the same transaction. */
+/**
+ * Decides which hooks a change of the mirror causes. The transaction that writes the change also adds the hooks to the outbox.
+ */
 import { decideEntitlements, nextAccessChange, type AccessPolicy, type Entitlement } from "../domain/access.ts";
 import type { AccessGrantedHook, AccessHook, HookName, PaymentHook, TrialHook } from "../domain/hooks.ts";
 import { ownerKey, type BillingOwner } from "../domain/owner.ts";
@@ -22,21 +24,22 @@ export interface Change {
   owner: BillingOwner;
   snapshot: Snapshot | null;
   /**
-   * The mirror's invoices as they were before this write. Hooks have already announced the payment outcomes of these invoices.
+   * The mirror's invoices as they were before the current write. Hooks have already announced the payment outcomes of the
+   * previous invoices.
    */
   previousInvoices?: ReadonlyMap<string, InvoiceRecord>;
   /**
-   * Id of the customer that this write linked to the owner. No hook has announced anything about this customer yet. The value
-   * is undefined if this write made no new link.
+   * Id of the customer that the current write linked to the owner. No hook has announced anything about a newly linked customer
+   * yet. The id is undefined if the write linked no customer.
    */
   newlyLinkedCustomer?: string;
-  /** Id of the write, from which the ids of its access hooks are made. */
+  /** Id of the write to the mirror, from which the ids of its access hooks are made. */
   id: string;
 }
 
 export async function announce(parts: StoreParts, context: AnnounceContext, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return;
-  // An owner with two Stripe customers may occur in two changes.
+  // An owner with two Stripe customers may occur in two changes of the mirror.
   const owners = [...new Map(changes.map(({ owner }) => [ownerKey(owner), owner])).values()];
   const announced = await parts.announcedAccess.lockForUpdate(owners);
   const states = await parts.subscriptions.listOfOwners(owners);
@@ -87,7 +90,7 @@ function uniqueById<Row extends { id: string }>(rows: readonly Row[]): Row[] {
   return [...new Map(rows.map((row) => [row.id, row])).values()];
 }
 
-/** Subscriptions of owners. The keys of the map are texts that `ownerKey` returned. */
+/** Subscriptions of owners. The keys of the map of owners are texts that `ownerKey` returned. */
 type StatesByOwner = ReadonlyMap<string, readonly MirroredSubscription[]>;
 
 interface Announcement {
@@ -189,7 +192,7 @@ function announcePayment(
 
 /**
  * Maximum time in milliseconds before the end of a trial at which the hook runs. Stripe sends its event about the end of a
- * trial three days ahead. One more hour is added because our clock may differ from Stripe's clock.
+ * trial three days ahead. One hour is added to the three days because our clock may differ from Stripe's clock.
  */
 const TRIAL_NOTICE_MS = (3 * 24 + 1) * 3_600_000;
 

@@ -24,8 +24,8 @@ export interface Snapshot {
   products: ProductRecord[];
   prices: PriceRecord[];
   /**
-   * Products and prices that were found inside other objects of Stripe. Such a product or price is written only if the mirror
-   * has no row of it.
+   * Products and prices that were found inside other objects of Stripe. A product or price from inside another object is
+   * written only if the mirror has no row of it.
    */
   embedded: { products: ProductRecord[]; prices: PriceRecord[] };
   /** Ids of objects that Stripe no longer has. */
@@ -58,7 +58,7 @@ export async function retrieve(
   }
 }
 
-/** Retrieves a customer with all its subscriptions. A checkout needs these subscriptions before it starts. */
+/** Retrieves a customer with all its subscriptions. A checkout needs the customer's subscriptions before it starts. */
 export async function retrieveCustomerWithSubscriptions(
   gateway: StripeGateway,
   store: RetrieveSource,
@@ -187,12 +187,12 @@ export function mergeSnapshots(first: Snapshot, rest: readonly Snapshot[]): Snap
 
 /**
  * Returns the ids of all objects whose current state the snapshot contains. After the snapshot is written, earlier events about
- * these objects are done.
+ * its objects count as processed.
  */
 export function coveredIds({ customerId, customers, subscriptions, invoices, paymentMethods }: Snapshot): string[] {
   const cards = paymentMethods.filter((method) => method.customerId === customerId).map(({ id }) => id);
-  // An event about a customer may be about its new card. So the snapshot covers a customer only if it also contains the
-  // customer's card.
+  // An event about a customer may be about its new card. So a snapshot covers an event about a customer only if it also
+  // contains the customer's card.
   const complete = customers.filter(({ defaultPaymentMethodId: card }) => card === null || cards.includes(card));
   return [...cards, ...[...complete, ...subscriptions, ...invoices].map(({ id }) => id)];
 }

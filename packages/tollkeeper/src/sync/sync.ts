@@ -1,7 +1,7 @@
 /**
  * Creates `sync`, the only writer of the mirror. `sync` reads a lane's version before it sends a request to Stripe. `sync`
- * writes the response only if the lane was not written since then. If the lane was written since then, `sync` sends the request
- * again. So an old response never overwrites a newer one.
+ * writes Stripe's response only if the lane was not written since its version was read. If the lane was written meanwhile,
+ * `sync` sends the request to Stripe again. So an old response of Stripe never overwrites a newer one.
  */
 import { ownerKey, type BillingOwner } from "../domain/owner.ts";
 import type { InvoiceRecord } from "../domain/records.ts";
@@ -23,11 +23,11 @@ export interface SyncContext extends AnnounceContext {
 export interface SyncRequest {
   object: SyncedObject;
   id: string;
-  /** Id of the object's customer, if the caller knows this id. */
+  /** Id of the object's customer, if the caller of `sync` knows the customer. */
   customerId?: string | null;
   /**
-   * A function of the caller that runs in the transaction that writes the mirror. If it returns false, the transaction is
-   * rolled back, because the caller has lost its lease.
+   * A function of the caller that runs in the transaction that writes the mirror. If the caller's function returns false, the
+   * transaction is rolled back, because the caller has lost its lease.
    */
   finish?: Finish;
 }
@@ -48,13 +48,13 @@ export interface Sync {
    * these lanes one by one.
    */
   writeListed(snapshots: ReadonlyMap<string, Snapshot>, versions: ReadonlyMap<string, number>): Promise<string[]>;
-  /** Decides an owner's access again, because time has passed, and announces the changes. */
+  /** Decides an owner's access again, because time has passed, and announces the changes of access. */
   access(owner: BillingOwner): Promise<void>;
 }
 
 /**
- * Maximum number of times that one sync requests an object from Stripe. More than one request is needed if other workers write
- * the lane meanwhile.
+ * Maximum number of times that one sync requests an object from Stripe. More than one request for an object is needed if other
+ * workers write its lane meanwhile.
  */
 const MAX_STALE_RESPONSES = 24;
 
@@ -87,8 +87,8 @@ export function createSync(context: SyncContext): Sync {
 }
 
 /**
- * Requests a snapshot of an object from Stripe and writes it, and repeats both if the lane was written meanwhile. Throws
- * `UnavailableError` if the lane changes faster than it can be read.
+ * Requests a snapshot of an object from Stripe and writes it to the mirror. Repeats request and write if another worker wrote
+ * the lane meanwhile. Throws `UnavailableError` if the lane changes faster than it can be read.
  */
 async function writeFresh(
   context: SyncContext,
@@ -101,8 +101,8 @@ async function writeFresh(
     const version = await context.store.lanes.versionOf(lane);
     const snapshot = await ask();
     if (snapshot?.customerId && snapshot.customerId !== lane) {
-      // The response shows that the object belongs to another lane, the lane of its customer. The request is repeated after the
-      // version of that lane was read.
+      // Stripe's response shows that the object belongs to another lane, the lane of its customer. So the request is repeated
+      // after the version of the customer's lane was read.
       lane = snapshot.customerId;
       continue;
     }
@@ -115,7 +115,7 @@ interface LaneWrite {
   lane: string;
   /** Version of the lane, read before the request to Stripe was sent. */
   version: number;
-  /** The records to write; null if the owner's access is only decided again. */
+  /** The records to write to the mirror; null if the owner's access is only decided again. */
   snapshot: Snapshot | null;
 }
 

@@ -1,4 +1,4 @@
-/** The keys, secrets and addresses that tests use. No request to these addresses reaches a network. */
+/** The keys, secrets and addresses that tests use. No request to the addresses in tests reaches a network. */
 
 /** The emulator keeps a separate Stripe account for each secret key. */
 export const TEST_SECRET_KEY = "sk_test_123";

@@ -17,7 +17,7 @@ export interface TestEmulator {
 export interface TestEmulatorOptions {
   /** Decides every id. */
   seed: number;
-  /** The virtual time at the start, in epoch milliseconds. */
+  /** The virtual time at the start of the emulator, in epoch milliseconds. */
   startAt: number;
   /** Returns the time that webhook signatures contain, in epoch milliseconds. */
   wallNow: () => number;
@@ -49,7 +49,9 @@ export async function loadEmulator(
   }
 }
 
-/** Returns false if the package is installed and one of its own imports fails. */
+/**
+ * Returns true if the emulator's package is missing, and false if the package is installed and one of its own imports fails.
+ */
 function isNotInstalled(error: unknown): boolean {
   if (!(error instanceof Error) || !("code" in error)) return false;
   return error.code === "ERR_MODULE_NOT_FOUND" && error.message.includes(`'${PACKAGE}'`);

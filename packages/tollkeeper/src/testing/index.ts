@@ -1,4 +1,4 @@
-/** The test harness: a service on the emulator. A later release publishes it as `tollkeeper/testing`. */
+/** The test harness: a service on the emulator. A later release publishes the test harness as `tollkeeper/testing`. */
 export { TEST_APP_URL, TEST_SECRET_KEY, TEST_STRIPE_URL, TEST_WEBHOOK_SECRET } from "./constants.ts";
 export { loadEmulator, type CreateEmulator, type Network, type TestEmulator } from "./emulator.ts";
 export { createLogRecorder, type LogLine } from "./log-recorder.ts";

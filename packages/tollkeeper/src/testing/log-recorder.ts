@@ -7,7 +7,7 @@ export interface LogLine {
   message: string;
 }
 
-/** Returns a logger that appends to `lines`. */
+/** Returns a logger that appends each log line to the array `lines`. */
 export function createLogRecorder(lines: LogLine[]): Logger {
   const at = (level: LogLine["level"]) => (fields: object, message: string) =>
     void lines.push({ level, fields, message });

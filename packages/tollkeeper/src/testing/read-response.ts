@@ -2,11 +2,11 @@
 
 export interface TestResponse {
   status: number;
-  /** The parsed JSON. The result for a body of another content type is `{ text }`. */
+  /** The parsed JSON. The result for a body that is not JSON is `{ text }`. */
   body: Record<string, unknown>;
 }
 
-/** Throws if the response says that it is JSON and is not. */
+/** Throws if the response's content type is JSON and its body is not valid JSON. */
 export async function readResponse(response: Response): Promise<TestResponse> {
   const { status, headers } = response;
   if (!headers.get("content-type")?.includes("json")) return { status, body: { text: await response.text() } };

@@ -13,7 +13,10 @@ export type ServiceClient = (
 
 export interface ServiceClientOptions {
   fetch: Network;
-  /** The paths of requests are appended to this URL. Default: the test app's default routes, with a slash at the end. */
+  /**
+   * The base URL to which the paths of requests are appended. The default base URL is the one of the test app's default routes,
+   * with a slash at the end.
+   */
   baseUrl?: string;
   /** Returns a user's bearer token. Default: the user's id, as `authenticateTestUser` expects it. */
   tokenOf?: (user: string) => string | Promise<string>;

@@ -16,8 +16,8 @@ export interface StripeClientOptions {
 }
 
 /**
- * Returns a function that does not throw for an error status of Stripe. It sends `params` as the query of a GET and as the body
- * of other methods.
+ * Returns a function that does not throw for an error status of Stripe. The returned function sends `params` as the query of a
+ * GET request and as the body of all other requests.
  */
 export function createStripeClient(options: StripeClientOptions): StripeClient {
   const { fetch, baseUrl = TEST_STRIPE_URL, secretKey = TEST_SECRET_KEY } = options;

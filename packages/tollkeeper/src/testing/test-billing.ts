@@ -14,14 +14,14 @@ import { createStripeClient, type StripeClient } from "./stripe-client.ts";
 /** The default time at which a test starts. */
 export const TEST_START: number = Date.UTC(2026, 0, 31, 12);
 
-/** Handles a request itself or passes the request to `next`. */
+/** A test's interceptor handles a request itself or passes the request to `next`. */
 export type Interceptor = (request: Request, next: Network) => Promise<Response>;
 
 export interface TestBillingOptions<Emulator extends TestEmulator = TestEmulator> {
   plans: Plans;
-  /** Default: a database in memory. Several replicas need a file or PostgreSQL. */
+  /** Default: a database in memory. Several replicas need a database in a file or PostgreSQL. */
   databaseUrl?: string;
-  /** Further options of every service that the test creates. */
+  /** Options, besides the defaults, of every service that the test creates. */
   options?: Partial<Omit<TollkeeperOptions, "plans" | "databaseUrl">>;
   /** Default: `createEmulator` of the package `@tollkeeper/emulator`. */
   createEmulator?: CreateEmulator<Emulator>;
@@ -47,7 +47,7 @@ export interface TestBilling<Emulator extends TestEmulator = TestEmulator> {
   stripe: StripeClient;
   /** Delivers every due webhook and processes all due work. */
   drain(): Promise<void>;
-  /** Moves the clock by seconds, and performs all work that becomes due. */
+  /** Moves the virtual clock by a number of seconds, and performs all work that becomes due. */
   advance(seconds: number): Promise<void>;
   /** Buys a plan for a user through checkout with a test card. The webhooks of the purchase stay undelivered. */
   buy: Buy;

@@ -22,7 +22,7 @@ export function signWebhook(
 }
 
 export interface SignedWebhookOptions extends SignatureOptions {
-  /** Default: the test app's webhook endpoint. */
+  /** The default URL is the one of the test app's webhook endpoint. */
   url?: string;
 }
 

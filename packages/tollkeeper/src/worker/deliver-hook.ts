@@ -30,8 +30,8 @@ const TYPES: Record<HookName, string> = {
 };
 
 /**
- * Creates the function that runs a hook or posts it to the app's endpoint. This function rejects if the hook throws or
- * `HOOKS_URL` does not return 2xx.
+ * Creates the function that runs a hook or posts it to the app's endpoint. The function that delivers a hook rejects if the
+ * hook throws or `HOOKS_URL` does not return 2xx.
  */
 export function createDeliverHook(hooks: Hooks, target: HookTarget | null): DeliverHook {
   return async (message, signal) => {

@@ -11,11 +11,11 @@ export interface MaintenanceOptions {
   catchUp: CatchUp;
   /** Milliseconds between two reconciles. */
   reconcileEveryMs: number;
-  /** Milliseconds for which done rows of inbox and outbox are kept. */
+  /** Milliseconds for which processed rows of inbox and outbox are kept. */
   keepMs: number;
   /** Finishes operations that a crash left pending. Returns the number of finished operations. */
   finishOperations: () => Promise<number>;
-  /** This function is called after each heartbeat with the number of live replicas. */
+  /** A callback that is called after each heartbeat with the number of live replicas. */
   onReplicas: (count: number) => void;
 }
 

@@ -29,20 +29,20 @@ export interface SlotsOptions {
 }
 
 interface Source {
-  /** Claims at most `limit` items of due work. Returns one function per item, which processes the item. */
+  /** Claims at most `limit` items of due work. Returns one function per claimed item, which processes the item. */
   take(limit: number): Promise<(() => Promise<void>)[]>;
 }
 
 /** Maximum number of rows of one kind of work that run at the same time. A slow event or hook delays only its own lane. */
 const SLOTS = 8;
 /**
- * Milliseconds without a heartbeat after which a worker loses a claimed row. A crash of a worker delays a customer's events by
- * about this time.
+ * Milliseconds without a heartbeat after which a worker loses a claimed row. A crash of a worker delays a customer's events
+ * until the worker's lease expires.
  */
 const LEASE_MS = 10_000;
 /**
- * Milliseconds between two heartbeats, which renew the lease of a row. A lease lasts longer than three of these intervals, so
- * two heartbeats may fail.
+ * Milliseconds between two heartbeats, which renew the lease of a row. A lease lasts longer than three intervals between
+ * heartbeats, so two heartbeats may fail.
  */
 const HEARTBEAT_MS = 3_000;
 const MAX_REASON_LENGTH = 300;
@@ -51,13 +51,15 @@ const HOOK_TIMEOUT_MS = 30_000;
 
 export interface Slots {
   /**
-   * Starts due work (events and hooks) in free slots of the worker. In the result, `started` is the number of rows that were
-   * started. `isFull` is true if a kind of work may have more due rows than free slots.
+   * Starts due work (events and hooks) in free slots of the worker. In the result, `started` is the number of queue rows whose
+   * processing was started. `isFull` is true if a kind of work may have more due rows than free slots.
    */
   fill(): Promise<{ started: number; isFull: boolean }>;
   /** Returns a promise for each row that is being processed. */
   running(): Promise<void>[];
-  /** Returns the number of rows that have finished so far. A row that has finished may have made other work due. */
+  /**
+   * Returns the number of rows that have finished so far. A row of the queue that has finished may have made other work due.
+   */
   finished(): number;
 }
 
@@ -232,8 +234,8 @@ async function runClaim(
 }
 
 /**
- * Returns the attributes of a row for logs and spans. The attributes do not contain the owner's id, because it may be an email
- * address.
+ * Returns the attributes of a row for logs and spans. The attributes for logs and spans do not contain the owner's id, because
+ * it may be an email address.
  */
 function attributesOf(claim: ClaimedEvent | ClaimedMessage): SpanAttributes {
   const attempt = claim.attempts;
@@ -256,8 +258,8 @@ function failureOf(error: unknown, counter: Counter): Failure {
 function keepLease(runtime: Runtime, queue: Pick<Queue, "renew">, claim: Claim): AbortController {
   const heartbeat = new AbortController();
   /**
-   * Renews the lease of a row's lane once. Resolves with false if the lease was lost. A failed renewal does no harm, because
-   * the fencing token decides which worker may write.
+   * Renews the lease of a row's lane once. Resolves with false if the lease was lost. A failed renewal of a lease does no harm,
+   * because the fencing token decides which worker may write.
    */
   const renew = (): Promise<boolean> =>
     queue.renew(claim, runtime.now() + LEASE_MS).catch((error: unknown) => {

@@ -2,7 +2,7 @@
 import { createSlots, type Slots, type SlotsOptions } from "./slots.ts";
 
 export interface Worker {
-  /** Processes all due work, and work that becomes due while this method runs. Returns the number of processed rows. */
+  /** Processes all work that is due now or becomes due before the processing ends. Returns the number of processed rows. */
   drain(): Promise<number>;
   /** Wakes the worker, because new events have arrived. */
   wake(): void;
@@ -12,8 +12,8 @@ export interface Worker {
 }
 
 /**
- * Maximum time in milliseconds for which `stop` waits. After this time, the leases of unfinished rows expire, and another
- * worker processes these rows.
+ * Maximum time in milliseconds for which `stop` waits. After a stop, the leases of unfinished rows expire, and another worker
+ * processes the unfinished rows.
  */
 const STOP_TIMEOUT_MS = 8_000;
 /** Milliseconds between two checks for due work if nothing wakes the worker. */
@@ -57,8 +57,8 @@ export function createWorker(options: SlotsOptions): Worker {
       }
       await runtime.sleep(POLL_MS, AbortSignal.any([signal, stop]));
       if (signal.reason === NEW_EVENT) await waitForBatch(stop, isFull);
-      // On SQLite, the worker processes one row after the other without a turn of the event loop. Without this extra turn of
-      // the event loop, hundreds of hooks would delay pending HTTP requests.
+      // On SQLite, the worker processes one row after the other without a turn of the event loop. Without an extra turn of the
+      // event loop, hundreds of hooks would delay pending HTTP requests.
       else if (signal.reason === FINISHED) await nextTurn();
     }
   };

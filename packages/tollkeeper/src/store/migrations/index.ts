@@ -1,6 +1,6 @@
 /**
- * Changes a database's tables to the form that this version needs. Each numbered step runs once, under a lock that excludes
- * other replicas.
+ * Changes a database's tables to the form that the installed version of the package needs. Each numbered migration step runs
+ * once, under a lock that excludes other replicas.
  */
 import { sql, type Kysely } from "kysely";
 import { ConfigError } from "../../errors.ts";
@@ -13,17 +13,21 @@ import type { MigrationStep } from "./step.ts";
 
 export const STEPS: readonly MigrationStep[] = [initial];
 
-/** Number of PostgreSQL's advisory lock for migrations. The number is arbitrary, so that no other program uses the same one. */
+/**
+ * Number of PostgreSQL's advisory lock for migrations. The number of the lock is arbitrary, so that hardly any other program
+ * uses it.
+ */
 const LOCK_KEY = 7_024_551_101;
 
 /**
- * Applies the missing migration steps in one transaction and returns their names. Several processes may call this function at
- * the same time. Throws `ConfigError` if a newer version has already changed the database.
+ * Applies the missing migration steps in one transaction and returns their names. Several processes may call this migration
+ * function at the same time. Throws `ConfigError` if a newer version has already changed the database.
  */
 export async function migrate(db: Kysely<Schema>, dialect: Dialect, steps = STEPS): Promise<string[]> {
   return durable(db).execute(async (transaction) => {
     if (dialect === "postgres") {
-      // This transaction has no time limit, because a step may rewrite a large table or wait for another process that migrates.
+      // The transaction of the migrations has no time limit, because a step may rewrite a large table or wait for another
+      // process that migrates.
       await sql.raw(NO_STATEMENT_TIMEOUT).execute(transaction);
       await sql`select pg_advisory_xact_lock(${LOCK_KEY})`.execute(transaction);
     }

@@ -1,8 +1,8 @@
 /** Builds statements that give the query planners of SQLite and PostgreSQL stable statistics. */
 
 /**
- * Names of the tables that this software creates. The app may have its own tables in the same SQLite file, whose statistics
- * must not change.
+ * Names of the tables that this software creates. The app may have its own tables in the service's SQLite file. The statistics
+ * of the app's tables must not change.
  */
 const TABLES = `'announced_access', 'customer_links', 'customers', 'inbox', 'invoices', 'lanes', 'operations', 'outbox',
   'payment_methods', 'prices', 'products', 'queue_lanes', 'replicas', 'subscription_items', 'subscriptions', 'tasks'`;
@@ -10,14 +10,17 @@ const MANY = 1_000_000;
 const FEW = 10;
 
 /**
- * Returns statements that write fixed statistics for every index. Without statistics SQLite assumes that a condition on `mode`
- * selects ten rows, and then reads all rows of a mode. The statistics say that a mode selects all rows and an id selects few. A
- * migration step that adds an index must run these statements again.
+ * Returns SQL statements that write fixed statistics for every index. Without statistics SQLite assumes that a condition on
+ * `mode` selects ten rows, and then reads all rows of a mode. The fixed statistics say that a condition on `mode` selects all
+ * rows and a condition on an id selects few. A migration step that adds an index must run the statements for fixed statistics
+ * again.
+ *
  * @see https://sqlite.org/queryplanner-ng.html#howtofix
  */
 export function sqliteStatistics(): string[] {
   return [
-    // Analyzing any table creates the table `sqlite_stat1`. The table `tollkeeper_migrations` is the smallest.
+    // In SQLite, analyzing any table creates the table `sqlite_stat1`. The smallest table, `tollkeeper_migrations`, is the
+    // fastest to analyze.
     `analyze tollkeeper_migrations`,
     `delete from sqlite_stat1 where tbl in (${TABLES})`,
     `insert into sqlite_stat1 (tbl, idx, stat)
@@ -45,8 +48,9 @@ const CHANGING_COLUMNS = [
 
 /**
  * Returns statements that disable PostgreSQL's statistics for the columns of queues that change all the time. PostgreSQL's
- * statistics about these columns are soon outdated. PostgreSQL would then read all done rows to find the due rows. Without
- * statistics PostgreSQL assumes that few rows match a condition.
+ * statistics about columns that change all the time are soon outdated. With outdated statistics, PostgreSQL would read all
+ * processed rows to find the due rows. Without statistics PostgreSQL assumes that few rows match a condition.
+ *
  * @see https://www.postgresql.org/docs/current/planner-stats.html
  */
 export function queueStatistics(): string[] {

@@ -1,6 +1,6 @@
 /**
- * Stores the access that hooks announced last, per owner. The difference to the current access shows which features were
- * granted or revoked since then.
+ * Stores the access that hooks announced last, per owner. The difference between the announced and the current access shows
+ * which features were granted or revoked since the last hook.
  */
 import type { Kysely } from "kysely";
 import { idsByKind, ownerKey, type BillingOwner } from "../../domain/owner.ts";
@@ -18,8 +18,8 @@ export interface AnnouncedAccess {
 
 export interface AnnouncedAccessStore {
   /**
-   * Returns the rows of the owners, by `ownerKey`, and locks them until the transaction ends. So another transaction that
-   * decides about the same owner waits and sees the result of this transaction.
+   * Returns the announced access of the owners, by `ownerKey`, and locks its rows until the transaction ends. So a second
+   * transaction that decides an owner's access waits for the first one and sees its result.
    */
   lockForUpdate(owners: readonly BillingOwner[]): Promise<Map<string, AnnouncedAccess>>;
   save(rows: readonly AnnouncedAccess[]): Promise<void>;
@@ -31,7 +31,7 @@ export function announcedAccessStore(db: Kysely<Schema>, mode: Mode, dialect: Di
   return {
     async lockForUpdate(owners) {
       const found = new Map<string, AnnouncedAccess>();
-      // All transactions lock rows in the same order, so that two transactions with the same owners never wait for each other.
+      // All transactions lock rows in the same order, so that two transactions never wait for each other.
       for (const [kind, ids] of idsByKind(owners)) {
         const rows = await db
           .selectFrom("announcedAccess")

@@ -9,8 +9,8 @@ export interface CatalogStore {
   saveProducts(products: readonly ProductRecord[]): Promise<void>;
   savePrices(prices: readonly PriceRecord[]): Promise<void>;
   /**
-   * Adds products that were found inside other objects of Stripe. Never overwrites a product, because the mirror's row may be
-   * newer.
+   * Adds products that other objects of Stripe contained. A product in the mirror is not overwritten, because the mirror's row
+   * may be newer.
    */
   addProducts(products: readonly ProductRecord[]): Promise<void>;
   addPrices(prices: readonly PriceRecord[]): Promise<void>;

@@ -20,10 +20,10 @@ export interface CustomerStore {
   findOwnerOf(customerId: string): Promise<BillingOwner | null>;
   /** Returns the owners of linked customers, by customer id. */
   findOwnersOf(customerIds: readonly string[]): Promise<Map<string, BillingOwner>>;
-  /** Adds links between owners and customers. Skips a link if its owner or its customer already has a link. */
+  /** Adds links between owners and customers. Skips a link if the owner or the customer in it already has a link. */
   link(links: readonly CustomerLink[], now: number): Promise<void>;
   unlink(customerId: string): Promise<void>;
-  /** Returns the id of a mirrored customer that is not deleted and whose metadata names this owner; null if there is none. */
+  /** Returns the id of a mirrored customer that is not deleted and whose metadata names the owner; null if there is none. */
   findCustomerNaming(owner: BillingOwner): Promise<string | null>;
   saveCustomers(customers: readonly CustomerRecord[]): Promise<void>;
   savePaymentMethods(methods: readonly PaymentMethodRecord[]): Promise<void>;
@@ -48,7 +48,7 @@ const findLinkOf = prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKin
 const selectLinks = (db: Kysely<Schema>, mode: Mode) =>
   db.selectFrom("customerLinks").select(["customerId", "ownerKind", "ownerId"]).where("mode", "=", mode);
 
-/** Separate statements for one id and for a list of ids, for the reason that `isAnyOf` explains. */
+/** One id and a list of ids have separate SQL statements, for the reason that `isAnyOf` explains. */
 const findLinks = {
   one: prepare((db, { mode, customerId }: { mode: Mode; customerId: string }) =>
     selectLinks(db, mode).where("customerId", "=", customerId),

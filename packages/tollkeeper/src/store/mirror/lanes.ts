@@ -1,6 +1,6 @@
 /**
- * Stores a version for each lane (for example for each customer). After a slow retrieve, a changed version shows that another
- * worker has written the lane meanwhile.
+ * Stores a version for each lane (for example for each customer). If a lane's version has changed during a slow retrieve from
+ * Stripe, another worker has written the lane meanwhile.
  */
 import { sql, type Kysely } from "kysely";
 import type { Mode } from "../../domain/records.ts";
@@ -11,14 +11,15 @@ import type { Schema } from "../schema.ts";
 
 export interface LaneStore {
   /**
-   * Returns the lane's version; 0 for a lane that was never written. Call this method before the retrieve from Stripe starts.
+   * Returns the lane's version; 0 for a lane that was never written. Read a lane's version before the retrieve from Stripe
+   * starts.
    */
   versionOf(lane: string): Promise<number>;
-  /** Returns the versions of all lanes. Call this method before lists are requested from Stripe. */
+  /** Returns the versions of all lanes. Read the lanes' versions before lists are requested from Stripe. */
   all(): Promise<Map<string, number>>;
   /**
-   * Increments the versions of lanes that still have the given version. Returns the lanes whose version was incremented. Call
-   * this method in the transaction that writes the mirror.
+   * Increments the version of each lane whose version is still the given one. Returns the lanes whose version was incremented.
+   * Increment lane versions in the transaction that writes the mirror.
    */
   advance(versions: ReadonlyMap<string, number>): Promise<Set<string>>;
 }

@@ -20,7 +20,10 @@ export interface MirroredSubscription extends SubscriptionState {
   paymentMethod: PaymentMethodRecord | null;
 }
 
-/** Returns the subscriptions of each owner, by `ownerKey`, newest first. The result leaves out owners without subscriptions. */
+/**
+ * Returns the subscriptions of each owner, by `ownerKey`, newest first. The returned map leaves out owners without
+ * subscriptions.
+ */
 export async function listOfOwners(
   db: Kysely<Schema>,
   { mode, dialect }: { mode: Mode; dialect: Dialect },
@@ -38,7 +41,7 @@ export async function listOfOwners(
   return found;
 }
 
-/** Separate statements for one id and for a list of ids, for the reason that `isAnyOf` explains. */
+/** One id and a list of ids have separate SQL statements, for the reason that `isAnyOf` explains. */
 const statesOf = {
   one: prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKind; id: string }) =>
     selectStates(db, mode, kind).where("l.ownerId", "=", id),
@@ -129,7 +132,7 @@ function selectStates(db: Kysely<Schema>, mode: Mode, kind: OwnerKind) {
         .select((inner) => inner.fn.min("u.createdAt").as("oldest"))
         .whereRef("u.mode", "=", "s.mode")
         .whereRef("u.subscriptionId", "=", "s.id")
-        // The status is a literal, so that SQLite uses the partial index of open invoices.
+        // The status in the SQL condition is a literal, so that SQLite uses the partial index of open invoices.
         .where("u.status", "=", sql.lit("open"))
         .as("unpaidSince"),
     );

@@ -11,13 +11,13 @@ import { listOfOwners, type MirroredSubscription } from "./subscription-states.t
 export type { MirroredSubscription } from "./subscription-states.ts";
 
 export interface SubscriptionStore {
-  /** Returns the owner's subscriptions, newest first, in one query. */
+  /** Returns the owner's subscriptions, newest first, with a single query. */
   listOfOwner(owner: BillingOwner): Promise<MirroredSubscription[]>;
-  /** Returns the subscriptions of each owner, by `ownerKey`. The result leaves out owners without subscriptions. */
+  /** Returns the subscriptions of each owner, by `ownerKey`. The returned map leaves out owners without subscriptions. */
   listOfOwners(owners: readonly BillingOwner[]): Promise<Map<string, MirroredSubscription[]>>;
   /**
-   * Returns the customer of a mirrored subscription, invoice or payment method; null if it is unknown. The customer's lane is
-   * used for events that name no customer.
+   * Returns the customer of a mirrored subscription, invoice or payment method; null if the customer is unknown. If an event
+   * names no customer, the worker uses the lane of the customer of the event's object.
    */
   findCustomerOfObject(objectId: string): Promise<string | null>;
   saveSubscriptions(subscriptions: readonly SubscriptionRecord[]): Promise<void>;

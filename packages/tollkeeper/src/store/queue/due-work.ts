@@ -1,4 +1,6 @@
-/** Checks in one query which kinds of work are due. One query is enough, because most polls of the worker find no work. */
+/**
+ * Checks in one query which kinds of work are due. A single query saves time, because most polls of the worker find no work.
+ */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../../domain/records.ts";
 import type { Dialect } from "../dialect.ts";
@@ -21,8 +23,8 @@ export interface DueWorkStore {
   find(now: number, billingNow: number): Promise<DueWork>;
 }
 
-// Each "order by" clause has the same order as an index. Without this clause, PostgreSQL may read the whole table, because it
-// expects many due rows.
+// Each "order by" clause has the same order as an index. Without an "order by" clause, PostgreSQL may read the whole table,
+// because it expects many due rows.
 const inQueue = (table: QueueTable, mode: Mode, now: number): RawBuilder<unknown> => sql`
   (select 1 from ${sql.table(table)} where mode = ${mode} and state = 'new' order by seq limit 1) is not null
     or (select 1 from queue_lanes

@@ -4,7 +4,8 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 
 /**
- * Level of gzip: the fastest one, because the webhook endpoint waits for the compression, and higher levels save little space.
+ * The gzip level of event bodies is the fastest one, because the webhook endpoint waits for the compression, and higher levels
+ * save little space.
  */
 const LEVEL = 1;
 

@@ -12,17 +12,20 @@ import type { Schema } from "../schema.ts";
  */
 const CHANNEL = "tollkeeper_new_events";
 /**
- * Minimum time in milliseconds between two notifications. A replica that is notified processes all events, so more frequent
- * notifications would not help.
+ * Minimum time in milliseconds between two notifications. A replica that is notified of new events processes all events, so
+ * more frequent notifications would not help.
  */
 const NOTIFY_INTERVAL_MS = 20;
-/** Milliseconds until a lost connection is opened again. Until the connection is open again, the worker continues to poll. */
+/**
+ * Milliseconds until a lost connection for notifications is opened again. While the connection is lost, the worker finds new
+ * events by polling.
+ */
 const RECONNECT_MS = 5_000;
 
 /**
- * Returns a function that notifies other replicas of new events. This function runs after the commit that stores events,
- * because PostgreSQL makes commits that notify wait for each other until they are on disk. If a notification is lost, a replica
- * finds the events at its next poll.
+ * Returns a function that notifies other replicas of new events. The notification is sent after the commit that stores events.
+ * If commits sent notifications, PostgreSQL would make them wait for each other until they are on disk. If a notification is
+ * lost, a replica finds the events at its next poll.
  */
 export function notifyNewEvents(db: Kysely<Schema>, mode: Mode, onFailure: (error: Error) => void): () => void {
   let isNotifying = false;
@@ -49,7 +52,10 @@ export interface NewEventsOptions {
   onConnectionLost: (error: Error) => void;
 }
 
-/** Listens for notifications until the returned function is called. If the connection is lost, opens a new one. */
+/**
+ * Listens for notifications until the returned function is called. If the connection for notifications is lost, opens a new
+ * one.
+ */
 export function listenForNewEvents(options: NewEventsOptions): () => Promise<void> {
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -90,7 +96,7 @@ async function listenOnce(
   try {
     await client.connect();
     await client.query(`listen ${CHANNEL}`);
-    // Other replicas may have stored events before this connection listened.
+    // Other replicas may have stored events before the connection listened for notifications.
     onNewEvents();
     await ended.promise;
   } catch (error) {

@@ -23,9 +23,9 @@ export interface InboxEvent {
    */
   lane: string;
   eventCreatedAt: number;
-  /** Id of the API request that caused the event. The default is that the request is unknown. */
+  /** Id of the API request that caused the event. By default, the API request that caused the event is unknown. */
   requestId?: string | null;
-  /** The delivered body of the event. The default is that the body is not stored. */
+  /** The delivered body of the event. By default, the delivered body of the event is not stored. */
   body?: Uint8Array | null;
 }
 
@@ -40,42 +40,46 @@ export interface StoredEvent extends Required<Omit<InboxEvent, "body">> {
 
 export interface ClaimedEvent extends InboxEvent, Claim {
   /**
-   * Number of the newest row at the time of the claim. One retrieve of an object covers all events about this object up to this
-   * row.
+   * Number of the newest inbox row at the time when the event was claimed. One retrieve of an object covers all events about
+   * the object up to the newest row at the claim.
    */
   upToSeq: number;
 }
 
 /**
- * Lanes with pending events, by the name of the lane. For each lane, the result has its version and the time when Stripe
- * created its oldest pending event.
+ * Lanes with pending events, by the name of the lane. The result has each lane's version and the time when Stripe created the
+ * lane's oldest pending event.
  */
 export type PendingLanes = Map<string, { version: number; oldestAt: number }>;
 
 export interface InboxStore extends Omit<Queue, "complete"> {
   /**
-   * Marks the event done, and all other events of its lane up to `upToSeq` about the same object or about `objectIds`.
+   * Marks an event processed, and with it all events of its lane up to the row `upToSeq` about its object or about `objectIds`.
    * Returns false if this worker has lost the lane's lease.
    */
   complete(event: ClaimedEvent, objectIds?: readonly string[]): Promise<boolean>;
   /**
-   * Stores new events in one commit, and redrives dead letters that were delivered again. Returns the ids of the stored and
-   * redriven events. `runAt` is the time from which they are due; default `now`.
+   * Stores new events in one commit, and redrives dead letters that were delivered again. Returns one list with the ids of all
+   * events that were stored or redriven. `runAt` is the time from which the added events are due; default `now`.
    */
   add(events: readonly InboxEvent[], now: number, runAt?: number): Promise<Set<string>>;
   claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedEvent[]>;
   find(eventId: string): Promise<StoredEvent | null>;
-  /** Returns the number of the newest row; 0 if the inbox is empty. */
+  /** Returns the number of the newest inbox row; 0 if the inbox is empty. */
   lastSeq(): Promise<number>;
-  /** Returns the ids among `objectIds` that have pending events up to the row `upToSeq`. */
+  /** Returns those of `objectIds` about which the inbox has pending events up to the row `upToSeq`. */
   findPendingObjectIds(objectIds: readonly string[], upToSeq: number): Promise<Set<string>>;
   /**
-   * Marks pending events about the objects done, up to the row `upToSeq`. Skips events that a worker is processing. Returns the
-   * number of completed events. The caller must first write the objects of these events to the mirror. Otherwise an older
-   * response could overwrite the mirror later, and no pending event would be left to repair it.
+   * Marks pending events about the objects as processed, up to the row `upToSeq`. Events that a worker is processing are
+   * skipped. Returns the number of completed events. Before events are marked as processed, the caller must write their objects
+   * to the mirror. If events were marked as processed first, an older response could overwrite the mirror later, and no pending
+   * event would repair it.
    */
   completeCovered(objectIds: readonly string[], upToSeq: number, now: number): Promise<number>;
-  /** Makes events due that were deferred when they were added. Skips events that a worker has already tried to process. */
+  /**
+   * Makes events due that were deferred when they were added to the inbox. Skips events that a worker has already tried to
+   * process.
+   */
   releaseDeferred(now: number): Promise<void>;
   /** Counts pending events. Stops counting when a limit is reached. */
   countPending(limit: number): Promise<number>;
@@ -88,7 +92,7 @@ export interface InboxStore extends Omit<Queue, "complete"> {
 const INSERTED_COLUMNS = ["eventId", "type", "objectId", "lane", "eventCreatedAt", "requestId", "body"] as const;
 const EVENT_COLUMNS = [...INSERTED_COLUMNS, "receivedAt", "state", "attempts", "reason"] as const;
 
-/** Creates the inbox. `onAdded` is called after new events were stored, but not inside a transaction. */
+/** Creates the inbox. `onAdded` is called after new events were stored, when no transaction is open. */
 export function inboxStore(
   db: Kysely<Schema>,
   mode: Mode,
@@ -191,7 +195,8 @@ function coverage(db: Kysely<Schema>, scope: QueueScope): Pick<InboxStore, "find
       eb("mode", "=", mode),
       isAnyOf(dialect, "objectId", objectIds),
       isState("pending"),
-      // An event of this type reports that a time has come, not a change. So no response of Stripe can replace such an event.
+      // An event about the coming end of a trial reports no change of an object. So no retrieved object can replace an event
+      // about the end of a trial.
       eb("type", "!=", "customer.subscription.trial_will_end"),
       eb("seq", "<=", upToSeq),
     ]);
@@ -236,8 +241,8 @@ function coverage(db: Kysely<Schema>, scope: QueueScope): Pick<InboxStore, "find
 }
 
 /**
- * Returns true if the inbox has unfinished rows. This function never writes to the database. So the first import of an account,
- * which has no events, writes nothing to the inbox.
+ * Returns true if the inbox has unfinished rows. The check for unfinished rows never writes to the database. So the first
+ * import of an account, which has no events, writes nothing to the inbox.
  */
 async function hasUnfinishedRows(db: Kysely<Schema>, mode: Mode): Promise<boolean> {
   const { rows } = await sql`
@@ -295,8 +300,8 @@ function pending(
 const MAX_RELEASED_PER_TRANSACTION = 1_000;
 
 /**
- * Makes the deferred events of some lanes due, beginning after the lane `after`. Returns the names of the lanes whose events
- * became due.
+ * Makes the deferred events of some lanes due, starting with the lane that follows the lane `after`. Returns the names of the
+ * lanes whose events became due.
  */
 async function releaseSomeDeferred(
   db: Kysely<Schema>,
@@ -309,7 +314,7 @@ async function releaseSomeDeferred(
     select distinct lane from inbox where ${isDeferred} and lane > ${after}
     order by lane limit ${atMost(MAX_RELEASED_PER_TRANSACTION)}`.execute(db);
   const lanes = rows.map(({ lane }) => lane);
-  // The lanes include leased lanes, which are due again when their lease ends.
+  // The lanes that become due include leased lanes, which are due again when their lease ends.
   await makeDue(db, scope, new Map(lanes.map((lane) => [lane, now])));
   // A worker locks the inbox rows that it processes. This statement skips locked rows instead of waiting for the worker.
   const unlocked = sql`(

@@ -13,12 +13,12 @@ import { queue, queued, type Queue } from "./queue.ts";
 import type { QueueScope } from "./queue-scope.ts";
 
 export interface OutboxMessage {
-  /** Stable id: the same change always gives the same id, even if it is found several times. */
+  /** The stable id of a hook: one change always gives one id, even if the change is found several times. */
   id: string;
   /** The owner whom the hook is about. Hooks of one owner run in order, one at a time. */
   owner: BillingOwner;
   hook: string;
-  /** Argument of the hook function, as JSON. */
+  /** Argument with which the hook function is called, as JSON. */
   payload: string;
   createdAt: number;
 }

@@ -14,11 +14,14 @@ export interface Claim {
   lane: string;
   /** The fencing token. Each lease of a lane has a higher token, so a worker whose lease expired can no longer write. */
   lease: number;
-  /** Number of attempts to process the row, including this one. */
+  /** Number of attempts to process the row, including the current attempt. */
   attempts: number;
 }
 
-/** Maximum number of rows that one transaction assigns. A transaction with more rows would delay other writers. */
+/**
+ * Maximum number of queue rows that one transaction assigns to lanes. A transaction that assigns too many rows would delay
+ * other writers.
+ */
 const MAX_ASSIGNED_PER_TRANSACTION = 2_000;
 
 export interface ClaimQuery extends QueueScope {
@@ -29,28 +32,28 @@ export interface ClaimQuery extends QueueScope {
 
 /**
  * Leases the lanes that have been due longest, and returns one row of each. Returns fewer rows than `limit` only if no other
- * lane is due. In the outbox, a row that waits for its retry blocks its lane, because hooks run in order. In the inbox, other
- * rows of the lane can be claimed meanwhile, because events have no order.
+ * lane is due. In the outbox, a row that waits for its retry blocks its lane, because hooks run in order. In the inbox, a row
+ * that waits for its retry does not block its lane, because events have no order.
  */
 export async function claimRows<Row extends Claim>(db: Kysely<Schema>, query: ClaimQuery): Promise<Row[]> {
-  // New rows are assigned to their lanes in a separate transaction. If the claim's transaction assigned them, it would hold
-  // locks on new rows while it waits for locks on lanes.
+  // New rows are assigned to their lanes in a separate transaction. If the claim's transaction assigned new rows, it would hold
+  // their locks while it waits for locks on lanes.
   await assignNewRows(db, query);
   const claimed: Row[] = [];
   for (;;) {
     const limit = query.limit - claimed.length;
-    // A hook runs only after its row is on disk. So after a crash of the machine, the repeated hook has the same id.
+    // A hook runs only after its row is on disk. So a hook that is repeated after a crash of the machine keeps its id.
     const transaction = query.table === "outbox" ? durable(db) : nonDurable(db, query.dialect);
     const { rows, leased } = await transaction.execute((inside) => claimOnce<Row>(inside, { ...query, limit }));
     claimed.push(...rows);
-    // The claim has released lanes in which no row was due. More lanes may be due, so the loop continues.
+    // The claim has released lanes in which no row was due. More lanes may be due, so the loop that claims lanes continues.
     if (leased < limit || claimed.length === query.limit) return claimed;
   }
 }
 
 interface Claimed<Row> {
   rows: Row[];
-  /** Number of lanes that this claim has leased. */
+  /** Number of lanes that the claim has leased. */
   leased: number;
 }
 
@@ -76,7 +79,7 @@ async function leaseLanes(
     select lane from queue_lanes
     where mode = ${mode} and queue = ${table} and due_at <= ${now} and leased_until <= ${now}
     order by due_at, lane limit ${atMost(limit)} ${skipLocked(dialect)})`;
-  // Because `due_at` becomes now, the lane's next turn comes after the lanes that were due earlier.
+  // A claim sets `due_at` to the current time, so the lane's next turn comes after the lanes that were due earlier.
   const { rows } = await sql<{ lane: string; leases: number }>`
     update queue_lanes set leased_until = ${leasedUntil}, due_at = ${now}, leases = leases + 1
     where mode = ${mode} and queue = ${table} and ${isInSubquery(dialect, "lane", due)}
@@ -93,8 +96,8 @@ async function claimDueRows<Row extends Claim>(
   const next = sql`(
     select (${ofLane}) from queue_lanes as owner
     where owner.mode = ${mode} and owner.queue = ${table} and ${isAnyOf(dialect, "owner.lane", lanes)})`;
-  // The condition is not "state = 'pending'", because PostgreSQL would then search the index of all pending rows instead of
-  // these few.
+  // With the condition "state = 'pending'", PostgreSQL would search the index of all pending rows instead of the few rows of
+  // the leased lanes.
   const { rows } = await sql<Row>`
     update ${sql.table(table)} set attempts = attempts + 1
     where state <> 'done' and run_at <= ${now} and ${isInSubquery(dialect, "seq", next)}
@@ -125,7 +128,7 @@ async function assignSomeNewRows(db: Kysely<Schema>, { mode, table, dialect }: Q
   return rows.length;
 }
 
-/** Makes each lane due at the given time, but keeps a due time that is earlier. */
+/** Makes each lane due at the given time, but keeps a lane's due time if it is earlier. */
 export async function makeDue(
   db: Kysely<Schema>,
   { mode, table, dialect }: QueueScope,
@@ -142,8 +145,8 @@ export async function makeDue(
 }
 
 /**
- * Ends the leases of lanes, so that other workers can claim them. If a lane still has a due row, its due time is the start of
- * its last lease. So the lane waits for lanes that were due earlier.
+ * Ends the leases of lanes, so that other workers can claim them. If a released lane still has a due row, its due time is the
+ * start of its last lease. So a released lane waits for lanes that were due earlier.
  */
 export async function releaseLanes(
   db: Kysely<Schema>,
@@ -159,8 +162,8 @@ export async function releaseLanes(
 
 /**
  * Builds a subquery on the next row of the lane `owner`. In the outbox the next row is the oldest pending row, because hooks
- * run in order. In the inbox, the next row is the row that is due first, because events have no order. `onlyDue` is a further
- * condition on inbox rows.
+ * run in order. In the inbox, the next row is the row that is due first, because events have no order. `onlyDue` is an
+ * additional SQL condition on inbox rows.
  */
 function firstOfLane(table: QueueTable, columns: RawBuilder<unknown>, onlyDue = sql``): RawBuilder<unknown> {
   return sql`select ${columns} from ${sql.table(table)} as item
@@ -170,8 +173,8 @@ function firstOfLane(table: QueueTable, columns: RawBuilder<unknown>, onlyDue = 
 }
 
 /**
- * Builds the clause that locks rows and skips locked rows. The clause is empty on SQLite, which has no row locks and only one
- * writer at a time.
+ * Builds the SQL clause that locks rows and skips locked rows. The SQL clause for row locks is empty on SQLite, which has no
+ * row locks and only one writer at a time.
  */
 function skipLocked(dialect: Dialect): RawBuilder<unknown> {
   return dialect === "postgres" ? sql`for update skip locked` : sql``;

@@ -1,7 +1,7 @@
 /**
  * Implements the queue behind the inbox (events) and the outbox (hooks). Rows of one lane are processed one at a time, under a
- * lease, until they are done or dead. Inserting a row does not touch its lane: the next claim assigns new rows to lanes and
- * marks those lanes due. The cost of a claim depends on the number of due lanes, not on the number of waiting rows.
+ * lease, until they are done or dead. Inserting a row does not change its lane: the next claim assigns new rows to lanes and
+ * marks their lanes due. The cost of a claim depends on the number of due lanes, not on the number of waiting rows.
  */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../../domain/records.ts";
@@ -22,7 +22,8 @@ export interface DeadLetter {
 
 export interface Queue {
   /**
-   * Marks the claimed row done. Returns false if this worker has lost the lane's lease; the caller must then discard its work.
+   * Marks the claimed row as processed. Returns false if this worker has lost the lane's lease; the caller must then discard
+   * its work.
    */
   complete(claim: Claim): Promise<boolean>;
   /** Extends the lease of a claimed row. Returns false if this worker has lost the lane's lease. */
@@ -35,14 +36,14 @@ export interface Queue {
   listDeadLetters(limit: number): Promise<DeadLetter[]>;
   /** Makes all dead letters due again. Returns the number of dead letters that became due. */
   redrive(now: number): Promise<number>;
-  /** Deletes at most `limit` done rows that were due before an instant. Returns the number of deleted rows. */
+  /** Deletes at most `limit` processed rows that were due before an instant. Returns the number of deleted rows. */
   pruneDone(before: number, limit: number): Promise<number>;
-  /** Returns the time at which the oldest unfinished row was added; null if there is none. */
+  /** Returns the time at which the oldest unfinished row was added; null if no row is unfinished. */
   findOldestPending(): Promise<number | null>;
   countByState(): Promise<Record<"pending" | "done" | "dead", number>>;
   /**
-   * Counts the pending rows and the dead letters of the queue. The cost of this count does not depend on the number of done
-   * rows.
+   * Counts the pending rows and the dead letters of the queue. The cost of counting pending rows and dead letters does not
+   * depend on the number of processed rows.
    */
   countUnfinished(): Promise<Record<"pending" | "dead", number>>;
 }
@@ -74,7 +75,7 @@ function claimEndings(db: Kysely<Schema>, scope: QueueScope): ClaimEndings {
     retry: (claim, runAt, reason) => setRow(claim, { runAt, reason }),
     deadLetter: (claim, reason) => setRow(claim, { state: "dead", reason }),
     async renew(claim, leasedUntil) {
-      // Without this condition, a late heartbeat would lease a lane again after the worker has released it.
+      // Because of the condition on the lease, a late heartbeat can't lease a lane again after the worker has released it.
       const renewed = await leaseOf(db, scope, claim)
         .where("leasedUntil", ">", 0)
         .set({ leasedUntil })
@@ -162,7 +163,8 @@ function counts(
 }
 
 /**
- * Builds a statement that updates the row of a lane. The update changes nothing if the lane was leased again since the claim.
+ * Builds a statement that updates the row of a lane. The update of a lane changes nothing if the lane was leased again since
+ * the claim.
  */
 function leaseOf(db: Kysely<Schema>, { mode, table }: QueueScope, { lane, lease }: Claim) {
   return db
@@ -175,7 +177,7 @@ function leaseOf(db: Kysely<Schema>, { mode, table }: QueueScope, { lane, lease 
 
 /**
  * Writes the outcome of a claim and releases its lane in one transaction. Returns false and writes nothing if the lease was
- * lost. If the lane were released before the outcome is written, another worker could claim the row again.
+ * lost. If a lane were released before the claim's outcome is written, another worker could claim the row again.
  */
 export function endClaim(
   db: Kysely<Schema>,
@@ -184,8 +186,8 @@ export function endClaim(
   write: (transaction: Kysely<Schema>) => Promise<void>,
 ): Promise<boolean> {
   const end = async (transaction: Kysely<Schema>): Promise<boolean> => {
-    // This update locks the row of the lane first. So no other transaction can assign rows to the lane until the lane's next
-    // due time is computed.
+    // The update first locks the lane's row. So no other transaction can assign rows to the lane until the lane's next due time
+    // is computed.
     const released = await leaseOf(transaction, scope, claim).set({ leasedUntil: 0 }).executeTakeFirst();
     if (released.numUpdatedRows === 0n) return false;
     await write(transaction);

@@ -33,7 +33,7 @@ export function isCursorGone(error: unknown): boolean {
 }
 
 function toTollkeeperError(error: unknown): unknown {
-  // Stripe's SDK throws this error before it sends the request, so a retry would fail in the same way.
+  // If Stripe's SDK throws an error before it sends the request, a retry would fail again.
   if (error instanceof URIError)
     return new InvalidRequestError(
       "invalid_request",
@@ -55,8 +55,8 @@ function toTollkeeperError(error: unknown): unknown {
       cause: error,
       settled: status >= 500 && error.headers?.["idempotent-replayed"] === "true",
     });
-  // The idempotency key belongs to a request with other parameters, perhaps from another version. So the outcome that Stripe
-  // stored under this idempotency key can't be used.
+  // Stripe knows the idempotency key from a request with other parameters, perhaps from another version of the service. So the
+  // outcome that Stripe stored under the idempotency key can't be used.
   if (error instanceof Stripe.errors.StripeIdempotencyError)
     return new UnavailableError(
       "stripe_unavailable",

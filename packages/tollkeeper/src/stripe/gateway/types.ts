@@ -67,11 +67,14 @@ export interface CreatedRange {
 /** One page of a list of Stripe, newest row first. */
 export interface Page<Row> {
   rows: Row[];
-  /** Objects on the page that this version of the software can't read. `rows` does not contain these unreadable objects. */
+  /**
+   * Objects on the list page that the current version of the service can't read. `rows` does not contain the unreadable
+   * objects.
+   */
   unreadable: { id: string; reason: string }[];
   /** Cursor of the next page; null on the last page. */
   next: string | null;
-  /** Creation times of the first and the last row; null on an empty page. */
+  /** Creation times of the first and the last row of a list page; null on an empty page. */
   newest: number | null;
   reached: number | null;
 }
@@ -103,7 +106,7 @@ export type CancellationReason =
 
 export interface CustomerCalls {
   searchCustomersOfUser(userId: string): Promise<CustomerRecord[]>;
-  /** Returns the customer that an operation created within a range of time; null if there is none. */
+  /** Returns the Stripe customer that an operation created within a range of time; null if there is no such customer. */
   findCustomerOfOperation(operationId: string, within: CreatedRange): Promise<CustomerRecord | null>;
   createCustomer(customer: NewCustomer, key: OperationKey): Promise<CustomerRecord>;
   retrieveCustomer(id: string): Promise<RetrievedCustomer | null>;
@@ -114,8 +117,8 @@ export interface CheckoutCalls {
   retrieveCheckoutSession(id: string): Promise<CheckoutSessionRecord | null>;
   findCheckoutSessionOfOperation(customerId: string, operationId: string): Promise<CheckoutSessionRecord | null>;
   /**
-   * Expires a checkout session and returns the session as it is afterwards. If the user has completed the session before it
-   * expires, it stays complete.
+   * Expires a checkout session and returns the updated session. If the user has already completed the checkout session, it
+   * stays complete.
    */
   expireCheckoutSession(id: string, key: OperationKey): Promise<CheckoutSessionRecord | null>;
   createPortalSession(customerId: string, returnUrl: string, key: OperationKey): Promise<{ id: string; url: string }>;

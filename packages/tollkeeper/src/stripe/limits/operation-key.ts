@@ -6,19 +6,22 @@ import { unsentResponse } from "./unsent-response.ts";
 
 export interface OperationKey {
   value: string;
-  /** Instant at which the idempotency key ends, in epoch milliseconds. After this instant, no request is sent with the key. */
+  /**
+   * Instant at which the idempotency key ends, in epoch milliseconds. After the end of an idempotency key, no request is sent
+   * with it.
+   */
   endsAt: number;
 }
 
-/** Runs a write with an idempotency key, including all its attempts. */
+/** Runs a write to Stripe with an idempotency key, including all attempts of the SDK. */
 export type WithKey = <T>(key: OperationKey, write: (options: { idempotencyKey: string }) => Promise<T>) => Promise<T>;
 
 /**
- * Creates the function `withKey` and the `fetch` function for the SDK. This `fetch` sends only requests without a key and
- * requests whose key has not ended.
+ * Creates the function `withKey` and the `fetch` function for the SDK. The created `fetch` function sends only requests without
+ * an idempotency key and requests whose key has not ended.
  */
 export function createKeyGuard(network: typeof fetch, now: () => number): { withKey: WithKey; fetch: typeof fetch } {
-  /** The idempotency keys of the writes that are running. Several writes may share one key. */
+  /** The idempotency keys of the writes that are running. Several writes to Stripe may share one idempotency key. */
   const active = new Map<string, { endsAt: number; writes: number }>();
   return {
     async withKey({ value, endsAt }, write) {

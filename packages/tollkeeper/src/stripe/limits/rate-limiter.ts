@@ -1,5 +1,6 @@
 /**
- * Limits the number of requests in every window of one second. The allowed rate drops after a 429 response and then recovers.
+ * Limits the number of requests to Stripe in every window of one second. The allowed rate drops after a 429 response and then
+ * recovers.
  */
 
 export interface RateLimiter {
@@ -8,8 +9,8 @@ export interface RateLimiter {
   /** Returns the milliseconds until the next request may be sent; 0 if it may be sent now. */
   msUntilAvailable(): number;
   /**
-   * Counts a request that the caller sends now. If the request is sent a little later, the caller updates the field `at` of the
-   * returned entry.
+   * Counts a request that the caller sends now. If the counted request is sent a little later, the caller updates the field
+   * `at` of the returned entry.
    */
   acquire(): SentRequest;
   /** Pauses all requests for `pauseMs`, then continues at half the rate. The allowed rate recovers within 20 seconds. */
@@ -23,14 +24,14 @@ export interface SentRequest {
 export interface RateLimiterOptions {
   /** Allowed requests per second of all replicas together. */
   requestsPerSecond: number;
-  /** Returns the number of replicas that share the rate. */
+  /** Returns the number of replicas that share the rate of requests. */
   replicas(): number;
   now(): number;
 }
 
 /**
- * After a pause, a burst may contain as many requests as the rate allows in this many seconds. Even with bursts, no
- * one-second window exceeds the rate.
+ * After a pause, a burst may contain as many requests to Stripe as the rate allows in this number of seconds. Even with bursts,
+ * no one-second window exceeds the rate.
  */
 const BURST_SECONDS = 0.2;
 /** Resolution of the clock in milliseconds, because the clock counts whole milliseconds. */
@@ -45,7 +46,7 @@ export function createRateLimiter({ requestsPerSecond, replicas, now }: RateLimi
   let tokens = Math.max(1, requestsPerSecond * BURST_SECONDS);
   let updatedAt: number | null = null;
   let pausedUntil = 0;
-  /** The last requests, at most as many as a one-second window may contain. */
+  /** The latest requests to Stripe, at most as many as a one-second window may contain. */
   const sent: SentRequest[] = [];
 
   const full = (): number => Math.max(MIN_PER_SECOND, requestsPerSecond / replicas());
@@ -66,8 +67,8 @@ export function createRateLimiter({ requestsPerSecond, replicas, now }: RateLimi
 
   /**
    * Returns the milliseconds until another request may be sent without exceeding the rate in any window of one second. Stripe
-   * counts the requests in every such window, not only in whole seconds. If the rate is a fraction, such as 2.5, the window is
-   * longer: 2 requests in 0.8 seconds.
+   * counts the requests in every window of one second, not only in whole seconds of the clock. If the allowed rate is a
+   * fraction, such as 2.5, the window is not one second: 2 requests in 0.8 seconds.
    */
   const msUntilWindowHasRoom = (): number => {
     const most = Math.max(1, Math.floor(rate()));

@@ -50,8 +50,8 @@ export interface RateBudget {
 const SHARE_RESERVED_FOR_OTHERS = 0.25;
 /**
  * Maximum time in milliseconds for which a request may wait. Usually the timeout of Stripe's SDK ends the request earlier. But
- * if the machine slept, the SDK's timer did not run, and the request may no longer be needed. This time is shorter than
- * `LIST_LAG_MS`, because an idempotency key may end while its request waits.
+ * if the machine slept, the SDK's timer did not run, and the waiting request may no longer be needed. The maximum wait is
+ * shorter than `LIST_LAG_MS`, because an idempotency key may end while its request waits.
  */
 const MAX_WAIT_MS = 60_000;
 const DEFAULT_PAUSE_MS = 1_000;
@@ -89,7 +89,8 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
       if (sent === null) return unsentResponse("it waited too long for its turn");
       try {
         const response = await options.trace("stripe", spanOf(urgency, input, init), async (note) => {
-          // If the process is busy, the request is sent a little later than it was admitted, so its time is updated here.
+          // If the process is busy, a request is sent a little later than it was admitted, so its time is updated when it is
+          // sent.
           for (const one of sent) one.at = now();
           const received = await options.fetch(input, init);
           note({ "http.response.status_code": received.status });
@@ -113,16 +114,16 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
 }
 
 /**
- * Returns the class of an HTTP status, such as "4xx". The function returns only few different values, because each value
- * becomes a counter.
+ * Returns the class of an HTTP status, such as "4xx". The classes of HTTP statuses are few, because each class becomes a
+ * counter.
  */
 function resultOf(status: number): string {
   return status === 429 ? "429" : `${Math.floor(status / 100)}xx`;
 }
 
 /**
- * Returns the attributes of the trace span of a request. The path of the request contains no personal data, only ids. The query
- * of the URL is left out, because a search may contain personal data.
+ * Returns the attributes of the trace span of a request. The path of the request contains no personal data, only ids. The
+ * attributes leave out the query of the request's URL, because a search may contain personal data.
  */
 function spanOf(urgency: Urgency, input: string | URL | Request, init: RequestInit | undefined): SpanAttributes {
   const url = new URL(input instanceof Request ? input.url : input);
@@ -135,8 +136,8 @@ function spanOf(urgency: Urgency, input: string | URL | Request, init: RequestIn
 const NAMESPACES: ReadonlySet<string> = new Set(["billing", "billing_portal", "checkout", "core", "entitlements"]);
 
 /**
- * Returns the endpoint of a request: its method and its path without ids. Stripe applies its limit per endpoint to such a
- * combination.
+ * Returns the endpoint of a request: its method and its path without ids. Stripe applies its limit per endpoint to the
+ * combination of method and path.
  */
 function endpointOf(input: string | URL | Request, init: RequestInit | undefined): string {
   const { pathname } = new URL(input instanceof Request ? input.url : input);
@@ -158,10 +159,10 @@ interface QueueOptions {
 interface RequestQueue {
   /**
    * Waits until a request may be sent. Resolves with the request's entries in both rate limiters, or with null if the request
-   * waited too long. Rejects with the signal's reason if the signal aborts.
+   * waited too long. If the request's signal aborts, the wait rejects with the signal's reason.
    */
   acquire(urgency: Urgency, limiter: RateLimiter, signal: AbortSignal | null): Promise<SentRequest[] | null>;
-  /** Frees the place of a request that `acquire` has admitted. */
+  /** Frees the place of a request that `acquire` has admitted among the concurrent requests. */
   release(urgency: Urgency): void;
   inFlight(): number;
   waiting(): Record<Urgency, number>;
@@ -242,7 +243,7 @@ function createRequestQueue({ maxInFlight, total, now, sleep }: QueueOptions): R
 }
 
 /**
- * Creates a function that calls `act` after a number of milliseconds. If the created function is called several times, `act`
+ * Creates a function that calls `act` after a number of milliseconds. If the delaying function is called several times, `act`
  * runs at the earliest of the requested times.
  */
 function createWakeup({ now, sleep }: Pick<QueueOptions, "now" | "sleep">, act: () => void) {

@@ -89,8 +89,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Returns the lane of an event: the id of its customer, or of its object if it names no customer. So one customer's events are
- * processed one at a time.
+ * Returns the lane of an event: the id of its customer, or the id of its object if the event names no customer. Because a
+ * customer's events share one lane, they are processed one at a time.
  */
 export function laneOf({ customerId, objectId }: Pick<Envelope, "customerId" | "objectId">): string {
   return customerId ?? objectId;

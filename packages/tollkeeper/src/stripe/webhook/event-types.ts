@@ -1,6 +1,6 @@
 /**
- * Lists the types of events that the service processes. The service responds to other types with 200 `ignored` and does not
- * store them.
+ * Lists the types of events that the service processes. The service responds to all unlisted event types with 200 `ignored` and
+ * does not store their events.
  */
 
 /** The kinds of object that events are about. For each event, the service retrieves the object from Stripe. */

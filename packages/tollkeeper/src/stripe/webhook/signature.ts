@@ -9,8 +9,8 @@ export interface SignatureCheck {
   payload: Uint8Array;
   header: string | null;
   /**
-   * Signing secrets of the webhook endpoint. The signature must match one of these secrets. During a rotation, the webhook
-   * endpoint has several signing secrets.
+   * Signing secrets of the webhook endpoint. A webhook's signature must match one of the signing secrets. During a rotation,
+   * the webhook endpoint has several signing secrets.
    */
   secrets: readonly string[];
   /** Current wall time in epoch milliseconds. */
