@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import type { TollkeeperClient } from "../../packages/tollkeeper/src/browser/index.ts";
 import { launchBrowser } from "../support/browser.ts";
 
-/** Runs the published client in a page. The routes of the service are mocked here. */
+/** Runs the published client in a browser page. The test mocks the routes of the service. */
 const ORIGIN = "http://app.test";
 const PAGE = `<!doctype html><html lang="en"><title>app</title>
 <script type="module">
@@ -13,7 +13,7 @@ const PAGE = `<!doctype html><html lang="en"><title>app</title>
   window.client = tollkeeper.createTollkeeperClient({ getToken: () => window.token ?? null, navigate: (url) => (window.went = url) });
   window.ready = true;
 </script></html>`;
-/** Replaces the script of js.stripe.com. */
+/** Replaces the script that the page loads from js.stripe.com. */
 const STRIPE_JS = `window.Stripe = (key) => ({ key, _registerWrapper() {}, registerAppInfo() {} }); window.Stripe.version = "endive";`;
 
 declare global {
@@ -33,7 +33,7 @@ afterAll(() => browser.close());
 
 interface ClientPage {
   page: Page;
-  /** Returns the number of requests for Stripe.js so far. */
+  /** Returns the number of requests that the page has sent for Stripe.js. */
   stripeJsRequests: () => number;
   /** The requests that the page has sent to the service, newest last. */
   requests: { path: string; authorization: string | undefined; body: unknown }[];
@@ -99,7 +99,7 @@ async function refusal(page: Page, method: "checkout" | "portal" | "stripe" | "h
 }
 
 describe("Stripe.js", () => {
-  test("is loaded only once, at the first call of stripe()", async () => {
+  test("is loaded only once, when the page first calls stripe()", async () => {
     const opened = await open();
     await opened.page.evaluate(() => window.client.config());
     expect(opened.stripeJsRequests()).toBe(0);
@@ -186,7 +186,7 @@ describe("the return page", () => {
     expect(opened.page.url()).toBe(`${ORIGIN}/notes?tab=2#top`);
   });
 
-  test("does not change its address after a failed verification, so that a reload retries", async () => {
+  test("keeps the session id in its address after a failed verification, so that a reload verifies again", async () => {
     const { page } = await open({ address: "/?session_id=cs_1", service: { "checkout-session": "offline" } });
     expect(await refusal(page, "handleReturn")).toMatchObject({ code: "network_error" });
     expect(page.url()).toBe(`${ORIGIN}/?session_id=cs_1`);
@@ -203,7 +203,7 @@ describe("the return page", () => {
   });
 
   test.each(["/", "/?session_id=", "/?session_id=javascript:alert(1)"])(
-    "is not detected if the address is %s",
+    "is not recognized as a return from Stripe's checkout if the address is %s",
     async (address) => {
       const opened = await open({ address });
       expect(await opened.page.evaluate(() => window.client.handleReturn())).toBeNull();

@@ -127,7 +127,7 @@ describe("the demo in a browser", () => {
     expect(await unlocked(page)).toBe("false");
   });
 
-  test("a user who leaves the checkout can continue the same session later", async () => {
+  test("a user who leaves the checkout can later continue the checkout session", async () => {
     const { page } = await visit();
     await goToCheckout(page);
     const first = page.url();
@@ -136,7 +136,7 @@ describe("the demo in a browser", () => {
     expect(page.url()).toBe(first);
   });
 
-  test("a user who cancels has access until the period ends, and can undo the cancellation before", async () => {
+  test("a user who cancels has access until the period ends, and can undo the cancellation until that moment", async () => {
     const { page, complaints } = await visit();
     await subscribe(page);
     await page.getByRole("button", { name: "Your plan", exact: true }).click();
@@ -212,7 +212,7 @@ describe("the modal dialog for plans", () => {
     expect(await opener.evaluate((element) => element === document.activeElement)).toBe(true);
   });
 
-  test("has a name for screen readers, and shows other prices with the arrow keys", async () => {
+  test("has a name for screen readers, and lets the user switch between prices with the arrow keys", async () => {
     const { page } = await visit();
     await page.getByRole("button", { name: "Go Premium" }).click();
     await page.getByRole("dialog", { name: "Go Premium" }).waitFor();
@@ -227,7 +227,7 @@ describe("the modal dialog for plans", () => {
     ).toBe(true);
   });
 
-  test("shows an error and can retry", async () => {
+  test("shows an error, and the user can try again", async () => {
     const { page } = await visit();
     await page.route("**/stripe/subscriptions", (route) => route.abort());
     await page.getByRole("button", { name: "Go Premium" }).click();

@@ -56,7 +56,10 @@ export function checkHooks(
   return { problems, repeated };
 }
 
-/** Applies an access hook to the granted features. Returns a problem for each feature that the hook does not change. */
+/**
+ * Adds the features of a grant hook to the granted features, or removes the features of a revoke hook. Returns a problem for
+ * each feature that the hook grants or revokes a second time.
+ */
 function checkAccess({ id, type, body }: ReceivedHook, granted: Set<string>): string[] {
   const grants = type === "access.granted";
   return (body.features ?? []).flatMap((feature) => {
@@ -97,7 +100,7 @@ function groupByUser(rows: readonly OutboxRow[]): Map<string, string[]> {
   return users;
 }
 
-/** Reads the database directly, without the code under test. */
+/** The crash test reads the database directly, without the code under test. */
 async function readRows<Row>(databaseUrl: string, query: string): Promise<Row[]> {
   if (databaseUrl.startsWith("file:")) {
     const database = new DatabaseSync(databaseUrl.slice("file:".length), { readOnly: true });

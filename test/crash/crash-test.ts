@@ -1,4 +1,6 @@
-/** Runs replicas of the service in processes. Simulates Stripe, webhooks, users and an app, and checks the outcome. */
+/**
+ * Runs each replica of the service in a separate process. Simulates Stripe, webhooks, users and an app, and checks the outcome.
+ */
 import { fileURLToPath } from "node:url";
 import { serveEmulator, type ServedEmulator } from "../../packages/emulator/src/index.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../../packages/tollkeeper/src/index.ts";
@@ -29,9 +31,11 @@ export interface CrashTest {
   sender: WebhookSender;
   /** The acknowledged events that `findLost` has not found in the inbox so far. */
   lost: string[];
-  /** Checks that the inbox contains the events that were acknowledged since the last call. */
+  /** Checks that the inbox contains the events that were acknowledged since the last call of `findLost`. */
   findLost(): Promise<void>;
-  /** Resolves when the service acknowledges another event. Throws after `ms` milliseconds. */
+  /**
+   * Resolves when the service acknowledges another event. Throws if the service acknowledges no event within `ms` milliseconds.
+   */
   untilNextAcknowledged(ms: number): Promise<void>;
   /** Starts every replica, waits until all work is done, and checks the outcome. */
   finish(): Promise<CrashResult>;
@@ -44,7 +48,7 @@ export interface CrashResult {
   counts: Record<string, number>;
 }
 
-/** Returns the result with these counts before the other counts. */
+/** Returns the result with the counts of the argument `counts` before the result's own counts. */
 export function addCounts(result: CrashResult, counts: Record<string, number>): CrashResult {
   return { ...result, counts: { ...counts, ...result.counts } };
 }
@@ -60,11 +64,11 @@ export interface CrashTestOptions {
 
 const EVENTS_PER_SECOND = 500;
 const USERS_PER_SECOND = 2;
-/** The rate is high, because killed replicas still get a share of the request budget for half a minute. */
+/** The limit on requests to Stripe is high, because a killed replica still gets a share of the limit for half a minute. */
 const REQUESTS_PER_SECOND = "10000";
 /** The folder in which Node stores compiled code for the next start. */
 const COMPILE_CACHE = fileURLToPath(new URL("../../.tollkeeper/compiled", import.meta.url));
-/** This time is long enough to run all code of the service once. */
+/** The first process runs for this time, which is long enough to run all code of the service once. */
 const FIRST_LIFE_MS = 3_000;
 const DONE_TIMEOUT_MS = 600_000;
 const POLL_MS = 250;
@@ -157,7 +161,9 @@ async function startEmulator(seed: number, sender: WebhookSender): Promise<Serve
   return emulator;
 }
 
-/** A process writes its compiled code to disk when it ends normally. A killed process does not write it. */
+/**
+ * A process writes its compiled code to disk when it ends normally. A killed process does not write its compiled code to disk.
+ */
 async function keepCompiledCode(replica: Replica | undefined): Promise<void> {
   await sleep(FIRST_LIFE_MS);
   await replica?.stop();

@@ -3,9 +3,9 @@ import type { SeededRandom } from "../simulation/seeded-random.ts";
 
 export interface SentEvent {
   id: string;
-  /** The emulator's event. A made-up event has the content of this event and another id. */
+  /** The emulator's event. A made-up event has the content of one of the emulator's events, and a different id. */
   original: { id: string; body: string };
-  /** True if the event was already acknowledged. */
+  /** True if the service has already acknowledged the event. */
   isDuplicate: boolean;
 }
 
@@ -13,7 +13,8 @@ export interface EventSource {
   /** Adds a real event from the emulator. */
   add(body: string): void;
   /**
-   * Returns the next real event, or a made-up event if no real event is waiting. Returns null if there was no real event yet.
+   * Returns the next real event, or a made-up event if no real event is waiting. Returns null if the emulator has not yet
+   * created an event.
    */
   next(): SentEvent | null;
   nextReal(): SentEvent | undefined;

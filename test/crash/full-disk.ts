@@ -1,4 +1,7 @@
-/** Fills the small file system of a SQLite database. The service must return 503, keep running, and recover on its own. */
+/**
+ * Fills the small file system of a SQLite database. While the disk is full, the service must return 503, keep running, and
+ * recover on its own.
+ */
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,8 +17,8 @@ export interface FullDiskOptions extends Omit<CrashTestOptions, "databaseUrl"> {
 const SIZE = "96m";
 const UP_MS = 1_500;
 /**
- * The time for which the disk stays full after the first 503. Before the first 503, SQLite still writes to pages that it has
- * already allocated.
+ * The time for which the disk stays full after the first 503. On a full disk, SQLite can still write to pages that it has
+ * already allocated, so the first 503 comes later.
  */
 const FULL_MS = 1_000;
 const UNAVAILABLE_WITHIN_MS = 60_000;

@@ -12,15 +12,15 @@ export interface ReceivedHook {
 export interface HookReceiver {
   url: string;
   secret: string;
-  /** All received hooks in the order of arrival, including repeated hooks. */
+  /** Contains all received hooks in the order of arrival, including repeated hooks. */
   received: ReceivedHook[];
-  /** Hooks with a wrong signature. */
+  /** The hooks that arrived with a wrong signature. */
   problems: string[];
   close(): Promise<void>;
 }
 
 const KEY = Buffer.from("an app's key of 24 bytes or more");
-/** The share of hooks for which the app fails. The service sends these hooks again. */
+/** The share of hooks for which the app returns an error. The service sends a hook again if the app returned an error. */
 const FAILURE_RATE = 0.01;
 
 export async function startHookReceiver(port: number, random: SeededRandom): Promise<HookReceiver> {

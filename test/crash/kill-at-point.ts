@@ -6,11 +6,14 @@ import { writeSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import pg from "pg";
 
-/** A point before or after the `nth` match: a request to Stripe or the app, a statement, or a commit. */
+/**
+ * The process kills itself before or after the `nth` matching operation: a request to Stripe or the app, an SQL statement, or a
+ * commit.
+ */
 export interface KillPoint {
   at: "request" | "statement" | "commit";
   when: "before" | "after";
-  /** A regular expression that matches "METHOD path", a statement, or all statements of a transaction. */
+  /** A regular expression that matches "METHOD path" of a request, an SQL statement, or all SQL statements of a transaction. */
   matches: string;
   nth: number;
 }
@@ -22,7 +25,7 @@ const point = JSON.parse(process.env["KILL_AT"] ?? "null") as KillPoint | null;
 const pattern = new RegExp(point?.matches ?? "$^", "i");
 let matched = 0;
 
-/** Counts matches before the call, so that "before" and "after" refer to the same call. */
+/** Counts a match before the operation runs, so that "before" and "after" refer to the same operation. */
 function isNow(at: KillPoint["at"], text: string): boolean {
   if (point?.at !== at || !pattern.test(text)) return false;
   matched += 1;
@@ -50,7 +53,7 @@ interface Transaction {
   statements: string[];
 }
 
-/** Collects the statements of a transaction. The statements identify the transaction's commit. */
+/** Collects the SQL statements of a transaction. The collected SQL statements identify the transaction's commit. */
 function follow(transaction: Transaction, text: string): { isHere: boolean; label: string } {
   if (/^\s*begin/i.test(text)) transaction.statements = [];
   if (!/^\s*commit/i.test(text)) {

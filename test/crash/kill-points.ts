@@ -1,4 +1,4 @@
-/** Tests that the service loses and repeats nothing if it kills itself at any of the critical points. */
+/** Tests that the service loses no event and repeats no effect if it kills itself at any of the critical points. */
 import { addCounts, startCrashTest, type CrashResult, type CrashTest, type CrashTestOptions } from "./crash-test.ts";
 import type { KillPoint } from "./kill-at-point.ts";
 import type { Replica } from "./replica.ts";
@@ -38,7 +38,10 @@ export const KILL_POINTS: Readonly<Record<string, Omit<KillPoint, "nth">>> = {
 };
 
 export interface KillPointsOptions extends CrashTestOptions {
-  /** The number of kills at each point. The first kill happens at the point's first match, the second at its second match. */
+  /**
+   * The number of kills at each point. The first kill happens when the process first reaches the point, the second kill when a
+   * process reaches it a second time.
+   */
   rounds: number;
   onProgress?: (line: string) => void;
 }

@@ -21,14 +21,17 @@ interface Setting {
   onProgress: (line: string) => void;
 }
 
-/** Runs one part of the test. Returns the result, or the reason why this machine cannot run the part. */
+/** Runs one part of the crash test. Returns the result, or the reason why this machine cannot run the part. */
 type Part = (setting: Setting) => Promise<CrashResult | string>;
 
 const STORE_NAMES: Readonly<Record<string, string>> = { sqlite: "SQLite", postgres: "PostgreSQL" };
 const ROUNDS_OF_POINTS = 3;
 const RESTARTS = 10;
 const TIMES_FULL = 5;
-/** The share of all kills that each part with several replicas gets. The first part also kills at random moments. */
+/**
+ * The share of all kills that each part of the crash test with several replicas performs. The part with one replica also kills
+ * at random moments.
+ */
 const SHARE_OF_KILLS = 0.1;
 
 const killReplicas =
@@ -61,8 +64,8 @@ const stores = oneOf("store", values.store, ["sqlite", "postgres"]);
 const parts = oneOf("part", values.part, Object.keys(PARTS));
 const [kills, seed] = [wholeNumber("kills", values.kills), wholeNumber("seed", values.seed)];
 const stopping = new AbortController();
-// To end the test early, send SIGTERM to this process only. Ctrl-C also ends PostgreSQL and the service, so nothing could be
-// checked.
+// To end the crash test early, send SIGTERM only to the main process. Ctrl-C also ends PostgreSQL and the service, so the test
+// could not check the outcome.
 process.once("SIGTERM", () => stopping.abort());
 
 let failed = false;

@@ -1,18 +1,18 @@
 /** Distributes webhooks to the replicas in turn, and skips replicas that are down. */
 
 export interface PortPicker {
-  /** Returns the next port, or null if all replicas are down. */
+  /** Returns the port of the next replica, or null if all replicas are down. */
   next(): number | null;
   markUp(port: number): void;
-  /** Call this method when a connection was refused or broke. */
+  /** Call this method when a replica refused a connection, or the connection broke. */
   markDown(port: number): void;
 }
 
-/** A refused connection costs time, so the picker waits before it tries the port again. */
+/** A refused connection costs time, so the picker waits before it tries a replica's port again. */
 const RETRY_PORT_MS = 30;
 
 export function createPortPicker(ports: readonly number[], probeTimeoutMs: number): PortPicker {
-  /** Maps each port that is down to the time of the next attempt. */
+  /** Maps the port of each replica that is down to the time of the next connection attempt. */
   const down = new Map<number, number>();
   let turn = 0;
   return {
@@ -25,7 +25,8 @@ export function createPortPicker(ports: readonly number[], probeTimeoutMs: numbe
         const retryAt = down.get(port);
         if (retryAt === undefined) return port;
         if (retryAt > performance.now()) continue;
-        // One request probes the port. Other requests use this port only after its result is known.
+        // One webhook request checks that a replica listens on the port again. Until the check has ended, all other webhooks go
+        // to other ports.
         down.set(port, performance.now() + probeTimeoutMs);
         return port;
       }

@@ -1,4 +1,7 @@
-/** Restarts PostgreSQL while the service runs. The service must return 503, keep running, and recover on its own. */
+/**
+ * Restarts PostgreSQL while the service runs. During a restart, the service must return 503, keep running, and recover on its
+ * own.
+ */
 import type { TestPostgres } from "../support/postgres.ts";
 import { addCounts, startCrashTest, type CrashResult, type CrashTestOptions } from "./crash-test.ts";
 import { sleep } from "./replica.ts";
@@ -12,7 +15,7 @@ export interface PostgresRestartsOptions extends CrashTestOptions {
 const LONGEST_UP_MS = 2_000;
 const LEAST_DOWN_MS = 300;
 const LONGEST_DOWN_MS = 2_000;
-/** The service must store events again within this time. */
+/** The maximum time after a restart of PostgreSQL until the service must store events again. */
 const RECOVERED_WITHIN_MS = 30_000;
 
 export async function restartPostgres(options: PostgresRestartsOptions): Promise<CrashResult> {

@@ -4,15 +4,15 @@ import { sleep } from "./replica.ts";
 
 export interface RandomKillsOptions extends CrashTestOptions {
   kills: number;
-  /** Aborts the remaining kills. The test then checks the outcome so far. */
+  /** Aborts the remaining kills. After the abort, the test checks the outcome of the kills that have happened. */
   signal?: AbortSignal;
-  /** The test calls this function after every 25 kills. */
+  /** The test reports its progress to this function after every 25 kills. */
   onProgress?: (line: string) => void;
 }
 
 /**
- * A replica runs for at most this time, which is usually long enough to store events, although a new process is slow. On slow
- * machines the limit grows with the duration of the last start.
+ * The maximum time from the start of a replica to its kill. Even a new, slow process usually stores events before it is killed.
+ * On slow machines, a replica may run longer, in proportion to the duration of its last start.
  */
 const LONGEST_LIFE_MS = 3_000;
 const LONGEST_LIFE_IN_STARTS = 5;
@@ -47,7 +47,7 @@ export async function killAtRandom({
   }
 }
 
-/** Returns a function that describes the progress since this call. */
+/** Returns a function that describes the progress of the kills since the call of `createProgress`. */
 function createProgress({ sender, lost }: CrashTest): () => string {
   const startedAt = performance.now();
   const eventsBefore = sender.counts.events;

@@ -7,15 +7,15 @@ import type { Bundle } from "./bundle.ts";
 export interface Replica {
   port: number;
   /**
-   * Starts the replica again after its process has ended. Resolves when the replica accepts requests. If a `KillPoint` is given
-   * as JSON, the replica kills itself at this point.
+   * Starts the replica again after its process has ended. Resolves when the replica accepts requests. If the argument is a
+   * `KillPoint` as JSON, the replica kills itself at that kill point.
    */
   start(killPoint?: string): Promise<void>;
   /** Sends SIGKILL and waits until the process has ended. */
   kill(): Promise<void>;
   /** Sends SIGTERM and waits until the process has ended. */
   stop(): Promise<void>;
-  /** Waits until the replica ends on its own. Throws after `ms` milliseconds. */
+  /** Waits until the replica ends on its own. Throws if the replica still runs after `ms` milliseconds. */
   diesWithin(ms: number): Promise<void>;
   isUp(): boolean;
   pid(): number | undefined;
@@ -103,7 +103,8 @@ function loadProcess(
     isOver: false,
     loaded: new Promise((resolve) => child.once("message", () => resolve())),
     exited: new Promise((resolve) =>
-      // After the event "exit", some output may still be unread. After the event "close", all output has been read.
+      // After the event "exit" of a child process, some of its output may still be unread. After the event "close" of a child
+      // process, all of its output has been read.
       child.once("close", () => {
         loading.isOver = true;
         resolve();

@@ -1,13 +1,13 @@
 /**
  * Runs the service in a separate process. The process loads its code immediately, but starts the service only when its parent
- * sends a message. It can therefore replace a killed process without delay. This process is a child of test/crash/replica.ts.
- * The command line argument is the path of the configuration.
+ * sends a message. A waiting process can replace a killed process without delay. test/crash/replica.ts starts the process. The
+ * command line argument of the process is the path of the configuration.
  */
 import { pathToFileURL } from "node:url";
 import { runServe } from "../../packages/tollkeeper/src/cli/commands/serve.ts";
 
 const [config = ""] = process.argv.slice(2);
-// Loads the configuration before the start message arrives.
+// The process loads the configuration before its parent sends the start message.
 await import(pathToFileURL(config).href);
 
 process.once("message", () => {

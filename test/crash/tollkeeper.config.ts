@@ -1,6 +1,6 @@
 /**
- * The configuration of a service under crash tests. The service never reconciles, because a reconcile would restore lost
- * events.
+ * The configuration of a service under crash tests. In crash tests, the service never reconciles, because a reconcile would
+ * hide that events were lost.
  */
 import { authenticateTestUser } from "../../packages/tollkeeper/src/testing/sign-in.ts";
 import { PLANS } from "../support/plans.ts";

@@ -1,5 +1,6 @@
 /**
- * Simulates users who buy, cancel and return while the service is killed, and changes of their subscriptions in the dashboard.
+ * Simulates users who buy, cancel and return while the service is killed. Also changes the users' subscriptions as in Stripe's
+ * dashboard.
  */
 import type { Emulator } from "../../packages/emulator/src/index.ts";
 import {
@@ -15,11 +16,11 @@ import type { SeededRandom } from "../simulation/seeded-random.ts";
 export interface Users {
   /** Sets the number of new users that start per second. */
   start(perSecond: number): void;
-  /** Stops starting users, and waits until all users have finished. Call this method after the last kill. */
+  /** Stops starting users, and waits until all users have finished. Call this method only after the last kill of the test. */
   finish(): Promise<void>;
   /** Returns the number of users that have started. */
   count(): number;
-  /** Actions that failed even after all retries. */
+  /** The actions of users that failed even after all retries. */
   problems: string[];
   call: ServiceClient;
 }
@@ -31,7 +32,10 @@ export interface UsersOptions {
 }
 
 const RETRY_MS = 300;
-/** The time that a user has to finish after the last kill. Before the last kill, users retry without a limit. */
+/**
+ * The maximum time that a user needs to finish after the last kill. Before the last kill, users retry their requests without a
+ * limit.
+ */
 const FINISH_TIMEOUT_MS = 120_000;
 const MAX_AT_ONCE = 20;
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -84,7 +88,7 @@ function fetchWithTimeout(request: Request): Promise<Response> {
   return fetch(request, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
 }
 
-/** Repeats a call until its response is the expected one, as users do after an error. Default: status 200. */
+/** Repeats a call to the service until the response is the expected one, as users do after an error. Default: status 200. */
 type Retry = (
   request: Parameters<ServiceClient>,
   isExpected?: (response: TestResponse) => boolean,

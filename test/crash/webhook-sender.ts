@@ -1,6 +1,7 @@
 /**
- * Sends webhooks at a fixed rate as Stripe does, even while the service is down. Sends real events first, then made-up events
- * about the same changes, and sometimes an event that was already acknowledged. Retries each event until the status is 2xx.
+ * Sends webhooks at a fixed rate as Stripe does, even while the service is down. Sends the emulator's real events first, then
+ * made-up copies with new ids, and sometimes an event that was already acknowledged. Sends each event again until the service
+ * returns a status of 2xx.
  */
 import { Agent, request } from "node:http";
 import { signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
@@ -12,9 +13,12 @@ export interface WebhookSender {
   /** Adds a real event from the emulator. Real events are sent before made-up events. */
   add(body: string): void;
   start(perSecond: number): void;
-  /** Stops making up events, and sends until all events are acknowledged. Throws after ten minutes. */
+  /**
+   * Stops making up events, and sends the waiting events until the service has acknowledged all of them. Throws if the service
+   * has not acknowledged all events after ten minutes.
+   */
   finish(): Promise<void>;
-  /** Returns the ids of the events that were acknowledged since the last call. */
+  /** Returns the ids of the events that the service acknowledged since the last call of `takeAcknowledged`. */
   takeAcknowledged(): string[];
   counts: SenderCounts;
   close(): void;
@@ -26,7 +30,7 @@ export interface SenderCounts {
   acknowledged: number;
   attempts: number;
   repeated: number;
-  /** The number of attempts by status: "200", "503", or "none" if the connection failed. */
+  /** Counts the delivery attempts by the response's status: "200", "503", or "none" if the connection failed. */
   responses: Record<string, number>;
 }
 
@@ -39,11 +43,14 @@ export interface SenderOptions {
 
 const TICK_MS = 10;
 const MAX_IN_FLIGHT = 64;
-/** Stripe retries after a minute. The sender retries sooner, so that the test is faster. */
+/**
+ * Stripe retries a failed delivery after a minute. The webhook sender retries a failed delivery sooner than Stripe, so that the
+ * test is faster.
+ */
 const RETRY_AFTER_MS = 500;
 const RESPONSE_TIMEOUT_MS = 10_000;
 const FINISH_TIMEOUT_MS = 600_000;
-/** The sender makes up no events while more than this number of events wait. */
+/** The maximum number of waiting events at which the webhook sender still makes up new events. */
 const MAX_WAITING = 50_000;
 const DUPLICATE_RATE = 0.03;
 
@@ -57,7 +64,7 @@ interface SenderState {
   acknowledged: string[];
   lastAcknowledged: SentEvent[];
   inFlight: number;
-  /** The number of failed events that wait for their next attempt. */
+  /** The number of events that wait for their next delivery attempt after a failed delivery. */
   retrying: number;
 }
 
@@ -102,8 +109,8 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
 }
 
 /**
- * Returns a function that calls `add` at the given rate. Each call of the function catches up on the calls that are due. If
- * `add` has nothing to send, the missed calls are not repeated later.
+ * Returns a function that calls `add` at the given rate. Each call of the returned function makes all calls of `add` that are
+ * due. If `add` has no event to send, its missed calls are not made up for later.
  */
 function createPace(perSecond: number, add: () => boolean): () => void {
   let startedAt = performance.now();
@@ -186,7 +193,7 @@ function send(state: SenderState, event: SentEvent, port: number): void {
   );
   outgoing.once("timeout", () => outgoing.destroy(new Error("response timeout")));
   outgoing.once("error", (error: NodeJS.ErrnoException) => {
-    // Errors of refused and broken connections have a code. The error of our own timeout has no code.
+    // Errors of refused and broken connections have a code. The error of the sender's own timeout has no code.
     if (error.code !== undefined) ports.markDown(port);
     settleOnce("none");
   });

@@ -1,4 +1,7 @@
-/** An app with better-auth, which stores users, sessions and subscriptions in SQLite. Each app has a separate emulator. */
+/**
+ * An app with better-auth, which stores users, sessions and subscriptions in SQLite. Each app in these tests has a separate
+ * emulator of Stripe.
+ */
 import { DatabaseSync } from "node:sqlite";
 import { stripe } from "@better-auth/stripe";
 import { betterAuth } from "better-auth";
@@ -25,13 +28,13 @@ export interface AuthApp {
   signUp(email: string): Promise<string>;
   /** Calls better-auth as the signed-in user. */
   call(cookie: string, method: "GET" | "POST", path: string, body?: object): Promise<AuthResponse>;
-  /** Opens a link that leads back to the app. */
+  /** Opens a link of Stripe that leads back to the app. */
   visit(cookie: string, url: string): Promise<Response>;
-  /** Returns the row of a better-auth table that has one row, with dates in milliseconds. */
+  /** Returns the only row of a better-auth table, with dates in milliseconds. */
   row(table: "user" | "subscription"): Row;
   /** The warnings and errors that better-auth logged. */
   warnings: string[];
-  /** The parameters that the emulator accepted and ignored. */
+  /** The request parameters that the emulator accepted but ignored. */
   ignored: string[];
 }
 
@@ -43,8 +46,8 @@ export interface AuthResponse {
 export type Row = Record<string, string | number | null>;
 
 /**
- * If `served` is true, the SDK sends requests to the emulator over HTTP. Otherwise the SDK calls the emulator in the same
- * process.
+ * If `served` is true, the SDK sends requests to the emulator over HTTP. If `served` is false, the SDK calls the emulator in
+ * the same process.
  */
 export async function createAuthApp({ webhook = true, served = false } = {}): Promise<AuthApp> {
   const warnings: string[] = [];
@@ -67,7 +70,7 @@ export async function createAuthApp({ webhook = true, served = false } = {}): Pr
   onTestFinished(() => database.close());
   const auth = createAuth({ client, database, prices: await createPrices(client), warnings });
   await (await getMigrations(auth.options)).runMigrations();
-  // The migration logs a warning for each table that it creates.
+  // The migration of better-auth logs a warning for each table that it creates.
   warnings.length = 0;
   return {
     emulator,
@@ -84,7 +87,7 @@ export async function createAuthApp({ webhook = true, served = false } = {}): Pr
   };
 }
 
-/** Creates the SDK's client. If an emulator is given, the client calls the emulator in the same process. */
+/** Creates a client of Stripe's SDK. If an emulator is given, the client calls the emulator in the same process. */
 function createClient(url: URL, port: number, emulator: Emulator | null): Stripe {
   return new Stripe("sk_test_auth", {
     host: url.hostname,

@@ -121,7 +121,7 @@ test("a renewal updates the period in better-auth's table, and a failed renewal 
 });
 
 describe("the portal with better-auth", () => {
-  test("cancels a subscription at period end, and better-auth can undo the cancellation before", async () => {
+  test("cancels a subscription at period end, and better-auth can undo the cancellation until then", async () => {
     const app = await createAuthApp();
     const cookie = await subscribe(app);
     await cancelInPortal(app, cookie);
@@ -142,7 +142,7 @@ describe("the portal with better-auth", () => {
     expect(app.warnings).toEqual([]);
   });
 
-  test("refuses a second cancellation, so better-auth detects the first cancellation", async () => {
+  test("refuses to cancel a subscription twice, so better-auth detects that the user has already canceled", async () => {
     const app = await createAuthApp({ webhook: false });
     const cookie = await subscribe(app);
     await cancelInPortal(app, cookie);
@@ -255,7 +255,9 @@ async function read(app: AuthApp, url: string): Promise<string> {
   return response.text();
 }
 
-/** Posts the form with this button as a browser would. Returns the address to which the response redirects. */
+/**
+ * Submits the form with the given button, as a browser would. Returns the address to which the response to the form redirects.
+ */
 async function submit(app: AuthApp, page: string, button: string, typed: Record<string, string> = {}): Promise<string> {
   const form = page.split("<form").find((part) => part.split("</form>", 1)[0]?.includes(`data-testid="${button}"`));
   const [, action] = /action="([^"]+)"/.exec(form ?? "") ?? [];
@@ -290,7 +292,7 @@ function rowOf(subscription: Stripe.Subscription) {
   };
 }
 
-/** The package's types come from an older SDK, in which subscription items have no period. */
+/** The types of better-auth come from an older Stripe SDK, in which subscription items have no period. */
 function periodOf(subscription: Stripe.Subscription): { current_period_start: number; current_period_end: number } {
   return subscription.items.data[0] as unknown as ReturnType<typeof periodOf>;
 }

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { isOptional, responses, type Fields, type Shape } from "../../packages/emulator/src/core/shapes.ts";
 
-/** Writes the OpenAPI description to a file. Returns the file's path, and deletes the file at the end of the test. */
+/**
+ * Writes the OpenAPI description to a file. Returns the path of the OpenAPI file, and deletes the file at the end of the test.
+ */
 export function writeDescription(): string {
   const folder = mkdtempSync(join(tmpdir(), "openapi-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -30,7 +32,7 @@ function toResource(name: string, fields: Fields) {
   return { type: "object", "x-resourceId": name, properties: Object.fromEntries(properties) };
 }
 
-/** A schema with only those keywords that determine the type of a column. */
+/** A JSON schema with only those keywords that determine the type of a database column. */
 function toColumn(shape: Shape): object {
   if (shape === "decimal") return { type: "string" };
   if (shape === "any" || shape === "open") return { type: "object" };

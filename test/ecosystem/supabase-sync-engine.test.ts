@@ -9,7 +9,7 @@ import { freshDatabase } from "../support/databases.ts";
 import { purchase } from "./purchase.ts";
 import { byId, DAY, LISTS, type Row } from "./sync-app.ts";
 
-// The package's ES module does not find the files of its migrations.
+// The ES module of `@supabase/stripe-sync-engine` does not find its migration files.
 const own = createRequire(createRequire(import.meta.url).resolve("@supabase/stripe-sync-engine"));
 const { StripeSync, runMigrations } = own("@supabase/stripe-sync-engine") as typeof Engine;
 const StripeClient = own("stripe") as typeof Stripe;
@@ -24,7 +24,7 @@ interface SupabaseApp {
   sync: Engine.StripeSync;
   /** Returns the rows of a table as JSON, by id. */
   table(name: string): Promise<Map<string, Row>>;
-  /** Fails if a column of a row differs from the field of the same name in Stripe's object. */
+  /** Fails if a column of a database row differs from the field of the same name in Stripe's object. */
   expectSame(): Promise<void>;
 }
 
@@ -73,7 +73,8 @@ async function createSupabaseApp({ startAt = Date.now() } = {}): Promise<Supabas
         expect([...rows.keys()], name).toEqual([...listed.keys()]);
         for (const [id, row] of rows) {
           const object: Record<string, unknown> = listed.get(id) ?? {};
-          // This SDK returns decimals as objects. The package stores these objects as text with quotes.
+          // The SDK of `@supabase/stripe-sync-engine` returns decimals as objects. The package `@supabase/stripe-sync-engine`
+          // stores decimal objects as text with quotes.
           const fields = Object.keys(row).filter((field) => field in object && !field.endsWith("_decimal"));
           expect(fields.length).toBeGreaterThan(5);
           const columns = Object.fromEntries(fields.map((field) => [field, readAs(object[field], row[field])]));

@@ -15,8 +15,8 @@ const HOOK = "http://app.test/hook";
 export type Row = Record<string, unknown> & { id: string };
 
 /**
- * Maps each table to the request that lists its objects. Tables of child objects are missing, because the test compares child
- * objects as parts of their parents.
+ * Maps each table of sync-engine to the Stripe request that lists its objects. The map contains no tables of child objects,
+ * because the test compares child objects as parts of their parents.
  */
 export const LISTS = {
   products: (stripe) => stripe.products.list({ limit: 100 }),
@@ -39,13 +39,13 @@ export interface SyncApp {
   sync: StripeSync;
   /** The errors that sync-engine logged. */
   errors: string[];
-  /** Returns the rows of a table by id. */
+  /** Returns the rows of a table of sync-engine by id. */
   table(name: Table): Promise<Map<string, Row>>;
-  /** Returns the emulator's objects for the same table. */
+  /** Returns the emulator's objects that belong to a table. */
   listed(name: keyof typeof LISTS): Promise<Map<string, Row>>;
   /** Fails if the rows of a table differ from the emulator's objects. */
   expectSame(): Promise<void>;
-  /** Lets sync-engine create its webhook endpoint, so that it receives events. */
+  /** Lets sync-engine create its webhook endpoint at Stripe, so that it receives events. */
   receive(): Promise<void>;
 }
 
@@ -107,7 +107,8 @@ async function createSync(databaseUrl: string, network: Network, errors: string[
     stripeSecretKey: KEY,
     stripeAccountId: "acct_sync",
     poolConfig: { connectionString: databaseUrl },
-    // sync-engine stores only the first of several events in one second, so this option makes it retrieve the current state.
+    // sync-engine stores only the first of several events in one second, so `revalidateObjectsViaStripeApi` makes it retrieve
+    // the current state.
     revalidateObjectsViaStripeApi: ENTITIES,
     logger,
   });
@@ -131,7 +132,10 @@ const ENTITIES: RevalidateEntity[] = [
   "coupon",
 ];
 
-/** sync-engine has no option for the network, so its client gets an `httpClient` from its own SDK. */
+/**
+ * sync-engine has no option that replaces the network. The client of sync-engine gets an `httpClient` from sync-engine's copy
+ * of the SDK.
+ */
 function useNetwork(sync: StripeSync, network: typeof fetch): void {
   const own = createRequire(createRequire(import.meta.url).resolve("@stripe/sync-engine"));
   const { createFetchHttpClient } = own("stripe") as Pick<typeof Stripe, "createFetchHttpClient">;

@@ -16,7 +16,7 @@ import { PLANS } from "../support/plans.ts";
 
 const USERS = ["ada", "bob", "cyd", "dee", "eve"];
 
-/** Returns a billing in which every user has subscribed. The billing records all later requests to Stripe. */
+/** Returns a test billing in which every user has subscribed. The test billing records all requests to Stripe that follow. */
 async function bought(setup: TestBillingOptions = {}) {
   const asked: string[] = [];
   const paid: string[] = [];
@@ -36,7 +36,10 @@ async function bought(setup: TestBillingOptions = {}) {
   return { billing, asked, paid };
 }
 
-/** Moves the clock past all renewals. The events of the renewals are delivered but not processed. */
+/**
+ * Moves the clock past all renewals. The events of the renewals are delivered to the service, but the service does not process
+ * them yet.
+ */
 async function renew({ emulator }: TestBilling): Promise<void> {
   await emulator.advance(29 * DAY);
   await emulator.advance(DAY);
@@ -48,7 +51,7 @@ async function endsOf(billing: TestBilling): Promise<unknown[]> {
 }
 
 describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialect) => {
-  test("are read with one request together, and each payment is reported once", async () => {
+  test("are read from Stripe with one request, and the service reports each payment once", async () => {
     const { billing, asked, paid } = await bought({ dialect });
     const before = await endsOf(billing);
     await renew(billing);
@@ -61,7 +64,7 @@ describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialec
     expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 
-  test("are read with one request each if there are only a few", async () => {
+  test("are read from Stripe with one request per renewal if only a few renewals are pending", async () => {
     const { billing, asked } = await bought({ dialect, catchUpAbove: USERS.length });
     await renew(billing);
     await billing.service.runMaintenance();
@@ -91,7 +94,7 @@ describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialec
     expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 
-  test("do not overwrite a change that is written after their page was requested", async () => {
+  test("do not overwrite a change that is written after the page of the list was requested", async () => {
     let billing: TestBilling | null = null;
     let isLate = false;
     const setup = await bought({
@@ -117,7 +120,7 @@ describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialec
     expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 
-  test("are read with one request even if their invoices are still drafts", async () => {
+  test("are read from Stripe with one request even if their invoices are still drafts", async () => {
     const { billing, asked } = await bought({ dialect });
     await billing.emulator.advance(28 * DAY);
     const [first] = (await endsOf(billing)) as number[];
@@ -129,7 +132,7 @@ describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialec
     expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 
-  test("neither complete nor delay events about objects that are not in the pages", async () => {
+  test("neither complete nor delay events about objects that are not in the pages that the service reads", async () => {
     const { billing } = await bought({ dialect });
     for (const user of USERS) {
       const { body } = await billing.stripe("GET", "/v1/customers", { email: `${user}@example.com` });
@@ -205,7 +208,7 @@ test("after an aborted catch-up, the next catch-up can begin immediately and pro
   expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
 });
 
-test("an older page does not overwrite a card that a newer page has written", async () => {
+test("an older page of a Stripe list does not overwrite a card that a newer page has written to the mirror", async () => {
   const { billing } = await bought();
   const { body } = await billing.call("ada", "GET", "subscriptions");
   const [{ id = "" } = {}] = body["subscriptions"] as { id?: string }[];

@@ -36,7 +36,7 @@ describe("a checkout session", () => {
     expect(list["data"]).toMatchObject([{ metadata: { auth0_user_id: "auth0|ada", tollkeeper_plan: "premium" } }]);
   });
 
-  test("is the same for requests with the same plan and URLs, even from several tabs at once", async () => {
+  test("is shared by all of a user's requests with the same plan and URLs, even from several tabs at once", async () => {
     const billing = await createTestBilling();
     const responses = await Promise.all(Array.from({ length: 10 }, () => open(billing, "ada")));
     expect(new Set(responses.map(({ body }) => body["sessionId"])).size).toBe(1);
@@ -179,7 +179,7 @@ describe.each(DIALECTS)("a customer on %s", (dialect) => {
       );
     const responses = await Promise.all([1, 2, 3, 4, 5].flatMap(() => services.map(ask)));
     const refused = responses.filter(({ status }) => status !== 200);
-    // The response's error code shows which limit was exceeded.
+    // If the service refuses a request, the error code shows which limit was exceeded.
     expect(await Promise.all(refused.map(async (response) => `${response.status} ${await response.text()}`))).toEqual(
       [],
     );
@@ -191,7 +191,7 @@ describe.each(DIALECTS)("a customer on %s", (dialect) => {
 describe("a customer", () => {
   const ada = { id: "ada", email: "ada@example.com", name: null };
 
-  test("that existed before the installation is found by its metadata", async () => {
+  test("that existed before the service was installed is found by its metadata", async () => {
     const billing = await createTestBilling();
     const made = await billing.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
     expect(await billing.service.ensureCustomer(ada)).toBe(made.body["id"]);
@@ -242,7 +242,10 @@ describe("a customer", () => {
   });
 
   describe("after Stripe stored a failure under the idempotency key of its creation", () => {
-    /** Fails requests with the first idempotency key. `happened` decides if the failed request took effect. */
+    /**
+     * Fails all requests to Stripe with the idempotency key that is used first. `happened` decides if the failed request took
+     * effect at Stripe.
+     */
     async function failedOnce(
       happened: "made" | "not made",
       isBehind = () => false,
@@ -263,14 +266,14 @@ describe("a customer", () => {
       });
     }
 
-    test("is found by the next call if Stripe created the customer", async () => {
+    test("is found by the next call if Stripe had created the customer despite the failure", async () => {
       const billing = await failedOnce("made");
       await expect(billing.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
       expect(await billing.service.ensureCustomer(ada)).toMatch(/^cus_/);
       expect(await customers(billing)).toHaveLength(1);
     });
 
-    test("is created after the maximum lag of lists if Stripe did not create it before", async () => {
+    test("is created after the maximum lag of lists if Stripe did not create the customer before", async () => {
       const billing = await failedOnce("not made");
       await expect(billing.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
       await expect(billing.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "operation_in_progress" });
@@ -279,7 +282,7 @@ describe("a customer", () => {
       expect(await customers(billing)).toHaveLength(1);
     });
 
-    test("is not created again if the list was requested before the maximum lag had passed", async () => {
+    test("is not created again if the list of customers was requested before the maximum lag had passed", async () => {
       let behind = false;
       let responseSeconds = 0;
       const billing: TestBilling = await failedOnce(
@@ -293,7 +296,7 @@ describe("a customer", () => {
       await expect(billing.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "operation_in_progress" });
     });
 
-    test("is not created again while a list is stale", async () => {
+    test("is not created again while Stripe's list of customers is stale", async () => {
       let behind = false;
       const billing = await failedOnce("made", () => behind);
       await expect(billing.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });

@@ -7,7 +7,7 @@ import { DIALECTS } from "../support/databases.ts";
 import { signWebhook, TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 
-/** Returns a billing that collects Stripe's deliveries, so that a test can deliver them in its own way. */
+/** Returns a test billing that collects Stripe's deliveries, so that a test can deliver the events in its own way. */
 async function collectDeliveries(options: Parameters<typeof createTestBilling>[0] = {}) {
   const caught: string[] = [];
   const billing = await createTestBilling({
@@ -17,7 +17,7 @@ async function collectDeliveries(options: Parameters<typeof createTestBilling>[0
       return new Response(null, { status: 200 });
     },
   });
-  // Each delivery attempt has a new signature, as at Stripe.
+  // Each delivery attempt gets a new signature, as Stripe signs each attempt again.
   const deliver = async (index: number, service = billing.service): Promise<number> => {
     const body = caught[index] ?? "";
     const headers = { "stripe-signature": signWebhook(body, { now: billing.emulator.now() }) };
@@ -27,7 +27,7 @@ async function collectDeliveries(options: Parameters<typeof createTestBilling>[0
   return { billing, caught, deliver };
 }
 
-/** Returns a runtime in which a sleep ends when its signal aborts, or when `asleep` calls the given `wake`. */
+/** Returns a runtime in which a sleep ends when its signal aborts, or when the callback `asleep` calls the function `wake`. */
 function sleeping(
   now: () => number,
   asleep: (ms: number, wake: () => void) => void,
@@ -127,7 +127,7 @@ test("a late event about an old subscription does not change the access from a n
   expect(await billing.features("ada")).toEqual(["exports", "seats"]);
 });
 
-test("all pending events about one object are processed with one retrieve", async () => {
+test("all pending events about one object are processed with one retrieve request to Stripe", async () => {
   let retrieves = 0;
   const { billing, caught, deliver } = await collectDeliveries({
     network: (request, next) => {
@@ -147,7 +147,7 @@ test("all pending events about one object are processed with one retrieve", asyn
   expect(retrieves).toBe(1);
 });
 
-test("all pending events of a renewal are processed with one request, in any order", async () => {
+test("all pending events of a renewal are processed with one request to Stripe, in any order of arrival", async () => {
   for (const order of [1, -1]) {
     const asked: string[] = [];
     const { billing, caught, deliver } = await collectDeliveries({
@@ -173,7 +173,7 @@ test("all pending events of a renewal are processed with one request, in any ord
   }
 });
 
-test("an object is retrieved separately if the response for another event does not contain it", async () => {
+test("an event's object is retrieved separately if the response for another event does not contain the object", async () => {
   const asked: string[] = [];
   const { billing, caught, deliver } = await collectDeliveries({
     network: (request, next) => {
@@ -302,7 +302,7 @@ test("an event whose object cannot be retrieved is processed after Stripe recove
   expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
 });
 
-test("a stale response does not overwrite a newer response that was written in the meantime", async () => {
+test("a stale response of Stripe does not overwrite a newer response that was written to the mirror first", async () => {
   const waiting: { pass: () => void; asked: Promise<void> }[] = [];
   let hold = false;
   const billing = await createTestBilling({
@@ -377,7 +377,7 @@ test("a slow hook is not claimed by another replica while the first replica runs
       runtime: sleeping(
         () => billing.emulator.now(),
         (ms, wake) => {
-          // The time limit of hooks is not part of this test.
+          // The sleep that enforces the time limit of hooks never ends in this test.
           if (ms < 5_000) heartbeats.push(wake);
         },
       ),
@@ -401,7 +401,8 @@ test("a replica processes events that another replica stored as soon as PostgreS
   const asleep = billing.addReplica({
     runWorker: true,
     runtime: sleeping(billing.emulator.now, (ms, wake) => {
-      // Only a notification wakes the worker. Short sleeps end immediately.
+      // Only a notification from PostgreSQL wakes the worker of the replica. Short sleeps of the worker end immediately in this
+      // test.
       if (ms < 1_000) wake();
     }),
   });
@@ -466,7 +467,7 @@ test("events that arrive shortly after the worker wakes up are processed in the 
   });
   await billing.buy("ada");
   await billing.drain();
-  // Prevents a reconcile during the test.
+  // Prevents the service from reconciling during the test.
   await billing.service.reconcile();
   const service = billing.addReplica({
     runWorker: true,

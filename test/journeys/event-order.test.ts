@@ -1,7 +1,7 @@
 /**
- * Delivers the seven events of a subscription's life in every possible order. The emulator runs through the subscription's life
- * once. One service then receives the events for many users: each user gets one of the possible orders. The objects of the
- * users differ only in their ids.
+ * Delivers the seven events of a subscription's life in every possible order. The emulator runs through the life of one
+ * subscription once. One service receives the subscription's events for many users: each user gets one of the possible orders.
+ * The objects of the users differ only in their ids.
  */
 import { expect, test } from "vitest";
 import type { Emulator } from "../../packages/emulator/src/index.ts";
@@ -12,7 +12,10 @@ const DELIVERED = /"type": "(customer\.subscription\.(created|updated|deleted)|i
 const EVENTS = [0, 1, 2, 3, 4, 5, 6];
 const USER = "user_of_the_life";
 
-/** A change at Stripe in the subscription's life. The first two changes cause two events each. */
+/**
+ * One change at Stripe during the life of the test's subscription. The first two changes of the subscription cause two events
+ * each.
+ */
 type Step = (stripe: TestBilling["stripe"], ids: Ids) => Promise<unknown>;
 interface Ids {
   customer: string;
@@ -60,17 +63,17 @@ function permutations(items: readonly number[]): number[][] {
   return items.flatMap((first) => permutations(items.filter((item) => item !== first)).map((rest) => [first, ...rest]));
 }
 
-/** Repeats the fourth delivery immediately and the first delivery at the end. */
+/** Repeats the fourth delivery of the order immediately, and repeats the first delivery at the end. */
 function withDuplicates(order: readonly number[]): number[] {
   return [...order.slice(0, 4), ...order.slice(3), ...order.slice(0, 1)];
 }
 
-/** Returns the text with all ids changed to ids of this user. */
+/** Returns the text with all of its Stripe ids changed to ids of the given user. */
 function named(text: string, user: number): string {
   return text.replaceAll(/\b(?:cus|sub|si|in|evt|pm|user)_\w{8,}/g, (id) => `${id}__${user}`);
 }
 
-/** The final state after all events: the subscriptions and the access that the service returns, and the hooks. */
+/** The final state after all events: the subscriptions and the access that the service returns, and the hooks that ran. */
 interface End {
   subscriptions: unknown;
   features: string[];
@@ -79,7 +82,7 @@ interface End {
 
 /**
  * "late": deliveries begin after the last change at Stripe. "early": each delivery arrives as soon as its order allows, and is
- * processed before the next change.
+ * processed before the next change at Stripe.
  */
 type Begin = "late" | "early";
 
@@ -154,8 +157,8 @@ function record(emulator: Emulator): Recorded {
 }
 
 /**
- * Delivers those next events of a user's order that Stripe has already created. Returns the position after the delivered
- * events.
+ * Delivers the next events in a user's order, as far as Stripe has already created them. Returns the position in the user's
+ * order after the delivered events.
  */
 async function deliver(
   billing: TestBilling,
@@ -198,7 +201,7 @@ function accessLeft(hooks: readonly string[]): string[] {
 const TEAM = ["exports", "seats"];
 
 const ORDERS = permutations(EVENTS);
-/** Each test takes a few seconds on an idle machine. */
+/** Each test in this file takes a few seconds on an idle machine. */
 const LONG_MS = 600_000;
 
 test(
@@ -220,10 +223,10 @@ test(
     const some = ORDERS.filter((_order, index) => index % 10 === 0);
     const ends = await live([subscribe, pay, changePlan, planEnd, end], some, "early");
     const paid = (one: End): End => ({ ...one, hooks: one.hooks.filter((hook) => hook === "paid") });
-    // The user has access until the end of the paid period.
+    // The expected result: the user has access until the end of the paid period.
     const canceled = expect.objectContaining({ plan: "team", status: "canceled" });
     expect(distinct(ends.map(paid))).toEqual([{ subscriptions: [canceled], features: TEAM, hooks: ["paid"] }]);
-    // If the event of the plan change arrives first, no hook reports the first plan.
+    // If the event of the plan change arrives before all others, no hook reports the user's first plan.
     expect(new Set(ends.map(({ hooks }) => accessLeft(hooks).join()))).toEqual(new Set([TEAM.join()]));
   },
 );

@@ -23,7 +23,7 @@ async function subscribeAndCancel(billing: TestBilling): Promise<void> {
   await billing.call("ada", "POST", "cancel-subscription");
 }
 
-/** Every call to Stripe that a user's request makes, with the steps before the request. */
+/** Lists every call to Stripe that a user's request makes, with the steps that precede the request. */
 const CALLS: readonly FailingCall[] = [
   { name: "searching customers", method: "GET", path: /\/v1\/customers\/search/, before: nothing, act: checkout },
   { name: "creating a customer", method: "POST", path: /\/v1\/customers$/, before: nothing, act: checkout },
@@ -69,7 +69,7 @@ const CALLS: readonly FailingCall[] = [
   },
 ];
 
-/** Fails a request before or after its effect, without a response. */
+/** Fails a request before or after it takes effect at Stripe, without a response. */
 async function lose(
   when: "before" | "after",
   request: Request,
@@ -97,7 +97,7 @@ describe.each(CALLS)("when $name fails", ({ name, method, path, before, act }) =
       await before(billing);
       armed = true;
       const first = await act(billing);
-      // If Stripe expired the session despite the error, no second call is necessary.
+      // If Stripe expired the checkout session despite the error, no second call is necessary.
       const expected = name === "expiring a session" && when === "after" ? { status: 200 } : UNAVAILABLE;
       expect(first).toMatchObject(expected);
       expect(armed).toBe(false);
@@ -129,7 +129,7 @@ test("the service reports why Stripe rejected a request, and the next checkout s
   expect((await checkout(billing)).status).toBe(200);
 });
 
-test("an object whose response was lost is found, even by a version that sends other parameters", async () => {
+test("an object is found after the response to its creation was lost, even by a service version that sends other parameters", async () => {
   let tries = 0;
   const billing = await createTestBilling({
     network: async (request, next) => {
@@ -154,7 +154,7 @@ describe("a failed renewal", () => {
     hooks: {} as Record<string, (event: { owner: { id: string }; message?: string | null }) => void>,
   };
 
-  test("starts a grace period and calls the hook with a payment link, until the user pays", async () => {
+  test("starts a grace period that ends when the user pays, and calls the hook with a payment link", async () => {
     const calls: string[] = [];
     failingLater.hooks = {
       onPaymentFailed: ({ owner, message }) => calls.push(`failed ${owner.id}: ${message ?? ""}`),
@@ -192,7 +192,7 @@ describe("a failed renewal", () => {
     expect(calls.at(-1)).toBe("succeeded ada");
   });
 
-  test("ends access after the grace period without an event, and the subscription after the last retry", async () => {
+  test("ends access after the grace period without an event from Stripe, and ends the subscription after the last payment retry", async () => {
     const calls: string[] = [];
     const billing = await createTestBilling({
       options: {
@@ -232,7 +232,7 @@ describe("a card that requires 3-D Secure", () => {
     expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
   });
 
-  test("gives no access after a failed authentication, and the session accepts another card", async () => {
+  test("gives no access after a failed authentication, and the checkout session accepts another card", async () => {
     const billing = await createTestBilling();
     const paid = await billing.subscribe("ada", "premium", "pm_card_authenticationRequired");
     const challenge = (paid.body["next_action"] as { redirect_to_url: { url: string } }).redirect_to_url.url;
@@ -287,7 +287,7 @@ async function subscribe(billing: TestBilling): Promise<void> {
   await billing.subscribe("ada");
 }
 
-/** Sets a card that can be saved but not charged. */
+/** Gives the customer a card that can be saved but not charged. */
 async function failNextCharges(billing: TestBilling): Promise<void> {
   const { body } = await billing.stripe("GET", "/v1/subscriptions");
   const [subscription] = body["data"] as { id: string; customer: string }[];
@@ -300,7 +300,7 @@ async function failNextCharges(billing: TestBilling): Promise<void> {
   await billing.drain();
 }
 
-/** Creates a customer for Ada whose response and webhooks were lost. */
+/** Creates a customer for the user Ada, but loses Stripe's response and webhooks. */
 async function billingWithUnlinkedCustomer(): Promise<TestBilling> {
   let respond = true;
   const billing = await createTestBilling({
@@ -318,7 +318,7 @@ async function billingWithUnlinkedCustomer(): Promise<TestBilling> {
   return billing;
 }
 
-test("an operation that a crash interrupted is finished without another request", async () => {
+test("an operation that a crash interrupted is finished without another request of the user", async () => {
   const billing = await billingWithUnlinkedCustomer();
   const store = openStore({ url: billing.databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
@@ -335,7 +335,7 @@ test("an operation that a crash interrupted is finished without another request"
 });
 
 test.each(["before", "after"] as const)(
-  "a cancellation whose request failed %s its effect is not repeated after the user has resumed",
+  "a cancellation whose request failed %s its effect is not repeated after the user has resumed the subscription",
   async (when) => {
     let isLost = false;
     const billing = await createTestBilling({
@@ -387,7 +387,7 @@ test("an operation that was interrupted for a day is looked up in Stripe instead
 });
 
 /**
- * Removes the SDK's pauses between retries. Otherwise the SDK pauses for up to five seconds between retries, and times out
+ * Removes the SDK's pauses between retries. By default, the SDK pauses for up to five seconds between retries, and times out
  * after twenty seconds.
  */
 function skipPausesOfSdk(): void {
@@ -402,7 +402,7 @@ function skipPausesOfSdk(): void {
 
 describe("an automatic retry of Stripe's SDK", () => {
   const ada = { id: "ada", email: null, name: null };
-  /** Loses the first response after the given time. */
+  /** Loses Stripe's first response after the given time has passed. */
   async function loseFirstAnswer(seconds: number) {
     skipPausesOfSdk();
     const tried: string[] = [];

@@ -14,7 +14,7 @@ async function metrics(billing: TestBilling, token: string | null): Promise<{ st
 }
 
 describe("metrics", () => {
-  test("show received, processed and pending work to requests with the token", async () => {
+  test("show the received, processed and pending work to requests with METRICS_TOKEN", async () => {
     const billing = await createTestBilling({ options: { metricsToken: TOKEN } });
     await billing.subscribe("ada");
     const { status, text } = await metrics(billing, TOKEN);
@@ -26,7 +26,7 @@ describe("metrics", () => {
     expect(text).toMatch(/^tollkeeper_inbox_rows\{state="pending"\} 0$/m);
     expect(text).toMatch(/^tollkeeper_event_lag_seconds_count [1-9]\d*$/m);
     expect(text).toMatch(/^tollkeeper_stripe_budget_per_second 10000$/m);
-    // Each line of the metrics is a comment, or a name with labels and a number.
+    // Each line of the metrics is either a comment, or a metric's name with labels and a number.
     const lines = text.trimEnd().split("\n");
     expect(
       lines.filter((line) => !/^(# (HELP|TYPE) tollkeeper_|tollkeeper_\w+(\{[^}]*\})? [\d.e+-]+$)/.test(line)),
@@ -50,7 +50,7 @@ describe("metrics", () => {
     expect((await metrics(billing, TOKEN)).text).toContain(`\ntollkeeper_drift_total ${report?.differences}\n`);
   });
 
-  test("require the token, and return 404 if METRICS_TOKEN is not set", async () => {
+  test("require METRICS_TOKEN in the request, and return 404 if the variable is not set", async () => {
     const billing = await createTestBilling({ options: { metricsToken: TOKEN }, pushPlans: false });
     expect((await metrics(billing, null)).status).toBe(401);
     expect((await metrics(billing, "another token of it")).status).toBe(401);

@@ -1,6 +1,6 @@
 /**
- * `npm run crash` recognizes its kill points by the text of statements. A kill point is never reached if its text matches no
- * statement.
+ * `npm run crash` recognizes its kill points by the text of SQL statements. A kill point is never reached if its pattern
+ * matches no SQL statement.
  */
 import { DatabaseSync } from "node:sqlite";
 import pg from "pg";
@@ -9,7 +9,7 @@ import { KILL_POINTS } from "../crash/kill-points.ts";
 import { createTestBilling } from "../support/billing.ts";
 import type { PaymentHook } from "../../packages/tollkeeper/src/index.ts";
 
-/** Records the text of every statement from now on. */
+/** Records the text of every SQL statement that runs after this call. */
 function recordStatements(): string[] {
   const texts: string[] = [];
   const prepare = DatabaseSync.prototype.prepare;

@@ -8,10 +8,10 @@ interface EventList {
   data: { type: string }[];
 }
 
-test("reconcile imports an event that is older than the last run but was missing from Stripe's list then", async () => {
+test("reconcile imports an event that is older than the last reconcile but was missing from Stripe's list at that time", async () => {
   let isHidden = false;
   const billing = await createTestBilling({
-    // Stripe delivers no webhook, and Stripe's list lacks the event at first.
+    // Stripe delivers no webhook for the event, and Stripe's list of events does not contain the event at first.
     deliver: (request, next) => (isHidden ? Promise.reject(new TypeError("fetch failed")) : next(request)),
     network: async (request, next) => {
       const response = await next(request);

@@ -35,7 +35,7 @@ describe.each(DIALECTS)("a purchase on %s", (dialect) => {
         .toISOString()
         .slice(0, 10);
     };
-    // The subscription started on January 31.
+    // The subscription in this test started on January 31.
     expect(await period()).toBe("2026-02-28");
     await billing.advance(29 * DAY);
     expect(await period()).toBe("2026-03-31");

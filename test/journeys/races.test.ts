@@ -35,7 +35,7 @@ async function customers(billing: TestBilling): Promise<Row[]> {
 
 const aWhile = () => new Promise((resolve) => setTimeout(resolve, 1));
 
-/** Returns a network on which the first creation takes longer than a whole request of another replica. */
+/** Returns a network on which the first request to create an object takes longer than a whole request of another replica. */
 function slowCreation(path: string) {
   let begin = (): void => {};
   const begun = new Promise<void>((resolve) => (begin = resolve));
@@ -58,7 +58,7 @@ describe("a second replica that handles the same request at the same time", () =
     let holdLists = false;
     const billing = await createTestBilling({
       network: async (request, next) => {
-        // The first call ends after the second call has loaded its data, but before the second call acts.
+        // The first replica's call ends after the second replica's call has loaded its data, but before the second call acts.
         if (holdLists && request.url.includes("/v1/subscriptions")) {
           holdLists = false;
           slow.end();
@@ -127,7 +127,7 @@ describe("a cancellation that returns 200 has taken effect", () => {
     return row;
   }
 
-  test("even if the webhook of an earlier resumption is late", async () => {
+  test("even if the webhook about an earlier resumption arrives late", async () => {
     let late = false;
     const billing = await createTestBilling({
       deliver: async (request, next) => (late ? new Response(null, { status: 503 }) : next(request)),
@@ -142,7 +142,7 @@ describe("a cancellation that returns 200 has taken effect", () => {
     expect(await subscription(billing)).toMatchObject({ cancel_at_period_end: true });
   });
 
-  test("even if the response of an earlier, undone cancellation was lost", async () => {
+  test("even if Stripe's response to an earlier cancellation, which the user has undone, was lost", async () => {
     let loseAnswer = false;
     const billing = await createTestBilling({
       network: async (request, next) => {

@@ -8,7 +8,7 @@ import { createTestBilling, DAY } from "../support/billing.ts";
 import { createDisconnectableBilling, subscriptionOf } from "../support/disconnectable-billing.ts";
 
 describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
-  test("sweeps all lists at its first run, and reads only events at the next run", async () => {
+  test("sweeps all of Stripe's lists at its first run, and reads only Stripe's events at the next run", async () => {
     const { billing } = await createDisconnectableBilling({ dialect });
     await billing.subscribe("ada");
     const first = await billing.service.reconcile();
@@ -29,7 +29,7 @@ describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
     connect(false);
     const { id } = (await subscriptionOf(billing, "ada")) ?? { id: "" };
     await billing.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" });
-    // Stripe retries a delivery for three days.
+    // Stripe retries a failed delivery for three days.
     await billing.emulator.advance(4 * DAY);
     expect(await subscriptionOf(billing, "ada")).toMatchObject({ cancelAtPeriodEnd: false });
     const report = await billing.service.reconcile({ sweep: false });
@@ -38,7 +38,7 @@ describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
     expect(await subscriptionOf(billing, "ada")).toMatchObject({ cancelAtPeriodEnd: true });
   });
 
-  test("finds and repairs each difference with a sweep after Stripe has deleted the events", async () => {
+  test("finds and repairs each difference with a sweep after Stripe has deleted the events about the difference", async () => {
     const { billing, connect } = await createDisconnectableBilling({ dialect });
     await billing.subscribe("ada");
     await billing.service.reconcile();
@@ -99,7 +99,7 @@ describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
     expect(await billing.features("user0")).toEqual(["exports", "priority_support"]);
     expect(await billing.features("user1")).toEqual([]);
     expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
-    // The lists complete all events about their objects, including events about cards.
+    // A sweep of Stripe's lists completes all events about the listed objects, including events about cards.
     const store = openStore({ url: billing.databaseUrl, mode: "test" });
     onTestFinished(() => store.close());
     const { done, pending } = await store.inbox.countByState();
@@ -178,7 +178,7 @@ test("a reconcile warns if the webhook endpoint is missing, is disabled or lacks
   ]);
 });
 
-test("an aborted reconcile ends at the next page, and the next reconcile resumes there", async () => {
+test("an aborted reconcile ends at the next page of a list, and the next reconcile resumes at that page", async () => {
   const stop = new AbortController();
   const billing = await createTestBilling({
     network: async (request, next) => {
@@ -226,7 +226,7 @@ test("a dry run and a repair report the same differences for a subscription that
   expect(await subscriptionOf(billing, "ada")).toMatchObject({ status: "canceled" });
 });
 
-test("a resumed reconcile reports differences from before the interruption, and counts each difference once", async () => {
+test("a resumed reconcile also reports differences that it found before the interruption, and counts each difference once", async () => {
   const token = "a token of the tests";
   let isFailing = false;
   const { billing, connect } = await createDisconnectableBilling({
@@ -265,7 +265,7 @@ test("a reconcile counts all differences, but lists only the first thousand", as
   expect(report?.drift).toHaveLength(1_000);
 });
 
-test("the first reconcile reads the events of the last hour, unless an earlier start is requested", async () => {
+test("the first reconcile reads the events of the last hour, unless the caller requests an earlier start", async () => {
   const deliver = () => Promise.reject(new TypeError("fetch failed"));
   const billing = await createTestBilling({ pushPlans: false, deliver });
   await billing.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
@@ -277,7 +277,7 @@ test("the first reconcile reads the events of the last hour, unless an earlier s
 
 test("a replica whose clock is days behind finds the same missed event as a dry run with a correct clock", async () => {
   const { billing, connect } = await createDisconnectableBilling();
-  // After this reconcile, later reconciles do not read earlier events again.
+  // The first reconcile ensures that later reconciles do not read the events before it again.
   await billing.advance(2 * 3_600);
   await billing.service.reconcile();
   connect(false);

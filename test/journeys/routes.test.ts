@@ -8,7 +8,7 @@ import { freshDatabase } from "../support/databases.ts";
 import { INVALID_TOKEN, signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
 import { createTestBilling, type TestBilling } from "../support/billing.ts";
 
-/** A valid request for each route that needs a signed-in user. */
+/** Contains a valid request for each route that needs a signed-in user. */
 const VALID_REQUESTS: Record<string, { query?: string; body?: object }> = {
   "/create-checkout-session": { body: { plan: "premium", interval: "month" } },
   "/checkout-session": { query: "?session_id=cs_test_x" },
@@ -26,7 +26,10 @@ const named = (routes: readonly Route[]) =>
   routes.map((route) => [route.method.toUpperCase() as "GET" | "POST", route.path, route] as const);
 const postRows = ROUTES.filter(({ method }) => method === "post");
 
-/** Sends a request unchanged. `call` of `createTestBilling` always sends valid JSON, so it cannot send invalid requests. */
+/**
+ * Sends a request to the service without any change to the request. `call` of `createTestBilling` always sends valid JSON, so
+ * it cannot send invalid requests.
+ */
 async function send(
   billing: TestBilling,
   { method, path }: Route,
@@ -47,7 +50,7 @@ test("each route for signed-in users has a sample request in this test file", ()
   expect(Object.keys(VALID_REQUESTS)).toEqual(rowsWith("user").map(({ path }) => path));
 });
 
-test("a route without an access rule does not compile", () => {
+test("the definition of a route without an access rule does not compile", () => {
   const route = { method: "get", path: "/open", bodyLimit: null, responses: {} } as const;
   // @ts-expect-error "access" is mandatory.
   defineRoute({ ...route, schema: { response: HealthResponse }, action: () => ({ status: "ok" as const }) });
@@ -81,7 +84,7 @@ describe.each(named(rowsWith("user")))("%s %s", (method, path, route) => {
     const billing = await createTestBilling({ pushPlans: false });
     await billing.service.stop();
     const { status, body: responseBody } = await billing.call("ada", method, relative, body);
-    // The verification of a session calls Stripe before it reads the store.
+    // The verification of a checkout session calls Stripe before it reads the store.
     expect(status).toBe(path === "/checkout-session" ? 404 : 503);
     expect(JSON.stringify(responseBody)).not.toMatch(/sqlite|database is not open|select/i);
   });
@@ -110,7 +113,7 @@ describe.each(named(rowsWith("metrics_token")))("%s %s", (_method, _path, route)
 });
 
 describe.each(named(rowsWith("stripe_signature")))("%s %s", (_method, _path, route) => {
-  test("rejects a body without a signature with 400, for any origin", async () => {
+  test("rejects a body without a signature with 400, whatever the request's origin is", async () => {
     const billing = await createTestBilling({ pushPlans: false });
     for (const headers of [{}, { origin: FOREIGN_ORIGIN }, { authorization: "Bearer ada" }])
       expect(await send(billing, route, { headers, body: "{}" })).toEqual({

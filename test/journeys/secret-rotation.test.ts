@@ -19,7 +19,7 @@ test("a rotation of the webhook secret rejects no genuine delivery on any replic
     },
   });
   const withSecrets = (...stripeWebhookSecrets: string[]): Tollkeeper => billing.addReplica({ stripeWebhookSecrets });
-  /** Returns the status of each running replica for a new event. */
+  /** Sends a new event to each running replica, and returns the status of each response. */
   const statusesOf = async (...replicas: Tollkeeper[]): Promise<number[]> => {
     running = replicas;
     statuses.length = 0;
@@ -48,6 +48,6 @@ test("a rotation of the webhook secret rejects no genuine delivery on any replic
   const fresh = withSecrets(secret);
   expect(await statusesOf(both, fresh)).toEqual([200, 200]);
   expect(await statusesOf(fresh)).toEqual([200]);
-  // The old secret has expired, so a replica with only this secret rejects every delivery.
+  // The old webhook secret has expired, so a replica with only the old secret rejects every delivery.
   expect(await statusesOf(old)).toEqual([400]);
 });

@@ -7,7 +7,7 @@ import { createTestBilling, DAY } from "../support/billing.ts";
 import { createDisconnectableBilling, subscriptionOf } from "../support/disconnectable-billing.ts";
 
 test.each(["sqlite", "postgres"] as const)(
-  "a sweep does not overwrite a change that is written after its page was requested, on %s",
+  "a sweep does not overwrite a change that is written after the sweep has requested the page, on %s",
   async (dialect) => {
     let meanwhile: (() => Promise<void>) | null = null;
     const billing = await createTestBilling({
@@ -25,7 +25,7 @@ test.each(["sqlite", "postgres"] as const)(
     });
     await billing.subscribe("ada");
     const { id } = (await subscriptionOf(billing, "ada")) ?? { id: "" };
-    // Changes the mirror, so that the sweep finds a difference and writes the page.
+    // Changes the mirror, so that the sweep finds a difference and writes the page of the list to the mirror.
     const store = openStore({ url: billing.databaseUrl, mode: "test" });
     onTestFinished(() => store.close());
     const known = (await store.subscriptions.findSubscriptions([id])).get(id);
@@ -193,7 +193,7 @@ test("a sweep saves its progress once per second and when it is aborted", async 
     const { lists } = JSON.parse(progress ?? "{}") as { lists?: { customers?: { read: number } } };
     return lists?.customers?.read ?? 0;
   };
-  // All customers are created in the same second, so that one range contains them.
+  // The test creates all customers in the same second, so that one time range of the sweep contains them all.
   for (let index = 0; index < 550; index += 1) await billing.stripe("POST", "/v1/customers");
   expect(await billing.service.reconcile({ sweep: true, signal: stop.signal })).toBeNull();
   expect(saved.slice(0, 3)).toEqual([0, 0, 0]);
@@ -219,7 +219,7 @@ test("a sweep continues even if the last customer of a page is deleted", async (
   const ids: string[] = [];
   for (let index = 0; index < 250; index += 1) {
     ids.push(String((await billing.stripe("POST", "/v1/customers")).body["id"]));
-    // Some of the customers have the same creation time.
+    // Some of the test's customers have the same creation time.
     if (index % 30 === 0) await billing.emulator.advance(5);
   }
   expect(await billing.service.reconcile({ sweep: true })).not.toBeNull();
@@ -258,7 +258,7 @@ test("a sweep stores a card about which no event arrived, and reports the card a
   expect((await store.customers.findPaymentMethods([id])).get(id)).toMatchObject({ brand: "mastercard" });
 });
 
-test("the report of a sweep names the changed field of a card, but not the field's value", async () => {
+test("the report of a sweep names the field of a card that differs, but not the field's value", async () => {
   const { billing, connect } = await createDisconnectableBilling({});
   await billing.subscribe("ada");
   await billing.service.reconcile({ sweep: true });
@@ -281,7 +281,8 @@ test("an event about a card stays pending if the sweep could not write the card"
   const { billing, connect } = await createDisconnectableBilling({
     network: async (request, next) => {
       const { pathname } = new URL(request.url);
-      // Another writer changes the customer's lane while the sweep reads the list, and the later retrieve fails.
+      // Another writer changes the customer's lane while the sweep reads the list. The sweep's later retrieve of the customer
+      // fails.
       if (pathname === "/v1/customers")
         await store.lanes.advance(new Map([[customerId, await store.lanes.versionOf(customerId)]]));
       return pathname === `/v1/customers/${customerId}`
@@ -307,7 +308,7 @@ test("an event about a card stays pending if the sweep could not write the card"
   expect(await store.inbox.find(attached?.id ?? "")).toMatchObject({ objectId: id, state: "pending" });
 });
 
-test("an older response does not overwrite data that a page of a sweep has confirmed", async () => {
+test("an older response of Stripe does not overwrite data that a page of a sweep has confirmed", async () => {
   const held = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
   let holds = false;

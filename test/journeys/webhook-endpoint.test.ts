@@ -107,7 +107,7 @@ describe("the webhook endpoint", () => {
     });
   });
 
-  test("returns 413 and stores no event if the body exceeds its limit, with or without a content length", async () => {
+  test("returns 413 and stores no event if the body exceeds the size limit, with or without a content length", async () => {
     const billing = await createTestBilling({ pushPlans: false });
     const body = JSON.stringify({ ...EVENT, padding: "x".repeat(1_100_000) });
     expect((await post(billing, body, sign(billing, body))).status).toBe(413);
@@ -193,7 +193,7 @@ describe("the webhook endpoint", () => {
     expect(log).not.toContain("whsec_");
   });
 
-  test("documents a reason for each allowed event type", () => {
+  test("has a documented reason for each event type that it allows", () => {
     expect(ALLOWED_WEBHOOK_EVENTS.get("invoice.paid")).toMatchObject({ object: "invoice" });
     for (const [type, { reason }] of ALLOWED_WEBHOOK_EVENTS) expect(reason, type).toMatch(/^[A-Z].+\.$/);
   });

@@ -47,7 +47,10 @@ test.each(EXAMPLES)(
 const NEXT = join(ROOT, "examples/next");
 const INSTALL_TIMEOUT_MS = 240_000;
 
-/** The example for Next has its own dependencies, because the product does not need Next. They are installed only once. */
+/**
+ * The example for Next has its own dependencies, because the product does not need Next. The dependencies of the example for
+ * Next are installed only once.
+ */
 async function installNext(): Promise<void> {
   if (existsSync(join(NEXT, "node_modules/next"))) return;
   await promisify(execFile)("npm", ["ci", "--no-audit", "--no-fund"], { cwd: NEXT });

@@ -56,7 +56,7 @@ describe("the handler for Node", () => {
     });
   });
 
-  test("accepts a webhook if a body parser has stored the raw bytes", async () => {
+  test("accepts a webhook if a body parser has stored the raw bytes of the body", async () => {
     const billing = await createTestBilling({ pushPlans: false });
     const keep = express.json({ verify: (request, _response, bytes) => Object.assign(request, { rawBody: bytes }) });
     const app = express().use(keep).use(toNodeHandler(billing.service));
@@ -84,7 +84,7 @@ describe("the handler for Node", () => {
     expect(await deliver(billing, await serve(app))).toEqual(ACCEPTED);
   });
 
-  test("passes requests to other routes of the app on, even if their prefix is similar", async () => {
+  test("passes requests to other routes on to the app, even if a route's path begins like the base path", async () => {
     const billing = await createTestBilling({ pushPlans: false });
     const app = express().use(toNodeHandler(billing.service));
     app.get(["/stripes", "/"], (_request, response) => void response.send("the app's"));
@@ -93,7 +93,7 @@ describe("the handler for Node", () => {
     expect(await (await fetch(`${url}/`)).text()).toBe("the app's");
   });
 
-  test("passes requests to other routes on if it is mounted in a router", async () => {
+  test("passes requests to other routes on to the app if the handler is mounted in a router", async () => {
     const billing = await createTestBilling({ pushPlans: false, options: { basePath: "/api/stripe" } });
     const api = express.Router().use(toNodeHandler(billing.service));
     api.get("/me", (_request, response) => void response.send("the app's"));
@@ -102,7 +102,7 @@ describe("the handler for Node", () => {
     expect(await (await fetch(`${url}/api/me`)).text()).toBe("the app's");
   });
 
-  test("returns 413 for an endless body and stops reading the body", async () => {
+  test("returns 413 for an endless request body and stops reading the body", async () => {
     const billing = await createTestBilling({ pushPlans: false });
     const url = new URL(await serve(toNodeHandler(billing.service)));
     const response = await new Promise<string>((resolve, reject) => {

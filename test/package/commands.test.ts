@@ -23,7 +23,7 @@ async function pricesOf(servers: TestServers): Promise<unknown[]> {
 }
 
 describe("tollkeeper plans push", () => {
-  test("only shows the differences without --yes", async () => {
+  test("without --yes, shows the differences from Stripe but changes nothing", async () => {
     const servers = await startTestServers({ plans: [] });
     const { code, output } = await runCli(["plans", "push"], { env: servers.env });
     expect(output).toContain("differs from the plans in code");
@@ -33,7 +33,7 @@ describe("tollkeeper plans push", () => {
     expect(await pricesOf(servers)).toEqual([]);
   });
 
-  test("creates missing products and prices, and changes nothing if it runs again", async () => {
+  test("creates missing products and prices at Stripe, and changes nothing if it runs again", async () => {
     const servers = await startTestServers({ plans: [] });
     const first = await runCli(["plans", "push", "--yes"], { env: servers.env });
     expect(first).toMatchObject({ code: 0, output: expect.stringContaining("done: ") as string });
@@ -79,7 +79,7 @@ test("tollkeeper events shows dead letters with their reasons, and can retry the
 });
 
 describe("tollkeeper reconcile", () => {
-  test("shows a difference in a dry run, repairs it, and then finds no difference", async () => {
+  test("shows a difference in a dry run, repairs it in a real run, and finds no difference in the last run", async () => {
     const servers = await startTestServers({ plans });
     const made = await servers.stripe("POST", "/v1/customers");
     const look = await runCli(["reconcile", "--dry-run", "--sweep"], { env: servers.env });

@@ -4,7 +4,7 @@ import { killAtRandom } from "../crash/random-kills.ts";
 import { freshDatabase } from "../support/databases.ts";
 import { startPostgres } from "../support/postgres.ts";
 
-/** The numbers are low, because other tests run at the same time. `npm run crash` uses more. */
+/** These crash tests use few kills and events, because other tests run at the same time. `npm run crash` uses more. */
 const KILLS = 4;
 const RESTARTS = 2;
 const EVENTS_PER_SECOND = 100;

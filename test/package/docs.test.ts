@@ -24,7 +24,7 @@ describe.each(PAGES)("%s", (page) => {
   });
 });
 
-test("the set-up page lists exactly the allowed events, with their reasons", () => {
+test("the set-up page lists exactly the event types that the service allows, with their reasons", () => {
   const table = /<!-- events -->([\s\S]*)<!-- \/events -->/.exec(configuration)?.[1] ?? "";
   const rows = [...table.matchAll(/^\| `([\w.]+)` +\| (.+?) +\|$/gm)].map(([, type, reason]) => [type, reason]);
   expect(rows).toEqual([...ALLOWED_WEBHOOK_EVENTS].map(([type, { reason }]) => [type, reason]));
@@ -44,7 +44,7 @@ test("the set-up page explains every variable that the service and its commands 
   for (const name of names) expect(configuration).toMatch(new RegExp(`^\\|.*\`${name}\``, "m"));
 });
 
-/** Returns the anchors that GitHub makes from headings. */
+/** Returns the anchors that GitHub makes from the headings of a document. */
 function anchorsOf(page: string): string[] {
   if (!page.endsWith(".md")) return [];
   return [...read(page).matchAll(/^#+ (.+)$/gm)].map(

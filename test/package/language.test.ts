@@ -42,7 +42,7 @@ describe("the language check", () => {
     expect(sentencesOf("page.md", "```sh\ntell nobody\n```\n")).toEqual([]);
   });
 
-  test("checks error texts and test names, but no other strings", () => {
+  test("checks error texts and test names, but no other strings in the code", () => {
     const source = `throw new Error(\`nobody has \${id}\`);\nlog.warn({ id }, "told " + "twice now");\nrun("nobody else");\n`;
     expect(problemsOf("file.ts", source)).toEqual(['banned word "nobody"', 'banned word "told"']);
     expect(problemsOf("file.test.ts", `test.each([1])("what is written", () => {});\n`)).toHaveLength(1);

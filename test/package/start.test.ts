@@ -24,7 +24,7 @@ describe("npm start without a Stripe key", () => {
     return { demo, firstLine: await demo.printed(/./) };
   }
 
-  test("prints the addresses first, can sell a plan, and has the same data after a restart", async () => {
+  test("prints its addresses first, can sell a plan, and keeps its data across a restart", async () => {
     const folder = emptyFolder();
     const [port, emulatorPort] = [String(await freePort()), String(await freePort())];
     const env = { PORT: port, EMULATOR_PORT: emulatorPort };

@@ -1,9 +1,9 @@
-/** Defines the types that the parts of the auditor share. */
+/** Defines the types that all parts of the simulation's auditor use. */
 import type { Emulator } from "../../packages/emulator/src/index.ts";
 
-/** A call of a method of the store. */
+/** One recorded call of a method of the store. */
 export interface Write {
-  /** The part of the store and the method's name, for example "inbox.complete". */
+  /** Names the part of the store and the method that was called, for example "inbox.complete". */
   method: string;
   args: unknown[];
   result: unknown;
@@ -16,7 +16,7 @@ export interface HookEvent {
   invoiceId?: string;
 }
 
-/** The properties of a plan that the auditor needs. */
+/** Contains the properties of a plan that the auditor needs. */
 export interface AuditedPlan {
   id: string;
   group: string;
@@ -31,7 +31,7 @@ export type StripeSubscription = Tables["subscription"] extends Map<string, infe
 export type StripeInvoice = Tables["invoice"] extends Map<string, infer Row> ? Row : never;
 
 export const DAY_MS = 86_400_000;
-/** The service does not delete done rows before this time has passed. */
+/** The minimum time for which the service keeps the row of finished work. */
 export const KEPT_MS = 25 * DAY_MS;
-/** Work that became due less than this time ago may still be pending. */
+/** The maximum time that due work may stay pending. */
 export const PENDING_MS = 900_000;

@@ -16,15 +16,15 @@ import type { MirrorSubscription } from "./subscription-state.ts";
 
 export interface Auditor {
   violations: string[];
-  /** Records all changes of Stripe's data since the last call. */
+  /** Records all changes of Stripe's data since the last call of `update`. */
   update(): void;
-  /** Call this when the service has committed a transaction, or a call outside a transaction. */
+  /** Call this function when the service has committed a transaction, or a single write outside a transaction. */
   committed(writes: readonly Write[]): void;
-  /** Call this when a webhook has returned 2xx. */
+  /** Call this function when the service has responded to a webhook with 2xx. */
   acknowledged(eventId: string): void;
-  /** Call this when a delivery is sent that every replica must reject or ignore. */
+  /** Call this function when the test sends a delivery that every replica must reject or ignore. */
   forged(eventId: string): void;
-  /** Call this when a hook of the app has run without an error. */
+  /** Call this function when a hook of the app has run without an error. */
   hookRan(hook: string, event: HookEvent): void;
   /** Checks the rules that apply whenever no replica writes. */
   check(store: Store, situation: Situation): Promise<void>;
@@ -35,7 +35,7 @@ export interface Auditor {
 }
 
 export interface Situation {
-  /** True if the replicas have received every event. */
+  /** True if the replicas have received every event from Stripe. */
   isSettled: boolean;
   /** True if the replicas have run without faults since the clock last moved. */
   isCalm: boolean;
@@ -43,9 +43,9 @@ export interface Situation {
 
 export interface End {
   featuresOf(userId: string): Promise<string[]>;
-  /** True if every event was delivered. */
+  /** True if Stripe delivered every event to the service. */
   isComplete: boolean;
-  /** True if enough time has passed to finish all operations. */
+  /** True if enough time has passed for the service to finish all operations. */
   operationsFinished: boolean;
 }
 
@@ -85,7 +85,7 @@ export function createAuditor(emulator: Emulator, plans: readonly AuditedPlan[])
       history.update();
       const tables = history.tables();
       const { pending, dead } = await store.inbox.countByState();
-      // If no event is pending, the mirror must be correct now, because no later event repairs it.
+      // If no event is pending, the mirror must be correct, because no later event will repair it.
       const isDone = tables !== null && pending === 0 && dead === 0;
       if (isDone && isSettled) {
         await checkMirror(tables, store, violate);

@@ -1,4 +1,7 @@
-/** Delivers Stripe's webhooks to the replicas. Can lose or duplicate deliveries, and can send forged deliveries. */
+/**
+ * Delivers Stripe's webhooks to the replicas. The simulation can lose or duplicate Stripe's deliveries, and can send forged
+ * deliveries.
+ */
 import { signedWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
 import type { Auditor } from "./auditor.ts";
 import type { SimulatedReplica } from "./replica-types.ts";
@@ -9,9 +12,9 @@ export interface Deliveries {
   partitioned: boolean;
   /** True while Stripe neither delivers nor lists new events. */
   silent: boolean;
-  /** True while another server receives the deliveries and returns 200. */
+  /** True while another server receives Stripe's deliveries and returns 200. */
   swallowed: boolean;
-  /** The number of future events that Stripe reports twice, with two different ids. */
+  /** Stripe reports this number of the next events twice, with two different ids. */
   echoes: number;
   /** The ids of the events that Stripe has neither delivered nor listed. */
   unreported: ReadonlySet<string>;
@@ -33,7 +36,7 @@ export interface DeliveriesOptions {
   now(): number;
 }
 
-/** A signature of this age is too old for any tolerance. */
+/** A webhook signature of this age is too old for any tolerance. */
 const OUT_OF_TOLERANCE_MS = 3_600_000;
 
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
@@ -88,7 +91,7 @@ function forgedRequest({ endpoint, now }: DeliveriesOptions, forgery: Forgery, e
   return signedWebhook(body, { url: endpoint.url, secret, now: now() + shiftMs });
 }
 
-/** Posts a delivery to a replica that is up. Throws if the network is partitioned or no replica is up. */
+/** Posts a webhook delivery to a replica that is up. Throws if the network is partitioned or no replica is up. */
 async function post(
   { replicas, scheduler, auditor }: DeliveriesOptions,
   { partitioned }: Deliveries,
@@ -105,8 +108,8 @@ async function post(
 }
 
 /**
- * Stripe waits ten seconds for a response. A frozen replica sends no response in this time, but may still process the request
- * later.
+ * Stripe waits ten seconds for the response to a delivery. A frozen replica sends no response within Stripe's timeout, but may
+ * still process the request later.
  */
 async function timeout(scheduler: Scheduler, replica: SimulatedReplica): Promise<never> {
   await scheduler.untilFrozen(replica.name);

@@ -1,14 +1,14 @@
-/** Checks the events in the inbox (I1, I2 and I9). */
+/** Checks the events in the inbox against the rules I1, I2 and I9. */
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import { KEPT_MS, type Violate } from "./audit-types.ts";
 
 export interface EventAuditor {
-  /** Call this when a webhook has returned 2xx. */
+  /** Call this function when the service has responded to a webhook with 2xx. */
   acknowledged(eventId: string): void;
   isAcknowledged(eventId: string): boolean;
-  /** Call this when a delivery is sent that every replica must reject or ignore. */
+  /** Call this function when the test sends a delivery that every replica must reject or ignore. */
   forged(eventId: string): void;
-  /** Call this when the inbox has marked an event as done. */
+  /** Call this function when the inbox has marked an event as processed. */
   completed(eventId: string): void;
   check(store: Store): Promise<void>;
 }
@@ -17,7 +17,7 @@ export function createEventAuditor(now: () => number, violate: Violate): EventAu
   /** Maps each event to the time of its first acknowledgement. */
   const acknowledgedAt = new Map<string, number>();
   const forged = new Set<string>();
-  /** Maps each event to the time at which it was done. */
+  /** Maps each event to the time at which the service marked it as processed. */
   const completedAt = new Map<string, number>();
   return {
     acknowledged(eventId) {
@@ -27,7 +27,7 @@ export function createEventAuditor(now: () => number, violate: Violate): EventAu
     forged: (eventId) => void forged.add(eventId),
     completed(eventId) {
       const before = completedAt.get(eventId);
-      // An event that was done long ago may have been pruned and then delivered again.
+      // An event that was processed long ago may have been deleted from the inbox and then delivered again.
       if (before !== undefined && now() - before < KEPT_MS) violate(`I2: ${eventId} was processed twice`);
       completedAt.set(eventId, now());
     },

@@ -4,17 +4,17 @@
 export interface Faults {
   /** The probability that the replica crashes at a pause point. */
   crash: number;
-  /** A request to Stripe gets no response. The request fails before or after it took effect. */
+  /** A request to Stripe gets no response. A request to Stripe fails before or after it took effect. */
   network: number;
-  /** Stripe returns 429, 500, 503, 409 or a lock timeout, before or after the request took effect. */
+  /** Stripe returns 429, 500, 503, 409 or a lock timeout, before or after a request took effect. */
   stripe: number;
-  /** A list or a search returns stale data. */
+  /** A list or a search of Stripe returns stale data. */
   stale: number;
   /** Stripe's response is slow, sometimes slower than a lease. */
   slow: number;
   /** A request reaches Stripe late, so the request may be based on stale data. */
   slowRequests: number;
-  /** The response of a list is slow, so objects can change before the service uses the list. */
+  /** Stripe's response with a list is slow, so objects can change before the service uses the list. */
   slowLists: number;
   /** The store fails before or after the commit, for example because the disk is full. */
   store: number;

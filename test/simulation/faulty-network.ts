@@ -1,7 +1,10 @@
 /** Simulates the network between a replica and Stripe, which can lose or delay requests and responses. */
 import { never, pause, type Life } from "./life.ts";
 
-/** The SDK's timeout. A request fails if it was not sent within this time. Real timers can stop while a machine sleeps. */
+/**
+ * The SDK's timeout. A delayed request to Stripe fails if it was not sent before the timeout. A real request's timeout can stop
+ * counting while the machine sleeps.
+ */
 const SENT_WITHIN_MS = 20_000;
 const LONGEST_DELAY_MS = 19_000;
 export const BEFORE_OR_AFTER = ["before", "after"] as const;

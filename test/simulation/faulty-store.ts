@@ -7,15 +7,16 @@ import { wrapParts } from "./wrap-store.ts";
 
 const READS = /\.(find|filterUnstored|list|has|all|versionOf|lastSeq|nextDueAt|oldestAt|countByState)/;
 const CLAIMS = /\.claim$/;
-/** These calls have no effect that another replica can observe, so they need no pause point. */
+/** Matches the calls without an effect that another replica can observe. Such calls need no pause point. */
 const UNOBSERVED = /\.(pruneDone|heartbeat|countPending)$/;
 
 /**
- * Returns true if another replica may see the effect of the call before this replica continues. A read needs no second pause,
- * because the replica also pauses at its next call. A claim has an effect only if it returns rows.
+ * Returns true if another replica may see the effect of the call before this replica continues. A read needs no second pause
+ * after it, because the replica also pauses before its next call. The call that claims work has an effect only if it returns
+ * rows.
  */
 function isVisible(label: string, result: unknown): boolean {
-  // The result null means that the call changed nothing.
+  // The result null means that the call of the store changed nothing.
   if (READS.test(label) || UNOBSERVED.test(label) || result === null) return false;
   return !CLAIMS.test(label) || (result as unknown[]).length > 0;
 }
@@ -69,14 +70,14 @@ async function callStore<T>(life: Life, label: string, work: () => Promise<T>): 
 }
 
 /**
- * The share of a transaction's statements that have a pause point. A few are enough, because other replicas cannot see at which
- * statement a replica crashes.
+ * The share of a transaction's SQL statements that have a pause point. A few pause points are enough, because other replicas
+ * cannot see at which SQL statement a replica crashes.
  */
 const SHARE_OF_PAUSES = 0.25;
 
 /**
- * Runs a statement of a transaction. Other replicas see no effect before the commit, and a failure rolls back the whole
- * transaction.
+ * Runs one SQL statement of a transaction. Other replicas see no effect of a statement before the commit, and a failure rolls
+ * back the whole transaction.
  */
 async function callInTransaction<T>(life: Life, label: string, work: () => Promise<T>): Promise<T> {
   if (life.isOver) return never();

@@ -1,24 +1,24 @@
-/** Checks the hooks of the app (I2, I8 and I9). */
+/** Checks the hooks of the app against the rules I2, I8 and I9. */
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import { DAY_MS, PENDING_MS, type AuditedPlan, type HookEvent, type Tables, type Violate } from "./audit-types.ts";
 import { entitledFeatures, paidInvoices, usersOf } from "./stripe-books.ts";
 import type { StripeHistory } from "./stripe-history.ts";
 
 export interface HookAuditor {
-  /** Call this when a hook has run without an error. */
+  /** Call this function when a hook has run without an error. */
   ran(hook: string, event: HookEvent): void;
-  /** Call this when the outbox has marked a hook as done. */
+  /** Call this function when the outbox has marked a hook as done. */
   completed(id: string): void;
-  /** Checks that a user who gets features has or had a subscription (I8). */
+  /** Checks that a user who gets features has or had a subscription (rule I8). */
   granted(userId: string, features: readonly string[]): void;
   /**
-   * Checks that hooks have granted exactly the current access if no hook is pending (I8). Access that ended a short time ago
-   * may still be granted.
+   * Checks that hooks have granted exactly the user's current features if no hook is pending (rule I8). Hooks may not yet have
+   * revoked access that ended a short time ago.
    */
   checkAccess(tables: Tables, store: Store): Promise<void>;
-  /** Checks that hooks have granted exactly these features (I2). */
+  /** Checks that hooks have granted exactly the given features (rule I2). */
   checkFeatures(userId: string, features: readonly string[]): void;
-  /** Checks that hooks have reported every payment (I2). */
+  /** Checks that hooks have reported every payment (rule I2). */
   checkPayments(tables: Tables): void;
 }
 
@@ -33,7 +33,7 @@ export interface HookAuditorOptions {
 
 export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
   const { history, plans, now, violate } = options;
-  /** Maps each hook to its content at its first run. */
+  /** Maps each hook to the content that it had when it first ran. */
   const contents = new Map<string, string>();
   /** Maps each hook to the time at which the outbox completed it. */
   const completedAt = new Map<string, number>();
@@ -48,7 +48,7 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
       const content = JSON.stringify(event);
       const before = contents.get(id);
       if (before !== undefined && before !== content) violate(`I2: hook ${id} ran twice with different contents`);
-      // A frozen replica with an expired lease may run the hook again, but not a day later.
+      // A frozen replica with an expired lease may run a completed hook again, but not a day later.
       if (now() - (completedAt.get(id) ?? Infinity) > DAY_MS) violate(`I2: hook ${id} ran again long after its end`);
       contents.set(id, content);
       if (before !== undefined) return;
@@ -93,7 +93,7 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
 /** Checks that a reported payment is real and belongs to the user. */
 function checkPayment({ history, violate }: HookAuditorOptions, userId: string, invoiceId: string): void {
   const known = history.lastTables()?.invoice.get(invoiceId);
-  // The recorded status is sufficient, because a paid invoice stays paid.
+  // The recorded status of the invoice is sufficient, because a paid invoice stays paid.
   const invoice = known?.status === "paid" ? known : history.tables()?.invoice.get(invoiceId);
   if (invoice?.status !== "paid") violate(`I8: a hook reported to ${userId} that ${invoiceId} is paid, but it is not`);
   else if (!history.owners.get(invoice.customer)?.has(userId))

@@ -1,6 +1,6 @@
 /**
- * Checks leases (I2). A lane has at most one holder at a time, by the clock of the replica that claims the lane. A replica can
- * no longer write after another replica has claimed its row.
+ * Checks leases (I2). At most one replica holds a lane at a time, by the clock of the replica that claims the lane. A replica
+ * can no longer write the result of a row after another replica has claimed that row.
  */
 import type { Violate, Write } from "./audit-types.ts";
 
@@ -10,11 +10,13 @@ export interface LeaseAuditor {
 
 interface Lease {
   lane: string;
-  /** This field is absent for rows of the outbox. */
+  /** Rows of the outbox have no object id. */
   objectId: string | undefined;
   attempts: number;
   leasedUntil: number;
-  /** True after the row is done or dead, or after another replica has claimed the lane because the lease expired. */
+  /**
+   * True when the event or the hook is done or dead, or when another replica has claimed the lane because the lease expired.
+   */
   isOver: boolean;
 }
 
@@ -37,7 +39,7 @@ export function createLeaseAuditor(violate: Violate): LeaseAuditor {
     for (const { seq, attempts, objectId, lane } of rows) {
       for (const other of leases.values()) {
         if (other.isOver || other.lane !== lane) continue;
-        // The old holder may still be running, but the lane belongs to the new holder.
+        // The replica that held the lane before may still be running, but the lane belongs to the new holder.
         if (other.leasedUntil <= now) other.isOver = true;
         else violate(`I2: ${lane} of the ${table} has two holders at the same time`);
       }
@@ -45,7 +47,7 @@ export function createLeaseAuditor(violate: Violate): LeaseAuditor {
     }
   };
 
-  /** A response completes every older event about its objects, whichever replica holds the event. */
+  /** A response of Stripe completes every older event about the objects in it, whichever replica holds the event. */
   const endCovered = ({ lane, objectId = "" }: ClaimedRow, others: readonly string[]): void => {
     const covered = [objectId, ...others];
     for (const lease of tables.get("inbox")?.values() ?? [])

@@ -5,12 +5,12 @@ class Crashed extends Error {
   override readonly name = "Crashed";
 }
 
-/** Work that belongs to a life never continues after the life is over. */
+/** The work of a replica's life never continues after that life is over. */
 export interface Life {
   setup: ReplicaSetup;
   replica: SimulatedReplica;
   isOver: boolean;
-  /** Rejects when the replica crashes. */
+  /** The promise rejects when the simulated replica crashes. */
   death: Promise<never>;
   end(): void;
 }
@@ -35,7 +35,7 @@ export function never(): Promise<never> {
   return new Promise(() => {});
 }
 
-/** Waits at a pause point. The replica can crash there. */
+/** Waits at a pause point until the scheduler continues the code. The replica can crash at each pause point. */
 export async function pause(life: Life, label: string, holdsStore = false): Promise<void> {
   const { setup, replica } = life;
   if (life.isOver) return never();

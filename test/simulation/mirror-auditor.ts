@@ -1,4 +1,4 @@
-/** Checks the mirror against Stripe's data (I3 and I4). */
+/** Checks the mirror against Stripe's data (rules I3 and I4). */
 import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import type { StripeInvoice, Tables, Violate } from "./audit-types.ts";
@@ -9,10 +9,13 @@ import { stateAtStripe, stateInMirror, type MirrorSubscription } from "./subscri
 export interface MirrorAuditor {
   /**
    * Checks a subscription that the service has written to the mirror. The mirror may skip a state and may be out of date, but
-   * must never return to an earlier state (I3).
+   * must never return to an earlier state (rule I3).
    */
   saved(record: MirrorSubscription): void;
-  /** Checks that the mirror contains every acknowledged change if no event is pending, even if other events were lost (I4). */
+  /**
+   * If no event is pending, checks that the mirror contains every acknowledged change, even if other events were lost (rule
+   * I4).
+   */
   checkReported(tables: Tables, store: Store, isAcknowledged: (eventId: string) => boolean): Promise<void>;
 }
 
@@ -29,7 +32,7 @@ export function createMirrorAuditor(history: StripeHistory, violate: Violate): M
       else violate(`I3: ${record.id} never was ${state}`);
     },
     async checkReported(tables, store, isAcknowledged) {
-      // If Stripe has deleted the event, the auditor may have missed later events.
+      // If Stripe has deleted the latest known event of a subscription, the auditor may have missed later events.
       const reported = [...history.lastEvents]
         .filter(([, event]) => isAcknowledged(event) && tables.event.has(event))
         .map(([id]) => id);
@@ -47,7 +50,7 @@ export function createMirrorAuditor(history: StripeHistory, violate: Violate): M
 
 type Compare = (subject: string, mirror: unknown, stripe: unknown) => void;
 
-/** Checks that the mirror equals Stripe's data (I4). */
+/** Checks that the mirror equals Stripe's data (rule I4). */
 export async function checkMirror(tables: Tables, store: Store, violate: Violate): Promise<void> {
   const compare: Compare = (subject, mirror, stripe) => {
     if (JSON.stringify(mirror) !== JSON.stringify(stripe))

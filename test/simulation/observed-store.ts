@@ -7,7 +7,9 @@ import type { Auditor } from "./auditor.ts";
 import type { Write } from "./audit-types.ts";
 import { wrapParts } from "./wrap-store.ts";
 
-/** Prevents reconciles: the store reports that a reconcile has just ended and that another replica runs the next one. */
+/**
+ * Prevents reconciles: the store reports that one reconcile has just ended, and that another replica runs the next reconcile.
+ */
 export function withoutReconcile(store: Store): Store {
   const { tasks } = store;
   const justDone = { progress: null, finishedAt: Number.MAX_SAFE_INTEGER };
@@ -17,7 +19,10 @@ export function withoutReconcile(store: Store): Store {
   return { ...store, tasks: { ...tasks, find, acquire } };
 }
 
-/** Skips pruning while no row can be old enough. Otherwise pruning would be a tenth of all work. */
+/**
+ * Skips the deletion of old rows while no row can be old enough. Without this wrapper, the deletion of old rows would be a
+ * tenth of the simulation's work.
+ */
 export function withoutEarlyPruning(store: Store): Store {
   const lazy = (queue: Queue): Pick<Queue, "pruneDone"> => ({
     pruneDone: async (before, limit) => (before < TEST_START ? 0 : queue.pruneDone(before, limit)),

@@ -1,4 +1,4 @@
-/** Checks operations (I6 and I7). */
+/** Checks operations against the rules I6 and I7. */
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import type { AuditedPlan, Violate } from "./audit-types.ts";
 import { checkCheckout } from "./stripe-books.ts";
@@ -11,9 +11,9 @@ export interface Intent {
 
 export interface OperationAuditor {
   begun(intent: Intent): void;
-  /** Call this when an operation gets an outcome. */
+  /** Call this function when the service records the outcome of an operation. */
   finished(args: readonly string[]): void;
-  /** Checks that no recorded outcome has changed. */
+  /** Checks that no recorded outcome of an operation has changed. */
   check(store: Store): Promise<void>;
   /** Checks that no operation is pending. */
   checkEnd(store: Store): Promise<void>;

@@ -1,6 +1,7 @@
 /**
- * Plays schedules one after the other and reports each to the parent process: `node test/simulation/play-schedules.ts FIRST
- * STEP COUNT`. The option `--replay FILE` plays a saved schedule. `npm run simulate` starts this program as a child process.
+ * Plays schedules one after the other and reports each result to the parent process: `node test/simulation/play-schedules.ts
+ * FIRST STEP COUNT`. The option `--replay FILE` plays a saved schedule. `npm run simulate` starts this program as a child
+ * process.
  */
 import { readFileSync } from "node:fs";
 import { makeSchedule, play, type Schedule } from "./schedule.ts";
@@ -19,7 +20,7 @@ async function playOne(schedule: Schedule): Promise<boolean> {
   return violations.length === 0;
 }
 
-// Stripe's SDK records a stack trace for each request. The schedules do not need these stack traces, which cost time.
+// Stripe's SDK records a stack trace for each request. The schedules do not need the SDK's stack traces, which cost time.
 if (first !== "--replay") Error.stackTraceLimit = 0;
 
 if (first === "--replay") await playOne(JSON.parse(readFileSync(second, "utf8")) as Schedule);
@@ -32,5 +33,5 @@ else
     report({ kind: "shrunk", seed: schedule.seed, schedule: shrunk, violations: (await play(shrunk)).violations });
     break;
   }
-// Exits explicitly, because timers of requests without a response keep the process alive.
+// The program exits explicitly, because timers of requests without a response keep the process alive.
 process.exit(0);

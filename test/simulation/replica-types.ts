@@ -6,14 +6,14 @@ import type { Scheduler } from "./scheduler.ts";
 
 export interface SimulatedReplica {
   name: string;
-  /** The running service, or null while the replica is down. */
+  /** Holds the running service, or null while the replica is down. */
   service: Tollkeeper | null;
   faults: Faults;
   /** The path of the list whose slow response is in transit to the replica. */
   slowList: string | null;
-  /** Handles a request. Rejects if the replica is down or crashes. */
+  /** Handles a request. The returned promise rejects if the replica is down or crashes. */
   fetch(request: Request): Promise<Response>;
-  /** Calls the service. Rejects if the replica is down or crashes. */
+  /** Calls the service. The returned promise rejects if the replica is down or crashes. */
   run<T>(work: (service: Tollkeeper) => Promise<T>): Promise<T>;
   start(): void;
   crash(): void;
@@ -26,9 +26,9 @@ export interface ReplicaSetup {
   scheduler: Scheduler;
   store: Store;
   now(): number;
-  /** Sends a request to Stripe without faults. */
+  /** Sends the replica's request to Stripe without faults. */
   stripe(request: Request): Promise<Response>;
-  /** Makes Stripe fail the next request with this response. */
+  /** Makes Stripe fail the replica's next request with the given response. */
   fail(response: object): Promise<void>;
   options: Omit<TollkeeperOptions, "fetch" | "runtime" | "log">;
   newId(): string;

@@ -1,13 +1,13 @@
 /**
- * Lists the rules in the source that protect the mirror. `npm run simulate:rules` removes each rule in a copy of the sources,
- * and plays schedules until one fails.
+ * Lists the rules in the source code that protect the mirror. `npm run simulate:rules` removes each rule in a copy of the
+ * source code, and plays schedules until a schedule fails.
  */
 export interface Rule {
   rule: string;
   file: string;
-  /** The code that implements the rule. The code occurs exactly once in the file. */
+  /** The code that implements the rule. The code of the rule occurs exactly once in its source file. */
   text: string;
-  /** The replacement for the code, without the rule. */
+  /** The code that replaces the rule, so that the rule no longer applies. */
   without: string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Creates and plays schedules: lists of actions. Each action has a separate seed, so removing other actions does not change its
- * effect.
+ * Creates and plays schedules: lists of actions. Each action has a separate seed, so its effect stays the same if other actions
+ * are removed from the schedule.
  */
 import { RECONCILE_TASK } from "../../packages/tollkeeper/src/reconcile/reconcile.ts";
 import { TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
@@ -15,7 +15,10 @@ export interface ScheduledAction {
   user: User;
   seed: number;
   faults: Faults;
-  /** The number of steps before the next action begins. Null means that the simulation runs until no work is pending. */
+  /**
+   * The number of steps before the next action begins. Null means that the simulation runs until no work is pending before the
+   * next action begins.
+   */
   steps: number | null;
 }
 
@@ -27,7 +30,7 @@ export interface Schedule {
 
 const MOST_ACTIONS = 40;
 const LEAST_ACTIONS = 8;
-/** Possible clock skews of replicas. The longest skew is longer than a lease. */
+/** Contains the possible clock skews of replicas. The longest skew is longer than a lease. */
 const SKEWS_MS = [3_000, 3_000, 20_000];
 const PAGE_SIZES = [100, 100, 3, 2];
 
@@ -93,7 +96,7 @@ export interface Outcome {
   steps: number;
 }
 
-/** Plays a schedule, ends all faults, reconciles once, and returns the violations. */
+/** Plays a schedule, ends all faults, reconciles once, and returns the violations of the rules. */
 export async function play({ seed, setup, actions }: Schedule): Promise<Outcome> {
   const simulation = await createSimulation(seed, setup);
   const { auditor, scheduler } = simulation;
@@ -123,7 +126,7 @@ async function perform(simulation: Simulation, { action, user, seed, faults, ste
   else scheduler.follow(act.act(simulation, user));
   if (steps === null || act.untilQuiet) {
     await simulation.untilQuiet();
-    // If time has passed without faults, all due work must be done.
+    // If time has passed without faults, the service must have done all due work.
     const hasWaited = action === "time" && isCalm(faults);
     const isSettled = !simulation.setup.losesEvents && isAllDelivered(simulation);
     await auditor.check(simulation.store, { isSettled, isCalm: hasWaited });
@@ -134,13 +137,13 @@ async function perform(simulation: Simulation, { action, user, seed, faults, ste
   }
 }
 
-/** This time is longer than any retry delay and longer than the lease of a crashed reconcile. */
+/** The simulation waits longer than any retry delay, and longer than the lease of a crashed reconcile. */
 const PATIENCE_SECONDS = 900;
 const ROUNDS = 4;
 const HOUR = 3_600;
-/** Stripe delivers all events within this time, because it retries for three days. */
+/** The maximum time in which Stripe delivers all events. Stripe retries failed deliveries for three days. */
 const DELIVERED_WITHIN_HOURS = 96;
-/** Replicas complete a sweep within this time, because each day has a sweep. */
+/** The maximum time in which replicas complete a sweep. The replicas sweep once a day. */
 const SWEPT_WITHIN_HOURS = 30;
 const LONGEST_STEP_HOURS = 6;
 
@@ -157,7 +160,7 @@ async function converge(simulation: Simulation): Promise<void> {
   await simulation.untilQuiet();
   if (setup.losesEvents && setup.operated) await reconcileByHand(simulation);
   else if (setup.losesEvents) await passHours(simulation, SWEPT_WITHIN_HOURS, () => false);
-  // No event is lost permanently, so Stripe's retries are sufficient.
+  // If no event is lost permanently, Stripe's retries are sufficient to repair the mirror.
   else await passHours(simulation, DELIVERED_WITHIN_HOURS, () => isAllDelivered(simulation));
   for (let round = 0; round < ROUNDS; round += 1) {
     simulation.passTime(PATIENCE_SECONDS);
@@ -172,7 +175,10 @@ async function converge(simulation: Simulation): Promise<void> {
   if (auditor.violations.length === 0) await checkCheckouts(simulation);
 }
 
-/** If a reconcile was interrupted, the first call resumes it. A second call then reads later changes. */
+/**
+ * If a reconcile was interrupted, the first call of reconcile resumes it. A second call of reconcile reads the changes that
+ * came later.
+ */
 async function reconcileByHand(simulation: Simulation): Promise<void> {
   const { auditor, store } = simulation;
   // While Stripe still has all events, the list of events is sufficient and no sweep is necessary.
@@ -182,7 +188,9 @@ async function reconcileByHand(simulation: Simulation): Promise<void> {
     if (!(await isReconciled(simulation, sweep))) auditor.violations.push("I4: no replica could reconcile");
 }
 
-/** Starts a reconcile, and retries while another replica reconciles. Returns false if no attempt succeeds. */
+/**
+ * Starts a reconcile, and retries while another replica reconciles. Returns false if no attempt to start a reconcile succeeds.
+ */
 async function isReconciled(simulation: Simulation, sweep: boolean): Promise<boolean> {
   const { replicas, scheduler } = simulation;
   for (let tries = 0; tries < ROUNDS; tries += 1) {
@@ -209,8 +217,8 @@ function isAllDelivered({ emulator }: Simulation): boolean {
 }
 
 /**
- * Checks that every user can check out or has a subscription, even after interrupted operations. Also checks that these calls
- * create no duplicates.
+ * Checks that every user can check out or has a subscription, even after interrupted operations. Also checks that the users'
+ * requests to check out create no duplicates.
  */
 async function checkCheckouts(simulation: Simulation): Promise<void> {
   const calls = USERS.map(async (user) => {

@@ -1,6 +1,7 @@
 /**
- * Decides the order of all work. Every call to the network or the store waits at a pause point. When all code waits, a random
- * number picks the pause point that continues. Time passes only when a caller moves the clock.
+ * Decides the order of all work in the simulation. In the simulation, every call to the network or the store waits at a pause
+ * point. When all code waits at pause points, a random number picks the pause point whose code continues. In the simulation,
+ * time passes only when a caller moves the clock.
  */
 import type { SeededRandom } from "./seeded-random.ts";
 
@@ -8,7 +9,7 @@ interface Paused {
   replica: string;
   label: string;
   /**
-   * True if the paused code holds the store's lock. Such code continues even if its replica is frozen, because the database
+   * True if the paused code holds the store's lock. Code with the lock continues even if its replica is frozen. The database
    * would end the session of a real frozen replica.
    */
   holdsStore: boolean;
@@ -24,9 +25,12 @@ interface Sleeper {
 }
 
 export interface Scheduler {
-  /** The current source of random numbers. Each action gets a new one, so that the action depends only on its seed. */
+  /**
+   * The current source of random numbers. Each action gets a new source of random numbers, so that the action depends only on
+   * its seed.
+   */
   random: SeededRandom;
-  /** Adds a pause point and waits until a step picks it. */
+  /** Adds a pause point and waits until the scheduler picks it. */
   pause(replica: string, label: string, holdsStore: boolean): Promise<void>;
   sleep(replica: string, wakesAt: number, signal: AbortSignal): Promise<void>;
   /** Stops all work of a replica until the given time, as if the machine were suspended. */
@@ -39,27 +43,40 @@ export interface Scheduler {
   /** Counts a task as running until it ends. */
   follow(task: Promise<unknown>): void;
   /**
-   * Runs pending promises until all code waits at pause points. Call this after work was started from outside the scheduler.
+   * Runs pending promises until all code waits at pause points. Call this function after code outside the scheduler has started
+   * work.
    */
   settle(): Promise<void>;
-  /** Continues the code at one pause point until all code waits again. Returns false if no pause point waits. */
+  /**
+   * Continues the code at one pause point, and runs until all code waits at pause points again. Returns false if no code waits
+   * at a pause point.
+   */
   step(): Promise<boolean>;
-  /** Steps until all followed tasks have ended and no pause point waits. Moves the clock when all replicas sleep. */
+  /**
+   * Continues code until all followed tasks have ended and no code waits at a pause point. Moves the clock when all replicas
+   * sleep.
+   */
   untilQuiet(passTime: (ms: number) => void): Promise<void>;
   steps: number;
 }
 
-/** No correct schedule needs this number of steps. A schedule with more steps contains an endless loop. */
+/**
+ * The maximum number of steps of a schedule. Correct schedules of the simulation need fewer steps. A schedule with more steps
+ * contains an endless loop.
+ */
 const MAX_STEPS_TO_QUIET = 40_000;
 
-/** The minimum time that passes when all replicas sleep. It is short enough that leases are renewed in time. */
+/**
+ * The minimum time that passes when all replicas sleep. The minimum waiting time is so short that replicas renew their leases
+ * in time.
+ */
 const LEAST_WAIT_MS = 5_000;
 
 interface SchedulerState {
   now: () => number;
   paused: Paused[];
   sleepers: Sleeper[];
-  /** The number of followed tasks that have not ended. */
+  /** The number of tasks passed to `follow` that have not ended. */
   running: number;
   /** Maps each frozen replica to the time at which it continues. */
   frozen: Map<string, number>;
@@ -119,7 +136,7 @@ function sleep(state: SchedulerState, what: { replica: string; wakesAt: number }
       state.sleepers = state.sleepers.filter((one) => one !== sleeper);
       resolve();
     };
-    // Without this removal, Node would keep the signal and all objects that its listeners refer to in memory.
+    // Without the removal of the listener, Node would keep the abort signal and the objects of its listeners in memory.
     const dispose = (): void => signal.removeEventListener("abort", wakeEarly);
     const sleeper: Sleeper = { ...what, wake: resolve, dispose };
     state.sleepers.push(sleeper);
@@ -153,7 +170,7 @@ function wakeDue(state: SchedulerState): boolean {
 
 async function step(state: SchedulerState, scheduler: Scheduler): Promise<boolean> {
   if (wakeDue(state)) await settle();
-  // After it has processed work, a worker yields to the event loop before its next iteration.
+  // After a worker has processed work, it yields to the event loop before its next iteration.
   if (listReady(state).length === 0) await settle();
   const ready = listReady(state);
   if (ready.length === 0) return false;

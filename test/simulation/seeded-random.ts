@@ -4,13 +4,13 @@
  */
 
 export interface SeededRandom {
-  /** Returns a number in [0, 1). */
+  /** Returns a random number that is at least 0 and less than 1. */
   next(): number;
-  /** Returns a whole number from 0 to `count` - 1. */
+  /** Returns a random whole number from 0 to `count` - 1. */
   below(count: number): number;
-  /** Returns a random item. Throws if the list is empty. */
+  /** Returns a random item of the list. Throws if the list is empty. */
   pick<T>(items: readonly T[]): T;
-  /** Returns true with this probability. */
+  /** Returns true with the given probability. */
   happens(probability: number): boolean;
 }
 

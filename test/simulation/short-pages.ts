@@ -3,7 +3,7 @@
 export interface ShortPagesOptions {
   fetch(request: Request): Promise<Response>;
   pageSize: number;
-  /** Returns the ids of the hidden events. */
+  /** Returns the ids of the events that Stripe's list hides. */
   unreported(): ReadonlySet<string>;
 }
 
@@ -24,13 +24,14 @@ export function shortPages({
       if (!list || !last) return response;
       const reported = list.data.filter(({ id }) => !unreported().has(id));
       if (reported.length > 0 || !list.has_more) return Response.json({ ...list, data: reported });
-      // If all events of a page are hidden, the next page is read. Stripe never returns an empty page before the last page.
+      // If all events of a page are hidden, the simulation reads the next page of Stripe's list. Stripe never returns an empty
+      // page before the last page.
       url.searchParams.set("starting_after", last.id);
     }
   };
 }
 
-/** Returns null if the response is a failure or its body is incomplete. */
+/** Returns null if Stripe's response is a failure or its body is incomplete. */
 async function readEvents(response: Response): Promise<{ data: { id: string }[]; has_more: boolean } | null> {
   if (response.status !== 200) return null;
   try {

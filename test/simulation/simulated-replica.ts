@@ -10,7 +10,7 @@ import { faultyStore } from "./faulty-store.ts";
 import { never, newLife, pause, type Life } from "./life.ts";
 import type { ReplicaSetup, SimulatedReplica } from "./replica-types.ts";
 
-/** A low value, so that catch-ups happen even with the few users of a simulation. */
+/** The threshold for catch-ups is low, so that they happen even with the few users of a simulation. */
 const CATCH_UP_ABOVE = 1;
 
 export function createSimulatedReplica(setup: ReplicaSetup): SimulatedReplica {
@@ -32,7 +32,8 @@ export function createSimulatedReplica(setup: ReplicaSetup): SimulatedReplica {
       const started = newLife(setup, replica);
       life = started;
       replica.service = createService(started);
-      // A service that cannot start exits. A later action starts the service again, as a supervisor would.
+      // A service that cannot start ends its process. After a failed start, a later action starts the service again, as a
+      // supervisor would.
       replica.service.start().catch(() => {
         if (life === started) replica.crash();
       });
@@ -63,7 +64,8 @@ function createService(life: Life): Tollkeeper {
         newId: setup.newId,
         sleep(ms, signal) {
           if (life.isOver) return never();
-          // During the worker's batch delay, other code can run, but no time passes. The delay is therefore a pause point.
+          // During the worker's batch delay, other code can run, but the simulated clock does not move. In the simulation, the
+          // worker's batch delay is a pause point.
           return ms === BATCH_DELAY_MS ? pause(life, "batch delay") : scheduler.sleep(name, setup.now() + ms, signal);
         },
       },

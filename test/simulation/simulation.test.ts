@@ -22,7 +22,7 @@ test(`${SCHEDULES} schedules from seed ${base} violate no rule`, { timeout: 1_20
   }
 });
 
-test("a schedule has the same outcome every time it is played", async () => {
+test("a schedule of the simulation has the same outcome every time it is played", async () => {
   const schedule: Schedule = makeSchedule(20_260_131);
   const first = await play(schedule);
   expect(await play(schedule)).toEqual(first);

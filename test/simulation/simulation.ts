@@ -1,6 +1,6 @@
 /**
- * Simulates Stripe, webhooks, users, and replicas with a shared store in one process. One clock and one random seed control
- * everything.
+ * Simulates Stripe, webhooks, users, and replicas with a shared store in one process. One clock and one random seed control the
+ * whole simulation.
  */
 import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
 import type { Hooks } from "../../packages/tollkeeper/src/index.ts";
@@ -30,7 +30,7 @@ import { createRandom, type SeededRandom } from "./seeded-random.ts";
 import { shortPages } from "./short-pages.ts";
 import { createSimulatedReplica } from "./simulated-replica.ts";
 
-/** A time during which Stripe surely keeps events, slightly shorter than the real retention time. */
+/** The time for which Stripe surely keeps events, slightly shorter than Stripe's real retention time. */
 export const EVENTS_KEPT_MS = 25 * 86_400_000;
 
 export const AUDITED_PLANS: readonly AuditedPlan[] = PLANS.map(({ id, group, features }) => ({
@@ -44,14 +44,18 @@ export interface SimulationSetup {
   skewMs: readonly number[];
   reconcileEveryMinutes: number;
   /**
-   * True if events can be lost permanently, so that only a reconcile finds the changes. If this is false, no reconcile runs.
+   * True if events can be lost permanently, so that only a reconcile finds the changes at Stripe. If `losesEvents` is false, no
+   * reconcile runs.
    */
   losesEvents: boolean;
-  /** True if an operator starts a reconcile at the end. If this is false, the replicas must reconcile on their own schedule. */
+  /**
+   * True if an operator starts a reconcile at the end of the schedule. If `operated` is false, the replicas must reconcile at
+   * their configured intervals.
+   */
   operated: boolean;
   /** The number of rows in a page of Stripe's lists. */
   pageSize: number;
-  /** The number of replicas that are up at the end. */
+  /** The number of replicas that are up at the end of the schedule. */
   survivors: number;
   afterRetries: "cancel" | "unpaid" | "past_due" | "pause";
 }
@@ -62,12 +66,12 @@ export interface Simulation {
   scheduler: Scheduler;
   auditor: Auditor;
   replicas: SimulatedReplica[];
-  /** The shared store, accessed without faults. */
+  /** The store that all replicas share, without injected faults. */
   store: Store;
   deliveries: Deliveries;
   setRandom(random: SeededRandom): void;
   setFaults(faults: Faults): void;
-  /** Sends a request from a user's browser to a replica. Returns null if the connection fails. */
+  /** Sends a request from a user's browser to a replica. Returns null if the connection to the replica fails. */
   call(user: string, method: "GET" | "POST", path: string, body?: object): Promise<TestResponse | null>;
   /** Calls Stripe's API, as the dashboard does. */
   stripe: StripeClient;
@@ -76,7 +80,7 @@ export interface Simulation {
   /** Ends all faults of Stripe and its deliveries. */
   clearFaults(): Promise<void>;
   passTime(seconds: number): void;
-  /** Runs until no work is pending. */
+  /** Runs the simulation until no work is pending. */
   untilQuiet(): Promise<void>;
   logText(): string[];
   stop(): Promise<void>;
@@ -189,7 +193,7 @@ function createControls(emulator: Emulator, scheduler: Scheduler, replicas: read
       }
     },
     async stripe(method, path, params) {
-      // Users pause between their clicks. Other work continues during the pause.
+      // Simulated users pause between their clicks. The simulation continues other work while a user pauses.
       await scheduler.pause("people", `${method} ${path}`, false);
       return stripe(method, path, params);
     },

@@ -43,7 +43,7 @@ function planOf(tables: Tables, price: { product: string }): string | undefined 
   return tables.product.get(price.product)?.metadata["tollkeeper_plan"];
 }
 
-/** Checks that the service opens no checkout for a user with an older live subscription in the group (I6). */
+/** Checks that the service opens no checkout for a user who already has a live subscription in the plan group (rule I6). */
 export function checkCheckout(
   tables: Tables,
   plans: readonly AuditedPlan[],
@@ -64,7 +64,7 @@ export function checkCheckout(
   }
 }
 
-/** Checks the rules I5, I6 and I7 with Stripe's data only. */
+/** Checks the auditor's rules I5, I6 and I7 with Stripe's data only. */
 export function checkBooks(tables: Tables, violate: Violate): void {
   for (const userId of usersOf(tables)) {
     const customers = customersOf(tables, userId);

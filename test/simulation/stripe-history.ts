@@ -11,11 +11,11 @@ export interface StripeHistory {
   lastEvents: ReadonlyMap<string, string>;
   /** Maps each customer to all users that its metadata has named. */
   owners: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Returns a copy of Stripe's current data. The copy is slow for large data. */
+  /** Returns a copy of Stripe's current data. The copy of Stripe's data is slow if the data is large. */
   tables(): Tables | null;
-  /** Returns the data that the last `update` read. */
+  /** Returns Stripe's data as the last call of `update` read it. */
   lastTables(): Tables | null;
-  /** Records all changes of Stripe's data since the last call, and checks the data. */
+  /** Records all changes of Stripe's data since the last call of this function, and checks the data. */
   update(): void;
 }
 
@@ -24,7 +24,7 @@ interface Owned {
   metadata?: Record<string, string>;
 }
 
-/** The account that belongs to the test key. */
+/** The Stripe account that belongs to the API key of the test. */
 const ACCOUNT = "123";
 
 export function createStripeHistory(emulator: Emulator, violate: Violate): StripeHistory {

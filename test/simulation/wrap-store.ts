@@ -1,9 +1,12 @@
-/** Wraps every method of a store. */
+/** Wraps every method of a service's store in another function. */
 import type { StoreParts } from "../../packages/tollkeeper/src/store/store.ts";
 
 type Methods = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
-/** Returns the parts of a store with each method replaced by `wrap(label, method)`. The label is like "inbox.complete". */
+/**
+ * Returns the parts of a store with each method replaced by `wrap(label, method)`. The label of a method is like
+ * "inbox.complete".
+ */
 export function wrapParts(
   parts: StoreParts,
   wrap: (label: string, method: Methods[string]) => Methods[string],

@@ -22,9 +22,9 @@ export interface TestBillingOptions extends Pick<
 > {
   dialect?: DialectName;
   options?: Partial<TollkeeperOptions>;
-  /** Opens the store. The default is the real function. */
+  /** Opens the store. By default, the real function opens the store. */
   open?: typeof openStore;
-  /** If more than this number of lanes are due, the service reads renewals in pages. */
+  /** If more than this number of lanes are due, the service reads renewals from Stripe in pages. */
   catchUpAbove?: number;
 }
 

@@ -9,7 +9,7 @@ import { inject, onTestFinished } from "vitest";
 export const DIALECTS = ["sqlite", "postgres"] as const;
 export type DialectName = (typeof DIALECTS)[number];
 
-/** Returns the URL of a new, empty database. Drops the database at the end of the test. */
+/** Returns the URL of a new, empty database. Drops the new database at the end of the test. */
 export async function freshDatabase(dialect: DialectName): Promise<string> {
   return dialect === "sqlite" ? freshSqlite() : freshPostgres();
 }
@@ -24,8 +24,8 @@ async function freshPostgres(): Promise<string> {
   const server = inject("postgresUrl");
   const name = `test_${randomUUID().replaceAll("-", "")}`;
   await administer(server, `create database ${name}`);
-  // The connections of a closed pool may still be open for a moment. PostgreSQL waits until they have ended. With the option
-  // `force`, PostgreSQL would abort the last statements.
+  // The connections of a closed connection pool may still be open for a moment. PostgreSQL drops the database only after all
+  // connections have ended. With the option `force`, PostgreSQL would abort the last SQL statements of the connections.
   onTestFinished(() => administer(server, `drop database ${name}`));
   const url = new URL(server);
   url.pathname = `/${name}`;

@@ -3,7 +3,7 @@ import { createTestBilling, type TestBilling, type TestBillingOptions } from "./
 
 export interface DisconnectableBilling {
   billing: TestBilling;
-  /** If the argument is false, Stripe's deliveries fail from now on. If it is true, deliveries arrive again. */
+  /** After `connect(false)`, all of Stripe's deliveries fail. After `connect(true)`, Stripe's deliveries arrive again. */
   connect(isConnected: boolean): void;
 }
 

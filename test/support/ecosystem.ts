@@ -1,4 +1,4 @@
-/** Installs the published packages of `test/ecosystem` from its lockfile. */
+/** Installs the published packages that `test/ecosystem` tests, from the lockfile in that folder. */
 import { spawn } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ const LOCKFILE = `${FOLDER}package-lock.json`;
 /** A copy of the lockfile from the last complete installation. */
 const INSTALLED = `${FOLDER}node_modules/.installed-lock.json`;
 
-/** Does nothing if the packages are already installed. */
+/** Does nothing if the npm packages are already installed. */
 export async function installEcosystem(): Promise<void> {
   if (existsSync(INSTALLED) && readFileSync(INSTALLED, "utf8") === readFileSync(LOCKFILE, "utf8")) return;
   console.log("— packages for test/ecosystem");

@@ -1,6 +1,6 @@
 /**
- * Starts one PostgreSQL server for the whole test run. Each test creates a separate database there. Also installs the npm
- * packages that tests need.
+ * Starts one PostgreSQL server for the whole test run. Each test creates a separate database on the shared PostgreSQL server.
+ * Also installs the npm packages that tests need.
  */
 import type { TestProject } from "vitest/node";
 import { installEcosystem } from "./ecosystem.ts";

@@ -1,4 +1,4 @@
-/** Starts a token issuer like Auth0 on a free port, with a discovery document and keys. */
+/** Starts a token issuer like Auth0 on a free port. The issuer serves a discovery document and its public keys. */
 import { createServer } from "node:http";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { onTestFinished } from "vitest";

@@ -15,7 +15,10 @@ export interface Program {
   child: ChildProcess;
   /** Returns the program's complete output so far. */
   output(): string;
-  /** Resolves with the first printed line that matches. Throws if the program ends without such a line. */
+  /**
+   * Resolves with the first line of the program's output that matches the pattern. Throws if the program ends without a line
+   * that matches.
+   */
   printed(pattern: RegExp): Promise<string>;
   /** Ends the program. Resolves with the program's exit code, or null if a signal ended the program. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
@@ -27,7 +30,7 @@ export interface ProgramOptions {
   cwd?: string;
 }
 
-/** Starts `node` with these arguments and only these environment variables. */
+/** Starts `node` with the given arguments, and with no environment variables except the given ones. */
 export function runNode(args: readonly string[], { env = {}, cwd = ROOT }: ProgramOptions = {}): Program {
   const child = spawn(process.execPath, args, {
     cwd,

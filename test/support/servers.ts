@@ -1,6 +1,6 @@
 /**
- * Starts the servers that a process of the service needs: the emulator, a token issuer and a database. All servers use real
- * sockets.
+ * Starts the servers that a process of the service needs: the emulator, a token issuer and a database. All test servers use
+ * real sockets.
  */
 import { onTestFinished } from "vitest";
 import { serveEmulator, type ServedEmulator } from "../../packages/emulator/src/index.ts";
@@ -24,9 +24,9 @@ export interface TestServers {
   issuer: TestIssuer;
   /** The address of the app. The test itself starts the app with the environment `env`. */
   appUrl: string;
-  /** The environment variables for a service that uses these servers. */
+  /** The environment variables for a service that uses the servers of the test. */
   env: Record<string, string>;
-  /** Calls a route of the app as the given user. The given path includes `/stripe`. */
+  /** Calls a route of the app as the given user. The path of the route must include `/stripe`. */
   call: ServiceClient;
   stripe: StripeClient;
 }
@@ -70,12 +70,12 @@ export async function startTestServers({ plans, dialect = "sqlite" }: TestServer
 }
 
 const RETRY_MS = 20;
-/** This time is longer than the lease of a killed process. */
+/** The test waits longer than the lease of a killed process. */
 const TIMEOUT_MS = 20_000;
 
 /**
- * Reads a value repeatedly until it is the expected value, because another process changes it. After a timeout, throws an error
- * with the last value.
+ * Reads a value repeatedly until another process has changed it to the expected value. After a timeout, throws an error with
+ * the value that it read last.
  */
 export async function eventually<T>(read: () => Promise<T>, isExpected: (value: T) => boolean): Promise<T> {
   const deadline = performance.now() + TIMEOUT_MS;

@@ -10,7 +10,10 @@ export interface Action {
   /** The relative frequency of the action in schedules. */
   weight: number;
   act: Act;
-  /** True if no work is pending when the action begins and ends. Actions that let days pass need this setting. */
+  /**
+   * True if the simulation finishes all pending work before the action begins and before it ends. Actions that let days pass
+   * need the setting `untilQuiet`.
+   */
   untilQuiet?: true;
 }
 

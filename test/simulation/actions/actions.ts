@@ -28,7 +28,7 @@ async function twoTabs(simulation: Simulation, user: User): Promise<void> {
   await Promise.all([checkout(simulation, user), checkout(simulation, user)]);
 }
 
-/** The order of this list determines which action a seed picks. */
+/** The order of the list of actions determines which action a seed picks. */
 export const ACTIONS: Readonly<Record<string, Action>> = {
   checkout: { weight: 8, act: checkout },
   two_tabs: { weight: 4, act: twoTabs },

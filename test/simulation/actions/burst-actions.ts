@@ -30,13 +30,13 @@ export async function burst(simulation: Simulation, user: User): Promise<void> {
   await Promise.all(acts.map((act) => act(simulation, user)));
 }
 
-/** A sweep with slow lists takes about this number of rounds. */
+/** The approximate number of rounds that a sweep with slow lists of Stripe takes. */
 const SWEEP_ROUNDS = 14;
 const SLOW_ROUNDS = 4;
 const RENEWAL_ROUNDS = 6;
 const CHANGES: readonly Act[] = [dashboardCancel, dashboardEnd, cancelRoute, resumeRoute, changePlan];
 
-/** Changes subscriptions during a sweep, so that its lists are stale when the service uses them. */
+/** Changes subscriptions during a sweep, so that Stripe's lists are stale when the service uses them. */
 export async function sweepAndBurst(simulation: Simulation, user: User): Promise<void> {
   const { random } = simulation.scheduler;
   await simulation.untilQuiet();
@@ -59,20 +59,25 @@ export async function sweepAndBurst(simulation: Simulation, user: User): Promise
 
 const RETRIEVES = ["/v1/subscriptions/", "/v1/invoices/", "/v1/customers/"];
 
-/** Makes retrieves fail while lists work, so that events stay pending while the service uses pages. */
+/**
+ * Makes Stripe fail requests for single objects but not for lists, so that events stay pending while the service uses lists.
+ */
 async function failRetrieves(simulation: Simulation): Promise<void> {
   const times = 4 + simulation.scheduler.random.below(16);
   for (const path of RETRIEVES) await simulation.control("faults", { method: "GET", path, answer: 503, times });
 }
 
-/** Decides at random whether subscriptions change now. Changes are most likely while Stripe's list response is in transit. */
+/**
+ * Decides at random whether subscriptions change at this step of a sweep. Changes are most likely while Stripe's list response
+ * is in transit.
+ */
 function isTimeToChange({ replicas, scheduler }: Simulation): boolean {
   return scheduler.random.happens(replicas.some(({ slowList }) => slowList === "/v1/subscriptions") ? 0.5 : 0.05);
 }
 
 /**
- * Starts new subscriptions for all users at the same time. Some subscriptions change again while the service reads the renewals
- * in pages.
+ * Starts new subscriptions for all simulated users at the same time. Some subscriptions change again while the service reads
+ * the renewals in pages.
  */
 export async function renewals(simulation: Simulation, user: User): Promise<void> {
   const { auditor, scheduler, store } = simulation;

@@ -4,7 +4,7 @@ import type { Simulation } from "../simulation.ts";
 import { DAY, HOUR } from "./action.ts";
 import { list } from "./lists.ts";
 
-/** Delivery faults after which Stripe still delivers the event. */
+/** Lists the delivery faults after which Stripe still delivers the event. */
 const HARMLESS_FAULTS = [
   "lose_answer",
   "duplicate",

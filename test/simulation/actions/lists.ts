@@ -4,7 +4,7 @@ import { USERS, type User } from "./action.ts";
 
 type Row = Record<string, unknown>;
 
-/** Returns the newest 100 objects of a list, newest first. Returns an empty list if Stripe fails. */
+/** Returns the newest 100 objects of a Stripe list, newest first. Returns an empty list if Stripe fails. */
 export async function list(simulation: Simulation, path: string): Promise<Row[]> {
   const { body } = await simulation.stripe("GET", path, { limit: "100" });
   return (body["data"] as Row[] | undefined) ?? [];
@@ -23,7 +23,7 @@ export async function subscriptionsOf(simulation: Simulation, user: User): Promi
   );
 }
 
-/** Calls `act` with the user's newest or oldest subscription. Does nothing if the user has no subscription. */
+/** Calls `act` with the user's newest or oldest subscription. Does not call `act` if the user has no subscription. */
 export async function onSubscription(
   simulation: Simulation,
   user: User,
@@ -35,7 +35,10 @@ export async function onSubscription(
   if (subscription) await act(String(subscription["id"]), subscription);
 }
 
-/** Returns a user with a live subscription. Otherwise returns a user with a customer, or `user` if there is none. */
+/**
+ * Returns a user with a live subscription. If no user has a live subscription, returns a user with a customer. If no user has a
+ * customer, returns `user`.
+ */
 export function pickCustomer({ emulator, scheduler }: Simulation, user: User): User {
   const tables = emulator.snapshot().accounts.get("123")?.tables;
   const owners = new Map<string, string | undefined>();

@@ -18,7 +18,10 @@ import { pickCustomer } from "./lists.ts";
 import { restart, withFaults } from "./replica-actions.ts";
 import { buy, checkout } from "./user-actions.ts";
 
-/** Another server receives Stripe's deliveries for some time. Stripe's list of events still contains these events. */
+/**
+ * For some time, another server receives Stripe's deliveries, so the service loses these events. Stripe's list of events still
+ * contains the lost events.
+ */
 export async function swallowed(simulation: Simulation, user: User): Promise<void> {
   const { deliveries, emulator, setup } = simulation;
   if (!setup.losesEvents) return;
@@ -27,14 +30,19 @@ export async function swallowed(simulation: Simulation, user: User): Promise<voi
     await reconcileAndCheck(simulation, { sweep: false });
 }
 
-/** Stripe neither delivers nor lists the events of some changes. A sweep must find these changes. */
+/**
+ * Stripe neither delivers nor lists the events of some changes. A sweep must find the changes whose events Stripe never lists.
+ */
 export async function unseen(simulation: Simulation, user: User): Promise<void> {
   if (!simulation.setup.losesEvents) return;
   await loseEvents(simulation, pickCustomer(simulation, user), "silent");
   await reconcileAndCheck(simulation, { sweep: true });
 }
 
-/** Subscriptions are created for a user in the dashboard while their events are lost. The user then buys again. */
+/**
+ * Creates subscriptions for a user in the dashboard, and loses the events about the new subscriptions. After the events are
+ * lost, the user buys another subscription.
+ */
 export async function gift(simulation: Simulation, user: User): Promise<void> {
   const { deliveries, setup } = simulation;
   if (!setup.losesEvents) return;
@@ -64,7 +72,7 @@ const DASHBOARD: readonly Act[] = [
   goodCard,
 ];
 
-/** Makes some changes in the dashboard while events are lost. */
+/** Makes some changes in the dashboard while Stripe's events are lost. */
 async function loseEvents(simulation: Simulation, user: User, how: "swallowed" | "silent"): Promise<void> {
   const { deliveries, scheduler } = simulation;
   await simulation.untilQuiet();
@@ -77,10 +85,10 @@ async function loseEvents(simulation: Simulation, user: User, how: "swallowed" |
   deliveries[how] = false;
 }
 
-/** A time in seconds after which the service has processed all events that a sweep found missing. */
+/** The number of seconds in which the service processes all events that a sweep found missing. */
 const REPAIRED_WITHIN = 900;
 
-/** Without faults, a reconcile and the events that it stores repair everything that was lost. */
+/** Checks that, without faults, a reconcile and the events that it stores repair everything that was lost. */
 async function reconcileAndCheck(simulation: Simulation, { sweep }: { sweep: boolean }): Promise<void> {
   const { auditor, replicas, scheduler, store } = simulation;
   await restart(simulation);
@@ -88,7 +96,8 @@ async function reconcileAndCheck(simulation: Simulation, { sweep }: { sweep: boo
   let isDone = false;
   await withFaults(simulation, NO_FAULTS, async () => {
     const replica = scheduler.random.pick(replicas);
-    // The result is null if another replica is reconciling. That reconcile may have started before the changes.
+    // The result is null if another replica is reconciling. The reconcile of the other replica may have started before the
+    // changes.
     isDone = (await replica.run((service) => service.reconcile({ sweep, since: TEST_START }))) !== null;
   });
   if (!isDone) return;

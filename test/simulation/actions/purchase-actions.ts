@@ -9,12 +9,13 @@ import { continueBriefly, faultsOf, LONGEST_STEP, restart, withFaults } from "./
 import { buy, checkout, linkToPortal, pay } from "./user-actions.ts";
 
 /**
- * A checkout fails at a random point. The user returns with two tabs after Stripe has deleted the checkout's idempotency key.
+ * A checkout fails at a random point. The user returns with two browser tabs after Stripe has deleted the checkout's
+ * idempotency key.
  */
 export async function comeback(simulation: Simulation, user: User): Promise<void> {
   const { random } = simulation.scheduler;
   await withFaults(simulation, { ...NO_FAULTS, crash: 0.1, network: 0.3 }, () => checkout(simulation, user));
-  // If all replicas stay down, no replica finishes the checkout in the meantime.
+  // If all replicas stay down, no replica finishes the failed checkout before the user returns.
   const staysDown = random.happens(0.5);
   for (let hours = 0; hours < 24 + random.below(3); hours += 6) {
     if (staysDown) for (const replica of simulation.replicas) replica.crash();
@@ -26,14 +27,18 @@ export async function comeback(simulation: Simulation, user: User): Promise<void
   simulation.scheduler.follow(Promise.all([buy(simulation, user), buy(simulation, user), checkout(simulation, user)]));
   await simulation.untilQuiet();
   if (!staysDown) return;
-  // At this time, Stripe retries deliveries at intervals of at most ten hours. The replicas must be up for the next retry.
+  // A day after an event, Stripe retries its delivery at intervals of at most ten hours. The replicas must be up when Stripe
+  // next retries a delivery.
   simulation.setFaults(NO_FAULTS);
   await restart(simulation);
   simulation.passTime(12 * HOUR);
   await simulation.untilQuiet();
 }
 
-/** A user buys twice in quick succession. At the second purchase, neither webhooks nor lists contain the first purchase. */
+/**
+ * A user buys twice in quick succession. When the user buys again, neither Stripe's webhooks nor its lists show the first
+ * purchase yet.
+ */
 export async function hasty(simulation: Simulation, user: User): Promise<void> {
   await simulation.untilQuiet();
   await simulation.control("faults/deliveries", { effect: "delay", seconds: HOUR, times: 12 });
@@ -44,14 +49,14 @@ export async function hasty(simulation: Simulation, user: User): Promise<void> {
 }
 
 /**
- * The checkout takes effect this long before its key ends. The time allows for clock skew, and is short enough that lists are
- * still stale at the key's end.
+ * The number of seconds from the effect of the checkout to the end of its idempotency key. The number allows for clock skew,
+ * and is so low that Stripe's lists are still stale when the idempotency key ends.
  */
 const LAST_MINUTE_SECONDS = 50;
 
 /**
- * A checkout takes effect in the last minute of its idempotency key, and its response is lost. The user clicks again after the
- * key has ended.
+ * A checkout takes effect in the last minute of its idempotency key, and its response is lost. The user starts the checkout
+ * again after the idempotency key has ended.
  */
 export async function lastMinute(simulation: Simulation, user: User): Promise<void> {
   const { random } = simulation.scheduler;
@@ -73,19 +78,22 @@ export async function lastMinute(simulation: Simulation, user: User): Promise<vo
   await withFaults(simulation, { ...NO_FAULTS, stale: 1 }, () =>
     Promise.all([buy(simulation, user), checkout(simulation, user)]),
   );
-  // When a replica looks up the session, the session may be open or paid.
+  // When a replica looks up the checkout session, the session may be open or paid.
   const tabs = [checkout, checkout, pay];
   await withFaults(simulation, { ...NO_FAULTS, slowRequests: 0.4 }, () =>
     Promise.all(tabs.map((tab) => tab(simulation, user))),
   );
 }
 
-/** The link is requested this long before its idempotency key ends. Some responses take longer. */
+/**
+ * The number of seconds from the request of the portal link to the end of its idempotency key. Some responses arrive only after
+ * the idempotency key has ended.
+ */
 const LAST_LINK_SECONDS = 10;
 
 /**
- * A link to the portal is requested with an idempotency key that ends before the response arrives. A second click must then get
- * another link.
+ * A link to the portal is requested with an idempotency key that ends before the response arrives. If the user clicks again,
+ * the service must return a different link to the portal.
  */
 export async function lastLink(simulation: Simulation, user: User): Promise<void> {
   const { auditor, emulator, scheduler, store } = simulation;

@@ -4,16 +4,16 @@ import type { Simulation } from "../simulation.ts";
 import { DAY, HOUR } from "./action.ts";
 
 /**
- * The times that the action `time` lets pass. All are shorter than the time for which Stripe keeps events. Only the action
- * `outage` lasts longer.
+ * Lists the times that the action `time` lets pass. All of the action's times are shorter than the time for which Stripe keeps
+ * events. Only the action `outage` lasts longer than the time for which Stripe keeps events.
  */
 const SPANS = [HOUR, 3 * HOUR, 23 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 20 * DAY];
 /**
- * The longest time that passes in one step, in seconds. It is longer than any request, and shorter than the lifetime of
- * Stripe's idempotency keys.
+ * The longest time that passes in one step, in seconds. The longest step of time is longer than any request, and shorter than
+ * the lifetime of Stripe's idempotency keys.
  */
 export const LONGEST_STEP = 20 * HOUR;
-/** A freeze can last longer than a lease. */
+/** The freeze of a replica can last longer than a lease. */
 const LONGEST_FREEZE_MS = 40_000;
 
 export async function time(simulation: Simulation): Promise<void> {
@@ -63,7 +63,7 @@ export async function outage(simulation: Simulation): Promise<void> {
   await simulation.untilQuiet();
 }
 
-/** Runs work with the given faults instead of the schedule's faults, until no work is pending. */
+/** Runs the given work with the given faults instead of the schedule's faults, until no work is pending. */
 export async function withFaults(simulation: Simulation, faults: Faults, work: () => Promise<unknown>): Promise<void> {
   const before = faultsOf(simulation);
   simulation.setFaults(faults);
@@ -77,7 +77,7 @@ export function faultsOf({ replicas }: Simulation): Faults {
   return replicas[0]?.faults ?? NO_FAULTS;
 }
 
-/** Runs a random number of steps and lets a few seconds pass. */
+/** Runs a random number of steps of the simulation, and lets a few seconds pass. */
 export async function continueBriefly({ passTime, scheduler }: Simulation): Promise<void> {
   await scheduler.settle();
   for (let step = scheduler.random.below(60); step > 0 && (await scheduler.step()); step -= 1);
