@@ -43,8 +43,7 @@ export interface Api {
   publicPost: AddRoute;
   app: Hono;
   /**
-   * All API routes, with the parameters that each route uses. The file FIDELITY.md is generated from this list of
-   * routes.
+   * All API routes, with the parameters that each route uses. The file FIDELITY.md is generated from the list of API routes.
    */
   routes: { method: Method; path: string; uses: UsedParams }[];
 }
@@ -53,11 +52,11 @@ type Method = "GET" | "POST" | "DELETE";
 
 export interface ApiOptions {
   /**
-   * Compares each response with the SDK's types. If a response differs, the request gets a 500 that names the
-   * difference.
+   * True to compare each response with the types of Stripe's SDK. If a response differs from the SDK's types, the request gets
+   * a 500 error that names the difference.
    */
   checkResponses: boolean;
-  /** This function is called once for each parameter that Stripe supports and the emulator ignores. */
+  /** A callback function: the emulator calls it once for each parameter that Stripe supports and the emulator ignores. */
   onIgnored: (operation: string, param: string) => void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Checks the invariants of every account: sums, charges, balances and status changes. Every test of the emulator ends
- * with this audit.
+ * Checks the invariants of every account: sums, charges, balances and status changes. Every test of the emulator ends with an
+ * audit of all accounts.
  */
 import type { Account, State } from "./core/state.ts";
 import type { Invoice } from "./objects/invoice.ts";

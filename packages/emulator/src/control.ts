@@ -29,8 +29,8 @@ const RollInput = z.strictObject({
 });
 
 /**
- * Returns the emulator's control routes, which start with `/_emulator`. `newState` creates the state that a reset
- * starts from.
+ * Returns the emulator's control routes, which start with `/_emulator`. The function `newState` creates the state that the
+ * emulator has after a reset.
  */
 export function controlRoutes(engine: Engine, newState: () => State): Hono {
   const app = new Hono();

@@ -1,4 +1,4 @@
-/** The engine of the emulator. Runs timers and deliveries as virtual time advances. */
+/** The engine of the emulator runs timers and webhook deliveries as virtual time advances. */
 import { runClock, runTimer } from "./billing/run-timers.ts";
 import { switchToClockOf } from "./core/clock.ts";
 import { deliver, type DeliveryNetwork, makePending } from "./core/deliveries.ts";
@@ -17,15 +17,15 @@ export interface EngineOptions {
   baseUrl: string;
   network: DeliveryNetwork;
   /**
-   * With the value "running", virtual time follows wall time. With the value "still", only `advance` moves virtual
-   * time.
+   * If the clock has the value "running", virtual time follows wall time. If the clock has the value "still", only `advance`
+   * moves virtual time.
    */
   clock: "running" | "still";
   /** True to freeze rows between transactions, so that a direct change of a row throws. */
   freezeRows: boolean;
-  /** The engine calls this function once for each account that it creates. */
+  /** A callback function: the engine calls it once for each account that the engine creates. */
   onAccount: (context: Context) => void;
-  /** The engine calls this function after every change of its state. */
+  /** A callback function: the engine calls it after every change of the engine's state. */
   onChange: () => void;
 }
 
@@ -112,7 +112,7 @@ export function createEngine(options: EngineOptions): Engine {
     changed: onChange,
     advance: runInTurn(async ({ seconds, stopAt }) => {
       await advance(engine, seconds, stopAt);
-      // From now on, a clock that follows wall time stays this many seconds ahead.
+      // `secondsAhead` is the number of seconds by which a running clock stays ahead of wall time.
       if (options.clock === "running") engine.state.secondsAhead = engine.state.now - wallSeconds(options);
       onChange();
       return engine.state.now;
@@ -138,7 +138,7 @@ function wallSeconds({ network }: EngineOptions): number {
   return Math.floor(network.wallNow() / 1000);
 }
 
-/** Wraps a function so that a call during a run waits for that run instead of starting another run. */
+/** Wraps a function so that a call waits for a run that is already in progress, instead of starting a second run. */
 function shareRun(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null;
   return async () => {

@@ -12,8 +12,8 @@ import type { Invoice } from "./objects/invoice.ts";
 type FieldMakers = Record<string, () => unknown>;
 
 /**
- * Returns the fields of an object that responses include only on expansion. Each value of the result is a function that
- * computes the field.
+ * Returns the fields of an object that responses include only on expansion. Each field is returned as a function that computes
+ * the field's value.
  */
 export function expandOnlyFields(context: Context, object: object): FieldMakers {
   const row = object as { object?: string; id?: string };

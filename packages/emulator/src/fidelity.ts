@@ -11,7 +11,10 @@ export interface OperationFidelity {
   name: string;
   method: string;
   path: string;
-  /** "behaves" if the operation does the same as at Stripe for the parameters it uses; "refused" if it returns 501. */
+  /**
+   * "behaves" if the emulator's operation does the same as Stripe's for the parameters that it uses; "refused" if the operation
+   * returns 501.
+   */
   tier: "behaves" | "refused";
   /**
    * Parameters that Stripe supports and the emulator ignores. In the name of a parameter, `[]` stands for any entry of

@@ -25,26 +25,26 @@ export interface EmulatorOptions {
   /** The seed of all random IDs. Default 1. */
   seed?: number | undefined;
   /**
-   * With the value "running", virtual time follows wall time. With the value "still", only `advance` moves virtual
-   * time. Default "still".
+   * If the clock has the value "running", virtual time follows wall time. If the clock has the value "still", only `advance`
+   * moves virtual time. Default "still".
    */
   clock?: "running" | "still" | undefined;
   /** The effect on a subscription when its last payment retry fails. Default "cancel". */
   afterRetries?: AfterRetries | undefined;
   /** The virtual time at the start, in epoch milliseconds. Default: wall time. */
   startAt?: number | undefined;
-  /** The function that sends webhook deliveries. Default: the global `fetch`. */
+  /** The function that sends webhook deliveries. By default, the global `fetch` sends webhook deliveries. */
   fetch?: ((request: Request) => Promise<Response>) | undefined;
   /** Returns wall time in milliseconds, for signatures and a running clock. Default `Date.now`. */
   wallNow?: (() => number) | undefined;
   /** The path of a file that keeps the state across restarts. Default: the state is kept in memory only. */
   stateFile?: string | undefined;
   /**
-   * Set true to check that the emulator itself works correctly. The emulator then returns a 500 if a response differs
-   * from the SDK's types, or if code changes a shared row in place. Default false.
+   * Set true to check that the emulator itself works correctly. With `checkResponses`, the emulator returns a 500 error if a
+   * response differs from the SDK's types, or if code changes a shared row in place. Default false.
    */
   checkResponses?: boolean | undefined;
-  /** This function is called once for each parameter that Stripe supports and the emulator ignores. */
+  /** A callback function: the emulator calls it once for each parameter that Stripe supports and the emulator ignores. */
   onIgnored?: ((operation: string, param: string) => void) | undefined;
 }
 
@@ -54,8 +54,8 @@ export interface Emulator {
   /** Returns the virtual time in epoch milliseconds. */
   now(): number;
   /**
-   * Advances virtual time and runs all due timers and deliveries. Returns the new time in epoch milliseconds. With the
-   * option `stopAt`, stops early: before or after the timer that emits the given event.
+   * Advances virtual time and runs all due timers and deliveries. Returns the new time in epoch milliseconds. With the option
+   * `stopAt`, virtual time stops early: before or after the timer that emits the given event.
    */
   advance(seconds: number, stopAt?: StopAt): Promise<number>;
   /** Waits until every due delivery has been attempted. */

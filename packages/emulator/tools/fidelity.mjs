@@ -1,5 +1,5 @@
-// Writes FIDELITY.md from the emulator's routes and the SDK's operations. With --check, the program only reports
-// whether the file is current.
+// Writes FIDELITY.md from the emulator's routes and the SDK's operations. With --check, the program only reports whether
+// FIDELITY.md is up to date.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fidelity } from "../src/fidelity.ts";
 import { operations } from "../src/core/shapes.ts";

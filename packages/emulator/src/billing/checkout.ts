@@ -192,7 +192,10 @@ function isFreeNow(itemPrice: Price, trial: boolean): boolean {
   return itemPrice.recurring !== null && (trial || itemPrice.recurring.usage_type === "metered");
 }
 
-/** Returns the IDs of discounts that preview the order's coupons. The preview does not redeem the coupons. */
+/**
+ * Returns the IDs of discounts that show the effect of a checkout order's coupons. A preview of a checkout order does not
+ * redeem the order's coupons.
+ */
 function previewDiscounts(context: Context, session: CheckoutSession, order: CheckoutOrder): string[] {
   return order.discounts.flatMap((input, index) => {
     const code = find(context, "promotion_code", input.promotion_code ?? null);
@@ -231,7 +234,7 @@ function settleSetup(
   return recordDecline(order, intent.last_setup_error);
 }
 
-/** Completes a checkout session that has nothing due: checks the card and saves it. */
+/** Completes a checkout session with no amount due: checks the card and saves it. */
 function confirmFree(
   context: Context,
   session: CheckoutSession,

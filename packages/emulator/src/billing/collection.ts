@@ -16,8 +16,8 @@ import { paymentFailed } from "./subscription-changes.ts";
 const DAY = 86_400;
 const HOUR = 3_600;
 /**
- * The days from the first failed payment to each retry. Together with the first attempt, these are eight attempts in
- * two weeks, which is Stripe's default.
+ * The days from the first failed payment to each retry. With the first attempt, the retries make eight payment attempts in two
+ * weeks, which is Stripe's default.
  */
 const RETRY_DAYS = [1, 3, 5, 7, 9, 11, 14];
 /** The longest time that a draft invoice waits for the delivery of its `invoice.created` event. */
@@ -140,7 +140,8 @@ function settleAttempt(context: Context, invoice: Invoice, intent: PaymentIntent
   if (intent.status === "requires_capture" || intent.status === "requires_confirmation") return;
   const needsAction = intent.status === "requires_action";
   const subscription = subscriptionOf(context, invoice);
-  // First payments and pending updates are not retried, because the customer is present and can try another card.
+  // The emulator does not retry first payments or payments for pending updates, because the customer is present and can try
+  // another card.
   const waits = subscription?.status === "incomplete" || subscription?.pending_update;
   const isRenewal = subscription !== null && !waits && invoice.billing_reason !== "subscription_update";
   // If the customer is present, a payment that requires 3-D Secure has not failed yet.

@@ -95,7 +95,7 @@ export function issueCreditNote(context: Context, note: CreditNote, input: Credi
   return note;
 }
 
-/** Voids a credit note. Throws if its invoice is not open. */
+/** Voids a credit note. Throws if the credit note's invoice is not open. */
 export function voidCreditNote(context: Context, note: CreditNote): void {
   const invoice = retrieve(context, "invoice", note.invoice);
   if (note.status === "void") throw new ApiError("This credit note is already void.");

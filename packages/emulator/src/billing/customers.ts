@@ -18,8 +18,8 @@ export function retrieveCustomer(context: Context, id: string, param = "id"): Cu
 }
 
 /**
- * Sets a customer's `delinquent` field. The field is true after a failed automatic payment, until an invoice is paid or
- * marked uncollectible.
+ * Sets a customer's `delinquent` field. The field `delinquent` is true after a failed automatic payment, until an invoice is
+ * paid or marked uncollectible.
  */
 export function setDelinquent(context: Context, id: string, delinquent: boolean): void {
   const customer = find(context, "customer", id);

@@ -1,4 +1,4 @@
-/** Redeems coupons and applies discounts to lines. @see https://docs.stripe.com/api/discounts */
+/** Redeems coupons and applies discounts to invoice lines and checkout items. @see https://docs.stripe.com/api/discounts */
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { round, split } from "../core/money.ts";
@@ -68,8 +68,8 @@ interface DiscountableLine {
 }
 
 /**
- * Applies discounts to lines one after the other, each to the amount that remains. Records each discount's amount in
- * the lines.
+ * Applies discounts to invoice lines one after the other, each to the amount that earlier discounts left. Records each
+ * discount's amount in the invoice lines.
  */
 export function applyDiscounts(
   context: Context,

@@ -51,8 +51,8 @@ export function isOpen({ status }: Dispute): boolean {
 }
 
 /**
- * Stores the evidence of a dispute. Submitted evidence with one of Stripe's test texts decides the dispute. Other
- * submitted evidence sets the status "under review".
+ * Stores the evidence of a dispute. Submitted evidence with one of Stripe's test texts decides the dispute. Submitted evidence
+ * with any other text sets the dispute's status to "under review".
  */
 export function updateDispute(
   context: Context,

@@ -56,5 +56,5 @@ export function refreshEntitlements(context: Context, customer: string): void {
   });
 }
 
-/** The maximum number of entitlements in the summary event. */
+/** The maximum number of entitlements that a summary event about a customer's active entitlements lists. */
 const SUMMARY_LIMIT = 10;

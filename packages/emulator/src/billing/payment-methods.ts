@@ -13,7 +13,7 @@ export function createPaymentMethod(context: Context, card: TestCard, expiry: Ex
   return method;
 }
 
-/** Returns the payment method with this ID, or creates a card if the text is a test token such as `pm_card_visa`. */
+/** Returns the payment method with the given ID. For a test token such as `pm_card_visa`, creates a card. */
 export function methodFromIdOrToken(context: Context, idOrToken: string, param: string): PaymentMethod {
   const card = cardByToken(idOrToken);
   if (!card) return retrieve(context, "payment_method", idOrToken, param);
@@ -43,7 +43,7 @@ export function attach(context: Context, method: PaymentMethod, customerId: stri
   emit(context, "payment_method.attached", method);
 }
 
-/** Detaches a card from its customer, so that it is no longer a default payment method. */
+/** Detaches a card from its customer, so that the card is no longer a default payment method. */
 export function detach(context: Context, method: PaymentMethod): void {
   removeAsDefault(context, method);
   emitChange(context, "payment_method.detached", method, (row) => {

@@ -20,7 +20,7 @@ import { type ChangePlan, linesOfRestartedItems } from "./subscription-update.ts
 
 const LIFETIME_SECONDS = 23 * 3_600;
 
-/** Creates the invoice of a subscription change. The subscription stays unchanged until this invoice is paid. */
+/** Creates the invoice of a subscription change. The subscription stays unchanged until the invoice of the change is paid. */
 export function startPendingUpdate(context: Context, subscription: Subscription, plan: ChangePlan): Invoice {
   prorate(context, subscription, plan);
   const expires_at = now(context) + LIFETIME_SECONDS;
@@ -44,7 +44,7 @@ export function startPendingUpdate(context: Context, subscription: Subscription,
   return invoice;
 }
 
-/** Discards a pending update and voids its invoice. A timer calls this function 23 hours after the update. */
+/** Discards a pending update and voids its invoice. A timer discards each pending update 23 hours after its creation. */
 export function expirePendingUpdate(context: Context, subscription: Subscription): void {
   const plan = context.account.pendingChanges.get(subscription.id);
   if (!plan) return;

@@ -48,7 +48,7 @@ export function previewInvoice(context: Context, input: PreviewInput): Invoice {
   });
 }
 
-/** Returns the invoice lines of the next renewal. The lines of metered items contain the usage so far. */
+/** Returns the invoice lines of the next renewal. The lines of metered items contain the usage until now. */
 function renewalLines(context: Context, invoice: Invoice, subscription: Subscription, at: number): InvoiceLine[] {
   const renewed = { ...copy(subscription), status: "active" as const };
   return renewed.items.data

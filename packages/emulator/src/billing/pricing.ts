@@ -5,7 +5,7 @@ import type { Price } from "../objects/price.ts";
 export interface PricedPart {
   amount: number;
   quantity: number;
-  /** The unit price in minor units, with as many decimals as the price has. */
+  /** The unit price in minor units (such as cents), with all of its decimals. */
   unitAmountDecimal: string;
   description: string;
 }

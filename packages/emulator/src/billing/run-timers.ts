@@ -1,4 +1,4 @@
-/** Runs due timers in order of time. Each timer runs with virtual time set to its due time. */
+/** Runs due timers in order of time. While a timer runs, virtual time is the timer's due time. */
 import { switchToClockOf } from "../core/clock.ts";
 import { emit } from "../core/events.ts";
 import type { Timer, TimerKind } from "../core/records.ts";

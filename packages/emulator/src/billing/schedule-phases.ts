@@ -67,8 +67,8 @@ export function beginSchedule(context: Context, schedule: Schedule, phase: Phase
 }
 
 /**
- * Changes a subscription to the items and settings of a schedule's phase. `behavior` overrides the phase's proration
- * behavior.
+ * Changes a subscription to the items and settings of a schedule's phase. The parameter `behavior` overrides the phase's
+ * proration behavior.
  */
 export function enterPhase(
   context: Context,
@@ -108,8 +108,8 @@ export function enterPhase(
 }
 
 /**
- * Returns the item changes that turn a subscription's items into the items of a phase. Items with the same price stay;
- * other items are replaced.
+ * Returns the item changes that turn a subscription's items into the items of a phase. A subscription item stays if the phase
+ * has an item with the same price; otherwise the item is replaced.
  */
 export function itemChanges(context: Context, subscription: Subscription, wanted: readonly PhaseItem[]): ItemChange[] {
   const open = new Set(subscription.items.data);

@@ -29,7 +29,7 @@ export function finalizeInvoice(context: Context, invoice: Invoice): void {
   invoice.status = "open";
   invoice.number = assignNumber(context, customer, invoice.currency);
   invoice.effective_at = at;
-  // Stripe replaces the page size "auto" with the usual size of the account's country.
+  // For the PDF page size "auto", Stripe uses the usual paper size of the account's country.
   if (invoice.rendering?.pdf.page_size === "auto") invoice.rendering.pdf.page_size = "letter";
   invoice.automatically_finalizes_at = null;
   invoice.webhooks_delivered_at ??= at;

@@ -18,8 +18,8 @@ import { updateSubscription } from "./subscription-changes.ts";
 import { setPeriodTimers } from "./subscription-periods.ts";
 
 /**
- * Resumes a paused subscription and bills its period. `anchor` "now" starts a new period; "unchanged" keeps the billing
- * cycle anchor.
+ * Resumes a paused subscription and bills its period. With `anchor` "now", a new billing period starts; with "unchanged", the
+ * billing cycle anchor stays the same.
  */
 export function resumeSubscription(
   context: Context,

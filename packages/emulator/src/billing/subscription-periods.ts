@@ -1,4 +1,4 @@
-/** Computes the periods of subscriptions and sets the timers for their ends. */
+/** Computes the billing periods of subscriptions, and sets timers for the ends of these periods. */
 import { now } from "../core/clock.ts";
 import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";

@@ -30,7 +30,7 @@ export type PaymentBehavior =
   | "pending_if_incomplete";
 
 /**
- * Creates a subscription and finalizes its first invoice. The function `startPayment` then pays the first invoice. If a
+ * Creates a subscription and finalizes its first invoice. The function `startPayment` pays the finalized first invoice. If a
  * schedule creates the subscription, the first invoice stays a draft for one hour.
  */
 export function createSubscription(

@@ -21,12 +21,15 @@ import { updateSubscription } from "./subscription-changes.ts";
 import { isLicensed, setPeriodTimers } from "./subscription-periods.ts";
 
 export interface ItemChange {
-  /** The ID of the item to change. If the ID is undefined, the change adds a new item. */
+  /**
+   * The ID of the subscription item to change. If the ID of the item is undefined, the change adds a new item to the
+   * subscription.
+   */
   id?: string | undefined;
   price?: Price | undefined;
   quantity?: number | undefined;
   deleted?: boolean | undefined;
-  /** Metadata to merge with the item's metadata. An empty string removes all metadata. */
+  /** Metadata to merge with the item's metadata. An empty string instead of metadata removes all metadata of the item. */
   metadata?: "" | Record<string, string> | undefined;
   taxRates?: TaxRate[] | undefined;
 }
@@ -44,7 +47,7 @@ export interface ChangePlan {
   anchor: number;
   credits: ProratedItem[];
   charges: ProratedItem[];
-  /** Items that start a new period now and are billed for the whole period. */
+  /** The subscription items that start a new billing period now and are billed for the whole period. */
   restarted: SubscriptionItem[];
   at: number;
 }
@@ -126,13 +129,16 @@ function periodOf(item: SubscriptionItem) {
   return { start: item.current_period_start, end: item.current_period_end };
 }
 
-/** Returns the full billing period that contains the change. A new item is charged for the rest of this period. */
+/**
+ * Returns the full billing period in which a subscription change happens. A new subscription item is charged for the rest of
+ * the current billing period.
+ */
 function chargedPeriod(subscription: Subscription, item: SubscriptionItem) {
   const start = startOf(item.price, subscription.billing_cycle_anchor, item.current_period_end - 1);
   return { start, end: item.current_period_end };
 }
 
-/** Applies a planned subscription change. The change is invoiced at once or with the next renewal. */
+/** Applies a planned subscription change. The subscription change is invoiced at once or with the next renewal. */
 export function applyChange(
   context: Context,
   subscription: Subscription,
@@ -182,7 +188,7 @@ function noSuchItem(id: string): ApiError {
 }
 
 /**
- * Cancels a subscription at once by calling `end`. If `prorate` is true, the customer gets a credit for the unused
+ * Cancels a subscription at once by calling the function `end`. If `prorate` is true, the customer gets a credit for the unused
  * time. If `invoiceNow` is true, pending invoice items and usage are billed; otherwise they stay pending.
  */
 export function cancelNow(

@@ -1,6 +1,6 @@
 /**
- * Stripe's documented test cards. The emulator rejects all other card numbers, so that it never stores a real card
- * number.
+ * Lists the test cards that Stripe documents. The emulator rejects every card number that is not a test card, so that it never
+ * stores a real card number.
  * @see https://docs.stripe.com/testing
  */
 import type { DisputeReason } from "../objects/dispute.ts";
@@ -12,7 +12,7 @@ export type CardOutcome =
 
 export interface TestCard {
   number: string;
-  /** Other test card numbers with the same behavior as this card. */
+  /** The additional card numbers that behave the same as the test card. */
   otherNumbers?: readonly string[];
   brand: "visa" | "mastercard" | "amex" | "discover";
   token: string;
@@ -136,7 +136,7 @@ export function cardByNumber(number: string): TestCard | undefined {
 }
 
 /**
- * Returns the test card of a token; undefined if there is none. Declined cards have two tokens at Stripe:
+ * Returns the test card of a token; undefined if there is none. At Stripe, a declined test card has two tokens, such as
  * `pm_card_visa_chargeDeclined` and `pm_card_chargeDeclined`.
  */
 export function cardByToken(token: string): TestCard | undefined {

@@ -1,12 +1,12 @@
 /**
- * Converts stored rows to the form of responses and events. Adds derived fields, and removes fields that a request must
- * expand.
+ * Converts stored rows to the form that API responses and events have. Adds derived fields to a row, and removes fields that
+ * responses include only if a request expands them.
  */
 type Fields = Record<string, unknown>;
 
 /**
- * Returns an object in the form of responses and events. The returned object shares all unchanged parts with the stored
- * row.
+ * Returns an object in the form that API responses and events have. The returned object shares all unchanged parts with the
+ * stored row.
  */
 export function toApiView<T>(object: T): T {
   return viewOf(object) as T;
@@ -41,7 +41,7 @@ function viewOf(value: unknown): unknown {
   }
 }
 
-/** Applies the function `change` to each entry of a list. Returns the same list if no entry changes. */
+/** Applies the function `change` to each entry of a list. Returns the original list, not a copy, if no entry changes. */
 export function mapIfChanged(list: readonly unknown[], change: (entry: unknown) => unknown): readonly unknown[] {
   let changed: unknown[] | null = null;
   for (let at = 0; at < list.length; at += 1) {

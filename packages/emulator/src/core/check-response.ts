@@ -2,8 +2,8 @@
 import { type Fields, fieldsOf, isOptional, responses, responseShape, type Shape } from "./shapes.ts";
 
 /**
- * Returns one line per difference between a response and the SDK's types. Returns no lines if the SDK has no such
- * operation.
+ * Returns one line per difference between a response and the SDK's types. Returns no lines if the SDK lacks the operation of
+ * the response.
  */
 export function findResponseProblems(method: string, path: string, answer: unknown): string[] {
   const shape = responseShape(method, path);
@@ -18,8 +18,8 @@ function checkValue(shape: Shape, value: unknown, at: string, problems: string[]
 }
 
 /**
- * Returns whether a value has this type at the top level. `checkContents` checks nested values, so that each problem
- * names its path.
+ * Returns whether a value itself has the given type, without a check of nested values. The function `checkContents` checks
+ * nested values, so that each reported problem names its path.
  */
 function matches(shape: Shape, value: unknown): boolean {
   if (typeof shape === "string") return matchesName(shape, value);

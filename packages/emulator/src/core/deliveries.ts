@@ -15,8 +15,8 @@ import { setEntry } from "./transaction.ts";
 const RETRY_DELAYS = [60, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 36_000, 36_000, 36_000];
 const DELIVERY_TIMEOUT_MS = 10_000;
 /**
- * The age of a signature under a `stale_time` fault, and the default delay of a `delay` fault. No signature check
- * accepts a signature of this age.
+ * The age of a signature under a `stale_time` fault, and the default delay of a `delay` fault. No signature check accepts a
+ * signature as old as under a `stale_time` fault.
  */
 const STALE_SECONDS = 3_600;
 
@@ -32,7 +32,7 @@ export interface DeliveryNetwork {
 interface Message {
   endpoint: WebhookEndpoint;
   event: StripeEvent;
-  /** The delivery fault that applies to this attempt; null if there is none. */
+  /** The delivery fault that applies to this delivery attempt; null if there is none. */
   fault: DeliveryFault | null;
 }
 
@@ -59,7 +59,7 @@ async function sendWithFault(context: Context, network: DeliveryNetwork, message
   const once = () => send(context, network, message);
   switch (message.fault?.effect) {
     case "drop":
-      // The fault makes the delivery count as successful, but the endpoint receives nothing.
+      // A `drop` fault makes the delivery count as successful, but the endpoint receives nothing.
       return { status: 200, error: null };
     case "lose_answer": {
       await once();
@@ -78,11 +78,11 @@ async function sendWithFault(context: Context, network: DeliveryNetwork, message
 
 function recordAttempt(context: Context, deliveryId: string, outcome: Outcome): void {
   const delivery = context.account.deliveries.get(deliveryId);
-  // The delivery no longer exists if the state was reset or restored during the request.
+  // The delivery no longer exists if the emulator's state was reset or restored during the webhook request.
   if (!delivery) return;
   const attempts = [...delivery.attempts, { at: context.state.now, ...outcome }];
   const delay = RETRY_DELAYS[attempts.length - 1];
-  // Every status other than 2xx is a failure, including redirects.
+  // Every HTTP status other than 2xx counts as a failed delivery, including redirects.
   const delivered = outcome.status !== null && outcome.status >= 200 && outcome.status < 300;
   const failed = delay === undefined ? "failed" : "pending";
   setEntry(context, context.account.deliveries, deliveryId, {

@@ -33,8 +33,8 @@ export class ApiError extends Error {
   }
 
   /**
-   * Returns the body of the error response. The body always contains `error`, because the `stripe` package treats a
-   * body without `error` as a success.
+   * Returns the body of the error response. The body of an error response always contains `error`, because the `stripe` package
+   * treats a body without `error` as a success.
    */
   toBody(requestId: string): { error: Record<string, unknown> } {
     const doc = this.fields.code
@@ -45,8 +45,8 @@ export class ApiError extends Error {
 }
 
 /**
- * Returns Stripe's error `resource_missing`. The status is 404 for an ID in the URL path, and 400 for an ID in a
- * parameter.
+ * Returns Stripe's error `resource_missing`. A `resource_missing` error has the status 404 for an ID in the URL path, and 400
+ * for an ID in a parameter.
  */
 export function resourceMissing(kind: string, id: string, param: string): ApiError {
   const status = param === "id" ? 404 : 400;

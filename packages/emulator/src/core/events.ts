@@ -73,7 +73,7 @@ function listensTo(endpoint: WebhookEndpoint, type: string): boolean {
 }
 
 /**
- * Removes events older than 30 days that have no pending delivery. This function runs once per virtual day.
+ * Removes events older than 30 days that have no pending delivery. The emulator removes old events once per virtual day.
  */
 export function pruneOldEvents(account: Account, at: number): void {
   const { tables, deliveries, deliveriesByEvent } = account;

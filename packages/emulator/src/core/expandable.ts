@@ -5,7 +5,8 @@
 import { fieldsOf, isOptional, responses, responseShape, type Shape } from "./shapes.ts";
 
 /**
- * Returns whether a request can expand this property of the response. Returns true for operations that the SDK lacks.
+ * Returns whether a request can expand this property of the response. For operations that the SDK lacks, every property counts
+ * as expandable.
  */
 export function isExpandable(method: string, path: string, property: string): boolean {
   const shape = responseShape(method, path);

@@ -5,14 +5,14 @@ import type { State } from "./state.ts";
 export interface FaultedRequest {
   method: string;
   path: string;
-  /** The URL and body of the request, in which a fault's customer ID is searched. */
+  /** A fault for a customer applies if the URL or the body of the request contains the customer's ID. */
   text: string;
   key: string | null;
 }
 
 /**
- * Returns the fault that applies to a request, and decrements its remaining count. Returns null if no fault applies to
- * the request.
+ * Returns the fault that applies to a request, and decrements the number of requests that the fault still affects. Returns null
+ * if no fault applies to the request.
  */
 export function consumeFault(state: State, request: FaultedRequest): Fault | null {
   const fault = consume(

@@ -7,8 +7,8 @@ const KEY_LIFETIME_SECONDS = 24 * 3_600;
 const MAX_KEY_LENGTH = 255;
 
 /**
- * Returns the response stored under an idempotency key; null if the key is new. Throws if the key belongs to another
- * request.
+ * Returns the response stored under an idempotency key; null if the key is new. Throws if the idempotency key was used for a
+ * different request.
  */
 export function findStoredResponse(
   context: Context,

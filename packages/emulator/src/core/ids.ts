@@ -15,7 +15,8 @@ const PAYMENT_PREFIXES: ReadonlySet<string> = new Set(["pi", "ch", "re"]);
 type IdSource = Pick<ObjectSource, "state">;
 
 /**
- * Creates an ID such as `price_1PmHofKXBGcbgpbZCVOHQep3`. The 24 characters after the prefix sort by creation second.
+ * Creates an ID such as `price_1PmHofKXBGcbgpbZCVOHQep3`. The 24 characters after the prefix of an ID sort by the second in
+ * which the ID was created.
  */
 export function newId({ state }: IdSource, prefix: string): string {
   const kind = PAYMENT_PREFIXES.has(prefix) ? "3" : "1";
@@ -23,8 +24,8 @@ export function newId({ state }: IdSource, prefix: string): string {
 }
 
 /**
- * Creates the ID of a customer, product or item, such as `cus_TL2gsQ7ihn5JSH`. The 14 characters after the prefix sort
- * by creation minute.
+ * Creates the ID of a customer, product or item, such as `cus_TL2gsQ7ihn5JSH`. The 14 characters after the prefix of an ID sort
+ * by the minute in which the ID was created.
  */
 export function newShortId({ state }: IdSource, prefix: string): string {
   return `${prefix}_${toDigits(Math.floor((state.now - EPOCH_SECONDS) / 60), 4)}${randomText(state, 10)}`;

@@ -1,7 +1,8 @@
 /** Declares the inputs that new objects need: seed and time for IDs, the test clock, and the URL of the pages. */
 /**
- * The values that are needed to create an object, such as seed and time. The type `Context` contains all values of this
- * interface. Object modules must not import the state's type, because that type is built from theirs.
+ * The values that are needed to create an object, such as seed and time. The type `Context` contains all values of the
+ * interface `ObjectSource`. Modules that define objects must not import the state's type, because the state's type is built
+ * from the objects' types.
  */
 export interface ObjectSource {
   state: { seed: number; now: number };

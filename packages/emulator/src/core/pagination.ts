@@ -67,7 +67,7 @@ function takeMatching<T>(rows: readonly T[], count: number, where: (row: T) => b
   return found;
 }
 
-/** Returns whether the API's lists include this row. A `stale` fault hides recently created rows. */
+/** Returns whether lists in API responses include the given row. A `stale` fault hides recently created rows. */
 export function isVisible(context: Context, row: object): boolean {
   return !context.staleSeconds || createdOf(row) <= now(context) - context.staleSeconds;
 }
@@ -83,7 +83,7 @@ function cursorIndex(context: Context, rows: readonly { id: string }[], id: stri
 }
 
 /**
- * Returns the index of a row, by binary search over creation times. Returns null if the rows are not in this order
+ * Returns the index of a row, by binary search over creation times. Returns null if the rows are not in order of creation time
  * because of test clocks.
  */
 function indexByTime(context: Context, rows: readonly { id: string }[], id: string): number | null {

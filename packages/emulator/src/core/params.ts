@@ -101,7 +101,7 @@ function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiEr
   return new ApiError(`Invalid ${param}: ${issue.message}`, { param });
 }
 
-/** Returns the error for a number or text that exceeds its limits; null if the issue is of another kind. */
+/** Returns the error for a number or text that exceeds its limits; null if the value is invalid for a different reason. */
 function rangeError(issue: z.core.$ZodIssue, param: string, value: unknown): ApiError | null {
   if (issue.message === "integer")
     return new ApiError(`Invalid integer: ${displayValue(value)}`, { code: "parameter_invalid_integer", param });
@@ -162,8 +162,8 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /**
- * Merges new metadata into existing metadata. An empty metadata value removes its key. An empty string instead of a
- * hash removes all keys.
+ * Merges new metadata into existing metadata. An empty metadata value removes its key. An empty string instead of a metadata
+ * hash removes all metadata keys.
  */
 export function mergeMetadata(
   current: Record<string, string>,

@@ -19,7 +19,10 @@ export function periodEnd(anchor: number, interval: Interval, count: number, aft
   return end;
 }
 
-/** Returns the same day and time in a later month. If the later month does not have this day, returns its last day. */
+/**
+ * Returns the time in a later month that has the same day of the month. If the later month does not have this day, returns the
+ * last day of the month.
+ */
 export function addMonths(at: number, months: number): number {
   const date = new Date(at * 1000);
   const day = date.getUTCDate();

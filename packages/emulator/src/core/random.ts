@@ -2,8 +2,8 @@
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /**
- * Returns a random number from 0 (inclusive) to 1 (exclusive). The algorithm is mulberry32, because its state is a
- * single number.
+ * Returns a random number from 0 (inclusive) to 1 (exclusive). The random number generator uses the algorithm mulberry32,
+ * because the state of mulberry32 is a single number.
  */
 export function nextRandom(state: { seed: number }): number {
   state.seed = (state.seed + 0x6d2b79f5) | 0;

@@ -42,8 +42,8 @@ export interface Timer {
   id: string;
   at: number;
   /**
-   * A serial number that orders timers of the same second. A timer is valid only if `Timers.current` contains its
-   * number; otherwise it was replaced or cleared.
+   * A serial number that orders timers that are due in the same second. A timer is valid only if `Timers.current` contains its
+   * number; otherwise the timer was replaced or cleared.
    */
   order: number;
 }

@@ -87,7 +87,7 @@ export function insert<Name extends TableName>(context: Context, table: Name, ro
 export function remove(context: Context, table: TableName, id: string): void {
   const rows = rowsOf(context, table);
   const before = [...rows];
-  // Lists show rows in insertion order, so a rollback must restore the row's position.
+  // Lists show rows in insertion order, so a rollback must restore the position of a removed row.
   context.undo.push(() => {
     rows.clear();
     for (const [known, row] of before) rows.set(known, row);

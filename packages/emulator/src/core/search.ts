@@ -25,7 +25,7 @@ export interface SearchPage<T> {
   url: string;
 }
 
-/** Searches `rows`, which must be ordered oldest first. The page token is the offset of the next result. */
+/** Searches `rows`, which must be ordered oldest first. The page token of a search is the offset of the next result. */
 export function search<T extends object>(
   context: Context,
   rows: readonly T[],

@@ -27,7 +27,10 @@ export interface Operation {
   path: string;
   /** The operation's name in the SDK. */
   name: string;
-  /** The type of the operation's parameters. The type is undefined if the emulator refuses the operation. */
+  /**
+   * The type of the operation's parameters. The type of an operation's parameters is undefined if the emulator refuses the
+   * operation.
+   */
   params?: Shape | null;
 }
 

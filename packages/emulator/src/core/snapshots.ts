@@ -8,8 +8,8 @@ export function serialize(state: State): string {
 }
 
 /**
- * Parses the emulator's state from JSON. Fields that an older version did not write are empty. Returns null if the JSON
- * is not a state of the emulator.
+ * Parses the emulator's state from JSON. In the parsed state, fields that an older version of the emulator did not write are
+ * empty. Returns null if the JSON is not a state of the emulator.
  */
 export function deserialize(text: string): State | null {
   const stored = JSON.parse(text, (_key, value: unknown) =>
@@ -23,7 +23,10 @@ export function deserialize(text: string): State | null {
   return { ...newState(stored.seed, stored.now), ...stored, accounts: new Map(accounts) };
 }
 
-/** Returns an independent copy of the state. Copy and original share the rows, because rows never change in place. */
+/**
+ * Returns an independent copy of the state. The copy of the state shares its rows with the original state, because rows never
+ * change in place.
+ */
 export function fork(state: State): State {
   return {
     ...state,

@@ -1,4 +1,4 @@
-/** The emulator's state as plain values, and the context of work on it. */
+/** Defines the emulator's state as plain values, and the context in which code reads and changes the state. */
 import type { DeliveryFault, Fault } from "./fault-schemas.ts";
 import type { CheckoutOrder, Delivery, EndpointSecret, PendingChange, StoredResponse, Timers } from "./records.ts";
 import { emptyTables, type Tables } from "./tables.ts";
@@ -32,8 +32,8 @@ export interface Account {
   /** Maps a subscription ID to the change that takes effect when the change's invoice is paid. */
   pendingChanges: Map<string, PendingChange>;
   /**
-   * Maps an invoice ID to the ID of its `invoice.created` event. This event must be delivered before the invoice is
-   * finalized.
+   * Maps an invoice ID to the ID of its `invoice.created` event. An invoice is finalized only after the delivery of its
+   * `invoice.created` event.
    */
   createdEventByInvoice: Map<string, string>;
   /** Maps a webhook endpoint ID to its payload style: "snapshot" sends whole objects, "thin" sends thin events. */
@@ -74,7 +74,7 @@ export interface Context extends Transaction {
   account: Account;
   /** The ID of the test clock that sets the time; null for the emulator's own clock. */
   clock: string | null;
-  /** The base URL of the emulator's pages. Links in API objects start with this URL. */
+  /** The base URL of the emulator's pages. Links in API objects start with the base URL of the emulator's pages. */
   baseUrl: string;
   /** The current request. Events that the request causes contain the request's ID and idempotency key. */
   request: { id: string | null; idempotencyKey: string | null };

@@ -14,7 +14,10 @@ export interface Transaction {
   freezeRows: boolean;
 }
 
-/** Returns a copy of the row that this transaction may change. Copies the row on its first use in the transaction. */
+/**
+ * Returns the transaction's own copy of a row, which the transaction may change. Copies the row on its first use in the
+ * transaction.
+ */
 export function forWrite<Key, Row extends object>(
   transaction: Transaction,
   rows: Map<Key, Row>,

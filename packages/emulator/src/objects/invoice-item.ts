@@ -26,7 +26,9 @@ export interface NewInvoiceItem {
   metadata?: Record<string, string>;
   taxRates?: TaxRate[];
   date?: number;
-  /** If the item is a credit, the invoice item or lines that first charged the amount. Null otherwise. */
+  /**
+   * For a credit, this field contains the invoice item or invoice lines that first charged the credited amount. Null otherwise.
+   */
   creditedItems?: CreditedItems | null;
 }
 

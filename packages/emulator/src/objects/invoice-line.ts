@@ -1,4 +1,4 @@
-/** Line items of invoices. @see https://docs.stripe.com/api/invoice-line-item/object */
+/** Defines the line items of invoices. @see https://docs.stripe.com/api/invoice-line-item/object */
 import { newId } from "../core/ids.ts";
 import type { ObjectSource } from "../core/object-source.ts";
 

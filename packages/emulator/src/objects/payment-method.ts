@@ -63,7 +63,10 @@ export function newPaymentMethod(source: ObjectSource, card: NewCard, expiry: Ex
   };
 }
 
-/** Returns the country of a test card. Stripe encodes the country in the digits after 4000. */
+/**
+ * Returns the country of a test card. In the numbers of test cards for countries, Stripe encodes the country in the digits
+ * after 4000.
+ */
 function countryOf({ number }: NewCard): string {
   return number.startsWith("4000002760") ? "DE" : "US";
 }

@@ -89,7 +89,10 @@ function recurringOf(given: NonNullable<NewPrice["recurring"]>) {
   };
 }
 
-/** Returns an amount as an integer and as a decimal text. The integer is null if the amount is not a whole number. */
+/**
+ * Returns an amount as an integer and as a decimal text. The integer form of an amount is null if the amount is not a whole
+ * number.
+ */
 function amounts({ unit_amount, unit_amount_decimal }: AmountInput) {
   const decimal = unit_amount_decimal ?? (unit_amount === undefined ? null : String(unit_amount));
   return {

@@ -1,4 +1,4 @@
-/** Subscription schedules and their phases. @see https://docs.stripe.com/api/subscription_schedules/object */
+/** Defines subscription schedules and their phases. @see https://docs.stripe.com/api/subscription_schedules/object */
 import { now, testClockOf } from "../core/clock.ts";
 import { newId } from "../core/ids.ts";
 import type { ObjectSource } from "../core/object-source.ts";

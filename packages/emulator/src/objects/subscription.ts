@@ -1,4 +1,4 @@
-/** Subscriptions and their items. @see https://docs.stripe.com/api/subscriptions/object */
+/** Defines subscriptions and their items. @see https://docs.stripe.com/api/subscriptions/object */
 import { now, testClockOf } from "../core/clock.ts";
 import { copy } from "../core/copy.ts";
 import { newId, newShortId } from "../core/ids.ts";
@@ -171,7 +171,10 @@ function trialFields(input: NewSubscription, at: number) {
 
 export interface NewItem extends Omit<ItemInput, "discounts"> {
   subscription: string;
-  /** The billing cycle anchor in epoch seconds. The periods of the item are counted from this time. */
+  /**
+   * The billing cycle anchor in epoch seconds. The billing periods of a subscription item are counted from the billing cycle
+   * anchor.
+   */
   anchor: number;
   /** The end of the trial in epoch seconds; null if the subscription has no trial. */
   trialEnd: number | null;

@@ -6,7 +6,7 @@ import type { ObjectSource } from "../core/object-source.ts";
 export type TaxId = ReturnType<typeof newTaxId>;
 
 /**
- * Types of tax IDs that Stripe verifies. In test mode, the last digits of a tax ID decide the result of its
+ * The types of tax IDs that Stripe verifies. In test mode, the last digits of a tax ID decide the result of its
  * verification.
  */
 const VERIFIED = new Set(["au_abn", "eu_vat", "gb_vat"]);

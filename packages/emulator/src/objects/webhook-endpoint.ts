@@ -10,7 +10,7 @@ export interface EndpointInput {
   secret?: string | undefined;
   /** The event types that the endpoint receives. Default: all types. */
   enabledEvents?: readonly string[] | undefined;
-  /** "snapshot" sends events with whole objects; "thin" sends thin events. Default "snapshot". */
+  /** The payload style "snapshot" sends events with whole objects; the style "thin" sends thin events. Default "snapshot". */
   payload?: "snapshot" | "thin" | undefined;
   apiVersion?: string | undefined;
   description?: string | null | undefined;

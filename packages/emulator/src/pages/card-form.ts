@@ -60,7 +60,7 @@ function emailField(email: string): Markup {
     ><input id="email" name="email" type="email" autocomplete="off" required value="${email}" />`;
 }
 
-/** Returns the table of test cards. Each row has a button that submits the form with this card. */
+/** Returns the table of test cards. Each test card's row has a button that submits the form with that card. */
 function testCards(): Markup {
   return html`<details data-testid="test-cards">
     <summary>Test cards</summary>

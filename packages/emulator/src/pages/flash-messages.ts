@@ -1,6 +1,6 @@
 /**
- * Stores messages that a page shows once after a redirect. Messages are not in the URL, because another site could then
- * link to a page with a false message.
+ * Stores messages that a page shows once after a redirect. The URL of a page does not contain the message, because another site
+ * could link to a page with a false message.
  */
 export interface FlashMessages {
   put(id: string, text: string): void;

@@ -30,8 +30,8 @@ const REASONS: Record<string, string> = {
 };
 
 /**
- * Returns the cancel page; null if the portal's configuration does not allow cancellation. The other functions of this
- * file also return null for pages that the configuration does not allow.
+ * Returns the cancel page; null if the portal's configuration does not allow cancellation. Each function that returns a portal
+ * page returns null if the portal's configuration does not allow the page.
  */
 export function cancelPage(visit: Visit, subscription: Subscription): Markup | null {
   const { enabled, mode, cancellation_reason: reasons } = visit.features.subscription_cancel;

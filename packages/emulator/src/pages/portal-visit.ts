@@ -155,8 +155,8 @@ const FLOWS: Record<string, readonly string[]> = {
 };
 
 /**
- * Returns the URL of the page to show after an action in the portal. If the action completes the session's flow, the
- * flow's settings choose the page.
+ * Returns the URL of the page to show after an action in the portal. If the action completes the session's flow, the flow's
+ * settings determine the next page.
  */
 export function pageAfter(visit: Visit, action: string): string {
   const { flow } = visit.session;

@@ -1,4 +1,4 @@
-/** Routes that return the account of the API key. @see https://docs.stripe.com/api/accounts */
+/** Defines the API routes that return the account of the API key. @see https://docs.stripe.com/api/accounts */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { resourceMissing } from "../core/errors.ts";

@@ -1,4 +1,4 @@
-/** Routes of charges and balance transactions. @see https://docs.stripe.com/api/charges */
+/** Defines the API routes of charges and balance transactions. @see https://docs.stripe.com/api/charges */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { emitChange } from "../core/events.ts";

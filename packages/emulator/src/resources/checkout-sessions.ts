@@ -1,4 +1,4 @@
-/** Routes of checkout sessions. @see https://docs.stripe.com/api/checkout/sessions */
+/** Defines the API routes of checkout sessions. @see https://docs.stripe.com/api/checkout/sessions */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import {
@@ -59,8 +59,8 @@ const missingMethod = z.strictObject({
 });
 const collected = z.enum(["auto", "never"]).optional();
 /**
- * The parameter `customer_update`. This parameter has no effect, because the emulator's checkout page collects no name,
- * address or shipping.
+ * The parameter `customer_update`. The parameter `customer_update` has no effect, because the emulator's checkout page collects
+ * no name, address or shipping.
  */
 const customerUpdate = z.strictObject({ address: collected, name: collected, shipping: collected });
 const CreateParams = z.strictObject({
@@ -158,7 +158,7 @@ export function checkoutSessionRoutes(api: Api): void {
   paymentPageRoutes(api);
 }
 
-/** Routes that the checkout page calls without a secret API key. */
+/** Defines the API routes that the checkout page calls without a secret API key. */
 function paymentPageRoutes(api: Api): void {
   api.publicGet("/v1/payment_pages/:id", PageParams, (context, _params, id) =>
     retrieve(context, "checkout.session", id),

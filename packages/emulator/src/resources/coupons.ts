@@ -1,4 +1,4 @@
-/** Routes of coupons. @see https://docs.stripe.com/api/coupons */
+/** Defines the API routes of coupons. @see https://docs.stripe.com/api/coupons */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { isCouponValid } from "../billing/discounts.ts";

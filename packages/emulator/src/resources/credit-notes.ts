@@ -1,4 +1,4 @@
-/** Routes of credit notes. @see https://docs.stripe.com/api/credit_notes */
+/** Defines the API routes of credit notes. @see https://docs.stripe.com/api/credit_notes */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { type CreditNoteInput, issueCreditNote, previewCreditNote, voidCreditNote } from "../billing/credit-notes.ts";

@@ -1,4 +1,4 @@
-/** Routes of customers. @see https://docs.stripe.com/api/customers */
+/** Defines the API routes of customers. @see https://docs.stripe.com/api/customers */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { changeBalance } from "../billing/customer-balance.ts";

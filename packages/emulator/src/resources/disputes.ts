@@ -1,5 +1,5 @@
 /**
- * Routes of disputes. No route creates a dispute, because disputes follow payments with certain test cards.
+ * Defines the API routes of disputes. No route creates a dispute, because disputes follow payments with certain test cards.
  * @see https://docs.stripe.com/api/disputes
  */
 import { z } from "zod";

@@ -1,5 +1,5 @@
 /**
- * Routes of features, product features and active entitlements.
+ * Defines the API routes of features, product features and active entitlements.
  * @see https://docs.stripe.com/api/entitlements/feature
  */
 import { z } from "zod";

@@ -1,4 +1,4 @@
-/** Routes of events. @see https://docs.stripe.com/api/events */
+/** Defines the API routes of events. @see https://docs.stripe.com/api/events */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { ApiError } from "../core/errors.ts";
@@ -32,8 +32,8 @@ export function eventRoutes(api: Api): void {
 }
 
 /**
- * Returns the events of all days in a time range, by an index of days. With this index, reading a long history range by
- * range takes linear time.
+ * Returns the events of all days in a time range, by an index of days. With the index of events by day, reading a long history
+ * range by range takes linear time.
  */
 function eventsOfDays(
   context: Context,

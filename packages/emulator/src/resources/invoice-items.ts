@@ -1,4 +1,4 @@
-/** Routes of invoice items. @see https://docs.stripe.com/api/invoiceitems */
+/** Defines the API routes of invoice items. @see https://docs.stripe.com/api/invoiceitems */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";

@@ -1,4 +1,4 @@
-/** Routes of invoices and their payments. @see https://docs.stripe.com/api/invoices */
+/** Defines the API routes of invoices and their payments. @see https://docs.stripe.com/api/invoices */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { cardForInvoice, getOrCreateIntent, payInvoice } from "../billing/collection.ts";

@@ -1,4 +1,4 @@
-/** Routes of meters and meter events. @see https://docs.stripe.com/api/billing/meter */
+/** Defines the API routes of meters and meter events. @see https://docs.stripe.com/api/billing/meter */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";

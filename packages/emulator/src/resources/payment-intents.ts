@@ -1,4 +1,4 @@
-/** Routes of payment intents. @see https://docs.stripe.com/api/payment_intents */
+/** Defines the API routes of payment intents. @see https://docs.stripe.com/api/payment_intents */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { settleIntent } from "../billing/collection.ts";

@@ -1,4 +1,4 @@
-/** Routes of payment methods. @see https://docs.stripe.com/api/payment_methods */
+/** Defines the API routes of payment methods. @see https://docs.stripe.com/api/payment_methods */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";

@@ -1,4 +1,4 @@
-/** Routes of plans, the older form of recurring prices. @see https://docs.stripe.com/api/plans */
+/** Defines the API routes of plans, the older form of recurring prices. @see https://docs.stripe.com/api/plans */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { toPlan } from "../core/api-view.ts";
@@ -81,7 +81,7 @@ export function planRoutes(api: Api): void {
 
   api.delete("/v1/plans/:id", z.strictObject({}), (context, _params, id) => {
     const price = retrievePlan(context, id);
-    // A price that a checkout session uses must stay, because the checkout page shows it.
+    // A price that a checkout session uses is not deleted, because the checkout page shows the price.
     if (isUsedInCheckout(context, id)) price.active = false;
     else remove(context, "price", id);
     emit(context, "plan.deleted", toPlan(price));

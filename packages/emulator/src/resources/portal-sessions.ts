@@ -1,4 +1,4 @@
-/** Routes of portal configurations and sessions. @see https://docs.stripe.com/api/customer_portal */
+/** Defines the API routes of portal configurations and sessions. @see https://docs.stripe.com/api/customer_portal */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";

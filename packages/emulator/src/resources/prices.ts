@@ -1,4 +1,4 @@
-/** Routes of prices. @see https://docs.stripe.com/api/prices */
+/** Defines the API routes of prices. @see https://docs.stripe.com/api/prices */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { createProduct } from "../billing/products.ts";
@@ -172,7 +172,7 @@ export function priceRoutes(api: Api): void {
 }
 
 /**
- * Removes a lookup key from its current price, so that a new price can use it. Throws if another price has the key and
+ * Removes a lookup key from its current price, so that a new price can use it. Throws if another price has the lookup key and
  * `transfer_lookup_key` is not set.
  */
 function claimLookupKey(context: Context, key: string | undefined, transfer: boolean): void {

@@ -1,4 +1,4 @@
-/** Routes of products. @see https://docs.stripe.com/api/products */
+/** Defines the API routes of products. @see https://docs.stripe.com/api/products */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { createProduct } from "../billing/products.ts";

@@ -1,4 +1,4 @@
-/** Routes of promotion codes. @see https://docs.stripe.com/api/promotion_codes */
+/** Defines the API routes of promotion codes. @see https://docs.stripe.com/api/promotion_codes */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { findActiveCode, isCouponValid } from "../billing/discounts.ts";

@@ -1,4 +1,4 @@
-/** Routes of refunds. @see https://docs.stripe.com/api/refunds */
+/** Defines the API routes of refunds. @see https://docs.stripe.com/api/refunds */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { refundCharge } from "../billing/refunds.ts";
@@ -43,7 +43,7 @@ export function refundRoutes(api: Api): void {
     const updated = emitChange(context, "refund.updated", row, () => {
       row.metadata = mergeMetadata(row.metadata, params.metadata);
     });
-    // Stripe emits a second event with the older name of this event type.
+    // When a refund changes, Stripe emits a second event with the older event type `charge.refund.updated`.
     if (updated) emit(context, "charge.refund.updated", row, updated.data.previous_attributes);
     return row;
   });

@@ -1,4 +1,4 @@
-/** Routes of setup intents. @see https://docs.stripe.com/api/setup_intents */
+/** Defines the API routes of setup intents. @see https://docs.stripe.com/api/setup_intents */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";

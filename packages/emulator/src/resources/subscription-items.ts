@@ -1,5 +1,5 @@
 /**
- * Routes of subscription items, and the item parameters that other routes accept.
+ * Defines the API routes of subscription items, and the item parameters that other routes accept.
  * @see https://docs.stripe.com/api/subscription_items
  */
 import { z } from "zod";
@@ -92,7 +92,7 @@ function changeItems(
   applyChange(context, subscription, plan, prorationBehavior);
 }
 
-/** Converts the `items` parameter of a request that creates a subscription. */
+/** Converts the `items` parameter of a request that creates a subscription to the emulator's form. */
 export function itemInputs(context: Context, items: readonly z.output<typeof createItem>[]): ItemInput[] {
   return items.map((item, index) => ({
     price: priceOf(context, item, `items[${index}]`),

@@ -1,4 +1,4 @@
-/** Routes of subscription schedules. @see https://docs.stripe.com/api/subscription_schedules */
+/** Defines the API routes of subscription schedules. @see https://docs.stripe.com/api/subscription_schedules */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";

@@ -1,4 +1,4 @@
-/** Routes of subscriptions. @see https://docs.stripe.com/api/subscriptions */
+/** Defines the API routes of subscriptions. @see https://docs.stripe.com/api/subscriptions */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
@@ -247,8 +247,8 @@ function trialEndOf(context: Context, params: z.output<typeof CreateParams>): nu
 }
 
 /**
- * Throws if a payment with this card would not succeed at once. The payment behavior `error_if_incomplete` requires
- * this check.
+ * Throws if a payment with this card would not succeed at once. The payment behavior `error_if_incomplete` requires that the
+ * first payment succeeds at once.
  */
 function throwIfPaymentFails(context: Context, card: string): void {
   const outcome = cardOutcome(context, card, true);
@@ -361,8 +361,8 @@ function checkOwnMethod(context: Context, customer: string, method: string): voi
 }
 
 /**
- * Returns the latest period start of a subscription's items. The list filter `current_period_start` compares the
- * returned time.
+ * Returns the latest period start of a subscription's items. The list filter `current_period_start` uses the latest period
+ * start of a subscription's items.
  */
 function latestPeriodStart({ items }: Subscription): number {
   return Math.max(...items.data.map((item) => item.current_period_start));

@@ -1,4 +1,4 @@
-/** Routes of tax IDs. @see https://docs.stripe.com/api/tax_ids */
+/** Defines the API routes of tax IDs. @see https://docs.stripe.com/api/tax_ids */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
@@ -14,7 +14,7 @@ const CreateParams = z.strictObject({ type: text, value: text, expand });
 const NoParams = z.strictObject({ expand });
 
 /**
- * The format of each type of tax ID. The emulator does not check tax IDs of other types.
+ * The format of each type of tax ID. The emulator checks the format of a tax ID only for the types of tax ID in this list.
  * @see https://docs.stripe.com/billing/customer/tax-ids
  */
 const FORMATS: Record<string, RegExp> = {

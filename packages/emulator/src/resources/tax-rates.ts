@@ -1,4 +1,4 @@
-/** Routes of tax rates. @see https://docs.stripe.com/api/tax_rates */
+/** Defines the API routes of tax rates. @see https://docs.stripe.com/api/tax_rates */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { emit, emitChange } from "../core/events.ts";

@@ -1,4 +1,4 @@
-/** Routes of test clocks. @see https://docs.stripe.com/api/test_clocks */
+/** Defines the API routes of test clocks. @see https://docs.stripe.com/api/test_clocks */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { runClock } from "../billing/run-timers.ts";

@@ -1,4 +1,4 @@
-/** Routes of webhook endpoints. @see https://docs.stripe.com/api/webhook_endpoints */
+/** Defines the API routes of webhook endpoints. @see https://docs.stripe.com/api/webhook_endpoints */
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { newToken } from "../core/ids.ts";

@@ -10,8 +10,8 @@ const resources = join(stripe, "esm/resources");
 const schema = fileURLToPath(new URL("../../src/schema", import.meta.url));
 
 /**
- * Paths of the operations whose parameters and responses are written to the schema. The emulator refuses all other
- * operations, so it needs only the names of these.
+ * Paths of the operations whose parameters and responses are written to the schema. The emulator refuses the operations outside
+ * these paths, so the schema contains only their names.
  */
 const KEPT = new RegExp(
   `^/v1/(${[

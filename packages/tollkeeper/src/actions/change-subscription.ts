@@ -10,7 +10,10 @@ import type { ActionContext } from "./context.ts";
 import { finishPending, runSimpleOperation, type OperationKind } from "./operation.ts";
 import { viewSubscription } from "./subscription-view.ts";
 
-/** Cancel and resume are one kind of operation, so that a pending change is finished before the next change starts. */
+/**
+ * Cancel and resume are one kind of operation, so that a pending change of a subscription is finished before the next one
+ * starts.
+ */
 type Change = { change: "cancel"; cancellation: Cancellation } | { change: "resume"; cancelAtPeriodEnd: boolean };
 
 export const changeOperation: OperationKind<Change, void> = {
@@ -39,8 +42,8 @@ export async function cancelSubscription(
 }
 
 /**
- * Reverts the scheduled cancellation of a subscription. Throws the same errors as `cancelSubscription`, but `not_resumable` if
- * the subscription has ended.
+ * Reverts the scheduled cancellation of a subscription. Throws the errors of `cancelSubscription`, but with the code
+ * `not_resumable` if the subscription has ended.
  */
 export async function resumeSubscription(
   context: ActionContext,
@@ -56,14 +59,14 @@ export async function resumeSubscription(
 }
 
 /**
- * Maximum number of attempts to change a subscription. An attempt may first finish an earlier operation that made another
- * change; the next attempt then checks the subscription again.
+ * Maximum number of attempts to change a subscription. An attempt may only finish an earlier change of the subscription; the
+ * next attempt then checks the subscription again.
  */
 const MAX_ROUNDS = 4;
 
 /**
- * Syncs the subscription and changes it at Stripe, until the subscription is as requested. The function `decide` returns null
- * if the subscription is already as requested.
+ * Syncs the subscription and changes it at Stripe, until the subscription has the requested state. The function `decide`
+ * returns null if the subscription already has the requested state.
  */
 async function change(
   context: ActionContext,
@@ -78,8 +81,8 @@ async function change(
       const current = await findSubscription(context, user, id);
       const params = decide(current);
       if (params !== null) await runSimpleOperation(context, changeOperation, { subject: id, params });
-      // An earlier change of this subscription that got no response may still take effect, so this function finishes that
-      // change first.
+      // An earlier change of this subscription that got no response may still take effect, so the earlier change is finished
+      // first.
       else if (!(await finishPending(context, changeOperation, id))) return viewSubscription(current, context.plans);
     }
     throw new UnavailableError("operation_in_progress", "Your subscription is being changed. Retry in a moment.");

@@ -31,8 +31,8 @@ interface CheckoutParams extends CheckoutIntent {
 }
 
 /**
- * Maximum number of attempts to load the user's state and to decide about the checkout. A second attempt is needed only if two
- * tabs or two replicas act for the user at the same time.
+ * Maximum number of attempts to load the user's state and to decide about the checkout. A second attempt to decide about a
+ * checkout is needed only if two tabs or two replicas act for one user at once.
  */
 const MAX_ROUNDS = 12;
 
@@ -82,8 +82,8 @@ export async function createCheckoutSession(
 }
 
 /**
- * Loads the user's state, decides about the checkout, and acts, once. Returns null if the user's state has changed between
- * loading and acting.
+ * Makes one attempt to load the user's state, to decide about the checkout, and to carry out the decision. Returns null if the
+ * user's state has changed since it was loaded.
  */
 async function attempt(
   context: ActionContext,
@@ -94,11 +94,11 @@ async function attempt(
   const owner = userOwner(user.id);
   const subject = subjectOf(user, plan.group);
   const customerId = await ensureCustomer(context, user);
-  // The user's last checkout session is loaded before the subscriptions. If the user completes the session in between, the
-  // loaded subscriptions already contain the new one.
+  // The user's last checkout session is loaded before the subscriptions. If the user completes the session before the
+  // subscriptions are loaded, they already contain the new subscription.
   const { last, generation } = await loadLast(context, subject);
   await sync.customerWithSubscriptions(customerId);
-  // Stripe's lists may lag, so the subscription of the last checkout is also retrieved by its id.
+  // Stripe's lists may lack new subscriptions, so the subscription of the last checkout is also retrieved by its id.
   const bought = last?.session.subscriptionId ?? null;
   if (bought !== null) await sync.object({ object: "subscription", id: bought, customerId });
   if ((await store.customers.findCustomerOf(owner)) !== customerId) return null;

@@ -7,7 +7,10 @@ import type { ActionContext } from "./context.ts";
 import { runSimpleOperation, type OperationKind } from "./operation.ts";
 import { returnUrl } from "./return-url.ts";
 
-/** Milliseconds for which a portal link is reused. Stripe's links expire soon, so later requests create a new link. */
+/**
+ * Milliseconds for which a portal link is reused. Stripe's portal links expire soon, so requests after this time create a new
+ * link.
+ */
 export const LINK_LIFETIME_MS = 60_000;
 
 export const portalOperation: OperationKind<{ customerId: string; returnUrl: string }, { id: string; url: string }> = {

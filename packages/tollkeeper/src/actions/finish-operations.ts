@@ -22,7 +22,8 @@ const KINDS = new Map(
 
 /**
  * Creates a function that runs one round and returns the number of finished operations. An operation that can't be finished in
- * this round stays pending. The next round starts after this operation, so that this operation does not block others.
+ * one round stays pending. The next round starts after the unfinished operation, so that this operation does not block the
+ * operations behind it.
  */
 export function createFinishOperations(context: ActionContext): () => Promise<number> {
   const { store, runtime } = context;
@@ -54,8 +55,8 @@ async function finish(context: ActionContext, operation: OperationRecord): Promi
 }
 
 /**
- * Links the customer that the operation created to its owner. Without this function, the customer would be linked only at the
- * user's next request.
+ * Links the customer that the operation created to its owner. Without the finishing of operations, a new customer would be
+ * linked to its owner only at the user's next request.
  */
 async function linkCustomer(context: ActionContext, { id, subject }: OperationRecord): Promise<void> {
   await linkCreatedCustomer(context, subject).catch((error: unknown) => {

@@ -30,8 +30,8 @@ export interface OperationKind<Params, Result> {
     operation: { id: string; key: OperationKey; subject: string },
   ): Promise<Result>;
   /**
-   * Finds the effect of an earlier attempt at Stripe after its key has expired. If a kind has no `lookUp`, its request is sent
-   * again.
+   * Finds the effect of an earlier attempt at Stripe after its key has expired. If a kind of operation has no function
+   * `lookUp`, its request is sent again.
    */
   lookUp?(
     context: ActionContext,
@@ -41,13 +41,16 @@ export interface OperationKind<Params, Result> {
 }
 
 export interface Intent<Params> {
-  /** The owner or object that the operation changes. At most one operation of each kind is pending for a subject. */
+  /**
+   * The billing owner or the Stripe object that the operation changes. At most one operation of each kind is pending for one
+   * owner or object.
+   */
   subject: string;
-  /** Parameters of the request to Stripe. These parameters are stored until the outcome of the request is known. */
+  /** Parameters of the request to Stripe. The parameters are stored until the outcome of the request to Stripe is known. */
   params: Params;
   /**
-   * Number of the newest operation that the caller knew when it decided. If a newer operation exists, another caller has acted
-   * since then.
+   * Number of the newest operation that the caller knew when it decided to start its own operation. If a newer operation
+   * exists, another caller has acted since the caller's decision.
    */
   basedOn?: number;
 }
@@ -55,8 +58,8 @@ export interface Intent<Params> {
 export type OperationOutcome<Result> = { kind: "done"; result: Result } | { kind: "overtaken" };
 
 /**
- * Maximum number of rounds in which one call tries to run an operation. The first round may finish a pending operation of the
- * same subject, and other replicas may act meanwhile.
+ * Maximum number of rounds in which one call tries to run an operation. The first round may finish an earlier operation for the
+ * same owner or object, and other replicas may act meanwhile.
  */
 const MAX_ROUNDS = 12;
 
@@ -117,8 +120,8 @@ export async function finishOperation<Params, Result>(
 }
 
 /**
- * Finishes the pending operation of a subject (an owner or an object). If Stripe refuses the request, the operation is finished
- * too. Returns false if no operation is pending.
+ * Finishes the pending operation of a subject (an owner or an object). If Stripe refuses the operation's request, the operation
+ * is finished, too. Returns false if no operation is pending.
  */
 export async function finishPending<Params, Result>(
   context: ActionContext,
@@ -162,7 +165,7 @@ async function resume<Params, Result>(
   try {
     return await send(context, kind, operation);
   } catch (error) {
-    // Stripe has stored a failure under this key and always returns it, so the operation needs another key.
+    // Stripe has stored a failure under this idempotency key and always returns the failure, so the operation needs a new key.
     if (!(error instanceof UnavailableError && error.settled)) throw error;
     const keyEndsAt = context.runtime.now();
     await context.store.operations.endKey({ ...operation, keyEndsAt });
@@ -197,7 +200,7 @@ async function send<Params, Result>(
   operation: OperationRecord,
 ): Promise<Result> {
   const { store, runtime } = context;
-  // The machine may have slept since the key was checked, so the key is checked again.
+  // The machine may have slept since the end time of the idempotency key was checked, so the key is checked again.
   if (runtime.now() >= operation.keyEndsAt) throw inProgress();
   try {
     const result = await kind.act(context, JSON.parse(operation.params ?? "null") as Params, {

@@ -1,6 +1,6 @@
 /**
- * Creates the products and prices at Stripe that the plans in code need. This module never deletes a product or price at
- * Stripe.
+ * Creates the products and prices at Stripe that the plans in code need. The command `plans push` never deletes a product or
+ * price at Stripe.
  */
 import { diffCatalog, type CatalogChange } from "../domain/catalog.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../domain/operations.ts";
@@ -16,8 +16,8 @@ export async function planChanges(gateway: StripeGateway, plans: Plans): Promise
 }
 
 /**
- * Makes the changes at Stripe in order, and calls `onDone` after each change. After a crash, call this function again to make
- * the changes that are still missing.
+ * Makes the changes of products and prices at Stripe in order, and calls `onDone` after each change. After a crash, call
+ * `pushPlans` again to make the changes that are still missing.
  */
 export async function pushPlans(
   gateway: StripeGateway,

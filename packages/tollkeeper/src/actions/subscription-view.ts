@@ -1,4 +1,4 @@
-/** Builds the JSON of a subscription for its user. Instants are epoch milliseconds. */
+/** Builds the JSON of a subscription for its user. Instants in the JSON of a subscription are epoch milliseconds. */
 import { plansOf, type SubscriptionState } from "../domain/access.ts";
 import { paymentNotice } from "../domain/payment.ts";
 import type { Plans } from "../domain/plans.ts";

@@ -9,7 +9,7 @@ import { listSubscriptions } from "./list-subscriptions.ts";
 
 /**
  * Returns the state of the user's checkout session. Syncs the session's subscription if the checkout is complete. Throws
- * `NotFoundError` if the session does not exist, and with the same text if the session belongs to another user.
+ * `NotFoundError`, always with the same text, if the session does not exist or belongs to another user.
  */
 export async function verifyCheckoutSession(
   context: ActionContext,

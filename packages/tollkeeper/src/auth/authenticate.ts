@@ -3,6 +3,6 @@ import type { User } from "../domain/user.ts";
 
 /**
  * Returns the user, or null if the request has no credentials. Throws `UnauthenticatedError` if the credentials are not
- * valid. An app passes its own function for sessions, cookies or API keys.
+ * valid. An app that signs users in with sessions, cookies or API keys passes its own `Authenticate` function.
  */
 export type Authenticate = (request: Request) => Promise<User | null> | User | null;

@@ -20,16 +20,16 @@ export interface OidcOptions {
  */
 const ALGORITHMS = ["RS256", "ES256"];
 const CLOCK_TOLERANCE_SECONDS = 30;
-/** Milliseconds for which known keys stay valid while the issuer is unreachable. */
+/** Milliseconds for which known keys of the sign-in issuer stay valid while the issuer is unreachable. */
 const KEYS_MAX_AGE_MS = 24 * 3_600_000;
 /** Milliseconds in which tokens with unknown key ids cause at most one request for the issuer's keys. */
 const KEYS_COOLDOWN_MS = 30_000;
 const FETCH_TIMEOUT_MS = 5_000;
-/** Milliseconds after a failed request to the issuer in which no other request is sent. */
+/** Milliseconds after a failed request to the sign-in issuer during which no new request is sent to the issuer. */
 const FAILURE_COOLDOWN_MS = 5_000;
 /**
- * Accepted values of a token's `typ` header. Some issuers do not set the header `typ`. Other types, such as logout tokens and
- * DPoP proofs, are rejected.
+ * Accepted values of a token's `typ` header. Some issuers do not set the header `typ`. Tokens of any other type, such as logout
+ * tokens and DPoP proofs, are rejected.
  */
 const TOKEN_TYPES: ReadonlySet<string> = new Set(["jwt", "at+jwt", "application/at+jwt"]);
 const MAX_USER_ID_LENGTH = 255;
@@ -100,8 +100,8 @@ function lazyKeys(issuer: string, options: OidcOptions): JWTVerifyGetKey {
 }
 
 /**
- * Returns a fetch function that repeats a failure for some seconds. So a flood of invalid tokens does not cause a flood of
- * requests to the issuer.
+ * Returns a fetch function that, after a failed request, returns the same failure for some seconds without a new request. The
+ * repeated failure prevents that a flood of invalid tokens causes a flood of requests to the sign-in issuer.
  */
 function withCooldown(fetchNow: typeof fetch, now: () => number): typeof fetch {
   const failures = new Map<string, { until: number; error: unknown }>();
@@ -132,8 +132,8 @@ async function discoverJwksUri(issuer: string, fetchDocument: typeof fetch): Pro
 }
 
 /**
- * Returns the error for a failed check: 401 for an invalid token, and 503 if the issuer is unavailable. With 503, clients keep
- * users signed in during an outage.
+ * Returns the error for a failed check of a token: 401 for an invalid token, and 503 if the sign-in issuer is unavailable. With
+ * a 503, clients keep users signed in during an outage of the issuer.
  */
 function toFailure(error: unknown): Error {
   if (error instanceof UnauthenticatedError) return error;

@@ -1,7 +1,7 @@
 /** Defines the errors of the browser client. Each error has a code for the app and a sentence for the app's user. */
 import type { ErrorResponse } from "../wire.ts";
 
-/** Codes of errors that the client itself detects. Errors that the service returns have codes of the service. */
+/** Codes of errors that the client itself detects. Errors that the service returns have the codes that the service defines. */
 export type ClientErrorCode =
   | "network_error"
   | "timed_out"
@@ -27,8 +27,8 @@ export class TollkeeperClientError extends Error {
 }
 
 /**
- * Maps error codes to sentences that the app can show to its users. These sentences replace error messages of the service,
- * which are meant for developers.
+ * Maps error codes to sentences that the app can show to its users. The sentences for users replace error messages of the
+ * service, which are meant for developers.
  */
 const SENTENCES: Record<string, string> = {
   unauthenticated: "Please sign in to continue.",

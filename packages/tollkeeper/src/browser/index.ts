@@ -39,7 +39,7 @@ export interface TollkeeperClientOptions {
   baseUrl?: string;
   /** Returns the signed-in user's access token; null if no user is signed in. */
   getToken: () => Promise<string | null> | string | null;
-  /** The function that sends the client's requests. Default: the page's `fetch`. */
+  /** The function that sends the client's requests. By default, the client sends requests with the page's `fetch`. */
   fetch?: typeof fetch;
   /** Opens the URL of a page of Stripe in the browser. Default: `location.assign`. */
   navigate?: (url: string) => void;
@@ -50,8 +50,8 @@ export interface TollkeeperClient {
   /** Returns true if the code runs in a browser and Stripe.js has not been blocked. */
   isAvailable(): boolean;
   /**
-   * Returns mode, publishable key, plans and feature flags. All calls together send at most one successful request, whose
-   * response is reused.
+   * Returns mode, publishable key, plans and feature flags. The response of the first successful request for the configuration
+   * is reused by all later calls.
    */
   config(): Promise<ConfigResponse>;
   /** Opens Stripe's checkout page in the current tab. */
@@ -62,7 +62,10 @@ export interface TollkeeperClient {
   resume(request?: ResumeRequest): Promise<Subscription>;
   subscriptions(): Promise<Subscription[]>;
   entitlements(): Promise<Entitlement[]>;
-  /** Returns true if the user may use a feature now. Also check access on the server, because users control their browser. */
+  /**
+   * Returns true if the user may use a feature now. Also check on the server if the user may use a feature, because users
+   * control their browser.
+   */
   can(feature: string): Promise<boolean>;
   /**
    * Verifies the checkout session whose id is in the page's address, and removes the id from the address. Returns null if the

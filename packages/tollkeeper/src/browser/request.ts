@@ -10,7 +10,7 @@ export interface RequestOptions {
 
 const TIMEOUT_MS = 20_000;
 
-/** Returns the JSON of a successful response. Throws `TollkeeperClientError` for any other response. */
+/** Returns the JSON of a successful response. Throws `TollkeeperClientError` for any response that is not successful. */
 export async function request<Body>(
   options: RequestOptions,
   method: "GET" | "POST",

@@ -1,4 +1,4 @@
-/** Reads the checkout session's id from the address of the return page, and removes it from there. */
+/** Reads the checkout session's id from the address of the return page, and removes the id from the address. */
 import type { VerifiedCheckout } from "../wire.ts";
 import { TollkeeperClientError } from "./errors.ts";
 
@@ -21,7 +21,7 @@ export function createReturnHandler(
       return verified;
     } catch (error) {
       returning = null;
-      // After any other failure, the checkout session's id stays in the address, so that a reload tries again.
+      // After a temporary failure, the checkout session's id stays in the page's address, so that a reload tries again.
       if (error instanceof TollkeeperClientError && (error.status === 400 || error.status === 404))
         cleanAddress(location, history);
       throw error;

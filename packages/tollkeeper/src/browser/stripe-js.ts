@@ -5,7 +5,7 @@ import { TollkeeperClientError } from "./errors.ts";
 export interface StripeJs {
   /**
    * Loads Stripe.js. Throws an error with the code `stripe_js_blocked` if an extension, a firewall or a content security policy
-   * blocks it.
+   * blocks Stripe.js.
    */
   load(publishableKey: string): Promise<Stripe>;
   /** Returns true if the last attempt to load Stripe.js failed. */

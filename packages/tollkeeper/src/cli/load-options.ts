@@ -10,8 +10,8 @@ const CONFIG_FILES = ["tollkeeper.config.ts", "tollkeeper.config.mjs", "tollkeep
 const MAX_PORT = 65_535;
 
 /**
- * Returns the options from the environment and from the config file. If the environment and the config file set the same
- * option, the config file wins. Throws `ConfigError` if there is no config file.
+ * Returns the options from the environment variables and from the config file. If the environment and the config file set the
+ * same option, the config file wins. Throws `ConfigError` if there is no config file.
  */
 export async function loadOptions(env: Environment, configFile: string | undefined): Promise<TollkeeperOptions> {
   const file = configFile ?? CONFIG_FILES.find((name) => existsSync(name));
@@ -25,14 +25,14 @@ export async function loadOptions(env: Environment, configFile: string | undefin
   return { ...optionsFromEnvironment(env), ...module.default, plans: module.default.plans };
 }
 
-/** Returns the port that a variable sets. Throws `ConfigError` if the variable's value is not a port number. */
+/** Returns the port that an environment variable sets. Throws `ConfigError` if the variable's value is not a port number. */
 export function portFrom(name: string, value: string | undefined, fallback: number): number {
   return wholeNumberFrom(name, value, MAX_PORT) ?? fallback;
 }
 
 /**
- * Returns a variable's value as a number; undefined if the value is absent or blank. Throws `ConfigError` if the value is not a
- * whole number from 0 to `max`.
+ * Returns an environment variable's value as a number; undefined if the value is absent or blank. Throws `ConfigError` if the
+ * value is not a whole number from 0 to `max`.
  */
 export function wholeNumberFrom(name: string, value: string | undefined, max: number): number | undefined {
   if (value === undefined || value.trim() === "") return undefined;

@@ -24,6 +24,6 @@ try {
 } catch (error) {
   const expected = error instanceof TollkeeperError || (error instanceof Error && "code" in error);
   console.error(error instanceof Error ? (expected ? error.message : error.stack) : String(error));
-  // Without this exit, timers and connections of a failed start would keep the process alive.
+  // Without a call of `process.exit`, timers and connections of a failed start would keep the process alive.
   process.exit(1);
 }

@@ -21,7 +21,7 @@ import type { Surroundings } from "./parts.ts";
 export interface HttpContextOptions {
   options: TollkeeperOptions;
   start: () => Promise<void>;
-  /** Called after a new event was stored in the inbox. */
+  /** A callback function that is called after a new event was stored in the inbox. */
   onStored: () => void;
 }
 
@@ -70,7 +70,7 @@ export function createHttpContext(
   };
 }
 
-/** Returns the configuration that browsers may see. This configuration contains no secret. */
+/** Returns the configuration that browsers may see. The configuration for browsers contains no secret. */
 function publicConfig(config: Config): ConfigResponse {
   return {
     mode: config.mode,

@@ -38,8 +38,8 @@ export function createBudget(config: Config, options: TollkeeperOptions, runtime
 }
 
 /**
- * Returns a gateway (which sends requests to Stripe) and a sync (which writes the mirror). All requests that this gateway and
- * this sync send to Stripe have the given urgency.
+ * Returns a gateway (which sends requests to Stripe) and a sync (which writes the mirror). All requests that the returned
+ * gateway and sync send to Stripe have the given urgency.
  */
 function createSyncStack({ config, runtime, store, budget }: Surroundings, urgency: Urgency) {
   const gateway = createStripeGateway({

@@ -8,8 +8,8 @@ import type { Runtime } from "../runtime.ts";
 import { createTrace } from "../tracing.ts";
 
 /**
- * Names of log fields whose values are hidden. This software logs no fields with these names, but the app may log such fields
- * with the same logger.
+ * Names of log fields whose values are hidden. Tollkeeper itself logs no secrets and no emails, but the app may log them with
+ * the same logger.
  */
 const REDACTED = ["authorization", "headers.authorization", "secretKey", "webhookSecrets", "token", "email", "*.email"];
 

@@ -9,8 +9,8 @@ export const DEFAULT_PORT = 4242;
 export const DEFAULT_HOST = "127.0.0.1";
 
 /**
- * Default number of requests per second to Stripe, for test mode and live mode. These defaults are below Stripe's limits of 25
- * requests per second in test mode and 100 in live mode.
+ * Default number of requests per second to Stripe, for test mode and live mode. The default rates are below Stripe's limits of
+ * 25 requests per second in test mode and 100 in live mode.
  * @see https://docs.stripe.com/rate-limits
  */
 export const DEFAULT_REQUESTS_PER_SECOND: Record<Mode, number> = { test: 20, live: 80 };

@@ -1,9 +1,12 @@
-/** Creates the fields of the options' schema. Each field reports a wrong value with the option's name and the correction. */
+/**
+ * Creates the fields of the options' schema. For a wrong value of an option, the schema's field reports the option's name and
+ * the correction.
+ */
 import { z } from "zod";
 import { RANGES } from "./defaults.ts";
 import { nameOf, show, type OptionName } from "./problem-text.ts";
 
-/** Returns the problem of an option's value, without the option's name; null if the value is valid. */
+/** Returns a text about the problem of an option's value, without the option's name; null if the value is valid. */
 export type Rule<Value> = (value: Value) => string | null;
 
 export function check<Schema extends z.ZodType>(
@@ -32,7 +35,7 @@ export function stringField(option: OptionName, rule: Rule<string> = () => null)
   return check(option, z.string({ error }), rule);
 }
 
-/** Creates a field for a secret string. Error messages about this field never show the value. */
+/** Creates a field for a secret string. Error messages about a secret field never show its value. */
 export function secretField(option: OptionName, rule: Rule<string>): z.ZodString {
   return check(option, z.string({ error: describeMissingOr(option, rule, () => "must be a string") }), rule);
 }

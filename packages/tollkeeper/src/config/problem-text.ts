@@ -1,4 +1,4 @@
-/** Writes the texts of configuration problems. The texts of these problems never contain a secret. */
+/** Writes the texts of configuration problems. The texts of configuration problems never contain a secret. */
 import { VARIABLES } from "../environment.ts";
 import type { TollkeeperOptions } from "../options.ts";
 
@@ -9,7 +9,8 @@ const SECRET_VALUE = /\b(sk_test|sk_live|rk_test|rk_live|whsec)_\S*/g;
 const URL_CREDENTIALS = /\/\/\S*@/g;
 
 /**
- * Returns the name of the variable that sets an option. If the option has no environment variable, returns the option's name.
+ * Returns the name of the environment variable that sets an option. If the option has no environment variable, returns the
+ * option's name.
  */
 export function nameOf(option: OptionName): string {
   return option in VARIABLES ? VARIABLES[option as keyof typeof VARIABLES] : option;

@@ -12,7 +12,9 @@ export interface Problem {
   text: string;
 }
 
-/** The options whose values are valid, and a function that returns true if an option is set, even to an invalid value. */
+/**
+ * Contains the options whose values are valid, and a function that returns true if an option is set, even to an invalid value.
+ */
 interface Checked {
   options: Partial<ParsedOptions>;
   isSet: (option: OptionName) => boolean;

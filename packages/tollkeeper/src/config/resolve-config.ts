@@ -69,8 +69,8 @@ const schema: z.ZodType<Config, TollkeeperOptions> = z
   .transform(toConfig);
 
 /**
- * Returns the configuration. Throws a `ConfigError` that lists all problems of the options. Each problem names the option or
- * its variable, the value, and the correction.
+ * Returns the configuration. Throws a `ConfigError` that lists all problems of the options. Each listed problem names the
+ * option or its environment variable, the value, and the correction.
  */
 export function resolveConfig(options: TollkeeperOptions): Config {
   const result = schema.safeParse(options);

@@ -104,7 +104,7 @@ const graceDaysField = z
   .number({ error: graceDaysError })
   .refine((value) => value >= 0 && value <= MAX_GRACE_DAYS, { error: graceDaysError });
 
-/** The fields of the schema, by the name of the option that each field checks. */
+/** The fields of the options' schema, by the name of the option that each field checks. */
 export const OPTION_FIELDS = {
   plans: z.custom<Plans>((value) => Array.isArray(value) && value.length > 0, {
     error: "plans are missing: define at least one plan with definePlans",

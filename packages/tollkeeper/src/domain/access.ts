@@ -37,8 +37,8 @@ export interface Entitlement {
 }
 
 /**
- * Returns the entitlements at the instant `now`, one per feature. If several subscriptions give a feature, the entitlement that
- * lasts longest counts.
+ * Returns the entitlements at the instant `now`, one per feature. If several subscriptions give a user one feature, the
+ * entitlement that lasts longest counts.
  */
 export function decideEntitlements(
   states: readonly SubscriptionState[],
@@ -89,7 +89,10 @@ export function plansOf(state: Pick<SubscriptionState, "subscription" | "prices"
 interface Access {
   reason: AccessReason;
   until: number | null;
-  /** The instant at which access ends without a change at Stripe. Undefined if access does not end by itself. */
+  /**
+   * The instant at which access ends without a change at Stripe. The end of access is undefined if access does not end without
+   * a change at Stripe.
+   */
   endsAt?: number;
 }
 
@@ -100,7 +103,7 @@ function accessOf(state: SubscriptionState, policy: AccessPolicy, now: number): 
   switch (subscription.status) {
     case "active":
     case "trialing":
-      // Stripe ends the subscription at the instant `end`, but the event about that may arrive later.
+      // Stripe ends the subscription at the instant `end`, but the event about the end may arrive later.
       if (end !== null) return ending(subscription.status, end, now);
       return { reason: subscription.status, until: period?.end ?? null };
     case "past_due": {

@@ -1,6 +1,6 @@
 /**
- * Compares the plans in code with Stripe's products and prices. The changes that this comparison returns never delete a product
- * or price.
+ * Compares the plans in code with Stripe's products and prices. The changes that make Stripe match the plans never delete a
+ * product or price.
  */
 import { describeMoney } from "./money.ts";
 import { lookupKey, type Plan, type PlanPrice, type Plans } from "./plans.ts";

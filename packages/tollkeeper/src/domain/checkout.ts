@@ -46,8 +46,8 @@ export function decideCheckout({ intent, group, plans, states, last }: CheckoutI
 }
 
 /**
- * Returns the days of the trial that a checkout offers. Each user gets only one trial. The result is 0 days if the user has had
- * a trial of any plan, or has another open checkout that offers a trial.
+ * Returns the days of the trial that a checkout offers. Each user gets only one trial, whatever the plan. The trial has 0 days
+ * if the user has had a trial of any plan, or has another open checkout that offers a trial.
  */
 export function trialDaysFor(
   price: PlanPrice,

@@ -2,29 +2,32 @@
 
 export type DriftObject = "customer" | "subscription" | "invoice";
 
-/** The source of the data that repaired a difference: the list that a sweep read, or a retrieve of the object. */
+/**
+ * The source of the data that repaired a difference: a list of objects that a sweep read, or a retrieve of the single object.
+ */
 export type Repair = "list" | "retrieve";
 
 export interface Drift extends Difference {
-  /** The source of the repair; null if the difference was not repaired. */
+  /** The source of the data that repaired a difference; null if the difference was not repaired. */
   repairedBy: Repair | null;
 }
 
 export interface Difference {
   object: DriftObject;
   id: string;
-  /** Name of the field that differs; null if the mirror has no such row. */
+  /** Name of the field that differs between the mirror and Stripe; null if the mirror lacks the whole row. */
   field: string | null;
   /**
-   * Values of the field in the mirror and at Stripe. For details of a card, which are personal data, both values are undefined.
+   * Values of the differing field in the mirror and at Stripe. For card details, which are personal data, the values in the
+   * mirror and at Stripe are left undefined.
    */
   mirror: unknown;
   stripe: unknown;
 }
 
 /**
- * Fields that are not compared, because Stripe changes them without an event. The URL of an invoice must also not appear in
- * reports, because the page opens without a sign-in.
+ * Fields that are not compared between the mirror and Stripe, because Stripe changes them without an event. The URL of an
+ * invoice must also not appear in reports, because the page opens without a sign-in.
  */
 const IGNORED: ReadonlySet<string> = new Set(["hostedInvoiceUrl", "failureMessage"]);
 

@@ -3,7 +3,7 @@ import type { AccessReason } from "./access.ts";
 import type { BillingOwner } from "./owner.ts";
 
 export interface AccessHook {
-  /** Stable id of the change: if the same change is delivered again, it has the same id. */
+  /** Stable id of a change: if a hook is called again for the same change, the id stays the same. */
   id: string;
   owner: BillingOwner;
   features: readonly string[];
@@ -21,9 +21,9 @@ export interface PaymentHook {
   /** Amount of the payment in minor units of `currency`. */
   amount: number;
   currency: string;
-  /** A sentence to show to the user; null after a success. */
+  /** A sentence about the payment to show to the user; null after a success. */
   message: string | null;
-  /** The page on which the user can pay or confirm; null if there is nothing to do. */
+  /** The URL of the page on which the user can pay or confirm a payment; null if the user has nothing to do. */
   actionUrl: string | null;
 }
 
@@ -36,8 +36,9 @@ export interface TrialHook {
 }
 
 /**
- * The app's own functions, which the worker calls after changes. Each hook runs at least once per change, in order per owner.
- * If a hook throws, the worker runs it again later. So use the event's `id` to skip repeated calls.
+ * The app's own functions, which the worker calls after changes. Each hook runs at least once per change; the hooks for one
+ * billing owner run in order. If a hook throws, the worker runs the hook again later. A hook may run twice for one change, so
+ * use the event's `id` to skip repeated calls.
  */
 export interface Hooks {
   onAccessGranted?: (event: AccessGrantedHook) => void | Promise<void>;
@@ -45,7 +46,7 @@ export interface Hooks {
   onPaymentSucceeded?: (event: PaymentHook) => void | Promise<void>;
   onPaymentFailed?: (event: PaymentHook) => void | Promise<void>;
   onPaymentActionRequired?: (event: PaymentHook) => void | Promise<void>;
-  /** Runs three days before the trial ends, or at once if the trial is shorter. */
+  /** The hook runs three days before a trial ends, or at once if the trial is shorter than three days. */
   onTrialWillEnd?: (event: TrialHook) => void | Promise<void>;
 }
 

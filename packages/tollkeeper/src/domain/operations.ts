@@ -8,11 +8,14 @@ export type OperationState = "pending" | "succeeded" | "failed";
 export interface OperationRecord {
   id: string;
   kind: string;
-  /** The owner or object that the operation changes. At most one operation of a kind and subject is pending. */
+  /**
+   * The billing owner or the Stripe object that the operation changes. At most one operation of each kind is pending for one
+   * owner or object.
+   */
   subject: string;
   /**
-   * Number of the operation among all operations of this kind and subject. Decisions depend only on the operation with the
-   * highest number.
+   * Number of the operation among all operations of the same kind for the same owner or object. Decisions depend only on the
+   * operation with the highest number.
    */
   generation: number;
   fingerprint: string;
@@ -23,26 +26,26 @@ export interface OperationRecord {
   params: string | null;
   idempotencyKey: string;
   state: OperationState;
-  /** The outcome as JSON; null while the operation is pending. */
+  /** The outcome of the operation as JSON; null while the operation is pending. */
   result: string | null;
   createdAt: number;
   /**
-   * Instant from which the idempotency key must not be sent, in epoch milliseconds. After this time the key is not sent,
-   * because Stripe has stored a failure under it or may have deleted it.
+   * Instant from which the idempotency key must not be sent, in epoch milliseconds. An ended idempotency key is not sent,
+   * because Stripe has stored a failure under the key or may have deleted the key.
    */
   keyEndsAt: number;
 }
 
 /**
  * Milliseconds for which requests may be sent with an idempotency key. Stripe keeps a key's outcome for at least 24 hours. A
- * retry with the same key after that time might have a second effect.
+ * retry with an idempotency key that Stripe no longer keeps might have a second effect.
  * @see https://docs.stripe.com/api/idempotent_requests
  */
 export const IDEMPOTENCY_KEY_LIFETIME_MS: number = 23 * 3_600_000;
 
 /**
- * Milliseconds for which Stripe's lists may lack a new object. This time is longer than one request to Stripe with all its
- * retries can take.
+ * Milliseconds for which Stripe's lists may lack a new object. The assumed lag of Stripe's lists is longer than the time that
+ * one request to Stripe takes with all its retries.
  */
 export const LIST_LAG_MS: number = 180_000;
 
@@ -59,7 +62,7 @@ export type OperationDecision = "begin" | "retry" | "look_up";
 
 /**
  * Returns the next step of an operation. The request of a pending operation is repeated with the same idempotency key. After
- * the key has ended, the operation's effect is looked up first.
+ * the idempotency key has ended, the operation's effect is looked up at Stripe first.
  */
 export function decideOperation(current: OperationRecord | null, now: number): OperationDecision {
   if (current?.state !== "pending") return "begin";

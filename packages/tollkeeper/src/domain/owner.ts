@@ -5,7 +5,9 @@ export type OwnerKind = (typeof OWNER_KINDS)[number];
 
 export interface BillingOwner {
   kind: OwnerKind;
-  /** Id of the owner: of a user or of an organization. The id of a user is the subject (`sub`) of the user's token. */
+  /**
+   * Id of the billing owner, which is a user or an organization. The id of a user is the subject (`sub`) of the user's token.
+   */
   id: string;
 }
 
@@ -30,7 +32,7 @@ export function ownerFromKey(key: string): BillingOwner {
   return { kind, id: key.slice(kind.length + 1) };
 }
 
-/** Groups the ids of owners by kind. In the result, the kinds have a fixed order, and each owner occurs once. */
+/** Groups the ids of owners by kind. In the groups of owner ids, the kinds have a fixed order, and each owner occurs once. */
 export function idsByKind(owners: readonly BillingOwner[]): [kind: OwnerKind, ids: string[]][] {
   return OWNER_KINDS.flatMap((kind): [OwnerKind, string[]][] => {
     const ids = new Set(owners.filter((owner) => owner.kind === kind).map(({ id }) => id));

@@ -6,9 +6,9 @@ export type PaymentOutcome = (typeof PAYMENT_OUTCOMES)[number];
 
 export interface PaymentNotice {
   outcome: PaymentOutcome | "none";
-  /** A sentence to show to the user; null after a success and if there is no payment. */
+  /** A sentence about the payment to show to the user; null after a success and if there is no payment. */
   message: string | null;
-  /** The page on which the user can pay or confirm; null if there is nothing to do. */
+  /** The URL of the page on which the user can pay or confirm a payment; null if the user has nothing to do. */
   actionUrl: string | null;
 }
 

@@ -90,7 +90,7 @@ export interface ProductRecord {
   id: string;
   name: string;
   active: boolean;
-  /** Id of the plan, from the product's metadata; null if there is none. */
+  /** Id of the plan, from the product's metadata; null if the metadata names no plan. */
   plan: string | null;
 }
 
@@ -117,6 +117,6 @@ export interface CheckoutSessionRecord {
   subscriptionId: string | null;
   clientReferenceId: string | null;
   expiresAt: number;
-  /** Id of the operation that created the session, from the session's metadata; null if there is none. */
+  /** Id of the operation that created the session, from the session's metadata; null if the metadata names no operation. */
   operationId: string | null;
 }

@@ -7,7 +7,10 @@ export interface RetryPolicy {
   maxDelayMs: number;
 }
 
-/** The usual policy: 16 attempts, which take about an hour. After 16 failed attempts, an operator should look at the job. */
+/**
+ * The usual retry policy makes 16 attempts, which take about an hour. After 16 failed attempts, an operator should look at the
+ * job.
+ */
 export const DEFAULT_RETRY_POLICY: RetryPolicy = { maxAttempts: 16, firstDelayMs: 1_000, maxDelayMs: 600_000 };
 
 /**
@@ -19,7 +22,8 @@ export type RetryDecision = { kind: "retry"; delayMs: number } | { kind: "dead" 
 
 /**
  * Decides if a failed job is retried, and after which delay. The delay between attempts grows exponentially. Half of the delay
- * is random, so that jobs that failed together are not retried together. `attempt` counts from 1; `random` is in [0, 1).
+ * between attempts is random, so that jobs that failed together are not retried together. `attempt` counts from 1; `random` is
+ * in [0, 1).
  */
 export function decideRetry(attempt: number, failure: Failure, policy: RetryPolicy, random: number): RetryDecision {
   // An outage of Stripe or of the database never makes a job a dead letter, however long it lasts.

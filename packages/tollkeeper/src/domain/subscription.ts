@@ -2,12 +2,13 @@
 import type { InvoiceRecord, SubscriptionRecord, SubscriptionStatus } from "./records.ts";
 
 /**
- * Statuses in which Stripe may charge the user again. A second subscription in such a status would charge twice.
+ * Subscription statuses in which Stripe may charge the user again. A user with two subscriptions that Stripe may charge again
+ * would pay twice.
  * @see https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
  */
 const LIVE: ReadonlySet<SubscriptionStatus> = new Set(["trialing", "active", "past_due", "unpaid", "paused"]);
 
-/** Statuses that a subscription never leaves. */
+/** Final statuses, which a subscription never leaves. */
 export const FINAL_STATUSES: readonly SubscriptionStatus[] = ["canceled", "incomplete_expired"];
 
 export function isLive(subscription: Pick<SubscriptionRecord, "status">): boolean {
@@ -15,8 +16,8 @@ export function isLive(subscription: Pick<SubscriptionRecord, "status">): boolea
 }
 
 /**
- * Returns the record to store for a subscription that Stripe no longer has. The subscription's end is now, or earlier if it had
- * already ended.
+ * Returns the record to store for a subscription that Stripe no longer has. The end of a subscription that Stripe no longer has
+ * is now, or earlier if the subscription had already ended.
  */
 export function toEnded(subscription: SubscriptionRecord, now: number): SubscriptionRecord {
   const { status, canceledAt, endedAt } = subscription;
@@ -35,8 +36,8 @@ export function currentPeriod(subscription: Pick<SubscriptionRecord, "items">): 
 
 /**
  * Returns the instant at which the subscription will end; null if it renews. Stripe has two fields for a scheduled end,
- * `cancel_at_period_end` and `cancel_at`. Either of these two fields may be set without the other. Stripe's customer portal
- * sets the field `cancel_at` to schedule an end.
+ * `cancel_at_period_end` and `cancel_at`. Stripe may set either of the fields `cancel_at_period_end` and `cancel_at` without
+ * the other. Stripe's customer portal sets the field `cancel_at` to schedule an end.
  */
 export function scheduledEnd(
   subscription: Pick<SubscriptionRecord, "cancelAt" | "cancelAtPeriodEnd" | "items">,

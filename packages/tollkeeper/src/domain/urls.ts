@@ -1,4 +1,7 @@
-/** Checks the URLs to which Stripe sends users back. Such a URL must have an origin that the app allows. */
+/**
+ * Checks the URLs to which Stripe sends users back. A URL to which Stripe sends users back must have an origin that the app
+ * allows.
+ */
 
 export type UrlProblem = "malformed" | "not_https" | "origin_not_allowed" | "has_credentials";
 
@@ -18,7 +21,8 @@ export function checkReturnUrl(
 }
 
 /**
- * Placeholder in the URL to which Stripe sends the user after a payment. Stripe replaces it with the checkout session's id.
+ * Placeholder in the URL to which Stripe sends the user after a payment. Stripe replaces the placeholder with the checkout
+ * session's id.
  * @see https://docs.stripe.com/payments/checkout/custom-success-page
  */
 export const SESSION_ID_PLACEHOLDER = "{CHECKOUT_SESSION_ID}";
@@ -28,6 +32,7 @@ export function withSessionId(successUrl: string): string {
   const [beforeHash = "", ...hash] = successUrl.split("#");
   const separator = beforeHash.includes("?") ? "&" : "?";
   const tail = hash.length > 0 ? `#${hash.join("#")}` : "";
-  // The text is built by hand, because URLSearchParams would escape the placeholder's braces, and Stripe would not find it.
+  // The URL is built by hand, because URLSearchParams would escape the placeholder's braces, and Stripe would not find the
+  // placeholder.
   return `${beforeHash}${separator}session_id=${SESSION_ID_PLACEHOLDER}${tail}`;
 }

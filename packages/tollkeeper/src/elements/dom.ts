@@ -5,7 +5,7 @@ export type Child = Node | string | null;
 
 /**
  * Returns a new DOM element with attributes and children. If an attribute's value is a function, the function becomes an event
- * listener; `true` becomes an empty attribute. Attributes with `false` or undefined are left out.
+ * listener; the value `true` becomes an empty attribute. Attributes with the value `false` or undefined are left out.
  */
 export function h<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,

@@ -1,4 +1,6 @@
-/** Defines all texts of the premium modal. An app can replace these texts, for example with a translation. */
+/**
+ * Defines all texts of the premium modal. An app can replace the texts of the premium modal, for example with a translation.
+ */
 import type { CancelRequest } from "../browser/index.ts";
 
 export interface Messages {

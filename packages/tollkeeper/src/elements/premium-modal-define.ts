@@ -1,4 +1,4 @@
-/** Registers the element `<tollkeeper-premium-modal>` when this module is imported. */
+/** Registers the element `<tollkeeper-premium-modal>` when the module `premium-modal-define` is imported. */
 import { PremiumModal } from "./premium-modal.ts";
 
 export { PremiumModal };

@@ -1,6 +1,6 @@
 /**
- * Defines the modal's style sheet, with custom properties for colors and shape. A strict content security policy allows this
- * kind of style sheet, which a script constructs.
+ * Defines the modal's style sheet, with custom properties for colors and shape. A strict content security policy allows the
+ * modal's style sheet, because a script constructs it.
  */
 
 export const STYLE = `

@@ -9,7 +9,7 @@ import { render, type Interval, type View, type ViewContext } from "./premium-mo
 
 export { ENGLISH, type Messages } from "./messages.ts";
 
-/** The event that the modal dispatches after the user canceled or resumed the subscription in it. */
+/** The event that the modal dispatches after the user canceled or resumed the subscription in the modal. */
 export class PremiumChangeEvent extends Event {
   readonly subscription: Subscription;
   constructor(subscription: Subscription) {
@@ -19,9 +19,9 @@ export class PremiumChangeEvent extends Event {
 }
 
 /**
- * The premium modal. Set its property `client`, then call `show()`. Attributes: `locale` (default: the page's language),
- * `interval` (`month` or `year`). Events: `tollkeeper-change`, `tollkeeper-close`, and `tollkeeper-sign-in` if a visitor must
- * sign in first.
+ * The premium modal. Set the modal's property `client`, then call `show()`. The modal's attributes: `locale` (default: the
+ * page's language), `interval` (`month` or `year`). The modal's events: `tollkeeper-change`, `tollkeeper-close`, and
+ * `tollkeeper-sign-in` if a visitor must sign in first.
  */
 export class PremiumModal extends HTMLElement {
   client: TollkeeperClient | null = null;
@@ -62,8 +62,8 @@ export class PremiumModal extends HTMLElement {
   }
 
   /**
-   * Opens the modal with a thank-you text. Call this method after `handleReturn()` on the page to which users return from
-   * checkout.
+   * Opens the modal with a thank-you text. To thank the user, call this method after `handleReturn()` on the page to which
+   * users return from checkout.
    */
   showSuccess({ subscription }: Pick<VerifiedCheckout, "subscription">): void {
     this.#open({ kind: "success", planName: subscription?.planName ?? "Premium" });
@@ -211,8 +211,8 @@ function isUnauthenticated(error: unknown): boolean {
 }
 
 /**
- * Returns a sentence that describes an error to the user. Only errors of the browser client contain such a sentence; for any
- * other error, the function returns a general sentence.
+ * Returns a sentence that describes an error to the user. Only errors of the browser client contain a sentence for users; for
+ * any other error, the function returns a general sentence.
  */
 function sentenceOf(error: unknown): string {
   return error instanceof Error && error.name === "TollkeeperClientError"

@@ -6,7 +6,9 @@ import type { User } from "../domain/user.ts";
 import { NotFoundError, UnauthenticatedError, UnavailableError } from "../errors.ts";
 import type { HttpContext } from "./context.ts";
 
-/** All access rules. For each access rule, this type gives the caller that routes with this rule receive. */
+/**
+ * All access rules. The type maps each access rule to the type of caller (such as a user) that routes with the rule receive.
+ */
 export interface Callers {
   /** Rule for routes that need no credentials. */
   public: null;
@@ -15,8 +17,8 @@ export interface Callers {
   /** Rule for routes that need `METRICS_TOKEN` as a bearer token. */
   metrics_token: null;
   /**
-   * Rule for the webhook, which needs a `Stripe-Signature` header. Only http/webhook-endpoint.ts checks the header
-   * `Stripe-Signature`.
+   * Rule for the webhook, which needs a `Stripe-Signature` header. Only the webhook endpoint (http/webhook-endpoint.ts) checks
+   * the header `Stripe-Signature`.
    */
   stripe_signature: null;
 }
@@ -28,8 +30,8 @@ export type RouterAccess = Exclude<Access, "stripe_signature">;
 type Check<A extends RouterAccess> = (context: HttpContext, request: Request) => Promise<Callers[A]>;
 
 /**
- * Maps each access rule to the function that checks a request. A check returns the caller of a request, and throws
- * `UnauthenticatedError` if the credentials are missing or wrong.
+ * Maps each access rule to the function that checks a request. The check of an access rule returns the caller of a request, and
+ * throws `UnauthenticatedError` if credentials are missing or wrong.
  */
 export const CHECKS: { readonly [A in RouterAccess]: Check<A> } = {
   public: async () => null,
@@ -81,8 +83,8 @@ export async function requireStart({ started }: Pick<HttpContext, "started">): P
 }
 
 /**
- * Returns true if the `Authorization` header is this bearer token. Compares digests in constant time, so that response times do
- * not reveal the token.
+ * Returns true if the `Authorization` header contains the given bearer token. Compares digests of the tokens in constant time,
+ * so that response times do not reveal the token.
  */
 function isBearer(header: string | null, token: string): boolean {
   return timingSafeEqual(digest(header ?? ""), digest(`Bearer ${token}`));

@@ -1,6 +1,6 @@
 /**
- * Defines one row of the route table: an HTTP route with its checks and texts. A route checks its request in a fixed order,
- * then runs its action.
+ * Defines one row of the route table: an HTTP route with its checks and texts. An HTTP route checks its request in a fixed
+ * order, then runs its action.
  */
 import type { ZodObject, ZodType } from "zod";
 import { InvalidRequestError } from "../errors.ts";
@@ -8,13 +8,17 @@ import { CHECKS, type Access, type Callers, type RouterAccess } from "./access.t
 import type { HttpContext } from "./context.ts";
 import { readJsonRequest } from "./read-body.ts";
 
-/** A row of the table that lists all HTTP routes. The router, the OpenAPI document and the tests read this row. */
+/**
+ * A row of the table that lists all HTTP routes. The router, the OpenAPI document and the tests read the rows of the route
+ * table.
+ */
 export type Route = MethodAndLimit &
   RouteTexts & {
     access: Access;
     schema: RouteSchema;
     /**
-     * Runs the route and returns the body of its 200 response. This function is null if the router does not serve the route.
+     * Runs the route and returns the body of its 200 response. The function that runs a route is null if the router does not
+     * serve the route.
      */
     run: ((context: HttpContext, request: Request) => Promise<unknown>) | null;
   };
@@ -28,7 +32,7 @@ interface RouteTexts {
   /** Description of the route in the OpenAPI document. */
   description?: string;
   /**
-   * Meaning of each response in the OpenAPI document, by status. The route's access rule adds further responses to the
+   * Meaning of each response in the OpenAPI document, by status. The route's access rule adds its own responses to the OpenAPI
    * document.
    */
   responses: Readonly<Record<number, string>>;
@@ -60,7 +64,7 @@ type Definition<A extends RouterAccess, Body, Query, Output> = MethodAndLimit &
     ): NoInfer<Output> | Promise<NoInfer<Output>>;
   };
 
-/** Creates a route. The route checks a request in this order: body limit, credentials, query, body. */
+/** Creates a route. An HTTP route checks a request in this order: body limit, credentials, query, body. */
 export function defineRoute<A extends RouterAccess, Body, Query, Output>(
   definition: Definition<A, Body, Query, Output>,
 ): Route {
@@ -92,7 +96,7 @@ function queryOf(request: Request): Record<string, string | string[]> {
  * Reads a value and checks it against a schema. Throws an `InvalidRequestError` that describes the first problem of the value.
  */
 function parse<Value>(schema: ZodType<Value> | undefined, read: () => unknown): Value {
-  // Without a schema, the type `Value` is unknown, so the action can't use the value.
+  // Without a schema for a value, the type `Value` is `unknown`, so the action can't use the value.
   if (!schema) return undefined as Value;
   const result = schema.safeParse(read());
   if (result.success) return result.data;

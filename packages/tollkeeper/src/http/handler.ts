@@ -57,9 +57,9 @@ function mountRoutes(context: HttpContext): OpenAPIHono<HttpEnv> {
 
 /**
  * Rejects requests that pages of other sites send with the user's cookies (cross-site request forgery). Throws `ForbiddenError`
- * for a POST from an origin that is neither allowed nor the service's own. Requests of servers and
- * scripts have no `Origin` header, so they are accepted. GET requests are accepted, because they change nothing, and CORS hides
- * their responses from other origins.
+ * for a POST from an origin that is neither allowed nor the service's own. Requests of servers and scripts have no `Origin`
+ * header, so the service accepts them. GET requests are accepted, because they change nothing, and CORS hides their responses
+ * from other origins.
  */
 function requireAllowedOrigin(request: Request, allowedOrigins: readonly string[]): void {
   const origin = request.headers.get("origin");

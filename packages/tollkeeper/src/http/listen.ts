@@ -5,8 +5,8 @@ import type { NodeHandler } from "./node.ts";
 
 export interface Listener {
   /**
-   * Refuses new connections, and closes open connections after their next response, within 5 seconds. If `now` is true, closes
-   * all connections immediately.
+   * Stops the server: refuses new connections, and closes open connections after their next response, within 5 seconds. If
+   * `now` is true, closes all connections immediately.
    */
   close(now?: boolean): Promise<void>;
 }
@@ -14,13 +14,15 @@ export interface Listener {
 export interface ListenOptions {
   port: number;
   host: string;
-  /** Name of the variable that sets the port. Error texts contain this name. */
+  /**
+   * Name of the variable that sets the port. Error texts about the port contain the name of the variable that sets the port.
+   */
   portName: string;
 }
 
 /**
- * Maximum time in milliseconds for receiving a whole request, and for receiving its headers. Node closes connections whose
- * requests arrive more slowly.
+ * Maximum time in milliseconds for receiving a whole request, and for receiving its headers. Node closes a connection if
+ * receiving its request takes longer than the maximum time.
  */
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -29,7 +31,10 @@ const CLOSE_IDLE_EVERY_MS = 100;
 /** Milliseconds after which a closing server closes all connections, even those with a response in progress. */
 const CLOSE_WITHIN_MS = 5_000;
 
-/** Starts the server. Resolves when the server listens. Throws `ConfigError` if the port is in use or not allowed. */
+/**
+ * Starts the server. The returned promise resolves when the server listens on its port. Throws `ConfigError` if the port is in
+ * use or not allowed.
+ */
 export async function listen(handler: NodeHandler, { port, host, portName }: ListenOptions): Promise<Listener> {
   let isClosing = false;
   const server = createServer(

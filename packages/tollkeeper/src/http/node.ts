@@ -12,7 +12,7 @@ export interface Mountable {
   fetch: (request: Request) => Promise<Response>;
   basePath: string;
   /**
-   * Receives webhooks without creating a `Request` object for each of them. Default: the function `fetch` receives webhooks
+   * Receives webhooks without creating a `Request` object for each webhook. Default: the function `fetch` receives webhooks
    * like all other requests.
    */
   receiveWebhook?: ReceiveWebhook;
@@ -29,8 +29,8 @@ export interface Mountable {
 export function toNodeHandler({ fetch, basePath, receiveWebhook }: Mountable): NodeHandler {
   const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
   return (request, response, next) => {
-    // Express removes the mount path from `request.url`. Only for requests that this service handles, the whole path is
-    // restored, because `next` expects the shortened path.
+    // Express removes the mount path from `request.url`. The whole path is restored only for requests that Tollkeeper handles,
+    // because Express's `next` expects the path without the mount path.
     const url = request.originalUrl ?? request.url ?? "/";
     const isOurs = url === basePath || (/^[/?]/.test(url.slice(basePath.length)) && url.startsWith(basePath));
     if (!isOurs && next) return next();

@@ -61,7 +61,7 @@ export function readNodeBody(request: IncomingMessage, maxBytes: number): Promis
 }
 
 export interface JsonRequest {
-  /** A request whose body has not been read yet, so that the app's own `Authenticate` function can read it. */
+  /** A request whose body has not been read yet, so that the app's own `Authenticate` function can read the body. */
   request: Request;
   /** Returns the parsed body; an empty body is `{}`. Throws `InvalidRequestError` if the body is not JSON. */
   json: () => unknown;

@@ -1,6 +1,6 @@
 /**
- * Defines the route table, with one row for every route of the service. The router, the OpenAPI document and the tests read
- * this table.
+ * Defines the route table, with one row for every route of the service. The router, the OpenAPI document and the tests read the
+ * route table.
  */
 import { z } from "zod";
 import {

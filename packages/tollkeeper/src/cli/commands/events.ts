@@ -12,7 +12,7 @@ interface Options {
   show?: string;
 }
 
-/** Maximum number of dead letters that the command shows. */
+/** Maximum number of dead letters that `tollkeeper events` shows. */
 const MAX_SHOWN = 50;
 
 export function addEvents(program: Command, env: Environment): void {

@@ -13,7 +13,7 @@ interface Options {
   sweep?: boolean;
 }
 
-/** Maximum number of differences that the command shows. */
+/** Maximum number of differences that `tollkeeper reconcile` shows. */
 const MAX_SHOWN = 50;
 
 export function addReconcile(program: Command, env: Environment): void {
@@ -74,8 +74,8 @@ function instantOf(text: string): number {
 }
 
 /**
- * Creates a function that shows the progress of a reconcile. On a terminal, the function rewrites one line. Without a terminal,
- * the function prints a line only when the step changes.
+ * Creates a function that shows the progress of a reconcile. On a terminal, the progress of a reconcile is one line that is
+ * rewritten. Without a terminal, a line of progress is printed only when a new step of the reconcile starts.
  */
 function progress(): (line: string | null) => void {
   let step = "";
