@@ -11,7 +11,7 @@ const BATCH = 1_000;
 const WARM_UP = 50;
 const QUERIES = 500;
 
-/** Adds the subscriptions with the numbers `from` to `until - 1`. */
+/** Adds the subscriptions with the numbers `from` to `until - 1` to the mirror. */
 async function fill(store: Store, from: number, until: number): Promise<void> {
   for (let first = from; first < until; first += BATCH) {
     const numbers = Array.from({ length: Math.min(BATCH, until - first) }, (_, index) => first + index);

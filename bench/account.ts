@@ -31,7 +31,7 @@ const PLANS = definePlans([
   },
 ]);
 
-/** Returns a client that throws if the status is not 200. */
+/** Returns a client of the emulator that throws if the status of a response is not 200. */
 function strictClient({ fetch }: Emulator): StripeClient {
   const stripe = createStripeClient({ fetch });
   return async (method, path, params) => {
@@ -41,7 +41,7 @@ function strictClient({ fetch }: Emulator): StripeClient {
   };
 }
 
-/** Sends a request to the emulator. Throws if the status is not 200. */
+/** Sends a request to the emulator. Throws if the status of the emulator's response is not 200. */
 export async function ask(
   emulator: Emulator,
   method: "GET" | "POST" | "DELETE",

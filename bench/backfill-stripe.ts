@@ -1,6 +1,6 @@
 /**
  * Serves an emulated Stripe account with many subscriptions and slow responses: `node bench/backfill-stripe.ts PORT COUNT MS`.
- * This is a child process of bench/backfill.ts.
+ * This program runs as a child process of bench/backfill.ts.
  */
 import { serve } from "@hono/node-server";
 import { createEmulator } from "../packages/emulator/src/index.ts";

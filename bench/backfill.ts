@@ -18,7 +18,7 @@ const REQUESTS_PER_SECOND = 25;
 const PORT = 12_831;
 const STRIPE = `http://127.0.0.1:${PORT}`;
 
-/** The program fails if the first sweep reads fewer subscriptions per second than this on an otherwise idle machine. */
+/** Minimum number of subscriptions that the first sweep must read per second on an otherwise idle machine. */
 const LEAST_SUBSCRIPTIONS_PER_SECOND = 2_000;
 
 const requests = countRequests(() => performance.now());
@@ -39,7 +39,7 @@ function service(databaseUrl: string): Tollkeeper {
   });
 }
 
-/** Runs one sweep. Returns the number of subscriptions that it read per second. */
+/** Runs one sweep. Returns the number of subscriptions that the sweep read per second. */
 async function sweep(subject: string, store: string, tollkeeper: Tollkeeper): Promise<number> {
   requests.reset();
   const startedAt: Record<string, number> = {};

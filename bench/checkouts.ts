@@ -41,7 +41,7 @@ function replica(databaseUrl: string): Tollkeeper {
 }
 
 interface Click {
-  /** The HTTP status, followed by the error's code if the response has one. */
+  /** The HTTP status of a response, followed by the error code if the response has one. */
   outcome: string;
   session: string | null;
   ms: number;
@@ -80,7 +80,7 @@ async function buy(user: string): Promise<Click[]> {
   return clicks;
 }
 
-/** Counts how often each owner occurs. */
+/** Counts how often each billing owner occurs in a list. */
 function countByOwner(owners: readonly unknown[]): Map<unknown, number> {
   const counts = new Map<unknown, number>();
   for (const owner of owners) counts.set(owner, (counts.get(owner) ?? 0) + 1);
@@ -103,8 +103,8 @@ async function clickAll(users: string[]): Promise<Click[]> {
 }
 
 /**
- * Checks that each user has one customer and one live subscription. Returns the number of users who do not have exactly one
- * customer and one live subscription.
+ * Checks that each user has one Stripe customer and one live subscription. Returns the number of users who do not have exactly
+ * one customer and one live subscription.
  */
 async function checkAccount(): Promise<Record<string, number>> {
   const customers = await listAll(emulator, "/v1/customers");

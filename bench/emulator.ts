@@ -1,7 +1,7 @@
 /**
- * Measures the emulator in this process, on one core. Part of `npm run bench`. For comparison, an empty handler is called in
- * the same way. The empty handler needs time only for `Request`, `Response` and the client's parsing. No emulator
- * behind a fetch function can be faster than this handler.
+ * Measures the emulator in this process, on one core. Part of `npm run bench`. For comparison, the program sends the same
+ * requests to an empty handler. The empty handler needs time only for `Request`, `Response` and the client's parsing. No
+ * emulator behind a fetch function can be faster than an empty handler.
  */
 import { createEmulator } from "../packages/emulator/src/index.ts";
 import { figuresOf, writeResult, type Figure } from "./results.ts";

@@ -1,6 +1,6 @@
 /**
  * Sends events to the webhook endpoint for ten minutes and reads the memory of its process every ten seconds. The program fails
- * if the memory of this process grows during the run. Part of `npm run load`.
+ * if the memory of the endpoint's process grows during the run. Part of `npm run load`.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -19,8 +19,8 @@ const PORT = 12_851;
 const LOOK_EVERY_MS = 10_000;
 const REPORT_EVERY_LOOKS = 6;
 /**
- * Largest allowed ratio of the memory in the last third of the run to the memory in the middle third. The ratio is above 1,
- * because the size of the heap always varies a little.
+ * Largest allowed ratio of the memory in the last third of the run to the memory in the middle third. The allowed memory ratio
+ * is above 1, because the size of the heap always varies a little.
  */
 const MOST_GROWTH = 1.15;
 const NAMES = ["first third", "middle third", "last third"];

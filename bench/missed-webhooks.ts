@@ -1,7 +1,7 @@
 /**
  * Measures a reconcile of 50,000 subscriptions after 4 and after 40 days without webhooks, at 20 requests a second. Fails if
- * the mirror differs from Stripe after the reconcile. The time is virtual and each response takes 300 ms, so the result depends
- * only on the request rate. Part of `npm run load`.
+ * the mirror differs from Stripe after the reconcile. The time is virtual and each response of Stripe takes 300 ms, so the
+ * result depends only on the request rate. Part of `npm run load`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,7 +22,7 @@ const LIMIT_MS = 10 * 60_000;
 const DAY_MS = 86_400_000;
 const STRIPE = "http://stripe.bench";
 /**
- * 1 in this number of subscriptions is canceled at once in the dashboard, and as many are canceled at the end of their period.
+ * One in this number of subscriptions is canceled at once in the dashboard, and one in this number at the end of its period.
  */
 const ONE_IN = 100;
 
@@ -112,7 +112,10 @@ function report(subject: string, metrics: Record<string, number>): void {
   figures.push(...figuresOf(subject, metrics, "SQLite"));
 }
 
-/** Lets `days` days pass without webhooks, and then reconciles. Returns false if a limit is exceeded or the mirror differs. */
+/**
+ * Lets `days` days pass without webhooks, and then reconciles. Returns false if a limit is exceeded or the mirror differs from
+ * Stripe.
+ */
 async function missWebhooks(days: number): Promise<boolean> {
   await changeSome();
   await emulator.advance((days * DAY_MS) / 1_000);

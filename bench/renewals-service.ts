@@ -1,6 +1,6 @@
 /**
- * Runs the service with its worker: `node bench/renewals-service.ts PORT STRIPE SECRET DATABASE_URL`. This is a child process
- * of bench/renewals.ts.
+ * Runs the service with its worker: `node bench/renewals-service.ts PORT STRIPE SECRET DATABASE_URL`. This program runs as a
+ * child process of bench/renewals.ts.
  */
 import { devNull } from "node:os";
 import { pino } from "pino";
@@ -13,7 +13,7 @@ const [port = "0", stripe = "", secret = "", databaseUrl = ""] = process.argv.sl
 const tollkeeper = createTollkeeper({
   ...benchOptions({ stripe, databaseUrl }),
   stripeWebhookSecrets: [secret],
-  // 80 requests per second is the default in live mode.
+  // In live mode, the service sends at most 80 requests per second to Stripe by default.
   stripeRequestsPerSecond: 80,
   metricsToken: BENCH_METRICS_TOKEN,
   log: pino({ level: "info" }, pino.destination(devNull)),

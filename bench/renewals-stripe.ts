@@ -1,7 +1,7 @@
 /**
- * Plays a day of an account's renewals within a minute: `node bench/renewals-stripe.ts PORT COUNT WEBHOOK_URL`. This is a child
- * process of bench/renewals.ts, which starts the minute with a message. After this message, requests over Stripe's rate limit
- * get 429.
+ * Plays a day of an account's renewals within a minute: `node bench/renewals-stripe.ts PORT COUNT WEBHOOK_URL`. This program
+ * runs as a child process of bench/renewals.ts, which sends a message when the minute of renewals starts. After the start
+ * message, requests over Stripe's rate limit get 429.
  */
 import { once } from "node:events";
 import { Agent, request as post, type ClientRequest, type IncomingMessage } from "node:http";
@@ -19,7 +19,7 @@ export type FromStripe =
       endedAt: number;
       /** Milliseconds from sending each webhook to its response. */
       latenciesMs: number[];
-      /** The number of responses that were not 2xx. */
+      /** The number of webhooks that got a response other than 2xx. */
       failed: number;
     };
 

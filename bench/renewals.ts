@@ -21,8 +21,8 @@ const SERVICE = `http://127.0.0.1:${SERVICE_PORT}`;
 /** Requests per second that the service may send to Stripe in live mode. */
 const REQUESTS_PER_SECOND = 80;
 /**
- * Milliseconds between two reads of the service's metrics. Each read costs the service some time, and a monitoring system reads
- * less often.
+ * Milliseconds between two reads of the service's metrics. Each read of the metrics costs the service some time, and a
+ * monitoring system reads less often.
  */
 const LOOK_EVERY_MS = 2_000;
 const REPORT_EVERY_LOOKS = 8;
@@ -91,7 +91,7 @@ async function look(): Promise<Look> {
   };
 }
 
-/** Reads the metrics repeatedly until all webhooks have arrived and the lag is small. */
+/** Reads the metrics repeatedly until all webhooks have arrived and the lag of the mirror is small. */
 async function untilCaughtUp(played: Promise<unknown>): Promise<Look[]> {
   const looks: Look[] = [];
   const startedAt = Date.now();
@@ -113,17 +113,16 @@ async function untilCaughtUp(played: Promise<unknown>): Promise<Look[]> {
 }
 
 /**
- * Largest p99 latency of the webhook endpoint, in milliseconds. This limit and the other limits here apply to an otherwise idle
- * machine.
+ * Largest p99 latency of the webhook endpoint, in milliseconds. All limits of this program apply to an otherwise idle machine.
  */
 const MOST_P99_MS = 250;
 const LEAST_COALESCED = 80;
 const WEBHOOKS_OF_A_RENEWAL = 5;
-/** Milliseconds for all webhooks: the minute in which they are sent, and some time for the last response. */
+/** Milliseconds within which all webhooks must get a response: a minute to send them, and some time for the last response. */
 const LONGEST_MS = 61_000;
 /**
- * Longest time in milliseconds until the mirror is up to date. This time starts at the last webhook, or later if the requests
- * need more time at the allowed rate.
+ * Longest time in milliseconds until the mirror is up to date. The lag is measured from the last webhook, or later if the
+ * requests need more time at the allowed rate.
  */
 const LONGEST_LAG_MS = 20_000;
 

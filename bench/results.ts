@@ -1,4 +1,7 @@
-/** Writes what a program measured to `bench/results/NAME.json`. `tools/performance.mjs` makes docs/performance.md from these files. */
+/**
+ * Writes what a program measured to `bench/results/NAME.json`. `tools/performance.mjs` makes docs/performance.md from the files
+ * in `bench/results`.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem, type as systemName, release } from "node:os";
@@ -20,8 +23,8 @@ const SIGNIFICANT_DIGITS = 3;
 const GIGABYTE = 2 ** 30;
 
 /**
- * Writes the results file of one program. Writes nothing if a `BENCH_…` variable is set, because such a variable changes the
- * size of the run.
+ * Writes the results file of one program. Writes no results file if a `BENCH_…` variable is set, because such a variable
+ * changes the size of the run.
  */
 export function writeResult(name: string, figures: readonly Figure[]): void {
   const changed = Object.keys(process.env).filter((variable) => variable.startsWith("BENCH_"));
@@ -75,7 +78,7 @@ function describeMachine() {
   };
 }
 
-/** Returns the short hash of the last commit. Adds a "+" if tracked files have changed since that commit. */
+/** Returns the short hash of the last commit. Adds a "+" to the hash if tracked files have changed since the last commit. */
 function lastCommit(): string {
   try {
     return (

@@ -1,4 +1,7 @@
-/** Runs a measurement on SQLite and on PostgreSQL. Both databases write each commit to disk before they confirm it. */
+/**
+ * Runs a measurement on SQLite and on PostgreSQL. SQLite and PostgreSQL write each commit to disk before they confirm the
+ * commit.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,7 +27,7 @@ export interface Costs {
   call: string;
   /** The name of the rows whose number grows, for example "waiting events". */
   others: string;
-  /** For each number of other rows, the milliseconds of one call, smallest number first. */
+  /** The milliseconds of one call for each number of other rows in the table, smallest number of rows first. */
   tookMs: ReadonlyMap<number, number>;
 }
 

@@ -26,7 +26,7 @@ let events = 0;
  */
 const FILLER = Buffer.from(`${"x".repeat(BODY_BYTES - 300)}"}}}}`);
 
-/** Returns the next request without the filler at its end. All requests have the same length. */
+/** Returns the next request without the filler at its end. All requests of the client have the same length. */
 function nextHead(secret: string): Buffer {
   events += 1;
   const number = String(events).padStart(10, "0");
@@ -37,7 +37,7 @@ function nextHead(secret: string): Buffer {
   return Buffer.from(head + event);
 }
 
-/** Yields an endless sequence of requests. Signs each event when it is sent. */
+/** Yields an endless sequence of requests. Signs each event when the event is sent. */
 export function* signEvents(secret: string): Generator<Buffer> {
   for (;;) yield nextHead(secret);
 }
@@ -106,7 +106,7 @@ function isComplete(response: string): boolean {
 
 /**
  * Sends events on all connections until the run ends. Returns the latency of each response in milliseconds. Throws at the first
- * status other than 200.
+ * response with a status other than 200.
  */
 export async function sendEvents(load: Load): Promise<number[]> {
   const latencies: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * Runs one webhook endpoint: `node bench/webhook-endpoint-server.ts KIND PORT SECRET DATABASE_URL`. This is a child process of
- * bench/webhook-endpoint.ts and bench/memory.ts.
+ * Runs one webhook endpoint: `node bench/webhook-endpoint-server.ts KIND PORT SECRET DATABASE_URL`. This program runs as a
+ * child process of bench/webhook-endpoint.ts and bench/memory.ts.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
@@ -16,13 +16,16 @@ import { benchOptions } from "./account.ts";
 /** The message that this process sends in reply to any message of its parent process. */
 export interface Usage {
   memory: NodeJS.MemoryUsage;
-  /** Processor time since the start of the process, in microseconds. */
+  /** Processor time of the process since its start, in microseconds. */
   cpu: NodeJS.CpuUsage;
 }
 
 const [kind = "", port = "0", secret = "", databaseUrl = ""] = process.argv.slice(2);
 
-/** Starts a server that only checks the signature. No webhook endpoint can be faster than this server. */
+/**
+ * Starts a server that only checks the signature. No webhook endpoint can be faster than a server that only checks the
+ * signature.
+ */
 function verifyOnly(): void {
   createServer((request, response) => {
     const chunks: Buffer[] = [];

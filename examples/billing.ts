@@ -1,4 +1,4 @@
-/** Creates the service that every example mounts. The keys come from environment variables. */
+/** Creates the service that every example mounts. Stripe's keys come from environment variables. */
 import { createOidcAuthenticate, createTollkeeper, optionsFromEnvironment, type User } from "tollkeeper";
 import { plans } from "./plans.ts";
 

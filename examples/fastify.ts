@@ -1,4 +1,4 @@
-/** Mounts the service in Fastify. The service's handler reads the raw request, so this scope removes Fastify's body parsers. */
+/** Mounts the service in Fastify. The service's handler reads the raw request, so the plugin removes Fastify's body parsers. */
 import Fastify from "fastify";
 import { toNodeHandler } from "tollkeeper";
 import { signedInUser, tollkeeper } from "./billing.ts";

@@ -1,4 +1,6 @@
-/** Mounts the service in Hono. Other servers with `Request` and `Response` work the same way: pass the request unchanged. */
+/**
+ * Mounts the service in Hono. In other servers with `Request` and `Response`, also pass the request to the service unchanged.
+ */
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { signedInUser, tollkeeper } from "./billing.ts";

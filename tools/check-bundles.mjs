@@ -7,13 +7,13 @@ import { gzipSync } from "node:zlib";
 const dist = fileURLToPath(new URL("../packages/tollkeeper/dist", import.meta.url));
 
 /**
- * Maximum size of each bundle with its static imports, in gzipped bytes. The size does not include Stripe.js, which the page
- * loads later from Stripe.
+ * Maximum size of each bundle with its static imports, in gzipped bytes. The maximum size does not include Stripe.js, which the
+ * page loads later from Stripe.
  */
 const BUDGETS = { "browser/index.js": 6_000, "elements/premium-modal-define.js": 9_000 };
 /**
- * Patterns of names that only server code contains. If a pattern matches, the matched name shows which code is wrongly in the
- * bundle.
+ * The patterns match names that occur only in server code. If a pattern matches, the matched name shows which code is wrongly
+ * in the bundle.
  */
 const FORBIDDEN = [
   /node:/,

@@ -1,4 +1,5 @@
-// Fails if a file has an import that the tables in this file forbid. The linter checks import cycles (import/no-cycle).
+// Fails if a source file has an import that the tables of import rules forbid. The linter checks import cycles
+// (import/no-cycle).
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,9 +7,9 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
- * The import rules, one table per package. A key is a part of the package: a folder or file of its sources. The value lists the
- * allowed imports of the part: other parts ("type:" allows only type imports), npm packages and "node:" modules. "*" allows
- * every import except entries with "!".
+ * The import rules, one table per package. A key of a table is a part of the package: a folder or file of its sources. The
+ * key's value lists the allowed imports of the part: other parts ("type:" allows only type imports), npm packages and "node:"
+ * modules. "*" allows every import except entries with "!".
  */
 const TOLLKEEPER = {
   errors: [],

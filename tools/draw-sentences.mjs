@@ -11,7 +11,7 @@ import { countWords, readSentences } from "./sentences.ts";
 const COUNT = 60;
 const MIN_WORDS = 4;
 const KINDS = ["comment", "docs", "test"];
-/** The last commit before the project had rules for commit subjects. */
+/** The last commit before the project introduced rules for commit subjects. */
 const SUBJECTS_SINCE = "452b835";
 
 const root = fileURLToPath(new URL("..", import.meta.url));

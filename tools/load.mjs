@@ -1,4 +1,4 @@
-// `npm run load [-- NAME]`: runs the load tests, or one of them, and writes the results to bench/results. All load tests
+// `npm run load [-- NAME]`: runs all load tests or one load test, and writes the results to bench/results. All load tests
 // together take half an hour on an otherwise idle machine.
 import { runSteps } from "./steps.mjs";
 

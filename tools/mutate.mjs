@@ -1,7 +1,7 @@
-// npm run mutate -- [GROUP...]: changes each expression of the most critical code, one at a time, and reports the changes
-// that no test notices. Fails if an unnoticed change is not in the list of accepted changes, if a test now notices an accepted
-// change, or if a group has a low score. Groups as arguments limit the run to a part of the sources. Use an idle
-// machine: a mutant counts as noticed if its tests take too long.
+// npm run mutate -- [GROUP...]: changes each expression of the most critical code, one at a time, and reports the changes that
+// no test notices. Fails if a change that no test notices is not in the list of accepted changes, or if a test notices an
+// accepted change. Fails if a group of files has a low score. Groups as arguments limit the run to a part of the sources. Use
+// an idle machine: a mutant counts as noticed if its tests take too long.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
@@ -105,7 +105,7 @@ function summarize(group, found) {
 
 /**
  * Compares the mutants that no test noticed with the accepted mutants of the same files. If equal lines have equal mutants,
- * compares their numbers.
+ * compares the numbers of mutants.
  */
 function compareWithAccepted() {
   const files = new Set(mutants.map(({ file }) => file));
@@ -124,7 +124,7 @@ function keyOf({ file, line, mutator, original, replacement }) {
   return JSON.stringify({ file, line, mutator, original, replacement });
 }
 
-/** Returns the keys that are not among the others. Each of the others matches one key. */
+/** Returns the elements of `keys` that `others` does not contain. Each element of `others` removes at most one of the keys. */
 function withoutThose(keys, others) {
   const left = [...others];
   return keys.filter((key) => {

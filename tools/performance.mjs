@@ -8,41 +8,43 @@ const PAGE = path("docs/performance.md");
 
 const INTRO = `# Performance
 
-\`node tools/performance.mjs\` makes this page from the measurements in \`bench/results\`. Each program compares its figures
-with a baseline in the same run. Compare ratios rather than absolute figures, because the same machine can be several times
-slower on another day.
+\`node tools/performance.mjs\` makes this page from the measurements in \`bench/results\`. Each benchmark compares its
+figures with a baseline in the same run. Compare ratios rather than absolute figures, because the same machine can be several
+times slower on another day.
 `;
 
 /**
- * The parts of the page docs/performance.md, by the name of the result file. The page leaves out measurements without a result
- * file.
+ * The parts of the page docs/performance.md, by the name of the result file. The page docs/performance.md leaves out
+ * measurements without a result file.
  */
 const PARTS = {
   "webhook-endpoint": {
     title: "Webhook endpoint",
-    meaning: "Events of 6 KB that one process receives, checks and commits to disk on 32 persistent connections.",
+    meaning:
+      "Number of events of 6 KB that one process receives on 32 persistent connections, checks and commits to disk.",
     command: "node bench/webhook-endpoint.ts",
   },
   "webhook-endpoint-steps": {
     title: "Steps of the webhook endpoint",
-    meaning: "Time of each step of receiving an event, without HTTP. A commit is on disk when it ends.",
+    meaning: "Time of each step of receiving an event, without HTTP. Each measured commit is on disk when it ends.",
     command: "node bench/webhook-endpoint-steps.ts",
   },
   claims: {
     title: "Claims",
     meaning:
-      "A claim of one event while another lane has 10 or 20,000 events. The time should not depend on the number of events in the other lane.",
+      "Time in which the worker claims one event while another lane has 10 or 20,000 events. The time of a claim should not depend on the number of events in the other lane.",
     command: "node bench/claims.ts",
   },
   access: {
     title: "Access query",
     meaning:
-      "The query that loads the data of one user's access. The time should not depend on the size of the mirror.",
+      "Time of the query that loads the data of one user's access. The time of this query should not depend on the size of the mirror.",
     command: "node bench/access.ts",
   },
   backfill: {
     title: "Backfill",
-    meaning: "The first sweep writes an existing account of 20,000 subscriptions, and the second finds no differences.",
+    meaning:
+      "The first sweep writes an existing account of 20,000 subscriptions, and the second sweep finds no differences.",
     command: "node bench/backfill.ts",
   },
   checkouts: {
@@ -63,27 +65,29 @@ const PARTS = {
   },
   memory: {
     title: "Memory",
-    meaning: "Memory of the service while a client sends webhooks as fast as it can. It must not grow.",
+    meaning:
+      "Memory of the service while a client sends webhooks as fast as it can. The service's memory must not grow.",
     command: "npm run load -- memory",
   },
   emulator: {
     title: "Emulator",
-    meaning: "Speed and memory of the emulator in process, and of an empty handler that is called in the same way.",
+    meaning:
+      "Speed and memory of the emulator that a program calls without HTTP, and of an empty handler for comparison.",
     command: "node --expose-gc bench/emulator.ts",
   },
   "other-emulators": {
     title: "Emulator over HTTP",
-    meaning: "The same requests to the emulator and to stripe-stateful-mock, which stores no events.",
+    meaning: "Speed of the same requests to the emulator and to stripe-stateful-mock, which stores no events.",
     command: "node bench/other-emulators.ts",
   },
   simulate: {
     title: "Simulation",
-    meaning: "Random schedules of the [simulation](testing.md#the-simulation) without a violation.",
+    meaning: "Number of random schedules of the [simulation](testing.md#the-simulation) that ran without a violation.",
     command: "npm run simulate -- --schedules 10000",
   },
   crash: {
     title: "Crash tests",
-    meaning: "Killed processes must not lose an acknowledged event, or cause an effect twice.",
+    meaning: "A service whose processes are killed must not lose an acknowledged event, or cause an effect twice.",
     command: "npm run crash",
   },
 };

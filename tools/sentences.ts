@@ -7,7 +7,7 @@ export interface Sentence {
   file: string;
   line: number;
   text: string;
-  /** The sentence's text, in which placeholders of the same length replace inline code and link targets. */
+  /** The text of the sentence, with placeholders of equal length instead of inline code and link targets. */
   masked: string;
 }
 
@@ -17,7 +17,7 @@ type Line = { line: number; text: string };
 const EXCLUDED = /(^|\/)(node_modules|triggers|schema)\/|FIDELITY\.md$/;
 const TAGS_WITH_PROSE = /^@(?:returns?|throws|param \S+|default(?:Value)?|deprecated)\s+(?:\{.*?\}\s*)?-?\s*/;
 
-/** Reads all sentences of the tracked sources and docs. `prefixes` limits them to some folders or files. */
+/** Reads all sentences of the project's tracked sources and docs. `prefixes` limits the search to some folders or files. */
 export function readSentences(root: string, prefixes: readonly string[] = []): Sentence[] {
   const listed = execFileSync("git", ["ls-files", "*.ts", "*.tsx", "*.mjs", "*.md"], { cwd: root, encoding: "utf8" });
   const files = listed
@@ -96,8 +96,8 @@ function splitBlock(kind: Sentence["kind"], block: readonly Line[]): Found[] {
 }
 
 /**
- * Returns the text without a leading tag such as `@returns`. The second value is true if the text is no prose but a tag, a
- * directive or a license.
+ * Returns the text without a leading tag such as `@returns`. The second returned value is true if the text is no prose but a
+ * tag, a directive or a license.
  */
 function withoutTag(text: string): [string, boolean] {
   const prose = text.replace(TAGS_WITH_PROSE, "").replace(/\s+@see\s[^]*$/, "");

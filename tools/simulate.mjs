@@ -29,7 +29,7 @@ async function replay(file) {
   await child(["--replay", file], (message) => {
     violations = message.violations;
   });
-  // A player process that cannot play its schedule prints the reason and exits without a message to this process.
+  // A player process that cannot play its schedule prints the reason and exits without a message to its parent process.
   if (violations === null) process.exitCode = 1;
   else if (violations.length === 0) console.log("No violations.");
   else {

@@ -1,4 +1,5 @@
-// `npm start`: runs the service if STRIPE_SECRET_KEY is set, otherwise the demo. Builds the demo's page first if it changed.
+// `npm start`: runs the service if STRIPE_SECRET_KEY is set, otherwise the demo. Builds the demo's page first if the sources of
+// the page changed.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";

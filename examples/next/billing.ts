@@ -1,4 +1,4 @@
-/** Creates the service for all routes of the Next app. The keys come from environment variables. */
+/** Creates the service for all routes of the Next app. Stripe's keys come from environment variables. */
 import { createTollkeeper, definePlans, optionsFromEnvironment, type Tollkeeper } from "tollkeeper";
 
 const shared = globalThis as { tollkeeper?: Tollkeeper };

@@ -1,6 +1,6 @@
-/** Starts the service's worker, which processes Stripe's events. Next calls this function once when its server starts. */
+/** Starts the service's worker, which processes Stripe's events. Next calls `register` once when its server starts. */
 export async function register(): Promise<void> {
-  // This import is dynamic, so that the bundle for the edge runtime does not contain the service.
+  // The import of the service is dynamic, so that the bundle for the edge runtime does not contain the service.
   if (process.env.NEXT_RUNTIME === "nodejs") {
     const { billing } = await import("./billing");
     await billing().start();

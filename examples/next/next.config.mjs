@@ -5,8 +5,8 @@ const repository = fileURLToPath(new URL("../..", import.meta.url));
 export default {
   // The package tollkeeper opens a database and reads its own files, so Next must not bundle it.
   serverExternalPackages: ["tollkeeper"],
-  // These two lines are needed only in this repository, because the package tollkeeper is a link to a folder outside of this
-  // app.
+  // The options `turbopack` and `outputFileTracingRoot` are needed only in this repository, because the package tollkeeper is a
+  // link to a folder outside of this app.
   turbopack: { root: repository },
   outputFileTracingRoot: repository,
 };

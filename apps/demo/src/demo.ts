@@ -22,7 +22,7 @@ export interface DemoOptions {
   folder: string;
   /** URL of the demo's database. Default: a SQLite file in the demo's folder. */
   databaseUrl?: string | undefined;
-  /** If true, deletes the state of earlier runs first. Default false. */
+  /** If true, the demo deletes the state of earlier runs when it starts. Default false. */
   fresh?: boolean;
   environment?: string | undefined;
   logLevel?: string | undefined;

@@ -6,7 +6,7 @@ const FOLDER = ".tollkeeper/demo";
 const DEFAULT_PORT = 4242;
 const DEFAULT_EMULATOR_PORT = 12_111;
 const MAX_PORT = 65_535;
-/** After a signal, the process exits within this time even if a request never ends. */
+/** Milliseconds within which the process exits after a signal, even if a request never ends. */
 const STOP_TIMEOUT_MS = 10_000;
 
 const env = process.env;
