@@ -1,4 +1,4 @@
-/** Sends random requests to every operation. No request causes a 500, and a rejected request changes nothing. */
+/** Sends random requests to every operation. No random request may cause a 500, and a rejected request must change nothing. */
 import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
@@ -27,7 +27,10 @@ interface Operation {
 const { operations, definitions } = JSON.parse(
   readFileSync(new URL("../src/schema/operations.json", import.meta.url), "utf8"),
 ) as { operations: Operation[]; definitions: Record<string, Fields> };
-/** Generates random API operations. The emulator supports most of these operations, and refuses some. */
+/**
+ * Generates random API operations. Of the operations that this generator chooses, the emulator supports most and refuses the
+ * rest.
+ */
 const anyOperation = fc.oneof(
   { weight: 19, arbitrary: fc.constantFrom(...operations.filter(({ params }) => params !== undefined)) },
   { weight: 1, arbitrary: fc.constantFrom(...operations.filter(({ params }) => params === undefined)) },
@@ -69,7 +72,10 @@ const integers = fc.constantFrom(
   "999999999999999",
 );
 
-/** Generates random parameter values. Most values have the right type, so that many requests pass validation. */
+/**
+ * Generates random parameter values. Most generated parameter values have the right type, so that many random requests pass
+ * validation.
+ */
 function pairsOf(shape: Shape, name: string, ids: fc.Arbitrary<string>, depth: number): fc.Arbitrary<Pairs> {
   const one = (values: fc.Arbitrary<string>) =>
     fc.oneof({ weight: 12, arbitrary: values }, { weight: 1, arbitrary: junk }).map((value): Pairs => [[name, value]]);

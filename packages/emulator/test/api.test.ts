@@ -48,7 +48,7 @@ test("a customer can be created, updated, searched and deleted", async () => {
   expect(await stripe.customers.retrieve(customer.id)).toMatchObject({ deleted: true });
 });
 
-test("a price is found by its lookup key, and the key can move to another price", async () => {
+test("a price is found by its lookup key, and the lookup key can move to another price", async () => {
   const { stripe } = createSdk();
   const product = await stripe.products.create({ name: "Premium" });
   const make = (more: Partial<Stripe.PriceCreateParams> = {}) =>
@@ -440,7 +440,7 @@ test("a list continues after its cursor even if the cursor's object no longer ma
   expect(rest.data.map(({ id }) => id)).toEqual([middle.id, oldest.id]);
 });
 
-test("the pages of a list contain every object even if test clocks create objects out of time order", async () => {
+test("the pages of a list together contain every object, even if creation times are out of order because of test clocks", async () => {
   const { stripe } = createSdk();
   const ahead = Math.floor(Date.now() / 1000) + 1_000 * DAY;
   const { id: clock } = await stripe.testHelpers.testClocks.create({ frozen_time: ahead });

@@ -59,7 +59,7 @@ test.each([
   ["reset", undefined, "StripeConnectionError"],
   ["cut", 200, "StripeAPIError"],
 ] as const)(
-  "a request fault with the response %s fails one request before the request takes effect",
+  "a request fault with the response %s makes one request fail before the request takes effect",
   async (answer, statusCode, type) => {
     const { stripe, control } = endpoint();
     await control("faults", { path: "/v1/customers", method: "POST", answer });
@@ -69,7 +69,7 @@ test.each([
   },
 );
 
-test("if a fault breaks the connection, a retry with the same idempotency key returns the created object", async () => {
+test("if a fault breaks the connection after an object is created, a retry with the same idempotency key returns this object", async () => {
   const { stripe, control } = endpoint();
   await control("faults", { path: "/v1/customers", method: "POST", answer: "reset", when: "after" });
   await refusal(stripe.customers.create({ name: "Ada" }, { idempotencyKey: "k" }));
@@ -310,7 +310,7 @@ test("control routes save and restore the emulator's state", async () => {
   expect((await stripe.customers.list()).data).toEqual([]);
 });
 
-test("the emulator stores 500 responses and declines under their idempotency keys for a day, but no validation errors", async () => {
+test("the emulator stores declines and errors with the status 500 under their idempotency keys for a day, but stores no validation errors", async () => {
   const { emulator, stripe, control } = endpoint();
   const { customer } = await subscriber(stripe);
   const key = { idempotencyKey: "k1" };

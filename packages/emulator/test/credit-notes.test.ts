@@ -46,7 +46,7 @@ test("a credit note refunds part of a paid line and its tax to the card and to t
   expect((await stripe.creditNotes.list({ invoice: invoice.id })).data).toHaveLength(1);
 });
 
-test("a credit note reduces an open invoice until the note is voided, and notes for the full amount pay the invoice", async () => {
+test("a credit note reduces an open invoice until the note is voided, and credit notes for the full amount pay the invoice", async () => {
   const sdk = createSdk();
   const { stripe } = sdk;
   const customer = await stripe.customers.create({ payment_method: "pm_card_visa" });

@@ -1,6 +1,6 @@
 /**
- * Tests properties of amounts and periods with random input. The environment variables FUZZ_SEED and FUZZ_RUNS set the seed and
- * the number of runs.
+ * Tests properties of amounts of money and billing periods with random input. The environment variables FUZZ_SEED and FUZZ_RUNS
+ * set the seed of the random input and the number of inputs for each test.
  */
 import fc from "fast-check";
 import type Stripe from "stripe";
@@ -188,7 +188,7 @@ test(
     ),
 );
 
-test("the parts of a split amount add up to the amount, and each part differs from its exact share by less than one unit", () => {
+test("the parts of a split amount add up to the amount, and each part is less than one minor unit from its exact share", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: 1e9 }),
@@ -206,8 +206,8 @@ test("the parts of a split amount add up to the amount, and each part differs fr
 });
 
 /**
- * Returns the date in a later month with the same day and time as the billing anchor. If the later month lacks this day,
- * returns the last day of the month.
+ * Returns the date in a later month with the same day and time as the billing anchor. If the later month lacks the billing
+ * anchor's day, returns the later month's last day.
  */
 function monthsLater(anchor: number, months: number): number {
   const from = new Date(anchor * 1000);

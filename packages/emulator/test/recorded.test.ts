@@ -20,7 +20,7 @@ function kindOf(value: unknown): string {
 }
 
 interface Recorder extends Sdk {
-  /** Contains every object type that a response has contained so far, such as "customer". */
+  /** Lists the types of all objects in the emulator's responses so far, such as "customer". */
   kinds: Set<string>;
   /** Describes the fields whose type differs from all recordings of Stripe, such as "customer.email is number, not string". */
   strange: Set<string>;
@@ -45,8 +45,8 @@ function recorder(): Recorder {
         // reverse.
         if (seen.includes("hash")) seen.push("string");
         if (seen.includes("string")) seen.push("hash");
-        // A field that is null in all recordings of Stripe may have any type in the emulator's responses. `checkResponses`
-        // compares the field's type with the SDK's types in every test.
+        // A field that is null in all recordings of Stripe may have any type in the emulator's responses. The option
+        // `checkResponses` compares the type of every field with the SDK's types in every test.
         const isNew = type !== "null" && seen.every((one) => one === "null");
         if (type === "missing" || (!seen.includes(type) && type !== "null" && !isNew))
           strange.add(`${kind}.${name} is ${type}, not ${types}`);

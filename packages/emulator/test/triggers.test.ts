@@ -9,17 +9,14 @@ import { createSdk } from "./support/sdk.ts";
 
 const FOLDER = new URL("triggers/", import.meta.url);
 
-/**
- * The pinned API version rejects each of these fixtures, because the version lacks a parameter of the fixture and has no
- * replacement.
- */
+/** Maps each fixture that the pinned API version rejects to a parameter that the API version lacks and does not replace. */
 const REFUSED: Readonly<Record<string, string>> = {
   "customer.discount.created": "coupon",
   "customer.discount.deleted": "coupon",
   "customer.discount.updated": "coupon",
 };
 
-/** Maps each fixture that the test does not run to the reason. */
+/** Maps each fixture that the test does not run to the reason why the test omits the fixture. */
 const OUT_OF_SCOPE: Readonly<Record<string, string>> = {
   "checkout.session.async_payment_failed": "cards alone can pay, no bank debits",
   "checkout.session.async_payment_succeeded": "cards alone can pay, no bank debits",

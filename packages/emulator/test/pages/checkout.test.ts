@@ -67,7 +67,7 @@ test("the checkout page applies a valid promotion code and rejects an unknown co
   expect(await site.page.getByTestId("notice").count()).toBe(0);
 });
 
-test("the checkout page shows the trial and the later price, and starts a trial without a card if none is required", async () => {
+test("the checkout page shows the trial and the price after the trial, and starts a trial without a card if none is required", async () => {
   const site = await open();
   await checkout(site, {
     subscription_data: { trial_period_days: 14 },

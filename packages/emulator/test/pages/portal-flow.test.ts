@@ -19,7 +19,7 @@ test("a portal session for cancellation opens the cancel page and then returns t
   expect((await site.stripe.subscriptions.retrieve(subscription.id)).cancel_at).not.toBeNull();
 });
 
-test("a portal session for an update opens the choice of plans and ends with a confirmation page", async () => {
+test("a portal session for a subscription update opens the choice of plans and ends with a confirmation page", async () => {
   const site = await open();
   const { customer, subscription } = await subscribe(site.stripe);
   await portal(site, customer.id, {
@@ -35,7 +35,7 @@ test("a portal session for an update opens the choice of plans and ends with a c
   expect(await textOf(site.page, "message")).toBe("Enjoy <b>it</b>");
 });
 
-test("a portal session for a given plan change opens its preview and ends on the portal's home page", async () => {
+test("a portal session for a given plan change opens the preview of the change and ends on the portal's home page", async () => {
   const site = await open();
   const { customer, subscription } = await subscribe(site.stripe);
   const pro = await createPrice(site.stripe, { name: "Pro", amount: 3_000 });

@@ -15,8 +15,8 @@ export const START = Date.UTC(2026, 0, 31, 12);
 
 let browser: Browser;
 /**
- * A server that plays the application whose customers use the pages. For every request, including webhook deliveries, this
- * server returns a page with status 200.
+ * This server acts as the application whose customers use the emulator's pages. The application's server returns a web page
+ * with status 200 for every request, including webhook deliveries.
  */
 let server: Server;
 export let APP: string;
@@ -43,7 +43,10 @@ export interface Site {
   emulator: ServedEmulator;
   stripe: Stripe;
   page: Page;
-  /** Contains the page's requests to other sites and the page's JavaScript errors. A test fails if this list is not empty. */
+  /**
+   * Lists the web page's requests to other sites and the page's JavaScript errors. A test fails if the web page makes
+   * requests to other sites or has JavaScript errors.
+   */
   complaints: string[];
 }
 

@@ -20,7 +20,8 @@ interface FixtureRequest {
 type Param = string | number | boolean | Param[] | { [name: string]: Param };
 
 /**
- * Contains the response to a request of a fixture, and the error type that the fixture expects (null if it expects success).
+ * Contains the response to a request of a fixture, and the error type that the fixture expects (null if the fixture expects
+ * success).
  */
 export interface Played {
   name: string;
@@ -73,8 +74,8 @@ function toRequest(baseUrl: string, key: string, request: FixtureRequest, answer
 }
 
 /**
- * Encodes parameters as form fields. Only the elements of lists of objects get an index, such as `items[0][price]`. Elements of
- * other lists get none, such as `expand[]`.
+ * Encodes parameters as form fields. In form fields, only the elements of lists of objects get an index, such as
+ * `items[0][price]`. Elements of lists without objects get no index, such as `expand[]`.
  */
 function fields(value: Param, name: string, fill: (text: string) => string): [string, string][] {
   if (Array.isArray(value))

@@ -1,4 +1,7 @@
-/** Records the status changes of the emulator's objects. Reads each status from the object's row and events. */
+/**
+ * Records the status changes of the emulator's objects. Reads each status of an object from the object's stored data and from
+ * the object's events.
+ */
 import type { Sdk } from "./sdk.ts";
 
 /** Contains the object types for which the emulator's audit has a list of allowed status changes. */

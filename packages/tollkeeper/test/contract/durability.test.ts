@@ -59,7 +59,8 @@ describe("durability on SQLite", () => {
     expect(await unflushed(() => inbox.add([inboxEvent("evt_1")], NOW))).toBe(0);
     const claims: ClaimedEvent[] = [];
     const claim = async () => claims.push(...(await inbox.claim(10, NOW, NOW + 1_000)));
-    // The first transaction of `claim` assigns new rows to lanes. The second transaction of `claim` leases the rows.
+    // The first transaction of `claim` assigns new events to lanes. The second transaction of `claim` leases lanes with due
+    // events.
     expect(await unflushed(claim)).toBe(2);
     const message = { id: "m1", owner: userOwner("ada"), hook: "onAccessGranted", payload: "{}", createdAt: NOW };
     const work = () =>

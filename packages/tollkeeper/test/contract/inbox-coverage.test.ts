@@ -9,7 +9,7 @@ import { inboxEvent, onlyClaim, openStoreAt, outboxMessage, STORE_DIALECTS } fro
 
 const LEASED_UNTIL = NOW + 9_000;
 
-/** Assigns new events to their lanes, as the service does before it completes the events that a list covers. */
+/** Assigns new events to their lanes, as the service does before it completes the events that a list from Stripe covers. */
 async function assignNewEvents({ inbox }: Store): Promise<number> {
   const upToSeq = await inbox.lastSeq();
   await inbox.findPendingObjectIds(["sub_1"], upToSeq);
@@ -20,7 +20,7 @@ describe.each(STORE_DIALECTS)("pending events that a list from Stripe covers, on
   const open = async (): Promise<Store> => openStoreAt(await freshDatabase(dialect));
   const stateOf = async ({ inbox }: Store, eventId: string) => (await inbox.find(eventId))?.state;
 
-  test("a list covers the events about its objects that were stored before the list was requested", async () => {
+  test("a list covers events about the list's objects if the events were stored before the list was requested", async () => {
     const store = await open();
     const { inbox } = store;
     expect(await inbox.lastSeq()).toBe(0);
@@ -68,7 +68,7 @@ describe.each(STORE_DIALECTS)("pending events that a list from Stripe covers, on
     expect(await stateOf(store, "evt_1")).toBe("pending");
   });
 
-  test("a list does not cover events of a lane that a worker has leased", async () => {
+  test("a list does not cover events in a lane that a worker has leased", async () => {
     const store = await open();
     const { inbox } = store;
     await inbox.add([inboxEvent("evt_leased_1"), inboxEvent("evt_leased_2")], NOW);
@@ -104,7 +104,7 @@ describe.each(STORE_DIALECTS)("pending events that a list from Stripe covers, on
   });
 });
 
-describe.each(STORE_DIALECTS)("a lane whose events a list completed on %s", (dialect) => {
+describe.each(STORE_DIALECTS)("a lane whose events were completed by a list from Stripe, on %s", (dialect) => {
   test("is released by the next claim, so that the lane's next event is due immediately", async () => {
     const store = await openStoreAt(await freshDatabase(dialect));
     await store.inbox.add([inboxEvent("evt_1")], NOW);
@@ -116,7 +116,7 @@ describe.each(STORE_DIALECTS)("a lane whose events a list completed on %s", (dia
   });
 });
 
-describe("a row that another transaction has locked on PostgreSQL", () => {
+describe("a stored event that another transaction has locked on PostgreSQL", () => {
   /** Adds two events in two lanes, and runs `work` while another transaction has locked the row of the first event. */
   async function besideLock<T>(runAt: number, work: (store: Store, upToSeq: number) => Promise<T>) {
     const url = await freshDatabase("postgres");
@@ -131,11 +131,11 @@ describe("a row that another transaction has locked on PostgreSQL", () => {
     });
   }
 
-  test("is not completed by a list, and the list does not wait for the lock", async () => {
+  test("is not completed by a list from Stripe, and the completion of other events does not wait for the lock", async () => {
     expect(await besideLock(NOW, ({ inbox }, upToSeq) => inbox.completeCovered(["sub_1"], upToSeq, NOW))).toBe(1);
   });
 
-  test("is not released from its deferral, and the release does not wait for the lock", async () => {
+  test("stays deferred, and the release of other deferred events does not wait for the lock", async () => {
     const due = await besideLock(NOW + 500, async ({ inbox }) => {
       await inbox.releaseDeferred(NOW);
       return inbox.claim(9, NOW, LEASED_UNTIL);
@@ -175,7 +175,7 @@ describe.each(STORE_DIALECTS)("the lanes with due events on %s", (dialect) => {
     expect(await lanes(NOW, 9)).toEqual([]);
   });
 
-  test("a lane is listed only if it has a due event in the mode of the store", async () => {
+  test("a lane is listed only if it has a due event in the store's mode (test or live)", async () => {
     const url = await freshDatabase(dialect);
     const [{ inbox }, live] = [await openStoreAt(url), await openStoreAt(url, "live")];
     await inbox.add([inboxEvent("evt_1", { eventCreatedAt: NOW - 9 })], NOW);

@@ -54,7 +54,7 @@ describe.each(STORE_DIALECTS)("products and prices in the mirror on %s", (dialec
     await close();
   });
 
-  test("the own event of a product or a price overwrites the data in the mirror", async () => {
+  test("an event about a product or a price overwrites the data of this product or price in the mirror", async () => {
     const { catalog, products, prices, close } = await openCatalog();
     await catalog.addProducts([PRODUCT]);
     await catalog.addPrices([PRICE]);

@@ -8,7 +8,7 @@ import { freshDatabase } from "../../../../test/support/databases.ts";
 import { NOW } from "../support/records.ts";
 import { inboxEvent, openStoreAt } from "../support/store.ts";
 
-/** The tests wait this number of milliseconds, which is longer than the interval between two notifications of new events. */
+/** The tests wait for `QUIET_MS`, which is longer than the interval between two notifications of new events. */
 const QUIET_MS = 200;
 const UNREACHABLE = "postgres://postgres@127.0.0.1:1/none";
 

@@ -23,7 +23,7 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.findCurrent("test", "ada")).toEqual(operationRecord());
   });
 
-  test("the current operation has the highest generation of its kind and subject", async () => {
+  test("the current operation of a kind and a subject is the operation with the highest generation number", async () => {
     const newest = operationRecord({ id: "op_2", generation: 2 });
     const operations = await withRecords(
       operationRecord({ id: "op_other_kind", kind: "other", generation: 8 }),
@@ -35,7 +35,7 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.findCurrent("test", "alan")).toBeNull();
   });
 
-  test("only the first operation of a generation begins", async () => {
+  test("only the first operation with a generation number begins", async () => {
     const operations = await withRecords(operationRecord());
     expect(await operations.begin(operationRecord({ id: "op_2" }))).toBe(false);
     expect(await operations.begin(operationRecord({ id: "op_3", generation: 2 }))).toBe(true);
@@ -70,7 +70,7 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.replaceKey({ id: "op_1", from: "op_1", ...KEY })).toBe(false);
   });
 
-  test("an idempotency key that is ended twice keeps the earlier end time", async () => {
+  test("an idempotency key that is ended twice keeps the earlier of the two end times", async () => {
     const operations = await withRecords(operationRecord());
     await operations.endKey({ id: "op_1", idempotencyKey: "op_1", keyEndsAt: NOW + 500 });
     await operations.endKey({ id: "op_1", idempotencyKey: "op_1", keyEndsAt: NOW + 700 });
@@ -123,7 +123,7 @@ describe.each(STORE_DIALECTS)("the list of pending operations on %s", (dialect) 
     expect(await list(NOW + 2, null)).toEqual(["op_b", "op_a", "op_c"]);
   });
 
-  test("contains only operations that are older than the given time", async () => {
+  test("contains only operations that were created before the given time", async () => {
     expect(await list(NOW + 1, null)).toEqual(["op_b"]);
   });
 

@@ -35,7 +35,7 @@ describe.each(STORE_DIALECTS)("the outbox on %s", (dialect) => {
     expect(onlyClaim(await outbox.claim(9, NOW, LEASED_UNTIL)).id).toBe("m2");
   });
 
-  test("claims a later message only after the retry of an earlier one", async () => {
+  test("claims an owner's second message only after the retry of the owner's first message", async () => {
     const { outbox, dueWork } = await open();
     await outbox.add([outboxMessage("m1"), outboxMessage("m2")]);
     await outbox.retry(onlyClaim(await outbox.claim(9, NOW, LEASED_UNTIL)), NOW + 500, "the hook threw");
@@ -47,7 +47,7 @@ describe.each(STORE_DIALECTS)("the outbox on %s", (dialect) => {
     expect(onlyClaim(await outbox.claim(9, NOW + 500, LEASED_UNTIL))).toMatchObject({ id: "m1", attempts: 2 });
   });
 
-  test("claims a later message after an earlier one is dead", async () => {
+  test("claims an owner's second message after the owner's first message becomes a dead letter", async () => {
     const { outbox } = await open();
     await outbox.add([outboxMessage("m1"), outboxMessage("m2")]);
     await outbox.deadLetter(onlyClaim(await outbox.claim(9, NOW, LEASED_UNTIL)), "the hook threw");

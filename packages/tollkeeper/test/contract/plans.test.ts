@@ -1,4 +1,6 @@
-/** Tests query plans: the number of rows that a query reads does not depend on the number of other rows in the table. */
+/**
+ * Tests query plans. The number of rows that a query reads must not depend on the number of rows that the query does not need.
+ */
 import { DatabaseSync } from "node:sqlite";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -16,7 +18,10 @@ async function openAt(url: string): Promise<Store> {
   return store;
 }
 
-/** Runs every query that the worker, the retrieval of a list page, the metrics and an operator make on the queues. */
+/**
+ * Runs all queries on the queues: the queries for the worker, for the retrieval of Stripe's lists, for the metrics and for an
+ * operator.
+ */
 async function askQueues({ inbox, outbox, dueWork }: Store): Promise<void> {
   await inbox.add(
     [{ eventId: "evt_1", type: "customer.updated", objectId: "cus_1", lane: "cus_1", eventCreatedAt: NOW }],
@@ -45,7 +50,7 @@ async function askQueues({ inbox, outbox, dueWork }: Store): Promise<void> {
 /** The test omits the queries that delete old rows, because these queries read all rows that they delete. */
 const isAsked = (text: string): boolean => /^\s*(\/\*.*\*\/\s*)?(select|with|update|insert)/.test(text);
 
-test("on SQLite, a query about a few rows does not read all rows of its mode", async () => {
+test("on SQLite, a query about a few rows does not read all rows of test mode or live mode", async () => {
   const prepare = vi.spyOn(DatabaseSync.prototype, "prepare");
   onTestFinished(() => prepare.mockRestore());
   const url = await freshDatabase("sqlite");
@@ -107,8 +112,8 @@ function mostRead(plan: Plan): number {
 }
 
 /**
- * Returns the indexes that a step of a query plan reads completely. A step reads an index completely if it has no condition on
- * the index's first column.
+ * Returns the indexes that a step of a query plan reads completely. A step of a query plan reads an index completely if the
+ * step has no condition on the index's first column.
  */
 function readWhole(plan: Plan): string[] {
   const { "Index Name": index = "", "Index Cond": condition = "", Plans: inner = [] } = plan;

@@ -25,7 +25,7 @@ describe.each(STORE_DIALECTS)("a claim on %s", (dialect) => {
     expect(await claimIds(inbox, NOW)).toEqual([]);
   });
 
-  test("contains the event's fields, the numbers of its attempt and lease, and the number of the newest stored row", async () => {
+  test("contains the event's fields, attempt number and lease number, and the sequence number of the newest stored event", async () => {
     const { inbox } = await open();
     await inbox.add([inLane("evt_1", "cus_1"), inLane("evt_2", "cus_1")], NOW);
     expect(onlyClaim(await inbox.claim(9, NOW, LEASED_UNTIL))).toMatchObject({
@@ -62,7 +62,7 @@ describe.each(STORE_DIALECTS)("a claim on %s", (dialect) => {
     expect(await claimIds(inbox, NOW, 1)).toEqual(["evt_last"]);
   });
 
-  test("returns as many events as its limit, even if lists have completed all events of some lanes", async () => {
+  test("returns as many events as its limit, even if lists from Stripe have completed all events of some lanes", async () => {
     const { inbox } = await open();
     await inbox.add(
       Array.from({ length: 8 }, (_, at) => inLane(`evt_${at}`, `cus_${at}`)),
@@ -153,7 +153,7 @@ describe.each(STORE_DIALECTS)("a lease on %s", (dialect) => {
 });
 
 describe.each(STORE_DIALECTS)("completing an event on %s", (dialect) => {
-  test("also completes the lane's older events about the same object or the given objects, and no other events", async () => {
+  test("also completes older events in its lane about the event's object or the given objects, and no other events", async () => {
     const { inbox } = await openStoreAt(await freshDatabase(dialect));
     await inbox.add(
       [
@@ -177,7 +177,7 @@ describe.each(STORE_DIALECTS)("completing an event on %s", (dialect) => {
   });
 });
 
-test("on SQLite the claim of a message waits for the disk, and the claim of an event does not", async () => {
+test("on SQLite the claim of an outbox message waits until its data is on disk, and the claim of an inbox event does not wait", async () => {
   const { inbox, outbox } = await openStoreAt(await freshDatabase("sqlite"));
   await inbox.add([inLane("evt_1", "cus_1")], NOW);
   await outbox.add([outboxMessage("m1")]);
@@ -185,7 +185,8 @@ test("on SQLite the claim of a message waits for the disk, and the claim of an e
   onTestFinished(() => exec.mockRestore());
   const countFast = (): number => exec.mock.calls.filter(([text]) => text === "pragma synchronous = normal").length;
   onlyClaim(await inbox.claim(9, NOW, LEASED_UNTIL));
-  // A claim has two transactions. The first transaction assigns new rows to lanes, and the second transaction claims rows.
+  // The claim of an event runs two transactions. The first transaction of a claim assigns new events to lanes, and the second
+  // transaction claims due events.
   expect(countFast()).toBe(2);
   exec.mockClear();
   onlyClaim(await outbox.claim(9, NOW, LEASED_UNTIL));

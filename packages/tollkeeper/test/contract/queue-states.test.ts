@@ -6,13 +6,13 @@ import { endClaims, inboxEvent, onlyClaim, openStoreAt, outboxMessage, STORE_DIA
 
 const LEASED_UNTIL = NOW + 9_000;
 
-/** Opens a test and a live store on one database. */
+/** Opens a store in test mode and a store in live mode on the same database. */
 async function openBothModes(dialect: DialectName): Promise<{ store: Store; live: Store }> {
   const url = await freshDatabase(dialect);
   return { store: await openStoreAt(url), live: await openStoreAt(url, "live") };
 }
 
-/** Adds a new, a pending, a done and a dead event, each in its own lane. */
+/** Adds four events with the states new, pending, done and dead, each in its own lane. */
 async function addEachState({ inbox }: Store): Promise<void> {
   await inbox.add(
     ["done", "dead", "pending"].map((name) => inboxEvent(`evt_${name}`, { lane: `cus_${name}` })),
@@ -56,7 +56,7 @@ describe.each(STORE_DIALECTS)("a stored event on %s", (dialect) => {
     expect(await inbox.countByState()).toEqual({ pending: 1, done: 0, dead: 0 });
   });
 
-  test("becomes due again after another delivery only if the event is a dead letter", async () => {
+  test("becomes due again if Stripe delivers it again, but only if the event is a dead letter", async () => {
     const store = await open();
     await addEachState(store);
     const again = ["new", "pending", "done", "dead"].map((name) => inboxEvent(`evt_${name}`));
@@ -190,7 +190,7 @@ describe.each(STORE_DIALECTS)("the statistics of a queue on %s", (dialect) => {
     expect(await live.inbox.countPending(9)).toBe(0);
   });
 
-  test("contain those of the given events that are not stored, in the given order", async () => {
+  test("list the given events that are not stored, in the given order", async () => {
     const { store, live } = await openBothModes(dialect);
     await store.inbox.add([inboxEvent("evt_1"), inboxEvent("evt_2")], NOW);
     expect(await store.inbox.filterUnstored(["evt_3", "evt_1", "evt_0"])).toEqual(["evt_3", "evt_0"]);

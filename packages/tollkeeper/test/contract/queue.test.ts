@@ -191,7 +191,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await inbox.countByState()).toEqual({ pending: 2, done: 2, dead: 0 });
   });
 
-  test("completes events about all objects of a response, but only in the same lane", async () => {
+  test("completes an event together with events about all objects of Stripe's response, but only events in the same lane", async () => {
     const { inbox } = await open();
     const elsewhere = { ...inboxEvent("evt_elsewhere", "in_1"), lane: "cus_other" };
     await inbox.add([inboxEvent("evt_1"), inboxEvent("evt_2", "in_1"), inboxEvent("evt_3", "in_2"), elsewhere], NOW);
@@ -241,7 +241,8 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await inbox.claim(1, NOW + 9_000, NOW + 10_000)).toEqual([]);
     expect(await inbox.redrive(NOW)).toBe(1);
     const [again] = await inbox.claim(1, NOW, NOW + 1_000);
-    // A redriven event's attempts start at one again. A claim that was made before the event became a dead letter cannot write.
+    // The attempts of a redriven event are counted from one again. If an event was claimed before it became a dead letter, this
+    // old claim cannot complete the event.
     expect(again?.attempts).toBe(1);
     expect(await inbox.complete(claimed)).toBe(false);
     expect(again && (await inbox.complete(again))).toBe(true);

@@ -28,8 +28,8 @@ const REFUSAL = new ConflictError("already_subscribed", "Stripe refused.");
 const ADA = { subject: "ada", params: { amount: 1 } };
 
 /**
- * Returns a store and a kind of operation whose requests are recorded. Each request fails with the next error in `failures`,
- * until the list is empty.
+ * Returns a kind of operation for tests, with the store and the list `requests`, which records each request of an operation.
+ * Each request of an operation fails with the next error in `failures`, until `failures` is empty.
  */
 async function stand(changes: Partial<Kind> = {}) {
   const { context, logged, clock } = operationContext(await openStoreAt(await freshDatabase("sqlite")));
@@ -139,7 +139,7 @@ describe("a pending operation", () => {
     ]);
   });
 
-  test("has the same idempotency key after another outage", async () => {
+  test("keeps its idempotency key if its next request fails because of an outage", async () => {
     const { context, kind, failures, requests, leavePending, current } = await stand();
     await leavePending();
     failures.push(OUTAGE);
@@ -186,7 +186,7 @@ describe("a pending operation", () => {
 describe("a pending operation whose idempotency key has ended", () => {
   const ENDED = NOW + IDEMPOTENCY_KEY_LIFETIME_MS;
 
-  /** Leaves an operation pending until its key has ended. */
+  /** Leaves an operation pending until the operation's idempotency key has expired. */
   async function standEnded(lookUp?: Kind["lookUp"]) {
     const parts = await stand(lookUp ? { lookUp } : {});
     await parts.leavePending();

@@ -1,4 +1,4 @@
-/** Passes the address of the PostgreSQL server that `npm run mutate` started to the tests. */
+/** Gives the tests the address of the PostgreSQL server that `npm run mutate` started. */
 import type { TestProject } from "vitest/node";
 
 export default function setUp(project: TestProject): void {

@@ -28,7 +28,7 @@ export interface TestContext {
   context: ActionContext;
   /** Contains the log lines that operations have written so far. */
   logged: [fields: object, message: string][];
-  /** The clock of the context. The context calls `read` each time before it reads the time. */
+  /** Contains the clock of the test's context. The test's context calls `read` each time before it reads the time. */
   clock: { now: number; read(): void };
 }
 

@@ -12,7 +12,7 @@ import { NOW } from "./records.ts";
 
 /**
  * Lists the databases for tests that can run on both SQLite and PostgreSQL. Mutation tests use SQLite only, because PostgreSQL
- * takes long to create a database for each test. Tests that are only for PostgreSQL always run.
+ * takes long to create a database for each test. Tests that are only for PostgreSQL run on PostgreSQL, also in mutation tests.
  */
 export const STORE_DIALECTS: readonly DialectName[] = process.env["MUTATE_TESTS"] === undefined ? DIALECTS : ["sqlite"];
 
@@ -35,7 +35,7 @@ export function inboxEvent(eventId: string, changes: Partial<InboxEvent> = {}): 
   };
 }
 
-/** Returns the claim of a list with one claim. Throws if the list has no claim or several claims. */
+/** Returns the only claim in the list. Throws if the list has no claim or several claims. */
 export function onlyClaim<T extends Claim>(claims: readonly T[]): T {
   const [claim, ...others] = claims;
   if (!claim || others.length > 0) throw new Error(`expected one claim, got ${claims.length}`);

@@ -117,7 +117,7 @@ test("a feature that two plans include is attributed to the plan that ends last"
 });
 
 test.each(["team first", "premium first"])(
-  "a user has a feature of two plans until the later plan ends, in any order of the plans: %s",
+  "a user has a feature of two plans until both plans have ended, in any order of the plans: %s",
   (order) => {
     const premium = stateOf({ cancelAt: NOW + DAY_MS });
     const team = stateOf({ id: "sub_2", cancelAt: NOW + 2 * DAY_MS }, {}, "team");
@@ -126,7 +126,7 @@ test.each(["team first", "premium first"])(
   },
 );
 
-test("a feature of two plans that end at the same time is attributed to the first subscription", () => {
+test("if two plans with the same feature end at the same time, the feature is attributed to the first subscription in the list", () => {
   const found = decide([stateOf(), stateOf({ id: "sub_2" }, {}, "team")]);
   expect(found.map(({ feature, subscriptionId }) => [feature, subscriptionId])).toEqual([
     ["exports", "sub_1"],
@@ -147,7 +147,7 @@ test("entitlements are sorted by feature", () => {
   expect(found.map(({ feature }) => feature)).toEqual(["a", "b", "c"]);
 });
 
-test("each item of a subscription gives the plan of its own product, or else of its own price", () => {
+test("each item of a subscription gives the plan of the item's product, or else the plan of the item's price", () => {
   const state = stateOf();
   const [item] = state.subscription.items;
   const [price] = state.prices;

@@ -18,7 +18,7 @@ function createPages() {
   };
 }
 
-test("all objects of all pages are retrieved, with at most 24 requests at the same time", async () => {
+test("all objects on all pages of a list are retrieved, with at most 24 requests at the same time", async () => {
   const { forEachLimited } = createPages();
   const retrieved: string[] = [];
   let underWay = 0;
@@ -37,7 +37,7 @@ test("all objects of all pages are retrieved, with at most 24 requests at the sa
   expect(new Set(retrieved).size).toBe(500);
 });
 
-test("a page is complete as soon as all objects of this page are retrieved", async () => {
+test("a page of a list is complete as soon as all objects on this page are retrieved", async () => {
   const { forEachLimited } = createPages();
   const slow = Promise.withResolvers<void>();
   const first = forEachLimited(["in_1"], () => slow.promise);
@@ -62,7 +62,7 @@ test("an object that cannot be retrieved is reported, and the other objects are 
   expect(troubles).toEqual(['"in_2" could not be read: Error: no such invoice']);
 });
 
-test("an outage of Stripe cancels all waiting requests for objects, including the requests of other pages", async () => {
+test("an outage of Stripe cancels all waiting requests for objects, including requests for objects on other pages of a list", async () => {
   const { forEachLimited, failed } = createPages();
   const outage = new UnavailableError("stripe_unavailable", "Stripe does not answer.");
   let retrieved = 0;

@@ -21,13 +21,13 @@ test("nested lists of two records are compared by their content", () => {
   expect(compareRecords("subscription", subscriptionRecord(), stripe).map(({ field }) => field)).toEqual(["items"]);
 });
 
-test("a record that is missing from the mirror is reported as one difference without a field", () => {
+test("a record that is missing from the mirror is reported as one difference without a field name", () => {
   expect(compareRecords("invoice", null, invoiceRecord())).toEqual([
     { object: "invoice", id: "in_1", field: null, mirror: null, stripe: null },
   ]);
 });
 
-test("an invoice's page and its failure message are not compared, because Stripe changes them without an event", () => {
+test("the URL and the failure message of an invoice are not compared, because Stripe changes these fields without an event", () => {
   const stripe = invoiceRecord({ hostedInvoiceUrl: null, failureMessage: "Your card has expired." });
   expect(compareRecords("invoice", invoiceRecord(), stripe)).toEqual([]);
 });

@@ -68,7 +68,7 @@ test("a closing server finishes the response in progress on each connection, and
   expect(response.statusCode).toBe(200);
   response.resume();
   await closed;
-  // Node itself closes idle connections later than our code does.
+  // Node.js itself closes a server's idle connections later than Tollkeeper's code closes them.
 }, 3_000);
 
 test("a closing server closes a connection on which no request was sent", async () => {

@@ -17,7 +17,7 @@ test("the test harness does not hide an error inside the installed emulator", as
   await expect(loadEmulator(failWith(message))).rejects.toThrow(message);
 });
 
-test("the test harness loads createEmulator from the package", async () => {
+test("the test harness loads createEmulator from the emulator's package", async () => {
   const createEmulator = () => {
     throw new Error("not called");
   };

@@ -40,12 +40,12 @@ function listing(rows: readonly Row[]) {
 const anyRows = fc
   .array(fc.integer({ min: 0, max: UNTIL / 1_000 - 1 }), { maxLength: 1_200, size: "max" })
   .map((seconds) => seconds.map((at, index): Row => ({ id: `row${index}`, createdAt: at * 1_000 })));
-/** Many rows were created in the same second, as in an account whose customers were migrated to Stripe. */
+/** All rows of a generated list were created in the same second, as in an account whose customers were migrated to Stripe. */
 const crowded = fc
   .integer({ min: 0, max: 800 })
   .map((count) => Array.from({ length: count }, (_, index): Row => ({ id: `row${index}`, createdAt: 5_000 })));
 
-test("every row of a list is read exactly once, for any distribution of creation times and any number of readers", async () => {
+test("every row of a list is read exactly once, for any distribution of creation times and any number of concurrent readers", async () => {
   await fc.assert(
     fc.asyncProperty(fc.oneof(anyRows, crowded), fc.integer({ min: 1, max: 8 }), async (rows, readers) => {
       const { read, calls } = listing(rows);
@@ -80,11 +80,11 @@ test("a long list is read by eight concurrent readers", async () => {
     progress: async () => {},
   });
   expect(calls.most).toBe(8);
-  // Splitting a time range costs a few more requests if the range has few rows.
+  // If a time range contains few rows, splitting the range costs a few extra requests.
   expect(calls.all).toBeLessThan(110);
 });
 
-test("the next page is requested while the current page is processed", async () => {
+test("the next page of a list is requested while the current page is processed", async () => {
   const rows = Array.from({ length: 350 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
   const { read, calls } = listing(rows);
   const readSoFar: number[] = [];
@@ -149,7 +149,7 @@ test("a read of a list that resumes from the saved progress of a failed read mis
           read,
           handle: async ({ rows: page }) => {
             pages += 1;
-            // After one reader fails, the other readers finish their current pages.
+            // After one of the concurrent readers of a list fails, the other readers finish the pages that they have requested.
             if (breaks && pages === breaksAt) throw new Error("the machine died");
             for (const { id } of page) seen.add(id);
           },
@@ -220,7 +220,7 @@ test("the read of a time range misses no row if the row at the range's cursor is
 test("a list whose distribution is known is split into even ranges before the first request", async () => {
   const rows = Array.from({ length: 6_000 }, (_, index): Row => ({
     id: `row${index}`,
-    // The number of rows per day grows, as in a Stripe account with more and more customers.
+    // In the test's list, the number of rows per day grows, as in a Stripe account with more and more customers.
     createdAt: Math.floor(Math.sqrt(index / 6_000) * 900_000) * 1_000,
   }));
   const all = { handle: async () => {}, progress: async () => {}, position: async () => null };

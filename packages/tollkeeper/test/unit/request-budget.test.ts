@@ -2,7 +2,10 @@ import { expect, test } from "vitest";
 import { createRateBudget, type BudgetOptions } from "../../src/stripe/limits/request-budget.ts";
 import { createTrace } from "../../src/tracing.ts";
 
-/** Creates a request budget whose clock the test moves. `lateness` returns how many milliseconds late the budget wakes up. */
+/**
+ * Creates a request budget whose clock the test moves. `lateness` returns how many milliseconds late the request budget's timer
+ * fires.
+ */
 function stand(options: Partial<BudgetOptions> = {}, lateness = () => 0) {
   let now = 0;
   let sleepers: { at: number; wake: () => void }[] = [];
@@ -68,7 +71,7 @@ test("requests from users are sent before background requests that have waited l
   expect(asked.map(({ url }) => url)).toEqual(["first", "user", "event", "second"].map((name) => `http://${name}`));
 });
 
-test("a request waits for a response if the maximum number of requests is in flight", async () => {
+test("while the maximum number of requests is in flight, a new request waits until one of these requests ends", async () => {
   const answers: (() => void)[] = [];
   const { budget, pass } = stand({
     inFlight: 2,
@@ -250,7 +253,7 @@ test("a 429 about one endpoint slows only that endpoint", async () => {
   expect(asked).toHaveLength(3);
 });
 
-test("a request to a free endpoint does not wait for a request to a busy endpoint", async () => {
+test("a request to an idle endpoint does not wait for a request to a busy endpoint", async () => {
   const { budget, asked, pass } = stand({ requestsPerSecond: 10, requestsPerEndpoint: 1 });
   void budget.fetch("user")(`${STRIPE}/a`);
   void budget.fetch("user")(`${STRIPE}/a`);

@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
 import { createSerialize } from "../../src/actions/serialize.ts";
 
-/** Returns a function that makes serialized calls with one key. `began` contains the names of the started runs in order. */
+/**
+ * Returns a function that makes serialized calls with the same key. `began` contains the names of the calls that were executed,
+ * in order.
+ */
 function stand() {
   const serialize = createSerialize();
   const began: string[] = [];
@@ -18,7 +21,7 @@ function stand() {
   return { run, began };
 }
 
-test("calls that wait at the same time and have the same intent share one run", async () => {
+test("serialized calls that wait at the same time and have the same intent share one execution", async () => {
   const { run, began } = stand();
   const answers = await Promise.all([
     run("other"),
@@ -30,13 +33,13 @@ test("calls that wait at the same time and have the same intent share one run", 
   expect(began).toEqual(["other", "one"]);
 });
 
-test("a call does not share an earlier call's run if a call with another intent came between these two calls", async () => {
+test("two serialized calls do not share an execution if a call with another intent came between these two calls", async () => {
   const { run, began } = stand();
   await Promise.all([run("one", "premium"), run("two", "basic"), run("three", "premium")]);
   expect(began).toEqual(["one", "two", "three"]);
 });
 
-test("a call that arrives during a run waits for the next run", async () => {
+test("a serialized call that arrives during the execution of another call is executed afterwards", async () => {
   const { run, began } = stand();
   const first = run("one", "premium");
   while (began.length === 0) await Promise.resolve();
