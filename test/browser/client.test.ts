@@ -83,7 +83,7 @@ function built(file: string): string {
   );
 }
 
-/** Returns the error with which a call of the client fails. */
+/** Returns the error with which a call of the browser client fails. */
 async function refusal(page: Page, method: "checkout" | "portal" | "stripe" | "handleReturn" | "subscriptions") {
   return page.evaluate(async (name) => {
     try {
@@ -111,7 +111,7 @@ describe("Stripe.js", () => {
     expect(opened.stripeJsRequests()).toBe(1);
   });
 
-  test("fails with a code and a message if a content blocker stops it, and isAvailable() then returns false", async () => {
+  test("fails to load with a code and a message if a content blocker stops it, and isAvailable() returns false", async () => {
     const { page } = await open({ stripeJs: "blocked" });
     expect(await page.evaluate(() => window.client.isAvailable())).toBe(true);
     expect(await refusal(page, "stripe")).toMatchObject({

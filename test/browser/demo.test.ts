@@ -24,7 +24,7 @@ async function visit(options: { colorScheme?: "dark"; viewport?: { width: number
   context.setDefaultTimeout(PATIENCE_MS);
   onTestFinished(() => context.close());
   const user = `visitor-${++visits}`;
-  // Uses the sign-in of the demo's page, with a user of this test.
+  // Signs in a user of this test through the sign-in of the demo's page.
   await context.route("**/demo/token", async (route) => {
     const response = await route.fetch({ postData: JSON.stringify({ userId: user, email: `${user}@example.com` }) });
     await route.fulfill({ response });
@@ -136,7 +136,7 @@ describe("the demo in a browser", () => {
     expect(page.url()).toBe(first);
   });
 
-  test("a user who cancels has access until the period ends, and can undo the cancellation until that moment", async () => {
+  test("a user who cancels has access until the period ends, and can undo the cancellation until the period ends", async () => {
     const { page, complaints } = await visit();
     await subscribe(page);
     await page.getByRole("button", { name: "Your plan", exact: true }).click();
@@ -212,7 +212,7 @@ describe("the modal dialog for plans", () => {
     expect(await opener.evaluate((element) => element === document.activeElement)).toBe(true);
   });
 
-  test("has a name for screen readers, and lets the user switch between prices with the arrow keys", async () => {
+  test("has an accessible name, and lets the user switch between prices with the arrow keys", async () => {
     const { page } = await visit();
     await page.getByRole("button", { name: "Go Premium" }).click();
     await page.getByRole("dialog", { name: "Go Premium" }).waitFor();
@@ -227,7 +227,7 @@ describe("the modal dialog for plans", () => {
     ).toBe(true);
   });
 
-  test("shows an error, and the user can try again", async () => {
+  test("shows an error if its first request fails, and the user can try again", async () => {
     const { page } = await visit();
     await page.route("**/stripe/subscriptions", (route) => route.abort());
     await page.getByRole("button", { name: "Go Premium" }).click();

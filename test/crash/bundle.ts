@@ -1,6 +1,6 @@
 /**
- * Bundles the service into few files, so that crash tests start it faster. A process loads the bundle in a third of the time
- * that the unbundled code takes. Loading takes most of the time of each kill and restart.
+ * Bundles the service into few files, so that crash tests start it faster. Loading the bundle takes a third of the time that
+ * loading the unbundled code takes. Loading the code takes most of the time that a process needs to start again after a kill.
  */
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
@@ -12,13 +12,14 @@ export interface Bundle {
   config: string;
 }
 
-/** The bundle's folder is next to packages/, because the bundle reads the version from a package.json in a parent folder. */
+/** The bundle's folder is next to packages/, because the bundled code reads its version from a package.json in a parent
+ * folder. */
 const FOLDER = fileURLToPath(new URL("../../.tollkeeper/", import.meta.url));
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 
 let bundled: Promise<Bundle> | null = null;
 
-/** Creates the bundle of the service when a process first needs it. */
+/** Creates the bundle of the service when a test process first needs the bundle. */
 export function bundleService(): Promise<Bundle> {
   bundled ??= bundle();
   return bundled;

@@ -34,10 +34,10 @@ export interface CrashTest {
   /** Checks that the inbox contains the events that were acknowledged since the last call of `findLost`. */
   findLost(): Promise<void>;
   /**
-   * Resolves when the service acknowledges another event. Throws if the service acknowledges no event within `ms` milliseconds.
+   * Resolves when the service next acknowledges an event. Throws if the service acknowledges no event within `ms` milliseconds.
    */
   untilNextAcknowledged(ms: number): Promise<void>;
-  /** Starts every replica, waits until all work is done, and checks the outcome. */
+  /** Starts every replica of the service, waits until all events and hooks are processed, and checks the outcome. */
   finish(): Promise<CrashResult>;
   stop(): Promise<void>;
 }
@@ -48,7 +48,7 @@ export interface CrashResult {
   counts: Record<string, number>;
 }
 
-/** Returns the result with the counts of the argument `counts` before the result's own counts. */
+/** Returns the test's result. The counts in the argument `counts` come before the counts that the test itself made. */
 export function addCounts(result: CrashResult, counts: Record<string, number>): CrashResult {
   return { ...result, counts: { ...counts, ...result.counts } };
 }
@@ -68,7 +68,7 @@ const USERS_PER_SECOND = 2;
 const REQUESTS_PER_SECOND = "10000";
 /** The folder in which Node stores compiled code for the next start. */
 const COMPILE_CACHE = fileURLToPath(new URL("../../.tollkeeper/compiled", import.meta.url));
-/** The first process runs for this time, which is long enough to run all code of the service once. */
+/** The duration of the service's first run in milliseconds. In its first run, Node compiles the service's code. */
 const FIRST_LIFE_MS = 3_000;
 const DONE_TIMEOUT_MS = 600_000;
 const POLL_MS = 250;
@@ -144,7 +144,8 @@ async function createParts({ databaseUrl, seed, replicas: count = 1 }: CrashTest
 }
 
 /**
- * Starts an emulator with the plans. The emulator passes its events to the webhook sender, which sends them at a fixed rate.
+ * Starts an emulator with the plans. The emulator of Stripe passes its events to the webhook sender, which sends the events at
+ * a fixed rate.
  */
 async function startEmulator(seed: number, sender: WebhookSender): Promise<ServedEmulator> {
   const enabledEvents = [...ALLOWED_WEBHOOK_EVENTS.keys()];
@@ -162,7 +163,8 @@ async function startEmulator(seed: number, sender: WebhookSender): Promise<Serve
 }
 
 /**
- * A process writes its compiled code to disk when it ends normally. A killed process does not write its compiled code to disk.
+ * A Node process writes its compiled code to disk when the process ends normally. A killed process does not write its compiled
+ * code to disk.
  */
 async function keepCompiledCode(replica: Replica | undefined): Promise<void> {
   await sleep(FIRST_LIFE_MS);

@@ -1,4 +1,5 @@
-/** Creates the events to send: the emulator's real events, and made-up events about the same changes. */
+/** Provides the events that a test sends: the emulator's real events, and made-up events about the changes in the real
+ * events. */
 import type { SeededRandom } from "../simulation/seeded-random.ts";
 
 export interface SentEvent {
@@ -13,8 +14,8 @@ export interface EventSource {
   /** Adds a real event from the emulator. */
   add(body: string): void;
   /**
-   * Returns the next real event, or a made-up event if no real event is waiting. Returns null if the emulator has not yet
-   * created an event.
+   * Returns the next real event, or a made-up event if no real event is waiting. Returns null if the emulator of Stripe has not
+   * created any event yet.
    */
   next(): SentEvent | null;
   nextReal(): SentEvent | undefined;
@@ -23,7 +24,7 @@ export interface EventSource {
 
 /** The number of recent real events on which made-up events are based. */
 export const MAX_RECENT = 200;
-/** The number of consecutive made-up events that are based on the same real event. */
+/** The number of consecutive made-up events that copy one real event. */
 const REPEATS = 50;
 
 export function createEventSource(random: SeededRandom): EventSource {

@@ -18,7 +18,7 @@ const SIZE = "96m";
 const UP_MS = 1_500;
 /**
  * The time for which the disk stays full after the first 503. On a full disk, SQLite can still write to pages that it has
- * already allocated, so the first 503 comes later.
+ * already allocated, so the service does not return 503 immediately.
  */
 const FULL_MS = 1_000;
 const UNAVAILABLE_WITHIN_MS = 60_000;

@@ -1,6 +1,6 @@
 /**
- * Kills its own process at a chosen point: `node --import test/crash/kill-at-point.ts` with a `KillPoint` as JSON in `KILL_AT`.
- * This module wraps `fetch`, node:sqlite and pg, so the service contains no test code.
+ * Kills its own process at a chosen operation: `node --import test/crash/kill-at-point.ts` with a `KillPoint` as JSON in
+ * `KILL_AT`. This module wraps `fetch`, node:sqlite and pg, so the service contains no test code.
  */
 import { writeSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
@@ -13,7 +13,7 @@ import pg from "pg";
 export interface KillPoint {
   at: "request" | "statement" | "commit";
   when: "before" | "after";
-  /** A regular expression that matches "METHOD path" of a request, an SQL statement, or all SQL statements of a transaction. */
+  /** A regular expression. It matches "METHOD path" of a request, an SQL statement, or the SQL statements of a transaction. */
   matches: string;
   nth: number;
 }
@@ -25,7 +25,7 @@ const point = JSON.parse(process.env["KILL_AT"] ?? "null") as KillPoint | null;
 const pattern = new RegExp(point?.matches ?? "$^", "i");
 let matched = 0;
 
-/** Counts a match before the operation runs, so that "before" and "after" refer to the same operation. */
+/** Counts a matching operation before it runs, so that a kill "before" and a kill "after" refer to one operation. */
 function isNow(at: KillPoint["at"], text: string): boolean {
   if (point?.at !== at || !pattern.test(text)) return false;
   matched += 1;

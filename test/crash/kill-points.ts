@@ -39,8 +39,8 @@ export const KILL_POINTS: Readonly<Record<string, Omit<KillPoint, "nth">>> = {
 
 export interface KillPointsOptions extends CrashTestOptions {
   /**
-   * The number of kills at each point. The first kill happens when the process first reaches the point, the second kill when a
-   * process reaches it a second time.
+   * The number of kills at each kill point. The first kill happens when a process first reaches the kill point. The second kill
+   * happens when a process reaches the kill point a second time.
    */
   rounds: number;
   onProgress?: (line: string) => void;

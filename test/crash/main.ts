@@ -21,7 +21,8 @@ interface Setting {
   onProgress: (line: string) => void;
 }
 
-/** Runs one part of the crash test. Returns the result, or the reason why this machine cannot run the part. */
+/** Runs one part of the crash test. Returns the result of one part of the crash test, or the reason why this machine cannot run
+ * that part. */
 type Part = (setting: Setting) => Promise<CrashResult | string>;
 
 const STORE_NAMES: Readonly<Record<string, string>> = { sqlite: "SQLite", postgres: "PostgreSQL" };
@@ -64,8 +65,8 @@ const stores = oneOf("store", values.store, ["sqlite", "postgres"]);
 const parts = oneOf("part", values.part, Object.keys(PARTS));
 const [kills, seed] = [wholeNumber("kills", values.kills), wholeNumber("seed", values.seed)];
 const stopping = new AbortController();
-// To end the crash test early, send SIGTERM only to the main process. Ctrl-C also ends PostgreSQL and the service, so the test
-// could not check the outcome.
+// To end the crash test early, send SIGTERM only to the main process. Ctrl-C also ends PostgreSQL and the service, so the crash
+// test could not check its outcome.
 process.once("SIGTERM", () => stopping.abort());
 
 let failed = false;

@@ -4,11 +4,11 @@ export interface PortPicker {
   /** Returns the port of the next replica, or null if all replicas are down. */
   next(): number | null;
   markUp(port: number): void;
-  /** Call this method when a replica refused a connection, or the connection broke. */
+  /** Call this method when a replica refused a connection, or when a connection to a replica broke. */
   markDown(port: number): void;
 }
 
-/** A refused connection costs time, so the picker waits before it tries a replica's port again. */
+/** A refused connection costs time, so the test waits before it tries the port of a replica that was down again. */
 const RETRY_PORT_MS = 30;
 
 export function createPortPicker(ports: readonly number[], probeTimeoutMs: number): PortPicker {
@@ -25,8 +25,8 @@ export function createPortPicker(ports: readonly number[], probeTimeoutMs: numbe
         const retryAt = down.get(port);
         if (retryAt === undefined) return port;
         if (retryAt > performance.now()) continue;
-        // One webhook request checks that a replica listens on the port again. Until the check has ended, all other webhooks go
-        // to other ports.
+        // One webhook request checks whether a replica that was down listens on its port again. Until the check of a replica's
+        // port has ended, all other webhooks go to the ports of other replicas.
         down.set(port, performance.now() + probeTimeoutMs);
         return port;
       }

@@ -4,15 +4,16 @@ import { sleep } from "./replica.ts";
 
 export interface RandomKillsOptions extends CrashTestOptions {
   kills: number;
-  /** Aborts the remaining kills. After the abort, the test checks the outcome of the kills that have happened. */
+  /** Aborts the remaining kills. After the remaining kills are aborted, the test checks the outcome of the kills that have
+   * happened. */
   signal?: AbortSignal;
   /** The test reports its progress to this function after every 25 kills. */
   onProgress?: (line: string) => void;
 }
 
 /**
- * The maximum time from the start of a replica to its kill. Even a new, slow process usually stores events before it is killed.
- * On slow machines, a replica may run longer, in proportion to the duration of its last start.
+ * The maximum time from the start of a replica to its kill. This time is so long that even a slow new process usually stores
+ * events before the test kills it. On slow machines, a replica may run longer, in proportion to the duration of its last start.
  */
 const LONGEST_LIFE_MS = 3_000;
 const LONGEST_LIFE_IN_STARTS = 5;

@@ -19,7 +19,7 @@ export interface Replica {
   diesWithin(ms: number): Promise<void>;
   isUp(): boolean;
   pid(): number | undefined;
-  /** Returns the last 20,000 characters that the replica has printed since its start. */
+  /** Returns the replica's output since its start, but at most the last 20,000 characters. */
   output(): string;
   close(): Promise<void>;
 }
@@ -129,7 +129,7 @@ async function killProcess(target: ServiceProcess | null): Promise<void> {
   await target.exited;
 }
 
-/** Resolves with the result of the first task that ends, or after `ms` milliseconds. */
+/** Resolves when one of the tasks ends, or after `ms` milliseconds. */
 async function within(ms: number, ...tasks: Promise<void>[]): Promise<void> {
   const timeout = new AbortController();
   await Promise.race([...tasks, sleep(ms, timeout.signal)]);

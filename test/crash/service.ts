@@ -1,13 +1,13 @@
 /**
  * Runs the service in a separate process. The process loads its code immediately, but starts the service only when its parent
- * sends a message. A waiting process can replace a killed process without delay. test/crash/replica.ts starts the process. The
- * command line argument of the process is the path of the configuration.
+ * process sends a message. A waiting process can replace a killed process without delay. test/crash/replica.ts starts the
+ * process. The command line argument of the process is the path of the configuration.
  */
 import { pathToFileURL } from "node:url";
 import { runServe } from "../../packages/tollkeeper/src/cli/commands/serve.ts";
 
 const [config = ""] = process.argv.slice(2);
-// The process loads the configuration before its parent sends the start message.
+// The process of the service loads the configuration before its parent process sends the start message.
 await import(pathToFileURL(config).href);
 
 process.once("message", () => {
@@ -16,6 +16,6 @@ process.once("message", () => {
     process.exit(1);
   });
 });
-// The process ends with its parent, because only the parent can start the service.
+// A process of the service ends when its parent process ends, because only the parent process can start the service.
 process.once("disconnect", () => process.exit(0));
 process.send?.("loaded");

@@ -20,7 +20,7 @@ export interface Users {
   finish(): Promise<void>;
   /** Returns the number of users that have started. */
   count(): number;
-  /** The actions of users that failed even after all retries. */
+  /** The users' actions that failed even after all retries. */
   problems: string[];
   call: ServiceClient;
 }
@@ -88,7 +88,8 @@ function fetchWithTimeout(request: Request): Promise<Response> {
   return fetch(request, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
 }
 
-/** Repeats a call to the service until the response is the expected one, as users do after an error. Default: status 200. */
+/** Repeats a call to the service until it returns the expected response, as users try again after an error. Default: status
+ * 200. */
 type Retry = (
   request: Parameters<ServiceClient>,
   isExpected?: (response: TestResponse) => boolean,

@@ -1,7 +1,7 @@
 /**
- * Sends webhooks at a fixed rate as Stripe does, even while the service is down. Sends the emulator's real events first, then
- * made-up copies with new ids, and sometimes an event that was already acknowledged. Sends each event again until the service
- * returns a status of 2xx.
+ * Sends webhooks at a fixed rate as Stripe does, even while the service is down. Sends the emulator's real events first, and
+ * then made-up copies with new ids. Sometimes also repeats an event that the service has acknowledged. Sends each event again
+ * until the service returns a status of 2xx.
  */
 import { Agent, request } from "node:http";
 import { signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
@@ -109,8 +109,8 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
 }
 
 /**
- * Returns a function that calls `add` at the given rate. Each call of the returned function makes all calls of `add` that are
- * due. If `add` has no event to send, its missed calls are not made up for later.
+ * Returns a function that calls `add` at the given rate. Each call of the returned function calls `add` as often as the rate
+ * requires since the previous call. If `add` has no event to send, the missed calls of `add` are not repeated later.
  */
 function createPace(perSecond: number, add: () => boolean): () => void {
   let startedAt = performance.now();
@@ -155,7 +155,8 @@ function enqueue(state: SenderState, event: SentEvent): void {
     enqueue(state, { ...options.random.pick(lastAcknowledged), isDuplicate: true });
 }
 
-/** Sends as many waiting events as possible. The sender calls this function at each tick and after each response. */
+/** Sends as many of the events that wait for delivery as possible. The sender calls this function at each tick and after each
+ * response. */
 function pump(state: SenderState): void {
   for (let free = MAX_IN_FLIGHT - state.inFlight; free > 0 && state.waiting.length > 0; free -= 1) {
     const port = state.ports.next();

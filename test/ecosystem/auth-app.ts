@@ -1,6 +1,6 @@
 /**
- * An app with better-auth, which stores users, sessions and subscriptions in SQLite. Each app in these tests has a separate
- * emulator of Stripe.
+ * A test app with the library better-auth. The library stores users, sessions and subscriptions in SQLite. Each app in these
+ * tests has a separate emulator of Stripe.
  */
 import { DatabaseSync } from "node:sqlite";
 import { stripe } from "@better-auth/stripe";
@@ -28,7 +28,7 @@ export interface AuthApp {
   signUp(email: string): Promise<string>;
   /** Calls better-auth as the signed-in user. */
   call(cookie: string, method: "GET" | "POST", path: string, body?: object): Promise<AuthResponse>;
-  /** Opens a link of Stripe that leads back to the app. */
+  /** Opens a link to a Stripe page that redirects back to the app. */
   visit(cookie: string, url: string): Promise<Response>;
   /** Returns the only row of a better-auth table, with dates in milliseconds. */
   row(table: "user" | "subscription"): Row;

@@ -237,7 +237,7 @@ async function cancelInPortal(app: AuthApp, cookie: string): Promise<void> {
   await app.emulator.drain();
 }
 
-/** Pays on the checkout page. Returns the address to which the page redirects. */
+/** Pays on the checkout page. Returns the address to which the checkout page redirects. */
 async function payAt(app: AuthApp, url: string, number = "4242424242424242"): Promise<string> {
   const back = await submit(app, await read(app, url), "pay", {
     number,
@@ -292,7 +292,7 @@ function rowOf(subscription: Stripe.Subscription) {
   };
 }
 
-/** The types of better-auth come from an older Stripe SDK, in which subscription items have no period. */
+/** The types of better-auth come from an old version of Stripe's SDK, in which subscription items have no billing period. */
 function periodOf(subscription: Stripe.Subscription): { current_period_start: number; current_period_end: number } {
   return subscription.items.data[0] as unknown as ReturnType<typeof periodOf>;
 }

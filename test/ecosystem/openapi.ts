@@ -1,4 +1,4 @@
-/** Describes the emulator's responses in OpenAPI. sync-engine creates its tables from this description. */
+/** Describes the emulator's responses in OpenAPI. sync-engine creates its tables from the OpenAPI description. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

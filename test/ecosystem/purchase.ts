@@ -1,4 +1,4 @@
-/** Creates a product with a price and buys a subscription to it. */
+/** Creates a product with a price, and buys a subscription to the product. */
 import { expect } from "vitest";
 import type { SyncApp } from "./sync-app.ts";
 

@@ -1,4 +1,4 @@
-/** Runs the published `@supabase/stripe-sync-engine`, which stores each field in its own column. */
+/** Runs the published `@supabase/stripe-sync-engine`, which stores each field of Stripe's objects in a separate column. */
 import { createRequire } from "node:module";
 import type * as Engine from "@supabase/stripe-sync-engine";
 import pg from "pg";
@@ -22,7 +22,7 @@ interface SupabaseApp {
   emulator: Emulator;
   stripe: Stripe;
   sync: Engine.StripeSync;
-  /** Returns the rows of a table as JSON, by id. */
+  /** Maps the id of each row of a table to the row as JSON. */
   table(name: string): Promise<Map<string, Row>>;
   /** Fails if a column of a database row differs from the field of the same name in Stripe's object. */
   expectSame(): Promise<void>;
@@ -85,7 +85,7 @@ async function createSupabaseApp({ startAt = Date.now() } = {}): Promise<Supabas
   };
 }
 
-/** Some columns for nested objects have the type text. */
+/** Some database columns that store nested objects have the type text instead of JSON. */
 function readAs(field: unknown, column: unknown): unknown {
   return typeof column === "string" && typeof field === "object" ? (JSON.parse(column) as unknown) : column;
 }

@@ -39,13 +39,13 @@ export interface SyncApp {
   sync: StripeSync;
   /** The errors that sync-engine logged. */
   errors: string[];
-  /** Returns the rows of a table of sync-engine by id. */
+  /** Returns a map from ids to the rows of one table of sync-engine. */
   table(name: Table): Promise<Map<string, Row>>;
-  /** Returns the emulator's objects that belong to a table. */
+  /** Returns the emulator's objects that sync-engine should store in a table. */
   listed(name: keyof typeof LISTS): Promise<Map<string, Row>>;
   /** Fails if the rows of a table differ from the emulator's objects. */
   expectSame(): Promise<void>;
-  /** Lets sync-engine create its webhook endpoint at Stripe, so that it receives events. */
+  /** Lets sync-engine create its webhook endpoint at Stripe, so that sync-engine receives events. */
   receive(): Promise<void>;
 }
 
@@ -133,8 +133,8 @@ const ENTITIES: RevalidateEntity[] = [
 ];
 
 /**
- * sync-engine has no option that replaces the network. The client of sync-engine gets an `httpClient` from sync-engine's copy
- * of the SDK.
+ * sync-engine has no option with which a test can redirect its network requests. The client of sync-engine gets an `httpClient`
+ * from sync-engine's copy of the SDK.
  */
 function useNetwork(sync: StripeSync, network: typeof fetch): void {
   const own = createRequire(createRequire(import.meta.url).resolve("@stripe/sync-engine"));

@@ -76,7 +76,7 @@ describe("webhooks to sync-engine", () => {
     expect(app.errors).toEqual([]);
   });
 
-  test("mark deleted objects as deleted or remove them", async () => {
+  test("mark objects that were deleted at Stripe as deleted, or remove the objects", async () => {
     const app = await createSyncApp();
     await app.receive();
     const { customer } = await purchase(app);
@@ -94,7 +94,7 @@ describe("webhooks to sync-engine", () => {
     expect(app.errors).toEqual([]);
   });
 
-  test("use one webhook endpoint, which sync-engine creates again after its deletion", async () => {
+  test("use one webhook endpoint, which sync-engine creates again after the endpoint was deleted", async () => {
     const app = await createSyncApp();
     await app.receive();
     await app.receive();

@@ -1,4 +1,7 @@
-/** Tests that the service reads many pending renewals with one request per page instead of one request per customer. */
+/**
+ * Tests that the service reads many pending renewals with one request per page of Stripe's list instead of one request per
+ * customer.
+ */
 import { describe, expect, onTestFinished, test } from "vitest";
 import { DEFAULT_ACCESS_POLICY } from "../../packages/tollkeeper/src/domain/access.ts";
 import { createMetrics } from "../../packages/tollkeeper/src/metrics.ts";
@@ -16,7 +19,10 @@ import { PLANS } from "../support/plans.ts";
 
 const USERS = ["ada", "bob", "cyd", "dee", "eve"];
 
-/** Returns a test billing in which every user has subscribed. The test billing records all requests to Stripe that follow. */
+/**
+ * Returns a test billing in which every user has subscribed. The test billing records all requests that the service sends to
+ * Stripe after this call.
+ */
 async function bought(setup: TestBillingOptions = {}) {
   const asked: string[] = [];
   const paid: string[] = [];
@@ -37,8 +43,8 @@ async function bought(setup: TestBillingOptions = {}) {
 }
 
 /**
- * Moves the clock past all renewals. The events of the renewals are delivered to the service, but the service does not process
- * them yet.
+ * Moves the clock past the renewal dates of all subscriptions. The events of the renewals are delivered to the service, but the
+ * service does not process them yet.
  */
 async function renew({ emulator }: TestBilling): Promise<void> {
   await emulator.advance(29 * DAY);
@@ -94,7 +100,7 @@ describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialec
     expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 
-  test("do not overwrite a change that is written after the page of the list was requested", async () => {
+  test("do not overwrite a change that is written to the mirror after the page of Stripe's list was requested", async () => {
     let billing: TestBilling | null = null;
     let isLate = false;
     const setup = await bought({
@@ -132,7 +138,7 @@ describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialec
     expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 
-  test("neither complete nor delay events about objects that are not in the pages that the service reads", async () => {
+  test("neither complete nor delay events about objects that are missing from the pages of Stripe's list", async () => {
     const { billing } = await bought({ dialect });
     for (const user of USERS) {
       const { body } = await billing.stripe("GET", "/v1/customers", { email: `${user}@example.com` });
@@ -148,7 +154,7 @@ describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialec
   });
 });
 
-test("an old event that is delivered late does not make a catch-up list older renewals", async () => {
+test("an old event that is delivered late does not make a catch-up list renewals from the time of the event", async () => {
   const { billing, asked } = await bought({ catchUpAbove: 3 });
   await renew(billing);
   const store = openStore({ url: billing.databaseUrl, mode: "test" });
@@ -168,7 +174,7 @@ test("an old event that is delivered late does not make a catch-up list older re
   expect(now / 1_000 - since).toBeLessThan(3 * DAY);
 });
 
-/** Returns the context of a catch-up with the service's own store and gateway. */
+/** Returns the context that a catch-up needs, with the service's own store and Stripe gateway. */
 function createSweepContext({ emulator, gateway, databaseUrl }: TestBilling): SweepContext {
   const store = openStore({ url: databaseUrl, mode: "test" });
   onTestFinished(() => store.close());

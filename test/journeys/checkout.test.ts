@@ -76,7 +76,7 @@ describe("a checkout session", () => {
     expect(second.body["sessionId"]).not.toBe(first.body["sessionId"]);
   });
 
-  test("is refused to a subscriber, and the error refers to the portal's route", async () => {
+  test("is refused to a subscriber, and the error names the route of the customer portal", async () => {
     const billing = await createTestBilling();
     await billing.subscribe("ada");
     expect(await open(billing, "ada", { plan: "team", interval: "month" })).toMatchObject({
@@ -179,7 +179,7 @@ describe.each(DIALECTS)("a customer on %s", (dialect) => {
       );
     const responses = await Promise.all([1, 2, 3, 4, 5].flatMap(() => services.map(ask)));
     const refused = responses.filter(({ status }) => status !== 200);
-    // If the service refuses a request, the error code shows which limit was exceeded.
+    // If the service refuses a checkout request, the error code shows which limit the user has exceeded.
     expect(await Promise.all(refused.map(async (response) => `${response.status} ${await response.text()}`))).toEqual(
       [],
     );
@@ -243,8 +243,8 @@ describe("a customer", () => {
 
   describe("after Stripe stored a failure under the idempotency key of its creation", () => {
     /**
-     * Fails all requests to Stripe with the idempotency key that is used first. `happened` decides if the failed request took
-     * effect at Stripe.
+     * Fails every request to Stripe that has the idempotency key of the first request. The parameter `happened` says whether
+     * the failed request takes effect at Stripe.
      */
     async function failedOnce(
       happened: "made" | "not made",
@@ -309,7 +309,7 @@ describe("a customer", () => {
     });
   });
 
-  test("is searched for instead of created again after the idempotency key has expired", async () => {
+  test("is searched for, and not created again, after the idempotency key of its creation has expired", async () => {
     let breaks = 1;
     const billing = await createTestBilling({
       network: async (request, next) => {

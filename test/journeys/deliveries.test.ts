@@ -7,7 +7,7 @@ import { DIALECTS } from "../support/databases.ts";
 import { signWebhook, TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 
-/** Returns a test billing that collects Stripe's deliveries, so that a test can deliver the events in its own way. */
+/** Returns a test billing that collects Stripe's deliveries, so that a test can deliver the events in any order. */
 async function collectDeliveries(options: Parameters<typeof createTestBilling>[0] = {}) {
   const caught: string[] = [];
   const billing = await createTestBilling({
@@ -63,7 +63,7 @@ async function subscriptionId(billing: TestBilling): Promise<string> {
   return (body["data"] as { id: string }[])[0]?.id ?? "";
 }
 
-test("the mirror is the same for any order and repetition of deliveries", async () => {
+test("the mirror's final state does not depend on the order or the repetition of webhook deliveries", async () => {
   await fc.assert(
     fc.asyncProperty(fc.infiniteStream(fc.nat()), fc.boolean(), async (numbers, inBetween) => {
       const { billing, caught, deliver } = await collectDeliveries();
@@ -259,7 +259,7 @@ test("a hook that never returns delays neither the hooks of other users nor the 
   await service.stop();
 });
 
-test("a lease is still valid after one renewal of the lease has failed", async () => {
+test("a worker's lease is still valid after one attempt to renew the lease has failed", async () => {
   let beats = 0;
   const held = Promise.withResolvers<void>();
   const billing = await createTestBilling({
@@ -302,7 +302,7 @@ test("an event whose object cannot be retrieved is processed after Stripe recove
   expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
 });
 
-test("a stale response of Stripe does not overwrite a newer response that was written to the mirror first", async () => {
+test("a stale response of Stripe does not overwrite newer data that is already in the mirror", async () => {
   const waiting: { pass: () => void; asked: Promise<void> }[] = [];
   let hold = false;
   const billing = await createTestBilling({
@@ -334,7 +334,7 @@ test("a stale response of Stripe does not overwrite a newer response that was wr
   expect(body["subscriptions"]).toMatchObject([{ cancelAtPeriodEnd: true }]);
 });
 
-test("a hook that throws is retried with the same id and before later hooks", async () => {
+test("a hook that throws is retried with the same id, and before the user's next hooks", async () => {
   const calls: string[] = [];
   let failures = 2;
   const billing = await createTestBilling({
@@ -401,8 +401,8 @@ test("a replica processes events that another replica stored as soon as PostgreS
   const asleep = billing.addReplica({
     runWorker: true,
     runtime: sleeping(billing.emulator.now, (ms, wake) => {
-      // Only a notification from PostgreSQL wakes the worker of the replica. Short sleeps of the worker end immediately in this
-      // test.
+      // In this test, only a notification from PostgreSQL wakes the replica's worker. Short sleeps of the worker end
+      // immediately in this test.
       if (ms < 1_000) wake();
     }),
   });

@@ -1,5 +1,5 @@
 /**
- * Delivers the seven events of a subscription's life in every possible order. The emulator runs through the life of one
+ * Delivers the seven events of a subscription's life in every possible order. The emulator plays the whole life of one
  * subscription once. One service receives the subscription's events for many users: each user gets one of the possible orders.
  * The objects of the users differ only in their ids.
  */
@@ -63,7 +63,9 @@ function permutations(items: readonly number[]): number[][] {
   return items.flatMap((first) => permutations(items.filter((item) => item !== first)).map((rest) => [first, ...rest]));
 }
 
-/** Repeats the fourth delivery of the order immediately, and repeats the first delivery at the end. */
+/**
+ * Adds two repeated deliveries to an order of events: the fourth delivery immediately again, and the first delivery at the end.
+ */
 function withDuplicates(order: readonly number[]): number[] {
   return [...order.slice(0, 4), ...order.slice(3), ...order.slice(0, 1)];
 }
@@ -81,8 +83,8 @@ interface End {
 }
 
 /**
- * "late": deliveries begin after the last change at Stripe. "early": each delivery arrives as soon as its order allows, and is
- * processed before the next change at Stripe.
+ * The value "late" means that webhook deliveries begin after the last change at Stripe. The value "early" means that each
+ * webhook arrives as soon as the order allows, and is processed before the next change at Stripe.
  */
 type Begin = "late" | "early";
 
@@ -157,8 +159,8 @@ function record(emulator: Emulator): Recorded {
 }
 
 /**
- * Delivers the next events in a user's order, as far as Stripe has already created them. Returns the position in the user's
- * order after the delivered events.
+ * Delivers the next events in a user's order, up to the first event that Stripe has not created yet. Returns the number of
+ * events in the user's order that have been delivered.
  */
 async function deliver(
   billing: TestBilling,
@@ -217,16 +219,16 @@ test(
 );
 
 test(
-  "a tenth of all orders lead to the same state if Stripe's data changes between the deliveries",
+  "a tenth of the possible event orders lead to the same final state if Stripe's data changes between the deliveries",
   { timeout: LONG_MS },
   async () => {
     const some = ORDERS.filter((_order, index) => index % 10 === 0);
     const ends = await live([subscribe, pay, changePlan, planEnd, end], some, "early");
     const paid = (one: End): End => ({ ...one, hooks: one.hooks.filter((hook) => hook === "paid") });
-    // The expected result: the user has access until the end of the paid period.
+    // The expected final state is that the user has access until the end of the paid period.
     const canceled = expect.objectContaining({ plan: "team", status: "canceled" });
     expect(distinct(ends.map(paid))).toEqual([{ subscriptions: [canceled], features: TEAM, hooks: ["paid"] }]);
-    // If the event of the plan change arrives before all others, no hook reports the user's first plan.
+    // If the event of the plan change arrives before all other events, no hook reports the user's first plan.
     expect(new Set(ends.map(({ hooks }) => accessLeft(hooks).join()))).toEqual(new Set([TEAM.join()]));
   },
 );

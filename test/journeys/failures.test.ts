@@ -23,7 +23,7 @@ async function subscribeAndCancel(billing: TestBilling): Promise<void> {
   await billing.call("ada", "POST", "cancel-subscription");
 }
 
-/** Lists every call to Stripe that a user's request makes, with the steps that precede the request. */
+/** Lists every call to Stripe that a user's request causes, with the preparation that the request needs. */
 const CALLS: readonly FailingCall[] = [
   { name: "searching customers", method: "GET", path: /\/v1\/customers\/search/, before: nothing, act: checkout },
   { name: "creating a customer", method: "POST", path: /\/v1\/customers$/, before: nothing, act: checkout },
@@ -97,7 +97,7 @@ describe.each(CALLS)("when $name fails", ({ name, method, path, before, act }) =
       await before(billing);
       armed = true;
       const first = await act(billing);
-      // If Stripe expired the checkout session despite the error, no second call is necessary.
+      // If Stripe expired the checkout session despite the error response, the service need not expire the session again.
       const expected = name === "expiring a session" && when === "after" ? { status: 200 } : UNAVAILABLE;
       expect(first).toMatchObject(expected);
       expect(armed).toBe(false);
@@ -129,7 +129,7 @@ test("the service reports why Stripe rejected a request, and the next checkout s
   expect((await checkout(billing)).status).toBe(200);
 });
 
-test("an object is found after the response to its creation was lost, even by a service version that sends other parameters", async () => {
+test("an object is found after the response to its creation was lost, even if a new version sends new parameters", async () => {
   let tries = 0;
   const billing = await createTestBilling({
     network: async (request, next) => {
@@ -220,7 +220,7 @@ describe("a failed renewal", () => {
 });
 
 describe("a card that requires 3-D Secure", () => {
-  test("is charged after the user has authenticated", async () => {
+  test("is charged after the user has completed 3-D Secure", async () => {
     const billing = await createTestBilling();
     const paid = await billing.subscribe("ada", "premium", "pm_card_authenticationRequired");
     const challenge = (paid.body["next_action"] as { redirect_to_url: { url: string } }).redirect_to_url.url;
@@ -318,7 +318,7 @@ async function billingWithUnlinkedCustomer(): Promise<TestBilling> {
   return billing;
 }
 
-test("an operation that a crash interrupted is finished without another request of the user", async () => {
+test("an operation that a crash interrupted is finished although the user does not repeat the request", async () => {
   const billing = await billingWithUnlinkedCustomer();
   const store = openStore({ url: billing.databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
@@ -402,7 +402,7 @@ function skipPausesOfSdk(): void {
 
 describe("an automatic retry of Stripe's SDK", () => {
   const ada = { id: "ada", email: null, name: null };
-  /** Loses Stripe's first response after the given time has passed. */
+  /** Lets the given time pass during the first request, and then loses Stripe's response. */
   async function loseFirstAnswer(seconds: number) {
     skipPausesOfSdk();
     const tried: string[] = [];

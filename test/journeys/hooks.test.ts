@@ -14,7 +14,7 @@ async function metrics(billing: TestBilling, token: string | null): Promise<{ st
 }
 
 describe("metrics", () => {
-  test("show the received, processed and pending work to requests with METRICS_TOKEN", async () => {
+  test("show counts of received, processed and pending events to requests with METRICS_TOKEN", async () => {
     const billing = await createTestBilling({ options: { metricsToken: TOKEN } });
     await billing.subscribe("ada");
     const { status, text } = await metrics(billing, TOKEN);
@@ -50,7 +50,7 @@ describe("metrics", () => {
     expect((await metrics(billing, TOKEN)).text).toContain(`\ntollkeeper_drift_total ${report?.differences}\n`);
   });
 
-  test("require METRICS_TOKEN in the request, and return 404 if the variable is not set", async () => {
+  test("require METRICS_TOKEN in the request, and return 404 if the variable METRICS_TOKEN is not set", async () => {
     const billing = await createTestBilling({ options: { metricsToken: TOKEN }, pushPlans: false });
     expect((await metrics(billing, null)).status).toBe(401);
     expect((await metrics(billing, "another token of it")).status).toBe(401);

@@ -8,7 +8,7 @@ interface EventList {
   data: { type: string }[];
 }
 
-test("reconcile imports an event that is older than the last reconcile but was missing from Stripe's list at that time", async () => {
+test("reconcile imports an old event that was missing from Stripe's list during the previous reconcile", async () => {
   let isHidden = false;
   const billing = await createTestBilling({
     // Stripe delivers no webhook for the event, and Stripe's list of events does not contain the event at first.

@@ -58,7 +58,8 @@ describe("a second replica that handles the same request at the same time", () =
     let holdLists = false;
     const billing = await createTestBilling({
       network: async (request, next) => {
-        // The first replica's call ends after the second replica's call has loaded its data, but before the second call acts.
+        // The first replica's call ends after the second replica's call has loaded its data, but before the second call changes
+        // anything.
         if (holdLists && request.url.includes("/v1/subscriptions")) {
           holdLists = false;
           slow.end();
@@ -76,7 +77,7 @@ describe("a second replica that handles the same request at the same time", () =
     expect(await openSessions(billing)).toHaveLength(1);
   });
 
-  test("creates no second customer, even if the search finds nothing", async () => {
+  test("creates no second customer, even if the search for existing customers finds nothing", async () => {
     const slow = slowCreation("/v1/customers");
     let searches = 0;
     const billing = await createTestBilling({
@@ -99,7 +100,7 @@ describe("a second replica that handles the same request at the same time", () =
   });
 });
 
-test("two replicas that finish the same old operation create only one customer", async () => {
+test("two replicas that finish one interrupted operation create only one customer", async () => {
   let down = true;
   const billing = await createTestBilling({
     network: async (request, next) => {

@@ -265,7 +265,7 @@ test("a reconcile counts all differences, but lists only the first thousand", as
   expect(report?.drift).toHaveLength(1_000);
 });
 
-test("the first reconcile reads the events of the last hour, unless the caller requests an earlier start", async () => {
+test("the first reconcile reads the events of the last hour, unless an earlier start is requested", async () => {
   const deliver = () => Promise.reject(new TypeError("fetch failed"));
   const billing = await createTestBilling({ pushPlans: false, deliver });
   await billing.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
@@ -277,7 +277,7 @@ test("the first reconcile reads the events of the last hour, unless the caller r
 
 test("a replica whose clock is days behind finds the same missed event as a dry run with a correct clock", async () => {
   const { billing, connect } = await createDisconnectableBilling();
-  // The first reconcile ensures that later reconciles do not read the events before it again.
+  // After the first reconcile of the test, the following reconciles do not read the events before the first reconcile again.
   await billing.advance(2 * 3_600);
   await billing.service.reconcile();
   connect(false);

@@ -27,7 +27,7 @@ const named = (routes: readonly Route[]) =>
 const postRows = ROUTES.filter(({ method }) => method === "post");
 
 /**
- * Sends a request to the service without any change to the request. `call` of `createTestBilling` always sends valid JSON, so
+ * Sends a request to the service exactly as the test gives it. `call` of `createTestBilling` always sends valid JSON, so
  * it cannot send invalid requests.
  */
 async function send(
@@ -50,7 +50,7 @@ test("each route for signed-in users has a sample request in this test file", ()
   expect(Object.keys(VALID_REQUESTS)).toEqual(rowsWith("user").map(({ path }) => path));
 });
 
-test("the definition of a route without an access rule does not compile", () => {
+test("code that defines a route without an access rule does not compile", () => {
   const route = { method: "get", path: "/open", bodyLimit: null, responses: {} } as const;
   // @ts-expect-error "access" is mandatory.
   defineRoute({ ...route, schema: { response: HealthResponse }, action: () => ({ status: "ok" as const }) });
@@ -113,7 +113,7 @@ describe.each(named(rowsWith("metrics_token")))("%s %s", (_method, _path, route)
 });
 
 describe.each(named(rowsWith("stripe_signature")))("%s %s", (_method, _path, route) => {
-  test("rejects a body without a signature with 400, whatever the request's origin is", async () => {
+  test("rejects a request body without a signature with 400, whatever origin the request comes from", async () => {
     const billing = await createTestBilling({ pushPlans: false });
     for (const headers of [{}, { origin: FOREIGN_ORIGIN }, { authorization: "Bearer ada" }])
       expect(await send(billing, route, { headers, body: "{}" })).toEqual({

@@ -7,7 +7,7 @@ import { createTestBilling, DAY } from "../support/billing.ts";
 import { createDisconnectableBilling, subscriptionOf } from "../support/disconnectable-billing.ts";
 
 test.each(["sqlite", "postgres"] as const)(
-  "a sweep does not overwrite a change that is written after the sweep has requested the page, on %s",
+  "on %s, a sweep does not overwrite a change that is written after the sweep has requested the page of Stripe's list",
   async (dialect) => {
     let meanwhile: (() => Promise<void>) | null = null;
     const billing = await createTestBilling({
@@ -25,7 +25,7 @@ test.each(["sqlite", "postgres"] as const)(
     });
     await billing.subscribe("ada");
     const { id } = (await subscriptionOf(billing, "ada")) ?? { id: "" };
-    // Changes the mirror, so that the sweep finds a difference and writes the page of the list to the mirror.
+    // Changes the mirror, so that the sweep finds a difference and writes the page of Stripe's list to the mirror.
     const store = openStore({ url: billing.databaseUrl, mode: "test" });
     onTestFinished(() => store.close());
     const known = (await store.subscriptions.findSubscriptions([id])).get(id);
@@ -281,8 +281,8 @@ test("an event about a card stays pending if the sweep could not write the card"
   const { billing, connect } = await createDisconnectableBilling({
     network: async (request, next) => {
       const { pathname } = new URL(request.url);
-      // Another writer changes the customer's lane while the sweep reads the list. The sweep's later retrieve of the customer
-      // fails.
+      // Another writer changes the customer's lane while the sweep reads the list. The request with which the sweep then
+      // retrieves the customer fails.
       if (pathname === "/v1/customers")
         await store.lanes.advance(new Map([[customerId, await store.lanes.versionOf(customerId)]]));
       return pathname === `/v1/customers/${customerId}`
@@ -308,7 +308,7 @@ test("an event about a card stays pending if the sweep could not write the card"
   expect(await store.inbox.find(attached?.id ?? "")).toMatchObject({ objectId: id, state: "pending" });
 });
 
-test("an older response of Stripe does not overwrite data that a page of a sweep has confirmed", async () => {
+test("a response of Stripe that is older than a sweep does not overwrite data that the sweep has confirmed", async () => {
   const held = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
   let holds = false;

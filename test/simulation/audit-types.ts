@@ -3,7 +3,7 @@ import type { Emulator } from "../../packages/emulator/src/index.ts";
 
 /** One recorded call of a method of the store. */
 export interface Write {
-  /** Names the part of the store and the method that was called, for example "inbox.complete". */
+  /** Names the store's object and the method that was called, for example "inbox.complete". */
   method: string;
   args: unknown[];
   result: unknown;
@@ -23,7 +23,7 @@ export interface AuditedPlan {
   features: readonly string[];
 }
 
-/** Records a violation of a rule. The text starts with the rule's number, like "I4: ". */
+/** Records a violation of a rule. The text of a violation starts with the number of the violated rule, like "I4: ". */
 export type Violate = (text: string) => void;
 
 export type Tables = NonNullable<ReturnType<ReturnType<Emulator["snapshot"]>["accounts"]["get"]>>["tables"];
@@ -31,7 +31,7 @@ export type StripeSubscription = Tables["subscription"] extends Map<string, infe
 export type StripeInvoice = Tables["invoice"] extends Map<string, infer Row> ? Row : never;
 
 export const DAY_MS = 86_400_000;
-/** The minimum time for which the service keeps the row of finished work. */
+/** The minimum time for which the service keeps the database row of a processed event or hook. */
 export const KEPT_MS = 25 * DAY_MS;
-/** The maximum time that due work may stay pending. */
+/** The maximum time for which an event or hook may stay pending after it is due. */
 export const PENDING_MS = 900_000;

@@ -45,7 +45,7 @@ export interface End {
   featuresOf(userId: string): Promise<string[]>;
   /** True if Stripe delivered every event to the service. */
   isComplete: boolean;
-  /** True if enough time has passed for the service to finish all operations. */
+  /** True if so much time has passed that the service must have finished all operations. */
   operationsFinished: boolean;
 }
 

@@ -12,9 +12,9 @@ export interface Deliveries {
   partitioned: boolean;
   /** True while Stripe neither delivers nor lists new events. */
   silent: boolean;
-  /** True while another server receives Stripe's deliveries and returns 200. */
+  /** True while a different server receives Stripe's webhook deliveries and returns 200. */
   swallowed: boolean;
-  /** Stripe reports this number of the next events twice, with two different ids. */
+  /** The number of upcoming events that Stripe reports twice, with two different ids. */
   echoes: number;
   /** The ids of the events that Stripe has neither delivered nor listed. */
   unreported: ReadonlySet<string>;
@@ -36,7 +36,7 @@ export interface DeliveriesOptions {
   now(): number;
 }
 
-/** A webhook signature of this age is too old for any tolerance. */
+/** The age of a webhook signature that exceeds every configurable tolerance. */
 const OUT_OF_TOLERANCE_MS = 3_600_000;
 
 export function createDeliveries(options: DeliveriesOptions): Deliveries {

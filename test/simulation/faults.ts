@@ -4,19 +4,23 @@
 export interface Faults {
   /** The probability that the replica crashes at a pause point. */
   crash: number;
-  /** A request to Stripe gets no response. A request to Stripe fails before or after it took effect. */
+  /**
+   * The probability that a request to Stripe gets no response. The request without a response may or may not have taken effect.
+   */
   network: number;
-  /** Stripe returns 429, 500, 503, 409 or a lock timeout, before or after a request took effect. */
+  /** The probability that Stripe returns 429, 500, 503, 409 or a lock timeout, before or after a request took effect. */
   stripe: number;
-  /** A list or a search of Stripe returns stale data. */
+  /** The probability that a list or a search of Stripe returns stale data. */
   stale: number;
-  /** Stripe's response is slow, sometimes slower than a lease. */
+  /** The probability that Stripe's response is slow. A slow response sometimes takes longer than a lease lasts. */
   slow: number;
-  /** A request reaches Stripe late, so the request may be based on stale data. */
+  /** The probability that a request reaches Stripe late, so that the request may be based on stale data. */
   slowRequests: number;
-  /** Stripe's response with a list is slow, so objects can change before the service uses the list. */
+  /**
+   * The probability that Stripe's response with a list is slow, so that objects can change before the service uses the list.
+   */
   slowLists: number;
-  /** The store fails before or after the commit, for example because the disk is full. */
+  /** The probability that the store fails before or after a commit, for example because the disk is full. */
   store: number;
 }
 

@@ -7,13 +7,16 @@ import { wrapParts } from "./wrap-store.ts";
 
 const READS = /\.(find|filterUnstored|list|has|all|versionOf|lastSeq|nextDueAt|oldestAt|countByState)/;
 const CLAIMS = /\.claim$/;
-/** Matches the calls without an effect that another replica can observe. Such calls need no pause point. */
+/**
+ * Matches the calls of the store that have no effect on other replicas. Calls of the store without an effect on other replicas
+ * need no pause point.
+ */
 const UNOBSERVED = /\.(pruneDone|heartbeat|countPending)$/;
 
 /**
- * Returns true if another replica may see the effect of the call before this replica continues. A read needs no second pause
- * after it, because the replica also pauses before its next call. The call that claims work has an effect only if it returns
- * rows.
+ * Returns true if another replica may see the effect of the call before this replica continues. A read of the store needs no
+ * pause after it, because the replica also pauses before its next call. The store call that claims events or hooks has an
+ * effect only if it returns rows.
  */
 function isVisible(label: string, result: unknown): boolean {
   // The result null means that the call of the store changed nothing.

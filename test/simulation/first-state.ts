@@ -13,7 +13,7 @@ export const WEBHOOK_ENDPOINT = { url: `${TEST_APP_URL}/stripe/webhook`, secret:
 
 let firstState: Promise<State> | null = null;
 
-/** Creates the emulator's first state when a process first needs it. */
+/** Creates the emulator's first state when a process of the simulation first needs this state. */
 export function loadFirstState(): Promise<State> {
   firstState ??= createFirstState();
   return firstState;

@@ -9,7 +9,7 @@ export interface HookAuditor {
   ran(hook: string, event: HookEvent): void;
   /** Call this function when the outbox has marked a hook as done. */
   completed(id: string): void;
-  /** Checks that a user who gets features has or had a subscription (rule I8). */
+  /** Checks that every user to whom a hook grants features has or had a subscription (rule I8). */
   granted(userId: string, features: readonly string[]): void;
   /**
    * Checks that hooks have granted exactly the user's current features if no hook is pending (rule I8). Hooks may not yet have
@@ -48,7 +48,7 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
       const content = JSON.stringify(event);
       const before = contents.get(id);
       if (before !== undefined && before !== content) violate(`I2: hook ${id} ran twice with different contents`);
-      // A frozen replica with an expired lease may run a completed hook again, but not a day later.
+      // A frozen replica with an expired lease may run a completed hook again, but not more than a day after its completion.
       if (now() - (completedAt.get(id) ?? Infinity) > DAY_MS) violate(`I2: hook ${id} ran again long after its end`);
       contents.set(id, content);
       if (before !== undefined) return;

@@ -1,6 +1,6 @@
 /**
- * Checks leases (I2). At most one replica holds a lane at a time, by the clock of the replica that claims the lane. A replica
- * can no longer write the result of a row after another replica has claimed that row.
+ * Checks leases (I2). At most one replica holds a lane at a time, by the clock of the replica that claims the lane. After
+ * another replica has claimed a row of the inbox or outbox, the previous replica can no longer complete that row.
  */
 import type { Violate, Write } from "./audit-types.ts";
 
@@ -15,7 +15,7 @@ interface Lease {
   attempts: number;
   leasedUntil: number;
   /**
-   * True when the event or the hook is done or dead, or when another replica has claimed the lane because the lease expired.
+   * True if the event or hook is done or dead, or if another replica has claimed its lane because the lease expired.
    */
   isOver: boolean;
 }
@@ -28,7 +28,7 @@ interface ClaimedRow {
 }
 
 export function createLeaseAuditor(violate: Violate): LeaseAuditor {
-  /** Maps each table and row to the row's last lease. */
+  /** Maps each table, and each row of the table, to the row's latest lease. */
   const tables = new Map<string, Map<number, Lease>>([
     ["inbox", new Map()],
     ["outbox", new Map()],
@@ -39,7 +39,7 @@ export function createLeaseAuditor(violate: Violate): LeaseAuditor {
     for (const { seq, attempts, objectId, lane } of rows) {
       for (const other of leases.values()) {
         if (other.isOver || other.lane !== lane) continue;
-        // The replica that held the lane before may still be running, but the lane belongs to the new holder.
+        // The previous holder of the lane may still be running, but the lane belongs to its new holder.
         if (other.leasedUntil <= now) other.isOver = true;
         else violate(`I2: ${lane} of the ${table} has two holders at the same time`);
       }
@@ -47,7 +47,7 @@ export function createLeaseAuditor(violate: Violate): LeaseAuditor {
     }
   };
 
-  /** A response of Stripe completes every older event about the objects in it, whichever replica holds the event. */
+  /** A response of Stripe completes each event that is older than the response and is about an object in the response. */
   const endCovered = ({ lane, objectId = "" }: ClaimedRow, others: readonly string[]): void => {
     const covered = [objectId, ...others];
     for (const lease of tables.get("inbox")?.values() ?? [])

@@ -5,12 +5,12 @@ class Crashed extends Error {
   override readonly name = "Crashed";
 }
 
-/** The work of a replica's life never continues after that life is over. */
+/** After a simulated replica has crashed, none of its work from before the crash continues. */
 export interface Life {
   setup: ReplicaSetup;
   replica: SimulatedReplica;
   isOver: boolean;
-  /** The promise rejects when the simulated replica crashes. */
+  /** This promise rejects when the simulated replica crashes. */
   death: Promise<never>;
   end(): void;
 }
@@ -35,7 +35,7 @@ export function never(): Promise<never> {
   return new Promise(() => {});
 }
 
-/** Waits at a pause point until the scheduler continues the code. The replica can crash at each pause point. */
+/** Waits at a pause point until the scheduler lets the replica's code continue. The replica can crash at each pause point. */
 export async function pause(life: Life, label: string, holdsStore = false): Promise<void> {
   const { setup, replica } = life;
   if (life.isOver) return never();

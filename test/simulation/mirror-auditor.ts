@@ -20,7 +20,7 @@ export interface MirrorAuditor {
 }
 
 export function createMirrorAuditor(history: StripeHistory, violate: Violate): MirrorAuditor {
-  /** Maps each subscription to the index of the mirror's state in the subscription's history. */
+  /** Maps each subscription to the index of its mirrored state in the history of the subscription. */
   const positions = new Map<string, number>();
   return {
     saved(record) {
@@ -32,7 +32,8 @@ export function createMirrorAuditor(history: StripeHistory, violate: Violate): M
       else violate(`I3: ${record.id} never was ${state}`);
     },
     async checkReported(tables, store, isAcknowledged) {
-      // If Stripe has deleted the latest known event of a subscription, the auditor may have missed later events.
+      // If Stripe has deleted the latest known event of a subscription, the auditor may have missed newer events of the
+      // subscription.
       const reported = [...history.lastEvents]
         .filter(([, event]) => isAcknowledged(event) && tables.event.has(event))
         .map(([id]) => id);

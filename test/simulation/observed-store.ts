@@ -8,7 +8,7 @@ import type { Write } from "./audit-types.ts";
 import { wrapParts } from "./wrap-store.ts";
 
 /**
- * Prevents reconciles: the store reports that one reconcile has just ended, and that another replica runs the next reconcile.
+ * Prevents reconciles: the store reports that a reconcile has just ended, and that a different replica is already reconciling.
  */
 export function withoutReconcile(store: Store): Store {
   const { tasks } = store;
@@ -20,8 +20,8 @@ export function withoutReconcile(store: Store): Store {
 }
 
 /**
- * Skips the deletion of old rows while no row can be old enough. Without this wrapper, the deletion of old rows would be a
- * tenth of the simulation's work.
+ * Skips the deletion of old rows while no row can be old enough for deletion. Without this wrapper, the deletion of old rows
+ * would be a tenth of the simulation's work.
  */
 export function withoutEarlyPruning(store: Store): Store {
   const lazy = (queue: Queue): Pick<Queue, "pruneDone"> => ({

@@ -1,7 +1,7 @@
 /**
  * Plays schedules one after the other and reports each result to the parent process: `node test/simulation/play-schedules.ts
- * FIRST STEP COUNT`. The option `--replay FILE` plays a saved schedule. `npm run simulate` starts this program as a child
- * process.
+ * FIRST STEP COUNT`. The option `--replay FILE` plays the schedule that is saved in this file. `npm run simulate` starts this
+ * program as a child process.
  */
 import { readFileSync } from "node:fs";
 import { makeSchedule, play, type Schedule } from "./schedule.ts";
@@ -33,5 +33,5 @@ else
     report({ kind: "shrunk", seed: schedule.seed, schedule: shrunk, violations: (await play(shrunk)).violations });
     break;
   }
-// The program exits explicitly, because timers of requests without a response keep the process alive.
+// The program exits explicitly, because the timers of unanswered requests would keep the process alive.
 process.exit(0);

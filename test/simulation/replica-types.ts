@@ -9,11 +9,11 @@ export interface SimulatedReplica {
   /** Holds the running service, or null while the replica is down. */
   service: Tollkeeper | null;
   faults: Faults;
-  /** The path of the list whose slow response is in transit to the replica. */
+  /** The URL path of the Stripe list of which a slow response is in transit to the replica. */
   slowList: string | null;
-  /** Handles a request. The returned promise rejects if the replica is down or crashes. */
+  /** Handles a request. The promise of the response rejects if the replica is down or crashes. */
   fetch(request: Request): Promise<Response>;
-  /** Calls the service. The returned promise rejects if the replica is down or crashes. */
+  /** Calls the service. The promise of the result rejects if the replica is down or crashes. */
   run<T>(work: (service: Tollkeeper) => Promise<T>): Promise<T>;
   start(): void;
   crash(): void;
@@ -26,7 +26,7 @@ export interface ReplicaSetup {
   scheduler: Scheduler;
   store: Store;
   now(): number;
-  /** Sends the replica's request to Stripe without faults. */
+  /** Sends the replica's request to Stripe without injected faults. */
   stripe(request: Request): Promise<Response>;
   /** Makes Stripe fail the replica's next request with the given response. */
   fail(response: object): Promise<void>;

@@ -16,8 +16,8 @@ export interface ScheduledAction {
   seed: number;
   faults: Faults;
   /**
-   * The number of steps before the next action begins. Null means that the simulation runs until no work is pending before the
-   * next action begins.
+   * The number of pause points that the simulation passes before the next action begins. Null means that the next action begins
+   * when no work is pending.
    */
   steps: number | null;
 }
@@ -30,7 +30,7 @@ export interface Schedule {
 
 const MOST_ACTIONS = 40;
 const LEAST_ACTIONS = 8;
-/** Contains the possible clock skews of replicas. The longest skew is longer than a lease. */
+/** Contains the possible clock skews of replicas. The longest clock skew exceeds the duration of a lease. */
 const SKEWS_MS = [3_000, 3_000, 20_000];
 const PAGE_SIZES = [100, 100, 3, 2];
 
@@ -126,7 +126,7 @@ async function perform(simulation: Simulation, { action, user, seed, faults, ste
   else scheduler.follow(act.act(simulation, user));
   if (steps === null || act.untilQuiet) {
     await simulation.untilQuiet();
-    // If time has passed without faults, the service must have done all due work.
+    // If the clock has moved without faults, the service must have processed all due events and hooks.
     const hasWaited = action === "time" && isCalm(faults);
     const isSettled = !simulation.setup.losesEvents && isAllDelivered(simulation);
     await auditor.check(simulation.store, { isSettled, isCalm: hasWaited });
@@ -137,7 +137,7 @@ async function perform(simulation: Simulation, { action, user, seed, faults, ste
   }
 }
 
-/** The simulation waits longer than any retry delay, and longer than the lease of a crashed reconcile. */
+/** The simulation waits for a time that exceeds every retry delay and the lease of a crashed reconcile. */
 const PATIENCE_SECONDS = 900;
 const ROUNDS = 4;
 const HOUR = 3_600;
@@ -176,12 +176,12 @@ async function converge(simulation: Simulation): Promise<void> {
 }
 
 /**
- * If a reconcile was interrupted, the first call of reconcile resumes it. A second call of reconcile reads the changes that
- * came later.
+ * If a reconcile was interrupted, the first call of `reconcile` resumes the interrupted reconcile. A second call of `reconcile`
+ * reads the changes since the interruption.
  */
 async function reconcileByHand(simulation: Simulation): Promise<void> {
   const { auditor, store } = simulation;
-  // While Stripe still has all events, the list of events is sufficient and no sweep is necessary.
+  // While Stripe still has all events, a reconcile can read Stripe's list of events, and no sweep is necessary.
   const sweep = simulation.emulator.now() - TEST_START > EVENTS_KEPT_MS || simulation.deliveries.unreported.size > 0;
   const interrupted = (await store.tasks.find(RECONCILE_TASK))?.progress != null;
   for (let runs = interrupted ? 2 : 1; runs > 0; runs -= 1)
@@ -218,7 +218,7 @@ function isAllDelivered({ emulator }: Simulation): boolean {
 
 /**
  * Checks that every user can check out or has a subscription, even after interrupted operations. Also checks that the users'
- * requests to check out create no duplicates.
+ * checkout requests create no duplicate customers or checkout sessions.
  */
 async function checkCheckouts(simulation: Simulation): Promise<void> {
   const calls = USERS.map(async (user) => {

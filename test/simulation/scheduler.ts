@@ -1,7 +1,7 @@
 /**
  * Decides the order of all work in the simulation. In the simulation, every call to the network or the store waits at a pause
- * point. When all code waits at pause points, a random number picks the pause point whose code continues. In the simulation,
- * time passes only when a caller moves the clock.
+ * point. When all simulated code waits at pause points, a random number decides at which pause point the code continues. In the
+ * simulation, time passes only when the simulation moves the clock.
  */
 import type { SeededRandom } from "./seeded-random.ts";
 
@@ -9,8 +9,8 @@ interface Paused {
   replica: string;
   label: string;
   /**
-   * True if the paused code holds the store's lock. Code with the lock continues even if its replica is frozen. The database
-   * would end the session of a real frozen replica.
+   * True if the paused code holds the store's lock. Code that holds the store's lock continues even if its replica is frozen.
+   * The database would end the session of a real frozen replica.
    */
   holdsStore: boolean;
   resume: () => void;
@@ -26,11 +26,11 @@ interface Sleeper {
 
 export interface Scheduler {
   /**
-   * The current source of random numbers. Each action gets a new source of random numbers, so that the action depends only on
-   * its seed.
+   * The generator of random numbers for the current action. Each action gets a new generator of random numbers, so that the
+   * action's choices depend only on its seed.
    */
   random: SeededRandom;
-  /** Adds a pause point and waits until the scheduler picks it. */
+  /** Adds a pause point, and waits until the scheduler lets the code at the pause point continue. */
   pause(replica: string, label: string, holdsStore: boolean): Promise<void>;
   sleep(replica: string, wakesAt: number, signal: AbortSignal): Promise<void>;
   /** Stops all work of a replica until the given time, as if the machine were suspended. */
@@ -40,35 +40,35 @@ export interface Scheduler {
   untilFrozen(replica: string): Promise<void>;
   /** Discards all pending work of a replica. */
   drop(replica: string): void;
-  /** Counts a task as running until it ends. */
+  /** Counts the given task as running until the task ends. */
   follow(task: Promise<unknown>): void;
   /**
-   * Runs pending promises until all code waits at pause points. Call this function after code outside the scheduler has started
-   * work.
+   * Runs pending promises until all simulated code waits at pause points. Call this function after code outside the scheduler
+   * has started work.
    */
   settle(): Promise<void>;
   /**
-   * Continues the code at one pause point, and runs until all code waits at pause points again. Returns false if no code waits
-   * at a pause point.
+   * Continues the code at one pause point, until all simulated code waits at pause points again. Returns false if no simulated
+   * code waits at a pause point.
    */
   step(): Promise<boolean>;
   /**
-   * Continues code until all followed tasks have ended and no code waits at a pause point. Moves the clock when all replicas
-   * sleep.
+   * Continues the simulated code until all tasks passed to `follow` have ended and no code waits at a pause point. Moves the
+   * clock when all replicas sleep.
    */
   untilQuiet(passTime: (ms: number) => void): Promise<void>;
   steps: number;
 }
 
 /**
- * The maximum number of steps of a schedule. Correct schedules of the simulation need fewer steps. A schedule with more steps
- * contains an endless loop.
+ * The maximum number of pause points that the simulation passes until no work is pending. Schedules without an endless loop
+ * pass fewer pause points than this maximum. A simulation that exceeds this maximum is in an endless loop.
  */
 const MAX_STEPS_TO_QUIET = 40_000;
 
 /**
- * The minimum time that passes when all replicas sleep. The minimum waiting time is so short that replicas renew their leases
- * in time.
+ * The minimum time that passes when all replicas sleep. This waiting time is so short that replicas renew their leases before
+ * the leases expire.
  */
 const LEAST_WAIT_MS = 5_000;
 
@@ -76,9 +76,9 @@ interface SchedulerState {
   now: () => number;
   paused: Paused[];
   sleepers: Sleeper[];
-  /** The number of tasks passed to `follow` that have not ended. */
+  /** The number of tasks that were passed to `follow` and have not ended. */
   running: number;
-  /** Maps each frozen replica to the time at which it continues. */
+  /** Maps each frozen replica to the time at which the replica continues to run. */
   frozen: Map<string, number>;
   frozenListeners: Map<string, (() => void)[]>;
 }
@@ -170,7 +170,7 @@ function wakeDue(state: SchedulerState): boolean {
 
 async function step(state: SchedulerState, scheduler: Scheduler): Promise<boolean> {
   if (wakeDue(state)) await settle();
-  // After a worker has processed work, it yields to the event loop before its next iteration.
+  // After a worker has processed events or hooks, it yields to the event loop before it continues.
   if (listReady(state).length === 0) await settle();
   const ready = listReady(state);
   if (ready.length === 0) return false;

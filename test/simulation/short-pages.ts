@@ -24,8 +24,8 @@ export function shortPages({
       if (!list || !last) return response;
       const reported = list.data.filter(({ id }) => !unreported().has(id));
       if (reported.length > 0 || !list.has_more) return Response.json({ ...list, data: reported });
-      // If all events of a page are hidden, the simulation reads the next page of Stripe's list. Stripe never returns an empty
-      // page before the last page.
+      // If all events of one page of Stripe's list are hidden, the simulation reads the next page of the list. Stripe never
+      // returns an empty page of a list before the last page of the list.
       url.searchParams.set("starting_after", last.id);
     }
   };

@@ -3,8 +3,8 @@ import { NO_FAULTS } from "./faults.ts";
 import { play, type Schedule } from "./schedule.ts";
 
 /**
- * First removes halves of the schedule, then smaller parts, then the faults and the overlaps between actions. Keeps the removal
- * of a part only if the schedule still fails in the same way.
+ * First removes halves of the schedule, then fewer actions at a time, then the faults and the overlaps between actions. Keeps a
+ * removal from the schedule only if the schedule still violates the rule that it violated before the removal.
  */
 export async function shrink(schedule: Schedule, failure: string): Promise<Schedule> {
   const kind = failure.slice(0, 3);

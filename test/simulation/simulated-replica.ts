@@ -32,8 +32,8 @@ export function createSimulatedReplica(setup: ReplicaSetup): SimulatedReplica {
       const started = newLife(setup, replica);
       life = started;
       replica.service = createService(started);
-      // A service that cannot start ends its process. After a failed start, a later action starts the service again, as a
-      // supervisor would.
+      // In a real replica, a service that cannot start ends its process. After a failed start, a later action of the simulation
+      // starts the service again, as a process supervisor would.
       replica.service.start().catch(() => {
         if (life === started) replica.crash();
       });

@@ -30,7 +30,7 @@ import { createRandom, type SeededRandom } from "./seeded-random.ts";
 import { shortPages } from "./short-pages.ts";
 import { createSimulatedReplica } from "./simulated-replica.ts";
 
-/** The time for which Stripe surely keeps events, slightly shorter than Stripe's real retention time. */
+/** The time for which Stripe certainly keeps events. This time is slightly shorter than Stripe's real retention time. */
 export const EVENTS_KEPT_MS = 25 * 86_400_000;
 
 export const AUDITED_PLANS: readonly AuditedPlan[] = PLANS.map(({ id, group, features }) => ({

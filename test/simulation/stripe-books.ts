@@ -1,4 +1,4 @@
-/** Reads Stripe's own data in the emulator, with rules that are independent of the service's code. */
+/** Interprets Stripe's data in the emulator with code that is independent of the service's code. */
 import {
   DAY_MS,
   PENDING_MS,
@@ -53,7 +53,7 @@ export function checkCheckout(
   const [owner = "", group] = subject.split(" ");
   const userId = owner.replace(/^user:/, "");
   const customers = customersOf(tables, userId);
-  // A subscription that was created in the dashboard is live immediately and has no operation.
+  // A subscription that was created in the dashboard is live immediately, and no operation of the service created it.
   for (const { id, customer, status, created, metadata, items } of tables.subscription.values()) {
     if (!customers.has(customer) || !LIVE.has(status) || metadata[OPERATION_KEY] !== undefined) continue;
     const isInGroup = items.data.some(
@@ -69,7 +69,7 @@ export function checkBooks(tables: Tables, violate: Violate): void {
   for (const userId of usersOf(tables)) {
     const customers = customersOf(tables, userId);
     if (customers.size > 1) violate(`I5: ${userId} has ${customers.size} customers`);
-    // A subscription that was created in the dashboard has no operation.
+    // No operation of the service belongs to a subscription that was created in the dashboard.
     const live = [...tables.subscription.values()].filter(
       ({ customer, status, metadata }) =>
         customers.has(customer) && LIVE.has(status) && metadata[OPERATION_KEY] !== undefined,

@@ -5,17 +5,17 @@ import { checkBooks, isDeleted, USER_KEY } from "./stripe-books.ts";
 import { stateAtStripe } from "./subscription-state.ts";
 
 export interface StripeHistory {
-  /** Maps each subscription to its states, oldest first. */
+  /** Maps each subscription to all its states at Stripe, oldest first. */
   states: ReadonlyMap<string, readonly string[]>;
   /** Maps each subscription to the id of its latest event. */
   lastEvents: ReadonlyMap<string, string>;
   /** Maps each customer to all users that its metadata has named. */
   owners: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Returns a copy of Stripe's current data. The copy of Stripe's data is slow if the data is large. */
+  /** Returns a copy of Stripe's current data. Copying Stripe's data is slow if the data is large. */
   tables(): Tables | null;
   /** Returns Stripe's data as the last call of `update` read it. */
   lastTables(): Tables | null;
-  /** Records all changes of Stripe's data since the last call of this function, and checks the data. */
+  /** Records all changes of Stripe's data since the last call of `update`, and checks the changed data. */
   update(): void;
 }
 

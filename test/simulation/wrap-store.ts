@@ -4,7 +4,7 @@ import type { StoreParts } from "../../packages/tollkeeper/src/store/store.ts";
 type Methods = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
 /**
- * Returns the parts of a store with each method replaced by `wrap(label, method)`. The label of a method is like
+ * Returns a copy of a store in which `wrap(label, method)` replaces each method. The label of a store method has a form like
  * "inbox.complete".
  */
 export function wrapParts(

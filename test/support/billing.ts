@@ -22,9 +22,9 @@ export interface TestBillingOptions extends Pick<
 > {
   dialect?: DialectName;
   options?: Partial<TollkeeperOptions>;
-  /** Opens the store. By default, the real function opens the store. */
+  /** Opens the store. By default, the service's real function `openStore` opens the store. */
   open?: typeof openStore;
-  /** If more than this number of lanes are due, the service reads renewals from Stripe in pages. */
+  /** If more lanes than this number are due, the service reads renewals from pages of Stripe's lists. */
   catchUpAbove?: number;
 }
 

@@ -3,7 +3,10 @@ import { createTestBilling, type TestBilling, type TestBillingOptions } from "./
 
 export interface DisconnectableBilling {
   billing: TestBilling;
-  /** After `connect(false)`, all of Stripe's deliveries fail. After `connect(true)`, Stripe's deliveries arrive again. */
+  /**
+   * After `connect(false)`, all of Stripe's deliveries fail. After `connect(true)`, Stripe's deliveries reach the service
+   * again.
+   */
   connect(isConnected: boolean): void;
 }
 

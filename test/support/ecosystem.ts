@@ -1,4 +1,4 @@
-/** Installs the published packages that `test/ecosystem` tests, from the lockfile in that folder. */
+/** Installs the published npm packages that `test/ecosystem` tests, from the lockfile in the folder `test/ecosystem`. */
 import { spawn } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -16,8 +16,8 @@ export interface Program {
   /** Returns the program's complete output so far. */
   output(): string;
   /**
-   * Resolves with the first line of the program's output that matches the pattern. Throws if the program ends without a line
-   * that matches.
+   * Resolves with the first line of the program's output that matches the pattern. Throws if the program ends and no line of
+   * its output matches the pattern.
    */
   printed(pattern: RegExp): Promise<string>;
   /** Ends the program. Resolves with the program's exit code, or null if a signal ended the program. */

@@ -74,8 +74,8 @@ const RETRY_MS = 20;
 const TIMEOUT_MS = 20_000;
 
 /**
- * Reads a value repeatedly until another process has changed it to the expected value. After a timeout, throws an error with
- * the value that it read last.
+ * Reads a value repeatedly until a different process has changed the value to the expected one. If the value is not as expected
+ * within the timeout, throws an error that contains the last value.
  */
 export async function eventually<T>(read: () => Promise<T>, isExpected: (value: T) => boolean): Promise<T> {
   const deadline = performance.now() + TIMEOUT_MS;

@@ -1,4 +1,4 @@
-/** Defines an action of a schedule: a step that a user, an operator, Stripe or the clock performs. */
+/** Defines an action in a schedule of the simulation. A user, an operator, Stripe or the clock performs the action. */
 import type { Simulation } from "../simulation.ts";
 
 export const USERS = ["ada", "bob", "cyd"] as const;
@@ -7,7 +7,7 @@ export type User = (typeof USERS)[number];
 export type Act = (simulation: Simulation, user: User) => Promise<void>;
 
 export interface Action {
-  /** The relative frequency of the action in schedules. */
+  /** The relative frequency with which random schedules contain the action. */
   weight: number;
   act: Act;
   /**

@@ -1,4 +1,4 @@
-/** Actions with many changes in a short time, some of them while the service reads Stripe's lists. */
+/** Actions that change many objects in a short time. Some actions change objects while the service reads Stripe's lists. */
 import { NO_FAULTS } from "../faults.ts";
 import type { Simulation } from "../simulation.ts";
 import { USERS, type Act, type User } from "./action.ts";
@@ -30,7 +30,7 @@ export async function burst(simulation: Simulation, user: User): Promise<void> {
   await Promise.all(acts.map((act) => act(simulation, user)));
 }
 
-/** The approximate number of rounds that a sweep with slow lists of Stripe takes. */
+/** The approximate number of loop iterations that a sweep takes when Stripe's list responses are slow. */
 const SWEEP_ROUNDS = 14;
 const SLOW_ROUNDS = 4;
 const RENEWAL_ROUNDS = 6;
@@ -68,8 +68,8 @@ async function failRetrieves(simulation: Simulation): Promise<void> {
 }
 
 /**
- * Decides at random whether subscriptions change at this step of a sweep. Changes are most likely while Stripe's list response
- * is in transit.
+ * Decides at random whether subscriptions change at the current moment of a sweep. Changes are most likely while Stripe's list
+ * response is in transit.
  */
 function isTimeToChange({ replicas, scheduler }: Simulation): boolean {
   return scheduler.random.happens(replicas.some(({ slowList }) => slowList === "/v1/subscriptions") ? 0.5 : 0.05);
@@ -77,7 +77,7 @@ function isTimeToChange({ replicas, scheduler }: Simulation): boolean {
 
 /**
  * Starts new subscriptions for all simulated users at the same time. Some subscriptions change again while the service reads
- * the renewals in pages.
+ * the renewals from pages of Stripe's lists.
  */
 export async function renewals(simulation: Simulation, user: User): Promise<void> {
   const { auditor, scheduler, store } = simulation;

@@ -41,7 +41,7 @@ export async function deliveryFault({ control, scheduler, setup }: Simulation): 
   });
 }
 
-/** Delivers a real event with a wrong signature, an old timestamp, another account or another mode. */
+/** Delivers a real event with a wrong signature, an old timestamp, the wrong Stripe account or the wrong mode. */
 export async function forgedEvent(simulation: Simulation): Promise<void> {
   const { random } = simulation.scheduler;
   const events = await list(simulation, "/v1/events");

@@ -4,7 +4,7 @@ import { USERS, type User } from "./action.ts";
 
 type Row = Record<string, unknown>;
 
-/** Returns the newest 100 objects of a Stripe list, newest first. Returns an empty list if Stripe fails. */
+/** Returns the newest 100 objects of a Stripe list, newest first. Returns an empty list if Stripe's response is an error. */
 export async function list(simulation: Simulation, path: string): Promise<Row[]> {
   const { body } = await simulation.stripe("GET", path, { limit: "100" });
   return (body["data"] as Row[] | undefined) ?? [];
@@ -23,7 +23,10 @@ export async function subscriptionsOf(simulation: Simulation, user: User): Promi
   );
 }
 
-/** Calls `act` with the user's newest or oldest subscription. Does not call `act` if the user has no subscription. */
+/**
+ * Calls the function `act` with the user's newest or oldest subscription. Does not call the function `act` if the user has no
+ * subscription.
+ */
 export async function onSubscription(
   simulation: Simulation,
   user: User,
@@ -37,7 +40,7 @@ export async function onSubscription(
 
 /**
  * Returns a user with a live subscription. If no user has a live subscription, returns a user with a customer. If no user has a
- * customer, returns `user`.
+ * customer, returns the user in the argument `user`.
  */
 export function pickCustomer({ emulator, scheduler }: Simulation, user: User): User {
   const tables = emulator.snapshot().accounts.get("123")?.tables;

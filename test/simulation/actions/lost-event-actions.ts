@@ -19,8 +19,8 @@ import { restart, withFaults } from "./replica-actions.ts";
 import { buy, checkout } from "./user-actions.ts";
 
 /**
- * For some time, another server receives Stripe's deliveries, so the service loses these events. Stripe's list of events still
- * contains the lost events.
+ * For some time, a different server receives Stripe's deliveries, so the service never receives the delivered events. Stripe's
+ * list of events still contains the lost events.
  */
 export async function swallowed(simulation: Simulation, user: User): Promise<void> {
   const { deliveries, emulator, setup } = simulation;
@@ -88,7 +88,7 @@ async function loseEvents(simulation: Simulation, user: User, how: "swallowed" |
 /** The number of seconds in which the service processes all events that a sweep found missing. */
 const REPAIRED_WITHIN = 900;
 
-/** Checks that, without faults, a reconcile and the events that it stores repair everything that was lost. */
+/** Checks that a reconcile without faults, together with the events that it stores, repairs all lost changes. */
 async function reconcileAndCheck(simulation: Simulation, { sweep }: { sweep: boolean }): Promise<void> {
   const { auditor, replicas, scheduler, store } = simulation;
   await restart(simulation);
@@ -96,8 +96,8 @@ async function reconcileAndCheck(simulation: Simulation, { sweep }: { sweep: boo
   let isDone = false;
   await withFaults(simulation, NO_FAULTS, async () => {
     const replica = scheduler.random.pick(replicas);
-    // The result is null if another replica is reconciling. The reconcile of the other replica may have started before the
-    // changes.
+    // The result of the reconcile is null if a different replica is reconciling. The reconcile of the other replica may have
+    // started before the changes.
     isDone = (await replica.run((service) => service.reconcile({ sweep, since: TEST_START }))) !== null;
   });
   if (!isDone) return;

@@ -1,4 +1,4 @@
-/** Actions in which a purchase fails, and the user returns when data is stale or an idempotency key has expired. */
+/** Actions in which a purchase fails. The user returns when Stripe's data is stale or when an idempotency key has expired. */
 import { LINK_LIFETIME_MS } from "../../../packages/tollkeeper/src/actions/create-portal-session.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../../packages/tollkeeper/src/domain/operations.ts";
 import { NO_FAULTS } from "../faults.ts";
@@ -9,7 +9,7 @@ import { continueBriefly, faultsOf, LONGEST_STEP, restart, withFaults } from "./
 import { buy, checkout, linkToPortal, pay } from "./user-actions.ts";
 
 /**
- * A checkout fails at a random point. The user returns with two browser tabs after Stripe has deleted the checkout's
+ * A user's checkout fails at a random request. The user returns with two browser tabs after Stripe has deleted the checkout's
  * idempotency key.
  */
 export async function comeback(simulation: Simulation, user: User): Promise<void> {
@@ -49,14 +49,14 @@ export async function hasty(simulation: Simulation, user: User): Promise<void> {
 }
 
 /**
- * The number of seconds from the effect of the checkout to the end of its idempotency key. The number allows for clock skew,
- * and is so low that Stripe's lists are still stale when the idempotency key ends.
+ * The number of seconds from the moment when a checkout takes effect until its idempotency key expires. The time allows for
+ * clock skew, and is so short that Stripe's lists are still stale when the idempotency key expires.
  */
 const LAST_MINUTE_SECONDS = 50;
 
 /**
- * A checkout takes effect in the last minute of its idempotency key, and its response is lost. The user starts the checkout
- * again after the idempotency key has ended.
+ * A checkout takes effect in the last minute before its idempotency key expires, and Stripe's response is lost. The user starts
+ * the checkout again after the idempotency key has expired.
  */
 export async function lastMinute(simulation: Simulation, user: User): Promise<void> {
   const { random } = simulation.scheduler;
@@ -86,14 +86,14 @@ export async function lastMinute(simulation: Simulation, user: User): Promise<vo
 }
 
 /**
- * The number of seconds from the request of the portal link to the end of its idempotency key. Some responses arrive only after
- * the idempotency key has ended.
+ * The number of seconds from the request for a portal link until the request's idempotency key expires. Some of Stripe's
+ * responses arrive only after the request's idempotency key has expired.
  */
 const LAST_LINK_SECONDS = 10;
 
 /**
- * A link to the portal is requested with an idempotency key that ends before the response arrives. If the user clicks again,
- * the service must return a different link to the portal.
+ * A link to the portal is requested with an idempotency key that expires before Stripe's response arrives. If the user requests
+ * the portal again, the service must return a new link to the portal.
  */
 export async function lastLink(simulation: Simulation, user: User): Promise<void> {
   const { auditor, emulator, scheduler, store } = simulation;

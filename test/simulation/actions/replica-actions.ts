@@ -4,13 +4,13 @@ import type { Simulation } from "../simulation.ts";
 import { DAY, HOUR } from "./action.ts";
 
 /**
- * Lists the times that the action `time` lets pass. All of the action's times are shorter than the time for which Stripe keeps
- * events. Only the action `outage` lasts longer than the time for which Stripe keeps events.
+ * Lists the periods of time that the action `time` lets pass. All periods of the action `time` are shorter than the time for
+ * which Stripe keeps events. Only the action `outage` lasts longer than the time for which Stripe keeps events.
  */
 const SPANS = [HOUR, 3 * HOUR, 23 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 20 * DAY];
 /**
- * The longest time that passes in one step, in seconds. The longest step of time is longer than any request, and shorter than
- * the lifetime of Stripe's idempotency keys.
+ * The longest time by which the simulated clock moves at once, in seconds. The longest move of the clock takes longer than any
+ * request, and less than the lifetime of Stripe's idempotency keys.
  */
 export const LONGEST_STEP = 20 * HOUR;
 /** The freeze of a replica can last longer than a lease. */
@@ -20,7 +20,7 @@ export async function time(simulation: Simulation): Promise<void> {
   const seconds = simulation.scheduler.random.pick(SPANS);
   await simulation.untilQuiet();
   for (let left = seconds; left > 0; left -= LONGEST_STEP) {
-    // If events must not be lost permanently, the replicas must be up again before Stripe stops its retries.
+    // If events must not be lost permanently, the replicas must be up again before Stripe stops retrying failed deliveries.
     if (!simulation.setup.losesEvents) await restart(simulation);
     simulation.passTime(Math.min(left, LONGEST_STEP));
     await simulation.untilQuiet();
@@ -50,7 +50,7 @@ export async function reconcile({ replicas, scheduler }: Simulation): Promise<vo
   if (up.length > 0) await scheduler.random.pick(up).run((service) => service.reconcile({ sweep: true }));
 }
 
-/** All replicas are down for longer than Stripe keeps events. */
+/** In this action, all replicas are down for longer than Stripe keeps events. */
 export async function outage(simulation: Simulation): Promise<void> {
   if (!simulation.setup.losesEvents) return;
   await simulation.untilQuiet();
@@ -63,7 +63,7 @@ export async function outage(simulation: Simulation): Promise<void> {
   await simulation.untilQuiet();
 }
 
-/** Runs the given work with the given faults instead of the schedule's faults, until no work is pending. */
+/** Runs the given function with the given faults instead of the schedule's faults, until no work is pending. */
 export async function withFaults(simulation: Simulation, faults: Faults, work: () => Promise<unknown>): Promise<void> {
   const before = faultsOf(simulation);
   simulation.setFaults(faults);
@@ -72,7 +72,7 @@ export async function withFaults(simulation: Simulation, faults: Faults, work: (
   simulation.setFaults(before);
 }
 
-/** Returns the current faults, which are the same for all replicas. */
+/** Returns the faults that are currently injected, which are the same for all replicas. */
 export function faultsOf({ replicas }: Simulation): Faults {
   return replicas[0]?.faults ?? NO_FAULTS;
 }
