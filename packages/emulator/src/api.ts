@@ -255,7 +255,7 @@ function runRoute(
   return JSON.stringify(route.handle(context, params, id, child));
 }
 
-/** Switches the context to the test clock of the object or customer in the request. */
+/** Makes the request use the time of the test clock of the object or customer that the request names. */
 function selectClock(context: Context, id: string, params: Record<string, FormValue>): void {
   const clock = params["test_clock"];
   if (typeof clock === "string") return switchToClockOf(context, { test_clock: clock });

@@ -138,7 +138,7 @@ function wallSeconds({ network }: EngineOptions): number {
   return Math.floor(network.wallNow() / 1000);
 }
 
-/** Wraps a function so that a call waits for a run that is already in progress, instead of starting a second run. */
+/** Wraps a function so that it never runs twice at once: a call during a run waits for that run. */
 function shareRun(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null;
   return async () => {

@@ -151,7 +151,7 @@ export interface ServedEmulator extends Emulator {
   close(): Promise<void>;
 }
 
-/** The interval at which a running clock checks for due work. */
+/** The interval at which a running clock checks for timers and deliveries that are due. */
 const TICK_MS = 500;
 
 /** Serves an emulator on a port. By default, the emulator's clock runs. Throws if `environment` is "production". */
@@ -198,7 +198,10 @@ export async function serveEmulator(
   };
 }
 
-/** Returns an error whose cause the user can fix. The error's code shows that the error is not a bug. */
+/**
+ * Returns an error whose cause the user can fix. The code of an error that the user can fix shows that the error is not a bug
+ * in the emulator.
+ */
 function startError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
 }

@@ -10,7 +10,8 @@ const HEADERS = {
     "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
   "x-frame-options": "DENY",
   "x-content-type-options": "nosniff",
-  // With a stricter referrer policy, the browser would send no `Origin` header with the emulator's own forms.
+  // With a referrer policy stricter than `same-origin`, the browser would send no `Origin` header with the emulator's own
+  // forms.
   "referrer-policy": "same-origin",
   "cache-control": "no-store",
 };

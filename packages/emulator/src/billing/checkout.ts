@@ -25,7 +25,7 @@ export type CheckoutOutcome =
   | { kind: "declined"; error: PaymentError }
   | { kind: "challenge"; nextAction: NextAction | null };
 
-/** Pays an open checkout session with a card. The subscription is created only after the payment. */
+/** Pays an open checkout session with a card. The checkout session's subscription is created only after the payment. */
 export function confirmCheckout(context: Context, session: CheckoutSession, methodOrToken: string): CheckoutOutcome {
   if (session.status !== "open")
     throw new ApiError(`This Checkout Session is ${session.status}; it can't be paid.`, {
@@ -43,8 +43,8 @@ export function confirmCheckout(context: Context, session: CheckoutSession, meth
 }
 
 /**
- * Completes a checkout session without a card. Throws if an amount is due or `payment_method_collection` is not
- * `if_required`.
+ * Completes a checkout session without a card. Throws if the session has an amount due, or if its `payment_method_collection`
+ * is not `if_required`.
  */
 export function confirmWithoutCard(context: Context, session: CheckoutSession): CheckoutOutcome {
   const order = orderOf(context, session);

@@ -8,7 +8,7 @@ import type { Coupon } from "../objects/coupon.ts";
 import { type Discount, type DiscountInput, type DiscountOwner, newDiscount } from "../objects/discount.ts";
 import type { PromotionCode } from "../objects/promotion-code.ts";
 
-/** Redeems coupons and promotion codes, or reuses existing discounts. Returns the IDs of the discounts. */
+/** Redeems coupons and promotion codes, or reuses existing discounts. Returns the IDs of the new or reused discounts. */
 export function redeemAll(
   context: Context,
   inputs: readonly DiscountInput[],

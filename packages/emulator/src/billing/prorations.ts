@@ -65,7 +65,7 @@ export function prorationItem(
   });
 }
 
-/** Returns the pending invoice item or the invoice lines that first charged the time that is now credited. */
+/** Returns the pending invoice item or the invoice lines that first charged the time for which the customer now gets credit. */
 function creditedItems(
   context: Context,
   subscription: Subscription,

@@ -47,7 +47,7 @@ export function endTrialWithoutCard(context: Context, subscription: Subscription
   return true;
 }
 
-/** Ends a subscription's trial now, or changes its end to another time. */
+/** Ends a subscription's trial now, or moves the trial's end to a given time. */
 export function moveTrialEnd(context: Context, subscription: Subscription, trialEnd: number | "now"): Invoice | null {
   const at = now(context);
   if (trialEnd === "now") {

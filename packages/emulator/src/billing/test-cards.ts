@@ -12,7 +12,7 @@ export type CardOutcome =
 
 export interface TestCard {
   number: string;
-  /** The additional card numbers that behave the same as the test card. */
+  /** Additional card numbers that behave the same as the test card's main number. */
   otherNumbers?: readonly string[];
   brand: "visa" | "mastercard" | "amex" | "discover";
   token: string;
@@ -23,8 +23,8 @@ export interface TestCard {
   /** True if the card can be attached to a customer. */
   attaches: boolean;
   /**
-   * The reason of the dispute that follows each payment with this card. Undefined if payments with this card cause no
-   * dispute.
+   * The reason of the dispute that follows each payment with this card. The dispute reason is undefined if payments with the
+   * test card cause no dispute.
    */
   disputes?: DisputeReason;
   /** The description of the card on the emulator's pages. */

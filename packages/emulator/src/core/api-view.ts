@@ -5,8 +5,8 @@
 type Fields = Record<string, unknown>;
 
 /**
- * Returns an object in the form that API responses and events have. The returned object shares all unchanged parts with the
- * stored row.
+ * Returns an object in the form that API responses and events have. The returned object reuses the unchanged nested values of
+ * the stored row.
  */
 export function toApiView<T>(object: T): T {
   return viewOf(object) as T;
@@ -25,7 +25,7 @@ function viewOf(value: unknown): unknown {
     if (shown === row) shown = { ...row };
     shown[name] = presented;
   }
-  // A deleted object needs no derived fields.
+  // The response for a deleted object needs no derived fields.
   if (row["deleted"] === true) return shown;
   switch (row["object"]) {
     case "price": {

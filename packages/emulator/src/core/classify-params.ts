@@ -10,8 +10,8 @@ import { type Fields, fieldsOf, isOptional, operations, pathPattern, type Shape 
 type Params = Record<string, FormValue>;
 
 /**
- * The names of the parameters that a route uses. Each name maps to the names that the route uses inside the parameter,
- * or to null if the route uses the whole value.
+ * The names of the parameters that a route uses. Each parameter's name maps to the names of the fields that the route uses in
+ * the parameter. It maps to null if the route uses the parameter's whole value.
  */
 export type UsedParams = Map<string, UsedParams | null>;
 

@@ -15,8 +15,8 @@ import { setEntry } from "./transaction.ts";
 const RETRY_DELAYS = [60, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 36_000, 36_000, 36_000];
 const DELIVERY_TIMEOUT_MS = 10_000;
 /**
- * The age of a signature under a `stale_time` fault, and the default delay of a `delay` fault. No signature check accepts a
- * signature as old as under a `stale_time` fault.
+ * The age of a signature under a `stale_time` fault, and the default delay of a `delay` fault. A signature under a `stale_time`
+ * fault is too old for every signature check.
  */
 const STALE_SECONDS = 3_600;
 

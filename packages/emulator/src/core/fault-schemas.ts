@@ -17,7 +17,7 @@ export const FaultInput = z.strictObject({
   /** The fault affects only requests with this idempotency key. Default: all requests. */
   key: z.string().optional(),
   /**
-   * The response of an affected request:
+   * The response to a request that the fault affects:
    * - a number from 400 to 599 returns Stripe's error with that status
    * - `lock_timeout` returns Stripe's 429 for a locked object
    * - `reset` breaks the connection of the request

@@ -6,8 +6,8 @@ export type FormValue = string | FormValue[] | { [name: string]: FormValue };
 const MAX_DEPTH = 8;
 const MAX_FIELDS = 2_000;
 /**
- * Names of hash parameters, such as `metadata`, whose keys the caller chooses. A hash parameter stays a hash even if its keys
- * are numbers.
+ * Names of hash parameters, such as `metadata`, in which the API client chooses the keys. A hash parameter stays a hash even if
+ * its keys are numbers.
  */
 const OPEN_HASHES = new Set(["metadata", "payload"]);
 

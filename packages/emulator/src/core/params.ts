@@ -39,14 +39,14 @@ export const metadata = z.union([z.literal(""), z.record(z.string(), z.string())
 export const expand = z.array(z.string()).optional();
 
 /**
- * Returns a schema that converts an empty string to null. In the result, null means that the request removes the
- * current value.
+ * Returns a schema that converts an empty string to null. In the parsed parameters, null means that the request removes the
+ * field's current value.
  */
 export function unsettable<Schema extends z.ZodType>(schema: Schema) {
   return z.union([z.literal("").transform(() => null), schema]);
 }
 
-/** A filter for one time or a range of times. */
+/** A list filter that accepts one time or a range of times. */
 export const timeRange = z.union([
   integer.transform((at) => ({ gte: at, lte: at })),
   z.strictObject({

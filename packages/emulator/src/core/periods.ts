@@ -6,7 +6,7 @@ export type Interval = "day" | "week" | "month" | "year";
 
 const DAY = 86_400;
 
-/** Returns the first end of a billing period after `after`, in epoch seconds. */
+/** Returns the first time after `after` at which a billing period ends, in epoch seconds. */
 export function periodEnd(anchor: number, interval: Interval, count: number, after: number): number {
   if (interval === "day" || interval === "week") {
     const length = (interval === "week" ? 7 : 1) * DAY * count;
@@ -20,8 +20,8 @@ export function periodEnd(anchor: number, interval: Interval, count: number, aft
 }
 
 /**
- * Returns the time in a later month that has the same day of the month. If the later month does not have this day, returns the
- * last day of the month.
+ * Returns the time that is `months` months after `at`, on the same day of the month. If the later month does not have this day,
+ * returns the last day of the month.
  */
 export function addMonths(at: number, months: number): number {
   const date = new Date(at * 1000);
@@ -51,7 +51,7 @@ export function periodStart(anchor: number, interval: Interval, count: number, a
   return addMonths(anchor, periods * months);
 }
 
-/** The part of a price that sets the length of billing periods. */
+/** The fields of a price that set the length of billing periods. */
 export interface RecurringPrice {
   recurring: { interval: Interval; interval_count: number } | null;
 }

@@ -1,4 +1,4 @@
-/** Creates random numbers from the seed, so that the same script always produces the same IDs. */
+/** Creates random numbers from a seed, so that equal requests with an equal seed always produce equal IDs. */
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /**

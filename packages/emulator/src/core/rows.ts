@@ -34,8 +34,8 @@ export function listAll<Name extends TableName>(
 }
 
 /**
- * Lists the rows that belong to one owner, oldest first, by an index. Example: `listBy(context, "invoice", { customer:
- * id })`.
+ * Uses an index to list the rows that belong to one owner (such as a customer), oldest first. Example: `listBy(context,
+ * "invoice", { customer: id })`.
  */
 export function listBy<Name extends TableName>(
   context: Context,
@@ -54,7 +54,7 @@ export function listBy<Name extends TableName>(
   );
 }
 
-/** Lists the keys of an index of a table. The list can contain keys without rows. */
+/** Lists the keys of a table's index. The list of an index's keys can contain keys that have no rows. */
 export function listIndexKeys<Name extends TableName>(
   context: Context,
   table: Name,
@@ -95,7 +95,7 @@ export function remove(context: Context, table: TableName, id: string): void {
   rows.delete(id);
 }
 
-/** Removes a row. A rollback of the transaction does not restore the removed row. */
+/** Removes a row. A rollback of the transaction does not restore a row that was removed permanently. */
 export function removePermanently<Name extends TableName>(account: Account, table: Name, row: Row<Name>): void {
   account.tables[table].delete((row as { id: string }).id);
   removeFromIndexes(account, table, row);
@@ -134,7 +134,7 @@ function removeFromIndexes<Name extends TableName>(account: Account, table: Name
   });
 }
 
-/** Calls `act` for each index of the table that has been built. */
+/** Calls the callback `act` for each index of the table that has already been built. */
 function forEachIndex<Name extends TableName>(
   account: Account,
   table: Name,

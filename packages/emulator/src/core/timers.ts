@@ -4,8 +4,8 @@ import type { Context } from "./state.ts";
 import { deleteEntry, setEntry } from "./transaction.ts";
 
 /**
- * Sets the timer of this kind for an object, and replaces an earlier timer of the same kind. Timers of webhook
- * deliveries always use the emulator's own clock.
+ * Sets a timer for an object, and replaces the object's earlier timer of the same kind. Timers of webhook deliveries always use
+ * the emulator's own clock.
  */
 export function setTimer(context: Context, kind: TimerKind, id: string, at: number): void {
   const { timers } = context.account;

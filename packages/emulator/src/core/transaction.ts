@@ -1,6 +1,6 @@
 /**
- * Implements transactions on the emulator's state. One request, timer or submitted form is one transaction. Snapshots,
- * forks and responses share rows, so rows never change in place. A transaction copies each row before the first change,
+ * Implements transactions on the emulator's state. One request, timer or submitted form is one transaction. Snapshots, forks
+ * and responses share the state's rows, so rows never change in place. A transaction copies each row before the first change,
  * and can undo all of its changes. A transaction is synchronous: do not use its rows after an `await`.
  */
 import { copy } from "./copy.ts";

@@ -12,7 +12,7 @@ import type { Invoice } from "./invoice.ts";
 export type CreditNote = ReturnType<typeof newCreditNote>;
 
 export interface CreditLine {
-  /** The amount in minor units, without taxes and before discounts. */
+  /** The amount of the credit note line in minor units, without taxes and before discounts. */
   amount: number;
   description: string | null;
   invoiceLine: string | null;

@@ -13,7 +13,7 @@ interface AmountInput {
 }
 
 interface TierInput extends AmountInput {
-  /** The last quantity of the tier; null for the last tier, which has no limit. */
+  /** The highest quantity in the tier; null for the last tier, which has no limit. */
   up_to: number | null;
   flat_amount?: number | undefined;
   flat_amount_decimal?: string | undefined;

@@ -1,5 +1,5 @@
 /**
- * Product features. A product feature links a product to a feature that it includes.
+ * Product features. A product feature links a product to a feature that the product includes.
  * @see https://docs.stripe.com/api/product-feature/object
  */
 import type { Feature } from "./feature.ts";

@@ -75,7 +75,9 @@ function pageAfterAbandoning(context: Context, intent: PaymentIntent | SetupInte
   return session?.status === "open" ? `/c/pay/${session.id}` : pageAfterChallenge(context, intent);
 }
 
-/** Applies the result that the customer chose on the 3-D Secure page. Returns the URL of the next page. */
+/**
+ * Applies the result that the customer chose on the 3-D Secure page. Returns the URL of the page that the browser shows next.
+ */
 function completeAndGetPage(context: Context, intent: PaymentIntent | SetupIntent, authenticated: boolean): string {
   const session = sessionOf(context, intent);
   if (session?.status === "open")

@@ -48,7 +48,7 @@ function sessionIn(engine: Engine, id: string): { context: Context; session: Che
   return context && session ? { context, session } : null;
 }
 
-/** Runs an action of the checkout page, such as a payment. Returns the URL of the next page. */
+/** Runs an action of the checkout page, such as a payment. Returns the URL of the page that the browser shows next. */
 function runAction(context: Context, session: CheckoutSession, action: string, form: Record<string, unknown>): string {
   const order = orderOf(context, session);
   if (action === "code") {

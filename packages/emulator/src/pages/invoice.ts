@@ -109,7 +109,7 @@ function receiptLink(context: Context, invoice: Invoice): Markup | "" {
   return html`<p class="screen"><a href="/receipts/${charge.id}" data-testid="receipt-link">Receipt</a></p>`;
 }
 
-/** Pays an invoice with a card. Returns the URL of the next page. */
+/** Pays an invoice with a card. Returns the URL of the page that the browser shows next. */
 function payWith(context: Context, invoice: Invoice, card: CardInput & { kind: "method" }): string {
   const returnUrl = `${context.baseUrl}/i/${invoice.id}`;
   const intent = payInvoice(context, invoice, card.id, { onSession: true, returnUrl });

@@ -37,7 +37,7 @@ export function addressOf({ session }: Visit, page: PortalPage, query: Record<st
   return text ? `${path}?${text}` : path;
 }
 
-/** Returns the URL of the first page of the session's flow. */
+/** Returns the URL of the first page of the portal session's flow. */
 export function flowAddress(visit: Visit): string {
   const { flow } = visit.session;
   switch (flow?.type) {

@@ -134,7 +134,7 @@ function lineFrom(invoice: Invoice, input: z.output<typeof line>, param: string)
   return creditOf(credited, input);
 }
 
-/** Returns a credit note line for part of an invoice line, with the same part of the line's discounts and taxes. */
+/** Returns a credit note line for part of an invoice line, with the corresponding share of the line's discounts and taxes. */
 function creditOf(credited: InvoiceLine, input: z.output<typeof line>): CreditLine {
   const amount =
     input.amount ??

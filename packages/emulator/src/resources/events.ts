@@ -32,8 +32,8 @@ export function eventRoutes(api: Api): void {
 }
 
 /**
- * Returns the events of all days in a time range, by an index of days. With the index of events by day, reading a long history
- * range by range takes linear time.
+ * Returns the events of all days in a time range, from an index of events by day. With the index of events by day, the time to
+ * read a long history in consecutive ranges grows linearly.
  */
 function eventsOfDays(
   context: Context,

@@ -92,7 +92,7 @@ function changeItems(
   applyChange(context, subscription, plan, prorationBehavior);
 }
 
-/** Converts the `items` parameter of a request that creates a subscription to the emulator's form. */
+/** Converts the `items` parameter of a request that creates a subscription to the emulator's internal form. */
 export function itemInputs(context: Context, items: readonly z.output<typeof createItem>[]): ItemInput[] {
   return items.map((item, index) => ({
     price: priceOf(context, item, `items[${index}]`),

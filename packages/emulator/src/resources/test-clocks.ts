@@ -61,7 +61,7 @@ export function testClockRoutes(api: Api): void {
   });
 }
 
-/** Advances a test clock and runs its due work at once. Returns the status "advancing", as Stripe does. */
+/** Advances a test clock and at once runs the clock's timers that are due. Returns the status "advancing", as Stripe does. */
 function advance(context: Context, clock: TestClock, target: number): TestClock {
   Object.assign(clock, { status: "advancing", status_details: { advancing: { target_frozen_time: target } } });
   emit(context, "test_helpers.test_clock.advancing", clock);

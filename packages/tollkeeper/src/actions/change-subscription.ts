@@ -1,4 +1,4 @@
-/** Cancels a subscription at the end of its period, and resumes it before that end. */
+/** Schedules the cancellation of a subscription for the end of its period, and reverts a scheduled cancellation. */
 import type { Cancellation } from "../domain/cancellation.ts";
 import { userOwner } from "../domain/owner.ts";
 import { isLive, scheduledEnd } from "../domain/subscription.ts";
@@ -11,8 +11,8 @@ import { finishPending, runSimpleOperation, type OperationKind } from "./operati
 import { viewSubscription } from "./subscription-view.ts";
 
 /**
- * Cancel and resume are one kind of operation, so that a pending change of a subscription is finished before the next one
- * starts.
+ * Cancel and resume are one kind of operation, so that a subscription's pending change is finished before the subscription's
+ * next change starts.
  */
 type Change = { change: "cancel"; cancellation: Cancellation } | { change: "resume"; cancelAtPeriodEnd: boolean };
 
@@ -59,8 +59,8 @@ export async function resumeSubscription(
 }
 
 /**
- * Maximum number of attempts to change a subscription. An attempt may only finish an earlier change of the subscription; the
- * next attempt then checks the subscription again.
+ * Maximum number of attempts to change a subscription. One attempt to change a subscription may do no more than finish an
+ * earlier change. The next attempt to change it checks the subscription again.
  */
 const MAX_ROUNDS = 4;
 

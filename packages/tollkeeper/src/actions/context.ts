@@ -1,4 +1,4 @@
-/** Declares the parts that every action works with, such as the store, the gateway and the plans. */
+/** Declares the objects that every action uses, such as the store, the gateway to Stripe and the plans. */
 import type { AccessPolicy } from "../domain/access.ts";
 import type { Plans } from "../domain/plans.ts";
 import type { Runtime } from "../runtime.ts";

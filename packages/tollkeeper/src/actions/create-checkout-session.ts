@@ -95,7 +95,7 @@ async function attempt(
   const subject = subjectOf(user, plan.group);
   const customerId = await ensureCustomer(context, user);
   // The user's last checkout session is loaded before the subscriptions. If the user completes the session before the
-  // subscriptions are loaded, they already contain the new subscription.
+  // subscriptions are loaded, the loaded subscriptions contain the new one.
   const { last, generation } = await loadLast(context, subject);
   await sync.customerWithSubscriptions(customerId);
   // Stripe's lists may lack new subscriptions, so the subscription of the last checkout is also retrieved by its id.
@@ -147,7 +147,7 @@ async function loadLast(
   return { last: session && { ...opened, session }, generation };
 }
 
-/** Returns the user's last checkouts in the other plan groups. */
+/** Returns the user's last checkout in each plan group other than the requested plan's group. */
 async function loadOthers(context: ActionContext, user: User, group: string): Promise<LastCheckout[]> {
   const groups = [...new Set(context.plans.map((plan) => plan.group))].filter((other) => other !== group);
   const loaded = await Promise.all(groups.map((other) => loadLast(context, subjectOf(user, other))));

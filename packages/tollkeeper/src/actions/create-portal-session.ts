@@ -8,8 +8,8 @@ import { runSimpleOperation, type OperationKind } from "./operation.ts";
 import { returnUrl } from "./return-url.ts";
 
 /**
- * Milliseconds for which a portal link is reused. Stripe's portal links expire soon, so requests after this time create a new
- * link.
+ * Milliseconds for which a portal link is reused. Stripe's portal links expire soon, so each portal link is reused only for a
+ * short time.
  */
 export const LINK_LIFETIME_MS = 60_000;
 

@@ -35,8 +35,8 @@ export async function ensureCustomer(context: ActionContext, user: User): Promis
   if (linked !== null) return linked;
   return context.serialize(`customer:${ownerKey(owner)}`, async () => {
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      // The newest operation is loaded before the link from the owner to its customer. If another caller creates the customer
-      // meanwhile, `createCustomer` returns null, and the next round finds the customer.
+      // The owner's newest operation is loaded first, then the link from the owner to its customer. If another request creates
+      // the owner's customer meanwhile, `createCustomer` returns null, and the next attempt finds that customer.
       const operation = await context.store.operations.findCurrent(customerOperation.kind, ownerKey(owner));
       const linkedMeanwhile = await context.store.customers.findCustomerOf(owner);
       if (linkedMeanwhile !== null) return linkedMeanwhile;
@@ -51,8 +51,8 @@ export async function ensureCustomer(context: ActionContext, user: User): Promis
 }
 
 /**
- * Links a customer that an operation created to the billing owner. Links the customer only if the customer still exists and the
- * owner has no other customer.
+ * Links the billing owner to the customer that an operation created for the owner. Links the customer only if the customer
+ * still exists and the owner has no other customer.
  */
 export async function linkCreatedCustomer(context: ActionContext, subject: string): Promise<void> {
   const owner = ownerFromKey(subject);
@@ -61,7 +61,7 @@ export async function linkCreatedCustomer(context: ActionContext, subject: strin
   if (created !== null) await link(context, owner, created);
 }
 
-/** Returns the customer that an earlier operation created, if a crash prevented that the customer was linked to the owner. */
+/** Returns the customer that an earlier operation created and that a crash left without a link to the owner. */
 async function createdEarlier(
   context: ActionContext,
   owner: BillingOwner,
@@ -77,8 +77,8 @@ async function searchCustomer(context: ActionContext, owner: BillingOwner): Prom
     // If a person changed the user id in a customer's metadata by hand, the customer stays linked to the owner who paid.
     const linkedOwner = await context.store.customers.findOwnerOf(found.id);
     if (linkedOwner !== null && ownerKey(linkedOwner) !== ownerKey(owner)) continue;
-    // Stripe's search index lags behind changes of customers. The sync retrieves the customer, links it if its metadata names
-    // the owner, and causes the hooks for access and payments.
+    // Stripe's search index lags behind changes of customers. The sync retrieves the customer from Stripe and links it to the
+    // owner if the customer's metadata names the owner. The sync of a customer also causes the hooks for access and payments.
     await context.sync.object({ object: "customer", id: found.id, customerId: found.id });
     const linked = await context.store.customers.findCustomerOf(owner);
     if (linked !== null) return linked;
@@ -95,7 +95,7 @@ async function confirm({ gateway }: ActionContext, owner: BillingOwner, customer
   return isOwn && !current.deleted ? customerId : null;
 }
 
-/** Creates the customer at Stripe. Returns null if another caller has meanwhile started a newer operation for the owner. */
+/** Creates the customer at Stripe. Returns null if another request has meanwhile started a newer operation for the owner. */
 async function createCustomer(context: ActionContext, user: User, basedOn: number): Promise<string | null> {
   const outcome = await runOperation(context, customerOperation, {
     subject: ownerKey(userOwner(user.id)),

@@ -8,9 +8,9 @@ import { portalOperation } from "./create-portal-session.ts";
 import { customerOperation, linkCreatedCustomer } from "./ensure-customer.ts";
 import { finishOperation, type OperationKind } from "./operation.ts";
 
-/** Milliseconds after which the caller that started an operation has certainly given up. */
+/** Milliseconds after which the request that started an operation has certainly given up. */
 const ABANDONED_AFTER_MS = 120_000;
-/** Maximum number of operations that one round finishes. */
+/** Maximum number of pending operations that one call of the function finishes. */
 const MAX_PER_ROUND = 20;
 
 const KINDS = new Map(
@@ -21,9 +21,9 @@ const KINDS = new Map(
 );
 
 /**
- * Creates a function that runs one round and returns the number of finished operations. An operation that can't be finished in
- * one round stays pending. The next round starts after the unfinished operation, so that this operation does not block the
- * operations behind it.
+ * Creates a function that finishes pending operations and returns the number of finished operations. An operation that can't be
+ * finished in one call of the function stays pending. The next call starts after the unfinished operation, so that the
+ * unfinished operation does not block later operations.
  */
 export function createFinishOperations(context: ActionContext): () => Promise<number> {
   const { store, runtime } = context;

@@ -1,4 +1,4 @@
-/** Decides from the mirror which features an owner may use. */
+/** Decides from the mirror which features a billing owner may use. */
 import { decideEntitlements, type Entitlement } from "../domain/access.ts";
 import type { BillingOwner } from "../domain/owner.ts";
 import type { ActionContext } from "./context.ts";

@@ -1,4 +1,4 @@
-/** Lists an owner's subscriptions from the mirror. */
+/** Lists a billing owner's subscriptions from the mirror. */
 import type { BillingOwner } from "../domain/owner.ts";
 import type { Subscription } from "../wire.ts";
 import type { ActionContext } from "./context.ts";

@@ -30,8 +30,8 @@ export interface OperationKind<Params, Result> {
     operation: { id: string; key: OperationKey; subject: string },
   ): Promise<Result>;
   /**
-   * Finds the effect of an earlier attempt at Stripe after its key has expired. If a kind of operation has no function
-   * `lookUp`, its request is sent again.
+   * Finds the effect of an earlier attempt at Stripe after the attempt's idempotency key has expired. If a kind of operation
+   * has no function `lookUp`, its request is sent again.
    */
   lookUp?(
     context: ActionContext,
@@ -58,8 +58,8 @@ export interface Intent<Params> {
 export type OperationOutcome<Result> = { kind: "done"; result: Result } | { kind: "overtaken" };
 
 /**
- * Maximum number of rounds in which one call tries to run an operation. The first round may finish an earlier operation for the
- * same owner or object, and other replicas may act meanwhile.
+ * Maximum number of attempts to run an operation in one call. The first attempt to run an operation may do no more than finish
+ * an earlier operation of the owner or object. Between two attempts to run an operation, other replicas may also act.
  */
 const MAX_ROUNDS = 12;
 
@@ -212,8 +212,8 @@ async function send<Params, Result>(
     runtime.log.info({ operationId: operation.id, kind: operation.kind }, "operation succeeded");
     return result;
   } catch (error) {
-    // If Stripe refused the request, the operation has failed and is not repeated. After any other error the request may have
-    // taken effect, so the operation stays pending.
+    // If Stripe refused the request, the operation has failed and is not repeated. After any error other than a refusal by
+    // Stripe, the request may have taken effect, so the operation stays pending.
     if (error instanceof TollkeeperError && !error.retryable)
       await store.operations.finish(operation.id, "failed", JSON.stringify({ code: error.code }), runtime.now());
     throw error;

@@ -16,7 +16,7 @@ interface Waiting {
 
 export function createSerialize(): Serialize {
   const tails = new Map<string, Promise<unknown>>();
-  /** For each key, the newest call that has not started yet. */
+  /** Maps each key to the newest call with this key that has not started yet. */
   const waiting = new Map<string, Waiting>();
   const inTurn = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
     const before = tails.get(key) ?? Promise.resolve();

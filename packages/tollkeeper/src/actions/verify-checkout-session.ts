@@ -1,4 +1,4 @@
-/** Verifies a checkout session when its user returns from Stripe's page, and syncs it like an event. */
+/** Verifies a checkout session when its user returns from Stripe's page, and syncs the session as an event does. */
 import { userOwner } from "../domain/owner.ts";
 import type { User } from "../domain/user.ts";
 import { NotFoundError } from "../errors.ts";

@@ -1,4 +1,4 @@
-/** Creates the parts of the service: request budget, sync stacks, action context, worker, maintenance and reconcile. */
+/** Creates the objects that the service consists of, such as the request budget, the sync, the worker and the reconcile. */
 import type { ActionContext } from "../actions/context.ts";
 import { createFinishOperations } from "../actions/finish-operations.ts";
 import { createSerialize } from "../actions/serialize.ts";

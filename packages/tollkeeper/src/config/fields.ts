@@ -71,7 +71,10 @@ export function describeTypeError(name: string, describe: (value: unknown) => st
   return ({ input }: { input?: unknown }): string => `${name} ${describe(input)}`;
 }
 
-/** Returns a function that describes a missing string like an empty one, and any other wrong value with `describe`. */
+/**
+ * Returns a function that describes a missing string in the same way as an empty string. Any other wrong value is described
+ * with `describe`.
+ */
 function describeMissingOr(option: OptionName, rule: Rule<string>, describe: (value: unknown) => string) {
   return describeTypeError(nameOf(option), (value) => (value === undefined ? rule("") : null) ?? describe(value));
 }

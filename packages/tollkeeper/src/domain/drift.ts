@@ -3,12 +3,12 @@
 export type DriftObject = "customer" | "subscription" | "invoice";
 
 /**
- * The source of the data that repaired a difference: a list of objects that a sweep read, or a retrieve of the single object.
+ * The way in which the data that repaired a difference was read from Stripe: in a list, or by a retrieve of the single object.
  */
 export type Repair = "list" | "retrieve";
 
 export interface Drift extends Difference {
-  /** The source of the data that repaired a difference; null if the difference was not repaired. */
+  /** The way in which the data that repaired the difference was read from Stripe; null if the difference was not repaired. */
   repairedBy: Repair | null;
 }
 
@@ -27,7 +27,7 @@ export interface Difference {
 
 /**
  * Fields that are not compared between the mirror and Stripe, because Stripe changes them without an event. The URL of an
- * invoice must also not appear in reports, because the page opens without a sign-in.
+ * invoice must also not appear in reports, because the invoice's page opens without a sign-in.
  */
 const IGNORED: ReadonlySet<string> = new Set(["hostedInvoiceUrl", "failureMessage"]);
 

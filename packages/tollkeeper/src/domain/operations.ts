@@ -30,8 +30,8 @@ export interface OperationRecord {
   result: string | null;
   createdAt: number;
   /**
-   * Instant from which the idempotency key must not be sent, in epoch milliseconds. An ended idempotency key is not sent,
-   * because Stripe has stored a failure under the key or may have deleted the key.
+   * Instant, in epoch milliseconds, from which the idempotency key must no longer be sent to Stripe. An expired idempotency key
+   * is not sent to Stripe, because Stripe has stored a failure under the key or may have deleted the key.
    */
   keyEndsAt: number;
 }
@@ -62,14 +62,14 @@ export type OperationDecision = "begin" | "retry" | "look_up";
 
 /**
  * Returns the next step of an operation. The request of a pending operation is repeated with the same idempotency key. After
- * the idempotency key has ended, the operation's effect is looked up at Stripe first.
+ * the idempotency key has expired, the operation's effect is looked up at Stripe first.
  */
 export function decideOperation(current: OperationRecord | null, now: number): OperationDecision {
   if (current?.state !== "pending") return "begin";
   return now < current.keyEndsAt ? "retry" : "look_up";
 }
 
-/** Returns true if so much time has passed that an empty list proves that the operation's key had no effect. */
+/** Returns true if so much time has passed that an empty list from Stripe proves that the operation's request had no effect. */
 export function isEmptyListConclusive({ keyEndsAt }: Pick<OperationRecord, "keyEndsAt">, now: number): boolean {
   return now >= keyEndsAt + LIST_LAG_MS;
 }

@@ -74,7 +74,7 @@ export function findPlan(plans: Plans, planId: string): Plan | undefined {
 
 /**
  * Returns the plan of a Stripe price, by the product's metadata or else by the price's lookup key. The product's metadata stays
- * the same if a new price replaces the old one. Returns undefined if the price belongs to no plan.
+ * the same if a new price replaces the product's old price. Returns undefined if the price belongs to no plan.
  */
 export function planOfPrice(
   plans: Plans,

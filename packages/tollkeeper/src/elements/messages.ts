@@ -1,5 +1,6 @@
 /**
- * Defines all texts of the premium modal. An app can replace the texts of the premium modal, for example with a translation.
+ * Defines all texts of the premium modal, a dialog that shows plans and subscriptions. An app can replace the texts of the
+ * premium modal, for example with a translation.
  */
 import type { CancelRequest } from "../browser/index.ts";
 

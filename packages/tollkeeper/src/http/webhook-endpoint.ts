@@ -133,7 +133,8 @@ export async function handleNodeWebhook(
 }
 
 /**
- * Discards the rest of the request's body, then closes the connection. If the server closed the connection at once, the client
+ * Discards the unread rest of the request's body, then closes the connection. If the server closed the connection at once, the
+ * client
  * could miss the response.
  */
 function closeAfterLinger(request: NodeRequest): void {
