@@ -2,8 +2,8 @@
 import type { TollkeeperOptions } from "./options.ts";
 
 /**
- * Names of the environment variables, by the option that each variable sets. `AUTH0_DOMAIN` is another variable for
- * `authIssuer`.
+ * Names of the environment variables, by the option that each variable sets. The environment variable `AUTH0_DOMAIN` can also
+ * set the option `authIssuer`.
  */
 export const VARIABLES = {
   stripeSecretKey: "STRIPE_SECRET_KEY",
@@ -31,8 +31,9 @@ type Option = keyof typeof VARIABLES;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Returns the options that the environment variables set. A blank variable counts as absent. This function does not check the
- * values of the variables. A value of the wrong type stays a text, so that `createTollkeeper` can report it.
+ * Returns the options that the environment variables set. A blank variable counts as absent. The function that reads the
+ * environment variables does not check their values. A value of the wrong type stays a text, so that `createTollkeeper` can
+ * report it.
  */
 export function optionsFromEnvironment(env: Environment): Omit<TollkeeperOptions, "plans"> {
   const text = (option: Option): string | undefined => read(env, VARIABLES[option]);

@@ -1,4 +1,4 @@
-/** Defines every error that this package throws on purpose. Each error has a code of a closed list and an HTTP status. */
+/** Defines every error that this package throws on purpose. Each error has an HTTP status and a code from a fixed list. */
 
 export type ErrorCode =
   | "invalid_config"
@@ -54,7 +54,10 @@ export class TollkeeperError extends Error {
   }
 }
 
-/** The error for an invalid configuration. This error is thrown only at start, and its message lists all problems. */
+/**
+ * The error for an invalid configuration. A `ConfigError` is thrown only at start, and its message lists all problems of the
+ * configuration.
+ */
 export class ConfigError extends TollkeeperError {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];
@@ -64,7 +67,7 @@ export class ConfigError extends TollkeeperError {
   }
 }
 
-/** Error 400: the request is invalid. The message names the field that is invalid. */
+/** Error 400: the request is invalid. The error's message names the invalid field of the request. */
 export class InvalidRequestError extends TollkeeperError {
   override readonly name = "InvalidRequestError";
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
@@ -116,13 +119,14 @@ export class ConflictError extends TollkeeperError {
 }
 
 /**
- * Error 503: Stripe, the store or the issuer is unavailable. The failed call wrote no change in part, so the caller can retry.
+ * Error 503: Stripe, the store or the issuer is unavailable. The failed call left no half-written change, so the caller can
+ * retry the call.
  */
 export class UnavailableError extends TollkeeperError {
   override readonly name = "UnavailableError";
   /**
-   * True if Stripe has stored the failure of a request under its idempotency key. Every request with a stored failure's
-   * idempotency key gets this failure again.
+   * True if Stripe has stored the failure of a request under its idempotency key. Stripe returns a stored failure for every
+   * later request with its idempotency key.
    */
   readonly settled: boolean;
   constructor(

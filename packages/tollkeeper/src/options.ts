@@ -15,8 +15,8 @@ export interface TollkeeperOptions {
   plans: Plans;
 
   /**
-   * `STRIPE_SECRET_KEY`: a secret key (`sk_test_…`, `sk_live_…`) or a restricted key (`rk_…`). The key decides the mode of the
-   * service.
+   * `STRIPE_SECRET_KEY`: a secret key (`sk_test_…`, `sk_live_…`) or a restricted key (`rk_…`). The secret key decides if the
+   * service runs in test mode or live mode.
    */
   stripeSecretKey: string;
   /** `STRIPE_PUBLISHABLE_KEY`: `pk_test_…` or `pk_live_…`, with the same mode as the secret key. */
@@ -37,16 +37,20 @@ export interface TollkeeperOptions {
    * https://api.stripe.com.
    */
   stripeApiBase?: string | undefined;
-  /** Retries of one request to Stripe after a connection failure, 409, 429 or 5xx. Default 3; range 0 to 10. */
+  /**
+   * Maximum number of retries of a request to Stripe after a connection failure or a response 409, 429 or 5xx. Default 3; range
+   * 0 to 10.
+   */
   stripeNetworkRetries?: number | undefined;
   /**
-   * `STRIPE_REQUESTS_PER_SECOND`: requests per second to Stripe, of all replicas together. Stripe allows 25 in test mode and
+   * `STRIPE_REQUESTS_PER_SECOND`: requests per second to Stripe, of all replicas together. Stripe allows 25 requests per second
+   * in test mode and
    * 100 in live mode. Default 20 in test mode, 80 in live mode, 1000 with `STRIPE_API_BASE`; range 1 to 10000.
    */
   stripeRequestsPerSecond?: number | undefined;
   /**
    * `STRIPE_REQUESTS_PER_ENDPOINT`: requests per second to one endpoint (a method and a path), of all replicas together.
-   * Default 25, which Stripe allows, and 10000 with `STRIPE_API_BASE`; range 1 to 10000.
+   * Default 25, which is Stripe's limit, or 10000 if `STRIPE_API_BASE` is set; range 1 to 10000.
    */
   stripeRequestsPerEndpoint?: number | undefined;
   /** Maximum number of concurrent requests of one replica to Stripe. Default 32; range 1 to 1000. */
@@ -55,7 +59,8 @@ export interface TollkeeperOptions {
   /** `DATABASE_URL`: the URL of the database, `file:PATH` or `postgres://…`. Default `file:.tollkeeper/tollkeeper.sqlite`. */
   databaseUrl?: string | undefined;
   /**
-   * Minutes between two reconciles. A reconcile reads the events that the webhook missed and, once a day, all lists. Default
+   * Minutes between two reconciles. A reconcile reads the events that the webhook missed and, once a day, all of Stripe's
+   * lists. Default
    * 60; range 1 to 1440.
    */
   reconcileEveryMinutes?: number | undefined;
@@ -95,7 +100,7 @@ export interface TollkeeperOptions {
    * document.
    */
   authJwksUri?: string | undefined;
-  /** The app's own sign-in function, instead of an issuer. */
+  /** The app's own sign-in function, which replaces an issuer of access tokens. */
   authenticate?: Authenticate | undefined;
   /** Metadata key of Stripe customers that holds the user's id; 1 to 40 characters. Default `auth0_user_id`. */
   userIdMetadataKey?: string | undefined;
@@ -103,8 +108,8 @@ export interface TollkeeperOptions {
   /** If true, the checkout shows a field for promotion codes. Default false. */
   allowPromotionCodes?: boolean | undefined;
   /**
-   * The access policy. Default: 7 days of grace (range 0 to 90), and canceled subscriptions give access until their paid period
-   * ends.
+   * The access policy. Default rules of access: 7 days of grace (range 0 to 90), and canceled subscriptions give access until
+   * their paid period ends.
    */
   access?: Partial<AccessPolicy> | undefined;
 
@@ -131,8 +136,8 @@ export interface TollkeeperOptions {
    */
   metricsToken?: string | undefined;
   /**
-   * If true, this process runs the worker. Set the option `runWorker` to false for replicas that only serve requests. Default
-   * true.
+   * If true, this process runs the worker, which processes events and hooks. Set the option `runWorker` to false for replicas
+   * that only serve requests. Default true.
    */
   runWorker?: boolean | undefined;
   /** `NODE_ENV`: `production` requires https in all URLs. Default `development`. */
@@ -151,8 +156,8 @@ export interface TollkeeperOptions {
   /** The fetch function for requests to Stripe and the issuer. Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;
   /**
-   * Clock, random numbers, ids and sleep, which tests and simulations replace. By default, clock, random numbers and sleep are
-   * those of the machine.
+   * The sources of time, random numbers, ids and sleep, which tests and simulations replace. By default, clock, random numbers
+   * and sleep are those of the machine.
    */
   runtime?: Partial<Omit<Runtime, "log">> | undefined;
 }

@@ -1,4 +1,4 @@
-/** Creates the service from its options. This module connects all parts (the composition root). */
+/** Creates the service from its options. This module is the composition root: it connects all parts of the service. */
 import { ensureCustomer } from "./actions/ensure-customer.ts";
 import { can, getEntitlements } from "./actions/get-entitlements.ts";
 import { listSubscriptions } from "./actions/list-subscriptions.ts";
@@ -34,16 +34,16 @@ export interface Tollkeeper {
   start(): Promise<void>;
   /** Finishes running work and closes the database. */
   stop(): Promise<void>;
-  /** Processes all events and hooks that are due now. This method is useful in tests and scripts. */
+  /** Processes all events and hooks that are due now. The method `drain` is useful in tests and scripts. */
   drain(): Promise<void>;
   /**
-   * Runs one round of maintenance: pruning, finishing operations and catching up with renewals. This method is useful in tests
-   * and scripts.
+   * Runs one round of maintenance: pruning, finishing operations and catching up with renewals. The method `runMaintenance` is
+   * useful in tests and scripts.
    */
   runMaintenance(): Promise<void>;
   /**
-   * Reads missed events and repairs the mirror. Returns null if another replica is reconciling. The service itself reconciles
-   * every `reconcileEveryMinutes`. Throws `UnavailableError` if Stripe or the store is unavailable.
+   * Reads missed events and repairs the mirror. Returns null if another replica is reconciling. The service also reconciles
+   * automatically, at the interval `reconcileEveryMinutes`. Throws `UnavailableError` if Stripe or the store is unavailable.
    */
   reconcile(options?: ReconcileOptions): Promise<ReconcileReport | null>;
   /** Returns true if the owner may use the feature now. */
@@ -94,8 +94,8 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
   });
   const handler = createHandler(createHttpContext(surroundings, context, { options, start, onStored: worker.wake }));
   /**
-   * Starts the service if it is not started, then runs the function `work`. Each method that the app calls first starts the
-   * service if it is not started.
+   * Starts the service if it is not started, then runs the function `work`. A call of any method of the service first starts
+   * the service if the service is not started.
    */
   const whenStarted = async <T>(work: () => Promise<T>): Promise<T> => {
     await start();

@@ -9,15 +9,15 @@ import type { Store } from "../store/store.ts";
 
 /**
  * Stores an event. The promise resolves when the event is on disk: with true for a new event, with false for a duplicate.
- * Throws `UnavailableError` `overloaded` if too many events wait to be stored.
+ * Throws `UnavailableError` with the code `overloaded` if too many events wait to be stored.
  */
 export type InboxWriter = (event: InboxEvent) => Promise<boolean>;
 
 /** Maximum number of events in one commit. A larger commit would delay the events that wait for the next commit. */
 const MAX_BATCH = 500;
 /**
- * Maximum number of events that wait for a commit. To store so many events takes about three seconds. If too many events wait,
- * the webhook endpoint responds with 503, and Stripe delivers the events again.
+ * Maximum number of events that wait for a commit. The service needs about three seconds to store the maximum number of waiting
+ * events. If too many events wait, the webhook endpoint responds with 503, and Stripe delivers the events again.
  */
 const MAX_WAITING = 20_000;
 

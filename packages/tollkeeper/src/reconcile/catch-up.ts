@@ -1,29 +1,34 @@
 /**
- * Reads renewed subscriptions in pages if many customers have pending events. When many customers have events at once, most of
- * their subscriptions have renewed. One request for a list of renewed subscriptions covers up to a hundred customers.
+ * Reads renewed subscriptions from Stripe's list, a page at a time, if many customers have pending events. When many customers
+ * have events at once, most of their subscriptions have renewed. One request for a list of renewed subscriptions covers up to a
+ * hundred customers.
  *
- * Measured gain: if renewed subscriptions are not read in pages, 10,000 renewals need 10,444 requests, 1.8 to 3.5 times as
- * many. At 80 requests per second, 10,444 requests to Stripe take over two minutes (`npm run load -- renewals`).
+ * Measured gain: without lists of renewed subscriptions, 10,000 renewals need 10,444 requests to Stripe, 1.8 to 3.5 times as
+ * many as with lists. At 80 requests per second, 10,444 requests to Stripe take over two minutes (`npm run load -- renewals`).
  */
 import { createPageState, type SweepContext } from "./sweep-context.ts";
 import { handleSubscriptionPage } from "./sweep-subscriptions.ts";
 
 export interface CatchUpOptions {
-  /** If more lanes (customers) than this number have pending events, lists of subscriptions are read. Default 500. */
+  /**
+   * The service reads lists of renewed subscriptions only if more lanes (customers) than this number have pending events.
+   * Default 500.
+   */
   above?: number | undefined;
 }
 
 export interface CatchUp {
   /**
    * Catches up with renewals and returns the number of completed events. Returns 0 if few events are pending or another replica
-   * is catching up. When the signal aborts, reading of subscriptions stops after the current page.
+   * is catching up. When the signal aborts, reading of subscriptions stops after the current page of Stripe's list.
    */
   (signal: AbortSignal): Promise<number>;
 }
 
 const DEFAULT_ABOVE = 500;
 /**
- * Maximum number of lanes (customers) for which one run completes events. Lanes whose events have waited longest come first.
+ * Maximum number of lanes (customers) for which one catch-up with renewals completes events. Lanes whose events have waited
+ * longest come first.
  */
 const MAX_LANES = 20_000;
 /**
@@ -32,11 +37,11 @@ const MAX_LANES = 20_000;
  */
 const PAID_WITHIN_MS = 2 * 3_600_000;
 /**
- * Share of the oldest events that do not decide where the list of renewals starts. A few old events would make the list much
- * longer.
+ * Share of the oldest events that are ignored when the start of the list of renewals is chosen. If a few very old events were
+ * not ignored, the list of renewals would be much longer.
  */
 const IGNORED_SHARE = 0.1;
-/** Reading of pages stops if a page completes fewer events than this number on average. */
+/** The service stops reading the list of renewals if a page completes fewer events than this number on average. */
 const MIN_COMPLETED_PER_PAGE = 10;
 /** Number of pages of renewed subscriptions that are read before reading may stop. */
 const MIN_PAGES = 3;
@@ -81,7 +86,7 @@ interface Run {
   signal: AbortSignal;
   /** Renews the lease that lets only this replica catch up. Returns false if another replica has taken the task over. */
   renewLease(): Promise<boolean>;
-  /** This function is called after each page with the number of events that the page completed. */
+  /** This function is called after each page of Stripe's list, with the number of events that the page completed. */
   onCompleted(events: number): void;
 }
 
@@ -95,7 +100,7 @@ async function readPages(context: SweepContext, lanes: PendingLanes, run: Run): 
     },
     { versions: new Map([...lanes].map(([lane, { version }]) => [lane, version])), dryRun: false },
   );
-  // Renewals do not make tables grow much, so the store need not be analyzed.
+  // Renewals hardly enlarge the database tables, so the database's statistics need no update.
   page.written.atLastAnalysis = Infinity;
   const since = renewedSince(lanes);
   let completed = 0;

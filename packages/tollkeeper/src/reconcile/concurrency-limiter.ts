@@ -1,4 +1,4 @@
-/** Limits how many objects a sweep retrieves one by one at the same time, over all of its pages. */
+/** Limits how many objects a sweep of Stripe's lists retrieves at the same time. */
 import { TollkeeperError } from "../errors.ts";
 
 type Item = string | { id: string };
@@ -19,8 +19,8 @@ export interface ConcurrencyLimiterOptions {
 }
 
 /**
- * Maximum number of items that a sweep retrieves from Stripe at the same time. The number is small enough that each request is
- * sent before the SDK's timeout, even if several replicas share the request budget.
+ * Maximum number of items that a sweep retrieves from Stripe at the same time. The limit of concurrent retrieves is low, so
+ * each request is sent before the SDK's timeout, even if several replicas share the request budget.
  */
 const MAX_CONCURRENT = 24;
 

@@ -20,10 +20,10 @@ export interface MissedEventsOptions {
   dryRun: boolean;
   /**
    * True if a sweep of all lists follows the reading of events. A sweep of all lists covers most of the missed events with
-   * fewer requests.
+   * fewer requests than one retrieve per event.
    */
   sweeping: boolean;
-  /** This function is called after each page with the number of events read so far. */
+  /** This function is called after each page of Stripe's event list, with the number of events read so far. */
   onPage(read: number): Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export const SWEEP_ABOVE_MISSED = 500;
  * events that the sweep did not cover become due.
  */
 const DEFER_FOR_SWEEP_MS = 600_000;
-/** Stripe accepts at most 20 types per list request. */
+/** Stripe accepts at most 20 event types per request for its list of events. */
 const TYPES_PER_LIST = 20;
 
 export async function importMissedEvents(

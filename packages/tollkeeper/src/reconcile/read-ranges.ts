@@ -1,7 +1,8 @@
 /**
- * Reads a whole list from Stripe with several concurrent readers. Each reader reads one range of creation times, newest first.
- * A reader requests the next page while the previous page is handled. The distribution of objects over the years is unknown, so
- * an idle reader takes over the older half of another reader's range. Each split of a range adds one page that is not full.
+ * Reads a whole list from Stripe with several concurrent readers. Each concurrent reader of a list reads the objects of one
+ * range of creation times, newest first. A reader of Stripe's list requests the next page while the previous page is handled.
+ * It is unknown how many objects each year has, so an idle reader takes over the older half of another reader's time range.
+ * Each split of a range of creation times adds one list page that is not full.
  */
 import type { CreatedRange, Page } from "../stripe/gateway/gateway.ts";
 
@@ -29,19 +30,19 @@ export interface ReadRangesOptions<Row, Position> {
    * function returned, together with the page.
    */
   position(): Promise<Position>;
-  /** Requests one page. Returns null if Stripe no longer has the object `after`, which the page should follow. */
+  /** Requests one page. Returns null if Stripe no longer has the object `after`, after which the list page should start. */
   read(range: CreatedRange, after: string | null): Promise<Page<Row> | null>;
-  /** Handles the rows of a page. If `handle` throws, reading of the whole list ends. */
+  /** Handles the rows of one page of Stripe's list. If `handle` throws, reading of the whole list ends. */
   handle(page: Page<Row>, position: Position): Promise<void>;
-  /** This function is called after each page with the unread ranges of the list and the page's number of rows. */
+  /** This function is called after each page of the list, with the list's unread ranges and the page's number of rows. */
   progress(left: readonly OpenRange[], rows: number): Promise<void>;
 }
 
-/** Number of readers. 24 readers can send about 25 requests a second if Stripe takes a second per page. */
+/** Number of readers. If Stripe takes a second per list page, 24 concurrent readers send about 25 requests a second. */
 export const READERS = 24;
 /**
- * End of the newest range of creation times, which is later than the creation of any object. The range does not end at the
- * current time, because our clock may be behind Stripe's clock, and a test clock far ahead.
+ * End of the newest range of creation times, which is later than the creation of any object. The newest range of creation times
+ * does not end now, because our clock may be slow and a test clock far ahead.
  */
 export const STRIPE_ENDS: number = Date.UTC(2100, 0, 1);
 /** Resolution of Stripe's timestamps in milliseconds. */
@@ -49,8 +50,8 @@ const SECOND_MS = 1_000;
 /** Minimum length of a range of creation times, in milliseconds, that may be split. */
 const MIN_SPLIT_MS = 2 * SECOND_MS;
 /**
- * A range of a list is split only if it is expected to have at least this number of rows. For fewer rows, two readers would
- * need more pages than one reader.
+ * A range of a list is split only if it is expected to have at least this number of rows. If few rows remain in a range of a
+ * list, two readers would need more pages than one reader.
  */
 const MIN_SPLIT_ROWS = 600;
 
@@ -65,8 +66,8 @@ export function openRange(from: number, until: number): OpenRange {
 const MIN_PAGES_PER_RANGE = 3;
 
 /**
- * Splits a range into at most `maxRanges` ranges with about the same number of rows. `pageEnds` are the creation times at which
- * the pages of a list with a similar distribution ended.
+ * Splits a range of creation times into at most `maxRanges` ranges with about the same number of rows. `pageEnds` are the
+ * creation times at which the pages of a list with a similar distribution ended.
  */
 export function openRanges({ from, until }: CreatedRange, pageEnds: readonly number[], maxRanges: number): OpenRange[] {
   const inside = [...new Set(pageEnds)].filter((at) => at > from && at < until).toSorted((one, other) => one - other);
@@ -77,8 +78,8 @@ export function openRanges({ from, until }: CreatedRange, pageEnds: readonly num
 }
 
 /**
- * Reads all ranges. Returns the creation time of the last row of each page. If the function `read`, `handle` or `progress`
- * throws, throws the first of these errors.
+ * Reads all ranges. Returns the creation time of the last row of each page of the list. If the function `read`, `handle` or
+ * `progress` throws, throws the first of these errors.
  */
 export async function readRanges<Row, Position>(options: ReadRangesOptions<Row, Position>): Promise<number[]> {
   const ranges = createRangePool(options.ranges);
@@ -118,8 +119,8 @@ export async function readRanges<Row, Position>(options: ReadRangesOptions<Row, 
         await options.handle(page, position);
         range.after = cursor.after;
         range.reached = cursor.reached;
-        // The range is finished only after its last page was handled. If a page fails, the saved progress still contains the
-        // range of the page.
+        // A range of a list is finished only after its last page was handled. If handling a list page fails, the saved progress
+        // still contains the page's range.
         if (page.next === null) ranges.finish(range);
         await options.progress(ranges.left(), page.rows.length);
       }

@@ -1,9 +1,9 @@
 /**
  * Repairs the mirror (the local copy of Stripe's objects) after events were lost. First, reconcile reads the events that Stripe
  * created since the last reconcile. Stripe keeps events for 30 days. After the events, reconcile reads all customers,
- * subscriptions and open invoices. It reports each field that differs from the mirror, and repairs each difference through
- * `sync`. Only one replica reconciles at a time. If the replica that reconciles dies, another replica continues the reconcile
- * from the saved progress.
+ * subscriptions and open invoices. Reconcile reports each field that differs from the mirror, and repairs each difference
+ * through `sync`. Only one replica reconciles at a time. If the replica that reconciles dies, another replica continues the
+ * reconcile from the saved progress.
  */
 import type { Difference, Drift, Repair } from "../domain/drift.ts";
 import type { Runtime } from "../runtime.ts";
@@ -20,8 +20,8 @@ export type ReconcileContext = SweepContext & EndpointContext;
 
 export interface ReconcileOptions {
   /**
-   * The instant, in epoch milliseconds, since which reconcile reads events, if it is before the last run. The instant since
-   * which events are read may be at most 30 days ago.
+   * The instant, in epoch milliseconds, from which reconcile reads events, if the instant is before the last reconcile. The
+   * instant since which events are read may be at most 30 days ago.
    */
   since?: number | undefined;
   /**
@@ -65,18 +65,18 @@ export interface ReconcileReport {
 const DAY_MS = 86_400_000;
 /** Milliseconds for which reconcile expects Stripe to keep events: 30 days, less one day for safety. */
 const EVENTS_KEPT_MS = 29 * DAY_MS;
-/** Milliseconds before the last run from which events are read again, because Stripe may list an event late. */
+/** Reconcile reads events again from so many milliseconds before its last run, because Stripe may list an event late. */
 const OVERLAP_MS = 3_600_000;
 const SWEEP_EVERY_MS = DAY_MS;
 const LEASE_MS = 60_000;
 /**
- * Milliseconds between two saves of the run's progress. To save the progress after each page would take a tenth of the time in
- * which the page is read.
+ * Milliseconds between two saves of the reconcile's progress. Saving the progress after each list page would take a tenth of
+ * the time needed to read the page.
  */
 const SAVE_INTERVAL_MS = 1_000;
-/** Name of the task whose row holds the lease, the progress and the time of the last run. */
+/** Name of the task whose database row holds the reconcile's lease, its progress and the time of its last run. */
 export const RECONCILE_TASK = "reconcile";
-/** Name of the task whose row holds the time of the last complete sweep. */
+/** Name of the task whose database row holds the time of the last complete sweep. */
 const SWEEP_TASK = "sweep";
 const MAX_REPORTED_DRIFT = 1_000;
 
@@ -236,8 +236,8 @@ async function plan(
   before: Run["before"],
 ): Promise<{ progress: Progress; since: number }> {
   const now = runtime.now();
-  // If the caller asks for a sweep or for older events, the reconcile starts from the beginning. The rest of an interrupted
-  // reconcile would miss later changes in the part that is already read.
+  // If the caller asks for a sweep or for events since an instant, the reconcile ignores the saved progress of an interrupted
+  // one. A continued reconcile would miss changes of objects that it read before the interruption.
   const isExplicit = options.sweep === true || options.since !== undefined;
   const resumed = before?.progress && !isExplicit ? (JSON.parse(before.progress) as Partial<Progress>) : {};
   const finishedAt = before?.finishedAt ?? null;
@@ -302,7 +302,7 @@ function recordDrift(
   const reported = differences.slice(0, MAX_REPORTED_DRIFT - summary.first.length);
   summary.first.push(...reported.map((difference) => ({ ...difference, repairedBy })));
   summary.count += differences.length;
-  // The metric of differences counts after each page, because even an interrupted reconcile has repaired the differences of its
-  // pages.
+  // The metric of differences is updated after each list page, because even an interrupted reconcile has repaired the pages
+  // that it read.
   if (repairedBy !== null) metrics.count("drift_total", {}, differences.length);
 }

@@ -22,8 +22,8 @@ export interface RowDrift {
 }
 
 /**
- * Writes snapshots to lanes that were not written since their version was read. Retrieves the objects of lanes that were
- * written after their version was read. Returns the lanes whose objects were retrieved from Stripe.
+ * Writes snapshots of Stripe's objects to the lanes that were not written since their version was read. Retrieves the objects
+ * of lanes that were written after their version was read. Returns the lanes whose objects were retrieved from Stripe.
  */
 export async function repair(
   { store, sync, runtime }: SweepContext,
@@ -32,8 +32,8 @@ export async function repair(
   snapshots: ReadonlyMap<string, Snapshot>,
 ): Promise<ReadonlySet<string>> {
   if (snapshots.size === 0) return new Set();
-  // If another page of the list has written the lane, the lane's objects are retrieved as well, because the current page may be
-  // older.
+  // If another page of the list has written the lane, the lane's objects are also retrieved from Stripe, because the current
+  // page may be outdated.
   const stale = await sync.writeListed(snapshots, versions);
   const toRetrieve = stale.flatMap((lane) => {
     const snapshot = snapshots.get(lane);
@@ -50,7 +50,7 @@ export async function repair(
 }
 
 /**
- * Reports the differences between the rows of a page and the mirror. `retrieved` contains the lanes whose objects were
+ * Reports the differences between the rows of a list page and the mirror. `retrieved` contains the lanes whose objects were
  * retrieved from Stripe; it is undefined in a dry run.
  */
 export function reportDrift({ onDrift }: PageState, drift: readonly RowDrift[], retrieved?: ReadonlySet<string>): void {

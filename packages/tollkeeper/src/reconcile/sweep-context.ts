@@ -41,7 +41,9 @@ export interface PageState {
   listedIds: Set<string>;
   /** Ids of products that the mirror has, and products that are being retrieved. */
   products: { known: Set<string>; retrieving: Map<string, Promise<ProductRecord | null>> };
-  /** Number of lanes written so far, and number of lanes that were written before the last `analyze`. */
+  /**
+   * Number of lanes written so far, and number of lanes that were written before the last update of the database's statistics.
+   */
   written: { lanes: number; atLastAnalysis: number };
   /** Ids of objects that could not be read. Events about objects that could not be read stay pending. */
   failed: Set<string>;

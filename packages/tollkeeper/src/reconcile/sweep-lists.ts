@@ -21,7 +21,10 @@ export interface ListProgress {
   read: number;
   /** Ranges of Stripe's list that are not completely read yet. */
   left: OpenRange[];
-  /** True if one run has read Stripe's whole list without interruption, and has checked the objects that the list lacks. */
+  /**
+   * True if one sweep has read Stripe's whole list without interruption, and has checked the mirror's objects that the list
+   * lacks.
+   */
   readInOneRun: boolean;
 }
 
@@ -35,7 +38,7 @@ export interface SweepListOptions extends SweepCallbacks {
   onPage(): Promise<void>;
 }
 
-/** Start of the oldest range of creation times. No object at Stripe was created earlier. */
+/** Start of the oldest range of creation times. No object at Stripe was created before the oldest range starts. */
 const STRIPE_BEGAN = Date.UTC(2011, 0, 1);
 
 /**

@@ -64,21 +64,21 @@ async function loadMirror(store: Store, rows: readonly RetrievedSubscription[]):
 
 interface RepairPlan {
   drift: RowDrift[];
-  /** The page's rows that can be written to the mirror without another request to Stripe. */
+  /** Rows of the page of Stripe's list that can be written to the mirror without another request to Stripe. */
   written: RetrievedSubscription[];
   /** Subscriptions whose list row lacks the state of their invoice's payment. */
   toRetrieve: { id: string; customerId: string }[];
-  /** The records of a page to write to the mirror, by lane. */
+  /** Records from the page of Stripe's list that must be written to the mirror, by lane. */
   snapshots: Map<string, Snapshot>;
 }
 
 interface RepairInput {
   mirror: MirroredRows;
-  /** Products of the page's subscriptions that the mirror lacks, by id. */
+  /** Products that the mirror lacks and that subscriptions on this page of Stripe's list use, by id. */
   products: ReadonlyMap<string, ProductRecord>;
-  /** For each row of the page, the ids of the objects whose current state the row contains. */
+  /** For each row of the list page, the ids of the objects whose current state the row contains. */
   covered: ReadonlyMap<RetrievedSubscription, readonly string[]>;
-  /** Ids of the page's objects that have pending events. */
+  /** Ids of the objects on the list page that have pending events. */
   pendingIds: ReadonlySet<string>;
 }
 
@@ -120,8 +120,8 @@ function coveredBySubscription(row: RetrievedSubscription): string[] {
 }
 
 /**
- * Retrieves the products of the page's subscriptions that the mirror lacks. If the mirror lacks a subscription's product, the
- * subscription gives no access.
+ * Retrieves products that the mirror lacks and that subscriptions on this page of Stripe's list use. If the mirror lacks a
+ * subscription's product, the subscription gives no access.
  */
 async function findUnmirroredProducts(
   context: SweepContext,
@@ -142,7 +142,7 @@ async function findUnmirroredProducts(
 }
 
 /**
- * Retrieves a product from Stripe only once, even if several pages need the product at the same time. Returns null if the
+ * Retrieves a product from Stripe only once, even if several list pages need the product at the same time. Returns null if the
  * mirror already has the product, or if Stripe does not have it.
  */
 function retrieveOnce(

@@ -20,8 +20,8 @@ export interface Rows {
 }
 
 /**
- * Inserts the rows, or updates rows with the same key, in the given order. If two rows have the same key, only the last one is
- * written.
+ * Inserts each given row, or updates the existing row with its key, in the given order. If two given rows have the same key,
+ * only the last one is written.
  */
 export async function saveRows(db: Kysely<Schema>, { key, ...rows }: Rows & { key: readonly string[] }): Promise<void> {
   const byKey = new Map(rows.rows.map((row) => [JSON.stringify(key.map((column) => row[column])), row]));
@@ -34,7 +34,7 @@ export async function saveRows(db: Kysely<Schema>, { key, ...rows }: Rows & { ke
   });
 }
 
-/** Inserts new rows. Skips rows whose key already exists. */
+/** Inserts new rows. Inserts rows, but skips each row whose key already exists in the table. */
 export async function addRows(db: Kysely<Schema>, rows: Rows): Promise<void> {
   await executeInsert(db, "add", rows, (insert) => sql`${insert} on conflict do nothing`);
 }
@@ -147,8 +147,8 @@ export function atMost(count: number): RawBuilder<number> {
 
 /**
  * Builds the condition that a column has one of the given values. For a single value, the SQL statement has a different text
- * than for several values. PostgreSQL assumes that a list has ten values. For a list with one value, PostgreSQL would plan the
- * SQL statement again for each use.
+ * than for several values. PostgreSQL's query planner assumes that a list has ten values. For a list with one value, PostgreSQL
+ * would plan the SQL statement again for each use.
  */
 export function isAnyOf(dialect: Dialect, column: string, values: readonly string[]): RawBuilder<boolean> {
   const [first, ...others] = values;

@@ -9,7 +9,7 @@ import type { Schema } from "./schema.ts";
 type OperationKey = Pick<OperationRecord, "idempotencyKey" | "createdAt" | "keyEndsAt">;
 
 export interface OperationStore {
-  /** Returns the newest operation of a kind for a subject; null if there is none. */
+  /** Returns the newest operation of one kind for an owner or a Stripe object; null if there is none. */
   findCurrent(kind: string, subject: string): Promise<OperationRecord | null>;
   /**
    * Adds a pending operation, which is one intended change at Stripe. Returns false if another caller has already added an
@@ -23,8 +23,8 @@ export interface OperationStore {
    */
   replaceKey(change: { id: string; from: string } & OperationKey): Promise<boolean>;
   /**
-   * Records the time from which a pending operation's idempotency key must not be sent. If the stored time for a key is
-   * earlier, the earlier time is kept.
+   * Records the time from which a pending operation's idempotency key must not be sent. If the stored time for the idempotency
+   * key is before the given time, the stored time is kept.
    */
   endKey(key: { id: string; idempotencyKey: string; keyEndsAt: number }): Promise<void>;
   /**

@@ -5,8 +5,8 @@ import pg from "pg";
 import { snakeCase } from "./column-names.ts";
 
 /**
- * Maximum number of PostgreSQL connections of one process. Ten PostgreSQL connections per process were not faster, because a
- * process uses one core. Ten connections doubled the memory of a small database.
+ * Maximum number of PostgreSQL connections of one process. Ten PostgreSQL connections per process were not faster than five,
+ * because a process uses one core. Ten connections instead of five doubled the memory that a small PostgreSQL database uses.
  */
 const POOL_SIZE = 5;
 export const CONNECT_TIMEOUT_MS = 5_000;
@@ -27,8 +27,8 @@ const CLOSE_TIMEOUT_MS = 1_000;
 /** Options that let TCP check a connection that is silent for 10 seconds. */
 export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
 /**
- * PostgreSQL's number of the type `bigint`. The driver returns values of the type `bigint` as texts. Our `bigint` values become
- * JavaScript numbers, because all are instants and amounts far below 2^53.
+ * The number with which PostgreSQL identifies the type `bigint`. The driver returns values of the type `bigint` as texts. Our
+ * `bigint` values become JavaScript numbers, because all are instants and amounts far below 2^53.
  */
 const INT8 = 20;
 
@@ -78,8 +78,9 @@ class QueryCompiler extends PostgresQueryCompiler {
 }
 
 /**
- * Maximum number of prepared statements per connection. The maximum is far larger than the number of SQL statements that the
- * service uses. The limit protects PostgreSQL's memory in case statement texts vary without limit.
+ * Maximum number of prepared statements per connection. The maximum number of prepared statements is far larger than the number
+ * of SQL statements that the service uses. The limit of prepared statements protects PostgreSQL's memory if the service
+ * produces too many different SQL texts.
  */
 const MAX_PREPARED = 500;
 
@@ -90,7 +91,9 @@ const MAX_PREPARED = 500;
 const PREPARED_STATEMENT_CODES: ReadonlySet<string> = new Set(["26000", "42P05", "0A000"]);
 const TRANSACTION_IS_OVER = "25P02";
 
-/** Returns true if a statement failed only because it was prepared. The statement is sent again without preparing it. */
+/**
+ * Returns true if a statement failed only because it was prepared. The failed SQL statement is sent again without preparing it.
+ */
 export function isPreparedStatementError(error: unknown): boolean {
   return error instanceof pg.DatabaseError && PREPARED_STATEMENT_CODES.has(error.code ?? "");
 }

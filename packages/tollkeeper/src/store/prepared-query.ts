@@ -13,7 +13,7 @@ interface Statement<Result> {
   compile(db: Kysely<Schema>): CompiledQuery<Result>;
 }
 
-/** Stands for a named parameter while the SQL text is compiled. */
+/** A placeholder that stands for a named parameter while the SQL text is compiled. */
 class Placeholder {
   readonly name: string;
   constructor(name: string) {
@@ -29,8 +29,8 @@ export interface PreparedQuery<Parameters, Result> {
 }
 
 /**
- * Creates a prepared query. The function `build` builds the query. It runs once per kind of database, and gets placeholders as
- * parameters. The function `build` must only pass each parameter to Kysely as a value.
+ * Creates a prepared query. The function `build` builds the query. The function `build` runs once per kind of database (SQLite
+ * or PostgreSQL), and gets placeholders as parameters. The function `build` must only pass each parameter to Kysely as a value.
  */
 export function prepare<Parameters extends object, Result>(
   build: (db: Kysely<Schema>, parameters: Parameters, dialect: Dialect) => Statement<Result>,

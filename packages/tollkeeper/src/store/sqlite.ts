@@ -116,7 +116,7 @@ async function retryWhileBusy<T>(act: () => Promise<T>): Promise<T> {
 }
 
 interface Database extends SqliteDatabase {
-  /** If `durable` is true, later commits wait for the disk. Change `durable` only when no transaction is open. */
+  /** If `durable` is true, later commits wait for the disk. Change the flag `durable` only when no transaction is open. */
   setDurable(durable: boolean): void;
 }
 

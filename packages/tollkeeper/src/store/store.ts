@@ -12,8 +12,8 @@ import type { ReplicaStore } from "./replicas.ts";
 import type { TaskStore } from "./tasks.ts";
 
 /**
- * The parts of the store for one mode. Every method throws `UnavailableError` (`store_unavailable`) if the database is
- * unavailable.
+ * The parts of the store for one of Stripe's modes, test or live. Every method throws `UnavailableError` (`store_unavailable`)
+ * if the database is unavailable.
  */
 export interface StoreParts {
   customers: CustomerStore;
@@ -46,8 +46,8 @@ export interface Store extends StoreParts {
   onNewEvents(listener: () => void): () => Promise<void>;
   /**
    * Updates PostgreSQL's statistics of growing tables. PostgreSQL itself updates its statistics of tables about once a minute.
-   * Until the first update of its statistics, PostgreSQL assumes that the tables are small and reads them completely. Computing
-   * statistics from a small sample takes a tenth of the time and is enough while tables grow.
+   * Until the first update of its statistics, PostgreSQL assumes that the tables are small and reads them completely.
+   * Statistics from a small sample need a tenth of the usual computing time, and are accurate enough while tables grow.
    */
   analyze(sample: Sample): Promise<void>;
   /** Resolves if the database responds. Throws if the database is unavailable. */

@@ -1,6 +1,6 @@
 /**
- * Stores long tasks that only one replica at a time runs. Each task has the holder of its lease, its saved progress, and the
- * time of its last run.
+ * Stores long tasks that only one replica at a time runs. The row of each task stores the holder of its lease, its saved
+ * progress, and the time of its last run.
  */
 import type { Kysely } from "kysely";
 import type { Mode } from "../domain/records.ts";

@@ -25,7 +25,7 @@ export interface Change {
   snapshot: Snapshot | null;
   /**
    * The mirror's invoices as they were before the current write. Hooks have already announced the payment outcomes of the
-   * previous invoices.
+   * invoices as they were before the current write.
    */
   previousInvoices?: ReadonlyMap<string, InvoiceRecord>;
   /**
@@ -163,8 +163,8 @@ const PAYMENT_HOOKS: Record<PaymentOutcome, HookName> = {
 
 /**
  * Returns the hooks that must run about an invoice's payment. Returns no hooks if the previous state of the invoice had the
- * same outcome. The outbox's unique ids alone do not prevent repeated hooks, because old rows are pruned. Also, the message
- * about one attempt may change when Stripe stops retrying the payment.
+ * same outcome. The outbox's unique ids alone do not prevent repeated hooks, because old rows of the outbox are deleted. Also,
+ * the error message of one payment attempt may change when Stripe stops retrying the payment.
  */
 function announcePayment(
   owner: BillingOwner,
@@ -191,8 +191,9 @@ function announcePayment(
 }
 
 /**
- * Maximum time in milliseconds before the end of a trial at which the hook runs. Stripe sends its event about the end of a
- * trial three days ahead. One hour is added to the three days because our clock may differ from Stripe's clock.
+ * Maximum time in milliseconds before the end of a trial at which the hook about the trial's end runs. Stripe sends its event
+ * about the end of a trial three days ahead. One hour is added to the three days because our clock may differ from Stripe's
+ * clock.
  */
 const TRIAL_NOTICE_MS = (3 * 24 + 1) * 3_600_000;
 

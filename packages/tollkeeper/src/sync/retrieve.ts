@@ -191,8 +191,8 @@ export function mergeSnapshots(first: Snapshot, rest: readonly Snapshot[]): Snap
  */
 export function coveredIds({ customerId, customers, subscriptions, invoices, paymentMethods }: Snapshot): string[] {
   const cards = paymentMethods.filter((method) => method.customerId === customerId).map(({ id }) => id);
-  // An event about a customer may be about its new card. So a snapshot covers an event about a customer only if it also
-  // contains the customer's card.
+  // An event about a customer may report that the customer has a new card. So a snapshot covers an event about a customer only
+  // if it also contains the customer's card.
   const complete = customers.filter(({ defaultPaymentMethodId: card }) => card === null || cards.includes(card));
   return [...cards, ...[...complete, ...subscriptions, ...invoices].map(({ id }) => id)];
 }

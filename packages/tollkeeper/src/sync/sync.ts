@@ -45,7 +45,7 @@ export interface Sync {
   /**
    * Writes objects from one of Stripe's lists, one snapshot per lane, but skips lanes that were written since their version was
    * read. Returns the lanes that were not written because their version has changed. The caller must retrieve the objects of
-   * these lanes one by one.
+   * the skipped lanes one by one.
    */
   writeListed(snapshots: ReadonlyMap<string, Snapshot>, versions: ReadonlyMap<string, number>): Promise<string[]>;
   /** Decides an owner's access again, because time has passed, and announces the changes of access. */

@@ -1,14 +1,16 @@
 /** Declares the parts of `@tollkeeper/emulator` that the harness uses, and loads that package. */
 import { ConfigError } from "../errors.ts";
 
-/** A request handler. The emulator, the service and every network between them have this type. */
+/** A request handler. The emulator, the service and every simulated network between them are functions of this type. */
 export type Network = (request: Request) => Promise<Response>;
 
 export interface TestEmulator {
   fetch: Network;
   /** Returns the virtual time in epoch milliseconds. */
   now(): number;
-  /** Moves the virtual clock by seconds and performs all work that becomes due, with its deliveries. */
+  /**
+   * Moves the virtual clock by a number of seconds, performs all work that becomes due, and delivers the resulting webhooks.
+   */
   advance(seconds: number): Promise<number>;
   /** Delivers every webhook that is due now. */
   drain(): Promise<void>;

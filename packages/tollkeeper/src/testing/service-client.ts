@@ -18,7 +18,7 @@ export interface ServiceClientOptions {
    * with a slash at the end.
    */
   baseUrl?: string;
-  /** Returns a user's bearer token. Default: the user's id, as `authenticateTestUser` expects it. */
+  /** Returns a user's bearer token. The default bearer token is the user's id, as `authenticateTestUser` expects it. */
   tokenOf?: (user: string) => string | Promise<string>;
 }
 

@@ -2,7 +2,7 @@
 import { UnauthenticatedError } from "../errors.ts";
 import type { User } from "../domain/user.ts";
 
-/** The test sign-in rejects this token. */
+/** A bearer token that the test sign-in rejects. */
 export const INVALID_TOKEN = "invalid";
 
 /** Signs in the user whose id is the bearer token. Returns null if the request has no token. Throws for `INVALID_TOKEN`. */

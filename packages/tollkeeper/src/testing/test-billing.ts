@@ -19,7 +19,7 @@ export type Interceptor = (request: Request, next: Network) => Promise<Response>
 
 export interface TestBillingOptions<Emulator extends TestEmulator = TestEmulator> {
   plans: Plans;
-  /** Default: a database in memory. Several replicas need a database in a file or PostgreSQL. */
+  /** Default: a database in memory. A test with several replicas needs PostgreSQL or a SQLite database in a file. */
   databaseUrl?: string;
   /** Options, besides the defaults, of every service that the test creates. */
   options?: Partial<Omit<TollkeeperOptions, "plans" | "databaseUrl">>;

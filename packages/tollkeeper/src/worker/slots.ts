@@ -58,12 +58,13 @@ export interface Slots {
   /** Returns a promise for each row that is being processed. */
   running(): Promise<void>[];
   /**
-   * Returns the number of rows that have finished so far. A row of the queue that has finished may have made other work due.
+   * Returns the number of queue rows whose processing has finished so far. The processing of a queue row may make other work
+   * due.
    */
   finished(): number;
 }
 
-/** Creates the slots. `onFinished` is called after each row that finishes. */
+/** Creates the slots. The callback `onFinished` is called each time the processing of a queue row has finished. */
 export function createSlots(options: SlotsOptions, onFinished: () => void): Slots {
   const { store, runtime } = options;
   const kinds: { kind: keyof DueWork; source: Source; running: Set<Promise<void>> }[] = [
@@ -245,8 +246,8 @@ function attributesOf(claim: ClaimedEvent | ClaimedMessage): SpanAttributes {
 }
 
 /**
- * Returns the kind of an error: an outage, a refused request or an unexpected error. A bug or an error of a hook may not occur
- * again, so it is retried a limited number of times.
+ * Returns the kind of an error: an outage, a refused request or an unexpected error. A failure because of a bug or of the app's
+ * hook may not occur again, so the work is retried a limited number of times.
  */
 function failureOf(error: unknown, counter: Counter): Failure {
   if (!(error instanceof TollkeeperError)) return "unexpected";

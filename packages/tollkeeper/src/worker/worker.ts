@@ -7,7 +7,7 @@ export interface Worker {
   /** Wakes the worker, because new events have arrived. */
   wake(): void;
   start(): void;
-  /** Stops the worker. Waits for running work, at most 8 seconds. */
+  /** Stops the worker. The stopped worker waits at most 8 seconds for running work. */
   stop(): Promise<void>;
 }
 

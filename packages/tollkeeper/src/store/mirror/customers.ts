@@ -48,7 +48,7 @@ const findLinkOf = prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKin
 const selectLinks = (db: Kysely<Schema>, mode: Mode) =>
   db.selectFrom("customerLinks").select(["customerId", "ownerKind", "ownerId"]).where("mode", "=", mode);
 
-/** One id and a list of ids have separate SQL statements, for the reason that `isAnyOf` explains. */
+/** A query for one id and a query for a list of ids are separate SQL statements; `isAnyOf` explains why. */
 const findLinks = {
   one: prepare((db, { mode, customerId }: { mode: Mode; customerId: string }) =>
     selectLinks(db, mode).where("customerId", "=", customerId),

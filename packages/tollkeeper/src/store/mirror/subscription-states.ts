@@ -41,7 +41,7 @@ export async function listOfOwners(
   return found;
 }
 
-/** One id and a list of ids have separate SQL statements, for the reason that `isAnyOf` explains. */
+/** A query for one id and a query for a list of ids are separate SQL statements; `isAnyOf` explains why. */
 const statesOf = {
   one: prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKind; id: string }) =>
     selectStates(db, mode, kind).where("l.ownerId", "=", id),

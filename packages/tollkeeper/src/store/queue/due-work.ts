@@ -1,5 +1,6 @@
 /**
- * Checks in one query which kinds of work are due. A single query saves time, because most polls of the worker find no work.
+ * Checks in one query which kinds of work are due: events, hooks or access checks. A single query saves time, because most
+ * polls of the worker find no work.
  */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../../domain/records.ts";

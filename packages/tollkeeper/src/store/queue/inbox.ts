@@ -54,8 +54,8 @@ export type PendingLanes = Map<string, { version: number; oldestAt: number }>;
 
 export interface InboxStore extends Omit<Queue, "complete"> {
   /**
-   * Marks an event processed, and with it all events of its lane up to the row `upToSeq` about its object or about `objectIds`.
-   * Returns false if this worker has lost the lane's lease.
+   * Marks an event as processed. Also marks the lane's events up to the row `upToSeq` that are about the event's object or
+   * about `objectIds`. Returns false if this worker has lost the lane's lease.
    */
   complete(event: ClaimedEvent, objectIds?: readonly string[]): Promise<boolean>;
   /**
@@ -72,8 +72,8 @@ export interface InboxStore extends Omit<Queue, "complete"> {
   /**
    * Marks pending events about the objects as processed, up to the row `upToSeq`. Events that a worker is processing are
    * skipped. Returns the number of completed events. Before events are marked as processed, the caller must write their objects
-   * to the mirror. If events were marked as processed first, an older response could overwrite the mirror later, and no pending
-   * event would repair it.
+   * to the mirror. If events were marked as processed first, an older response of Stripe could later overwrite the mirror, and
+   * no pending event would repair the mirror.
    */
   completeCovered(objectIds: readonly string[], upToSeq: number, now: number): Promise<number>;
   /**
@@ -81,7 +81,7 @@ export interface InboxStore extends Omit<Queue, "complete"> {
    * process.
    */
   releaseDeferred(now: number): Promise<void>;
-  /** Counts pending events. Stops counting when a limit is reached. */
+  /** Counts pending events. The count of pending events stops at the given limit. */
   countPending(limit: number): Promise<number>;
   /** Returns lanes with due events, the longest due first. */
   listPendingLanes(now: number, limit: number): Promise<PendingLanes>;
@@ -228,7 +228,8 @@ function coverage(db: Kysely<Schema>, scope: QueueScope): Pick<InboxStore, "find
         .where((eb) => isCovered(eb, objectIds, upToSeq))
         .where((eb) => eb.not(eb.exists(leased)))
         .orderBy("seq")
-        // A worker locks the inbox rows that it processes. This statement skips locked rows instead of waiting for the worker.
+        // A worker locks the inbox rows that it processes. This SQL statement skips inbox rows that a worker has locked,
+        // instead of waiting for the worker.
         .$if(dialect === "postgres", (query) => query.forUpdate().skipLocked());
       const { numUpdatedRows } = await db
         .updateTable("inbox")
@@ -316,7 +317,8 @@ async function releaseSomeDeferred(
   const lanes = rows.map(({ lane }) => lane);
   // The lanes that become due include leased lanes, which are due again when their lease ends.
   await makeDue(db, scope, new Map(lanes.map((lane) => [lane, now])));
-  // A worker locks the inbox rows that it processes. This statement skips locked rows instead of waiting for the worker.
+  // A worker locks the inbox rows that it processes. This SQL statement skips inbox rows that a worker has locked, instead of
+  // waiting for the worker.
   const unlocked = sql`(
     select seq from inbox where ${isDeferred} and ${isAnyOf(dialect, "lane", lanes)}
     ${dialect === "postgres" ? sql`for update skip locked` : sql``})`;

@@ -12,7 +12,10 @@ import type { QueueScope, QueueTable } from "./queue-scope.ts";
 export interface Claim {
   seq: number;
   lane: string;
-  /** The fencing token. Each lease of a lane has a higher token, so a worker whose lease expired can no longer write. */
+  /**
+   * The fencing token. Each lease of a lane has a higher token than the previous lease, so a worker whose lease expired can no
+   * longer write.
+   */
   lease: number;
   /** Number of attempts to process the row, including the current attempt. */
   attempts: number;
@@ -128,7 +131,7 @@ async function assignSomeNewRows(db: Kysely<Schema>, { mode, table, dialect }: Q
   return rows.length;
 }
 
-/** Makes each lane due at the given time, but keeps a lane's due time if it is earlier. */
+/** Makes each lane due at the given time, but keeps the due time of a lane that is due before the given time. */
 export async function makeDue(
   db: Kysely<Schema>,
   { mode, table, dialect }: QueueScope,

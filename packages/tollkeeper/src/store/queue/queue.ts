@@ -1,7 +1,8 @@
 /**
- * Implements the queue behind the inbox (events) and the outbox (hooks). Rows of one lane are processed one at a time, under a
- * lease, until they are done or dead. Inserting a row does not change its lane: the next claim assigns new rows to lanes and
- * marks their lanes due. The cost of a claim depends on the number of due lanes, not on the number of waiting rows.
+ * Implements the queue behind the inbox (events) and the outbox (hooks). Only one row of a lane is processed at a time, under a
+ * lease, until it succeeds or becomes a dead letter. Inserting a row does not change its lane: the next claim assigns new rows
+ * to lanes and marks their lanes due. The cost of a claim depends on the number of due lanes, not on the number of waiting
+ * rows.
  */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../../domain/records.ts";
@@ -12,7 +13,7 @@ import { releaseLanes, type Claim } from "./queue-lanes.ts";
 import type { QueueScope } from "./queue-scope.ts";
 
 export interface DeadLetter {
-  /** Id of the event or of the hook. */
+  /** Id of the event or hook that the queue's row stores. */
   name: string;
   /** Lane of the row: the customer of an event, or the owner of a hook. */
   lane: string;
@@ -48,7 +49,7 @@ export interface Queue {
   countUnfinished(): Promise<Record<"pending" | "dead", number>>;
 }
 
-/** Returns the columns of a new row that describe its state. */
+/** Returns the columns that describe the state of a new row of the queue. */
 export function queued(mode: Mode, runAt: number) {
   return { mode, state: "new", runAt, attempts: 0 } as const;
 }

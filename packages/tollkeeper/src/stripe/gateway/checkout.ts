@@ -33,8 +33,8 @@ export function checkoutCalls(stripe: Stripe, { userIdKey, withKey }: CallContex
         );
         return records.toCheckoutSession(expired);
       } catch (error) {
-        // Stripe expires a checkout session only if the session is open. If the session is no longer open, the error is ignored
-        // and the session is returned.
+        // Stripe expires a checkout session only if the session is open. If the checkout session is no longer open, Stripe's
+        // error is ignored and the session is returned.
         const current = await translateErrorsOrNull(() => retrieve(id));
         if (current?.status === "open") throw error;
         return current;

@@ -86,8 +86,8 @@ async function toPage<Listed extends { id: string; created: number }, Row>(
     try {
       return [await toRow(listed)];
     } catch (error) {
-      // An error of the SDK means that a request for further data of the object failed. If the request for further data of an
-      // object fails, Stripe is unavailable, so the object is not reported as unreadable.
+      // An error of Stripe's SDK means that a request for additional data of the listed object failed. If the request for
+      // additional data of an object fails, Stripe is unavailable, so the object is not reported as unreadable.
       if (error instanceof Stripe.errors.StripeError) throw error;
       unreadable.push({ id: listed.id, reason: error instanceof Error ? error.message : String(error) });
       return [];

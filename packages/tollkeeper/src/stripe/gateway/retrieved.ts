@@ -6,8 +6,8 @@ import { MAX_LISTED, PAGE_SIZE, type RetrievedCustomer, type RetrievedSubscripti
 export const DEFAULT_CARD = "invoice_settings.default_payment_method";
 
 /**
- * Fields that every request for subscriptions expands. Some requests also expand the field `customer`. No request expands the
- * customer's card, because a deleted customer has no such field.
+ * Fields of a subscription that every request for subscriptions asks Stripe to expand. Some requests for subscriptions also
+ * expand the field `customer`. No request expands the customer's card, because a deleted customer has no such field.
  */
 export const EXPANDED: readonly string[] = ["default_payment_method", "latest_invoice"];
 
@@ -31,8 +31,8 @@ export function toRetrievedCustomer(
 }
 
 /**
- * Converts a subscription of Stripe, with its expanded objects, to our records. A paid or draft invoice is complete even
- * without its payment intent.
+ * Converts a subscription of Stripe, with its expanded objects, to our records. The record of a paid or draft invoice is
+ * complete even without its payment intent.
  */
 export async function toRetrieved(stripe: Stripe, subscription: Stripe.Subscription): Promise<RetrievedSubscription> {
   const items = await allItems(stripe, subscription);

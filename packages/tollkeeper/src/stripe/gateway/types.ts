@@ -72,7 +72,7 @@ export interface Page<Row> {
    * objects.
    */
   unreadable: { id: string; reason: string }[];
-  /** Cursor of the next page; null on the last page. */
+  /** Cursor for requesting the next page of Stripe's list; null on the last page. */
   next: string | null;
   /** Creation times of the first and the last row of a list page; null on an empty page. */
   newest: number | null;
@@ -129,8 +129,8 @@ export interface SubscriptionCalls {
   listSubscriptions(customerId: string): Promise<RetrievedSubscription[]>;
   cancelSubscription(id: string, cancellation: Cancellation, key: OperationKey): Promise<void>;
   /**
-   * Reverts the scheduled cancellation of a subscription. Clears `cancel_at_period_end` if `cancelAtPeriodEnd` is true,
-   * otherwise `cancel_at`.
+   * Reverts the scheduled cancellation of a subscription. Clears the subscription's `cancel_at_period_end` if
+   * `cancelAtPeriodEnd` is true, otherwise clears `cancel_at`.
    */
   resumeSubscription(id: string, cancelAtPeriodEnd: boolean, key: OperationKey): Promise<void>;
   retrieveInvoice(id: string): Promise<InvoiceRecord | null>;
@@ -139,8 +139,8 @@ export interface SubscriptionCalls {
 }
 
 /**
- * The gateway's methods that list objects of Stripe. Each call returns one page, so that the caller decides when it requests
- * the next page.
+ * The gateway's methods that list objects of Stripe. Each call of a list method returns one page of Stripe's list, so that the
+ * caller decides when to request the next page.
  */
 export interface ListCalls {
   /** Lists events of at most 20 types. */

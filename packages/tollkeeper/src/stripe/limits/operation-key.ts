@@ -1,14 +1,14 @@
 /**
  * Ensures that an idempotency key is sent only while Stripe still knows it. Stripe's SDK repeats failed requests by itself. If
- * the machine sleeps between two attempts, the second attempt could be sent hours later, after Stripe has deleted the key.
+ * the machine sleeps between two attempts of a request, the second attempt could be sent hours later, after Stripe has deleted
+ * the key.
  */
 import { unsentResponse } from "./unsent-response.ts";
 
 export interface OperationKey {
   value: string;
   /**
-   * Instant at which the idempotency key ends, in epoch milliseconds. After the end of an idempotency key, no request is sent
-   * with it.
+   * Instant at which the idempotency key expires, in epoch milliseconds. No request is sent with an expired idempotency key.
    */
   endsAt: number;
 }
@@ -18,7 +18,7 @@ export type WithKey = <T>(key: OperationKey, write: (options: { idempotencyKey: 
 
 /**
  * Creates the function `withKey` and the `fetch` function for the SDK. The created `fetch` function sends only requests without
- * an idempotency key and requests whose key has not ended.
+ * an idempotency key and requests whose key has not expired.
  */
 export function createKeyGuard(network: typeof fetch, now: () => number): { withKey: WithKey; fetch: typeof fetch } {
   /** The idempotency keys of the writes that are running. Several writes to Stripe may share one idempotency key. */

@@ -9,7 +9,8 @@ export interface RateLimiter {
   /** Returns the milliseconds until the next request may be sent; 0 if it may be sent now. */
   msUntilAvailable(): number;
   /**
-   * Counts a request that the caller sends now. If the counted request is sent a little later, the caller updates the field
+   * Counts a request that the caller sends now. If the counted request is sent a little after it was counted, the caller
+   * updates the field
    * `at` of the returned entry.
    */
   acquire(): SentRequest;
@@ -67,8 +68,8 @@ export function createRateLimiter({ requestsPerSecond, replicas, now }: RateLimi
 
   /**
    * Returns the milliseconds until another request may be sent without exceeding the rate in any window of one second. Stripe
-   * counts the requests in every window of one second, not only in whole seconds of the clock. If the allowed rate is a
-   * fraction, such as 2.5, the window is not one second: 2 requests in 0.8 seconds.
+   * counts the requests in every window of one second, not only in whole seconds of the clock. A fractional rate, such as 2.5
+   * requests per second, has a window that is not one second long: 2 requests in 0.8 seconds.
    */
   const msUntilWindowHasRoom = (): number => {
     const most = Math.max(1, Math.floor(rate()));

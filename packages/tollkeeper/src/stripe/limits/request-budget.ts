@@ -24,7 +24,7 @@ export interface BudgetOptions {
   trace: Trace;
   /**
    * This function is called after each request to Stripe. `result` is the class of the status ("2xx", "4xx" or "5xx"), "429",
-   * or "failed" without a response.
+   * or "failed" if no response arrived.
    */
   onResponse(urgency: Urgency, result: string): void;
 }
@@ -46,12 +46,13 @@ export interface RateBudget {
   state(): BudgetState;
 }
 
-/** Share of the concurrent requests that sweeps must not use, because their lists may be slow. */
+/** Share of the concurrent requests that sweeps must not use, because requests for lists may be slow. */
 const SHARE_RESERVED_FOR_OTHERS = 0.25;
 /**
- * Maximum time in milliseconds for which a request may wait. Usually the timeout of Stripe's SDK ends the request earlier. But
- * if the machine slept, the SDK's timer did not run, and the waiting request may no longer be needed. The maximum wait is
- * shorter than `LIST_LAG_MS`, because an idempotency key may end while its request waits.
+ * Maximum time in milliseconds for which a request to Stripe may wait in the queue. Usually the timeout of Stripe's SDK ends a
+ * waiting request before the maximum wait is over. But if the machine slept, the SDK's timer did not run, and the waiting
+ * request may no longer be needed. The maximum wait is shorter than `LIST_LAG_MS`, because an idempotency key may end while its
+ * request waits.
  */
 const MAX_WAIT_MS = 60_000;
 const DEFAULT_PAUSE_MS = 1_000;
@@ -114,8 +115,8 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
 }
 
 /**
- * Returns the class of an HTTP status, such as "4xx". The classes of HTTP statuses are few, because each class becomes a
- * counter.
+ * Returns the class of an HTTP status, such as "4xx". HTTP statuses are grouped into a few classes, because each class becomes
+ * a counter.
  */
 function resultOf(status: number): string {
   return status === 429 ? "429" : `${Math.floor(status / 100)}xx`;
@@ -162,7 +163,7 @@ interface RequestQueue {
    * waited too long. If the request's signal aborts, the wait rejects with the signal's reason.
    */
   acquire(urgency: Urgency, limiter: RateLimiter, signal: AbortSignal | null): Promise<SentRequest[] | null>;
-  /** Frees the place of a request that `acquire` has admitted among the concurrent requests. */
+  /** Frees the place that an admitted request occupies among the concurrent requests to Stripe. */
   release(urgency: Urgency): void;
   inFlight(): number;
   waiting(): Record<Urgency, number>;
@@ -243,8 +244,8 @@ function createRequestQueue({ maxInFlight, total, now, sleep }: QueueOptions): R
 }
 
 /**
- * Creates a function that calls `act` after a number of milliseconds. If the delaying function is called several times, `act`
- * runs at the earliest of the requested times.
+ * Creates a timer function, which calls the callback `act` after a given number of milliseconds. If the timer function is
+ * called several times, the callback `act` runs at the earliest requested time.
  */
 function createWakeup({ now, sleep }: Pick<QueueOptions, "now" | "sleep">, act: () => void) {
   let next: { at: number; stop: AbortController } | null = null;

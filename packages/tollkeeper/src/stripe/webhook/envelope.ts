@@ -8,7 +8,7 @@ import type { Mode } from "../../domain/records.ts";
 export interface Envelope {
   id: string;
   /**
-   * Type of the event in the form of snapshot events. For example, `invoice.paid` also stands for the thin event
+   * Type of the event, with the name that snapshot events use. For example, `invoice.paid` also stands for the thin event
    * `v1.invoice.paid`.
    */
   type: string;
