@@ -1,6 +1,6 @@
 /**
- * Compares the emulator with stripe-stateful-mock over HTTP, with requests that both support. Both emulators are separate
- * processes and take turns in each round. Part of `npm run bench`.
+ * Compares the emulator with stripe-stateful-mock over HTTP, with requests that both emulators support. Both emulators are
+ * separate processes and take turns in each round of the benchmark. Part of `npm run bench`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";

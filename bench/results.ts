@@ -44,7 +44,10 @@ export function writeResult(name: string, figures: readonly Figure[]): void {
   console.log(`wrote bench/results/${name}.json`);
 }
 
-/** Returns the figures of one subject from a record of metrics. The name of a metric may end with its unit in parentheses. */
+/**
+ * Returns the figures of one measured subject. `metrics` has the value of each metric by the metric's name. The name of a
+ * metric may end with its unit in parentheses.
+ */
 export function figuresOf(subject: string, metrics: Readonly<Record<string, number>>, store?: string): Figure[] {
   return Object.entries(metrics).map(([label, value]) => {
     const [, metric = label, unit = ""] = /^(.*?)(?: \(([^)]*)\))?$/.exec(label) ?? [];

@@ -1,6 +1,6 @@
 /**
- * Implements a virtual clock that moves only when all work waits for a later time. Work that waits for a rate limit takes
- * virtual time, but no real time.
+ * Implements a virtual clock that moves only when all running work waits for a later virtual time. Work that waits for a rate
+ * limit takes virtual time, but no real time.
  */
 
 export interface VirtualClock {

@@ -14,7 +14,10 @@ import { onBothStores } from "./stores.ts";
 const SECRET = "whsec_bench_secret";
 const BODY_BYTES = 6_000;
 const EVENTS = 2_000;
-/** Number of rounds. Only the fastest round counts, because other work on the machine makes a round slower, never faster. */
+/**
+ * Number of rounds. Only the fastest round of a measurement counts, because other work on the machine makes a round slower,
+ * never faster.
+ */
 const ROUNDS = 15;
 /** Number of events in one commit. */
 const BATCH = 12;
@@ -31,7 +34,7 @@ function nthEvent(n: number): { payload: Buffer; header: string } {
 
 const events = Array.from({ length: EVENTS }, (_, n) => nthEvent(n));
 
-/** Returns how many microseconds one step takes for one event. */
+/** Returns how many microseconds one step of receiving an event takes per event. */
 function costOf(step: (event: (typeof events)[number]) => unknown): number {
   const took = Array.from({ length: ROUNDS }, () => {
     const startedAt = performance.now();

@@ -13,8 +13,8 @@ const authenticate = createOidcAuthenticate({
 });
 
 /**
- * Returns the user who calls a route of your app. Replace this function with your own sign-in; the example reads the service's
- * tokens.
+ * Returns the user who calls a route of your app. Replace this function with your own sign-in; the example verifies the access
+ * tokens that users also send to the service.
  */
 export async function signedInUser(authorization: string | undefined): Promise<User | null> {
   const headers = new Headers(authorization === undefined ? {} : { authorization });

@@ -1,5 +1,6 @@
 /**
- * Mounts the service in Hono. In other servers with `Request` and `Response`, also pass the request to the service unchanged.
+ * Mounts the service in Hono. In other servers that use `Request` and `Response`, also pass each request to the service
+ * unchanged.
  */
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";

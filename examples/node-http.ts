@@ -1,6 +1,6 @@
 /**
- * Mounts the service in Node's own HTTP server. The handler processes paths below its base path and calls `next` for all other
- * paths.
+ * Mounts the service in Node's own HTTP server. The service's handler processes paths below its base path and calls `next` for
+ * all other paths.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { toNodeHandler } from "tollkeeper";

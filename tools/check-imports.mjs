@@ -8,8 +8,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
  * The import rules, one table per package. A key of a table is a part of the package: a folder or file of its sources. The
- * key's value lists the allowed imports of the part: other parts ("type:" allows only type imports), npm packages and "node:"
- * modules. "*" allows every import except entries with "!".
+ * key's value lists everything that the part may import: other parts of the package, npm packages and "node:" modules. The
+ * prefix "type:" allows only type imports of a part. The entry "*" allows every import, except the imports that an entry with
+ * "!" names.
  */
 const TOLLKEEPER = {
   errors: [],
@@ -150,7 +151,7 @@ function isTypeOnly(statement, typeWord) {
   return names.split(",").every((name) => name.trim() === "" || name.trim().startsWith("type "));
 }
 
-/** Checks one import. Returns a list with the problem of the import, or an empty list. */
+/** Checks one import. Returns a list with the problem of one import; the list is empty if the import is allowed. */
 function checkImport({ source, table, file, target, typeOnly }) {
   const from = partOf(table, source, file);
   const place = relative(root, file);

@@ -104,8 +104,8 @@ function summarize(group, found) {
 }
 
 /**
- * Compares the mutants that no test noticed with the accepted mutants of the same files. If equal lines have equal mutants,
- * compares the numbers of mutants.
+ * Compares the mutants that no test noticed with the accepted mutants of the same files. If several equal lines have the same
+ * mutant, compares how often the mutant occurs.
  */
 function compareWithAccepted() {
   const files = new Set(mutants.map(({ file }) => file));

@@ -21,7 +21,7 @@ const PARTS = {
   "webhook-endpoint": {
     title: "Webhook endpoint",
     meaning:
-      "Number of events of 6 KB that one process receives on 32 persistent connections, checks and commits to disk.",
+      "Number of 6 KB events that one process receives, checks and commits to disk. The events arrive on 32 persistent connections.",
     command: "node bench/webhook-endpoint.ts",
   },
   "webhook-endpoint-steps": {
@@ -38,7 +38,7 @@ const PARTS = {
   access: {
     title: "Access query",
     meaning:
-      "Time of the query that loads the data of one user's access. The time of this query should not depend on the size of the mirror.",
+      "Time of the query that loads the data of one user's access. The time of the query for a user's access should not depend on the size of the mirror.",
     command: "node bench/access.ts",
   },
   backfill: {
@@ -54,7 +54,8 @@ const PARTS = {
   },
   renewals: {
     title: "Renewals",
-    meaning: "All renewals of a day send their webhooks within a minute, and Stripe accepts 100 requests a second.",
+    meaning:
+      "All renewals of a day send their webhooks within a minute, and the emulated Stripe accepts 100 requests a second.",
     command: "npm run load -- renewals",
   },
   "missed-webhooks": {
@@ -72,7 +73,7 @@ const PARTS = {
   emulator: {
     title: "Emulator",
     meaning:
-      "Speed and memory of the emulator that a program calls without HTTP, and of an empty handler for comparison.",
+      "Speed and memory of the emulator in the program's own process, without HTTP. An empty handler is measured for comparison.",
     command: "node --expose-gc bench/emulator.ts",
   },
   "other-emulators": {

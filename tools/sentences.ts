@@ -41,7 +41,7 @@ export function countWords({ masked }: Pick<Sentence, "masked">): number {
   return masked.split(/\s+/).filter((token) => /[\p{L}\p{N}]/u.test(token)).length;
 }
 
-// --- Prose: Markdown, and comments, which use its lists and code ---
+// --- Prose: Markdown, and comments with Markdown lists and inline code ---
 
 function sentencesOfProse(kind: Sentence["kind"], lines: readonly Line[]): Found[] {
   const found: Found[] = [];

@@ -1,6 +1,6 @@
 /**
- * Returns the user who calls a route of your app. Replace this function with your own sign-in; the example reads the service's
- * tokens.
+ * Returns the user who calls a route of your app. Replace this function with your own sign-in; the example verifies the access
+ * tokens that users also send to the service.
  */
 import { createOidcAuthenticate, type Authenticate, type User } from "tollkeeper";
 
