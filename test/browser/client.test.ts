@@ -192,7 +192,7 @@ describe("the return page", () => {
     expect(page.url()).toBe(`${ORIGIN}/?session_id=cs_1`);
   });
 
-  test("removes the session id of another user's session from the address", async () => {
+  test("removes the id of another user's checkout session from the address", async () => {
     const error = { code: "not_found", message: "You have no checkout session.", requestId: "req_3" };
     const { page } = await open({
       address: "/?session_id=cs_1",

@@ -22,8 +22,8 @@ const HOOKS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Checks that hooks grant and revoke each feature, and report each payment, only once. A second hook with the id of an earlier
- * hook counts as a repetition of the earlier hook.
+ * Checks that hooks grant and revoke each feature, and report each payment, only once. If two received hooks have the same id,
+ * the second one counts as a repetition of the first one.
  */
 export function checkHooks(
   received: readonly ReceivedHook[],

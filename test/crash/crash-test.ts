@@ -48,7 +48,9 @@ export interface CrashResult {
   counts: Record<string, number>;
 }
 
-/** Returns the test's result. The counts in the argument `counts` come before the counts that the test itself made. */
+/**
+ * Returns the test's result. The test's result lists the counts in the argument `counts` first, and the test's own counts last.
+ */
 export function addCounts(result: CrashResult, counts: Record<string, number>): CrashResult {
   return { ...result, counts: { ...counts, ...result.counts } };
 }

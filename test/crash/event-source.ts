@@ -1,5 +1,4 @@
-/** Provides the events that a test sends: the emulator's real events, and made-up events about the changes in the real
- * events. */
+/** Provides the events that a test sends: the emulator's real events, and made-up copies of them with new ids. */
 import type { SeededRandom } from "../simulation/seeded-random.ts";
 
 export interface SentEvent {

@@ -17,8 +17,8 @@ export interface FullDiskOptions extends Omit<CrashTestOptions, "databaseUrl"> {
 const SIZE = "96m";
 const UP_MS = 1_500;
 /**
- * The time for which the disk stays full after the first 503. On a full disk, SQLite can still write to pages that it has
- * already allocated, so the service does not return 503 immediately.
+ * The time for which the disk stays full after the first 503. On a full disk, SQLite can still write to database pages that it
+ * has already allocated, so the service does not return 503 immediately.
  */
 const FULL_MS = 1_000;
 const UNAVAILABLE_WITHIN_MS = 60_000;
@@ -73,7 +73,8 @@ const CHUNK = 4_096;
 const REFILL_MS = 20;
 
 /**
- * Fills the disk, including space that the service frees, until one second after the first 503. Returns the number of bytes
+ * Keeps the disk full until one second after the first 503. For this, fills any space that the service frees. Returns the
+ * number of bytes
  * written.
  */
 async function fill(path: string, isUnavailable: () => boolean): Promise<number> {

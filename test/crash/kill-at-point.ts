@@ -13,7 +13,10 @@ import pg from "pg";
 export interface KillPoint {
   at: "request" | "statement" | "commit";
   when: "before" | "after";
-  /** A regular expression. It matches "METHOD path" of a request, an SQL statement, or the SQL statements of a transaction. */
+  /**
+   * A regular expression. It is compared with "METHOD path" of a request, an SQL statement, or the SQL statements of a
+   * transaction.
+   */
   matches: string;
   nth: number;
 }
@@ -25,7 +28,9 @@ const point = JSON.parse(process.env["KILL_AT"] ?? "null") as KillPoint | null;
 const pattern = new RegExp(point?.matches ?? "$^", "i");
 let matched = 0;
 
-/** Counts a matching operation before it runs, so that a kill "before" and a kill "after" refer to one operation. */
+/**
+ * Counts a matching operation before it runs, so that a kill "before" and a kill "after" count the operations in the same way.
+ */
 function isNow(at: KillPoint["at"], text: string): boolean {
   if (point?.at !== at || !pattern.test(text)) return false;
   matched += 1;

@@ -8,7 +8,7 @@ export interface PortPicker {
   markDown(port: number): void;
 }
 
-/** A refused connection costs time, so the test waits before it tries the port of a replica that was down again. */
+/** A refused connection costs time, so the test waits before it tries a stopped replica's port again. */
 const RETRY_PORT_MS = 30;
 
 export function createPortPicker(ports: readonly number[], probeTimeoutMs: number): PortPicker {
@@ -25,7 +25,7 @@ export function createPortPicker(ports: readonly number[], probeTimeoutMs: numbe
         const retryAt = down.get(port);
         if (retryAt === undefined) return port;
         if (retryAt > performance.now()) continue;
-        // One webhook request checks whether a replica that was down listens on its port again. Until the check of a replica's
+        // A single webhook request checks whether a stopped replica listens on its port again. Until the check of a replica's
         // port has ended, all other webhooks go to the ports of other replicas.
         down.set(port, performance.now() + probeTimeoutMs);
         return port;

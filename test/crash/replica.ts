@@ -62,7 +62,7 @@ export function createReplica(options: ReplicaOptions): Replica {
       await Promise.race([started.loaded, started.exited]);
       if (!started.isOver) started.child.send("start");
       await untilServing(started);
-      // A replica with a kill point may end before it reports its start.
+      // A replica that kills itself at a kill point may end before it reports that it has started.
       if (started.isOver && killPoint === undefined) throw failure("ended during its start");
       standby ??= load();
     },

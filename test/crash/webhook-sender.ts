@@ -109,8 +109,9 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
 }
 
 /**
- * Returns a function that calls `add` at the given rate. Each call of the returned function calls `add` as often as the rate
- * requires since the previous call. If `add` has no event to send, the missed calls of `add` are not repeated later.
+ * Returns a function that calls `add` at the given rate. Each call of the returned function calls `add` once for each event
+ * that became due at the given rate since the previous call. If `add` has no event to send, the missed calls of `add` are not
+ * repeated later.
  */
 function createPace(perSecond: number, add: () => boolean): () => void {
   let startedAt = performance.now();
@@ -126,7 +127,7 @@ function createPace(perSecond: number, add: () => boolean): () => void {
   };
 }
 
-/** Returns false if no event can be sent now. */
+/** Sends an event if possible, and returns false if no event can be sent now. */
 function addNext(state: SenderState): boolean {
   const event = state.waiting.length < MAX_WAITING ? state.source.next() : null;
   if (event) enqueue(state, event);

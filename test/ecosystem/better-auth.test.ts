@@ -153,7 +153,7 @@ describe("the portal with better-auth", () => {
     expect(app.row("subscription")).toMatchObject({ cancelAt: inMs((await theSubscription(app)).cancel_at) });
   });
 
-  test("shows the price of a new plan for confirmation, and better-auth's table then contains the new plan", async () => {
+  test("shows the price of a new plan, and better-auth's table contains the new plan after the user has confirmed", async () => {
     const app = await createAuthApp();
     const cookie = await subscribe(app);
     const opened = await app.call(cookie, "POST", "/subscription/upgrade", {

@@ -90,7 +90,7 @@ function readAs(field: unknown, column: unknown): unknown {
   return typeof column === "string" && typeof field === "object" ? (JSON.parse(column) as unknown) : column;
 }
 
-test("after each webhook, the columns of sync-engine equal the emulator's responses until a subscription ends", async () => {
+test("from a purchase to the end of the subscription, sync-engine's columns equal the emulator's responses after each webhook", async () => {
   const app = await createSupabaseApp();
   const { customer, subscription } = await purchase(app, { trialDays: 7 });
   await app.emulator.drain();

@@ -133,8 +133,8 @@ const ENTITIES: RevalidateEntity[] = [
 ];
 
 /**
- * sync-engine has no option with which a test can redirect its network requests. The client of sync-engine gets an `httpClient`
- * from sync-engine's copy of the SDK.
+ * sync-engine has no option with which a test can redirect its network requests. sync-engine's Stripe client gets an
+ * `httpClient` that sync-engine's own copy of the Stripe SDK creates.
  */
 function useNetwork(sync: StripeSync, network: typeof fetch): void {
   const own = createRequire(createRequire(import.meta.url).resolve("@stripe/sync-engine"));

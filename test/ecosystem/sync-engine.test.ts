@@ -76,7 +76,7 @@ describe("webhooks to sync-engine", () => {
     expect(app.errors).toEqual([]);
   });
 
-  test("mark objects that were deleted at Stripe as deleted, or remove the objects", async () => {
+  test("mark or remove the rows of objects that were deleted at Stripe", async () => {
     const app = await createSyncApp();
     await app.receive();
     const { customer } = await purchase(app);

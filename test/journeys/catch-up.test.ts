@@ -79,7 +79,7 @@ describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialec
     expect(asked).toHaveLength(USERS.length);
   });
 
-  test("do not complete the event of an unpaid invoice, which is processed separately", async () => {
+  test("leave the event of an unpaid invoice pending until the service processes this event separately", async () => {
     const { billing, paid } = await bought({ dialect });
     const { body } = await billing.call("ada", "GET", "subscriptions");
     const [{ id = "" } = {}] = body["subscriptions"] as { id?: string }[];
@@ -126,7 +126,7 @@ describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialec
     expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
   });
 
-  test("are read from Stripe with one request even if their invoices are still drafts", async () => {
+  test("are read from Stripe with one request even if the renewal invoices are still drafts", async () => {
     const { billing, asked } = await bought({ dialect });
     await billing.emulator.advance(28 * DAY);
     const [first] = (await endsOf(billing)) as number[];
@@ -214,7 +214,7 @@ test("after an aborted catch-up, the next catch-up can begin immediately and pro
   expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
 });
 
-test("an older page of a Stripe list does not overwrite a card that a newer page has written to the mirror", async () => {
+test("a page of a Stripe list does not overwrite a card that a more recent response of Stripe has written to the mirror", async () => {
   const { billing } = await bought();
   const { body } = await billing.call("ada", "GET", "subscriptions");
   const [{ id = "" } = {}] = body["subscriptions"] as { id?: string }[];

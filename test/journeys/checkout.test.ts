@@ -241,7 +241,7 @@ describe("a customer", () => {
     expect(await customers(billing)).toHaveLength(1);
   });
 
-  describe("after Stripe stored a failure under the idempotency key of its creation", () => {
+  describe("whose creation failed with a response that Stripe stored under the idempotency key", () => {
     /**
      * Fails every request to Stripe that has the idempotency key of the first request. The parameter `happened` says whether
      * the failed request takes effect at Stripe.

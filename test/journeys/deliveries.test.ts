@@ -259,7 +259,7 @@ test("a hook that never returns delays neither the hooks of other users nor the 
   await service.stop();
 });
 
-test("a worker's lease is still valid after one attempt to renew the lease has failed", async () => {
+test("a worker keeps its lease if one attempt to renew the lease fails", async () => {
   let beats = 0;
   const held = Promise.withResolvers<void>();
   const billing = await createTestBilling({
@@ -456,7 +456,7 @@ test("a worker yields to the event loop after a few hooks, even if more hooks ar
   expect(most).toBeLessThan(20);
 });
 
-test("events that arrive shortly after the worker wakes up are processed in the same batch", async () => {
+test("events that arrive shortly after the worker wakes up are processed together with the event that woke the worker", async () => {
   const moments: (() => void)[] = [];
   let asked = 0;
   const billing = await createTestBilling({

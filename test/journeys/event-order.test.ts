@@ -1,7 +1,7 @@
 /**
  * Delivers the seven events of a subscription's life in every possible order. The emulator plays the whole life of one
  * subscription once. One service receives the subscription's events for many users: each user gets one of the possible orders.
- * The objects of the users differ only in their ids.
+ * The Stripe objects of different users differ only in their ids.
  */
 import { expect, test } from "vitest";
 import type { Emulator } from "../../packages/emulator/src/index.ts";

@@ -23,7 +23,10 @@ async function subscribeAndCancel(billing: TestBilling): Promise<void> {
   await billing.call("ada", "POST", "cancel-subscription");
 }
 
-/** Lists every call to Stripe that a user's request causes, with the preparation that the request needs. */
+/**
+ * Lists every call to Stripe that a user's request can cause. Each entry also contains the preparation that the user's request
+ * needs.
+ */
 const CALLS: readonly FailingCall[] = [
   { name: "searching customers", method: "GET", path: /\/v1\/customers\/search/, before: nothing, act: checkout },
   { name: "creating a customer", method: "POST", path: /\/v1\/customers$/, before: nothing, act: checkout },
@@ -245,7 +248,7 @@ describe("a card that requires 3-D Secure", () => {
     expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
   });
 
-  test("causes a hook call if a renewal requires authentication", async () => {
+  test("causes a call of the app's hook if a renewal requires authentication", async () => {
     const calls: string[] = [];
     const billing = await createTestBilling({
       options: { hooks: { onPaymentActionRequired: ({ message }) => void calls.push(message ?? "") } },
@@ -335,7 +338,7 @@ test("an operation that a crash interrupted is finished although the user does n
 });
 
 test.each(["before", "after"] as const)(
-  "a cancellation whose request failed %s its effect is not repeated after the user has resumed the subscription",
+  "after the user has resumed the subscription, the service does not repeat a cancellation request that failed %s its effect",
   async (when) => {
     let isLost = false;
     const billing = await createTestBilling({
@@ -366,7 +369,7 @@ test("a customer that was deleted while its creation was pending is not created 
   expect((await billing.stripe("GET", "/v1/customers")).body["data"]).toEqual([]);
 });
 
-test("an operation that was interrupted for a day is looked up in Stripe instead of sent again", async () => {
+test("after an operation was interrupted for a day, the service looks for its effect at Stripe instead of repeating the request", async () => {
   let asleep = true;
   const billing: TestBilling = await createTestBilling({
     open: (given) => {

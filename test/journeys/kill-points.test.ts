@@ -31,7 +31,7 @@ function recordStatements(): string[] {
 }
 
 test.each(["sqlite", "postgres"] as const)(
-  "a purchase on %s reaches every kill point at a statement or commit",
+  "a purchase on %s reaches every kill point that is at an SQL statement or at a commit",
   async (dialect) => {
     const texts = recordStatements();
     const paid: string[] = [];

@@ -33,7 +33,7 @@ test("reconcile imports an old event that was missing from Stripe's list during 
   expect(await billing.service.reconcile({ sweep: false })).toMatchObject({ events: { missed: 1 } });
 });
 
-test("the event customer.subscription.resumed alone restores the access from a paused subscription", async () => {
+test("the event customer.subscription.resumed restores the access from a paused subscription, without any other event", async () => {
   let onlyType: string | null = null;
   const billing = await createTestBilling({
     deliver: async (request, next) => {

@@ -99,7 +99,7 @@ test("an ended subscription can be neither canceled nor resumed, and the user ca
   expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
 });
 
-test("a trial gives access, causes a hook call before it ends, leads to a payment, and is granted only once", async () => {
+test("a trial gives access, causes a hook call before the trial ends, is followed by a payment, and is granted only once", async () => {
   const reminded: string[] = [];
   const billing = await createTestBilling({
     options: { hooks: { onTrialWillEnd: ({ owner }) => void reminded.push(owner.id) } },

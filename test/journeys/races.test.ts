@@ -35,7 +35,10 @@ async function customers(billing: TestBilling): Promise<Row[]> {
 
 const aWhile = () => new Promise((resolve) => setTimeout(resolve, 1));
 
-/** Returns a network on which the first request to create an object takes longer than a whole request of another replica. */
+/**
+ * Returns a simulated network. On this network, the first request that creates an object ends after another replica's complete
+ * request.
+ */
 function slowCreation(path: string) {
   let begin = (): void => {};
   const begun = new Promise<void>((resolve) => (begin = resolve));
@@ -58,8 +61,8 @@ describe("a second replica that handles the same request at the same time", () =
     let holdLists = false;
     const billing = await createTestBilling({
       network: async (request, next) => {
-        // The first replica's call ends after the second replica's call has loaded its data, but before the second call changes
-        // anything.
+        // The first replica's call ends while the second replica's call has already loaded its data, but has not changed any
+        // data yet.
         if (holdLists && request.url.includes("/v1/subscriptions")) {
           holdLists = false;
           slow.end();

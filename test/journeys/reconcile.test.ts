@@ -99,7 +99,7 @@ describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
     expect(await billing.features("user0")).toEqual(["exports", "priority_support"]);
     expect(await billing.features("user1")).toEqual([]);
     expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
-    // A sweep of Stripe's lists completes all events about the listed objects, including events about cards.
+    // A sweep of Stripe's lists marks all events about the listed objects as processed, including events about cards.
     const store = openStore({ url: billing.databaseUrl, mode: "test" });
     onTestFinished(() => store.close());
     const { done, pending } = await store.inbox.countByState();
@@ -124,7 +124,7 @@ describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
   });
 });
 
-test("only one replica reconciles at a time, and another replica resumes the reconcile after a crash", async () => {
+test("only one replica reconciles at a time, and if it crashes, another replica resumes its reconcile", async () => {
   const { billing } = await createDisconnectableBilling();
   await billing.subscribe("ada");
   const other = billing.addReplica();
@@ -191,7 +191,7 @@ test("an aborted reconcile ends at the next page of a list, and the next reconci
   expect(await billing.service.reconcile()).toMatchObject({ swept: { customers: 1, subscriptions: 1 }, drift: [] });
 });
 
-test("both a dry run and a repair report an object that is missing from Stripe's lists", async () => {
+test("both a dry run and a repairing reconcile report an object that is missing from Stripe's lists", async () => {
   const { billing, connect } = await createDisconnectableBilling({});
   await billing.subscribe("ada");
   await billing.service.reconcile({ sweep: true });
@@ -207,7 +207,7 @@ test("both a dry run and a repair report an object that is missing from Stripe's
   expect(await billing.service.reconcile({ sweep: true, dryRun: true })).toMatchObject({ drift: [] });
 });
 
-test("a dry run and a repair report the same differences for a subscription that Stripe no longer has", async () => {
+test("a dry run and a repairing reconcile report the same differences for a subscription that Stripe no longer has", async () => {
   let gone = false;
   const billing = await createTestBilling({
     network: async (request, next) => {
@@ -277,7 +277,7 @@ test("the first reconcile reads the events of the last hour, unless an earlier s
 
 test("a replica whose clock is days behind finds the same missed event as a dry run with a correct clock", async () => {
   const { billing, connect } = await createDisconnectableBilling();
-  // After the first reconcile of the test, the following reconciles do not read the events before the first reconcile again.
+  // The later reconciles of the test do not read events from before the first reconcile.
   await billing.advance(2 * 3_600);
   await billing.service.reconcile();
   connect(false);

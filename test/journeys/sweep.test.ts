@@ -281,8 +281,9 @@ test("an event about a card stays pending if the sweep could not write the card"
   const { billing, connect } = await createDisconnectableBilling({
     network: async (request, next) => {
       const { pathname } = new URL(request.url);
-      // Another writer changes the customer's lane while the sweep reads the list. The request with which the sweep then
-      // retrieves the customer fails.
+      // The test simulates a different writer, which changes the customer's lane while the sweep reads the list of customers.
+      // The sweep's request for the single customer
+      // fails.
       if (pathname === "/v1/customers")
         await store.lanes.advance(new Map([[customerId, await store.lanes.versionOf(customerId)]]));
       return pathname === `/v1/customers/${customerId}`

@@ -38,7 +38,7 @@ test(
 );
 
 test.skipIf(process.env["TEST_DATABASE_URL"])(
-  "a service whose PostgreSQL restarts returns 503, keeps running and loses no acknowledged event",
+  "while PostgreSQL restarts, the service returns 503, keeps running and loses no acknowledged event",
   async () => {
     const postgres = await startPostgres();
     onTestFinished(() => postgres.stop());

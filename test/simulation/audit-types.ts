@@ -16,7 +16,7 @@ export interface HookEvent {
   invoiceId?: string;
 }
 
-/** Contains the properties of a plan that the auditor needs. */
+/** Contains those properties of a plan that the auditor needs. */
 export interface AuditedPlan {
   id: string;
   group: string;

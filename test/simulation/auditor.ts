@@ -26,7 +26,7 @@ export interface Auditor {
   forged(eventId: string): void;
   /** Call this function when a hook of the app has run without an error. */
   hookRan(hook: string, event: HookEvent): void;
-  /** Checks the rules that apply whenever no replica writes. */
+  /** Checks the rules that must hold at every moment when no replica writes to the store. */
   check(store: Store, situation: Situation): Promise<void>;
   /** Checks the rules that apply after all faults have ended and a reconcile has run. */
   checkEnd(store: Store, end: End): Promise<void>;

@@ -8,7 +8,7 @@ import type { SimulatedReplica } from "./replica-types.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 export interface Deliveries {
-  /** True while no delivery reaches a replica. */
+  /** True while no webhook delivery from Stripe reaches a replica. */
   partitioned: boolean;
   /** True while Stripe neither delivers nor lists new events. */
   silent: boolean;

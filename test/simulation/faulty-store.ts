@@ -14,7 +14,8 @@ const CLAIMS = /\.claim$/;
 const UNOBSERVED = /\.(pruneDone|heartbeat|countPending)$/;
 
 /**
- * Returns true if another replica may see the effect of the call before this replica continues. A read of the store needs no
+ * Returns true if another replica may see the effect of the store call before the calling replica continues. A read of the
+ * store needs no
  * pause after it, because the replica also pauses before its next call. The store call that claims events or hooks has an
  * effect only if it returns rows.
  */

@@ -90,10 +90,10 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
   };
 }
 
-/** Checks that a reported payment is real and belongs to the user. */
+/** Checks that a payment that a hook reported exists at Stripe and belongs to the hook's user. */
 function checkPayment({ history, violate }: HookAuditorOptions, userId: string, invoiceId: string): void {
   const known = history.lastTables()?.invoice.get(invoiceId);
-  // The recorded status of the invoice is sufficient, because a paid invoice stays paid.
+  // The check needs only the recorded status of the invoice, because a paid invoice stays paid.
   const invoice = known?.status === "paid" ? known : history.tables()?.invoice.get(invoiceId);
   if (invoice?.status !== "paid") violate(`I8: a hook reported to ${userId} that ${invoiceId} is paid, but it is not`);
   else if (!history.owners.get(invoice.customer)?.has(userId))

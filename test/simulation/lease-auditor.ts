@@ -47,7 +47,9 @@ export function createLeaseAuditor(violate: Violate): LeaseAuditor {
     }
   };
 
-  /** A response of Stripe completes each event that is older than the response and is about an object in the response. */
+  /**
+   * When the service stores a response of Stripe, it also marks older events about the objects in the response as processed.
+   */
   const endCovered = ({ lane, objectId = "" }: ClaimedRow, others: readonly string[]): void => {
     const covered = [objectId, ...others];
     for (const lease of tables.get("inbox")?.values() ?? [])

@@ -1,4 +1,4 @@
-/** Represents one life of a replica: the time from a start to the next crash. */
+/** Represents one life of a replica: the time from a start of the replica to its next crash. */
 import type { ReplicaSetup, SimulatedReplica } from "./replica-types.ts";
 
 class Crashed extends Error {
@@ -10,7 +10,7 @@ export interface Life {
   setup: ReplicaSetup;
   replica: SimulatedReplica;
   isOver: boolean;
-  /** This promise rejects when the simulated replica crashes. */
+  /** A promise that rejects when the simulated replica crashes. */
   death: Promise<never>;
   end(): void;
 }

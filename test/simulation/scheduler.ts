@@ -10,7 +10,7 @@ interface Paused {
   label: string;
   /**
    * True if the paused code holds the store's lock. Code that holds the store's lock continues even if its replica is frozen.
-   * The database would end the session of a real frozen replica.
+   * In production, the database ends the session of a frozen replica that holds a lock.
    */
   holdsStore: boolean;
   resume: () => void;
@@ -155,7 +155,7 @@ function listReady(state: SchedulerState): Paused[] {
   return state.paused.filter(({ replica, holdsStore }) => holdsStore || !isFrozen(state, replica));
 }
 
-/** Ends all sleeps that are due. Returns false if no sleep was due. */
+/** Ends each simulated `sleep` whose time has come. Returns false if no simulated `sleep` was due to end. */
 function wakeDue(state: SchedulerState): boolean {
   const at = state.now();
   const due = state.sleepers.filter(({ replica, wakesAt }) => wakesAt <= at && !isFrozen(state, replica));

@@ -10,7 +10,7 @@ import { faultyStore } from "./faulty-store.ts";
 import { never, newLife, pause, type Life } from "./life.ts";
 import type { ReplicaSetup, SimulatedReplica } from "./replica-types.ts";
 
-/** The threshold for catch-ups is low, so that they happen even with the few users of a simulation. */
+/** The threshold for catch-ups is low, so that catch-ups happen even with the few users of a simulation. */
 const CATCH_UP_ABOVE = 1;
 
 export function createSimulatedReplica(setup: ReplicaSetup): SimulatedReplica {
@@ -32,7 +32,8 @@ export function createSimulatedReplica(setup: ReplicaSetup): SimulatedReplica {
       const started = newLife(setup, replica);
       life = started;
       replica.service = createService(started);
-      // In a real replica, a service that cannot start ends its process. After a failed start, a later action of the simulation
+      // In production, the process of a replica ends if the service cannot start. After a failed start, a later action of the
+      // simulation
       // starts the service again, as a process supervisor would.
       replica.service.start().catch(() => {
         if (life === started) replica.crash();

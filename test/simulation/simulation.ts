@@ -30,7 +30,10 @@ import { createRandom, type SeededRandom } from "./seeded-random.ts";
 import { shortPages } from "./short-pages.ts";
 import { createSimulatedReplica } from "./simulated-replica.ts";
 
-/** The time for which Stripe certainly keeps events. This time is slightly shorter than Stripe's real retention time. */
+/**
+ * The time for which Stripe certainly keeps events. The value is slightly less than the time for which Stripe really keeps
+ * events.
+ */
 export const EVENTS_KEPT_MS = 25 * 86_400_000;
 
 export const AUDITED_PLANS: readonly AuditedPlan[] = PLANS.map(({ id, group, features }) => ({
@@ -53,7 +56,7 @@ export interface SimulationSetup {
    * their configured intervals.
    */
   operated: boolean;
-  /** The number of rows in a page of Stripe's lists. */
+  /** The maximum number of objects in one page of Stripe's lists. */
   pageSize: number;
   /** The number of replicas that are up at the end of the schedule. */
   survivors: number;
@@ -77,7 +80,7 @@ export interface Simulation {
   stripe: StripeClient;
   /** Calls a control route of the emulator. */
   control(path: string, body: object): Promise<void>;
-  /** Ends all faults of Stripe and its deliveries. */
+  /** Ends all simulated faults of Stripe's API and of its webhook deliveries. */
   clearFaults(): Promise<void>;
   passTime(seconds: number): void;
   /** Runs the simulation until no work is pending. */

@@ -15,7 +15,10 @@ export interface StripeHistory {
   tables(): Tables | null;
   /** Returns Stripe's data as the last call of `update` read it. */
   lastTables(): Tables | null;
-  /** Records all changes of Stripe's data since the last call of `update`, and checks the changed data. */
+  /**
+   * Records all changes of Stripe's data since the last call of `update`, and checks the changed data against the auditor's
+   * rules.
+   */
   update(): void;
 }
 

@@ -1,4 +1,7 @@
-/** The test harness for vitest. Each test has a separate database and service, which are closed at the end of the test. */
+/**
+ * Provides the test harness that the vitest tests use. Each test has a separate database and service, which are closed at the
+ * end of the test.
+ */
 import { expect, onTestFinished } from "vitest";
 import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
 import type { TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";

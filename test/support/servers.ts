@@ -22,7 +22,7 @@ import { freePort } from "./ports.ts";
 export interface TestServers {
   emulator: ServedEmulator;
   issuer: TestIssuer;
-  /** The address of the app. The test itself starts the app with the environment `env`. */
+  /** The address of the test's app. The test itself starts the app with the environment `env`. */
   appUrl: string;
   /** The environment variables for a service that uses the servers of the test. */
   env: Record<string, string>;
@@ -70,7 +70,7 @@ export async function startTestServers({ plans, dialect = "sqlite" }: TestServer
 }
 
 const RETRY_MS = 20;
-/** The test waits longer than the lease of a killed process. */
+/** The timeout of `eventually` is longer than the lease of a killed process. */
 const TIMEOUT_MS = 20_000;
 
 /**

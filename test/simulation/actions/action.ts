@@ -11,7 +11,8 @@ export interface Action {
   weight: number;
   act: Act;
   /**
-   * True if the simulation finishes all pending work before the action begins and before it ends. Actions that let days pass
+   * If true, the simulation finishes all pending work before the action begins, and again before the action ends. Actions that
+   * let days pass
    * need the setting `untilQuiet`.
    */
   untilQuiet?: true;

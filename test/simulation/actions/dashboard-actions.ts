@@ -38,8 +38,8 @@ export async function dashboardSubscription(simulation: Simulation, user: User):
 }
 
 /**
- * Creates more subscriptions than one page of the simulation's short Stripe lists contains. Cancels one of the user's
- * subscriptions, or all except the oldest.
+ * Creates more subscriptions than one page of the simulation's short Stripe lists contains. Cancels either one of the user's
+ * subscriptions, or all of them except the oldest one.
  */
 export async function dashboardMany(simulation: Simulation, user: User): Promise<void> {
   for (let count = 0; count < 4; count += 1) await dashboardSubscription(simulation, user);

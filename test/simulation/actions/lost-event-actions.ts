@@ -88,7 +88,7 @@ async function loseEvents(simulation: Simulation, user: User, how: "swallowed" |
 /** The number of seconds in which the service processes all events that a sweep found missing. */
 const REPAIRED_WITHIN = 900;
 
-/** Checks that a reconcile without faults, together with the events that it stores, repairs all lost changes. */
+/** Checks that a reconcile without faults repairs all lost changes, either directly or through the events that it stores. */
 async function reconcileAndCheck(simulation: Simulation, { sweep }: { sweep: boolean }): Promise<void> {
   const { auditor, replicas, scheduler, store } = simulation;
   await restart(simulation);
@@ -96,8 +96,8 @@ async function reconcileAndCheck(simulation: Simulation, { sweep }: { sweep: boo
   let isDone = false;
   await withFaults(simulation, NO_FAULTS, async () => {
     const replica = scheduler.random.pick(replicas);
-    // The result of the reconcile is null if a different replica is reconciling. The reconcile of the other replica may have
-    // started before the changes.
+    // The result of the reconcile is null if a different replica is reconciling. A reconcile that a different replica is
+    // running may have started before the changes.
     isDone = (await replica.run((service) => service.reconcile({ sweep, since: TEST_START }))) !== null;
   });
   if (!isDone) return;

@@ -1,4 +1,7 @@
-/** Actions in which a purchase fails. The user returns when Stripe's data is stale or when an idempotency key has expired. */
+/**
+ * Actions in which a purchase fails. In the actions of this file, a user returns to the app while Stripe's data is stale or
+ * after an idempotency key has expired.
+ */
 import { LINK_LIFETIME_MS } from "../../../packages/tollkeeper/src/actions/create-portal-session.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../../packages/tollkeeper/src/domain/operations.ts";
 import { NO_FAULTS } from "../faults.ts";
@@ -36,7 +39,8 @@ export async function comeback(simulation: Simulation, user: User): Promise<void
 }
 
 /**
- * A user buys twice in quick succession. When the user buys again, neither Stripe's webhooks nor its lists show the first
+ * A user buys a plan twice in quick succession. When the user buys again, neither Stripe's webhooks nor its lists show the
+ * first
  * purchase yet.
  */
 export async function hasty(simulation: Simulation, user: User): Promise<void> {
@@ -49,8 +53,8 @@ export async function hasty(simulation: Simulation, user: User): Promise<void> {
 }
 
 /**
- * The number of seconds from the moment when a checkout takes effect until its idempotency key expires. The time allows for
- * clock skew, and is so short that Stripe's lists are still stale when the idempotency key expires.
+ * The number of seconds from the moment when a checkout takes effect until its idempotency key expires. The remaining lifetime
+ * of the idempotency key allows for clock skew. It is so short that Stripe's lists are still stale when the key expires.
  */
 const LAST_MINUTE_SECONDS = 50;
 

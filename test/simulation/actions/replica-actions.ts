@@ -63,7 +63,7 @@ export async function outage(simulation: Simulation): Promise<void> {
   await simulation.untilQuiet();
 }
 
-/** Runs the given function with the given faults instead of the schedule's faults, until no work is pending. */
+/** Runs the given function and all work that it causes. Meanwhile, the given faults replace the schedule's faults. */
 export async function withFaults(simulation: Simulation, faults: Faults, work: () => Promise<unknown>): Promise<void> {
   const before = faultsOf(simulation);
   simulation.setFaults(faults);
@@ -77,7 +77,7 @@ export function faultsOf({ replicas }: Simulation): Faults {
   return replicas[0]?.faults ?? NO_FAULTS;
 }
 
-/** Runs a random number of steps of the simulation, and lets a few seconds pass. */
+/** Continues the simulated code at a random number of pause points, and lets a few seconds pass. */
 export async function continueBriefly({ passTime, scheduler }: Simulation): Promise<void> {
   await scheduler.settle();
   for (let step = scheduler.random.below(60); step > 0 && (await scheduler.step()); step -= 1);
