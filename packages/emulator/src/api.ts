@@ -255,7 +255,7 @@ function runRoute(
   return JSON.stringify(route.handle(context, params, id, child));
 }
 
-/** Makes the request use the time of the test clock of the object or customer that the request names. */
+/** If the request names an object or customer with a test clock, switches the request to the test clock's time. */
 function selectClock(context: Context, id: string, params: Record<string, FormValue>): void {
   const clock = params["test_clock"];
   if (typeof clock === "string") return switchToClockOf(context, { test_clock: clock });

@@ -138,7 +138,10 @@ function wallSeconds({ network }: EngineOptions): number {
   return Math.floor(network.wallNow() / 1000);
 }
 
-/** Wraps a function so that it never runs twice at once: a call during a run waits for that run. */
+/**
+ * Wraps an asynchronous function so that it never runs twice at once: if the function is running, a call only waits for its
+ * end.
+ */
 function shareRun(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null;
   return async () => {
@@ -233,7 +236,7 @@ function takeDueDeliveries({ state, deliveries, contexts }: Engine): { context: 
   return due.length > 1 && consumeReordering(state) ? due.toReversed() : due;
 }
 
-/** Returns the timer with a copy of its account, so that it can run without changing the real account. */
+/** Returns the timer with a copy of its account, so that the timer can run without changing the real account. */
 function onFork({ context, timer }: DueTimer): DueTimer {
   const account = forkAccount(context.account);
   const state = { ...context.state, accounts: new Map([[account.id, account]]) };
@@ -242,7 +245,7 @@ function onFork({ context, timer }: DueTimer): DueTimer {
 
 /** Runs a timer. Returns whether the timer emitted an event of the given type. */
 function runAndCheckEvent({ context, timer }: DueTimer, type: string | null): boolean {
-  // When time advances, old events can be removed, so the time must advance before the events are counted.
+  // Virtual time must advance before the events are counted, because the advance can remove old events.
   advanceTimeTo(context.state, timer.at);
   const { event } = context.account.tables;
   const known = event.size;

@@ -198,10 +198,7 @@ export async function serveEmulator(
   };
 }
 
-/**
- * Returns an error whose cause the user can fix. The code of an error that the user can fix shows that the error is not a bug
- * in the emulator.
- */
+/** Returns an error whose cause the user can fix. An error that has a `code` is not a bug in the emulator. */
 function startError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
 }

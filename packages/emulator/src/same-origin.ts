@@ -43,8 +43,8 @@ function isCrossSite(origin: string | undefined, site: string | undefined, host:
 }
 
 /**
- * Returns whether a host name is an IP address or localhost. An attacker's DNS server cannot control the addresses of
- * such host names.
+ * Returns whether a host name is an IP address or localhost. An attacker's DNS server controls neither IP addresses nor the
+ * address of localhost.
  */
 function isLocal(hostname: string): boolean {
   return hostname === "localhost" || hostname.endsWith(".localhost") || /^[\d.]+$|^\[/.test(hostname);

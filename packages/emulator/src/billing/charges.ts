@@ -13,7 +13,7 @@ const SETTLES_AFTER = 2;
 export function createCharge(context: Context, intent: PaymentIntent, outcome: Omit<ChargeOutcome, "method">): Charge {
   const method = find(context, "payment_method", intent.payment_method);
   const charge = insert(context, "charge", newCharge(context, intent, { ...outcome, method }));
-  // The balance transaction of an asynchronously captured charge is created two seconds later.
+  // The balance transaction of an asynchronously captured charge is created two seconds after the charge.
   if (outcome.captured && intent.capture_method === "automatic_async")
     setTimer(context, "charge_settles", charge.id, now(context) + SETTLES_AFTER);
   else if (outcome.captured) recordInBalance(context, charge);

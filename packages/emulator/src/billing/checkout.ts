@@ -193,8 +193,8 @@ function isFreeNow(itemPrice: Price, trial: boolean): boolean {
 }
 
 /**
- * Returns the IDs of discounts that show the effect of a checkout order's coupons. A preview of a checkout order does not
- * redeem the order's coupons.
+ * Creates discounts that preview the effect of a checkout order's coupons, and returns their IDs. A preview of a checkout order
+ * does not redeem the order's coupons.
  */
 function previewDiscounts(context: Context, session: CheckoutSession, order: CheckoutOrder): string[] {
   return order.discounts.flatMap((input, index) => {

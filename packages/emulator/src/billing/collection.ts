@@ -16,8 +16,8 @@ import { paymentFailed } from "./subscription-changes.ts";
 const DAY = 86_400;
 const HOUR = 3_600;
 /**
- * The days from the first failed payment to each retry. With the first attempt, the retries make eight payment attempts in two
- * weeks, which is Stripe's default.
+ * The days from the first failed payment to each retry. By default, Stripe makes eight payment attempts in two weeks: the first
+ * attempt and seven retries.
  */
 const RETRY_DAYS = [1, 3, 5, 7, 9, 11, 14];
 /** The longest time that a draft invoice waits for the delivery of its `invoice.created` event. */

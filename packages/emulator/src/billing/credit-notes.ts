@@ -1,5 +1,7 @@
 /**
- * Issues and voids credit notes. A credit note reduces an open invoice or returns money of a paid invoice.
+ * Issues and voids credit notes. A credit note reduces the amount of an open invoice, or gives the customer money of a paid
+ * invoice back.
+ *
  * @see https://docs.stripe.com/invoicing/integration/programmatic-credit-notes
  */
 import { now } from "../core/clock.ts";
@@ -57,7 +59,10 @@ function creditableOf(context: Context, invoice: Invoice): number {
   return invoice.total - sum(issued.map(({ amount }) => amount));
 }
 
-/** Stores a credit note. Reduces the amount of an open invoice, or returns money of a paid invoice. */
+/**
+ * Stores a credit note. The credit note reduces the amount of an open invoice, or gives the customer money of a paid invoice
+ * back.
+ */
 export function issueCreditNote(context: Context, note: CreditNote, input: CreditNoteInput): CreditNote {
   const { invoice } = input;
   const intent = intentOf(context, invoice);

@@ -56,5 +56,5 @@ export function refreshEntitlements(context: Context, customer: string): void {
   });
 }
 
-/** The maximum number of entitlements that a summary event about a customer's active entitlements lists. */
+/** The maximum number of entitlements in one event `entitlements.active_entitlement_summary.updated`. */
 const SUMMARY_LIMIT = 10;

@@ -5,7 +5,10 @@ import { type NewInvoiceItem, newInvoiceItem } from "../objects/invoice-item.ts"
 import type { Price } from "../objects/price.ts";
 import { amountFor } from "./pricing.ts";
 
-/** Creates an invoice item for a one-time price, for the next invoice. The item's description is the product's name. */
+/**
+ * Creates an invoice item for a one-time price. The customer's next invoice includes the invoice item. The item's description
+ * is the product's name.
+ */
 export function addOneTimeItem(context: Context, sold: Omit<NewInvoiceItem, "amount"> & { price: Price }): void {
   const description = retrieve(context, "product", sold.price.product).name;
   const amount = amountFor(sold.price, sold.quantity ?? 1);

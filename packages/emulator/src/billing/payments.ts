@@ -27,7 +27,7 @@ export interface Confirmation {
   returnUrl?: string | null;
 }
 
-/** Tries to pay a payment intent with a card, and sets the intent's status to the result. */
+/** Tries to pay a payment intent with a card, and sets the intent's status, for example to `succeeded`. */
 export function confirmPayment(context: Context, intent: PaymentIntent, methodId: string, how: Confirmation): void {
   if (intent.status === "succeeded" || intent.status === "canceled" || intent.status === "requires_capture")
     throw unexpectedState(intent, "confirm");

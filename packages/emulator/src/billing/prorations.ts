@@ -65,7 +65,7 @@ export function prorationItem(
   });
 }
 
-/** Returns the pending invoice item or the invoice lines that first charged the time for which the customer now gets credit. */
+/** Returns what originally charged the customer for the credited time: a pending invoice item, or invoice lines. */
 function creditedItems(
   context: Context,
   subscription: Subscription,

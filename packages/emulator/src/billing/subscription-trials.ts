@@ -1,5 +1,6 @@
 /**
- * Ends the trials of subscriptions and changes when they end.
+ * Ends the trials of subscriptions, and changes the end dates of trials.
+ *
  * @see https://docs.stripe.com/billing/subscriptions/trials
  */
 import { now } from "../core/clock.ts";
@@ -21,7 +22,7 @@ import { setPeriodTimers } from "./subscription-periods.ts";
 
 const TRIAL_NOTICE = 3 * 86_400;
 
-/** Announces the end of a trial three days before, or at once if less than three days remain. */
+/** Announces the end of a trial three days before the end, or at once if less than three days remain. */
 export function announceTrialEnd(context: Context, subscription: Subscription, trialEnd: number): void {
   const at = trialEnd - TRIAL_NOTICE;
   if (at > now(context)) return setTimer(context, "trial_will_end", subscription.id, at);

@@ -18,7 +18,7 @@ export function taxRatesOf(context: Context, ids: readonly string[] | null | und
   return (ids ?? []).map((id, index) => copy(retrieve(context, "tax_rate", id, `${param}[${index}]`)));
 }
 
-/** Sets the taxes of each line from its tax rates. */
+/** Computes the taxes of each invoice line from the line's tax rates. */
 export function applyTaxes(lines: readonly TaxableLine[], ratesOf: (line: TaxableLine) => readonly TaxRate[]): void {
   for (const line of lines) {
     const off = line.discount_amounts.reduce((sum, { amount }) => sum + amount, 0);

@@ -19,7 +19,7 @@ function checkValue(shape: Shape, value: unknown, at: string, problems: string[]
 
 /**
  * Returns whether a value itself has the given type, without a check of nested values. The function `checkContents` checks
- * nested values, so that each reported problem names its path.
+ * nested values, so that each reported problem names the path of the wrong value.
  */
 function matches(shape: Shape, value: unknown): boolean {
   if (typeof shape === "string") return matchesName(shape, value);

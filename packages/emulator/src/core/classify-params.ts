@@ -10,8 +10,8 @@ import { type Fields, fieldsOf, isOptional, operations, pathPattern, type Shape 
 type Params = Record<string, FormValue>;
 
 /**
- * The names of the parameters that a route uses. Each parameter's name maps to the names of the fields that the route uses in
- * the parameter. It maps to null if the route uses the parameter's whole value.
+ * The names of the parameters that a route uses. Maps each parameter's name to the names of the parameter's fields that the
+ * route uses. A parameter's name maps to null if the route uses the parameter's whole value.
  */
 export type UsedParams = Map<string, UsedParams | null>;
 

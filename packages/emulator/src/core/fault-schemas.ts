@@ -27,7 +27,7 @@ export const FaultInput = z.strictObject({
    * - `decline` declines the payment with the decline code `code`
    */
   answer: z.union([z.int().min(400).max(599), z.enum(["lock_timeout", "reset", "timeout", "cut", "stale", "decline"])]),
-  /** The moment at which the request fails: before or after it takes effect. Default "before". */
+  /** The moment at which the request fails: before or after the request takes effect. Default "before". */
   when: z.enum(["before", "after"]).default("before"),
   /** Under a `stale` fault, lists and searches omit objects that are newer than this number of seconds. Default 60. */
   seconds: z.int().min(1).max(86_400).default(60),
@@ -42,7 +42,7 @@ export const DeliveryFaultInput = z.strictObject({
   /** The fault affects only deliveries of this event type. Default: all types. */
   type: z.string().optional(),
   /**
-   * The effect on the delivery of an event:
+   * The effect of the fault on the delivery of an event:
    * - `drop` records a success without sending the event
    * - `lose_answer` sends the event but records a failure
    * - `duplicate` sends the event twice in sequence, `twice_at_once` twice in parallel

@@ -83,8 +83,8 @@ function cursorIndex(context: Context, rows: readonly { id: string }[], id: stri
 }
 
 /**
- * Returns the index of a row, by binary search over creation times. Returns null if the rows are not in order of creation time
- * because of test clocks.
+ * Returns the index of a row, by binary search over creation times. Returns null if the rows are not ordered by creation time,
+ * which test clocks can cause.
  */
 function indexByTime(context: Context, rows: readonly { id: string }[], id: string): number | null {
   const row = findById(context, id);

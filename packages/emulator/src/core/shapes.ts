@@ -1,7 +1,7 @@
 /** Reads the operations, parameters and responses of the pinned API version from `schema/*.json`. */
 import { readFileSync } from "node:fs";
 
-/** A type of the SDK: the name of a primitive type, or an object whose key names the kind of type. */
+/** A type of the SDK: the name of a primitive type, or an object with one key, such as `enum` or `array`. */
 export type Shape =
   | "string"
   | "integer"

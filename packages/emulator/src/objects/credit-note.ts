@@ -27,8 +27,8 @@ export interface NewCreditNote {
   number: string;
   lines: CreditLine[];
   /**
-   * The amount added to the customer's credit balance, if the invoice is paid. Credit, refund and out-of-band amount
-   * together equal the credit note's total.
+   * The amount added to the customer's credit balance, if the invoice is paid. The credit amount, the refund amount and the
+   * out-of-band amount together equal the credit note's total.
    */
   creditAmount: number;
   refundAmount: number;

@@ -1,6 +1,6 @@
 /**
- * Stores messages that a page shows once after a redirect. The URL of a page does not contain the message, because another site
- * could link to a page with a false message.
+ * Stores messages that a page shows once after a redirect. Page URLs contain no messages, so that a link on another site cannot
+ * make a page show a false message.
  */
 export interface FlashMessages {
   put(id: string, text: string): void;
@@ -8,7 +8,9 @@ export interface FlashMessages {
   take(id: string): string | null;
 }
 
-/** The maximum number of unread messages. When there are more unread messages, the oldest messages are dropped. */
+/**
+ * The maximum number of unread messages. If there are more unread messages than the maximum, the oldest messages are dropped.
+ */
 const MAX_MESSAGES = 1_000;
 
 export function createFlashMessages(): FlashMessages {

@@ -23,7 +23,7 @@ export interface Next {
   notice?: string;
 }
 
-/** Runs an action of the customer portal. An action that the portal's configuration does not allow changes nothing. */
+/** Runs an action of the customer portal. If the portal's configuration does not allow the action, nothing changes. */
 export function runAction(visit: Visit, action: string, form: Form): Next {
   const home = { to: addressOf(visit, "home") };
   try {

@@ -146,7 +146,7 @@ export function offeredPrices({ context, features }: Visit, subscription: Subscr
   );
 }
 
-/** The types of portal flows that each action completes. */
+/** Maps each portal action, such as a cancellation, to the types of the portal flows that the action completes. */
 const FLOWS: Record<string, readonly string[]> = {
   cancel: ["subscription_cancel"],
   change: ["subscription_update", "subscription_update_confirm"],

@@ -21,8 +21,8 @@ import {
 
 type Query = Record<string, string>;
 /**
- * The title and body of a portal page, or a message to show on the home page instead. Null if the portal page is not
- * available.
+ * The title and body of a portal page, or a message to show on the home page instead. The value is null if the portal page is
+ * not available.
  */
 type PageContent = { title: string; body: Markup } | { notice: string } | null;
 type View = (visit: Visit, query: Query, notice: string | null) => PageContent;

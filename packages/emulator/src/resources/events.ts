@@ -32,8 +32,8 @@ export function eventRoutes(api: Api): void {
 }
 
 /**
- * Returns the events of all days in a time range, from an index of events by day. With the index of events by day, the time to
- * read a long history in consecutive ranges grows linearly.
+ * Returns the events of all days in a time range, from an index of events by day. With an index of events by day, the time to
+ * read all events range by range grows linearly with their number.
  */
 function eventsOfDays(
   context: Context,

@@ -33,7 +33,7 @@ export const flow = z.strictObject({
 });
 type Flow = z.output<typeof flow>;
 
-/** The portal feature that each flow type requires, and the verb of the flow in error messages. */
+/** For each flow type: the portal feature that the flow requires, and the flow's verb in error messages. */
 const FEATURES = {
   subscription_cancel: ["cancel", "canceled"],
   subscription_pause: ["pause", "paused"],

@@ -81,7 +81,7 @@ async function change(
       const current = await findSubscription(context, user, id);
       const params = decide(current);
       if (params !== null) await runSimpleOperation(context, changeOperation, { subject: id, params });
-      // An earlier change of this subscription that got no response may still take effect, so the earlier change is finished
+      // If the response to an earlier change of the subscription was lost, the change may still take effect, so it is finished
       // first.
       else if (!(await finishPending(context, changeOperation, id))) return viewSubscription(current, context.plans);
     }

@@ -61,7 +61,7 @@ export async function linkCreatedCustomer(context: ActionContext, subject: strin
   if (created !== null) await link(context, owner, created);
 }
 
-/** Returns the customer that an earlier operation created and that a crash left without a link to the owner. */
+/** Returns the customer that an earlier operation created but, because of a crash, did not link to the owner. */
 async function createdEarlier(
   context: ActionContext,
   owner: BillingOwner,
@@ -71,7 +71,7 @@ async function createdEarlier(
   return confirm(context, owner, JSON.parse(operation.result) as string);
 }
 
-/** Searches Stripe for a customer that was created without this software, or whose event has not arrived yet. */
+/** Searches Stripe for a customer that Tollkeeper did not create, or whose creation event has not arrived yet. */
 async function searchCustomer(context: ActionContext, owner: BillingOwner): Promise<string | null> {
   for (const found of await context.gateway.searchCustomersOfUser(owner.id)) {
     // If a person changed the user id in a customer's metadata by hand, the customer stays linked to the owner who paid.

@@ -8,9 +8,9 @@ import { portalOperation } from "./create-portal-session.ts";
 import { customerOperation, linkCreatedCustomer } from "./ensure-customer.ts";
 import { finishOperation, type OperationKind } from "./operation.ts";
 
-/** Milliseconds after which the request that started an operation has certainly given up. */
+/** Age in milliseconds of a pending operation at which the request that started it has certainly given up. */
 const ABANDONED_AFTER_MS = 120_000;
-/** Maximum number of pending operations that one call of the function finishes. */
+/** Maximum number of pending operations that one call of the function `finishOperations` finishes. */
 const MAX_PER_ROUND = 20;
 
 const KINDS = new Map(
@@ -22,8 +22,8 @@ const KINDS = new Map(
 
 /**
  * Creates a function that finishes pending operations and returns the number of finished operations. An operation that can't be
- * finished in one call of the function stays pending. The next call starts after the unfinished operation, so that the
- * unfinished operation does not block later operations.
+ * finished in one call of the function stays pending. The next call starts with the operation after the unfinished one, so that
+ * the unfinished operation does not block the others.
  */
 export function createFinishOperations(context: ActionContext): () => Promise<number> {
   const { store, runtime } = context;
@@ -55,8 +55,8 @@ async function finish(context: ActionContext, operation: OperationRecord): Promi
 }
 
 /**
- * Links the customer that the operation created to its owner. Without the finishing of operations, a new customer would be
- * linked to its owner only at the user's next request.
+ * After an operation has created a customer, links the customer to its billing owner. Without the function `linkCustomer`, a
+ * customer whose creation was interrupted would be linked to its owner only at the user's next request.
  */
 async function linkCustomer(context: ActionContext, { id, subject }: OperationRecord): Promise<void> {
   await linkCreatedCustomer(context, subject).catch((error: unknown) => {

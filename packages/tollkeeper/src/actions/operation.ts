@@ -13,7 +13,7 @@ import { TollkeeperError, UnavailableError } from "../errors.ts";
 import type { OperationKey } from "../stripe/limits/operation-key.ts";
 import type { ActionContext } from "./context.ts";
 
-/** One kind of operation: its request to Stripe, and the search for the effect of an earlier attempt. */
+/** Defines one kind of operation: how to send its request to Stripe, and how to find the effect of an earlier attempt. */
 export interface OperationKind<Params, Result> {
   kind: string;
   /**
@@ -49,8 +49,8 @@ export interface Intent<Params> {
   /** Parameters of the request to Stripe. The parameters are stored until the outcome of the request to Stripe is known. */
   params: Params;
   /**
-   * Number of the newest operation that the caller knew when it decided to start its own operation. If a newer operation
-   * exists, another caller has acted since the caller's decision.
+   * Number of the newest operation at the time when the caller decided to start an operation. If a newer operation exists,
+   * another caller has started it since this caller's decision.
    */
   basedOn?: number;
 }
@@ -200,7 +200,7 @@ async function send<Params, Result>(
   operation: OperationRecord,
 ): Promise<Result> {
   const { store, runtime } = context;
-  // The machine may have slept since the end time of the idempotency key was checked, so the key is checked again.
+  // The machine may have slept since the last check that the idempotency key is still valid, so the check is repeated.
   if (runtime.now() >= operation.keyEndsAt) throw inProgress();
   try {
     const result = await kind.act(context, JSON.parse(operation.params ?? "null") as Params, {

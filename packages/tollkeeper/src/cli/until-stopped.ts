@@ -1,8 +1,8 @@
 /** Keeps a server command running until SIGINT or SIGTERM, then stops it. */
 
 /**
- * Maximum time in milliseconds until a stopped server has ended. If stopping the server takes longer, the process exits with
- * code 1.
+ * Maximum time in milliseconds until a stopped server has ended. If stopping the server takes longer than the maximum time, the
+ * process exits with code 1.
  */
 const STOP_TIMEOUT_MS = 10_000;
 

@@ -9,7 +9,7 @@ import { createTrace } from "../tracing.ts";
 
 /**
  * Names of log fields whose values are hidden. Tollkeeper itself logs no secrets and no emails, but the app may log them with
- * the same logger.
+ * Tollkeeper's logger.
  */
 const REDACTED = ["authorization", "headers.authorization", "secretKey", "webhookSecrets", "token", "email", "*.email"];
 

@@ -1,6 +1,6 @@
 /**
  * Creates the fields of the options' schema. For a wrong value of an option, the schema's field reports the option's name and
- * the correction.
+ * how to correct the value.
  */
 import { z } from "zod";
 import { RANGES } from "./defaults.ts";

@@ -14,7 +14,7 @@ export interface AccessPolicy {
 
 export const DEFAULT_ACCESS_POLICY: AccessPolicy = { pastDueGraceDays: 7, keepPaidPeriod: true };
 
-/** A subscription with the mirror's records that access depends on. */
+/** A subscription, together with the records of the mirror that determine its user's access. */
 export interface SubscriptionState {
   subscription: SubscriptionRecord;
   latestInvoice: InvoiceRecord | null;
@@ -64,7 +64,7 @@ function entitlementsOf(state: SubscriptionState, plans: Plans, policy: AccessPo
   );
 }
 
-/** Returns the next instant after `now` at which access changes without a change at Stripe; null if there is none. */
+/** Returns the next instant after `now` at which access changes even if nothing changes at Stripe; null if there is none. */
 export function nextAccessChange(
   states: readonly SubscriptionState[],
   policy: AccessPolicy,
@@ -90,8 +90,8 @@ interface Access {
   reason: AccessReason;
   until: number | null;
   /**
-   * The instant at which access ends without a change at Stripe. The end of access is undefined if access does not end without
-   * a change at Stripe.
+   * The instant at which access ends even if nothing changes at Stripe. The end of access is undefined if only a change at
+   * Stripe ends the access.
    */
   endsAt?: number;
 }

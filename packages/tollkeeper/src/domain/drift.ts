@@ -3,12 +3,13 @@
 export type DriftObject = "customer" | "subscription" | "invoice";
 
 /**
- * The way in which the data that repaired a difference was read from Stripe: in a list, or by a retrieve of the single object.
+ * The way in which Tollkeeper read the data that repaired a difference: in a list from Stripe, or by retrieving the single
+ * object.
  */
 export type Repair = "list" | "retrieve";
 
 export interface Drift extends Difference {
-  /** The way in which the data that repaired the difference was read from Stripe; null if the difference was not repaired. */
+  /** The way in which Tollkeeper read the data that repaired the difference; null if the difference was not repaired. */
   repairedBy: Repair | null;
 }
 

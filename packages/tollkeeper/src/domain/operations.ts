@@ -69,7 +69,7 @@ export function decideOperation(current: OperationRecord | null, now: number): O
   return now < current.keyEndsAt ? "retry" : "look_up";
 }
 
-/** Returns true if so much time has passed that an empty list from Stripe proves that the operation's request had no effect. */
+/** Returns true if the operation's request is so old that an empty list from Stripe proves that the request had no effect. */
 export function isEmptyListConclusive({ keyEndsAt }: Pick<OperationRecord, "keyEndsAt">, now: number): boolean {
   return now >= keyEndsAt + LIST_LAG_MS;
 }

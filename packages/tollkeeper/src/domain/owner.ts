@@ -15,7 +15,7 @@ export function userOwner(userId: string): BillingOwner {
   return { kind: "user", id: userId };
 }
 
-/** Returns the owner for an argument of a public method, in which a string is a user's id. */
+/** Returns the billing owner that an argument of a public method names; a string argument is a user's id. */
 export function toOwner(owner: string | BillingOwner): BillingOwner {
   return typeof owner === "string" ? userOwner(owner) : owner;
 }
@@ -32,7 +32,10 @@ export function ownerFromKey(key: string): BillingOwner {
   return { kind, id: key.slice(kind.length + 1) };
 }
 
-/** Groups the ids of owners by kind. In the groups of owner ids, the kinds have a fixed order, and each owner occurs once. */
+/**
+ * Groups the ids of billing owners by the kind of owner: user or organization. The groups of owner ids have a fixed order, and
+ * each owner occurs once.
+ */
 export function idsByKind(owners: readonly BillingOwner[]): [kind: OwnerKind, ids: string[]][] {
   return OWNER_KINDS.flatMap((kind): [OwnerKind, string[]][] => {
     const ids = new Set(owners.filter((owner) => owner.kind === kind).map(({ id }) => id));

@@ -6,9 +6,7 @@ import type { User } from "../domain/user.ts";
 import { NotFoundError, UnauthenticatedError, UnavailableError } from "../errors.ts";
 import type { HttpContext } from "./context.ts";
 
-/**
- * All access rules. The type maps each access rule to the type of caller (such as a user) that routes with the rule receive.
- */
+/** All access rules. The type maps each access rule to the type of the caller, such as a user, that the rule identifies. */
 export interface Callers {
   /** Rule for routes that need no credentials. */
   public: null;

@@ -32,8 +32,8 @@ interface RouteTexts {
   /** Description of the route in the OpenAPI document. */
   description?: string;
   /**
-   * Meaning of each response in the OpenAPI document, by status. The route's access rule adds its own responses to the OpenAPI
-   * document.
+   * Meaning of each response in the OpenAPI document, by status. The responses of the route's access rule, such as 401, are
+   * added to the OpenAPI document automatically.
    */
   responses: Readonly<Record<number, string>>;
   /** Content type of the 200 response. Default: JSON. */

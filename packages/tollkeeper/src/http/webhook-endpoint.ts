@@ -16,7 +16,8 @@ export const MAX_WEBHOOK_BYTES = 1_048_576;
 
 const RETRY_AFTER_SECONDS = "1";
 /**
- * Milliseconds in which a client whose request body was rejected can read the response while the client still sends the body.
+ * Milliseconds that a client has to read the response if the endpoint rejected the request before the client sent its whole
+ * body.
  */
 const LINGER_MS = 500;
 
@@ -79,8 +80,9 @@ export function createWebhookEndpoint(context: HttpContext): ReceiveWebhook {
 /**
  * Returns a fetch function that handles webhooks itself and passes every other request to `fetchRoute`.
  *
- * Through the router, the webhook endpoint accepts 12 to 15 % fewer events per second, and 15 to 29 % fewer if a Node server
- * also creates a `Request` (`node bench/webhook-endpoint.ts`).
+ * Through the router, the webhook endpoint would accept 12 to 15 % fewer events per second (`node bench/webhook-endpoint.ts`).
+ * If a Node server also created a `Request` for each event, the webhook endpoint would accept 15 to 29 % fewer events per
+ * second.
  */
 export function bypassRouter(
   basePath: string,
@@ -134,8 +136,7 @@ export async function handleNodeWebhook(
 
 /**
  * Discards the unread rest of the request's body, then closes the connection. If the server closed the connection at once, the
- * client
- * could miss the response.
+ * client could miss the response.
  */
 function closeAfterLinger(request: NodeRequest): void {
   request.resume();
