@@ -32,8 +32,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Returns the options that the environment variables set. A blank variable counts as absent. The function that reads the
- * environment variables does not check their values. A value of the wrong type stays a text, so that `createTollkeeper` can
- * report it.
+ * environment variables does not check their values. If an environment variable has a value of the wrong type, its text is
+ * kept, so that `createTollkeeper` reports it.
  */
 export function optionsFromEnvironment(env: Environment): Omit<TollkeeperOptions, "plans"> {
   const text = (option: Option): string | undefined => read(env, VARIABLES[option]);

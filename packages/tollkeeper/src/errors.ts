@@ -31,8 +31,8 @@ export type ErrorStatus = 400 | 401 | 402 | 403 | 404 | 409 | 413 | 500 | 503;
 export interface ErrorOptions {
   cause?: unknown;
   /**
-   * The details of an error are values for the caller, such as the route to use next. Responses contain the details of errors,
-   * so the details must never contain a secret.
+   * The details of an error are values for the code that handles the error, such as the route to request next. Responses
+   * contain the details of errors, so the details must never contain a secret.
    */
   details?: Readonly<Record<string, string>>;
 }

@@ -45,12 +45,13 @@ export interface TollkeeperOptions {
   /**
    * `STRIPE_REQUESTS_PER_SECOND`: requests per second to Stripe, of all replicas together. Stripe allows 25 requests per second
    * in test mode and
-   * 100 in live mode. Default 20 in test mode, 80 in live mode, 1000 with `STRIPE_API_BASE`; range 1 to 10000.
+   * 100 in live mode. The default is 20 requests per second in test mode, 80 in live mode and 1000 with `STRIPE_API_BASE`; the
+   * range is 1 to 10000.
    */
   stripeRequestsPerSecond?: number | undefined;
   /**
    * `STRIPE_REQUESTS_PER_ENDPOINT`: requests per second to one endpoint (a method and a path), of all replicas together.
-   * Default 25, which is Stripe's limit, or 10000 if `STRIPE_API_BASE` is set; range 1 to 10000.
+   * The default is 25 requests per second, Stripe's limit, or 10000 if `STRIPE_API_BASE` is set; the range is 1 to 10000.
    */
   stripeRequestsPerEndpoint?: number | undefined;
   /** Maximum number of concurrent requests of one replica to Stripe. Default 32; range 1 to 1000. */
@@ -75,8 +76,8 @@ export interface TollkeeperOptions {
   /** `APP_URL`: the URL of the app's pages, to which users return from Stripe. In production, this URL must use https. */
   appUrl: string;
   /**
-   * `ALLOWED_ORIGINS`: origins, besides the app's own, of pages that may call the routes and to which users may return. Default
-   * none.
+   * `ALLOWED_ORIGINS`: allowed origins besides the app's own. Pages of allowed origins may call the service's routes, and users
+   * may return to them from Stripe. Default none.
    */
   allowedOrigins?: readonly string[] | undefined;
   /** The URL to which users return after payment. The service adds the checkout session's id to this URL. Default `APP_URL`. */

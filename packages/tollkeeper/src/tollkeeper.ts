@@ -37,8 +37,8 @@ export interface Tollkeeper {
   /** Processes all events and hooks that are due now. The method `drain` is useful in tests and scripts. */
   drain(): Promise<void>;
   /**
-   * Runs one round of maintenance: pruning, finishing operations and catching up with renewals. The method `runMaintenance` is
-   * useful in tests and scripts.
+   * Runs one round of maintenance: deletes old rows, finishes interrupted operations and catches up with renewals. The method
+   * `runMaintenance` is useful in tests and scripts.
    */
   runMaintenance(): Promise<void>;
   /**

@@ -8,7 +8,7 @@ import type { InboxEvent } from "../store/queue/inbox.ts";
 import type { Store } from "../store/store.ts";
 
 /**
- * Stores an event. The promise resolves when the event is on disk: with true for a new event, with false for a duplicate.
+ * Stores an event. Resolves when the event is on disk. The resolved value is true for a new event and false for a duplicate.
  * Throws `UnavailableError` with the code `overloaded` if too many events wait to be stored.
  */
 export type InboxWriter = (event: InboxEvent) => Promise<boolean>;

@@ -1,6 +1,6 @@
 /**
- * Receives one webhook: checks its signature, stores its envelope (the event without its payload), and then accepts it. Never
- * throws.
+ * Receives one webhook: checks its signature, stores the event's envelope (the event without its payload), and then accepts the
+ * webhook. Never throws.
  */
 import type { Mode } from "../domain/records.ts";
 import { TollkeeperError } from "../errors.ts";

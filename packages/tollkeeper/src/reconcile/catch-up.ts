@@ -1,7 +1,7 @@
 /**
- * Reads renewed subscriptions from Stripe's list, a page at a time, if many customers have pending events. When many customers
- * have events at once, most of their subscriptions have renewed. One request for a list of renewed subscriptions covers up to a
- * hundred customers.
+ * Reads renewed subscriptions from Stripe's list, a page at a time, if many customers have pending events. If many customers
+ * have pending events at once, most of the events are about renewed subscriptions. One request for a list of renewed
+ * subscriptions covers up to a hundred customers.
  *
  * Measured gain: without lists of renewed subscriptions, 10,000 renewals need 10,444 requests to Stripe, 1.8 to 3.5 times as
  * many as with lists. At 80 requests per second, 10,444 requests to Stripe take over two minutes (`npm run load -- renewals`).
@@ -19,16 +19,17 @@ export interface CatchUpOptions {
 
 export interface CatchUp {
   /**
-   * Catches up with renewals and returns the number of completed events. Returns 0 if few events are pending or another replica
-   * is catching up. When the signal aborts, reading of subscriptions stops after the current page of Stripe's list.
+   * Catches up with renewals and returns the number of completed events. The number of completed events is 0 if few events are
+   * pending or another replica is already catching up with renewals. When the signal aborts, reading of subscriptions stops
+   * after the current page of Stripe's list.
    */
   (signal: AbortSignal): Promise<number>;
 }
 
 const DEFAULT_ABOVE = 500;
 /**
- * Maximum number of lanes (customers) for which one catch-up with renewals completes events. Lanes whose events have waited
- * longest come first.
+ * Maximum number of lanes (customers) for which one catch-up with renewals completes events. A catch-up starts with the lanes
+ * whose events have waited longest.
  */
 const MAX_LANES = 20_000;
 /**
@@ -84,7 +85,10 @@ export function createCatchUp(context: SweepContext, { above = DEFAULT_ABOVE }: 
 
 interface Run {
   signal: AbortSignal;
-  /** Renews the lease that lets only this replica catch up. Returns false if another replica has taken the task over. */
+  /**
+   * Renews the lease, which ensures that only this replica catches up with renewals. Returns false if another replica has taken
+   * the task over.
+   */
   renewLease(): Promise<boolean>;
   /** This function is called after each page of Stripe's list, with the number of events that the page completed. */
   onCompleted(events: number): void;
@@ -108,8 +112,8 @@ async function readPages(context: SweepContext, lanes: PendingLanes, run: Run): 
   for (let read = 1; !signal.aborted; read += 1) {
     const upToSeq = await context.store.inbox.lastSeq();
     const listed = await context.gateway.listRenewedPage(since, after);
-    // The list of renewed subscriptions lacks the payment state of some invoices. The worker processes the events about those
-    // subscriptions one by one.
+    // The list of renewed subscriptions lacks the payment state of some invoices. If the list lacks the payment state of a
+    // subscription's invoice, the worker processes the subscription's events one by one.
     const rows = listed.rows.filter((row) => row.invoiceComplete && lanes.has(row.subscription.customerId));
     const events = await handleSubscriptionPage(context, page, rows, upToSeq);
     run.onCompleted(events);

@@ -1,7 +1,7 @@
 /**
  * Reads a whole list from Stripe with several concurrent readers. Each concurrent reader of a list reads the objects of one
  * range of creation times, newest first. A reader of Stripe's list requests the next page while the previous page is handled.
- * It is unknown how many objects each year has, so an idle reader takes over the older half of another reader's time range.
+ * The number of objects in each time range is unknown, so an idle reader takes over the older half of another reader's range.
  * Each split of a range of creation times adds one list page that is not full.
  */
 import type { CreatedRange, Page } from "../stripe/gateway/gateway.ts";
@@ -66,8 +66,8 @@ export function openRange(from: number, until: number): OpenRange {
 const MIN_PAGES_PER_RANGE = 3;
 
 /**
- * Splits a range of creation times into at most `maxRanges` ranges with about the same number of rows. `pageEnds` are the
- * creation times at which the pages of a list with a similar distribution ended.
+ * Splits a range of creation times into at most `maxRanges` ranges with about the same number of rows. `pageEnds` contains the
+ * creation time of each page's last row, from a list with a similar distribution of creation times.
  */
 export function openRanges({ from, until }: CreatedRange, pageEnds: readonly number[], maxRanges: number): OpenRange[] {
   const inside = [...new Set(pageEnds)].filter((at) => at > from && at < until).toSorted((one, other) => one - other);
@@ -78,8 +78,8 @@ export function openRanges({ from, until }: CreatedRange, pageEnds: readonly num
 }
 
 /**
- * Reads all ranges. Returns the creation time of the last row of each page of the list. If the function `read`, `handle` or
- * `progress` throws, throws the first of these errors.
+ * Reads all ranges. Returns the creation time of the last row of each page of the list. Throws the first error that one of the
+ * functions `read`, `handle` and `progress` throws.
  */
 export async function readRanges<Row, Position>(options: ReadRangesOptions<Row, Position>): Promise<number[]> {
   const ranges = createRangePool(options.ranges);
@@ -99,8 +99,8 @@ export async function readRanges<Row, Position>(options: ReadRangesOptions<Row, 
   const readPage = async ({ from, until }: CreatedRange, cursor: Cursor): Promise<ReadPage<Row, Position>> => {
     const position = await options.position();
     const page = await options.read({ from, until }, cursor.after);
-    // If the last handled object was deleted, the next page starts at the second in which that object was created. So the rows
-    // that were created in the deleted object's second may be handled twice.
+    // If the last handled object was deleted, the next page starts at the second in which that object was created. So rows that
+    // were created in the same second as a deleted object may be handled twice.
     return page
       ? { page, position }
       : readPage({ from, until: cursor.reached + SECOND_MS }, { ...cursor, after: null });
@@ -144,7 +144,7 @@ interface RangePool {
    */
   splitForIdleReaders(range: OpenRange, reached: number, rowsPerMs: number): void;
   wakeIdleReaders(): void;
-  /** Returns copies of the ranges that are still to be read, because the readers split the original ranges meanwhile. */
+  /** Returns copies of the unread ranges, because the readers continue to change the original ranges. */
   left(): OpenRange[];
 }
 

@@ -13,14 +13,14 @@ import { SWEPT_LISTS, type SweepContext, type SweptList } from "./sweep-context.
 import { notStarted, sweepList, type ListProgress } from "./sweep-lists.ts";
 
 /**
- * The parts that reconcile works with, such as the store and the gateway. Requests of reconcile's gateway have the urgency of
- * sweeps, so requests for users and events go first.
+ * The parts of the service that reconcile uses, such as the store and the gateway. Requests of reconcile's gateway have the
+ * urgency of sweeps, so requests for users and events go first.
  */
 export type ReconcileContext = SweepContext & EndpointContext;
 
 export interface ReconcileOptions {
   /**
-   * The instant, in epoch milliseconds, from which reconcile reads events, if the instant is before the last reconcile. The
+   * Reconcile reads the events since this instant (in epoch milliseconds) if the instant is before the last reconcile. The
    * instant since which events are read may be at most 30 days ago.
    */
   since?: number | undefined;
@@ -33,8 +33,8 @@ export interface ReconcileOptions {
   /** If true, reconcile reports differences between Stripe and the mirror without repairing them. Default false. */
   dryRun?: boolean | undefined;
   /**
-   * If this signal aborts, the reconcile ends after the current page of a list. The reconcile after an aborted one continues
-   * from the saved progress.
+   * If this signal aborts, the reconcile ends after the current page of a list. The next reconcile continues from the saved
+   * progress of the aborted reconcile.
    */
   signal?: AbortSignal | undefined;
   /** This function is called after each page of a list with the progress of the reconcile. */
@@ -50,7 +50,7 @@ export interface ReconcileProgress {
 export interface ReconcileReport {
   /** Number of events that Stripe listed, and number of listed events that no webhook had delivered. */
   events: { read: number; missed: number };
-  /** Numbers of objects that the sweep read, by list; null if there was no sweep. */
+  /** For each of Stripe's lists, the number of objects that the sweep read; null if there was no sweep. */
   swept: Record<SweptList, number> | null;
   /**
    * The first 1,000 differences that the sweep found. The differences in the report are repaired, unless the run was a dry run.
@@ -65,7 +65,7 @@ export interface ReconcileReport {
 const DAY_MS = 86_400_000;
 /** Milliseconds for which reconcile expects Stripe to keep events: 30 days, less one day for safety. */
 const EVENTS_KEPT_MS = 29 * DAY_MS;
-/** Reconcile reads events again from so many milliseconds before its last run, because Stripe may list an event late. */
+/** Milliseconds before the last reconcile from which events are read again, because Stripe may list an event late. */
 const OVERLAP_MS = 3_600_000;
 const SWEEP_EVERY_MS = DAY_MS;
 const LEASE_MS = 60_000;

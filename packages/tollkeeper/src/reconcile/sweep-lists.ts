@@ -42,8 +42,9 @@ export interface SweepListOptions extends SweepCallbacks {
 const STRIPE_BEGAN = Date.UTC(2011, 0, 1);
 
 /**
- * Returns the progress of a sweep that has not started. `pageEnds` are the creation times at which the pages of a similar list
- * ended. `pageEnds` split the list into ranges of similar size.
+ * Returns the progress of a sweep that has not started. `pageEnds` contains the creation time of each page's last row, from a
+ * list with a similar distribution of creation times. The creation times in `pageEnds` split the list into ranges of similar
+ * size.
  */
 export function notStarted(pageEnds: readonly number[] = []): ListProgress {
   const all = { from: STRIPE_BEGAN, until: STRIPE_ENDS };
@@ -58,8 +59,8 @@ export async function sweepList(context: SweepContext, options: SweepListOptions
   const { progress, list, dryRun } = options;
   if (progress.left.length === 0) return [];
   const isResumed = progress.read > 0;
-  // The versions of lanes are read before the first request to Stripe. So each page can detect lanes that were written since
-  // the first request.
+  // The versions of lanes are read before the first request to Stripe. So the handling of each list page can detect lanes that
+  // were written since the sweep's first request.
   const page = createPageState(options, { versions: await context.store.lanes.all(), dryRun });
   const pageEnds = await readList(context, options, page);
   if (page.written.atLastAnalysis > 0) await analyze(context.store, context.runtime, "usual");

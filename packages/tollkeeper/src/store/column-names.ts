@@ -1,7 +1,7 @@
 /**
  * Converts column names: snake_case in SQL, camelCase in returned rows. Kysely's own plugin for column names copies the syntax
- * tree of each statement. The copy takes as long as compiling the statement. This module converts column names while the SQL
- * text is compiled.
+ * tree of each statement. Copying a statement's syntax tree takes as long as compiling the statement. This module converts
+ * column names while the SQL text is compiled.
  *
  * Measured gain: with Kysely's plugin for column names, the worker needs 11 % more processor time (`npm run load`).
  */

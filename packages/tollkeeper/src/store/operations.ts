@@ -13,7 +13,7 @@ export interface OperationStore {
   findCurrent(kind: string, subject: string): Promise<OperationRecord | null>;
   /**
    * Adds a pending operation, which is one intended change at Stripe. Returns false if another caller has already added an
-   * operation with the same number.
+   * operation with the given operation's number.
    */
   begin(operation: OperationRecord): Promise<boolean>;
   /**

@@ -19,8 +19,8 @@ const STATEMENT_TIMEOUT_MS = 15_000;
 /** The SQL statement that removes the time limit of a transaction. */
 export const NO_STATEMENT_TIMEOUT = "set local statement_timeout = 0";
 /**
- * Maximum time in milliseconds to wait for a response of PostgreSQL. The maximum wait is longer than a SQL statement may run.
- * So a connection without a response is dead, even if no error reports it.
+ * Maximum time in milliseconds to wait for a response of PostgreSQL. The maximum wait for a response is longer than the time
+ * limit of SQL statements. So a connection that gives no response within the maximum wait is dead, even if no error reports it.
  */
 export const RESPONSE_TIMEOUT_MS = 20_000;
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -153,8 +153,8 @@ function clientClass({ onConnectionLost, responseTimeoutMs }: PostgresOptions): 
         onConnectionLost(new Error(`PostgreSQL sent no response for ${responseTimeoutMs} ms`));
         void this.end();
       };
-      // If the process was blocked, a response from PostgreSQL may have arrived that is not read yet. So a connection that
-      // waited too long closes one turn of the event loop later.
+      // If the process was blocked, a response from PostgreSQL may have arrived that is not read yet. So a connection whose
+      // response is late is closed only after one more turn of the event loop.
       const timer = setTimeout(() => setImmediate(close), responseTimeoutMs);
       return result.finally(() => {
         isSettled = true;

@@ -116,7 +116,10 @@ async function retryWhileBusy<T>(act: () => Promise<T>): Promise<T> {
 }
 
 interface Database extends SqliteDatabase {
-  /** If `durable` is true, later commits wait for the disk. Change the flag `durable` only when no transaction is open. */
+  /**
+   * After a call of `setDurable` with true, each commit waits for the disk, until `setDurable` is called with false. Change the
+   * flag `durable` only when no transaction is open.
+   */
   setDurable(durable: boolean): void;
 }
 

@@ -163,8 +163,8 @@ const PAYMENT_HOOKS: Record<PaymentOutcome, HookName> = {
 
 /**
  * Returns the hooks that must run about an invoice's payment. Returns no hooks if the previous state of the invoice had the
- * same outcome. The outbox's unique ids alone do not prevent repeated hooks, because old rows of the outbox are deleted. Also,
- * the error message of one payment attempt may change when Stripe stops retrying the payment.
+ * same outcome. The outbox's unique ids alone do not prevent repeated hooks, because old rows of the outbox are deleted. The
+ * error message of a payment attempt may also change when Stripe stops retrying the payment.
  */
 function announcePayment(
   owner: BillingOwner,

@@ -178,8 +178,8 @@ export class LeaseLostError extends Error {
 }
 
 /**
- * Writes snapshots (records of Stripe's objects) to the mirror. Returns the new links to customers that replace a deleted
- * customer.
+ * Writes snapshots (records of Stripe's objects) to the mirror. Returns the new links of owners whose linked customer was
+ * deleted and replaced by another customer.
  */
 async function writeSnapshots(
   parts: StoreParts,

@@ -13,8 +13,8 @@ export function payCheckout(stripe: StripeClient, sessionId: string, card = DEFA
 }
 
 /**
- * Opens a checkout session for a user and pays it. Returns the response of the payment, or of the checkout if its status is not
- * 200.
+ * Opens a checkout session for a user and pays it. Returns the response to the payment. If the status of the checkout's
+ * response is not 200, returns the checkout's response.
  */
 export type Buy = (user: string, plan?: string, card?: string) => Promise<TestResponse>;
 

@@ -1,4 +1,4 @@
-/** Runs the app's hook function for a message of the outbox, and posts the message to `HOOKS_URL` if that is set. */
+/** Runs the app's hook function for a message of the outbox, and posts the message to `HOOKS_URL` if this option is set. */
 import { createHmac } from "node:crypto";
 import type { HookName, Hooks } from "../domain/hooks.ts";
 import type { OutboxMessage } from "../store/queue/outbox.ts";

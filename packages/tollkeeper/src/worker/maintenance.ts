@@ -1,4 +1,7 @@
-/** Runs periodic work: heartbeats, pruning, finishing operations, catching up and reconcile. */
+/**
+ * Runs periodic work: sends heartbeats, deletes old rows, finishes interrupted operations, catches up with renewals and
+ * reconciles.
+ */
 import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/store.ts";
 import type { CatchUp } from "../reconcile/catch-up.ts";
@@ -33,7 +36,7 @@ export interface Maintenance {
 const INTERVAL_MS = 10_000;
 /** Milliseconds without a heartbeat after which a replica no longer counts as live. */
 const DEAD_AFTER_MS = 35_000;
-/** Maximum number of rows that are pruned in one round, so that a round is short. */
+/** Maximum number of old rows that one round of maintenance deletes from each queue, so that a round is short. */
 const MAX_PRUNED_PER_ROUND = 1_000;
 
 export function createMaintenance(options: MaintenanceOptions): Maintenance {

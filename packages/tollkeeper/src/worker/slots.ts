@@ -246,8 +246,8 @@ function attributesOf(claim: ClaimedEvent | ClaimedMessage): SpanAttributes {
 }
 
 /**
- * Returns the kind of an error: an outage, a refused request or an unexpected error. A failure because of a bug or of the app's
- * hook may not occur again, so the work is retried a limited number of times.
+ * Returns the kind of an error: an outage, a refused request or an unexpected error. A failure that a bug or the app's hook
+ * caused may not occur again, so the event or hook is retried a limited number of times.
  */
 function failureOf(error: unknown, counter: Counter): Failure {
   if (!(error instanceof TollkeeperError)) return "unexpected";

@@ -7,7 +7,7 @@ export interface Worker {
   /** Wakes the worker, because new events have arrived. */
   wake(): void;
   start(): void;
-  /** Stops the worker. The stopped worker waits at most 8 seconds for running work. */
+  /** Stops the worker. When the worker is stopped, it waits at most 8 seconds for running events and hooks. */
   stop(): Promise<void>;
 }
 
@@ -23,7 +23,10 @@ const POLL_MS = 1_000;
  * worker processes them together.
  */
 export const BATCH_DELAY_MS = 100;
-/** Reasons for which the worker wakes and looks for due work. The worker waits for more events only after a new event. */
+/**
+ * Reasons for which the worker wakes and looks for due work. The worker waits for more events only if a new event woke the
+ * worker.
+ */
 const NEW_EVENT = "new event";
 const FINISHED = "finished";
 
@@ -83,7 +86,7 @@ export function createWorker(options: SlotsOptions): Worker {
   };
 }
 
-/** Starts due work in the slots until no work is due and no row is running. Returns the number of started rows. */
+/** Starts due work in the slots until no work is due and no row is being processed. Returns the number of started rows. */
 async function drain(slots: Slots): Promise<number> {
   for (let total = 0; ;) {
     const before = slots.finished();

@@ -9,8 +9,8 @@ export interface CatalogStore {
   saveProducts(products: readonly ProductRecord[]): Promise<void>;
   savePrices(prices: readonly PriceRecord[]): Promise<void>;
   /**
-   * Adds products that other objects of Stripe contained. A product in the mirror is not overwritten, because the mirror's row
-   * may be newer.
+   * Adds products that other objects of Stripe contained. If the mirror already has a product, its row is not overwritten,
+   * because the row may be newer than the given product.
    */
   addProducts(products: readonly ProductRecord[]): Promise<void>;
   addPrices(prices: readonly PriceRecord[]): Promise<void>;

@@ -48,7 +48,10 @@ const findLinkOf = prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKin
 const selectLinks = (db: Kysely<Schema>, mode: Mode) =>
   db.selectFrom("customerLinks").select(["customerId", "ownerKind", "ownerId"]).where("mode", "=", mode);
 
-/** A query for one id and a query for a list of ids are separate SQL statements; `isAnyOf` explains why. */
+/**
+ * A query for one id and a query for a list of ids are separate SQL statements; the comment of the function `isAnyOf` explains
+ * why.
+ */
 const findLinks = {
   one: prepare((db, { mode, customerId }: { mode: Mode; customerId: string }) =>
     selectLinks(db, mode).where("customerId", "=", customerId),

@@ -41,7 +41,10 @@ export async function listOfOwners(
   return found;
 }
 
-/** A query for one id and a query for a list of ids are separate SQL statements; `isAnyOf` explains why. */
+/**
+ * A query for one id and a query for a list of ids are separate SQL statements; the comment of the function `isAnyOf` explains
+ * why.
+ */
 const statesOf = {
   one: prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKind; id: string }) =>
     selectStates(db, mode, kind).where("l.ownerId", "=", id),

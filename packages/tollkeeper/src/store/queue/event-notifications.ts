@@ -24,8 +24,8 @@ const RECONNECT_MS = 5_000;
 
 /**
  * Returns a function that notifies other replicas of new events. The notification is sent after the commit that stores events.
- * If commits sent notifications, PostgreSQL would make them wait for each other until they are on disk. If a notification is
- * lost, a replica finds the events at its next poll.
+ * If transactions that store events also sent notifications, PostgreSQL would write their commits to disk only one after the
+ * other. If a notification is lost, a replica finds the events at its next poll.
  */
 export function notifyNewEvents(db: Kysely<Schema>, mode: Mode, onFailure: (error: Error) => void): () => void {
   let isNotifying = false;

@@ -54,13 +54,14 @@ export type PendingLanes = Map<string, { version: number; oldestAt: number }>;
 
 export interface InboxStore extends Omit<Queue, "complete"> {
   /**
-   * Marks an event as processed. Also marks the lane's events up to the row `upToSeq` that are about the event's object or
-   * about `objectIds`. Returns false if this worker has lost the lane's lease.
+   * Marks an event as processed. Also marks the lane's other events, up to the row `upToSeq`, that are about the event's object
+   * or the objects `objectIds`. Returns false if this worker has lost the lane's lease.
    */
   complete(event: ClaimedEvent, objectIds?: readonly string[]): Promise<boolean>;
   /**
-   * Stores new events in one commit, and redrives dead letters that were delivered again. Returns one list with the ids of all
-   * events that were stored or redriven. `runAt` is the time from which the added events are due; default `now`.
+   * Stores new events in one commit. If Stripe delivered a dead letter's event again, makes the dead letter due again. Returns
+   * the ids of the new events and of the dead letters that became due again. `runAt` is the time from which the added events
+   * are due; default `now`.
    */
   add(events: readonly InboxEvent[], now: number, runAt?: number): Promise<Set<string>>;
   claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedEvent[]>;
@@ -83,7 +84,7 @@ export interface InboxStore extends Omit<Queue, "complete"> {
   releaseDeferred(now: number): Promise<void>;
   /** Counts pending events. The count of pending events stops at the given limit. */
   countPending(limit: number): Promise<number>;
-  /** Returns lanes with due events, the longest due first. */
+  /** Returns lanes with due events. The lane that has been due longest comes first. */
   listPendingLanes(now: number, limit: number): Promise<PendingLanes>;
   /** Returns the ids among `eventIds` that are not in the inbox. */
   filterUnstored(eventIds: readonly string[]): Promise<string[]>;

@@ -1,5 +1,5 @@
 /**
- * The lanes of a queue: assigns new rows to lanes, leases due lanes to a worker with one due row of each, and releases them.
+ * The lanes of a queue: assigns new rows to lanes, leases due lanes to workers, and releases leased lanes.
  */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import { atMost, insertRows, isAnyOf, isInSubquery, sortByKey } from "../bulk.ts";
@@ -34,9 +34,9 @@ export interface ClaimQuery extends QueueScope {
 }
 
 /**
- * Leases the lanes that have been due longest, and returns one row of each. Returns fewer rows than `limit` only if no other
- * lane is due. In the outbox, a row that waits for its retry blocks its lane, because hooks run in order. In the inbox, a row
- * that waits for its retry does not block its lane, because events have no order.
+ * Leases the lanes that have been due longest, and returns one row of each. Returns fewer rows than `limit` only if fewer than
+ * `limit` free lanes have a due row. In the outbox, a row that waits for its retry blocks its lane, because hooks run in order.
+ * In the inbox, a row that waits for its retry does not block its lane, because events have no order.
  */
 export async function claimRows<Row extends Claim>(db: Kysely<Schema>, query: ClaimQuery): Promise<Row[]> {
   // New rows are assigned to their lanes in a separate transaction. If the claim's transaction assigned new rows, it would hold
@@ -82,7 +82,8 @@ async function leaseLanes(
     select lane from queue_lanes
     where mode = ${mode} and queue = ${table} and due_at <= ${now} and leased_until <= ${now}
     order by due_at, lane limit ${atMost(limit)} ${skipLocked(dialect)})`;
-  // A claim sets `due_at` to the current time, so the lane's next turn comes after the lanes that were due earlier.
+  // A claim sets a lane's `due_at` to the current time, so lanes that were due earlier are claimed before the lane is claimed
+  // again.
   const { rows } = await sql<{ lane: string; leases: number }>`
     update queue_lanes set leased_until = ${leasedUntil}, due_at = ${now}, leases = leases + 1
     where mode = ${mode} and queue = ${table} and ${isInSubquery(dialect, "lane", due)}
@@ -149,7 +150,7 @@ export async function makeDue(
 
 /**
  * Ends the leases of lanes, so that other workers can claim them. If a released lane still has a due row, its due time is the
- * start of its last lease. So a released lane waits for lanes that were due earlier.
+ * start of its last lease. So lanes that became due earlier are claimed before the released lane.
  */
 export async function releaseLanes(
   db: Kysely<Schema>,

@@ -1,8 +1,8 @@
 /**
  * Implements the queue behind the inbox (events) and the outbox (hooks). Only one row of a lane is processed at a time, under a
- * lease, until it succeeds or becomes a dead letter. Inserting a row does not change its lane: the next claim assigns new rows
- * to lanes and marks their lanes due. The cost of a claim depends on the number of due lanes, not on the number of waiting
- * rows.
+ * lease, until it succeeds or becomes a dead letter. Inserting a row does not write to the table of lanes. The next claim
+ * assigns new rows to lanes and marks the lanes due. The cost of a claim depends on the number of due lanes, not on the number
+ * of waiting rows.
  */
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../../domain/records.ts";
@@ -76,7 +76,8 @@ function claimEndings(db: Kysely<Schema>, scope: QueueScope): ClaimEndings {
     retry: (claim, runAt, reason) => setRow(claim, { runAt, reason }),
     deadLetter: (claim, reason) => setRow(claim, { state: "dead", reason }),
     async renew(claim, leasedUntil) {
-      // Because of the condition on the lease, a late heartbeat can't lease a lane again after the worker has released it.
+      // The update requires that the lane is still leased. So a late heartbeat can't lease a lane again after its worker has
+      // released it.
       const renewed = await leaseOf(db, scope, claim)
         .where("leasedUntil", ">", 0)
         .set({ leasedUntil })

@@ -56,7 +56,7 @@ export function createRateLimiter({ requestsPerSecond, replicas, now }: RateLimi
   const update = (): void => {
     const at = now();
     if (updatedAt !== null && at < updatedAt) {
-      // The clock was set back, so earlier times can't be compared with the current time.
+      // If the clock was set back, the recorded times of requests can't be compared with the current time.
       sent.length = 0;
       pausedUntil = at + Math.max(0, pausedUntil - updatedAt);
     }
@@ -68,8 +68,8 @@ export function createRateLimiter({ requestsPerSecond, replicas, now }: RateLimi
 
   /**
    * Returns the milliseconds until another request may be sent without exceeding the rate in any window of one second. Stripe
-   * counts the requests in every window of one second, not only in whole seconds of the clock. A fractional rate, such as 2.5
-   * requests per second, has a window that is not one second long: 2 requests in 0.8 seconds.
+   * counts the requests in every window of one second, not only in whole seconds of the clock. For a fractional rate, the
+   * window is not one second long: 2.5 requests per second become 2 requests in 0.8 seconds.
    */
   const msUntilWindowHasRoom = (): number => {
     const most = Math.max(1, Math.floor(rate()));

@@ -51,8 +51,8 @@ const SHARE_RESERVED_FOR_OTHERS = 0.25;
 /**
  * Maximum time in milliseconds for which a request to Stripe may wait in the queue. Usually the timeout of Stripe's SDK ends a
  * waiting request before the maximum wait is over. But if the machine slept, the SDK's timer did not run, and the waiting
- * request may no longer be needed. The maximum wait is shorter than `LIST_LAG_MS`, because an idempotency key may end while its
- * request waits.
+ * request may no longer be needed. The maximum wait is shorter than `LIST_LAG_MS`, because an idempotency key may expire while
+ * its request waits in the queue.
  */
 const MAX_WAIT_MS = 60_000;
 const DEFAULT_PAUSE_MS = 1_000;
@@ -90,8 +90,8 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
       if (sent === null) return unsentResponse("it waited too long for its turn");
       try {
         const response = await options.trace("stripe", spanOf(urgency, input, init), async (note) => {
-          // If the process is busy, a request is sent a little later than it was admitted, so its time is updated when it is
-          // sent.
+          // If the process is busy, a request is sent a little later than it was admitted, so the request's recorded time is
+          // updated when it is sent.
           for (const one of sent) one.at = now();
           const received = await options.fetch(input, init);
           note({ "http.response.status_code": received.status });
