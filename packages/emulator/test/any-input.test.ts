@@ -28,8 +28,7 @@ const { operations, definitions } = JSON.parse(
   readFileSync(new URL("../src/schema/operations.json", import.meta.url), "utf8"),
 ) as { operations: Operation[]; definitions: Record<string, Fields> };
 /**
- * Generates random API operations. Of the operations that this generator chooses, the emulator supports most and refuses the
- * rest.
+ * Generates random API operations. The emulator supports most of the generated operations, and rejects the rest.
  */
 const anyOperation = fc.oneof(
   { weight: 19, arbitrary: fc.constantFrom(...operations.filter(({ params }) => params !== undefined)) },

@@ -1,4 +1,4 @@
-/** Tests control routes, faults, deliveries, the clock, snapshots and idempotency keys. */
+/** Tests the emulator's control routes, injected faults, webhook deliveries, clock, snapshots and idempotency keys. */
 import Stripe from "stripe";
 import { expect, test } from "vitest";
 import { createEmulator, type EmulatorOptions } from "../src/index.ts";
@@ -77,7 +77,7 @@ test("if a fault breaks the connection after an object is created, a retry with 
   expect((await stripe.customers.list()).data.map(({ id }) => id)).toEqual([again.id]);
 });
 
-test("a request fault can select requests by number, customer ID and idempotency key", async () => {
+test("a request fault can select requests by request number, customer ID and idempotency key", async () => {
   const { stripe, control } = endpoint();
   const [ada, bob] = [await stripe.customers.create(), await stripe.customers.create()];
   await control("faults", { answer: 500, customer: bob.id, skip: 1 });
@@ -131,7 +131,7 @@ test.each([
   ["wrong_signature", [false]],
   ["stale_time", [false]],
 ] as const)(
-  "a delivery fault with the effect %s changes the number or signature of deliveries",
+  "a delivery fault with the effect %s changes the number or the signature of webhook deliveries",
   async (effect, expected) => {
     const { emulator, stripe, received, control } = endpoint();
     await control("faults/deliveries", { effect, type: "customer.created" });
@@ -141,7 +141,7 @@ test.each([
   },
 );
 
-test("a delivery whose response is lost is sent again with the same event", async () => {
+test("a webhook delivery is sent again with the same event if its response is lost", async () => {
   const { emulator, stripe, received, control } = endpoint();
   await control("faults/deliveries", { effect: "lose_answer" });
   await stripe.customers.create();
@@ -222,7 +222,7 @@ test("unsuccessful deliveries of invoice.created delay the payment of a renewal 
   status = 200;
 });
 
-test("advancing the clock can stop before or after the timer that emits a given event", async () => {
+test("the clock can be advanced to the time just before or just after a given event", async () => {
   const { emulator, stripe } = createSdk();
   const { price, customer } = await subscriber(stripe);
   await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
@@ -233,7 +233,7 @@ test("advancing the clock can stop before or after the timer that emits a given 
   expect(new Date(emulator.now()).toISOString()).toBe("2026-02-28T12:00:00.000Z");
 });
 
-test("advancing the clock stops at a given event even on a day when old events are removed", async () => {
+test("the clock can be advanced to a given event, even on a day when old events are removed", async () => {
   const { emulator, stripe } = createSdk();
   const { price, customer } = await subscriber(stripe);
   await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
@@ -310,7 +310,7 @@ test("control routes save and restore the emulator's state", async () => {
   expect((await stripe.customers.list()).data).toEqual([]);
 });
 
-test("the emulator stores declines and errors with the status 500 under their idempotency keys for a day, but stores no validation errors", async () => {
+test("the emulator stores declines and 500 errors under the request's idempotency key for a day, but stores no validation errors", async () => {
   const { emulator, stripe, control } = endpoint();
   const { customer } = await subscriber(stripe);
   const key = { idempotencyKey: "k1" };

@@ -57,7 +57,7 @@ test("a portal session for cancellation is rejected if the subscription is alrea
   expect(refused.message).toContain("is already set to be canceled at period end");
 });
 
-test("a portal session cannot cancel another customer's subscription, or any subscription if the configuration forbids cancellation", async () => {
+test("a portal session for cancellation is rejected if another customer has the subscription, or if the configuration forbids cancellation", async () => {
   const sdk = createSdk();
   const { customer, subscription } = await subscribed(sdk);
   const canceling = { type: "subscription_cancel", subscription_cancel: { subscription } } as const;

@@ -48,7 +48,7 @@ interface Sold {
   end: number;
 }
 
-/** Creates monthly prices, and a subscription to the first price. */
+/** Creates several monthly prices, and a subscription to the first of these prices. */
 async function sell(startAt: number, amounts: readonly number[], currency: string): Promise<Sold> {
   const { emulator, stripe } = begin(startAt);
   const { customer, price } = await subscriber(stripe, { amount: amounts[0] ?? 1, currency });
@@ -105,7 +105,7 @@ test("several changes of a subscription in one second cost as much as the last c
 );
 
 test(
-  "the credit and the charge of a plan change equal the price of the remaining seconds, exact to the cent",
+  "a plan change credits the old price and charges the new price for the remaining seconds, exact to the cent",
   TIMEOUT,
   () =>
     holds(
@@ -188,7 +188,7 @@ test(
     ),
 );
 
-test("the parts of a split amount add up to the amount, and each part is less than one minor unit from its exact share", () => {
+test("the parts of a split amount add up to the amount, and each part differs from its exact share by at most one minor unit", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: 1e9 }),
@@ -206,8 +206,8 @@ test("the parts of a split amount add up to the amount, and each part is less th
 });
 
 /**
- * Returns the date in a later month with the same day and time as the billing anchor. If the later month lacks the billing
- * anchor's day, returns the later month's last day.
+ * Adds the given number of months to the billing anchor, and keeps the anchor's day and time. If the resulting month lacks the
+ * anchor's day, returns the last day of the resulting month.
  */
 function monthsLater(anchor: number, months: number): number {
   const from = new Date(anchor * 1000);

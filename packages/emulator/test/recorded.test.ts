@@ -309,7 +309,7 @@ test.each([
   expect(await stripe.paymentMethods.attach(token, { customer: customer.id })).toMatchObject({ type: "card", card });
 });
 
-test("a payment of 0 is rejected, and the error names the parameter and a code", async () => {
+test("a payment of 0 is rejected, and the error contains the parameter's name and an error code", async () => {
   const sdk = recorder();
   expect(await refusal(sdk.stripe.paymentIntents.create({ amount: 0, currency: "usd" }))).toMatchObject({
     statusCode: 400,
@@ -346,12 +346,15 @@ test.each([
   ["subscription_item", 1_774_905_677, "si_UFHo"],
   ["invoice", 1_774_905_677, "in_1TGnFJ"],
   ["payment_intent", 1_774_905_680, "pi_3TGnFM"],
-])("the ID of a new %s starts with the encoded creation time: %i becomes %s", async (kind, second, start) => {
-  const { stripe } = createSdk({ startAt: second * 1_000 });
-  const { customer, price, method } = await subscriber(stripe);
-  const subscription = await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
-  const [invoice] = (await stripe.invoices.list()).data;
-  const [payment] = (await stripe.paymentIntents.list()).data;
-  const made = [customer, price, method, subscription, ...subscription.items.data, invoice, payment];
-  expect(made.find((one) => one?.object === kind)?.id.slice(0, start.length)).toBe(start);
-});
+])(
+  "the ID of a new %s starts with its encoded creation time: the time %i is encoded as %s",
+  async (kind, second, start) => {
+    const { stripe } = createSdk({ startAt: second * 1_000 });
+    const { customer, price, method } = await subscriber(stripe);
+    const subscription = await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
+    const [invoice] = (await stripe.invoices.list()).data;
+    const [payment] = (await stripe.paymentIntents.list()).data;
+    const made = [customer, price, method, subscription, ...subscription.items.data, invoice, payment];
+    expect(made.find((one) => one?.object === kind)?.id.slice(0, start.length)).toBe(start);
+  },
+);

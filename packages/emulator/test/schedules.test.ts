@@ -51,7 +51,7 @@ test("each renewal bills the schedule's current phase, and the subscription is r
   expect(await types()).toEqual(["subscription_schedule.expiring", "subscription_schedule.completed"]);
 });
 
-test("a schedule that starts later creates its subscription at its start date", async () => {
+test("a schedule with a start date in the future creates its subscription on this date", async () => {
   const sdk = createSdk();
   const { price, customer } = await plans(sdk);
   const schedule = await sdk.stripe.subscriptionSchedules.create({

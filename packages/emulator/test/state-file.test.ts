@@ -21,7 +21,7 @@ function file() {
   return { stateFile, run };
 }
 
-test("the emulator can load a state file of an earlier version, and fields that the file lacks are empty", async () => {
+test("the emulator can load a state file of an earlier emulator version, and leaves fields empty that the file lacks", async () => {
   const { stateFile, run } = file();
   const first = await run();
   const { id } = await connect(first, "sk_test_123").customers.create({ name: "Ada" });

@@ -18,7 +18,7 @@ async function subscribed() {
   return { ...sdk, seats, subscription: id, item: items.data[0]?.id ?? "" };
 }
 
-test("an item added to a subscription is charged for the rest of the period", async () => {
+test("an item added to a subscription is charged for the rest of the billing period", async () => {
   const { stripe, subscription, seats } = await subscribed();
   const added = await stripe.subscriptionItems.create({ subscription, price: seats.id, quantity: 3 });
   expect(added).toMatchObject({ object: "subscription_item", quantity: 3, price: { id: seats.id }, subscription });

@@ -9,7 +9,7 @@ import { createSdk } from "./support/sdk.ts";
 
 const FOLDER = new URL("triggers/", import.meta.url);
 
-/** Maps each fixture that the pinned API version rejects to a parameter that the API version lacks and does not replace. */
+/** Maps each fixture that the pinned API version rejects to the rejected parameter, which has no replacement. */
 const REFUSED: Readonly<Record<string, string>> = {
   "customer.discount.created": "coupon",
   "customer.discount.deleted": "coupon",
@@ -53,7 +53,7 @@ const left = new Set([...Object.keys(REFUSED), ...Object.keys(OUT_OF_SCOPE)]);
 
 describe("fixtures of the Stripe CLI", () => {
   test.each(names.filter((name) => !left.has(name)))(
-    "the Stripe CLI fixture %s runs and emits its event",
+    "the Stripe CLI fixture %s runs and causes the expected event",
     async (name) => {
       // Some customers in the fixtures have no card. With `afterRetries: "past_due"`, the subscriptions of customers without a
       // card are not canceled before the expected event.

@@ -1,4 +1,4 @@
-/** Tests the viewer, the emulator's first page. */
+/** Tests the viewer, which is the emulator's home page. */
 import { expect, test } from "vitest";
 import { checkout, open, pay, subscribe, textOf } from "./support.ts";
 
@@ -33,7 +33,7 @@ test("the viewer can move the clock by an hour, by a day, and to the next renewa
   expect(invoices.data[0]).toMatchObject({ billing_reason: "subscription_cycle" });
 });
 
-test("the viewer can make only the next payment fail", async () => {
+test("the viewer can make the next payment fail without an effect on later payments", async () => {
   const site = await open();
   const { page, stripe } = site;
   const { subscription } = await subscribe(stripe);

@@ -74,8 +74,8 @@ function toRequest(baseUrl: string, key: string, request: FixtureRequest, answer
 }
 
 /**
- * Encodes parameters as form fields. In form fields, only the elements of lists of objects get an index, such as
- * `items[0][price]`. Elements of lists without objects get no index, such as `expand[]`.
+ * Encodes parameters as form fields. If a list contains objects, the form field of each element has an index, such as
+ * `items[0][price]`. If a list contains no objects, its form fields have no index, such as `expand[]`.
  */
 function fields(value: Param, name: string, fill: (text: string) => string): [string, string][] {
   if (Array.isArray(value))

@@ -22,7 +22,7 @@ export interface Watch {
   look(): void;
 }
 
-/** Records status changes of an account after each request of the SDK, and on each call of `look`. */
+/** Records the status changes of an account's objects after each request of the SDK, and on each call of `look`. */
 export function watch({ emulator, stripe }: Sdk): Watch {
   const last = new Map<string, string>();
   const reported = new Set<string>();

@@ -16,105 +16,111 @@ async function assignNewEvents({ inbox }: Store): Promise<number> {
   return upToSeq;
 }
 
-describe.each(STORE_DIALECTS)("pending events that a list from Stripe covers, on %s", (dialect) => {
-  const open = async (): Promise<Store> => openStoreAt(await freshDatabase(dialect));
-  const stateOf = async ({ inbox }: Store, eventId: string) => (await inbox.find(eventId))?.state;
+describe.each(STORE_DIALECTS)(
+  "pending events that need no processing because a newer list from Stripe covers them, on %s",
+  (dialect) => {
+    const open = async (): Promise<Store> => openStoreAt(await freshDatabase(dialect));
+    const stateOf = async ({ inbox }: Store, eventId: string) => (await inbox.find(eventId))?.state;
 
-  test("a list covers events about the list's objects if the events were stored before the list was requested", async () => {
-    const store = await open();
-    const { inbox } = store;
-    expect(await inbox.lastSeq()).toBe(0);
-    await inbox.add([inboxEvent("evt_1"), inboxEvent("evt_2", { objectId: "in_1" })], NOW);
-    const upToSeq = await inbox.lastSeq();
-    await inbox.add([inboxEvent("evt_later", { lane: "cus_2" })], NOW);
-    expect(await inbox.findPendingObjectIds(["sub_1", "sub_2"], upToSeq)).toEqual(new Set(["sub_1"]));
-    expect(await inbox.completeCovered(["sub_1", "sub_2"], upToSeq, NOW)).toBe(1);
-    expect(await stateOf(store, "evt_1")).toBe("done");
-    expect(await stateOf(store, "evt_2")).toBe("pending");
-    expect(await stateOf(store, "evt_later")).toBe("pending");
-  });
+    test("a list covers events about the list's objects if the events were stored before the list was requested", async () => {
+      const store = await open();
+      const { inbox } = store;
+      expect(await inbox.lastSeq()).toBe(0);
+      await inbox.add([inboxEvent("evt_1"), inboxEvent("evt_2", { objectId: "in_1" })], NOW);
+      const upToSeq = await inbox.lastSeq();
+      await inbox.add([inboxEvent("evt_later", { lane: "cus_2" })], NOW);
+      expect(await inbox.findPendingObjectIds(["sub_1", "sub_2"], upToSeq)).toEqual(new Set(["sub_1"]));
+      expect(await inbox.completeCovered(["sub_1", "sub_2"], upToSeq, NOW)).toBe(1);
+      expect(await stateOf(store, "evt_1")).toBe("done");
+      expect(await stateOf(store, "evt_2")).toBe("pending");
+      expect(await stateOf(store, "evt_later")).toBe("pending");
+    });
 
-  test("a list covers no events if the list or the inbox is empty", async () => {
-    const { inbox } = await open();
-    expect(await inbox.findPendingObjectIds(["sub_1"], 9)).toEqual(new Set());
-    await inbox.add([inboxEvent("evt_1")], NOW);
-    expect(await inbox.findPendingObjectIds([], 9)).toEqual(new Set());
-    expect(await inbox.completeCovered([], 9, NOW)).toBe(0);
-  });
+    test("a list covers no events if the list or the inbox is empty", async () => {
+      const { inbox } = await open();
+      expect(await inbox.findPendingObjectIds(["sub_1"], 9)).toEqual(new Set());
+      await inbox.add([inboxEvent("evt_1")], NOW);
+      expect(await inbox.findPendingObjectIds([], 9)).toEqual(new Set());
+      expect(await inbox.completeCovered([], 9, NOW)).toBe(0);
+    });
 
-  test("a list covers events that are already assigned to lanes", async () => {
-    const store = await open();
-    await store.inbox.add([inboxEvent("evt_1")], NOW);
-    const upToSeq = await assignNewEvents(store);
-    expect(await store.inbox.findPendingObjectIds(["sub_1"], upToSeq)).toEqual(new Set(["sub_1"]));
-  });
+    test("a list covers events that are already assigned to lanes", async () => {
+      const store = await open();
+      await store.inbox.add([inboxEvent("evt_1")], NOW);
+      const upToSeq = await assignNewEvents(store);
+      expect(await store.inbox.findPendingObjectIds(["sub_1"], upToSeq)).toEqual(new Set(["sub_1"]));
+    });
 
-  test("a list does not cover the event customer.subscription.trial_will_end", async () => {
-    const store = await open();
-    await store.inbox.add([inboxEvent("evt_1", { type: "customer.subscription.trial_will_end" })], NOW);
-    const upToSeq = await assignNewEvents(store);
-    expect(await store.inbox.findPendingObjectIds(["sub_1"], upToSeq)).toEqual(new Set());
-    expect(await store.inbox.completeCovered(["sub_1"], upToSeq, NOW)).toBe(0);
-  });
+    test("a list does not cover the event customer.subscription.trial_will_end", async () => {
+      const store = await open();
+      await store.inbox.add([inboxEvent("evt_1", { type: "customer.subscription.trial_will_end" })], NOW);
+      const upToSeq = await assignNewEvents(store);
+      expect(await store.inbox.findPendingObjectIds(["sub_1"], upToSeq)).toEqual(new Set());
+      expect(await store.inbox.completeCovered(["sub_1"], upToSeq, NOW)).toBe(0);
+    });
 
-  test("a list in test mode does not cover events in live mode", async () => {
-    const url = await freshDatabase(dialect);
-    const [store, live] = [await openStoreAt(url), await openStoreAt(url, "live")];
-    await store.inbox.add([inboxEvent("evt_1")], NOW);
-    await live.inbox.add([inboxEvent("evt_live", { objectId: "sub_2" })], NOW);
-    const upToSeq = await assignNewEvents(store);
-    expect(await live.inbox.findPendingObjectIds(["sub_1", "sub_2"], upToSeq)).toEqual(new Set(["sub_2"]));
-    expect(await live.inbox.completeCovered(["sub_1", "sub_2"], upToSeq, NOW)).toBe(1);
-    expect(await stateOf(store, "evt_1")).toBe("pending");
-  });
+    test("a list in test mode does not cover events in live mode", async () => {
+      const url = await freshDatabase(dialect);
+      const [store, live] = [await openStoreAt(url), await openStoreAt(url, "live")];
+      await store.inbox.add([inboxEvent("evt_1")], NOW);
+      await live.inbox.add([inboxEvent("evt_live", { objectId: "sub_2" })], NOW);
+      const upToSeq = await assignNewEvents(store);
+      expect(await live.inbox.findPendingObjectIds(["sub_1", "sub_2"], upToSeq)).toEqual(new Set(["sub_2"]));
+      expect(await live.inbox.completeCovered(["sub_1", "sub_2"], upToSeq, NOW)).toBe(1);
+      expect(await stateOf(store, "evt_1")).toBe("pending");
+    });
 
-  test("a list does not cover events in a lane that a worker has leased", async () => {
-    const store = await open();
-    const { inbox } = store;
-    await inbox.add([inboxEvent("evt_leased_1"), inboxEvent("evt_leased_2")], NOW);
-    const claimed = onlyClaim(await inbox.claim(5, NOW, LEASED_UNTIL));
-    await inbox.add([inboxEvent("evt_free", { lane: "cus_2" })], NOW);
-    const upToSeq = await assignNewEvents(store);
-    expect(await inbox.completeCovered(["sub_1"], upToSeq, NOW + 1)).toBe(1);
-    expect(await stateOf(store, "evt_free")).toBe("done");
-    expect(await stateOf(store, "evt_leased_1")).toBe("pending");
-    expect(await stateOf(store, "evt_leased_2")).toBe("pending");
-    expect(await inbox.complete(claimed)).toBe(true);
-  });
+    test("a list does not cover events in a lane that a worker has leased", async () => {
+      const store = await open();
+      const { inbox } = store;
+      await inbox.add([inboxEvent("evt_leased_1"), inboxEvent("evt_leased_2")], NOW);
+      const claimed = onlyClaim(await inbox.claim(5, NOW, LEASED_UNTIL));
+      await inbox.add([inboxEvent("evt_free", { lane: "cus_2" })], NOW);
+      const upToSeq = await assignNewEvents(store);
+      expect(await inbox.completeCovered(["sub_1"], upToSeq, NOW + 1)).toBe(1);
+      expect(await stateOf(store, "evt_free")).toBe("done");
+      expect(await stateOf(store, "evt_leased_1")).toBe("pending");
+      expect(await stateOf(store, "evt_leased_2")).toBe("pending");
+      expect(await inbox.complete(claimed)).toBe(true);
+    });
 
-  test("a list covers events of a lane whose lease has expired", async () => {
-    const store = await open();
-    await store.inbox.add([inboxEvent("evt_1")], NOW);
-    await store.inbox.claim(5, NOW, NOW + 500);
-    const upToSeq = await store.inbox.lastSeq();
-    expect(await store.inbox.completeCovered(["sub_1"], upToSeq, NOW + 499)).toBe(0);
-    expect(await store.inbox.completeCovered(["sub_1"], upToSeq, NOW + 500)).toBe(1);
-  });
+    test("a list covers events of a lane whose lease has expired", async () => {
+      const store = await open();
+      await store.inbox.add([inboxEvent("evt_1")], NOW);
+      await store.inbox.claim(5, NOW, NOW + 500);
+      const upToSeq = await store.inbox.lastSeq();
+      expect(await store.inbox.completeCovered(["sub_1"], upToSeq, NOW + 499)).toBe(0);
+      expect(await store.inbox.completeCovered(["sub_1"], upToSeq, NOW + 500)).toBe(1);
+    });
 
-  test("a list covers the events of a lane even if a leased lane in the outbox or in the other mode has the same name", async () => {
-    const url = await freshDatabase(dialect);
-    const [store, live] = [await openStoreAt(url), await openStoreAt(url, "live")];
-    await store.outbox.add([outboxMessage("m1", { owner: userOwner("ada") })]);
-    await live.inbox.add([inboxEvent("evt_live", { lane: "user:ada" })], NOW);
-    onlyClaim(await store.outbox.claim(1, NOW, LEASED_UNTIL));
-    onlyClaim(await live.inbox.claim(1, NOW, LEASED_UNTIL));
-    await store.inbox.add([inboxEvent("evt_1", { lane: "user:ada" })], NOW);
-    const upToSeq = await assignNewEvents(store);
-    expect(await store.inbox.completeCovered(["sub_1"], upToSeq, NOW + 1)).toBe(1);
-  });
-});
+    test("a list covers the events of a lane even if a leased lane in the outbox or in the other mode has the same name", async () => {
+      const url = await freshDatabase(dialect);
+      const [store, live] = [await openStoreAt(url), await openStoreAt(url, "live")];
+      await store.outbox.add([outboxMessage("m1", { owner: userOwner("ada") })]);
+      await live.inbox.add([inboxEvent("evt_live", { lane: "user:ada" })], NOW);
+      onlyClaim(await store.outbox.claim(1, NOW, LEASED_UNTIL));
+      onlyClaim(await live.inbox.claim(1, NOW, LEASED_UNTIL));
+      await store.inbox.add([inboxEvent("evt_1", { lane: "user:ada" })], NOW);
+      const upToSeq = await assignNewEvents(store);
+      expect(await store.inbox.completeCovered(["sub_1"], upToSeq, NOW + 1)).toBe(1);
+    });
+  },
+);
 
-describe.each(STORE_DIALECTS)("a lane whose events were completed by a list from Stripe, on %s", (dialect) => {
-  test("is released by the next claim, so that the lane's next event is due immediately", async () => {
-    const store = await openStoreAt(await freshDatabase(dialect));
-    await store.inbox.add([inboxEvent("evt_1")], NOW);
-    await store.inbox.completeCovered(["sub_1"], await assignNewEvents(store), NOW);
-    expect(await store.inbox.claim(9, NOW, LEASED_UNTIL)).toEqual([]);
-    expect(await store.dueWork.find(LEASED_UNTIL, NOW)).toMatchObject({ inbox: false });
-    await store.inbox.add([inboxEvent("evt_2")], NOW + 1);
-    expect((await store.inbox.claim(9, NOW + 1, LEASED_UNTIL)).map(({ eventId }) => eventId)).toEqual(["evt_2"]);
-  });
-});
+describe.each(STORE_DIALECTS)(
+  "a lane whose events were completed because a list from Stripe covers them, on %s",
+  (dialect) => {
+    test("is released by the next claim, so that the lane's next event is due immediately", async () => {
+      const store = await openStoreAt(await freshDatabase(dialect));
+      await store.inbox.add([inboxEvent("evt_1")], NOW);
+      await store.inbox.completeCovered(["sub_1"], await assignNewEvents(store), NOW);
+      expect(await store.inbox.claim(9, NOW, LEASED_UNTIL)).toEqual([]);
+      expect(await store.dueWork.find(LEASED_UNTIL, NOW)).toMatchObject({ inbox: false });
+      await store.inbox.add([inboxEvent("evt_2")], NOW + 1);
+      expect((await store.inbox.claim(9, NOW + 1, LEASED_UNTIL)).map(({ eventId }) => eventId)).toEqual(["evt_2"]);
+    });
+  },
+);
 
 describe("a stored event that another transaction has locked on PostgreSQL", () => {
   /** Adds two events in two lanes, and runs `work` while another transaction has locked the row of the first event. */
@@ -131,7 +137,7 @@ describe("a stored event that another transaction has locked on PostgreSQL", () 
     });
   }
 
-  test("is not completed by a list from Stripe, and the completion of other events does not wait for the lock", async () => {
+  test("is not completed when a list from Stripe covers it, and the completion of other events does not wait for the lock", async () => {
     expect(await besideLock(NOW, ({ inbox }, upToSeq) => inbox.completeCovered(["sub_1"], upToSeq, NOW))).toBe(1);
   });
 

@@ -16,7 +16,7 @@ describe.each(DIALECTS)("migrations on %s", (dialect) => {
   });
 });
 
-test("a store rejects a database that a newer version migrated, and the error explains what to do", async () => {
+test("a store rejects a database that a newer version of Tollkeeper migrated, and the error explains what to do", async () => {
   const url = await freshDatabase("sqlite");
   const store = openStore({ url, mode: "test" });
   onTestFinished(() => store.close());

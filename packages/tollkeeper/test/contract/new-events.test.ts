@@ -59,7 +59,7 @@ function listen(url: string) {
 }
 
 describe("the notification of other replicas about new events", () => {
-  test("is sent immediately, and one second notification announces all events that are stored shortly afterwards", async () => {
+  test("is sent immediately, and a single later notification announces all events that are stored shortly after the first notification", async () => {
     const url = await freshDatabase("postgres");
     const payloads = await receivePayloads(url);
     const notify = notifyNewEvents(open(url), "live", (error) => expect.unreachable(String(error)));
@@ -83,7 +83,7 @@ describe("the notification of other replicas about new events", () => {
     expect(payloads).toEqual(["test"]);
   });
 
-  test("is sent even if the previous notification failed, and that failure is reported", async () => {
+  test("is sent even if the previous notification failed, and the failure is reported", async () => {
     const url = await freshDatabase("postgres");
     const payloads = await receivePayloads(url);
     const db = open(url);

@@ -23,7 +23,7 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.findCurrent("test", "ada")).toEqual(operationRecord());
   });
 
-  test("the current operation of a kind and a subject is the operation with the highest generation number", async () => {
+  test("for each kind and subject, the current operation is the operation with the highest generation number", async () => {
     const newest = operationRecord({ id: "op_2", generation: 2 });
     const operations = await withRecords(
       operationRecord({ id: "op_other_kind", kind: "other", generation: 8 }),
@@ -35,7 +35,7 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.findCurrent("test", "alan")).toBeNull();
   });
 
-  test("only the first operation with a generation number begins", async () => {
+  test("of several operations with the same generation number, only the first operation begins", async () => {
     const operations = await withRecords(operationRecord());
     expect(await operations.begin(operationRecord({ id: "op_2" }))).toBe(false);
     expect(await operations.begin(operationRecord({ id: "op_3", generation: 2 }))).toBe(true);
@@ -88,7 +88,7 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.findCurrent("test", "alan")).toMatchObject({ keyEndsAt: NOW + 1_000 });
   });
 
-  test("the first outcome of an operation is final, and deletes the operation's parameters", async () => {
+  test("the first outcome of an operation is final, and the store deletes the parameters of an operation with an outcome", async () => {
     const url = await freshDatabase(dialect);
     const operations = await open(url);
     await operations.begin(operationRecord());

@@ -55,7 +55,7 @@ describe.each(STORE_DIALECTS)("the outbox on %s", (dialect) => {
   });
 });
 
-test("on PostgreSQL an outbox claim waits while another replica processes an earlier message, and does not claim that message again", async () => {
+test("on PostgreSQL a claim of outbox messages waits while another replica processes a message, and does not claim this message again", async () => {
   const url = await freshDatabase("postgres");
   const { outbox } = await openStoreAt(url);
   await outbox.add([outboxMessage("m1"), outboxMessage("m2")]);

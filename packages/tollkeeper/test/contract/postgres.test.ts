@@ -92,7 +92,7 @@ test("the store fails with an unavailable error if PostgreSQL does not respond, 
   expect(await store.customers.findCustomerOf(userOwner("ada"))).toBeNull();
 });
 
-test("the store on PostgreSQL notifies other replicas of the same mode of new events", async () => {
+test("the store on PostgreSQL sends notifications about new events to other replicas in the same mode", async () => {
   const url = await freshDatabase("postgres");
   const [writer, listener, live] = [
     await openTestStore(url),

@@ -62,7 +62,7 @@ describe.each(STORE_DIALECTS)("a claim on %s", (dialect) => {
     expect(await claimIds(inbox, NOW, 1)).toEqual(["evt_last"]);
   });
 
-  test("returns as many events as its limit, even if lists from Stripe have completed all events of some lanes", async () => {
+  test("returns as many events as its limit, even if some due lanes contain only completed events", async () => {
     const { inbox } = await open();
     await inbox.add(
       Array.from({ length: 8 }, (_, at) => inLane(`evt_${at}`, `cus_${at}`)),
@@ -76,7 +76,7 @@ describe.each(STORE_DIALECTS)("a claim on %s", (dialect) => {
     expect(await claimIds(inbox, NOW, 2)).toEqual(["evt_7"]);
   });
 
-  test("leaves lanes of the other mode and of the outbox unchanged", async () => {
+  test("of inbox events does not change lanes of the outbox or of the other mode (test or live)", async () => {
     const url = await freshDatabase(dialect);
     const [store, live] = [await openStoreAt(url), await openStoreAt(url, "live")];
     await store.inbox.add([inLane("evt_1", "cus_1")], NOW);
@@ -153,7 +153,7 @@ describe.each(STORE_DIALECTS)("a lease on %s", (dialect) => {
 });
 
 describe.each(STORE_DIALECTS)("completing an event on %s", (dialect) => {
-  test("also completes older events in its lane about the event's object or the given objects, and no other events", async () => {
+  test("also completes older events about its object or the given objects, but only in the event's lane", async () => {
     const { inbox } = await openStoreAt(await freshDatabase(dialect));
     await inbox.add(
       [

@@ -31,7 +31,7 @@ test.each([
   ["first", "cus_9"],
   ["last", "cus_0"],
 ])(
-  "on PostgreSQL, an event stays due if it is assigned to its lane while a claim of this lane ends (locked lane sorts %s)",
+  "on PostgreSQL, an event stays due if it is assigned to its lane while a claim of this lane ends (the locked lane is %s by name)",
   async (_, held) => {
     const url = await freshDatabase("postgres");
     const [{ inbox }, other] = [await openTestStore(url), await openTestStore(url)];

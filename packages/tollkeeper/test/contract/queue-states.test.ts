@@ -56,7 +56,7 @@ describe.each(STORE_DIALECTS)("a stored event on %s", (dialect) => {
     expect(await inbox.countByState()).toEqual({ pending: 1, done: 0, dead: 0 });
   });
 
-  test("becomes due again if Stripe delivers it again, but only if the event is a dead letter", async () => {
+  test("becomes due again after another delivery from Stripe only if it is a dead letter", async () => {
     const store = await open();
     await addEachState(store);
     const again = ["new", "pending", "done", "dead"].map((name) => inboxEvent(`evt_${name}`));
@@ -219,7 +219,7 @@ describe.each(STORE_DIALECTS)("a check for due work on %s", (dialect) => {
     expect(await store.dueWork.find(NOW, NOW)).toEqual({ ...NONE, outbox: true });
   });
 
-  test("finds a user whose access changes by the current time of Stripe's clock", async () => {
+  test("finds a user whose next change of access is due according to Stripe's clock", async () => {
     const { store, live } = await openBothModes(dialect);
     await store.announcedAccess.save([{ owner: outboxMessage("m1").owner, features: ["exports"], checkAt: NOW }]);
     expect(await store.dueWork.find(NOW, NOW - 1)).toEqual(NONE);

@@ -76,7 +76,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await due(NOW + 8_999)).toEqual([]);
   });
 
-  test("claims as many events as requested, even if lists from Stripe completed all events of other due lanes", async () => {
+  test("claims as many events as requested, even if most due lanes contain only completed events", async () => {
     const { inbox } = await open();
     const lanes = Array.from({ length: 40 }, (_, at) => `cus_${String(at).padStart(2, "0")}`);
     await inbox.add(
@@ -124,7 +124,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await claim(NOW + 900)).toEqual(["evt_3"]);
   });
 
-  test("lets the next claim take a lane whose lease expired, and rejects writes of the lease's first holder", async () => {
+  test("lets the next claim take a lane whose lease expired, and rejects writes of the worker that held the expired lease", async () => {
     const { inbox } = await open();
     await inbox.add([inboxEvent("evt_1")], NOW);
     const [lost] = await inbox.claim(1, NOW, NOW + 1_000);
@@ -156,7 +156,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await inbox.claim(1, NOW + 1, NOW + 9_000)).toHaveLength(1);
   });
 
-  test("a worker cannot write after another worker claims its lane, even if the new claim is for another event", async () => {
+  test("a worker cannot write to a lane after another worker claims this lane, even if the two workers claimed different events", async () => {
     const { inbox } = await open();
     await inbox.add([inboxEvent("evt_1")], NOW);
     const [slow] = await inbox.claim(1, NOW, NOW + 1_000);

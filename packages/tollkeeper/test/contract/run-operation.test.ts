@@ -28,8 +28,8 @@ const REFUSAL = new ConflictError("already_subscribed", "Stripe refused.");
 const ADA = { subject: "ada", params: { amount: 1 } };
 
 /**
- * Returns a kind of operation for tests, with the store and the list `requests`, which records each request of an operation.
- * Each request of an operation fails with the next error in `failures`, until `failures` is empty.
+ * Returns a kind of operation for tests, and a store. Also returns the list `requests`, which records each request of an
+ * operation. Each request of an operation fails with the next error in `failures`, until `failures` is empty.
  */
 async function stand(changes: Partial<Kind> = {}) {
   const { context, logged, clock } = operationContext(await openStoreAt(await freshDatabase("sqlite")));
@@ -282,7 +282,7 @@ describe("a failure that Stripe stored under an idempotency key", () => {
   });
 });
 
-describe("an operation that is based on an earlier generation", () => {
+describe("an operation that is based on a given generation", () => {
   test("begins if no newer generation of the operation exists", async () => {
     const { context, kind } = await stand();
     expect(await runOperation(context, kind, { ...ADA, basedOn: 0 })).toEqual({ kind: "done", result: "result 1" });

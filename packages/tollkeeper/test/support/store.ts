@@ -43,8 +43,8 @@ export function onlyClaim<T extends Claim>(claims: readonly T[]): T {
 }
 
 /**
- * Claims all due events and calls the function that `endings` has for each event's id. Completes the events for which `endings`
- * has no function.
+ * Claims all due events. For each event, calls the function that `endings` contains under the event's id. Completes the events
+ * for which `endings` has no function.
  */
 export async function endClaims(
   inbox: Store["inbox"],

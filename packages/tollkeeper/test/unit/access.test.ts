@@ -147,7 +147,7 @@ test("entitlements are sorted by feature", () => {
   expect(found.map(({ feature }) => feature)).toEqual(["a", "b", "c"]);
 });
 
-test("each item of a subscription gives the plan of the item's product, or else the plan of the item's price", () => {
+test("each item of a subscription gives the plan of its product, or the plan of its price if the product has no plan", () => {
   const state = stateOf();
   const [item] = state.subscription.items;
   const [price] = state.prices;
@@ -168,12 +168,15 @@ test("each item of a subscription gives the plan of the item's product, or else 
   expect(plansFor("prod_2", "price_2")).toEqual([]);
 });
 
-test.each(["active", "past_due"] as const)("a subscription that is %s without items gives no access", (status) => {
-  expect(decide([stateOf({ status, items: [] })])).toEqual([]);
-  expect(nextAccessChange([stateOf({ status, items: [] })], DEFAULT_ACCESS_POLICY, NOW)).toBeNull();
-});
+test.each(["active", "past_due"] as const)(
+  "a subscription with the status %s gives no access if it has no items",
+  (status) => {
+    expect(decide([stateOf({ status, items: [] })])).toEqual([]);
+    expect(nextAccessChange([stateOf({ status, items: [] })], DEFAULT_ACCESS_POLICY, NOW)).toBeNull();
+  },
+);
 
-test("the next change of a user's access is the earliest end of a period that no Stripe event announces", () => {
+test("the next change of a user's access is the earliest end of a period about which Stripe sends no event", () => {
   const next = (...states: Parameters<typeof decide>[0]) => nextAccessChange(states, DEFAULT_ACCESS_POLICY, NOW);
   const later = stateOf({ cancelAt: NOW + 2 * DAY_MS });
   const sooner = stateOf({ cancelAt: NOW + DAY_MS });

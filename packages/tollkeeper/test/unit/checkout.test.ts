@@ -83,7 +83,7 @@ test("a checkout is allowed beside a subscription of another plan group", () => 
   expect(kindOf("teams")).toBe("already_subscribed");
 });
 
-test("a plan's price is found by its interval", () => {
+test("a plan's price is found by the price's billing interval", () => {
   const [premium, team] = PLANS;
   expect(premium && findPlanPrice(premium, "year")).toMatchObject({ interval: "year", amount: 9_000 });
   expect(team && findPlanPrice(team, "year")).toBeUndefined();
@@ -126,7 +126,7 @@ describe("a return URL", () => {
     ["https://a.test/#top", "https://a.test/?session_id={CHECKOUT_SESSION_ID}#top"],
     ["https://a.test/#a#b", "https://a.test/?session_id={CHECKOUT_SESSION_ID}#a#b"],
     ["https://a.test/{CHECKOUT_SESSION_ID}", "https://a.test/{CHECKOUT_SESSION_ID}"],
-  ])("%s with the session id becomes %s", (url, expected) => {
+  ])("the session id is added to %s, which gives %s", (url, expected) => {
     expect(withSessionId(url)).toBe(expected);
   });
 });

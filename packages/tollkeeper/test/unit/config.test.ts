@@ -120,7 +120,7 @@ test("several webhook secrets are accepted during a rotation", () => {
   expect(config.stripe.webhookSecrets).toEqual(["whsec_abcdefgh", "whsec_ijklmnop"]);
 });
 
-test("the default request limits depend on the mode and on whether Stripe is the emulator", () => {
+test("the default request limits depend on the mode (test or live) and on whether the emulator replaces Stripe", () => {
   const limits = (env: object) => {
     const { requestsPerSecond, requestsPerEndpoint } = resolve({ ...env }).stripe;
     return [requestsPerSecond, requestsPerEndpoint];
@@ -130,7 +130,7 @@ test("the default request limits depend on the mode and on whether Stripe is the
   expect(limits({ STRIPE_REQUESTS_PER_SECOND: "7", STRIPE_REQUESTS_PER_ENDPOINT: "5" })).toEqual([7, 5]);
 });
 
-test("an access policy with only some options gets defaults for the others", () => {
+test("an access policy with only some options gets defaults for the missing options", () => {
   expect(resolve({}, { access: { pastDueGraceDays: 3 } }).access).toEqual({
     pastDueGraceDays: 3,
     keepPaidPeriod: true,
@@ -283,7 +283,7 @@ describe("the service refuses an invalid configuration", () => {
   });
 
   test.each(["sk_test_donttell", "rk_live_donttell", "whsec_donttell", "postgres://ada:donttell@host", "donttell"])(
-    "the error does not contain the secret in %s, whichever option has this value",
+    "the error does not contain the secret %s, even if a wrong option has this value",
     (secret) => {
       for (const option of SECRET_OPTIONS)
         expect(

@@ -68,7 +68,7 @@ test("a closing server finishes the response in progress on each connection, and
   expect(response.statusCode).toBe(200);
   response.resume();
   await closed;
-  // Node.js itself closes a server's idle connections later than Tollkeeper's code closes them.
+  // Without Tollkeeper's code, Node.js would close a server's idle connections only after the test's time limit.
 }, 3_000);
 
 test("a closing server closes a connection on which no request was sent", async () => {

@@ -239,7 +239,7 @@ describe("a sign-in issuer that is unavailable", () => {
     });
   });
 
-  test.each([DISCOVERY, JWKS])("receives no further request for five seconds after %s has failed", async (url) => {
+  test.each([DISCOVERY, JWKS])("receives no request during the five seconds after a failure of %s", async (url) => {
     const { withToken, responses, requests, clock } = stand();
     const token = await sign();
     const working = responses[url];

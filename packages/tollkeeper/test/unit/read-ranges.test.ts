@@ -40,7 +40,9 @@ function listing(rows: readonly Row[]) {
 const anyRows = fc
   .array(fc.integer({ min: 0, max: UNTIL / 1_000 - 1 }), { maxLength: 1_200, size: "max" })
   .map((seconds) => seconds.map((at, index): Row => ({ id: `row${index}`, createdAt: at * 1_000 })));
-/** All rows of a generated list were created in the same second, as in an account whose customers were migrated to Stripe. */
+/**
+ * Generates lists whose rows were all created in the same second, as in an account with customers that were migrated to Stripe.
+ */
 const crowded = fc
   .integer({ min: 0, max: 800 })
   .map((count) => Array.from({ length: count }, (_, index): Row => ({ id: `row${index}`, createdAt: 5_000 })));
@@ -109,7 +111,7 @@ test("the next page of a list is requested while the current page is processed",
   expect(readSoFar).toEqual([2, 3, 4, 4]);
 });
 
-test("a read of a list that fails rejects only after all its requests have ended", async () => {
+test("a failed read of a list rejects its promise only after all requests of the read have ended", async () => {
   const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
   const { read } = listing(rows);
   const reads = { begun: 0, ended: 0 };
@@ -134,7 +136,7 @@ test("a read of a list that fails rejects only after all its requests have ended
   expect(reads.ended).toBe(reads.begun);
 });
 
-test("a read of a list that resumes from the saved progress of a failed read misses no row", async () => {
+test("if a read of a list resumes from the saved progress of a failed read, it misses no row", async () => {
   await fc.assert(
     fc.asyncProperty(anyRows, fc.integer({ min: 1, max: 20 }), async (rows, breaksAt) => {
       const { read } = listing(rows);
@@ -164,7 +166,7 @@ test("a read of a list that resumes from the saved progress of a failed read mis
 });
 
 test.each([1, 2])(
-  "the saved progress of a read is correct after page %i fails, even if ranges were split earlier",
+  "the saved progress of a read is correct after page %i fails, even if time ranges were split before the failure",
   async (breaksAt) => {
     const rows = Array.from({ length: 2_000 }, (_, index): Row => ({ id: `row${index}`, createdAt: index * 1_000 }));
     const { read } = listing(rows);
@@ -217,7 +219,7 @@ test("the read of a time range misses no row if the row at the range's cursor is
   );
 });
 
-test("a list whose distribution is known is split into even ranges before the first request", async () => {
+test("if the distribution of a list's rows is known, the list is split into parts with similar numbers of rows before the first request", async () => {
   const rows = Array.from({ length: 6_000 }, (_, index): Row => ({
     id: `row${index}`,
     // In the test's list, the number of rows per day grows, as in a Stripe account with more and more customers.
@@ -239,7 +241,7 @@ test("a list whose distribution is known is split into even ranges before the fi
   }
 });
 
-test("time ranges that are split by any given distribution of rows have no gap between them", () => {
+test("if a time range is split according to any distribution of rows, the parts have no gap between them", () => {
   const anyEnds = fc.array(fc.integer({ min: -10, max: UNTIL / 1_000 + 10 }), { maxLength: 200, size: "max" });
   fc.assert(
     fc.property(anyEnds, (seconds) => {

@@ -158,7 +158,7 @@ test("a request that is aborted while it waits is not sent", async () => {
     .fetch("user")("http://second", { signal: stop.signal })
     .catch((error: unknown) => error);
   stop.abort(new Error("too late"));
-  // The aborted request rejects immediately instead of waiting for its turn.
+  // The promise of an aborted request rejects immediately, even if earlier requests still wait.
   expect(await late).toMatchObject({ message: "too late" });
   expect(budget.state().waiting.user).toBe(0);
   await pass(2_000);
@@ -199,7 +199,7 @@ test.each([
 
 const STRIPE = "https://api.stripe.com/v1";
 
-test("requests to one endpoint never exceed its limit per second, even for different objects", async () => {
+test("requests to one endpoint never exceed the endpoint's limit per second, even for different objects", async () => {
   const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 25 });
   for (let index = 0; index < 60; index += 1) void budget.fetch("sweep")(`${STRIPE}/subscriptions/sub_${index}`);
   await pass(3_000);
@@ -214,15 +214,18 @@ test.each([
   ["a list below an object", `${STRIPE}/subscriptions/sub_1/items`],
   ["an object of another collection", `${STRIPE}/invoices/in_1`],
   ["a collection with a longer path", `${STRIPE}/checkout/sessions`],
-])("a sweep's request to %s does not wait for the limit of requests for single objects", async (_what, other) => {
-  const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 1 });
-  for (let index = 0; index < 3; index += 1) void budget.fetch("user")(`${STRIPE}/subscriptions/sub_${index}`);
-  void budget.fetch("sweep")(other);
-  await pass(10);
-  expect(asked.map(({ url }) => url)).toEqual([`${STRIPE}/subscriptions/sub_0`, other]);
-  await pass(2_500);
-  expect(asked).toHaveLength(4);
-});
+])(
+  "a background sweep's request to %s is not delayed by the request limit for single objects",
+  async (_what, other) => {
+    const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 1 });
+    for (let index = 0; index < 3; index += 1) void budget.fetch("user")(`${STRIPE}/subscriptions/sub_${index}`);
+    void budget.fetch("sweep")(other);
+    await pass(10);
+    expect(asked.map(({ url }) => url)).toEqual([`${STRIPE}/subscriptions/sub_0`, other]);
+    await pass(2_500);
+    expect(asked).toHaveLength(4);
+  },
+);
 
 test("requests for different objects of a collection count as requests to one endpoint", async () => {
   const { budget, asked, pass } = stand({ requestsPerSecond: 80, requestsPerEndpoint: 1 });
