@@ -51,7 +51,7 @@ export async function ask(
   return (await strictClient(emulator)(method, path, params)).body as StripeRow;
 }
 
-/** Returns all rows of one of the emulator's lists. */
+/** Returns all objects that the emulator lists at one path, from all pages. */
 export function listAll<Row extends { id: string } = StripeRow>(
   emulator: Emulator,
   path: string,

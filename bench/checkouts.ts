@@ -80,7 +80,7 @@ async function buy(user: string): Promise<Click[]> {
   return clicks;
 }
 
-/** Counts how often each billing owner occurs in a list. */
+/** Counts how often each value of a list occurs, for example each billing owner. */
 function countByOwner(owners: readonly unknown[]): Map<unknown, number> {
   const counts = new Map<unknown, number>();
   for (const owner of owners) counts.set(owner, (counts.get(owner) ?? 0) + 1);

@@ -1,7 +1,7 @@
 /**
- * Measures the emulator in this process, on one core. Part of `npm run bench`. For comparison, the program sends the same
- * requests to an empty handler. The empty handler needs time only for `Request`, `Response` and the client's parsing. No
- * emulator behind a fetch function can be faster than an empty handler.
+ * Measures the emulator in this process, on one core. Part of `npm run bench`. For comparison, the program sends equal requests
+ * to an empty handler, which does no work. The empty handler needs time only for `Request`, `Response` and the client's
+ * parsing. No emulator behind a fetch function can be faster than an empty handler.
  */
 import { createEmulator } from "../packages/emulator/src/index.ts";
 import { figuresOf, writeResult, type Figure } from "./results.ts";
@@ -55,7 +55,7 @@ async function subscribe(call: Call): Promise<void> {
   }
 }
 
-/** Sends requests to the emulator: half of them read, half of them write. */
+/** Sends requests to the emulator. Half of the requests read objects, and half of them write objects. */
 async function mixed(call: Call, ids: readonly string[]): Promise<void> {
   for (let index = 0; index < MIXED_REQUESTS; index += 1) {
     const id = ids[index % ids.length] ?? "";

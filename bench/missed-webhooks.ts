@@ -21,7 +21,7 @@ const LATENCY_MS = 300;
 const LIMIT_MS = 10 * 60_000;
 const DAY_MS = 86_400_000;
 const STRIPE = "http://stripe.bench";
-/** Number of subscriptions of which one is canceled at once in the dashboard and another one at the end of its period. */
+/** Of each 100 subscriptions, one is canceled at once in the dashboard, and one at the end of its period. */
 const ONE_IN = 100;
 
 const emulator = createEmulator({ startAt: Date.UTC(2026, 0, 1), baseUrl: STRIPE });

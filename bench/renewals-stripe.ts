@@ -27,13 +27,13 @@ const [port = "0", count = "0", webhookUrl = ""] = process.argv.slice(2);
 const STRIPE = `http://127.0.0.1:${port}`;
 const DAY = 86_400;
 /**
- * Virtual seconds to play: from the first renewal to the last payment, plus an hour. Each subscription is charged an hour after
- * its renewal.
+ * Virtual seconds that this program plays. They begin at the first renewal and end an hour after the last payment. Each
+ * subscription is charged an hour after its renewal.
  */
 const PLAYED_SECONDS = DAY + 2 * 3_600;
 const PLAYED_MS = 60_000;
 const STEPS = 1_200;
-/** Requests that Stripe accepts in any window of one second in live mode. */
+/** Number of requests that Stripe accepts in any window of one second in live mode. */
 const REQUESTS_PER_SECOND = 100;
 
 /**

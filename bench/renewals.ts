@@ -121,8 +121,8 @@ const WEBHOOKS_OF_A_RENEWAL = 5;
 /** Milliseconds within which all webhooks must get a response: a minute to send them, and some time for the last response. */
 const LONGEST_MS = 61_000;
 /**
- * Longest time in milliseconds until the mirror is up to date. The measured time starts at the last webhook. The measured time
- * starts later if the requests to Stripe need longer at the allowed rate.
+ * Longest time in milliseconds until the mirror is up to date. The time starts when all webhooks have arrived and the allowed
+ * request rate lets the service complete its requests.
  */
 const LONGEST_LAG_MS = 20_000;
 
@@ -140,7 +140,7 @@ async function measure(name: string, databaseUrl: string): Promise<void> {
   const { webhookSecret } = await messageOf(stripe, "filled");
   const before = createTollkeeper({ ...benchOptions({ stripe: STRIPE, databaseUrl }), runWorker: false });
   await before.reconcile({ sweep: true, since: Date.now() });
-  // Runs the hooks that the first sweep caused, so that the later measurement contains only renewals.
+  // Runs the hooks that the first sweep caused before the measurement, so that the measurement contains only renewals.
   await before.drain();
   await before.stop();
   const service = start([], "renewals-service.ts", String(SERVICE_PORT), STRIPE, webhookSecret, databaseUrl);

@@ -45,7 +45,7 @@ export function writeResult(name: string, figures: readonly Figure[]): void {
 }
 
 /**
- * Returns the figures of one measured subject. `metrics` has the value of each metric by the metric's name. The name of a
+ * Returns the figures of one measured subject. `metrics` contains the measured value for each metric's name. The name of a
  * metric may end with its unit in parentheses.
  */
 export function figuresOf(subject: string, metrics: Readonly<Record<string, number>>, store?: string): Figure[] {
@@ -56,7 +56,8 @@ export function figuresOf(subject: string, metrics: Readonly<Record<string, numb
 }
 
 /**
- * Returns a percentile: the value that is larger than the fraction `share` of all values. For example, `share` is 0.99 for p99.
+ * Returns a percentile of a list of numbers: the number that is larger than the fraction `share` of the list. For example,
+ * `share` is 0.99 for p99.
  */
 export function percentile(values: readonly number[], share: number): number {
   return values.toSorted((one, other) => one - other)[Math.floor(values.length * share)] ?? 0;

@@ -25,13 +25,13 @@ export interface Costs {
   store: string;
   /** The name of the measured call, for example "claim". */
   call: string;
-  /** The name of the rows whose number grows, for example "waiting events". */
+  /** The name of the rows that fill the table during the measurement, for example "waiting events". */
   others: string;
-  /** The milliseconds of one call for each number of other rows in the table, smallest number of rows first. */
+  /** For each size of the table: the time of one call in milliseconds. The smallest table comes first. */
   tookMs: ReadonlyMap<number, number>;
 }
 
-/** Prints how the cost of a call grows with the number of other rows, and returns the figures. */
+/** Prints how the time of a call grows with the size of the table, and returns the measured times. */
 export function reportCosts({ store, call, others, tookMs }: Costs): Figure[] {
   const [least = 0] = tookMs.values();
   return [...tookMs].flatMap(([count, ms]) => {

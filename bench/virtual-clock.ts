@@ -8,7 +8,7 @@ export interface VirtualClock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Moves the virtual time forward until the given work is done. Returns the result of the given work. */
   during<T>(work: Promise<T>): Promise<T>;
-  /** Adds milliseconds to the virtual time at once. */
+  /** Moves the virtual time forward by a number of milliseconds, without waiting for work. */
   jump(ms: number): void;
 }
 
@@ -17,7 +17,7 @@ interface Sleeper {
   wake: () => void;
 }
 
-/** Number of turns of the event loop after which the virtual clock assumes that all work waits for a later time. */
+/** Number of turns of the event loop after which the virtual clock assumes that all work waits for a later virtual time. */
 const QUIET_TURNS = 3;
 
 export function createVirtualClock(startAt: number): VirtualClock {

@@ -7,7 +7,7 @@ import { connect } from "node:net";
 
 export interface Load {
   port: number;
-  /** The HTTP requests that the client sends. Each request lacks only the filler at the end of its body. */
+  /** The HTTP requests that the client sends, without the filler that the client adds at the end of each body. */
   heads: Iterator<Buffer>;
   /** Time at which the run ends, as a value of `performance.now()`. */
   until: number;

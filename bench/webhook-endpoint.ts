@@ -16,7 +16,7 @@ import { figuresOf, percentile, writeResult, type Figure } from "./results.ts";
 import type { Usage } from "./webhook-endpoint-server.ts";
 
 const SECRET = "whsec_bench_secret";
-/** Number of rounds at the start that do not count, because a new process is slow. */
+/** Number of rounds at the start whose results do not count, because a new process is slow. */
 const WARM_UP_ROUNDS = 3;
 const ROUNDS = 7;
 const ROUND_MS = 2_000;
@@ -70,7 +70,7 @@ function report(candidates: readonly Candidate[], rounds: readonly Played[][]): 
         0.5,
       );
     const rate = median(({ latencies }) => (latencies.length * 1_000) / ROUND_MS);
-    // Ratios are computed per round, because the speed of the machine differs between rounds.
+    // The servers are compared within each round, because the speed of the machine differs between rounds.
     const ratio = median(({ latencies }, round) => latencies.length / (round[usual]?.latencies.length ?? 0));
     const p99 = median(({ latencies }) => percentile(latencies, 0.99));
     const cpuUs = median((played) => played.cpuUs);

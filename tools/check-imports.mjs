@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
- * The import rules, one table per package. A key of a table is a part of the package: a folder or file of its sources. The
+ * The import rules, one table per package. Each key of a table names one folder or one source file of the package. The
  * key's value lists everything that the part may import: other parts of the package, npm packages and "node:" modules. The
  * prefix "type:" allows only type imports of a part. The entry "*" allows every import, except the imports that an entry with
  * "!" names.

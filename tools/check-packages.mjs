@@ -1,4 +1,4 @@
-// Packs both packages, installs the tarballs in an empty project, and runs the first steps of a user there.
+// Packs both packages, installs the tarballs in an empty project, and runs there what a new user runs first.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

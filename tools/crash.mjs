@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../test/crash/main.ts", import.meta.url));
 const child = spawn(process.execPath, [MAIN, ...process.argv.slice(2)], { stdio: "inherit" });
-// Forwards SIGTERM to the running test, which then stops killing processes. The crash test still checks what happened before
-// the signal.
+// Forwards SIGTERM to the running test, which then stops killing processes. After the signal, the crash test still checks the
+// results of the earlier kills.
 process.on("SIGTERM", () => child.kill("SIGTERM"));
 child.on("exit", (code) => process.exit(code ?? 1));

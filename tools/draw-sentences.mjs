@@ -35,8 +35,8 @@ for (const [index, sentence] of sentences.slice(0, count).entries())
   console.log(`${String(index + 1).padStart(2)}. ${[...suitesOf(sentence), sentence.text].join(" > ")}`);
 
 /**
- * Returns the names of the suites around a test, the outermost first. Lines above the test that are indented less belong to the
- * suites around it.
+ * Returns the names of the suites around a test, the outermost first. Lines above the test with a smaller indentation belong to
+ * the suites around the test.
  */
 function suitesOf({ kind, file, line }) {
   if (kind !== "test") return [];

@@ -3,8 +3,7 @@ import { countWords, type Sentence } from "./sentences.ts";
 
 const MAX_WORDS = 30;
 /**
- * Minimum number of words of a sentence. Shorter texts that open with a question word are names, for example the heading of a
- * table.
+ * A text with fewer words than this minimum may open with a question word, because it is a name, for example a table heading.
  */
 const MIN_WORDS_OF_A_SENTENCE = 3;
 

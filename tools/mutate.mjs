@@ -1,7 +1,7 @@
 // npm run mutate -- [GROUP...]: changes each expression of the most critical code, one at a time, and reports the changes that
 // no test notices. Fails if a change that no test notices is not in the list of accepted changes, or if a test notices an
-// accepted change. Fails if a group of files has a low score. Groups as arguments limit the run to a part of the sources. Use
-// an idle machine: a mutant counts as noticed if its tests take too long.
+// accepted change. Fails if the tests notice too few of the changes in a group of files. Groups as arguments limit the run to a
+// part of the sources. Use an idle machine: a mutant counts as noticed if its tests take too long.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
@@ -124,7 +124,10 @@ function keyOf({ file, line, mutator, original, replacement }) {
   return JSON.stringify({ file, line, mutator, original, replacement });
 }
 
-/** Returns the elements of `keys` that `others` does not contain. Each element of `others` removes at most one of the keys. */
+/**
+ * Returns the elements of `keys` that `others` does not contain. If `keys` contains an element several times, one equal element
+ * of `others` removes only one of them.
+ */
 function withoutThose(keys, others) {
   const left = [...others];
   return keys.filter((key) => {

@@ -21,7 +21,7 @@ const PARTS = {
   "webhook-endpoint": {
     title: "Webhook endpoint",
     meaning:
-      "Number of 6 KB events that one process receives, checks and commits to disk. The events arrive on 32 persistent connections.",
+      "One process receives events of 6 KB, checks them and commits them to disk. The events arrive on 32 persistent connections.",
     command: "node bench/webhook-endpoint.ts",
   },
   "webhook-endpoint-steps": {
@@ -83,19 +83,21 @@ const PARTS = {
   },
   simulate: {
     title: "Simulation",
-    meaning: "Number of random schedules of the [simulation](testing.md#the-simulation) that ran without a violation.",
+    meaning:
+      "Number of random schedules of the [simulation](testing.md#the-simulation) that ran without breaking a rule of the service.",
     command: "npm run simulate -- --schedules 10000",
   },
   crash: {
     title: "Crash tests",
-    meaning: "A service whose processes are killed must not lose an acknowledged event, or cause an effect twice.",
+    meaning:
+      "A service whose processes are killed must not lose an acknowledged event, and must not repeat a change at Stripe or a change of access.",
     command: "npm run crash",
   },
 };
 
 /**
- * Minimum share of filled cells in a table with several figures per row. If the share of filled cells is smaller, the table
- * lists one figure per row.
+ * A table has several figures per row only if at least this share of its cells is filled. If fewer cells of a table would be
+ * filled, the table lists one figure per row.
  */
 const LEAST_FILLED = 0.5;
 

@@ -96,8 +96,8 @@ function splitBlock(kind: Sentence["kind"], block: readonly Line[]): Found[] {
 }
 
 /**
- * Returns the text without a leading tag such as `@returns`. The second returned value is true if the text is no prose but a
- * tag, a directive or a license.
+ * Returns the text without a leading tag such as `@returns`. The second returned value is true if the text is a tag, a
+ * directive or a license instead of prose.
  */
 function withoutTag(text: string): [string, boolean] {
   const prose = text.replace(TAGS_WITH_PROSE, "").replace(/\s+@see\s[^]*$/, "");

@@ -1,6 +1,6 @@
 // npm run simulate:rules -- [--schedules N] [--rule TEXT]: removes each rule of test/simulation/rules.ts in a copy of the
 // sources, and plays schedules until one fails. N is the maximum number of schedules per rule (default 1,000). TEXT limits the
-// run to rules whose name contains it.
+// run to rules whose name contains TEXT.
 import { fork } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";

@@ -71,7 +71,8 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     authenticate,
     hooks: recordingHooks(hookLog, () => emulator.now()),
     logLevel: options.logLevel ?? "warn",
-    // Periods, trials and renewals follow the emulator's clock. Signatures, tokens and leases follow the machine's clock.
+    // Subscription periods, trials and renewals follow the emulator's clock. Signatures, tokens and leases follow the machine's
+    // clock.
     runtime: { billingNow: () => emulator.now() },
   });
   await pushDemoPlans(emulator.url);
