@@ -1,6 +1,6 @@
 /**
- * Bundles the service into few files, so that crash tests start it faster. Loading the bundle takes a third of the time that
- * loading the unbundled code takes. Loading the code takes most of the time that a process needs to start again after a kill.
+ * Bundles the service into few files, so that crash tests start it faster. The bundle loads in a third of the time that the
+ * unbundled code needs. Loading the code takes most of the time that a process needs to start again after a kill.
  */
 import { fileURLToPath } from "node:url";
 import { build } from "vite";

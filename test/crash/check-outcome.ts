@@ -23,7 +23,7 @@ const HOOKS: Readonly<Record<string, string>> = {
 
 /**
  * Checks that hooks grant and revoke each feature, and report each payment, only once. If two received hooks have the same id,
- * the second one counts as a repetition of the first one.
+ * the check ignores the second hook as a repetition.
  */
 export function checkHooks(
   received: readonly ReceivedHook[],

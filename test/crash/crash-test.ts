@@ -34,7 +34,8 @@ export interface CrashTest {
   /** Checks that the inbox contains the events that were acknowledged since the last call of `findLost`. */
   findLost(): Promise<void>;
   /**
-   * Resolves when the service next acknowledges an event. Throws if the service acknowledges no event within `ms` milliseconds.
+   * Resolves when the service next acknowledges an event. Throws an error if the service acknowledges no event within `ms`
+   * milliseconds.
    */
   untilNextAcknowledged(ms: number): Promise<void>;
   /** Starts every replica of the service, waits until all events and hooks are processed, and checks the outcome. */

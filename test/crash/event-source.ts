@@ -3,7 +3,7 @@ import type { SeededRandom } from "../simulation/seeded-random.ts";
 
 export interface SentEvent {
   id: string;
-  /** The emulator's event. A made-up event has the content of one of the emulator's events, and a different id. */
+  /** The emulator's event. A made-up event has the content of one of the emulator's events, but a new id. */
   original: { id: string; body: string };
   /** True if the service has already acknowledged the event. */
   isDuplicate: boolean;

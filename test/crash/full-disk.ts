@@ -73,7 +73,8 @@ const CHUNK = 4_096;
 const REFILL_MS = 20;
 
 /**
- * Keeps the disk full until one second after the first 503. For this, fills any space that the service frees. Returns the
+ * Keeps the disk full until one second after the first 503. Whenever the service frees disk space, the test fills the free
+ * space again. Returns the
  * number of bytes
  * written.
  */

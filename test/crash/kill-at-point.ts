@@ -29,7 +29,7 @@ const pattern = new RegExp(point?.matches ?? "$^", "i");
 let matched = 0;
 
 /**
- * Counts a matching operation before it runs, so that a kill "before" and a kill "after" count the operations in the same way.
+ * Counts a matching operation before the operation runs, both for kills "before" and for kills "after" an operation.
  */
 function isNow(at: KillPoint["at"], text: string): boolean {
   if (point?.at !== at || !pattern.test(text)) return false;

@@ -30,7 +30,7 @@ const ROUNDS_OF_POINTS = 3;
 const RESTARTS = 10;
 const TIMES_FULL = 5;
 /**
- * Each part of the crash test that runs several replicas performs this share of all kills. The part with one replica also kills
+ * The share of all kills that each part of the crash test with several replicas performs. The part with one replica also kills
  * at random moments.
  */
 const SHARE_OF_KILLS = 0.1;

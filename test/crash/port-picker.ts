@@ -4,7 +4,7 @@ export interface PortPicker {
   /** Returns the port of the next replica, or null if all replicas are down. */
   next(): number | null;
   markUp(port: number): void;
-  /** Call this method when a replica refused a connection, or when a connection to a replica broke. */
+  /** Call this method after a replica has refused a connection, or after a connection to a replica has broken. */
   markDown(port: number): void;
 }
 

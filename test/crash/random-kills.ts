@@ -4,10 +4,12 @@ import { sleep } from "./replica.ts";
 
 export interface RandomKillsOptions extends CrashTestOptions {
   kills: number;
-  /** Aborts the remaining kills. After the remaining kills are aborted, the test checks the outcome of the kills that have
-   * happened. */
+  /**
+   * Makes the test skip the kills that remain. After the signal aborts, the test only checks the outcome of the kills that have
+   * already happened.
+   */
   signal?: AbortSignal;
-  /** The test reports its progress to this function after every 25 kills. */
+  /** The test calls this function with a progress report after every 25 kills. */
   onProgress?: (line: string) => void;
 }
 

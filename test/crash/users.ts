@@ -1,5 +1,6 @@
 /**
- * Simulates users who buy, cancel and return while the service is killed. Also changes the users' subscriptions as in Stripe's
+ * Simulates users who buy a subscription, cancel it and return to the app while the test kills the service. Also changes the
+ * users' subscriptions as in Stripe's
  * dashboard.
  */
 import type { Emulator } from "../../packages/emulator/src/index.ts";
@@ -20,7 +21,7 @@ export interface Users {
   finish(): Promise<void>;
   /** Returns the number of users that have started. */
   count(): number;
-  /** The users' actions that failed even after all retries. */
+  /** Lists the users' actions that failed even after all retries. */
   problems: string[];
   call: ServiceClient;
 }

@@ -14,7 +14,7 @@ export interface WebhookSender {
   add(body: string): void;
   start(perSecond: number): void;
   /**
-   * Stops making up events, and sends the waiting events until the service has acknowledged all of them. Throws if the service
+   * Stops making up events, and sends all unacknowledged events until the service has acknowledged them. Throws if the service
    * has not acknowledged all events after ten minutes.
    */
   finish(): Promise<void>;
@@ -109,8 +109,8 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
 }
 
 /**
- * Returns a function that calls `add` at the given rate. Each call of the returned function calls `add` once for each event
- * that became due at the given rate since the previous call. If `add` has no event to send, the missed calls of `add` are not
+ * Returns a function that calls `add` at the given rate. When the returned function runs, it calls `add` once for each event
+ * that has become due since its previous run. If `add` has no event to send, the missed calls of `add` are not
  * repeated later.
  */
 function createPace(perSecond: number, add: () => boolean): () => void {
@@ -156,7 +156,7 @@ function enqueue(state: SenderState, event: SentEvent): void {
     enqueue(state, { ...options.random.pick(lastAcknowledged), isDuplicate: true });
 }
 
-/** Sends as many of the events that wait for delivery as possible. The sender calls this function at each tick and after each
+/** Sends waiting events until no more events can be sent now. The sender calls this function at each tick and after each
  * response. */
 function pump(state: SenderState): void {
   for (let free = MAX_IN_FLIGHT - state.inFlight; free > 0 && state.waiting.length > 0; free -= 1) {

@@ -279,7 +279,7 @@ async function theSubscription(app: AuthApp): Promise<Stripe.Subscription> {
   return data[0] as Stripe.Subscription;
 }
 
-/** Returns the row that better-auth's subscription table is expected to contain. */
+/** Returns the row that a test expects in better-auth's subscription table. */
 function rowOf(subscription: Stripe.Subscription) {
   const period = periodOf(subscription);
   return {

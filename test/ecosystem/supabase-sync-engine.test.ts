@@ -22,7 +22,7 @@ interface SupabaseApp {
   emulator: Emulator;
   stripe: Stripe;
   sync: Engine.StripeSync;
-  /** Maps the id of each row of a table to the row as JSON. */
+  /** Returns a map from the id of each table row to the content of the row as JSON. */
   table(name: string): Promise<Map<string, Row>>;
   /** Fails if a column of a database row differs from the field of the same name in Stripe's object. */
   expectSame(): Promise<void>;
@@ -85,7 +85,7 @@ async function createSupabaseApp({ startAt = Date.now() } = {}): Promise<Supabas
   };
 }
 
-/** Some database columns that store nested objects have the type text instead of JSON. */
+/** Some database columns store nested objects as text instead of JSON. */
 function readAs(field: unknown, column: unknown): unknown {
   return typeof column === "string" && typeof field === "object" ? (JSON.parse(column) as unknown) : column;
 }

@@ -15,7 +15,8 @@ const HOOK = "http://app.test/hook";
 export type Row = Record<string, unknown> & { id: string };
 
 /**
- * Maps each table of sync-engine to the Stripe request that lists its objects. The map contains no tables of child objects,
+ * Maps each table of sync-engine to the Stripe request that lists the objects in the table. The map contains no tables of child
+ * objects,
  * because the test compares child objects as parts of their parents.
  */
 export const LISTS = {

@@ -20,7 +20,7 @@ import { PLANS } from "../support/plans.ts";
 const USERS = ["ada", "bob", "cyd", "dee", "eve"];
 
 /**
- * Returns a test billing in which every user has subscribed. The test billing records all requests that the service sends to
+ * Returns a test service in which every user has a subscription. The test harness stores all requests that the service sends to
  * Stripe after this call.
  */
 async function bought(setup: TestBillingOptions = {}) {
@@ -43,7 +43,8 @@ async function bought(setup: TestBillingOptions = {}) {
 }
 
 /**
- * Moves the clock past the renewal dates of all subscriptions. The events of the renewals are delivered to the service, but the
+ * Moves the emulator's clock past the renewal dates of all subscriptions. The events of the renewals are delivered to the
+ * service, but the
  * service does not process them yet.
  */
 async function renew({ emulator }: TestBilling): Promise<void> {
@@ -57,7 +58,7 @@ async function endsOf(billing: TestBilling): Promise<unknown[]> {
 }
 
 describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialect) => {
-  test("are read from Stripe with one request, and the service reports each payment once", async () => {
+  test("are read from Stripe with one request, and the service calls the payment hook once per payment", async () => {
     const { billing, asked, paid } = await bought({ dialect });
     const before = await endsOf(billing);
     await renew(billing);

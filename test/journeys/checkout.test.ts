@@ -76,7 +76,7 @@ describe("a checkout session", () => {
     expect(second.body["sessionId"]).not.toBe(first.body["sessionId"]);
   });
 
-  test("is refused to a subscriber, and the error names the route of the customer portal", async () => {
+  test("is refused to a subscriber, with an error that names the portal route", async () => {
     const billing = await createTestBilling();
     await billing.subscribe("ada");
     expect(await open(billing, "ada", { plan: "team", interval: "month" })).toMatchObject({
@@ -243,7 +243,7 @@ describe("a customer", () => {
 
   describe("whose creation failed with a response that Stripe stored under the idempotency key", () => {
     /**
-     * Fails every request to Stripe that has the idempotency key of the first request. The parameter `happened` says whether
+     * Makes Stripe fail every request that has the idempotency key of the first request. The parameter `happened` says whether
      * the failed request takes effect at Stripe.
      */
     async function failedOnce(

@@ -7,7 +7,7 @@ import { DIALECTS } from "../support/databases.ts";
 import { signWebhook, TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 
-/** Returns a test billing that collects Stripe's deliveries, so that a test can deliver the events in any order. */
+/** Returns a test service whose webhook deliveries are collected, so that a test can deliver the events in any order. */
 async function collectDeliveries(options: Parameters<typeof createTestBilling>[0] = {}) {
   const caught: string[] = [];
   const billing = await createTestBilling({
@@ -27,7 +27,9 @@ async function collectDeliveries(options: Parameters<typeof createTestBilling>[0
   return { billing, caught, deliver };
 }
 
-/** Returns a runtime in which a sleep ends when its signal aborts, or when the callback `asleep` calls the function `wake`. */
+/**
+ * Returns a runtime for tests. A sleep in this runtime ends when its signal aborts, or when the callback `asleep` calls `wake`.
+ */
 function sleeping(
   now: () => number,
   asleep: (ms: number, wake: () => void) => void,

@@ -1,6 +1,7 @@
 /**
  * Delivers the seven events of a subscription's life in every possible order. The emulator plays the whole life of one
- * subscription once. One service receives the subscription's events for many users: each user gets one of the possible orders.
+ * subscription once. One service receives copies of the subscription's events for many users, in a different order for each
+ * user.
  * The Stripe objects of different users differ only in their ids.
  */
 import { expect, test } from "vitest";
@@ -64,7 +65,8 @@ function permutations(items: readonly number[]): number[][] {
 }
 
 /**
- * Adds two repeated deliveries to an order of events: the fourth delivery immediately again, and the first delivery at the end.
+ * Adds two repeated deliveries to an order of events. The fourth event is repeated immediately, and the first event is repeated
+ * at the end.
  */
 function withDuplicates(order: readonly number[]): number[] {
   return [...order.slice(0, 4), ...order.slice(3), ...order.slice(0, 1)];
@@ -111,7 +113,7 @@ async function live(steps: readonly Step[], orders: readonly number[][], begin: 
         onAccessRevoked: recordHook("revoked"),
         onPaymentSucceeded: recordHook("paid"),
       },
-      // The clock advances each time it is read, because the request budget needs time to recover.
+      // The test clock advances each time it is read, so that the service's budget of Stripe requests recovers.
       runtime: { now: () => TEST_START + Math.floor((readings += 1) / 20), billingNow: () => TEST_START },
     },
   });

@@ -24,8 +24,8 @@ async function subscribeAndCancel(billing: TestBilling): Promise<void> {
 }
 
 /**
- * Lists every call to Stripe that a user's request can cause. Each entry also contains the preparation that the user's request
- * needs.
+ * Lists every call to Stripe that a user's request can cause. Each entry also contains the steps that must run before the
+ * user's request.
  */
 const CALLS: readonly FailingCall[] = [
   { name: "searching customers", method: "GET", path: /\/v1\/customers\/search/, before: nothing, act: checkout },
@@ -248,7 +248,7 @@ describe("a card that requires 3-D Secure", () => {
     expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
   });
 
-  test("causes a call of the app's hook if a renewal requires authentication", async () => {
+  test("causes a hook call to the app if a renewal requires authentication", async () => {
     const calls: string[] = [];
     const billing = await createTestBilling({
       options: { hooks: { onPaymentActionRequired: ({ message }) => void calls.push(message ?? "") } },
@@ -390,8 +390,8 @@ test("after an operation was interrupted for a day, the service looks for its ef
 });
 
 /**
- * Removes the SDK's pauses between retries. By default, the SDK pauses for up to five seconds between retries, and times out
- * after twenty seconds.
+ * Removes the pauses of Stripe's SDK between its retries. By default, Stripe's SDK pauses for up to five seconds between
+ * retries, and its requests time out after twenty seconds.
  */
 function skipPausesOfSdk(): void {
   type Timer = (then: () => void, ms: number, ...given: []) => object;
@@ -430,7 +430,7 @@ describe("an automatic retry of Stripe's SDK", () => {
     expect((await billing.stripe("GET", "/v1/customers")).body["data"]).toMatchObject([{ id }]);
   });
 
-  test("is not sent with an expired idempotency key after the machine was suspended", async () => {
+  test("is not sent if the idempotency key expired while the machine was suspended", async () => {
     const { billing, tried } = await loseFirstAnswer(DAY);
     await expect(billing.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
     expect(tried).toHaveLength(1);
@@ -441,7 +441,7 @@ describe("an automatic retry of Stripe's SDK", () => {
   });
 });
 
-test("an operation that cannot be finished does not delay other operations", async () => {
+test("an interrupted operation that cannot be finished does not delay the operations of other users", async () => {
   let reachable = false;
   const billing = await createTestBilling({
     network: (request, next) => (reachable ? next(request) : Promise.reject(new TypeError("fetch failed"))),

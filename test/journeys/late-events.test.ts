@@ -1,4 +1,4 @@
-/** Tests events that Stripe lists late, and events that arrive without related events. */
+/** Tests events that Stripe lists late, and events that arrive without the other events of the same change. */
 import { expect, test } from "vitest";
 import { createTestBilling } from "../support/billing.ts";
 
@@ -11,7 +11,7 @@ interface EventList {
 test("reconcile imports an old event that was missing from Stripe's list during the previous reconcile", async () => {
   let isHidden = false;
   const billing = await createTestBilling({
-    // Stripe delivers no webhook for the event, and Stripe's list of events does not contain the event at first.
+    // Stripe delivers no webhook for the test's event, and at first does not list the event.
     deliver: (request, next) => (isHidden ? Promise.reject(new TypeError("fetch failed")) : next(request)),
     network: async (request, next) => {
       const response = await next(request);

@@ -36,8 +36,8 @@ async function customers(billing: TestBilling): Promise<Row[]> {
 const aWhile = () => new Promise((resolve) => setTimeout(resolve, 1));
 
 /**
- * Returns a simulated network. On this network, the first request that creates an object ends after another replica's complete
- * request.
+ * Returns a simulated network. On the simulated network, another replica sends a request and gets its response before the first
+ * creation request ends.
  */
 function slowCreation(path: string) {
   let begin = (): void => {};
@@ -61,8 +61,7 @@ describe("a second replica that handles the same request at the same time", () =
     let holdLists = false;
     const billing = await createTestBilling({
       network: async (request, next) => {
-        // The first replica's call ends while the second replica's call has already loaded its data, but has not changed any
-        // data yet.
+        // When the first replica's call ends, the second replica's call has loaded its data, but has not changed any data yet.
         if (holdLists && request.url.includes("/v1/subscriptions")) {
           holdLists = false;
           slow.end();
@@ -146,7 +145,7 @@ describe("a cancellation that returns 200 has taken effect", () => {
     expect(await subscription(billing)).toMatchObject({ cancel_at_period_end: true });
   });
 
-  test("even if Stripe's response to an earlier cancellation, which the user has undone, was lost", async () => {
+  test("even if the user undid an earlier cancellation, and Stripe's response to the earlier cancellation was lost", async () => {
     let loseAnswer = false;
     const billing = await createTestBilling({
       network: async (request, next) => {
@@ -231,7 +230,7 @@ test("a user who has just bought cannot buy again, even with a stale list and wi
   expect(again).toMatchObject({ status: 409, body: { error: { code: "already_subscribed" } } });
 });
 
-test("all pages of a customer's list of subscriptions are read", async () => {
+test("the service reads all pages of Stripe's list of a customer's subscriptions", async () => {
   const billing = await createTestBilling({
     deliver: async () => new Response(null, { status: 503 }),
     network: (request, next) => {

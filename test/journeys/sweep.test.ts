@@ -25,7 +25,7 @@ test.each(["sqlite", "postgres"] as const)(
     });
     await billing.subscribe("ada");
     const { id } = (await subscriptionOf(billing, "ada")) ?? { id: "" };
-    // Changes the mirror, so that the sweep finds a difference and writes the page of Stripe's list to the mirror.
+    // Makes the mirror differ from Stripe, so that the sweep writes the objects of Stripe's list to the mirror.
     const store = openStore({ url: billing.databaseUrl, mode: "test" });
     onTestFinished(() => store.close());
     const known = (await store.subscriptions.findSubscriptions([id])).get(id);
@@ -276,12 +276,12 @@ test("the report of a sweep names the field of a card that differs, but not the 
   expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });
 });
 
-test("an event about a card stays pending if the sweep could not write the card", async () => {
+test("an event about a card stays pending if a sweep could not write the card to the mirror", async () => {
   let customerId = "";
   const { billing, connect } = await createDisconnectableBilling({
     network: async (request, next) => {
       const { pathname } = new URL(request.url);
-      // The test simulates a different writer, which changes the customer's lane while the sweep reads the list of customers.
+      // The test changes the customer's lane, as a second replica would, while the sweep reads the list of customers.
       // The sweep's request for the single customer
       // fails.
       if (pathname === "/v1/customers")

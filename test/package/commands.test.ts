@@ -79,7 +79,7 @@ test("tollkeeper events shows dead letters with their reasons, and can retry the
 });
 
 describe("tollkeeper reconcile", () => {
-  test("shows a difference in a dry run, repairs it in a real run, and finds no difference in the last run", async () => {
+  test("shows a difference between Stripe and the mirror in a dry run, and repairs it in a real run", async () => {
     const servers = await startTestServers({ plans });
     const made = await servers.stripe("POST", "/v1/customers");
     const look = await runCli(["reconcile", "--dry-run", "--sweep"], { env: servers.env });

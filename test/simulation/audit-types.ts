@@ -3,7 +3,7 @@ import type { Emulator } from "../../packages/emulator/src/index.ts";
 
 /** One recorded call of a method of the store. */
 export interface Write {
-  /** Names the store's object and the method that was called, for example "inbox.complete". */
+  /** The name of the called method with its part of the store, for example "inbox.complete". */
   method: string;
   args: unknown[];
   result: unknown;
@@ -16,7 +16,7 @@ export interface HookEvent {
   invoiceId?: string;
 }
 
-/** Contains those properties of a plan that the auditor needs. */
+/** Contains the properties of a plan that the auditor needs. */
 export interface AuditedPlan {
   id: string;
   group: string;

@@ -24,7 +24,7 @@ export interface Deliveries {
   forge(forgery: Forgery, event: object): Promise<void>;
 }
 
-/** The kinds of deliveries that a replica must reject or ignore. */
+/** The types of webhook deliveries that a replica must reject or ignore. */
 export const FORGERIES = ["other_mode", "connected_account", "wrong_secret", "too_old", "in_the_future"] as const;
 export type Forgery = (typeof FORGERIES)[number];
 
@@ -36,7 +36,7 @@ export interface DeliveriesOptions {
   now(): number;
 }
 
-/** The age of a webhook signature that exceeds every configurable tolerance. */
+/** An age of webhook signatures that exceeds every tolerance that can be configured. */
 const OUT_OF_TOLERANCE_MS = 3_600_000;
 
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
@@ -108,8 +108,8 @@ async function post(
 }
 
 /**
- * Stripe waits ten seconds for the response to a delivery. A frozen replica sends no response within Stripe's timeout, but may
- * still process the request later.
+ * Stripe waits ten seconds for the response to a delivery. A frozen replica misses Stripe's timeout, but may still process the
+ * webhook after the freeze.
  */
 async function timeout(scheduler: Scheduler, replica: SimulatedReplica): Promise<never> {
   await scheduler.untilFrozen(replica.name);

@@ -2,8 +2,8 @@
 import { never, pause, type Life } from "./life.ts";
 
 /**
- * The SDK's timeout. A delayed request to Stripe fails if it was not sent before the timeout. The timeout of a real request can
- * stop counting while the machine sleeps.
+ * The SDK's timeout. A delayed request to Stripe fails if it was not sent before the timeout. In production, the timeout of a
+ * request can stop counting while the machine sleeps.
  */
 const SENT_WITHIN_MS = 20_000;
 const LONGEST_DELAY_MS = 19_000;

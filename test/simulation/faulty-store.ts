@@ -8,19 +8,19 @@ import { wrapParts } from "./wrap-store.ts";
 const READS = /\.(find|filterUnstored|list|has|all|versionOf|lastSeq|nextDueAt|oldestAt|countByState)/;
 const CLAIMS = /\.claim$/;
 /**
- * Matches the calls of the store that have no effect on other replicas. Calls of the store without an effect on other replicas
+ * Matches the store methods that have no effect on other replicas. Calls of the store without an effect on other replicas
  * need no pause point.
  */
 const UNOBSERVED = /\.(pruneDone|heartbeat|countPending)$/;
 
 /**
- * Returns true if another replica may see the effect of the store call before the calling replica continues. A read of the
- * store needs no
- * pause after it, because the replica also pauses before its next call. The store call that claims events or hooks has an
+ * Returns true if another replica may see the effect of the store call before the calling replica continues. After a read of
+ * the store, no pause is needed, because the replica also pauses before its next store call. The store call that claims events
+ * or hooks has an
  * effect only if it returns rows.
  */
 function isVisible(label: string, result: unknown): boolean {
-  // The result null means that the call of the store changed nothing.
+  // If a store call returns null, the call has changed nothing.
   if (READS.test(label) || UNOBSERVED.test(label) || result === null) return false;
   return !CLAIMS.test(label) || (result as unknown[]).length > 0;
 }

@@ -90,7 +90,7 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
   };
 }
 
-/** Checks that a payment that a hook reported exists at Stripe and belongs to the hook's user. */
+/** Checks a payment that a hook reported. The payment must exist at Stripe and belong to the hook's user. */
 function checkPayment({ history, violate }: HookAuditorOptions, userId: string, invoiceId: string): void {
   const known = history.lastTables()?.invoice.get(invoiceId);
   // The check needs only the recorded status of the invoice, because a paid invoice stays paid.

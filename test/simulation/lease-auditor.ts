@@ -15,7 +15,7 @@ interface Lease {
   attempts: number;
   leasedUntil: number;
   /**
-   * True if the event or hook is done or dead, or if another replica has claimed its lane because the lease expired.
+   * True if the event or hook is done or dead. Also true if another replica has claimed its lane after the lease expired.
    */
   isOver: boolean;
 }
@@ -28,7 +28,7 @@ interface ClaimedRow {
 }
 
 export function createLeaseAuditor(violate: Violate): LeaseAuditor {
-  /** Maps each table, and each row of the table, to the row's latest lease. */
+  /** For each row of each table, contains the latest lease of the row. */
   const tables = new Map<string, Map<number, Lease>>([
     ["inbox", new Map()],
     ["outbox", new Map()],
@@ -48,7 +48,7 @@ export function createLeaseAuditor(violate: Violate): LeaseAuditor {
   };
 
   /**
-   * When the service stores a response of Stripe, it also marks older events about the objects in the response as processed.
+   * When the service stores Stripe's response, it also marks events as processed whose changes the response already contains.
    */
   const endCovered = ({ lane, objectId = "" }: ClaimedRow, others: readonly string[]): void => {
     const covered = [objectId, ...others];

@@ -13,14 +13,13 @@ export interface MirrorAuditor {
    */
   saved(record: MirrorSubscription): void;
   /**
-   * If no event is pending, checks that the mirror contains every acknowledged change, even if other events were lost (rule
-   * I4).
+   * If no event is pending, checks that the mirror contains every change whose event was acknowledged (rule I4).
    */
   checkReported(tables: Tables, store: Store, isAcknowledged: (eventId: string) => boolean): Promise<void>;
 }
 
 export function createMirrorAuditor(history: StripeHistory, violate: Violate): MirrorAuditor {
-  /** Maps each subscription to the index of its mirrored state in the history of the subscription. */
+  /** For each subscription, contains the position of the mirror's state in the list of the subscription's states. */
   const positions = new Map<string, number>();
   return {
     saved(record) {

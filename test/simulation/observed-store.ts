@@ -8,7 +8,8 @@ import type { Write } from "./audit-types.ts";
 import { wrapParts } from "./wrap-store.ts";
 
 /**
- * Prevents reconciles: the store reports that a reconcile has just ended, and that a different replica is already reconciling.
+ * Prevents reconciles. For this purpose, the store reports that a reconcile has just ended, and that another replica is
+ * reconciling.
  */
 export function withoutReconcile(store: Store): Store {
   const { tasks } = store;
@@ -20,8 +21,8 @@ export function withoutReconcile(store: Store): Store {
 }
 
 /**
- * Skips the deletion of old rows while no row can be old enough for deletion. Without this wrapper, the deletion of old rows
- * would be a tenth of the simulation's work.
+ * Skips the deletion of old rows while no row can be old enough for deletion. Without this wrapper, the simulation would spend
+ * a tenth of its time on the deletion of old rows.
  */
 export function withoutEarlyPruning(store: Store): Store {
   const lazy = (queue: Queue): Pick<Queue, "pruneDone"> => ({

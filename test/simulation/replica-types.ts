@@ -11,9 +11,9 @@ export interface SimulatedReplica {
   faults: Faults;
   /** The URL path of the Stripe list of which a slow response is in transit to the replica. */
   slowList: string | null;
-  /** Handles a request. The promise of the response rejects if the replica is down or crashes. */
+  /** Handles a request. The promise of an HTTP response rejects if the replica is down or crashes. */
   fetch(request: Request): Promise<Response>;
-  /** Calls the service. The promise of the result rejects if the replica is down or crashes. */
+  /** Calls the service. The promise of a function's result rejects if the replica is down or crashes. */
   run<T>(work: (service: Tollkeeper) => Promise<T>): Promise<T>;
   start(): void;
   crash(): void;

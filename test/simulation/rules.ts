@@ -7,7 +7,7 @@ export interface Rule {
   file: string;
   /** The code that implements the rule. The code of the rule occurs exactly once in its source file. */
   text: string;
-  /** The code that replaces the rule, so that the rule no longer applies. */
+  /** The code that replaces the code of the rule, so that the rule no longer applies. */
   without: string;
 }
 

@@ -16,8 +16,8 @@ export interface ScheduledAction {
   seed: number;
   faults: Faults;
   /**
-   * The number of pause points that the simulation passes before the next action begins. Null means that the next action begins
-   * when no work is pending.
+   * The number of pause points that the simulation passes before the next action begins. If the value is null, the next action
+   * begins when no work is pending.
    */
   steps: number | null;
 }
@@ -141,9 +141,9 @@ async function perform(simulation: Simulation, { action, user, seed, faults, ste
 const PATIENCE_SECONDS = 900;
 const ROUNDS = 4;
 const HOUR = 3_600;
-/** The maximum time in which Stripe delivers all events. Stripe retries failed deliveries for three days. */
+/** The maximum time that Stripe needs to deliver all events. Stripe retries failed deliveries for three days. */
 const DELIVERED_WITHIN_HOURS = 96;
-/** The maximum time in which replicas complete a sweep. The replicas sweep once a day. */
+/** The maximum time that the replicas need to complete a sweep. The replicas sweep once a day. */
 const SWEPT_WITHIN_HOURS = 30;
 const LONGEST_STEP_HOURS = 6;
 

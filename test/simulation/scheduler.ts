@@ -48,7 +48,8 @@ export interface Scheduler {
    */
   settle(): Promise<void>;
   /**
-   * Continues the code at one pause point, until all simulated code waits at pause points again. Returns false if no simulated
+   * Lets the code at one pause point continue, and waits until all simulated code waits at pause points again. Returns false if
+   * no simulated
    * code waits at a pause point.
    */
   step(): Promise<boolean>;

@@ -3,8 +3,9 @@ import { NO_FAULTS } from "./faults.ts";
 import { play, type Schedule } from "./schedule.ts";
 
 /**
- * First removes halves of the schedule, then fewer actions at a time, then the faults and the overlaps between actions. Keeps a
- * removal from the schedule only if the schedule still violates the rule that it violated before the removal.
+ * First removes halves of the schedule, and after that smaller groups of actions. Finally removes the faults and the overlaps
+ * between actions. Undoes each removal after which the schedule no longer violates the rule that the original schedule
+ * violated.
  */
 export async function shrink(schedule: Schedule, failure: string): Promise<Schedule> {
   const kind = failure.slice(0, 3);

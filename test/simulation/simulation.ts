@@ -76,7 +76,7 @@ export interface Simulation {
   setFaults(faults: Faults): void;
   /** Sends a request from a user's browser to a replica. Returns null if the connection to the replica fails. */
   call(user: string, method: "GET" | "POST", path: string, body?: object): Promise<TestResponse | null>;
-  /** Calls Stripe's API, as the dashboard does. */
+  /** Calls the emulator's Stripe API, as Stripe's dashboard does. */
   stripe: StripeClient;
   /** Calls a control route of the emulator. */
   control(path: string, body: object): Promise<void>;

@@ -27,7 +27,7 @@ export interface TestBillingOptions extends Pick<
   options?: Partial<TollkeeperOptions>;
   /** Opens the store. By default, the service's real function `openStore` opens the store. */
   open?: typeof openStore;
-  /** If more lanes than this number are due, the service reads renewals from pages of Stripe's lists. */
+  /** If more lanes of pending events than this number are due, the service reads renewals from pages of Stripe's lists. */
   catchUpAbove?: number;
 }
 

@@ -1,4 +1,4 @@
-/** Creates a test billing whose webhook deliveries can be interrupted. */
+/** Creates a test service for which a test can interrupt Stripe's webhook deliveries. */
 import { createTestBilling, type TestBilling, type TestBillingOptions } from "./billing.ts";
 
 export interface DisconnectableBilling {

@@ -74,7 +74,8 @@ const RETRY_MS = 20;
 const TIMEOUT_MS = 20_000;
 
 /**
- * Reads a value repeatedly until a different process has changed the value to the expected one. If the value is not as expected
+ * Reads a value repeatedly until the value is as expected, because another process changes the value. If the value is not as
+ * expected
  * within the timeout, throws an error that contains the last value.
  */
 export async function eventually<T>(read: () => Promise<T>, isExpected: (value: T) => boolean): Promise<T> {

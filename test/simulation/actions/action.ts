@@ -7,13 +7,12 @@ export type User = (typeof USERS)[number];
 export type Act = (simulation: Simulation, user: User) => Promise<void>;
 
 export interface Action {
-  /** The relative frequency with which random schedules contain the action. */
+  /** The relative frequency of the action in random schedules. */
   weight: number;
   act: Act;
   /**
    * If true, the simulation finishes all pending work before the action begins, and again before the action ends. Actions that
-   * let days pass
-   * need the setting `untilQuiet`.
+   * move the clock by days need the setting `untilQuiet`.
    */
   untilQuiet?: true;
 }

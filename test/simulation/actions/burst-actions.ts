@@ -1,4 +1,7 @@
-/** Actions that change many objects in a short time. Some actions change objects while the service reads Stripe's lists. */
+/**
+ * Defines actions that change many Stripe objects in a short time. Some actions change objects while the service reads Stripe's
+ * lists.
+ */
 import { NO_FAULTS } from "../faults.ts";
 import type { Simulation } from "../simulation.ts";
 import { USERS, type Act, type User } from "./action.ts";
@@ -30,7 +33,7 @@ export async function burst(simulation: Simulation, user: User): Promise<void> {
   await Promise.all(acts.map((act) => act(simulation, user)));
 }
 
-/** The approximate number of loop iterations that a sweep takes when Stripe's list responses are slow. */
+/** The approximate number of steps of the simulation for which a sweep runs when Stripe's list responses are slow. */
 const SWEEP_ROUNDS = 14;
 const SLOW_ROUNDS = 4;
 const RENEWAL_ROUNDS = 6;

@@ -1,4 +1,4 @@
-/** Actions that people perform in Stripe's dashboard. */
+/** Defines the actions that people perform in Stripe's dashboard. */
 import type { Simulation } from "../simulation.ts";
 import type { User } from "./action.ts";
 import { customersOf, list, onSubscription, subscriptionsOf } from "./lists.ts";

@@ -1,4 +1,4 @@
-/** Actions that disturb Stripe's webhook deliveries. */
+/** Defines actions that disturb Stripe's webhook deliveries. */
 import { FORGERIES } from "../deliveries.ts";
 import type { Simulation } from "../simulation.ts";
 import { DAY, HOUR } from "./action.ts";

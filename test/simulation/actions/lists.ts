@@ -1,4 +1,4 @@
-/** Reads Stripe's lists as a person in the dashboard does. */
+/** Reads Stripe's lists of objects, as a person does in Stripe's dashboard. */
 import type { Simulation } from "../simulation.ts";
 import { USERS, type User } from "./action.ts";
 

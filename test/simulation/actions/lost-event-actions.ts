@@ -85,7 +85,7 @@ async function loseEvents(simulation: Simulation, user: User, how: "swallowed" |
   deliveries[how] = false;
 }
 
-/** The number of seconds in which the service processes all events that a sweep found missing. */
+/** The number of seconds that the service may need to process the missing events that a sweep has found. */
 const REPAIRED_WITHIN = 900;
 
 /** Checks that a reconcile without faults repairs all lost changes, either directly or through the events that it stores. */
@@ -96,8 +96,8 @@ async function reconcileAndCheck(simulation: Simulation, { sweep }: { sweep: boo
   let isDone = false;
   await withFaults(simulation, NO_FAULTS, async () => {
     const replica = scheduler.random.pick(replicas);
-    // The result of the reconcile is null if a different replica is reconciling. A reconcile that a different replica is
-    // running may have started before the changes.
+    // A call of `reconcile` returns null while a different replica is reconciling. The reconcile of a different replica may
+    // have started before the lost changes happened.
     isDone = (await replica.run((service) => service.reconcile({ sweep, since: TEST_START }))) !== null;
   });
   if (!isDone) return;

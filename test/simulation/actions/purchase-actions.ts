@@ -1,6 +1,6 @@
 /**
- * Actions in which a purchase fails. In the actions of this file, a user returns to the app while Stripe's data is stale or
- * after an idempotency key has expired.
+ * Defines actions in which a purchase fails. After the failed purchase, the user returns to the app while Stripe's lists are
+ * stale or after an idempotency key has expired.
  */
 import { LINK_LIFETIME_MS } from "../../../packages/tollkeeper/src/actions/create-portal-session.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../../../packages/tollkeeper/src/domain/operations.ts";
@@ -30,7 +30,8 @@ export async function comeback(simulation: Simulation, user: User): Promise<void
   simulation.scheduler.follow(Promise.all([buy(simulation, user), buy(simulation, user), checkout(simulation, user)]));
   await simulation.untilQuiet();
   if (!staysDown) return;
-  // A day after an event, Stripe retries its delivery at intervals of at most ten hours. The replicas must be up when Stripe
+  // If the delivery of an event has failed for a day, Stripe retries the delivery at intervals of at most ten hours. The
+  // replicas must be up when Stripe
   // next retries a delivery.
   simulation.setFaults(NO_FAULTS);
   await restart(simulation);
@@ -54,7 +55,8 @@ export async function hasty(simulation: Simulation, user: User): Promise<void> {
 
 /**
  * The number of seconds from the moment when a checkout takes effect until its idempotency key expires. The remaining lifetime
- * of the idempotency key allows for clock skew. It is so short that Stripe's lists are still stale when the key expires.
+ * of the idempotency key allows for clock skew. The remaining lifetime of the key is so short that Stripe's lists are still
+ * stale when the key expires.
  */
 const LAST_MINUTE_SECONDS = 50;
 

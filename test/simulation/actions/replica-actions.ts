@@ -20,7 +20,7 @@ export async function time(simulation: Simulation): Promise<void> {
   const seconds = simulation.scheduler.random.pick(SPANS);
   await simulation.untilQuiet();
   for (let left = seconds; left > 0; left -= LONGEST_STEP) {
-    // If events must not be lost permanently, the replicas must be up again before Stripe stops retrying failed deliveries.
+    // In schedules that must not lose events, the replicas must be up again before Stripe stops retrying failed deliveries.
     if (!simulation.setup.losesEvents) await restart(simulation);
     simulation.passTime(Math.min(left, LONGEST_STEP));
     await simulation.untilQuiet();
@@ -50,7 +50,7 @@ export async function reconcile({ replicas, scheduler }: Simulation): Promise<vo
   if (up.length > 0) await scheduler.random.pick(up).run((service) => service.reconcile({ sweep: true }));
 }
 
-/** In this action, all replicas are down for longer than Stripe keeps events. */
+/** Keeps all replicas down for longer than Stripe keeps events. */
 export async function outage(simulation: Simulation): Promise<void> {
   if (!simulation.setup.losesEvents) return;
   await simulation.untilQuiet();
@@ -63,7 +63,10 @@ export async function outage(simulation: Simulation): Promise<void> {
   await simulation.untilQuiet();
 }
 
-/** Runs the given function and all work that it causes. Meanwhile, the given faults replace the schedule's faults. */
+/**
+ * Runs the given function, and waits until all work that the function causes has ended. While the function runs, the given
+ * faults replace the schedule's faults.
+ */
 export async function withFaults(simulation: Simulation, faults: Faults, work: () => Promise<unknown>): Promise<void> {
   const before = faultsOf(simulation);
   simulation.setFaults(faults);
