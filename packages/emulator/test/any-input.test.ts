@@ -185,7 +185,8 @@ async function stocked(): Promise<Emulator> {
 }
 
 /**
- * The default seed for the generator of random requests. Every test run sends the same requests unless FUZZ_SEED or FUZZ_RUNS
+ * The generator of random requests uses this seed by default. Every test run sends the same requests unless FUZZ_SEED or
+ * FUZZ_RUNS
  * is set.
  */
 const seed = Number(process.env["FUZZ_SEED"] ?? 1);

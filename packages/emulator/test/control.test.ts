@@ -59,7 +59,7 @@ test.each([
   ["reset", undefined, "StripeConnectionError"],
   ["cut", 200, "StripeAPIError"],
 ] as const)(
-  "a request fault with the response %s makes one request fail before the request takes effect",
+  "an injected fault with the response %s makes one request fail before the request takes effect",
   async (answer, statusCode, type) => {
     const { stripe, control } = endpoint();
     await control("faults", { path: "/v1/customers", method: "POST", answer });
@@ -69,7 +69,7 @@ test.each([
   },
 );
 
-test("if a fault breaks the connection after an object is created, a retry with the same idempotency key returns this object", async () => {
+test("if an injected fault breaks the connection after an object is created, a retry with the same idempotency key returns this object", async () => {
   const { stripe, control } = endpoint();
   await control("faults", { path: "/v1/customers", method: "POST", answer: "reset", when: "after" });
   await refusal(stripe.customers.create({ name: "Ada" }, { idempotencyKey: "k" }));
@@ -77,7 +77,7 @@ test("if a fault breaks the connection after an object is created, a retry with 
   expect((await stripe.customers.list()).data.map(({ id }) => id)).toEqual([again.id]);
 });
 
-test("a request fault can select requests by request number, customer ID and idempotency key", async () => {
+test("an injected fault can be limited to requests with a given number, customer ID or idempotency key", async () => {
   const { stripe, control } = endpoint();
   const [ada, bob] = [await stripe.customers.create(), await stripe.customers.create()];
   await control("faults", { answer: 500, customer: bob.id, skip: 1 });
@@ -91,7 +91,7 @@ test("a request fault can select requests by request number, customer ID and ide
   });
 });
 
-test("a fault of the type stale hides recent objects from lists and searches", async () => {
+test("an injected fault of the type stale hides recent objects from lists and searches", async () => {
   const { emulator, stripe, control } = endpoint();
   const old = await stripe.customers.create({ metadata: { k: "v" } });
   await emulator.advance(120);
@@ -105,7 +105,7 @@ test("a fault of the type stale hides recent objects from lists and searches", a
   expect((await ids())[0]).toBe(2);
 });
 
-test("a fault of the type decline declines one payment, and the next payment succeeds", async () => {
+test("an injected fault of the type decline declines one payment, and the next payment succeeds", async () => {
   const { stripe, control } = endpoint();
   const { price, customer } = await subscriber(stripe);
   await control("faults", { path: "/v1/subscriptions", answer: "decline", code: "insufficient_funds" });
@@ -131,7 +131,7 @@ test.each([
   ["wrong_signature", [false]],
   ["stale_time", [false]],
 ] as const)(
-  "a delivery fault with the effect %s changes the number or the signature of webhook deliveries",
+  "an injected delivery fault with the effect %s changes the number or the signature of webhook deliveries",
   async (effect, expected) => {
     const { emulator, stripe, received, control } = endpoint();
     await control("faults/deliveries", { effect, type: "customer.created" });

@@ -1,4 +1,4 @@
-/** Tests the retries of declined renewal payments, and the effect of the last failed retry. */
+/** Tests the retries of declined renewal payments, and what happens to the subscription after the last failed retry. */
 import { expect, test } from "vitest";
 import type { AfterRetries } from "../src/index.ts";
 import { createSdk, DAY, subscriber, type Sdk } from "./support/sdk.ts";

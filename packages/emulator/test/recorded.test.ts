@@ -22,7 +22,10 @@ function kindOf(value: unknown): string {
 interface Recorder extends Sdk {
   /** Lists the types of all objects in the emulator's responses so far, such as "customer". */
   kinds: Set<string>;
-  /** Describes the fields whose type differs from all recordings of Stripe, such as "customer.email is number, not string". */
+  /**
+   * Lists fields whose type occurs in no recording of Stripe, with a description such as "customer.email is number, not
+   * string".
+   */
   strange: Set<string>;
 }
 

@@ -27,7 +27,7 @@ test("an item added to a subscription is charged for the rest of the billing per
   expect(data).toMatchObject([{ amount: 300, quantity: 3 }]);
 });
 
-test("a proration credit contains the IDs of the credited invoice lines", async () => {
+test("a credit for a proration contains the IDs of the invoice lines that it credits", async () => {
   const { stripe, subscription, seats, item } = await subscribed();
   const [first] = (await stripe.invoices.list({ subscription })).data;
   await stripe.subscriptionItems.update(item, { price: seats.id });

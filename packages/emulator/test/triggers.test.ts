@@ -9,7 +9,10 @@ import { createSdk } from "./support/sdk.ts";
 
 const FOLDER = new URL("triggers/", import.meta.url);
 
-/** Maps each fixture that the pinned API version rejects to the rejected parameter, which has no replacement. */
+/**
+ * Each key is the name of a fixture that the pinned API version rejects. Each value is the fixture's rejected parameter, which
+ * has no replacement.
+ */
 const REFUSED: Readonly<Record<string, string>> = {
   "customer.discount.created": "coupon",
   "customer.discount.deleted": "coupon",
@@ -40,7 +43,10 @@ const ADDED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/v1/promotion_codes": { "promotion[type]": "coupon" },
 };
 
-/** Maps each fixture whose file name differs from its event's type to the expected event. */
+/**
+ * Each key is the name of a fixture file that differs from the type of the fixture's expected event. Each value is the
+ * type of the expected event.
+ */
 const EVENTS: Readonly<Record<string, string>> = {
   "subscription.payment_failed": "invoice.payment_failed",
   "subscription.payment_succeeded": "invoice.payment_succeeded",

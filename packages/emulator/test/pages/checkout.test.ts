@@ -17,7 +17,7 @@ test("the checkout page shows the items and the amount due, and redirects to the
   expect(site.complaints).toEqual([]);
 });
 
-test("the checkout page lists test cards that pay with one click", async () => {
+test("the checkout page lists test cards, and one click on a test card pays", async () => {
   const site = await open();
   await checkout(site);
   await site.page.getByText("Test cards", { exact: true }).click();

@@ -44,7 +44,8 @@ export interface Site {
   stripe: Stripe;
   page: Page;
   /**
-   * Lists the web page's requests to other sites and the page's JavaScript errors. A test fails if the web page makes
+   * Lists the requests that a web page sends to other sites, and the JavaScript errors on this web page. A test fails if the
+   * web page makes
    * requests to other sites or has JavaScript errors.
    */
   complaints: string[];

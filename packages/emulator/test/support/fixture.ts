@@ -20,8 +20,8 @@ interface FixtureRequest {
 type Param = string | number | boolean | Param[] | { [name: string]: Param };
 
 /**
- * Contains the response to a request of a fixture, and the error type that the fixture expects (null if the fixture expects
- * success).
+ * Contains the response to one request of a fixture. Also contains the error type that the fixture expects, or null if the
+ * fixture expects success.
  */
 export interface Played {
   name: string;

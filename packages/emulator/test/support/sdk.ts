@@ -11,7 +11,7 @@ export interface Sdk {
   stripe: Stripe;
   /** Returns an SDK that uses the given API key. */
   as(key: string, options?: Partial<Stripe.StripeConfig>): Stripe;
-  /** Returns the types of all events, oldest first. */
+  /** Returns the types of all events of the account, starting with the oldest event. */
   eventTypes(): Promise<string[]>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Records the status changes of the emulator's objects. Reads each status of an object from the object's stored data and from
+ * Stores the status changes of the emulator's objects. Reads each status of an object from the object's stored data and from
  * the object's events.
  */
 import type { Sdk } from "./sdk.ts";
@@ -18,11 +18,11 @@ const WATCHED = [
 export interface Watch {
   /** Lists the recorded status changes in order, such as "subscription: active -> canceled". */
   seen: string[];
-  /** Records the status changes since the previous call of `look`. */
+  /** Stores the status changes of objects since the previous call of `look`. */
   look(): void;
 }
 
-/** Records the status changes of an account's objects after each request of the SDK, and on each call of `look`. */
+/** Stores the status changes of an account's objects after each request of the SDK, and on each call of `look`. */
 export function watch({ emulator, stripe }: Sdk): Watch {
   const last = new Map<string, string>();
   const reported = new Set<string>();

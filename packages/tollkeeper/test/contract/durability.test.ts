@@ -17,7 +17,7 @@ describe("durability on SQLite", () => {
     (await sql<{ synchronous: number }>`pragma synchronous`.execute(db)).rows[0]?.synchronous;
   const [NORMAL, FULL] = [1, 2];
 
-  test("a commit waits until its data is on disk, unless the transaction can be repeated", async () => {
+  test("a commit waits until its data is on disk, unless Tollkeeper can repeat a lost transaction", async () => {
     const db = await opened();
     expect(await level(db)).toBe(FULL);
     expect(await db.transaction().execute(level)).toBe(FULL);
@@ -59,8 +59,8 @@ describe("durability on SQLite", () => {
     expect(await unflushed(() => inbox.add([inboxEvent("evt_1")], NOW))).toBe(0);
     const claims: ClaimedEvent[] = [];
     const claim = async () => claims.push(...(await inbox.claim(10, NOW, NOW + 1_000)));
-    // The first transaction of `claim` assigns new events to lanes. The second transaction of `claim` leases lanes with due
-    // events.
+    // The first transaction of `claim` assigns new events to lanes. The second transaction of `claim` leases the lanes that
+    // have due events.
     expect(await unflushed(claim)).toBe(2);
     const message = { id: "m1", owner: userOwner("ada"), hook: "onAccessGranted", payload: "{}", createdAt: NOW };
     const work = () =>

@@ -9,7 +9,10 @@ import { inboxEvent, onlyClaim, openStoreAt, outboxMessage, STORE_DIALECTS } fro
 
 const LEASED_UNTIL = NOW + 9_000;
 
-/** Assigns new events to their lanes, as the service does before it completes the events that a list from Stripe covers. */
+/**
+ * Assigns new events to their lanes. The service also assigns new events to lanes before it completes the events that a list
+ * from Stripe covers.
+ */
 async function assignNewEvents({ inbox }: Store): Promise<number> {
   const upToSeq = await inbox.lastSeq();
   await inbox.findPendingObjectIds(["sub_1"], upToSeq);
@@ -141,7 +144,7 @@ describe("a stored event that another transaction has locked on PostgreSQL", () 
     expect(await besideLock(NOW, ({ inbox }, upToSeq) => inbox.completeCovered(["sub_1"], upToSeq, NOW))).toBe(1);
   });
 
-  test("stays deferred, and the release of other deferred events does not wait for the lock", async () => {
+  test("stays deferred, and other deferred events become due without a wait for the lock", async () => {
     const due = await besideLock(NOW + 500, async ({ inbox }) => {
       await inbox.releaseDeferred(NOW);
       return inbox.claim(9, NOW, LEASED_UNTIL);
@@ -194,7 +197,7 @@ describe.each(STORE_DIALECTS)("the lanes with due events on %s", (dialect) => {
 });
 
 describe.each(STORE_DIALECTS)("deferred events on %s", (dialect) => {
-  test("all deferred events are released together, even in thousands of lanes", async () => {
+  test("all deferred events become due together, even in thousands of lanes", async () => {
     const { inbox } = await openStoreAt(await freshDatabase(dialect));
     const events = Array.from({ length: 2_001 }, (_, at) => inboxEvent(`evt_${at}`, { lane: `${at}` }));
     await inbox.add(events, NOW, NOW + 600_000);
@@ -203,7 +206,7 @@ describe.each(STORE_DIALECTS)("deferred events on %s", (dialect) => {
     expect(await inbox.claim(3_000, NOW + 1, LEASED_UNTIL)).toHaveLength(2_001);
   });
 
-  test("a release does not change events of the other mode or events that wait for a retry", async () => {
+  test("if deferred events become due, events of the other mode and events that wait for a retry do not change", async () => {
     const url = await freshDatabase(dialect);
     const [{ inbox }, live] = [await openStoreAt(url), await openStoreAt(url, "live")];
     await inbox.add([inboxEvent("evt_tried")], NOW);

@@ -23,7 +23,7 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.findCurrent("test", "ada")).toEqual(operationRecord());
   });
 
-  test("for each kind and subject, the current operation is the operation with the highest generation number", async () => {
+  test("of all operations with the same kind and subject, the operation with the highest generation number is current", async () => {
     const newest = operationRecord({ id: "op_2", generation: 2 });
     const operations = await withRecords(
       operationRecord({ id: "op_other_kind", kind: "other", generation: 8 }),
@@ -56,7 +56,7 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.findCurrent("test", "ada")).toEqual(operationRecord());
   });
 
-  test("an operation's idempotency key is replaced at most once, together with the key's creation and end times", async () => {
+  test("an operation's idempotency key is replaced at most once, together with the key's creation and expiry times", async () => {
     const operations = await withRecords(operationRecord());
     expect(await operations.replaceKey({ id: "op_1", from: "op_1", ...KEY })).toBe(true);
     expect(await operations.replaceKey({ id: "op_1", from: "op_1", ...KEY, idempotencyKey: "late" })).toBe(false);
@@ -70,14 +70,14 @@ describe.each(STORE_DIALECTS)("stored operations on %s", (dialect) => {
     expect(await operations.replaceKey({ id: "op_1", from: "op_1", ...KEY })).toBe(false);
   });
 
-  test("an idempotency key that is ended twice keeps the earlier of the two end times", async () => {
+  test("an idempotency key that gets two expiry times keeps the earlier of the two times", async () => {
     const operations = await withRecords(operationRecord());
     await operations.endKey({ id: "op_1", idempotencyKey: "op_1", keyEndsAt: NOW + 500 });
     await operations.endKey({ id: "op_1", idempotencyKey: "op_1", keyEndsAt: NOW + 700 });
     expect(await operations.findCurrent("test", "ada")).toMatchObject({ keyEndsAt: NOW + 500 });
   });
 
-  test("ending an operation's idempotency key does not change other keys, other operations or finished operations", async () => {
+  test("if an operation's idempotency key expires early, other keys, other operations and finished operations do not change", async () => {
     const finished = operationRecord({ id: "op_3", subject: "alan" });
     const operations = await withRecords(operationRecord(), finished);
     await operations.finish("op_3", "succeeded", "{}", NOW);

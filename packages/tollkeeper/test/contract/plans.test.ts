@@ -19,8 +19,7 @@ async function openAt(url: string): Promise<Store> {
 }
 
 /**
- * Runs all queries on the queues: the queries for the worker, for the retrieval of Stripe's lists, for the metrics and for an
- * operator.
+ * Runs all database queries on the event queue and the message queue.
  */
 async function askQueues({ inbox, outbox, dueWork }: Store): Promise<void> {
   await inbox.add(
@@ -104,7 +103,7 @@ interface Plan {
   Plans?: Plan[];
 }
 
-/** Returns the largest number of rows that one step of a query plan read. */
+/** Returns the number of rows that was read by the step of a query plan that read the most rows. */
 function mostRead(plan: Plan): number {
   const looked =
     plan["Actual Rows"] + (plan["Rows Removed by Filter"] ?? 0) + (plan["Rows Removed by Join Filter"] ?? 0);

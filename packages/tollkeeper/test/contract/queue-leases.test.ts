@@ -36,7 +36,7 @@ describe.each(STORE_DIALECTS)("a claim on %s", (dialect) => {
     });
   });
 
-  test("takes the lanes that have been due longest, and orders lanes with the same due time by name", async () => {
+  test("leases the lanes that have been due longest, and orders lanes with the same due time by name", async () => {
     const { inbox } = await open();
     await inbox.add([inLane("evt_1", "cus_3"), inLane("evt_2", "cus_2")], NOW, NOW + 1);
     await inbox.add([inLane("evt_3", "cus_4")], NOW, NOW);
@@ -110,7 +110,7 @@ describe.each(STORE_DIALECTS)("a lease on %s", (dialect) => {
     expect(await inbox.complete(held)).toBe(true);
   });
 
-  test("lasts longer if it is renewed before its end", async () => {
+  test("gets a later end time if it is renewed before it expires", async () => {
     const { inbox } = await open();
     await inbox.add([inLane("evt_1", "cus_1"), inLane("evt_2", "cus_2")], NOW);
     const [claimed] = await inbox.claim(1, NOW, NOW + 500);

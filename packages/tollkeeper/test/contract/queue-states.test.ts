@@ -25,7 +25,7 @@ async function addEachState({ inbox }: Store): Promise<void> {
   await inbox.add([inboxEvent("evt_new", { lane: "cus_new" })], NOW + 1);
 }
 
-describe.each(STORE_DIALECTS)("a stored event on %s", (dialect) => {
+describe.each(STORE_DIALECTS)("a stored Stripe event on %s", (dialect) => {
   const open = async (): Promise<Store> => openStoreAt(await freshDatabase(dialect));
 
   test("is read with its body and the id of the request that caused it", async () => {
@@ -49,7 +49,7 @@ describe.each(STORE_DIALECTS)("a stored event on %s", (dialect) => {
     expect(await inbox.find("evt_2")).toBeNull();
   });
 
-  test("is stored only once if one call contains the event twice", async () => {
+  test("is stored only once if one call to the store contains the event twice", async () => {
     const { inbox } = await open();
     expect(await inbox.add([inboxEvent("evt_1"), inboxEvent("evt_1")], NOW)).toEqual(new Set(["evt_1"]));
     expect(await inbox.add([], NOW)).toEqual(new Set());
@@ -118,7 +118,7 @@ describe.each(STORE_DIALECTS)("pruning on %s", (dialect) => {
 });
 
 describe.each(STORE_DIALECTS)("dead letters on %s", (dialect) => {
-  test("are listed with their failure reasons, newest first and up to a limit", async () => {
+  test("are listed with their failure reasons, starting with the newest dead letter and up to a limit", async () => {
     const { store, live } = await openBothModes(dialect);
     await store.inbox.add([inboxEvent("evt_1"), inboxEvent("evt_2", { lane: "cus_2" })], NOW);
     const refuse = (claim: Parameters<Store["inbox"]["deadLetter"]>[0]) => store.inbox.deadLetter(claim, "refused");
@@ -140,7 +140,7 @@ describe.each(STORE_DIALECTS)("dead letters on %s", (dialect) => {
     ]);
   });
 
-  test("have no attempts and no failure reason after they are redriven", async () => {
+  test("have an attempt count of 0 and no failure reason after an operator requeues them", async () => {
     const { store, live } = await openBothModes(dialect);
     await addEachState(store);
     await addEachState(live);
@@ -198,7 +198,7 @@ describe.each(STORE_DIALECTS)("the statistics of a queue on %s", (dialect) => {
   });
 });
 
-describe.each(STORE_DIALECTS)("a check for due work on %s", (dialect) => {
+describe.each(STORE_DIALECTS)("a check whether work is due on %s", (dialect) => {
   const NONE = { inbox: false, outbox: false, access: false };
 
   test("finds an event that is stored and not leased", async () => {

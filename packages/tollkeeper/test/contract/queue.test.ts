@@ -92,7 +92,7 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await inbox.claim(8, NOW, NOW + 9_000)).toHaveLength(2);
   });
 
-  test("claims due events even if many lanes without pending events come first", async () => {
+  test("claims due events even if many lanes without pending events precede the lanes of the due events", async () => {
     const { inbox } = await open();
     const lanes = Array.from({ length: 12 }, (_, at) => at);
     await inbox.add(
@@ -241,8 +241,8 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     expect(await inbox.claim(1, NOW + 9_000, NOW + 10_000)).toEqual([]);
     expect(await inbox.redrive(NOW)).toBe(1);
     const [again] = await inbox.claim(1, NOW, NOW + 1_000);
-    // The attempts of a redriven event are counted from one again. If an event was claimed before it became a dead letter, this
-    // old claim cannot complete the event.
+    // If a dead letter is requeued, its attempts are counted from one again. If an event was claimed before it became a dead
+    // letter, this old claim cannot complete the event.
     expect(again?.attempts).toBe(1);
     expect(await inbox.complete(claimed)).toBe(false);
     expect(again && (await inbox.complete(again))).toBe(true);

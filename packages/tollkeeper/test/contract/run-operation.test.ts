@@ -21,15 +21,16 @@ type Request = Parameters<Kind["act"]>[2] & { params: Params };
 
 const OUTAGE = new UnavailableError("stripe_unavailable", "Stripe is down.");
 /**
- * Represents a failure that Stripe has stored under the idempotency key, so that a retry with this key gets the same response.
+ * Represents a failed request whose response Stripe has stored under the idempotency key. A retry with the same idempotency key
+ * gets the same response.
  */
 const STORED_FAILURE = new UnavailableError("stripe_unavailable", "Stripe failed.", { settled: true });
 const REFUSAL = new ConflictError("already_subscribed", "Stripe refused.");
 const ADA = { subject: "ada", params: { amount: 1 } };
 
 /**
- * Returns a kind of operation for tests, and a store. Also returns the list `requests`, which records each request of an
- * operation. Each request of an operation fails with the next error in `failures`, until `failures` is empty.
+ * Returns a kind of operation for tests, and a store. Also returns the list `requests`, to which each request of an operation
+ * is added. Each request of an operation fails with the next error in `failures`, until `failures` is empty.
  */
 async function stand(changes: Partial<Kind> = {}) {
   const { context, logged, clock } = operationContext(await openStoreAt(await freshDatabase("sqlite")));
@@ -148,7 +149,7 @@ describe("a pending operation", () => {
     expect(await current()).toMatchObject({ state: "pending", idempotencyKey: "op_1" });
   });
 
-  test("is not sent if its idempotency key ends just before the request", async () => {
+  test("is not sent if its idempotency key expires just before the request", async () => {
     const { context, kind, clock, requests, leavePending } = await stand();
     await leavePending();
     clock.now = NOW + IDEMPOTENCY_KEY_LIFETIME_MS - 2;
@@ -160,7 +161,7 @@ describe("a pending operation", () => {
     expect(requests).toHaveLength(1);
   });
 
-  test("is sent again until one millisecond before its idempotency key ends", async () => {
+  test("is sent again until one millisecond before its idempotency key expires", async () => {
     const { context, kind, clock, requests, leavePending } = await stand();
     await leavePending();
     clock.now = NOW + IDEMPOTENCY_KEY_LIFETIME_MS - 1;
@@ -183,7 +184,7 @@ describe("a pending operation", () => {
   });
 });
 
-describe("a pending operation whose idempotency key has ended", () => {
+describe("a pending operation whose idempotency key has expired", () => {
   const ENDED = NOW + IDEMPOTENCY_KEY_LIFETIME_MS;
 
   /** Leaves an operation pending until the operation's idempotency key has expired. */
@@ -194,7 +195,7 @@ describe("a pending operation whose idempotency key has ended", () => {
     return parts;
   }
 
-  test("is sent with a new key if this kind of operation has no search for its effect", async () => {
+  test("is sent with a new key if this kind of operation cannot search for its effect in Stripe", async () => {
     const { context, kind, requests, current } = await standEnded();
     expect(await runSimpleOperation(context, kind, ADA)).toBe("result 2");
     const key = { value: "op_1_2", endsAt: ENDED + IDEMPOTENCY_KEY_LIFETIME_MS };
@@ -225,14 +226,14 @@ describe("a pending operation whose idempotency key has ended", () => {
     expect(await current()).toMatchObject({ state: "pending", idempotencyKey: "op_1" });
   });
 
-  test("is sent with a new key if a search finds no effect after the time in which Stripe's lists may lag", async () => {
+  test("is sent with a new key if a search finds no effect when Stripe's lists must be up to date", async () => {
     const { context, kind, clock, requests } = await standEnded(async () => null);
     clock.now = ENDED + LIST_LAG_MS;
     expect(await runSimpleOperation(context, kind, ADA)).toBe("result 2");
     expect(requests[1]?.key).toEqual({ value: "op_1_2", endsAt: clock.now + IDEMPOTENCY_KEY_LIFETIME_MS });
   });
 
-  test("is not sent if the time in which Stripe's lists may lag ends during the search", async () => {
+  test("is not sent if the search began while Stripe's lists could still lack the operation's effect", async () => {
     const { context, kind, clock, requests } = await standEnded(async () => {
       clock.now = ENDED + LIST_LAG_MS;
       return null;
@@ -257,7 +258,7 @@ describe("a pending operation whose idempotency key has ended", () => {
 });
 
 describe("a failure that Stripe stored under an idempotency key", () => {
-  test("ends the key, so an operation that has no search for its effect is sent with a new key", async () => {
+  test("makes this key unusable, so an operation that cannot search for its effect is sent with a new key", async () => {
     const { context, kind, requests, failures, leavePending } = await stand();
     await leavePending(STORED_FAILURE);
     failures.push(STORED_FAILURE);
@@ -265,7 +266,7 @@ describe("a failure that Stripe stored under an idempotency key", () => {
     expect(requests.map(({ key }) => key.value)).toEqual(["op_1", "op_1", "op_1_2"]);
   });
 
-  test("ends the key immediately, so an operation that has a search looks for its effect", async () => {
+  test("makes this key unusable immediately, so an operation that can search for its effect does this search", async () => {
     const searchedUntil: number[] = [];
     const { context, kind, clock, failures, leavePending, current } = await stand({
       async lookUp(_context, _params, { keyEndsAt }) {

@@ -94,7 +94,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect(await replicas.heartbeat("a", NOW + 30, NOW + 10)).toBe(2);
   });
 
-  test("begins only one operation for each generation number", async () => {
+  test("begins only one of several operations with the same generation number", async () => {
     const { operations } = await open();
     const operation = {
       id: "op_1",

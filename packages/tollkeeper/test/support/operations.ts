@@ -1,4 +1,4 @@
-/** Makes records and contexts for tests of operations. */
+/** Makes operation records and operation contexts for tests. */
 import type { ActionContext } from "../../src/actions/context.ts";
 import type { OperationRecord } from "../../src/domain/operations.ts";
 import { createMetrics } from "../../src/metrics.ts";
@@ -28,7 +28,9 @@ export interface TestContext {
   context: ActionContext;
   /** Contains the log lines that operations have written so far. */
   logged: [fields: object, message: string][];
-  /** Contains the clock of the test's context. The test's context calls `read` each time before it reads the time. */
+  /**
+   * Contains the clock that operations of the test use. The test's context calls `read` each time before it reads the clock.
+   */
   clock: { now: number; read(): void };
 }
 

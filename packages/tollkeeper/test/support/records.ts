@@ -1,5 +1,6 @@
 /**
- * Makes records for tests. A test sets only the fields of a record that matter to the test. The fields of a record that a test
+ * Makes database records of subscriptions and invoices for tests. A test sets only the fields of a record that matter to the
+ * test. The fields of a record that a test
  * does not set have default values.
  */
 import type { SubscriptionState } from "../../src/domain/access.ts";

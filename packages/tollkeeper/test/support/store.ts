@@ -43,7 +43,8 @@ export function onlyClaim<T extends Claim>(claims: readonly T[]): T {
 }
 
 /**
- * Claims all due events. For each event, calls the function that `endings` contains under the event's id. Completes the events
+ * Claims all due events. For each claimed event, calls the function in `endings` whose key is the event's id. Completes the
+ * events
  * for which `endings` has no function.
  */
 export async function endClaims(

@@ -7,7 +7,7 @@ import { openDatabase, openStore } from "../../src/store/open-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { NOW } from "./records.ts";
 
-/** Returns an event for the inbox. */
+/** Returns a Stripe event that a test can add to the inbox. */
 export function inboxEvent(eventId: string, objectId = "sub_1", lane = "cus_1"): InboxEvent {
   return { eventId, type: "customer.subscription.updated", objectId, lane, eventCreatedAt: NOW };
 }
@@ -20,7 +20,7 @@ export async function openTestStore(url: string, mode: Mode = "test"): Promise<S
   return store;
 }
 
-/** Opens a connection to the database without a store. Closes the connection at the end of the test. */
+/** Opens a direct connection to the database, without Tollkeeper's store. Closes the connection at the end of the test. */
 export function openTestDatabase(url: string): ReturnType<typeof openDatabase> {
   const db = openDatabase(url);
   onTestFinished(() => db.destroy());

@@ -117,7 +117,7 @@ test("a feature that two plans include is attributed to the plan that ends last"
 });
 
 test.each(["team first", "premium first"])(
-  "a user has a feature of two plans until both plans have ended, in any order of the plans: %s",
+  "a user has a feature of two plans until both plans have ended, whatever the order of the plans in the list: %s",
   (order) => {
     const premium = stateOf({ cancelAt: NOW + DAY_MS });
     const team = stateOf({ id: "sub_2", cancelAt: NOW + 2 * DAY_MS }, {}, "team");

@@ -78,7 +78,7 @@ describe("pushing plans", () => {
   });
 });
 
-describe("a change of the catalog is described in one line:", () => {
+describe("a change of the plan catalog is described in one line:", () => {
   test.each([
     ["a new product", diffCatalog(PLANS, [], []), '+ product premium "Premium"'],
     ["a renamed product", diff({ name: "Old" }, {}), '~ product premium "Old" -> "Premium"'],

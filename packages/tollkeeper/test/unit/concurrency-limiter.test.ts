@@ -78,7 +78,7 @@ test("an outage of Stripe cancels all waiting requests for objects, including re
   expect(failed.size).toBe(0);
 });
 
-test("no more objects are retrieved after the abort signal", async () => {
+test("after a retrieval of objects is aborted, no more objects are retrieved", async () => {
   const { forEachLimited, stop } = createPages();
   let retrieved = 0;
   const page = forEachLimited(ids(1), async () => {

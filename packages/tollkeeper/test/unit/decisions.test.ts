@@ -31,7 +31,7 @@ describe("an operation", () => {
     expect(canonicalJson({ a: [1, 2] })).not.toBe(canonicalJson({ a: [2, 1] }));
   });
 
-  test("has a known outcome if it is not pending", () => {
+  test("has a known outcome unless its state is pending", () => {
     expect(settledGeneration(null)).toBe(0);
     expect(settledGeneration({ generation: 3, state: "pending" })).toBe(2);
     expect(settledGeneration({ generation: 3, state: "succeeded" })).toBe(3);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createKeyGuard } from "../../src/stripe/limits/operation-key.ts";
 
-test("an unfinished write does not block another write with the same idempotency key", async () => {
+test("an unfinished write to Stripe does not block another write with the same idempotency key", async () => {
   const sent: string[] = [];
   const open = () =>
     createKeyGuard(

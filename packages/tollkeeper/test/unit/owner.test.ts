@@ -14,7 +14,7 @@ test("the key of an owner contains the owner's kind and id", () => {
   expect(ownerKey(ACME)).toBe("organization:acme:eu");
 });
 
-test.each([ADA, ACME])("the key of the owner $kind $id is parsed to the same owner", (owner) => {
+test.each([ADA, ACME])("parsing the key of the owner $kind $id returns the same owner", (owner) => {
   expect(ownerFromKey(ownerKey(owner))).toEqual(owner);
 });
 
@@ -29,7 +29,7 @@ test("owners are grouped by kind with users first, and duplicates are removed", 
   ]);
 });
 
-test("a kind of owner gets no group if there are no owners of this kind", () => {
+test("grouping owners by kind creates no group for a kind without owners", () => {
   expect(idsByKind([ACME])).toEqual([["organization", ["acme:eu"]]]);
   expect(idsByKind([])).toEqual([]);
 });

@@ -11,7 +11,7 @@ interface Row {
   createdAt: number;
 }
 
-/** Lists rows as Stripe's API does: newest first, by time range and cursor. */
+/** Lists rows as Stripe's API does: newest row first, limited by a time range and a cursor. */
 function listing(rows: readonly Row[]) {
   const calls = { all: 0, now: 0, most: 0 };
   const read = async ({ from, until }: { from: number; until: number }, after: string | null) => {
@@ -151,7 +151,8 @@ test("if a read of a list resumes from the saved progress of a failed read, it m
           read,
           handle: async ({ rows: page }) => {
             pages += 1;
-            // After one of the concurrent readers of a list fails, the other readers finish the pages that they have requested.
+            // Several concurrent readers read one list. After one reader fails, the other readers finish the list pages that
+            // they have requested.
             if (breaks && pages === breaksAt) throw new Error("the machine died");
             for (const { id } of page) seen.add(id);
           },

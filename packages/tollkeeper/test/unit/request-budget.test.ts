@@ -3,7 +3,8 @@ import { createRateBudget, type BudgetOptions } from "../../src/stripe/limits/re
 import { createTrace } from "../../src/tracing.ts";
 
 /**
- * Creates a request budget whose clock the test moves. `lateness` returns how many milliseconds late the request budget's timer
+ * Creates a request budget with a clock that the test controls. `lateness` returns how many milliseconds late the request
+ * budget's timer
  * fires.
  */
 function stand(options: Partial<BudgetOptions> = {}, lateness = () => 0) {
@@ -86,7 +87,7 @@ test("while the maximum number of requests is in flight, a new request waits unt
   expect(answers).toHaveLength(3);
 });
 
-test("background sweeps never use up the limit of concurrent requests, even if responses are slow", async () => {
+test("background sweeps never use all permitted concurrent requests, even if responses are slow", async () => {
   const asked: unknown[] = [];
   const { budget, pass } = stand({
     inFlight: 4,

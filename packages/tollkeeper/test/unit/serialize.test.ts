@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { createSerialize } from "../../src/actions/serialize.ts";
 
 /**
- * Returns a function that makes serialized calls with the same key. `began` contains the names of the calls that were executed,
- * in order.
+ * Returns a function that makes serialized calls with the same key. `began` contains the names of the executed calls in the
+ * order of their execution.
  */
 function stand() {
   const serialize = createSerialize();

@@ -19,7 +19,7 @@ test("a subscription's status is live if Stripe may still charge the customer", 
 });
 
 describe("a subscription that Stripe no longer has", () => {
-  test("gets the status canceled, and the current time as its end", () => {
+  test("gets the status canceled, and the current time as its end time", () => {
     expect(toEnded(subscriptionRecord(), NOW)).toEqual(
       subscriptionRecord({ status: "canceled", canceledAt: NOW, endedAt: NOW }),
     );
