@@ -52,8 +52,8 @@ type Method = "GET" | "POST" | "DELETE";
 
 export interface ApiOptions {
   /**
-   * True to compare each response with the types of Stripe's SDK. If a response differs from the SDK's types, the request gets
-   * a 500 error that names the difference.
+   * If true, the emulator compares each response with the types of Stripe's SDK. If a response differs from the SDK's types,
+   * the request gets a 500 error that names the difference.
    */
   checkResponses: boolean;
   /** A callback function: the emulator calls it once for each parameter that Stripe supports and the emulator ignores. */
@@ -107,7 +107,9 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
   };
 }
 
-/** Rejects API requests that have no route: with 501 if the SDK has the operation, otherwise with 404. */
+/**
+ * Rejects API requests that have no route. The status is 501 if Stripe's SDK has the requested operation, and 404 otherwise.
+ */
 export function rejectUnimplemented({ app }: Api, engine: Engine): void {
   app.all("/v1/*", (c) => {
     const handle = (): object => {

@@ -21,7 +21,7 @@ export interface EngineOptions {
    * moves virtual time.
    */
   clock: "running" | "still";
-  /** True to freeze rows between transactions, so that a direct change of a row throws. */
+  /** If true, the engine freezes rows between transactions, so that a direct change of a row throws an error. */
   freezeRows: boolean;
   /** A callback function: the engine calls it once for each account that the engine creates. */
   onAccount: (context: Context) => void;
@@ -44,8 +44,8 @@ export interface Engine {
   /** Returns a context for the account of an API key. Creates the account if the API key is new. */
   contextOf(accountId: string): Context;
   /**
-   * Returns a context for the account that contains the object with this ID, with the object's clock. Returns null if
-   * no account contains the object.
+   * Returns a context for the account that contains the object with this ID. The context uses the object's clock. Returns null
+   * if no account contains the object.
    */
   contextWith(id: string): Context | null;
   now(): number;
@@ -139,8 +139,8 @@ function wallSeconds({ network }: EngineOptions): number {
 }
 
 /**
- * Wraps an asynchronous function so that it never runs twice at once: if the function is running, a call only waits for its
- * end.
+ * Wraps an asynchronous function so that it never runs twice at once. A call during a run of the function only waits until the
+ * run ends.
  */
 function shareRun(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null;

@@ -12,8 +12,8 @@ export interface OperationFidelity {
   method: string;
   path: string;
   /**
-   * "behaves" if the emulator's operation does the same as Stripe's for the parameters that it uses; "refused" if the operation
-   * returns 501.
+   * The value is "behaves" if the operation works as at Stripe for the parameters that the emulator uses. The value is
+   * "refused" if the operation returns 501.
    */
   tier: "behaves" | "refused";
   /**

@@ -1,6 +1,6 @@
 /**
- * Lists behavior of the emulator that was checked only against Stripe's documentation. Remove an entry from the list when a
- * recording of Stripe's responses confirms the behavior.
+ * Lists behavior of the emulator that was checked only against Stripe's documentation. Remove a behavior from the list when
+ * recorded responses of Stripe confirm the behavior.
  */
 export const DERIVED = [
   "When a subscription schedule enters a phase, an item with the same price keeps its ID. Other items replace removed items. A price with another interval starts a new billing cycle with its phase. A phase without an end lasts one period of its first price. If a phase removes a metered item, the item's usage is not billed.",

@@ -16,8 +16,8 @@ import { paymentFailed } from "./subscription-changes.ts";
 const DAY = 86_400;
 const HOUR = 3_600;
 /**
- * The days from the first failed payment to each retry. By default, Stripe makes eight payment attempts in two weeks: the first
- * attempt and seven retries.
+ * For each retry of a payment: the number of days after the first failed payment. By default, Stripe makes eight payment
+ * attempts in two weeks: the first attempt and seven retries.
  */
 const RETRY_DAYS = [1, 3, 5, 7, 9, 11, 14];
 /** The longest time that a draft invoice waits for the delivery of its `invoice.created` event. */
@@ -94,8 +94,8 @@ export function payInvoice(
 }
 
 /**
- * Returns the payment intent that pays the invoice. Creates a payment intent if the invoice has none or if the last one
- * is canceled.
+ * Returns the payment intent that pays the invoice. Creates a payment intent if the invoice has none or if the invoice's last
+ * payment intent is canceled.
  */
 export function getOrCreateIntent(context: Context, invoice: Invoice): PaymentIntent {
   const known = intentOf(context, invoice);

@@ -9,7 +9,7 @@ import { addBalanceTransaction } from "./balance.ts";
 import { cardByNumber } from "./test-cards.ts";
 
 const DISPUTE_FEE = 1_500;
-/** The evidence texts that decide a test dispute. @see https://docs.stripe.com/testing#evidence */
+/** The two evidence texts that make the merchant win or lose a test dispute. @see https://docs.stripe.com/testing#evidence */
 const WINNING = "winning_evidence";
 const LOSING = "losing_evidence";
 
@@ -51,8 +51,8 @@ export function isOpen({ status }: Dispute): boolean {
 }
 
 /**
- * Stores the evidence of a dispute. Submitted evidence with one of Stripe's test texts decides the dispute. Submitted evidence
- * with any other text sets the dispute's status to "under review".
+ * Stores the evidence of a dispute. If submitted evidence has one of Stripe's test texts, the dispute ends at once. Submitted
+ * evidence with any other text sets the dispute's status to "under review".
  */
 export function updateDispute(
   context: Context,

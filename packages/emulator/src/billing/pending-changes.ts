@@ -9,7 +9,7 @@ import { refreshEntitlements } from "./entitlements.ts";
 import { editSubscription } from "./subscription-changes.ts";
 import { setPeriodTimers } from "./subscription-periods.ts";
 
-/** Applies the subscription's pending change if the change waits for the payment of this invoice. */
+/** Applies the subscription's pending change if the change waits for the payment of the given invoice. */
 export function applyPendingChange(context: Context, subscription: Subscription, invoice: Invoice): void {
   const plan = context.account.pendingChanges.get(subscription.id);
   if (plan?.invoice !== invoice.id) return;

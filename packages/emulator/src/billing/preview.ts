@@ -17,7 +17,7 @@ export interface PreviewInput {
   subscription: Subscription | null;
   /** Returns the invoice lines that a subscription change adds. */
   changes?: (invoice: Invoice) => InvoiceLine[];
-  /** True to preview only the subscription change, without the renewal and pending invoice items. Default false. */
+  /** If true, the preview contains only the subscription change, not the renewal or pending invoice items. Default false. */
   changeOnly?: boolean;
   discounts?: string[];
 }

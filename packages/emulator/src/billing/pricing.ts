@@ -11,8 +11,8 @@ export interface PricedPart {
 }
 
 /**
- * Splits the amount for a quantity into parts by the tiers of the price. A graduated price has one part per tier; any
- * other price has a single part.
+ * Computes the amount that a quantity costs, split into parts according to the tiers of the price. A graduated price has one
+ * part per tier; any other price has a single part.
  */
 export function priceParts(
   price: Price,

@@ -14,13 +14,13 @@ import { amountFor } from "./pricing.ts";
 /** A subscription item before or after a change, with the period to credit or charge. */
 export interface ProratedItem {
   item: SubscriptionItem;
-  /** The period that the full price of the item covers. */
+  /** The period for which the customer pays the full price of the item. */
   period: { start: number; end: number };
 }
 
 /**
- * Creates pending invoice items for the prorations of a subscription change. Old items are credited for their unused
- * time; new items are charged for the remaining time.
+ * Creates pending invoice items for the prorations of a subscription change. The customer gets a credit for the unused time of
+ * old items, and pays for the remaining time of new items.
  */
 export function prorate(
   context: Context,
@@ -65,7 +65,7 @@ export function prorationItem(
   });
 }
 
-/** Returns what originally charged the customer for the credited time: a pending invoice item, or invoice lines. */
+/** Returns the pending invoice item or the invoice lines that originally charged the customer for the credited time. */
 function creditedItems(
   context: Context,
   subscription: Subscription,

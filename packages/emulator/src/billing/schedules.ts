@@ -18,7 +18,10 @@ export function isLiveSchedule({ status }: Schedule): boolean {
   return status === "active" || status === "not_started";
 }
 
-/** Returns a schedule's phase at a time; null if there is none. A phase of a schedule does not include its end date. */
+/**
+ * Returns the phase that a subscription schedule has at the given time; null if it has no phase then. A phase of a schedule
+ * does not include its end date.
+ */
 export function phaseAt(schedule: Schedule, at: number): Phase | null {
   return schedule.phases.find((phase) => phase.start_date <= at && at < phase.end_date) ?? null;
 }

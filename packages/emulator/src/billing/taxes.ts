@@ -37,7 +37,7 @@ export function applyTaxes(lines: readonly TaxableLine[], ratesOf: (line: Taxabl
   }
 }
 
-/** Returns the total taxes of several lines, with one entry per tax rate. */
+/** Adds up the taxes of several invoice lines, and returns one sum per tax rate. */
 export function sumTaxes(lines: readonly { taxes: LineTax[] }[]): LineTax[] {
   const sums = new Map<string, LineTax>();
   for (const { taxes } of lines)

@@ -1,6 +1,6 @@
 /**
- * Separates the parameters of a request that a route uses from those that it ignores. Rejects parameters that Stripe
- * does not support.
+ * Separates the request parameters that a route uses from the request parameters that the route ignores. Rejects parameters
+ * that Stripe does not support.
  */
 import { ApiError } from "./errors.ts";
 import type { FormValue } from "./form-encoding.ts";
@@ -43,8 +43,9 @@ export function isOperation(method: string, path: string): boolean {
 }
 
 /**
- * Separates the parameters that a route uses from those that it ignores. Throws Stripe's `parameter_unknown` if Stripe
- * does not support a parameter. If the SDK lacks the operation, all parameters count as used.
+ * Separates the parameters that a route uses from the parameters that the route ignores. Throws Stripe's `parameter_unknown` if
+ * Stripe does not support a parameter. If Stripe's SDK lacks the requested operation, all parameters of the request count as
+ * used.
  */
 export function classifyParams(method: string, path: string, params: Params, uses: UsedParams): ClassifiedParams {
   const shape = paramsShape(method, path);

@@ -9,21 +9,21 @@ import { setTimer } from "./timers.ts";
 import { setEntry } from "./transaction.ts";
 
 /**
- * Seconds between each failed delivery attempt and the next. All attempts span about three days, as for live endpoints
- * at Stripe.
+ * Seconds between each failed delivery attempt and the next. All attempts to deliver an event span about three days, as for
+ * live webhook endpoints at Stripe.
  */
 const RETRY_DELAYS = [60, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 36_000, 36_000, 36_000];
 const DELIVERY_TIMEOUT_MS = 10_000;
 /**
- * The age of a signature under a `stale_time` fault, and the default delay of a `delay` fault. A signature under a `stale_time`
- * fault is too old for every signature check.
+ * This duration is the age of a signature under a `stale_time` fault, and also the default delay of a `delay` fault. A
+ * signature under a `stale_time` fault is too old for every signature check.
  */
 const STALE_SECONDS = 3_600;
 
 export interface DeliveryNetwork {
   fetch: (request: Request) => Promise<Response>;
   /**
-   * Returns the wall time in milliseconds, also if virtual time differs. Signatures contain wall time, because webhook
+   * Returns the wall time (not the virtual time) in milliseconds. Signatures contain wall time, because webhook
    * handlers compare it with real clocks.
    */
   wallNow: () => number;

@@ -10,7 +10,7 @@ interface ApiErrorFields {
   charge?: string;
   payment_intent?: object;
   payment_method?: object | undefined;
-  /** True if the changes of a failed request stay, for example after a declined payment. Default false. */
+  /** True if the changes that a failed request made are kept, for example after a declined payment. Default false. */
   keepsEffects?: boolean;
 }
 

@@ -23,13 +23,15 @@ export const FaultInput = z.strictObject({
    * - `reset` breaks the connection of the request
    * - `timeout` never sends a response to the request
    * - `cut` ends the body of the response early
-   * - `stale` omits objects that are newer than `seconds` from lists and searches
+   * - `stale` makes lists and searches omit objects that were created less than `seconds` ago
    * - `decline` declines the payment with the decline code `code`
    */
   answer: z.union([z.int().min(400).max(599), z.enum(["lock_timeout", "reset", "timeout", "cut", "stale", "decline"])]),
   /** The moment at which the request fails: before or after the request takes effect. Default "before". */
   when: z.enum(["before", "after"]).default("before"),
-  /** Under a `stale` fault, lists and searches omit objects that are newer than this number of seconds. Default 60. */
+  /**
+   * Under a `stale` fault, lists and searches omit objects that were created less than this number of seconds ago. Default 60.
+   */
   seconds: z.int().min(1).max(86_400).default(60),
   /** The decline code of a `decline` fault. Default `generic_decline`. */
   code: z.string().default("generic_decline"),

@@ -71,7 +71,7 @@ function insert(tree: Tree, [head = "", ...rest]: readonly string[], value: stri
 }
 
 /**
- * Returns the list index that `[]` in a parameter name stands for. `expand[]=a&expand[]=b` makes two entries.
+ * Returns the list index that `[]` in a form parameter's name means. `expand[]=a&expand[]=b` makes two entries.
  * `items[][price]=a&items[][quantity]=2` makes one entry with two fields.
  */
 function listKeyFor(tree: Tree, [next]: readonly string[]): string {

@@ -1,4 +1,8 @@
-/** Returns pages of lists by cursor, newest objects first. @see https://docs.stripe.com/api/pagination */
+/**
+ * Splits lists in API responses into pages, newest objects first. A cursor selects the page.
+ *
+ * @see https://docs.stripe.com/api/pagination
+ */
 import { now } from "./clock.ts";
 import { ApiError, resourceMissing } from "./errors.ts";
 import { findById } from "./rows.ts";

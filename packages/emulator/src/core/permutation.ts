@@ -1,4 +1,4 @@
-/** Returns permutations of a list by number: 0 keeps the order, n! - 1 reverses it. */
+/** Returns the permutation of a list that has the given number: 0 keeps the list's order, n! - 1 reverses it. */
 export function permute<T>(items: readonly T[], number: number): T[] {
   const rest = [...items];
   const ordered: T[] = [];

@@ -38,7 +38,7 @@ export type TimerKind =
 
 export interface Timer {
   kind: TimerKind;
-  /** The ID of the object that the timer is for. */
+  /** The ID of the object for which the timer was set. */
   id: string;
   at: number;
   /**
@@ -49,7 +49,7 @@ export interface Timer {
 }
 
 export interface Timers {
-  /** Maps a test clock's ID, or "" for the emulator's clock, to its heap of timers. */
+  /** Maps a test clock's ID, or "" for the emulator's clock, to the heap of the clock's timers. */
   clocks: Map<string, Timer[]>;
   /** Maps a timer's kind and object ID to the `order` of the valid timer. */
   current: Map<string, number>;
@@ -57,8 +57,8 @@ export interface Timers {
 }
 
 /**
- * The order of a checkout session: its items, discounts, trial and payment. Stripe's API does not return the order of a
- * checkout session.
+ * The purchase order of a checkout session: its items, discounts, trial and payment. Stripe's API does not return the purchase
+ * order of a checkout session.
  */
 export interface CheckoutOrder {
   items: { id: string; price: string; quantity: number }[];

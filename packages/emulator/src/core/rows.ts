@@ -54,7 +54,10 @@ export function listBy<Name extends TableName>(
   );
 }
 
-/** Lists the keys of a table's index. The list of an index's keys can contain keys that have no rows. */
+/**
+ * Lists the values of an indexed field, such as all customer IDs, from a table's index. The listed values can include values
+ * that no row of the table has any longer.
+ */
 export function listIndexKeys<Name extends TableName>(
   context: Context,
   table: Name,

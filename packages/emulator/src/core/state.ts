@@ -16,7 +16,7 @@ export interface Account {
   /** Maps an event ID to the IDs of the event's deliveries. */
   deliveriesByEvent: Map<string, string[]>;
   idempotentResponses: Map<string, StoredResponse>;
-  /** Maps a payment method ID to the number of its test card. */
+  /** Maps the ID of a payment method to the card number of the payment method's test card. */
   cardNumbers: Map<string, string>;
   /** Maps a checkout session ID to the session's order: items, discounts, trial and payment. */
   checkoutOrders: Map<string, CheckoutOrder>;
@@ -78,7 +78,7 @@ export interface Context extends Transaction {
   baseUrl: string;
   /** The current request. Events that the request causes contain the request's ID and idempotency key. */
   request: { id: string | null; idempotencyKey: string | null };
-  /** Under a `stale` fault, lists and searches omit objects that are newer than this number of seconds. */
+  /** Under a `stale` fault, lists and searches omit objects that were created less than this number of seconds ago. */
   staleSeconds?: number;
   /** Under a `decline` fault, the decline code for this request's payment. Otherwise null. */
   forcedDecline?: string | null;

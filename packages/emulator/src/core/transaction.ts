@@ -10,7 +10,7 @@ export interface Transaction {
   writable: Set<object> | null;
   /** Functions that each undo one change of the transaction. A rollback runs the undo functions in reverse order. */
   undo: (() => void)[];
-  /** True to freeze the rows at commit, so that code that changes a row in place later throws. */
+  /** If true, the transaction freezes its rows at commit, so that a later change of a row in place throws an error. */
   freezeRows: boolean;
 }
 

@@ -67,8 +67,8 @@ function waitingIntent(context: Context, id: string): PaymentIntent | SetupInten
 }
 
 /**
- * Returns the URL of the next page if the customer leaves the 3-D Secure page. After leaving the 3-D Secure page, the customer
- * can still complete the payment later.
+ * Returns the URL of the page that the browser shows when the customer leaves the 3-D Secure page. After leaving the 3-D Secure
+ * page, the customer can still complete the payment later.
  */
 function pageAfterAbandoning(context: Context, intent: PaymentIntent | SetupIntent): string {
   const session = sessionOf(context, intent);

@@ -64,8 +64,8 @@ export function flowAddress(visit: Visit): string {
 }
 
 /**
- * Returns the back link of a portal page. In a flow, the back link leads to the application; otherwise the link leads
- * to the portal's home page.
+ * Returns the link of a portal page with which the customer goes back. In a flow, the back link leads to the application;
+ * otherwise the link leads to the portal's home page.
  */
 export function backFrom(visit: Visit): { href: string; text: string } {
   const out = visit.session.flow ? returnAddress(visit) : null;

@@ -32,8 +32,8 @@ export function eventRoutes(api: Api): void {
 }
 
 /**
- * Returns the events of all days in a time range, from an index of events by day. With an index of events by day, the time to
- * read all events range by range grows linearly with their number.
+ * Returns the events of all days in a time range, from an index of events by day. Because of the index by day, reading all
+ * events range by range takes a time that grows only linearly with the number of events.
  */
 function eventsOfDays(
   context: Context,

@@ -108,7 +108,7 @@ function create(context: Context, params: z.output<typeof CreateParams>): object
 }
 
 /**
- * Returns the price that a plan ID stands for. Throws for a one-time price, because only recurring prices are plans.
+ * Returns the recurring price to which a plan ID refers. Throws for a one-time price, because only recurring prices are plans.
  */
 function retrievePlan(context: Context, id: string): Price {
   const price = find(context, "price", id);

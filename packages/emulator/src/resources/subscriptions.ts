@@ -247,8 +247,8 @@ function trialEndOf(context: Context, params: z.output<typeof CreateParams>): nu
 }
 
 /**
- * Throws if a payment with this card would not succeed at once. The payment behavior `error_if_incomplete` requires that the
- * first payment succeeds at once.
+ * Throws an error if a payment with the given card would not succeed at once. The payment behavior `error_if_incomplete`
+ * requires that the first payment succeeds at once.
  */
 function throwIfPaymentFails(context: Context, card: string): void {
   const outcome = cardOutcome(context, card, true);
@@ -361,8 +361,8 @@ function checkOwnMethod(context: Context, customer: string, method: string): voi
 }
 
 /**
- * Returns the latest period start of a subscription's items. The list filter `current_period_start` uses the latest period
- * start of a subscription's items.
+ * Returns the latest `current_period_start` among the items of a subscription. The list filter `current_period_start` uses the
+ * latest period start among the items of a subscription.
  */
 function latestPeriodStart({ items }: Subscription): number {
   return Math.max(...items.data.map((item) => item.current_period_start));

@@ -131,7 +131,7 @@ function operationsOf(file) {
   return found;
 }
 
-/** Returns a map from "class.method" to the HTTP method and path that the method requests. */
+/** Maps each SDK method, written as "class.method", to the HTTP method and path of the request that it sends. */
 function requestsOf(file) {
   const source = ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.ESNext, true);
   const found = new Map();

@@ -25,8 +25,8 @@ export const changeOperation: OperationKind<Change, void> = {
 };
 
 /**
- * Cancels a subscription at the end of its period. The user keeps access until the period ends. A second cancellation of the
- * same subscription changes nothing. Throws `NotFoundError` if the subscription belongs to another user, and `ConflictError`
+ * Cancels a subscription at the end of its period. The user keeps access until the period ends. Canceling a subscription a
+ * second time changes nothing. Throws `NotFoundError` if the subscription belongs to another user, and `ConflictError`
  * `not_cancelable` if it has ended.
  */
 export async function cancelSubscription(
@@ -42,7 +42,7 @@ export async function cancelSubscription(
 }
 
 /**
- * Reverts the scheduled cancellation of a subscription. Throws the errors of `cancelSubscription`, but with the code
+ * Reverts the scheduled cancellation of a subscription. Throws the same errors as `cancelSubscription`, except that the code is
  * `not_resumable` if the subscription has ended.
  */
 export async function resumeSubscription(
@@ -60,7 +60,7 @@ export async function resumeSubscription(
 
 /**
  * Maximum number of attempts to change a subscription. One attempt to change a subscription may do no more than finish an
- * earlier change. The next attempt to change it checks the subscription again.
+ * earlier change. The next attempt to change the subscription first checks the subscription's state again.
  */
 const MAX_ROUNDS = 4;
 

@@ -49,8 +49,8 @@ export interface Intent<Params> {
   /** Parameters of the request to Stripe. The parameters are stored until the outcome of the request to Stripe is known. */
   params: Params;
   /**
-   * Number of the newest operation at the time when the caller decided to start an operation. If a newer operation exists,
-   * another caller has started it since this caller's decision.
+   * Sequence number of the newest operation at the time when the caller decided to start an operation. If an operation with a
+   * higher sequence number exists, another caller has started that operation meanwhile.
    */
   basedOn?: number;
 }

@@ -5,7 +5,7 @@
 
 /**
  * Runs `work` after all earlier calls with the same key. If the last waiting call has the same intent as a new call, the new
- * call joins the waiting call. Joined calls share one run of `work` and its result.
+ * call joins the waiting call. Calls that joined a waiting call share one run of `work` and the result of the run.
  */
 export type Serialize = <T>(key: string, work: () => Promise<T>, intent?: string) => Promise<T>;
 

@@ -100,8 +100,8 @@ function lazyKeys(issuer: string, options: OidcOptions): JWTVerifyGetKey {
 }
 
 /**
- * Returns a fetch function that, after a failed request, returns the same failure for some seconds without a new request. The
- * repeated failure prevents that a flood of invalid tokens causes a flood of requests to the sign-in issuer.
+ * Returns a fetch function that, after a failed request, returns the same failure for some seconds without a new request.
+ * Because the failure is repeated, a flood of invalid tokens causes no flood of requests to the sign-in issuer.
  */
 function withCooldown(fetchNow: typeof fetch, now: () => number): typeof fetch {
   const failures = new Map<string, { until: number; error: unknown }>();

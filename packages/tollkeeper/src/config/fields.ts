@@ -72,8 +72,8 @@ export function describeTypeError(name: string, describe: (value: unknown) => st
 }
 
 /**
- * Returns a function that describes a missing string in the same way as an empty string. Any other wrong value is described
- * with `describe`.
+ * Returns a function that describes a missing string in the same way as an empty string. The function `describe` describes
+ * every wrong value that is not a missing string.
  */
 function describeMissingOr(option: OptionName, rule: Rule<string>, describe: (value: unknown) => string) {
   return describeTypeError(nameOf(option), (value) => (value === undefined ? rule("") : null) ?? describe(value));

@@ -76,7 +76,7 @@ export function nextAccessChange(
   return instants.length > 0 ? Math.min(...instants) : null;
 }
 
-/** Returns the plans that a subscription's items belong to. */
+/** Returns the plans to which the items of a subscription belong. */
 export function plansOf(state: Pick<SubscriptionState, "subscription" | "prices" | "products">, plans: Plans): Plan[] {
   const found = state.subscription.items.flatMap((item) => {
     const price = state.prices.find((candidate) => candidate.id === item.priceId);

@@ -1,7 +1,7 @@
 /** Formats amounts of money that are in minor units. */
 
 /**
- * Currencies without a minor unit whose amounts Stripe nevertheless counts in hundredths.
+ * Currencies that have no minor unit, although Stripe counts their amounts in hundredths.
  * @see https://docs.stripe.com/currencies#special-cases
  */
 const HUNDREDTHS = new Set(["isk", "ugx"]);

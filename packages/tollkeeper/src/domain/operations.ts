@@ -14,8 +14,8 @@ export interface OperationRecord {
    */
   subject: string;
   /**
-   * Number of the operation among all operations of the same kind for the same owner or object. Decisions depend only on the
-   * operation with the highest number.
+   * Sequence number of the operation among all operations of the same kind for the same owner or object. Decisions depend only
+   * on the operation with the highest sequence number.
    */
   generation: number;
   fingerprint: string;
@@ -50,8 +50,8 @@ export const IDEMPOTENCY_KEY_LIFETIME_MS: number = 23 * 3_600_000;
 export const LIST_LAG_MS: number = 180_000;
 
 /**
- * Returns the number of the newest operation whose outcome is known. The outcome of a pending operation is unknown, so no
- * decision may depend on it.
+ * Returns the sequence number of the newest operation whose outcome is known. The outcome of a pending operation is unknown, so
+ * no decision may depend on it.
  */
 export function settledGeneration(current: Pick<OperationRecord, "generation" | "state"> | null): number {
   if (current === null) return 0;

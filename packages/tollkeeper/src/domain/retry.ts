@@ -14,7 +14,8 @@ export interface RetryPolicy {
 export const DEFAULT_RETRY_POLICY: RetryPolicy = { maxAttempts: 16, firstDelayMs: 1_000, maxDelayMs: 600_000 };
 
 /**
- * Kinds of failure. An outage ends by itself, an unexpected error may not occur again, and a refused request is always refused.
+ * Kinds of failure. A retry succeeds after an outage, and may succeed after an unexpected error. A retry of a refused request
+ * is always refused.
  */
 export type Failure = "outage" | "unexpected" | "refused";
 

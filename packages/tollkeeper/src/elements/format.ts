@@ -1,7 +1,7 @@
 /** Formats money and dates in the visitor's locale. */
 
 /**
- * Currencies without a minor unit whose amounts Stripe nevertheless counts in hundredths.
+ * Currencies that have no minor unit, although Stripe counts their amounts in hundredths.
  * @see https://docs.stripe.com/currencies#special-cases
  */
 const HUNDREDTHS = new Set(["isk", "ugx"]);

@@ -32,7 +32,7 @@ const SessionQuery = z.object({
   session_id: z.string().regex(/^cs_\w{1,250}$/, "must be a checkout session's id (cs_…)"),
 });
 
-/** The route of the webhook. http/webhook-endpoint.ts serves it before the router. */
+/** The module http/webhook-endpoint.ts serves the route of the webhook, before the router. */
 const webhook: Route = {
   method: "post",
   path: WEBHOOK_PATH,
