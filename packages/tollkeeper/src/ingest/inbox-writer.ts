@@ -53,8 +53,8 @@ export function createInboxWriter({ inbox }: Pick<Store, "inbox">, { now }: Pick
 }
 
 /**
- * Waits for one turn of the event loop, which reads pending requests. Without waiting for a turn of the event loop, SQLite
- * would commit each event alone.
+ * Waits until the event loop has run once and has read pending requests. Without waiting for the event loop, SQLite would
+ * commit each event in its own transaction.
  */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

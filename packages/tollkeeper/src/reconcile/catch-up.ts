@@ -19,9 +19,9 @@ export interface CatchUpOptions {
 
 export interface CatchUp {
   /**
-   * Catches up with renewals and returns the number of completed events. The number of completed events is 0 if few events are
-   * pending or another replica is already catching up with renewals. When the signal aborts, reading of subscriptions stops
-   * after the current page of Stripe's list.
+   * Catches up with renewals and returns the number of completed events. The catch-up completes no event if few events are
+   * pending or another replica already catches up with renewals. When the signal aborts, reading of subscriptions stops after
+   * the current page of Stripe's list.
    */
   (signal: AbortSignal): Promise<number>;
 }
@@ -38,13 +38,13 @@ const MAX_LANES = 20_000;
  */
 const PAID_WITHIN_MS = 2 * 3_600_000;
 /**
- * Share of the oldest events that are ignored when the start of the list of renewals is chosen. If a few very old events were
- * not ignored, the list of renewals would be much longer.
+ * Fraction of pending events, the oldest ones, that is ignored when the start of the list of renewals is chosen. If a few very
+ * old events were not ignored, the list of renewals would be much longer.
  */
 const IGNORED_SHARE = 0.1;
 /** The service stops reading the list of renewals if a page completes fewer events than this number on average. */
 const MIN_COMPLETED_PER_PAGE = 10;
-/** Number of pages of renewed subscriptions that are read before reading may stop. */
+/** Minimum number of pages of renewed subscriptions that a catch-up reads. */
 const MIN_PAGES = 3;
 const LEASE_MS = 60_000;
 const CATCH_UP_TASK = "catch_up";
@@ -112,8 +112,8 @@ async function readPages(context: SweepContext, lanes: PendingLanes, run: Run): 
   for (let read = 1; !signal.aborted; read += 1) {
     const upToSeq = await context.store.inbox.lastSeq();
     const listed = await context.gateway.listRenewedPage(since, after);
-    // The list of renewed subscriptions lacks the payment state of some invoices. If the list lacks the payment state of a
-    // subscription's invoice, the worker processes the subscription's events one by one.
+    // The list of renewed subscriptions lacks the payment state of some invoices. If this list of subscriptions lacks an
+    // invoice's payment state, the worker processes the subscription's events one by one.
     const rows = listed.rows.filter((row) => row.invoiceComplete && lanes.has(row.subscription.customerId));
     const events = await handleSubscriptionPage(context, page, rows, upToSeq);
     run.onCompleted(events);

@@ -10,11 +10,14 @@ import type { CreatedRange, Page } from "../stripe/gateway/gateway.ts";
 interface Cursor {
   /** Id of the last row of the list that has been handled; null before the first page. */
   after: string | null;
-  /** Creation time of the last row that has been handled in the range. */
+  /** Creation time of the last list row that was handled in the range of creation times. */
   reached: number;
 }
 
-/** A range of creation times whose rows are not all read. The list's rows between `from` and `reached` are still to be read. */
+/**
+ * A range of creation times whose rows are not all read. List rows that were created between `from` and `reached` are still
+ * unread.
+ */
 export interface OpenRange extends CreatedRange, Cursor {}
 
 interface ReadPage<Row, Position> {
@@ -26,11 +29,11 @@ export interface ReadRangesOptions<Row, Position> {
   ranges: readonly OpenRange[];
   readers: number;
   /**
-   * A reader of the list calls this function before it requests a page. The function `handle` receives the position that this
-   * function returned, together with the page.
+   * A reader of the list calls this function before it requests a page. The function `handle` receives the list page and the
+   * position that the function `position` returned.
    */
   position(): Promise<Position>;
-  /** Requests one page. Returns null if Stripe no longer has the object `after`, after which the list page should start. */
+  /** Requests one page. Returns null if Stripe no longer has the object `after`. The page should start after this object. */
   read(range: CreatedRange, after: string | null): Promise<Page<Row> | null>;
   /** Handles the rows of one page of Stripe's list. If `handle` throws, reading of the whole list ends. */
   handle(page: Page<Row>, position: Position): Promise<void>;
@@ -41,8 +44,8 @@ export interface ReadRangesOptions<Row, Position> {
 /** Number of readers. If Stripe takes a second per list page, 24 concurrent readers send about 25 requests a second. */
 export const READERS = 24;
 /**
- * End of the newest range of creation times, which is later than the creation of any object. The newest range of creation times
- * does not end now, because our clock may be slow and a test clock far ahead.
+ * End of the newest range of creation times. No object is created after this end. The newest range ends in the far future,
+ * because our clock may be slow and a test clock may be far ahead.
  */
 export const STRIPE_ENDS: number = Date.UTC(2100, 0, 1);
 /** Resolution of Stripe's timestamps in milliseconds. */
@@ -99,8 +102,8 @@ export async function readRanges<Row, Position>(options: ReadRangesOptions<Row, 
   const readPage = async ({ from, until }: CreatedRange, cursor: Cursor): Promise<ReadPage<Row, Position>> => {
     const position = await options.position();
     const page = await options.read({ from, until }, cursor.after);
-    // If the last handled object was deleted, the next page starts at the second in which that object was created. So rows that
-    // were created in the same second as a deleted object may be handled twice.
+    // If the last handled object was deleted, the next page starts at the second in which that object was created. Objects of
+    // the list that were created in this second may be handled twice.
     return page
       ? { page, position }
       : readPage({ from, until: cursor.reached + SECOND_MS }, { ...cursor, after: null });
@@ -140,7 +143,7 @@ interface RangePool {
   stop(): void;
   finish(range: OpenRange): void;
   /**
-   * Splits the unread part of a range and gives the older halves to idle readers, as long as enough unread rows are expected.
+   * Splits the unread parts of ranges and gives the older halves to idle readers, if the halves have enough rows.
    */
   splitForIdleReaders(range: OpenRange, reached: number, rowsPerMs: number): void;
   wakeIdleReaders(): void;
@@ -198,7 +201,10 @@ function isWorthSplitting(leftMs: number, rowsPerMs: number): boolean {
   return leftMs >= MIN_SPLIT_MS && leftMs * rowsPerMs >= MIN_SPLIT_ROWS;
 }
 
-/** Removes the older half of a range's unread part from the range. Returns the removed half as a new range. */
+/**
+ * Splits the unread part of a range of creation times, and removes the older half from the range. Returns the removed older
+ * half as a new range of creation times.
+ */
 function takeOlderHalf(range: OpenRange, reached: number): OpenRange {
   const middle = range.from + Math.floor((reached - range.from) / (2 * SECOND_MS)) * SECOND_MS;
   const half = openRange(range.from, middle);

@@ -20,7 +20,7 @@ export type ReconcileContext = SweepContext & EndpointContext;
 
 export interface ReconcileOptions {
   /**
-   * Reconcile reads the events since this instant (in epoch milliseconds) if the instant is before the last reconcile. The
+   * Instant in epoch milliseconds. If it is before the last reconcile, reconcile reads Stripe's events since this instant. The
    * instant since which events are read may be at most 30 days ago.
    */
   since?: number | undefined;
@@ -50,7 +50,7 @@ export interface ReconcileProgress {
 export interface ReconcileReport {
   /** Number of events that Stripe listed, and number of listed events that no webhook had delivered. */
   events: { read: number; missed: number };
-  /** For each of Stripe's lists, the number of objects that the sweep read; null if there was no sweep. */
+  /** Number of objects that the sweep read from each of Stripe's lists; null if there was no sweep. */
   swept: Record<SweptList, number> | null;
   /**
    * The first 1,000 differences that the sweep found. The differences in the report are repaired, unless the run was a dry run.
@@ -65,7 +65,9 @@ export interface ReconcileReport {
 const DAY_MS = 86_400_000;
 /** Milliseconds for which reconcile expects Stripe to keep events: 30 days, less one day for safety. */
 const EVENTS_KEPT_MS = 29 * DAY_MS;
-/** Milliseconds before the last reconcile from which events are read again, because Stripe may list an event late. */
+/**
+ * Reconcile reads the events of this many milliseconds before the last reconcile again, because Stripe may list an event late.
+ */
 const OVERLAP_MS = 3_600_000;
 const SWEEP_EVERY_MS = DAY_MS;
 const LEASE_MS = 60_000;
@@ -177,7 +179,7 @@ class LeaseTakenError extends Error {
 }
 
 interface Run {
-  /** The database row of the reconcile task, as it was before the current run. */
+  /** The reconcile task's row in the database before the current reconcile started. */
   before: { progress: string | null; finishedAt: number | null } | null;
   saveProgress(progress: Progress): Promise<void>;
 }
@@ -205,8 +207,7 @@ async function readAndRepair(context: ReconcileContext, options: ReconcileOption
       return current.saveProgress(progress);
     },
   });
-  // If the webhook missed more events than this number, a sweep of all lists needs fewer requests than retrieving each event's
-  // object.
+  // If the webhook missed many events, a sweep of all lists needs fewer requests than a retrieve of each event's object.
   progress.sweeping ||= options.sweep !== false && progress.events.missed > SWEEP_ABOVE_MISSED;
   await current.saveProgress(progress);
   const problems = progress.sweeping ? await sweepLists(context, options, { progress, current }) : [];
@@ -229,7 +230,7 @@ function toReport({ startedAt, events, sweeping, lists, drift }: Progress, warni
   };
 }
 
-/** Decides if a reconcile is new or continues an interrupted one, and since when it reads events. */
+/** Decides if a reconcile continues an interrupted reconcile. Also decides the instant since which reconcile reads events. */
 async function plan(
   { store, runtime }: ReconcileContext,
   options: ReconcileOptions,

@@ -7,7 +7,7 @@ import type { Snapshot } from "../sync/retrieve.ts";
 import type { PageState, SweepContext } from "./sweep-context.ts";
 
 /**
- * Number of written lanes after which the database's statistics are updated for the first time. Later, the database's
+ * Number of written lanes after which the database's statistics are updated for the first time. After the first update, the
  * statistics are updated each time the number of written lanes has doubled.
  */
 const LANES_BEFORE_ANALYSIS = 1_000;
@@ -22,8 +22,8 @@ export interface RowDrift {
 }
 
 /**
- * Writes snapshots of Stripe's objects to the lanes that were not written since their version was read. Retrieves the objects
- * of lanes that were written after their version was read. Returns the lanes whose objects were retrieved from Stripe.
+ * Writes snapshots of Stripe's objects to the mirror. Skips lanes that were written since their version was read. Retrieves the
+ * objects of lanes that were written after their version was read. Returns the lanes whose objects were retrieved from Stripe.
  */
 export async function repair(
   { store, sync, runtime }: SweepContext,

@@ -57,8 +57,8 @@ async function mirroredObjects({ customers, subscriptions }: Store, list: SweptL
 }
 
 /**
- * Returns the record that a repair would write to the mirror. Returns null if Stripe does not have the object and a repair
- * would keep the mirror's row.
+ * Returns the record that a repair would write to the mirror. Returns null if Stripe does not have the object, but a repair
+ * would not change the mirror's row.
  */
 async function expectedRecord(
   { gateway, store, runtime }: SweepContext,

@@ -15,13 +15,13 @@ export interface Rows {
   table: keyof Schema;
   /** The rows that the SQL statement writes. All rows of one SQL statement have the same columns. */
   rows: readonly Row[];
-  /** Columns that have one value for all rows of the SQL statement. */
+  /** Columns that have the same value in all rows of the SQL statement. */
   same?: Row;
 }
 
 /**
- * Inserts each given row, or updates the existing row with its key, in the given order. If two given rows have the same key,
- * only the last one is written.
+ * Inserts the given rows in their order. If a row's key exists in the table, updates the existing row. If two given rows have
+ * the same primary key, only the last row is written.
  */
 export async function saveRows(db: Kysely<Schema>, { key, ...rows }: Rows & { key: readonly string[] }): Promise<void> {
   const byKey = new Map(rows.rows.map((row) => [JSON.stringify(key.map((column) => row[column])), row]));
@@ -43,8 +43,8 @@ export async function addRows(db: Kysely<Schema>, rows: Rows): Promise<void> {
 const inserts = new Map<string, PreparedInsert<unknown>>();
 
 /**
- * Executes a prepared insert statement. `how` names the kind of insert, for example "add". The kind of insert, the table and
- * the columns together identify the prepared statement.
+ * Executes a prepared insert statement. The parameter `how` names the kind of insert, for example "add". The kind of insert,
+ * the table and the columns together identify the prepared statement.
  */
 async function executeInsert(
   db: Kysely<Schema>,
@@ -147,8 +147,8 @@ export function atMost(count: number): RawBuilder<number> {
 
 /**
  * Builds the condition that a column has one of the given values. For a single value, the SQL statement has a different text
- * than for several values. PostgreSQL's query planner assumes that a list has ten values. For a list with one value, PostgreSQL
- * would plan the SQL statement again for each use.
+ * than for several values. PostgreSQL's query planner assumes that a list parameter has ten values. For a list with one value,
+ * PostgreSQL would plan the SQL statement again for each use.
  */
 export function isAnyOf(dialect: Dialect, column: string, values: readonly string[]): RawBuilder<boolean> {
   const [first, ...others] = values;

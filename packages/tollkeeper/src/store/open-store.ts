@@ -78,7 +78,7 @@ interface DatabaseOptions {
   responseTimeoutMs?: number | undefined;
 }
 
-/** Opens the database and returns Kysely's object for queries, without the store's methods. */
+/** Opens the database and returns only Kysely's query object, not the whole store. */
 export function openDatabase(
   url: string,
   { onConnectionLost = () => {}, responseTimeoutMs = RESPONSE_TIMEOUT_MS }: DatabaseOptions = {},

@@ -12,8 +12,8 @@ export interface OperationStore {
   /** Returns the newest operation of one kind for an owner or a Stripe object; null if there is none. */
   findCurrent(kind: string, subject: string): Promise<OperationRecord | null>;
   /**
-   * Adds a pending operation, which is one intended change at Stripe. Returns false if another caller has already added an
-   * operation with the given operation's number.
+   * Adds a pending operation, which is one intended change at Stripe. Returns false if an operation with the same number was
+   * already added.
    */
   begin(operation: OperationRecord): Promise<boolean>;
   /**
@@ -23,13 +23,13 @@ export interface OperationStore {
    */
   replaceKey(change: { id: string; from: string } & OperationKey): Promise<boolean>;
   /**
-   * Records the time from which a pending operation's idempotency key must not be sent. If the stored time for the idempotency
-   * key is before the given time, the stored time is kept.
+   * Records the time from which a pending operation's idempotency key must not be sent. If the stored expiry of the idempotency
+   * key is before the given one, the stored expiry is kept.
    */
   endKey(key: { id: string; idempotencyKey: string; keyEndsAt: number }): Promise<void>;
   /**
-   * Lists pending operations that were created before a given instant, oldest first. The returned list of operations starts
-   * after the operation `after`.
+   * Lists pending operations that were created before a given instant, oldest first. The parameter `after` is an operation; the
+   * returned list starts with the next operation.
    */
   listPending(before: number, after: OperationRecord | null, limit: number): Promise<OperationRecord[]>;
   finish(id: string, state: "succeeded" | "failed", result: string, now: number): Promise<void>;

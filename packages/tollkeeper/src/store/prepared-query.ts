@@ -21,7 +21,7 @@ class Placeholder {
   }
 }
 
-/** An object that returns a placeholder for any property that is read. */
+/** An object that returns a placeholder for each property that code reads from it. */
 const placeholders: object = new Proxy({}, { get: (_, name) => new Placeholder(String(name)) });
 
 export interface PreparedQuery<Parameters, Result> {

@@ -33,8 +33,8 @@ export interface Store extends StoreParts {
   /**
    * Runs the given work in one database transaction. The service must be able to repeat the transaction's work if its commit is
    * lost. On SQLite the commit does not wait for the disk, so a response must not depend on the commit alone. The function
-   * `work` must use only the passed `parts` of the store. If `work` used methods of the whole store, they would wait for the
-   * end of its own transaction.
+   * `work` must use only the passed `parts` of the store. If `work` used methods of the whole store, these methods would wait
+   * for the end of the transaction that runs `work`.
    */
   transaction<T>(work: (parts: StoreParts) => Promise<T>): Promise<T>;
   /** Applies missing migrations. Returns the names of the applied migrations. */

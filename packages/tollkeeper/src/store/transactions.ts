@@ -1,6 +1,6 @@
 /**
- * Starts all transactions. A transaction that fails because of a prepared statement runs once more. So the function that runs
- * in a transaction must not have effects outside the transaction.
+ * Starts all transactions. A transaction that fails because of a prepared statement runs once more. The function that runs in a
+ * transaction must not have effects outside the transaction.
  */
 import type { Kysely, Transaction, TransactionBuilder } from "kysely";
 import type { Dialect } from "./dialect.ts";

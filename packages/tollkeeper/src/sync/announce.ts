@@ -24,8 +24,8 @@ export interface Change {
   owner: BillingOwner;
   snapshot: Snapshot | null;
   /**
-   * The mirror's invoices as they were before the current write. Hooks have already announced the payment outcomes of the
-   * invoices as they were before the current write.
+   * The mirror's invoices as they were before the current write. Hooks have already announced the payment outcomes of these
+   * earlier invoice states.
    */
   previousInvoices?: ReadonlyMap<string, InvoiceRecord>;
   /**
@@ -33,7 +33,7 @@ export interface Change {
    * yet. The id is undefined if the write linked no customer.
    */
   newlyLinkedCustomer?: string;
-  /** Id of the write to the mirror, from which the ids of its access hooks are made. */
+  /** Id of the write to the mirror. The ids of the access hooks are derived from this id. */
   id: string;
 }
 
@@ -90,7 +90,7 @@ function uniqueById<Row extends { id: string }>(rows: readonly Row[]): Row[] {
   return [...new Map(rows.map((row) => [row.id, row])).values()];
 }
 
-/** Subscriptions of owners. The keys of the map of owners are texts that `ownerKey` returned. */
+/** Subscriptions of owners. Each key of the map of owners is a text that the function `ownerKey` made from an owner. */
 type StatesByOwner = ReadonlyMap<string, readonly MirroredSubscription[]>;
 
 interface Announcement {
@@ -162,9 +162,9 @@ const PAYMENT_HOOKS: Record<PaymentOutcome, HookName> = {
 };
 
 /**
- * Returns the hooks that must run about an invoice's payment. Returns no hooks if the previous state of the invoice had the
- * same outcome. The outbox's unique ids alone do not prevent repeated hooks, because old rows of the outbox are deleted. The
- * error message of a payment attempt may also change when Stripe stops retrying the payment.
+ * Returns the hooks that must run about an invoice's payment. Returns no hooks if the invoice's payment already had the same
+ * outcome before the current write. The outbox's unique ids alone do not prevent repeated hooks, because old rows of the outbox
+ * are deleted. The error message of a payment attempt may also change when Stripe stops retrying the payment.
  */
 function announcePayment(
   owner: BillingOwner,

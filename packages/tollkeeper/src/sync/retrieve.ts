@@ -24,8 +24,8 @@ export interface Snapshot {
   products: ProductRecord[];
   prices: PriceRecord[];
   /**
-   * Products and prices that were found inside other objects of Stripe. A product or price from inside another object is
-   * written only if the mirror has no row of it.
+   * Products and prices that were found inside other objects of Stripe. Products and prices from inside other Stripe objects
+   * are written only if the mirror does not have them yet.
    */
   embedded: { products: ProductRecord[]; prices: PriceRecord[] };
   /** Ids of objects that Stripe no longer has. */
@@ -191,8 +191,8 @@ export function mergeSnapshots(first: Snapshot, rest: readonly Snapshot[]): Snap
  */
 export function coveredIds({ customerId, customers, subscriptions, invoices, paymentMethods }: Snapshot): string[] {
   const cards = paymentMethods.filter((method) => method.customerId === customerId).map(({ id }) => id);
-  // An event about a customer may report that the customer has a new card. So a snapshot covers an event about a customer only
-  // if it also contains the customer's card.
+  // An event about a customer may report that the customer has a new card. A snapshot covers an event about a customer only if
+  // the snapshot also contains the customer's card.
   const complete = customers.filter(({ defaultPaymentMethodId: card }) => card === null || cards.includes(card));
   return [...cards, ...[...complete, ...subscriptions, ...invoices].map(({ id }) => id)];
 }

@@ -1,7 +1,7 @@
 /**
  * Creates `sync`, the only writer of the mirror. `sync` reads a lane's version before it sends a request to Stripe. `sync`
  * writes Stripe's response only if the lane was not written since its version was read. If the lane was written meanwhile,
- * `sync` sends the request to Stripe again. So an old response of Stripe never overwrites a newer one.
+ * `sync` sends the request to Stripe again. An old response of Stripe never overwrites a newer response in the mirror.
  */
 import { ownerKey, type BillingOwner } from "../domain/owner.ts";
 import type { InvoiceRecord } from "../domain/records.ts";
@@ -87,8 +87,8 @@ export function createSync(context: SyncContext): Sync {
 }
 
 /**
- * Requests a snapshot of an object from Stripe and writes it to the mirror. Repeats request and write if another worker wrote
- * the lane meanwhile. Throws `UnavailableError` if the lane changes faster than it can be read.
+ * Requests a snapshot of an object from Stripe and writes it to the mirror. If another worker wrote the lane meanwhile, repeats
+ * the request to Stripe and the write. Throws `UnavailableError` if the lane changes faster than it can be read.
  */
 async function writeFresh(
   context: SyncContext,
@@ -101,8 +101,8 @@ async function writeFresh(
     const version = await context.store.lanes.versionOf(lane);
     const snapshot = await ask();
     if (snapshot?.customerId && snapshot.customerId !== lane) {
-      // Stripe's response shows that the object belongs to another lane, the lane of its customer. So the request is repeated
-      // after the version of the customer's lane was read.
+      // Stripe's response shows that the object belongs to another lane, the lane of its customer. `sync` reads the version of
+      // the customer's lane and then repeats the request to Stripe.
       lane = snapshot.customerId;
       continue;
     }
@@ -115,7 +115,7 @@ interface LaneWrite {
   lane: string;
   /** Version of the lane, read before the request to Stripe was sent. */
   version: number;
-  /** The records to write to the mirror; null if the owner's access is only decided again. */
+  /** The records to write to the mirror; null if there is nothing to write and only the owner's access is decided again. */
   snapshot: Snapshot | null;
 }
 
@@ -169,7 +169,7 @@ async function findPreviousInvoices(
   return ids.length === 0 ? new Map() : parts.subscriptions.findInvoices(ids);
 }
 
-/** The error that rolls a write back because another worker has taken over the lane. */
+/** The error that rolls back a write to the mirror because another worker has taken over the lane. */
 export class LeaseLostError extends Error {
   override readonly name = "LeaseLostError";
   constructor(lane: string) {
@@ -178,8 +178,8 @@ export class LeaseLostError extends Error {
 }
 
 /**
- * Writes snapshots (records of Stripe's objects) to the mirror. Returns the new links of owners whose linked customer was
- * deleted and replaced by another customer.
+ * Writes snapshots (records of Stripe's objects) to the mirror. If an owner's linked customer was deleted, another customer may
+ * replace it. Returns these new links.
  */
 async function writeSnapshots(
   parts: StoreParts,

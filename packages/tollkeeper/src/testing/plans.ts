@@ -23,7 +23,7 @@ export function createTestGateway(
   });
 }
 
-/** Creates the products and prices of all plans in an account that has none. */
+/** Creates the products and prices of all plans in a Stripe account without products. */
 export async function pushTestPlans(gateway: StripeGateway, plans: Plans, now: () => number): Promise<void> {
   let count = 0;
   await pushPlans(gateway, diffCatalog(plans, [], []), { newId: () => `push${++count}`, now });

@@ -2,7 +2,7 @@
 
 export interface TestResponse {
   status: number;
-  /** The parsed JSON. The result for a body that is not JSON is `{ text }`. */
+  /** The parsed JSON. If a response's body is not JSON, the result is the object `{ text }` with the body's text. */
   body: Record<string, unknown>;
 }
 

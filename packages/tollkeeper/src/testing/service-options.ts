@@ -10,7 +10,7 @@ import {
 } from "./constants.ts";
 import { authenticateTestUser } from "./sign-in.ts";
 
-/** With a virtual clock, a used-up request budget would never recover. */
+/** With a virtual clock, a used-up budget of requests per second would never recover. */
 const UNLIMITED_REQUESTS_PER_SECOND = 10_000;
 
 /** Returns options with test keys, a sign-in by name, no retries and no request limit. */

@@ -11,7 +11,7 @@ import { createServiceClient, type ServiceClient } from "./service-client.ts";
 import { emulatorOptions } from "./service-options.ts";
 import { createStripeClient, type StripeClient } from "./stripe-client.ts";
 
-/** The default time at which a test starts. */
+/** The virtual time at which a test starts by default. */
 export const TEST_START: number = Date.UTC(2026, 0, 31, 12);
 
 /** A test's interceptor handles a request itself or passes the request to `next`. */
@@ -21,7 +21,7 @@ export interface TestBillingOptions<Emulator extends TestEmulator = TestEmulator
   plans: Plans;
   /** Default: a database in memory. A test with several replicas needs PostgreSQL or a SQLite database in a file. */
   databaseUrl?: string;
-  /** Options, besides the defaults, of every service that the test creates. */
+  /** Options that every service of the test gets in addition to the default options. */
   options?: Partial<Omit<TollkeeperOptions, "plans" | "databaseUrl">>;
   /** Default: `createEmulator` of the package `@tollkeeper/emulator`. */
   createEmulator?: CreateEmulator<Emulator>;

@@ -26,7 +26,7 @@ export interface SignedWebhookOptions extends SignatureOptions {
   url?: string;
 }
 
-/** Returns a signed delivery of an event. */
+/** Returns a signed webhook request that delivers an event. */
 export function signedWebhook(body: string, options: SignedWebhookOptions): Request {
   const headers = { "content-type": "application/json", "stripe-signature": signWebhook(body, options) };
   return new Request(options.url ?? `${TEST_APP_URL}/stripe/webhook`, { method: "POST", headers, body });

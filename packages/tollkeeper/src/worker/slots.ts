@@ -29,15 +29,17 @@ export interface SlotsOptions {
 }
 
 interface Source {
-  /** Claims at most `limit` items of due work. Returns one function per claimed item, which processes the item. */
+  /**
+   * Claims at most `limit` due events, hooks or access checks. Returns one function per claimed item, which processes the item.
+   */
   take(limit: number): Promise<(() => Promise<void>)[]>;
 }
 
 /** Maximum number of rows of one kind of work that run at the same time. A slow event or hook delays only its own lane. */
 const SLOTS = 8;
 /**
- * Milliseconds without a heartbeat after which a worker loses a claimed row. A crash of a worker delays a customer's events
- * until the worker's lease expires.
+ * A worker loses a claimed row after this number of milliseconds without a heartbeat. A crash of a worker delays a customer's
+ * events until the worker's lease expires.
  */
 const LEASE_MS = 10_000;
 /**
@@ -52,19 +54,19 @@ const HOOK_TIMEOUT_MS = 30_000;
 export interface Slots {
   /**
    * Starts due work (events and hooks) in free slots of the worker. In the result, `started` is the number of queue rows whose
-   * processing was started. `isFull` is true if a kind of work may have more due rows than free slots.
+   * processing was started. In the result, `isFull` is true if there may be more due rows than free slots.
    */
   fill(): Promise<{ started: number; isFull: boolean }>;
   /** Returns a promise for each row that is being processed. */
   running(): Promise<void>[];
   /**
-   * Returns the number of queue rows whose processing has finished so far. The processing of a queue row may make other work
+   * Returns the number of queue rows that the worker has finished so far. The processing of a queue row may make other work
    * due.
    */
   finished(): number;
 }
 
-/** Creates the slots. The callback `onFinished` is called each time the processing of a queue row has finished. */
+/** Creates the slots. The callback `onFinished` runs each time the worker has finished a queue row. */
 export function createSlots(options: SlotsOptions, onFinished: () => void): Slots {
   const { store, runtime } = options;
   const kinds: { kind: keyof DueWork; source: Source; running: Set<Promise<void>> }[] = [
@@ -77,7 +79,7 @@ export function createSlots(options: SlotsOptions, onFinished: () => void): Slot
   const run = (act: () => Promise<void>, running: Set<Promise<void>>): void => {
     const task: Promise<void> = act()
       .catch((error: unknown) => {
-        // The outcome of the event or hook is not recorded, so the lease expires and a worker claims the row again.
+        // The store did not save the outcome of the event or hook. The lease expires, and a worker claims the row again.
         runtime.log.error({ error: String(error) }, "failed to record the job's outcome; it is claimed again");
       })
       .finally(() => {
@@ -259,8 +261,8 @@ function failureOf(error: unknown, counter: Counter): Failure {
 function keepLease(runtime: Runtime, queue: Pick<Queue, "renew">, claim: Claim): AbortController {
   const heartbeat = new AbortController();
   /**
-   * Renews the lease of a row's lane once. Resolves with false if the lease was lost. A failed renewal of a lease does no harm,
-   * because the fencing token decides which worker may write.
+   * Renews the lease of a row's lane once. Resolves with false if another worker has taken over the row's lane. A failed
+   * renewal of a lease does no harm, because the fencing token decides which worker may write.
    */
   const renew = (): Promise<boolean> =>
     queue.renew(claim, runtime.now() + LEASE_MS).catch((error: unknown) => {

@@ -19,8 +19,8 @@ const STOP_TIMEOUT_MS = 8_000;
 /** Milliseconds between two checks for due work if nothing wakes the worker. */
 const POLL_MS = 1_000;
 /**
- * Milliseconds between a new event and its processing. Stripe sends the events of one change shortly after each other, and the
- * worker processes them together.
+ * Milliseconds that the worker waits after a new event before it processes the event. Stripe sends the events of one change
+ * shortly after each other, and the worker processes them together.
  */
 export const BATCH_DELAY_MS = 100;
 /**
@@ -60,8 +60,8 @@ export function createWorker(options: SlotsOptions): Worker {
       }
       await runtime.sleep(POLL_MS, AbortSignal.any([signal, stop]));
       if (signal.reason === NEW_EVENT) await waitForBatch(stop, isFull);
-      // On SQLite, the worker processes one row after the other without a turn of the event loop. Without an extra turn of the
-      // event loop, hundreds of hooks would delay pending HTTP requests.
+      // On SQLite, the worker processes queue rows without returning to the event loop between them. If the worker did not wait
+      // for the event loop, hundreds of hooks would delay pending HTTP requests.
       else if (signal.reason === FINISHED) await nextTurn();
     }
   };
@@ -97,7 +97,7 @@ async function drain(slots: Slots): Promise<number> {
   }
 }
 
-/** Resolves after one turn of the event loop, in which pending network input is read. */
+/** Resolves after the event loop has run once and has read pending network input. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -49,8 +49,8 @@ const SERVICE: readonly string[] = [
 ];
 
 /**
- * Returns the SQL statements that create the table of one queue. `columns` are the queue's own columns; `seq` is the SQL type
- * of the row number.
+ * Returns the SQL statements that create the table of one queue. The parameter `columns` has the queue's own columns. The
+ * parameter `seq` is the SQL type of the row's sequence number.
  */
 function queueTable(table: "inbox" | "outbox", columns: string, seq: string): string[] {
   return [

@@ -14,8 +14,8 @@ import type { MigrationStep } from "./step.ts";
 export const STEPS: readonly MigrationStep[] = [initial];
 
 /**
- * Number of PostgreSQL's advisory lock for migrations. The number of the lock is arbitrary, so that hardly any other program
- * uses it.
+ * Number of PostgreSQL's advisory lock for migrations. The number of the lock is arbitrary. It is unlikely that another program
+ * uses the same lock number.
  */
 const LOCK_KEY = 7_024_551_101;
 

@@ -1,8 +1,8 @@
 /** Builds statements that give the query planners of SQLite and PostgreSQL stable statistics. */
 
 /**
- * Names of the tables that this software creates. The app may have its own tables in the service's SQLite file. The statistics
- * of the app's tables must not change.
+ * Names of the tables that this software creates. An app that uses the service may have its own tables in the service's SQLite
+ * file. The statistics of the app's tables must not change.
  */
 const TABLES = `'announced_access', 'customer_links', 'customers', 'inbox', 'invoices', 'lanes', 'operations', 'outbox',
   'payment_methods', 'prices', 'products', 'queue_lanes', 'replicas', 'subscription_items', 'subscriptions', 'tasks'`;

@@ -18,13 +18,14 @@ export interface AnnouncedAccess {
 
 export interface AnnouncedAccessStore {
   /**
-   * Returns the announced access of the owners, by `ownerKey`, and locks its rows until the transaction ends. So if two
+   * Returns the announced access of the owners, by `ownerKey`, and locks its rows until the transaction ends. If two
    * transactions decide an owner's access, the second one waits for the first one and sees its result.
    */
   lockForUpdate(owners: readonly BillingOwner[]): Promise<Map<string, AnnouncedAccess>>;
   save(rows: readonly AnnouncedAccess[]): Promise<void>;
   /**
-   * Lists owners whose access may have changed because time has passed. The owner whose check has been due longest comes first.
+   * Lists owners whose access may have changed because time has passed. The owner whose access check has been due longest comes
+   * first.
    */
   listDue(now: number, limit: number): Promise<BillingOwner[]>;
 }

@@ -9,8 +9,8 @@ export interface CatalogStore {
   saveProducts(products: readonly ProductRecord[]): Promise<void>;
   savePrices(prices: readonly PriceRecord[]): Promise<void>;
   /**
-   * Adds products that other objects of Stripe contained. If the mirror already has a product, its row is not overwritten,
-   * because the row may be newer than the given product.
+   * Adds products that were found inside other Stripe objects, such as subscriptions. If the mirror already has a product, its
+   * row is not overwritten, because the row may be newer than the given product.
    */
   addProducts(products: readonly ProductRecord[]): Promise<void>;
   addPrices(prices: readonly PriceRecord[]): Promise<void>;

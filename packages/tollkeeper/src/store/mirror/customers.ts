@@ -49,8 +49,7 @@ const selectLinks = (db: Kysely<Schema>, mode: Mode) =>
   db.selectFrom("customerLinks").select(["customerId", "ownerKind", "ownerId"]).where("mode", "=", mode);
 
 /**
- * A query for one id and a query for a list of ids are separate SQL statements; the comment of the function `isAnyOf` explains
- * why.
+ * A query for one id and a query for a list of ids are separate SQL statements; see the function `isAnyOf`.
  */
 const findLinks = {
   one: prepare((db, { mode, customerId }: { mode: Mode; customerId: string }) =>

@@ -1,4 +1,7 @@
-/** Reads an owner's subscriptions in one query, each with its items, prices, products, latest invoice and payment method. */
+/**
+ * Reads an owner's subscriptions in one query. Each subscription has its items, prices, products, latest invoice and payment
+ * method.
+ */
 import { sql, type Kysely } from "kysely";
 import type { SubscriptionState } from "../../domain/access.ts";
 import { idsByKind, ownerKey, type BillingOwner, type OwnerKind } from "../../domain/owner.ts";
@@ -42,8 +45,7 @@ export async function listOfOwners(
 }
 
 /**
- * A query for one id and a query for a list of ids are separate SQL statements; the comment of the function `isAnyOf` explains
- * why.
+ * A query for one id and a query for a list of ids are separate SQL statements; see the function `isAnyOf`.
  */
 const statesOf = {
   one: prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKind; id: string }) =>

@@ -17,7 +17,7 @@ export interface SubscriptionStore {
   listOfOwners(owners: readonly BillingOwner[]): Promise<Map<string, MirroredSubscription[]>>;
   /**
    * Returns the customer of a mirrored subscription, invoice or payment method; null if the customer is unknown. If an event
-   * names no customer, the worker uses the lane of the customer of the event's object.
+   * names no customer, the worker finds the customer through the event's object, and uses the customer's lane.
    */
   findCustomerOfObject(objectId: string): Promise<string | null>;
   saveSubscriptions(subscriptions: readonly SubscriptionRecord[]): Promise<void>;

@@ -40,15 +40,15 @@ export interface StoredEvent extends Required<Omit<InboxEvent, "body">> {
 
 export interface ClaimedEvent extends InboxEvent, Claim {
   /**
-   * Number of the newest inbox row at the time when the event was claimed. One retrieve of an object covers all events about
-   * the object up to the newest row at the claim.
+   * Sequence number of the newest inbox row when a worker claimed the event. One retrieve of an object covers all events about
+   * the object that were in the inbox when the worker claimed the event.
    */
   upToSeq: number;
 }
 
 /**
- * Lanes with pending events, by the name of the lane. The result has each lane's version and the time when Stripe created the
- * lane's oldest pending event.
+ * The lanes with pending events, by the name of the lane. For each lane, the map has its version and the time when Stripe
+ * created the lane's oldest pending event.
  */
 export type PendingLanes = Map<string, { version: number; oldestAt: number }>;
 
@@ -66,9 +66,9 @@ export interface InboxStore extends Omit<Queue, "complete"> {
   add(events: readonly InboxEvent[], now: number, runAt?: number): Promise<Set<string>>;
   claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedEvent[]>;
   find(eventId: string): Promise<StoredEvent | null>;
-  /** Returns the number of the newest inbox row; 0 if the inbox is empty. */
+  /** Returns the sequence number of the newest inbox row; 0 if the inbox is empty. */
   lastSeq(): Promise<number>;
-  /** Returns those of `objectIds` about which the inbox has pending events up to the row `upToSeq`. */
+  /** Returns the ids in `objectIds` for which the inbox has pending events up to the row number `upToSeq`. */
   findPendingObjectIds(objectIds: readonly string[], upToSeq: number): Promise<Set<string>>;
   /**
    * Marks pending events about the objects as processed, up to the row `upToSeq`. Events that a worker is processing are
@@ -82,7 +82,7 @@ export interface InboxStore extends Omit<Queue, "complete"> {
    * process.
    */
   releaseDeferred(now: number): Promise<void>;
-  /** Counts pending events. The count of pending events stops at the given limit. */
+  /** Counts pending events, but at most up to the given limit. */
   countPending(limit: number): Promise<number>;
   /** Returns lanes with due events. The lane that has been due longest comes first. */
   listPendingLanes(now: number, limit: number): Promise<PendingLanes>;
@@ -243,8 +243,8 @@ function coverage(db: Kysely<Schema>, scope: QueueScope): Pick<InboxStore, "find
 }
 
 /**
- * Returns true if the inbox has unfinished rows. The check for unfinished rows never writes to the database. So the first
- * import of an account, which has no events, writes nothing to the inbox.
+ * Returns true if the inbox has unfinished rows. The check for unfinished rows never writes to the database. The first import
+ * of a Stripe account has no events, so it writes nothing to the inbox.
  */
 async function hasUnfinishedRows(db: Kysely<Schema>, mode: Mode): Promise<boolean> {
   const { rows } = await sql`
@@ -316,7 +316,7 @@ async function releaseSomeDeferred(
     select distinct lane from inbox where ${isDeferred} and lane > ${after}
     order by lane limit ${atMost(MAX_RELEASED_PER_TRANSACTION)}`.execute(db);
   const lanes = rows.map(({ lane }) => lane);
-  // The lanes that become due include leased lanes, which are due again when their lease ends.
+  // Leased lanes also become due. They can be claimed again when their lease ends.
   await makeDue(db, scope, new Map(lanes.map((lane) => [lane, now])));
   // A worker locks the inbox rows that it processes. This SQL statement skips inbox rows that a worker has locked, instead of
   // waiting for the worker.

@@ -13,8 +13,8 @@ export interface Claim {
   seq: number;
   lane: string;
   /**
-   * The fencing token. Each lease of a lane has a higher token than the previous lease, so a worker whose lease expired can no
-   * longer write.
+   * The fencing token. Each lease of a lane has a higher fencing token than the lane's previous lease, so a worker whose lease
+   * expired can no longer write.
    */
   lease: number;
   /** Number of attempts to process the row, including the current attempt. */
@@ -49,7 +49,8 @@ export async function claimRows<Row extends Claim>(db: Kysely<Schema>, query: Cl
     const transaction = query.table === "outbox" ? durable(db) : nonDurable(db, query.dialect);
     const { rows, leased } = await transaction.execute((inside) => claimOnce<Row>(inside, { ...query, limit }));
     claimed.push(...rows);
-    // The claim has released lanes in which no row was due. More lanes may be due, so the loop that claims lanes continues.
+    // This claim leased lanes in which no row was due, and released these lanes again. More lanes may be due, so the loop that
+    // claims lanes continues.
     if (leased < limit || claimed.length === query.limit) return claimed;
   }
 }
@@ -117,8 +118,8 @@ export async function assignNewRows(db: Kysely<Schema>, scope: QueueScope): Prom
 }
 
 async function assignSomeNewRows(db: Kysely<Schema>, { mode, table, dialect }: QueueScope): Promise<number> {
-  // The hooks of one owner run in order. So no transaction may assign a later row of the outbox while another transaction
-  // assigns an earlier row.
+  // The hooks of one owner run in order. Two transactions must not assign outbox rows to lanes at the same time, because the
+  // rows could lose their order.
   const lock = table === "outbox" && dialect === "postgres" ? sql`for update` : skipLocked(dialect);
   const newRows = sql`(
     select seq from ${sql.table(table)} where mode = ${mode} and state = 'new'
@@ -132,7 +133,7 @@ async function assignSomeNewRows(db: Kysely<Schema>, { mode, table, dialect }: Q
   return rows.length;
 }
 
-/** Makes each lane due at the given time, but keeps the due time of a lane that is due before the given time. */
+/** Sets the due time of lanes to the given time. A lane's earlier due time is kept. */
 export async function makeDue(
   db: Kysely<Schema>,
   { mode, table, dialect }: QueueScope,
@@ -149,8 +150,8 @@ export async function makeDue(
 }
 
 /**
- * Ends the leases of lanes, so that other workers can claim them. If a released lane still has a due row, its due time is the
- * start of its last lease. So lanes that became due earlier are claimed before the released lane.
+ * Ends the leases of lanes, so that other workers can claim them. If a released lane still has a due row, the start of the
+ * lane's last lease becomes its due time. So lanes that became due earlier are claimed before the released lane.
  */
 export async function releaseLanes(
   db: Kysely<Schema>,
@@ -166,8 +167,8 @@ export async function releaseLanes(
 
 /**
  * Builds a subquery on the next row of the lane `owner`. In the outbox the next row is the oldest pending row, because hooks
- * run in order. In the inbox, the next row is the row that is due first, because events have no order. `onlyDue` is an
- * additional SQL condition on inbox rows.
+ * run in order. In the inbox, the next row is the row that is due first, because events have no order. The parameter `onlyDue`
+ * is an additional SQL condition on inbox rows.
  */
 function firstOfLane(table: QueueTable, columns: RawBuilder<unknown>, onlyDue = sql``): RawBuilder<unknown> {
   return sql`select ${columns} from ${sql.table(table)} as item

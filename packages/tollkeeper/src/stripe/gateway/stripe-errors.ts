@@ -25,7 +25,7 @@ function isMissing(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeError && error.statusCode === 404;
 }
 
-/** Returns true if the error says that Stripe no longer has the object after which a list should continue. */
+/** Returns true if the error says that Stripe no longer has the object that a list request named as its cursor. */
 export function isCursorGone(error: unknown): boolean {
   return (
     error instanceof Stripe.errors.StripeError && error.code === "resource_missing" && error.param === "starting_after"
@@ -55,8 +55,8 @@ function toTollkeeperError(error: unknown): unknown {
       cause: error,
       settled: status >= 500 && error.headers?.["idempotent-replayed"] === "true",
     });
-  // Stripe knows the idempotency key from a request with other parameters, perhaps from another version of the service. So the
-  // outcome that Stripe stored under the idempotency key can't be used.
+  // Stripe knows the idempotency key from a request with other parameters, perhaps from another version of the service. The
+  // outcome that Stripe stored under this idempotency key belongs to the other request, so it can't be used.
   if (error instanceof Stripe.errors.StripeIdempotencyError)
     return new UnavailableError(
       "stripe_unavailable",

@@ -44,7 +44,7 @@ export interface RetrievedSubscription {
   paymentMethod: PaymentMethodRecord | null;
   /** The subscription's latest invoice; null if there is none or `invoiceComplete` is false. */
   invoice: InvoiceRecord | null;
-  /** False if the state of the latest invoice's payment is missing and only a retrieve of the invoice returns it. */
+  /** False if the payment state of the latest invoice is missing. Only a retrieve of the invoice returns the payment state. */
   invoiceComplete: boolean;
 }
 
@@ -146,8 +146,8 @@ export interface ListCalls {
   /** Lists events of at most 20 types. */
   listEventPage(types: readonly string[], range: CreatedRange, after: string | null): Promise<Page<Envelope>>;
   /**
-   * Lists customers. Returns null if the customer `after` was deleted, because Stripe can't continue a list after a deleted
-   * customer.
+   * Lists customers. A list page starts after the customer `after`. Returns null if this customer was deleted, because Stripe
+   * then rejects the request.
    */
   listCustomerPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedCustomer> | null>;
   listSubscriptionPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedSubscription>>;
@@ -186,5 +186,5 @@ export interface CallContext {
 
 /** Page size of all lists: the largest that Stripe allows. */
 export const PAGE_SIZE = 100;
-/** Maximum number of rows of a list that is read to its end by a single call. */
+/** Maximum number of rows that a single call reads from a list. */
 export const MAX_LISTED = 10_000;

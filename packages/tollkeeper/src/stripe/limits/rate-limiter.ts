@@ -35,7 +35,7 @@ export interface RateLimiterOptions {
  * no one-second window exceeds the rate.
  */
 const BURST_SECONDS = 0.2;
-/** Resolution of the clock in milliseconds, because the clock counts whole milliseconds. */
+/** Resolution of our clock: one millisecond. */
 const CLOCK_RESOLUTION_MS = 1;
 const MIN_PER_SECOND = 1;
 const BACK_OFF_FACTOR = 0.5;
@@ -47,7 +47,7 @@ export function createRateLimiter({ requestsPerSecond, replicas, now }: RateLimi
   let tokens = Math.max(1, requestsPerSecond * BURST_SECONDS);
   let updatedAt: number | null = null;
   let pausedUntil = 0;
-  /** The latest requests to Stripe, at most as many as a one-second window may contain. */
+  /** The latest requests to Stripe. The list has at most as many requests as a one-second window may contain. */
   const sent: SentRequest[] = [];
 
   const full = (): number => Math.max(MIN_PER_SECOND, requestsPerSecond / replicas());
@@ -69,7 +69,7 @@ export function createRateLimiter({ requestsPerSecond, replicas, now }: RateLimi
   /**
    * Returns the milliseconds until another request may be sent without exceeding the rate in any window of one second. Stripe
    * counts the requests in every window of one second, not only in whole seconds of the clock. For a fractional rate, the
-   * window is not one second long: 2.5 requests per second become 2 requests in 0.8 seconds.
+   * window is shorter than one second: 2.5 requests per second become 2 requests in 0.8 seconds.
    */
   const msUntilWindowHasRoom = (): number => {
     const most = Math.max(1, Math.floor(rate()));

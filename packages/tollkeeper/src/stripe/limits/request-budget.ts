@@ -34,7 +34,7 @@ export interface BudgetState {
   perSecond: number;
   inFlight: number;
   waiting: Record<Urgency, number>;
-  /** Number of 429 responses that Stripe has sent so far. */
+  /** Number of 429 responses that this process has received from Stripe so far. */
   limited: number;
 }
 
@@ -50,9 +50,9 @@ export interface RateBudget {
 const SHARE_RESERVED_FOR_OTHERS = 0.25;
 /**
  * Maximum time in milliseconds for which a request to Stripe may wait in the queue. Usually the timeout of Stripe's SDK ends a
- * waiting request before the maximum wait is over. But if the machine slept, the SDK's timer did not run, and the waiting
- * request may no longer be needed. The maximum wait is shorter than `LIST_LAG_MS`, because an idempotency key may expire while
- * its request waits in the queue.
+ * waiting request before the maximum wait is over. If the machine slept, the SDK's timer did not run, and the waiting request
+ * may no longer be needed. The maximum wait is shorter than `LIST_LAG_MS`, because an idempotency key may expire while its
+ * request waits in the queue.
  */
 const MAX_WAIT_MS = 60_000;
 const DEFAULT_PAUSE_MS = 1_000;
@@ -76,7 +76,7 @@ export function createRateBudget(options: BudgetOptions): RateBudget {
   const backOff = ({ headers }: Response, endpoint: RateLimiter): void => {
     limited += 1;
     const reason = headers.get("stripe-rate-limited-reason") ?? "";
-    // Stripe rejected the request because one object is busy, not because the rate is too high.
+    // Stripe responded with 429 because of too many requests for one object, not because of the rate of all requests.
     if (reason === "resource-specific") return;
     const seconds = Number(headers.get("retry-after"));
     const pauseMs = seconds > 0 ? Math.min(MAX_PAUSE_MS, seconds * 1_000) : DEFAULT_PAUSE_MS;
@@ -132,7 +132,8 @@ function spanOf(urgency: Urgency, input: string | URL | Request, init: RequestIn
 }
 
 /**
- * Path segments after `/v1` that are a namespace and not a collection, so that the endpoint's name needs the next segment, too.
+ * Path segments after `/v1` that are namespaces, not collections. For these, the endpoint's name also contains the next path
+ * segment.
  */
 const NAMESPACES: ReadonlySet<string> = new Set(["billing", "billing_portal", "checkout", "core", "entitlements"]);
 
@@ -174,7 +175,7 @@ interface WaitingRequest {
   /** The rate limiter of the endpoint to which the request goes. */
   limiter: RateLimiter;
   since: number;
-  /** This function is called with null if the request waited too long. */
+  /** The callback gets null if the request to Stripe waited too long in the queue. */
   resolve: (sent: SentRequest[] | null) => void;
   reject: (reason: unknown) => void;
   signal: AbortSignal | null;

@@ -8,8 +8,8 @@ import type { Mode } from "../../domain/records.ts";
 export interface Envelope {
   id: string;
   /**
-   * Type of the event, with the name that snapshot events use. For example, `invoice.paid` also stands for the thin event
-   * `v1.invoice.paid`.
+   * Type of the event. Thin events get the type name of the corresponding snapshot event. For example, `invoice.paid` also
+   * stands for the thin event `v1.invoice.paid`.
    */
   type: string;
   objectId: string;
