@@ -1,4 +1,7 @@
-/** Measures the query that loads one user's subscriptions, in mirrors of 10 and of 20,000 subscriptions. Part of `npm run bench`. */
+/**
+ * Measures the query that loads one user's subscriptions, in mirrors of 10 and of 20,000 subscriptions. Part of `npm run
+ * bench`.
+ */
 import { userOwner } from "../packages/tollkeeper/src/domain/owner.ts";
 import { openStore } from "../packages/tollkeeper/src/store/open-store.ts";
 import type { Store } from "../packages/tollkeeper/src/store/store.ts";
@@ -11,7 +14,7 @@ const BATCH = 1_000;
 const WARM_UP = 50;
 const QUERIES = 500;
 
-/** Adds the subscriptions with the numbers `from` to `until - 1` to the mirror. */
+/** Adds subscriptions to the mirror, numbered from `from` to `until - 1`. */
 async function fill(store: Store, from: number, until: number): Promise<void> {
   for (let first = from; first < until; first += BATCH) {
     const numbers = Array.from({ length: Math.min(BATCH, until - first) }, (_, index) => first + index);

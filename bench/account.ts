@@ -17,7 +17,7 @@ export interface AccountSize {
   seconds: number;
 }
 
-/** Number of steps in which the virtual clock moves while the subscriptions are created. */
+/** Number of times that the benchmark moves the virtual clock while it creates the subscriptions. */
 const STEPS = 400;
 const PROGRESS_EVERY = 10_000;
 

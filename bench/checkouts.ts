@@ -30,7 +30,7 @@ function replica(databaseUrl: string): Tollkeeper {
       const id = request.headers.get("authorization") ?? "";
       return { id, email: `${id}@example.com`, name: null };
     },
-    // The SDK does not retry, so that every request that a replica could not finish appears as an error response.
+    // Retries of requests to Stripe are off, so that each checkout that a replica could not finish gets an error response.
     stripeNetworkRetries: 0,
     reconcileEveryMinutes: 1_440,
     fetch: (input, init) => {

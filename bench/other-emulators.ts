@@ -10,7 +10,7 @@ import { figuresOf, percentile, writeResult } from "./results.ts";
 
 const CONNECTIONS = 8;
 const ROUNDS = 15;
-/** Number of request sequences per connection and round. */
+/** Number of times that each connection sends the sequence of requests in one round. */
 const TURNS = 150;
 const START_LIMIT_MS = 15_000;
 const HEADERS = { authorization: "Bearer sk_test_bench", "content-type": "application/x-www-form-urlencoded" };

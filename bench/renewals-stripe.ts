@@ -27,8 +27,8 @@ const [port = "0", count = "0", webhookUrl = ""] = process.argv.slice(2);
 const STRIPE = `http://127.0.0.1:${port}`;
 const DAY = 86_400;
 /**
- * Virtual seconds that this program plays. They begin at the first renewal and end an hour after the last payment. Each
- * subscription is charged an hour after its renewal.
+ * Virtual seconds that this program plays. The played time begins at the first renewal and ends an hour after the last payment.
+ * Each subscription is charged an hour after its renewal.
  */
 const PLAYED_SECONDS = DAY + 2 * 3_600;
 const PLAYED_MS = 60_000;

@@ -121,8 +121,8 @@ const WEBHOOKS_OF_A_RENEWAL = 5;
 /** Milliseconds within which all webhooks must get a response: a minute to send them, and some time for the last response. */
 const LONGEST_MS = 61_000;
 /**
- * Longest time in milliseconds until the mirror is up to date. The time starts when all webhooks have arrived and the allowed
- * request rate lets the service complete its requests.
+ * Longest time in milliseconds until the mirror is up to date. The measured time starts when all webhooks have arrived and the
+ * request limit has left enough time for all requests to Stripe.
  */
 const LONGEST_LAG_MS = 20_000;
 

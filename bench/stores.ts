@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { startPostgres } from "../test/support/postgres.ts";
 import { figuresOf, type Figure } from "./results.ts";
 
-/** Calls `measure` on one database after the other, and removes both databases at the end. */
+/** Calls `measure` first on SQLite and then on PostgreSQL, and removes both databases at the end. */
 export async function onBothStores(measure: (store: string, url: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "tollkeeper-bench-"));
   const postgres = await startPostgres({ durable: true });

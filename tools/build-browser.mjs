@@ -1,5 +1,5 @@
 // Bundles the browser code: the client and the elements of `tollkeeper`, and the page of the demo. Does nothing if the sources
-// have not changed.
+// have not changed since the last build.
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -8,9 +8,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
  * The import rules, one table per package. Each key of a table names one folder or one source file of the package. The
- * key's value lists everything that the part may import: other parts of the package, npm packages and "node:" modules. The
- * prefix "type:" allows only type imports of a part. The entry "*" allows every import, except the imports that an entry with
- * "!" names.
+ * key's value lists everything that the folder or file may import: other folders and files of the package, npm packages and
+ * "node:" modules. If a listed name has the prefix "type:", only type imports of this name are allowed. The entry "*" allows
+ * every import, except the imports that an entry with "!" names.
  */
 const TOLLKEEPER = {
   errors: [],
@@ -168,7 +168,10 @@ function partOf(table, source, path) {
   return Object.keys(table).find((part) => part === "" || inside === part || inside.startsWith(`${part}/`));
 }
 
-/** Returns the names by which a table may allow imports of a file: the file's part and every folder above it. */
+/**
+ * Returns the names by which an import rule can allow imports of a file: the file's path without its ending, and every folder
+ * above the file.
+ */
 function namesInside(table, source, path) {
   const inside = withoutEnding(source, path);
   if (inside.startsWith("..")) return [inside];

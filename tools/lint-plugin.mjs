@@ -1,4 +1,5 @@
-// Defines a linter rule for tests: `max-lines-per-function`, but not for the callbacks of `describe`, which contain many tests.
+// Defines a linter rule for tests: `max-lines-per-function`, which ignores the callbacks of `describe`, because these callbacks
+// contain many tests.
 const MAX_LINES = 60;
 
 const isDescribe = (node) => {

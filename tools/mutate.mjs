@@ -1,7 +1,7 @@
 // npm run mutate -- [GROUP...]: changes each expression of the most critical code, one at a time, and reports the changes that
 // no test notices. Fails if a change that no test notices is not in the list of accepted changes, or if a test notices an
-// accepted change. Fails if the tests notice too few of the changes in a group of files. Groups as arguments limit the run to a
-// part of the sources. Use an idle machine: a mutant counts as noticed if its tests take too long.
+// accepted change. Fails if the tests notice too few of the changes in a group of files. The names of groups as arguments limit
+// the run to the files of these groups. Use an idle machine: a mutant counts as noticed if its tests take too long.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
@@ -56,7 +56,7 @@ for (const { group, score } of table)
 console.log(problems.length > 0 ? `\nProblems:\n${problems.join("\n")}` : "no problems");
 process.exitCode = problems.length > 0 ? 1 : 0;
 
-/** Runs Stryker. Returns the mutants with their source text. */
+/** Runs Stryker. Returns the mutants that Stryker made, each with its source text. */
 async function mutate({ files, tests }, databaseUrl) {
   rmSync(REPORT, { force: true });
   const env = { ...process.env, MUTATE_TESTS: tests.join(" "), TEST_DATABASE_URL: databaseUrl };

@@ -73,7 +73,7 @@ const PARTS = {
   emulator: {
     title: "Emulator",
     meaning:
-      "Speed and memory of the emulator in the program's own process, without HTTP. An empty handler is measured for comparison.",
+      "Speed and memory of the emulator in the process of the benchmark, without HTTP. An empty handler is measured for comparison.",
     command: "node --expose-gc bench/emulator.ts",
   },
   "other-emulators": {

@@ -49,7 +49,7 @@ async function noticedBy({ rule, file, text, without }) {
     );
     for (let from = 1; ;) {
       const seed = await firstFailure(copy, from);
-      // If a schedule also fails with the rule in place, the schedule shows another bug and does not prove that the rule is
+      // If a schedule also fails with the rule in place, the schedule shows a different bug and does not prove that the rule is
       // needed.
       if (typeof seed !== "number" || (await firstFailure(root, seed, 1)) === null) return seed;
       console.log(`seed ${seed} fails with all rules: npm run simulate -- --schedules 1 --seed ${seed}`);

@@ -1,7 +1,7 @@
 // Runs named commands one after the other, and stops at the first failure.
 import { spawn } from "node:child_process";
 
-/** Runs one command. Resolves when the command succeeds. If the command fails, ends the process that started it. */
+/** Runs one command. Resolves when the command succeeds. If the command fails, ends the current process. */
 export async function run(command, args, options = {}) {
   const child = spawn(command, args, { stdio: "inherit", ...options });
   const code = await new Promise((resolve) => {

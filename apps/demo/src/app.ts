@@ -44,7 +44,8 @@ export function createDemoApp(parts: DemoParts): Hono {
   const app = new Hono();
   app.all(`${tollkeeper.basePath}/*`, (c) => tollkeeper.fetch(c.req.raw));
 
-  // The page has a strict content security policy, to show that the page, the client and the modal work with it.
+  // The demo's page has a strict content security policy, to show that the browser client and the premium modal work under such
+  // a policy.
   app.use(
     secureHeaders({
       contentSecurityPolicy: {
@@ -84,8 +85,8 @@ export function createDemoApp(parts: DemoParts): Hono {
 }
 
 /**
- * Returns an export, which only users with a paid plan get. Checks access on the server, because users control what their
- * browser does.
+ * Returns an export of the user's notes to users with a paid plan. Checks access on the server, because users control what
+ * their browser does.
  */
 async function exportNotes(c: Context, { tollkeeper, authenticate }: DemoParts): Promise<Response> {
   const user = await Promise.resolve(authenticate(c.req.raw)).catch(() => null);
