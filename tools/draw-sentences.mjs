@@ -20,9 +20,9 @@ const git = (...args) => execFileSync("git", args, { cwd: root, encoding: "utf8"
 const { values } = parseArgs({ options: { seed: { type: "string", default: git("rev-parse", "HEAD") } } });
 const subjects = git("log", "--format=%s", `${SUBJECTS_SINCE}..HEAD`).split("\n");
 const written = readSentences(root).filter(({ kind }) => KINDS.includes(kind));
-const suites = new Set(written.flatMap(suitesOf));
+const suiteNames = new Set(written.flatMap(suitesOf));
 const sentences = [
-  ...written.filter(({ kind, text }) => kind !== "test" || !suites.has(text)),
+  ...written.filter(({ kind, text }) => kind !== "test" || !suiteNames.has(text)),
   ...subjects.map((text) => ({ text, masked: text })),
 ].filter((sentence) => countWords(sentence) >= MIN_WORDS);
 

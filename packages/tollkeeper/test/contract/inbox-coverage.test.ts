@@ -39,7 +39,7 @@ describe.each(STORE_DIALECTS)(
       expect(await stateOf(store, "evt_later")).toBe("pending");
     });
 
-    test("a list covers no events if the list or the inbox is empty", async () => {
+    test("an empty list of objects completes no events, and any list completes none in an empty inbox", async () => {
       const { inbox } = await open();
       expect(await inbox.findPendingObjectIds(["sub_1"], 9)).toEqual(new Set());
       await inbox.add([inboxEvent("evt_1")], NOW);

@@ -13,7 +13,7 @@ export interface OperationKey {
   endsAt: number;
 }
 
-/** Runs a write to Stripe with an idempotency key, including all attempts of the SDK. */
+/** Runs a write to Stripe. All attempts of the SDK use the same idempotency key. */
 export type WithKey = <T>(key: OperationKey, write: (options: { idempotencyKey: string }) => Promise<T>) => Promise<T>;
 
 /**

@@ -9,7 +9,7 @@ export interface RateLimiter {
   /** Returns the milliseconds until the next request may be sent; 0 if it may be sent now. */
   msUntilAvailable(): number;
   /**
-   * Counts a request that the caller sends now. If the counted request is sent a little after it was counted, the caller
+   * Counts a request to Stripe as sent at the current time. If the counted request is sent a little after it was counted, the caller
    * updates the field
    * `at` of the returned entry.
    */

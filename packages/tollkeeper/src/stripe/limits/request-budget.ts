@@ -39,7 +39,7 @@ export interface BudgetState {
 }
 
 export interface RateBudget {
-  /** Returns the fetch function that sends requests of one urgency. */
+  /** Returns the fetch function that sends requests with the given priority (urgency). */
   fetch(urgency: Urgency): typeof fetch;
   /** Sets the number of replicas that share the rate limits of Stripe. */
   shareAmong(replicas: number): void;
