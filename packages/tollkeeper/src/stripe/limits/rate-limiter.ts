@@ -9,9 +9,8 @@ export interface RateLimiter {
   /** Returns the milliseconds until the next request may be sent; 0 if it may be sent now. */
   msUntilAvailable(): number;
   /**
-   * Counts a request to Stripe as sent at the current time. If the counted request is sent a little after it was counted, the caller
-   * updates the field
-   * `at` of the returned entry.
+   * Counts a request to Stripe as sent at the current time. If the counted request is sent a little after it was counted, the
+   * caller updates the field `at` of the returned entry.
    */
   acquire(): SentRequest;
   /** Pauses all requests for `pauseMs`, then continues at half the rate. The allowed rate recovers within 20 seconds. */
