@@ -3,90 +3,35 @@
  * JSON is text. The column `mode` separates test data from live data.
  */
 import type { Generated } from "kysely";
-import type { OperationState } from "../domain/operations.ts";
+import type { OperationRecord } from "../domain/operations.ts";
 import type { OwnerKind } from "../domain/owner.ts";
-import type { BillingInterval, InvoiceRecord, InvoiceStatus, Mode, SubscriptionStatus } from "../domain/records.ts";
+import type {
+  BillingInterval,
+  CustomerRecord,
+  InvoiceRecord,
+  Mode,
+  PaymentMethodRecord,
+  PriceRecord,
+  ProductRecord,
+  SubscriptionItemRecord,
+  SubscriptionRecord,
+} from "../domain/records.ts";
 
 /** The columns of each table. docs/scale.md names the column by which each table can be partitioned. */
 export interface Schema {
   customerLinks: { mode: Mode; ownerKind: OwnerKind; ownerId: string; customerId: string; linkedAt: number };
   lanes: { mode: Mode; lane: string; version: number };
-  customers: {
-    mode: Mode;
-    id: string;
-    /**
-     * Kind of the owner to whom the customer belongs: a user or an organization. `ownerKind` and `ownerId` are null if the
-     * customer's metadata names no owner.
-     */
+  customers: Row<Omit<CustomerRecord, "owner">> & {
+    /** `ownerKind` and `ownerId` are null if the customer's metadata names no owner. */
     ownerKind: OwnerKind | null;
     ownerId: string | null;
-    deleted: number;
-    defaultPaymentMethodId: string | null;
   };
-  subscriptions: {
-    mode: Mode;
-    id: string;
-    customerId: string;
-    status: SubscriptionStatus;
-    createdAt: number;
-    cancelAtPeriodEnd: number;
-    cancelAt: number | null;
-    canceledAt: number | null;
-    endedAt: number | null;
-    trialStart: number | null;
-    trialEnd: number | null;
-    defaultPaymentMethodId: string | null;
-    latestInvoiceId: string | null;
-  };
-  subscriptionItems: {
-    mode: Mode;
-    id: string;
-    subscriptionId: string;
-    priceId: string;
-    productId: string;
-    quantity: number;
-    currentPeriodStart: number;
-    currentPeriodEnd: number;
-  };
-  invoices: {
-    mode: Mode;
-    id: string;
-    customerId: string;
-    subscriptionId: string | null;
-    status: InvoiceStatus;
-    currency: string;
-    total: number;
-    amountPaid: number;
-    attempted: number;
-    attemptCount: number;
-    nextPaymentAttemptAt: number | null;
-    hostedInvoiceUrl: string | null;
-    createdAt: number;
-    payment: InvoiceRecord["payment"];
-    failureMessage: string | null;
-  };
-  paymentMethods: {
-    mode: Mode;
-    id: string;
-    customerId: string | null;
-    type: string;
-    brand: string | null;
-    last4: string | null;
-    expMonth: number | null;
-    expYear: number | null;
-  };
-  products: { mode: Mode; id: string; name: string; active: number; plan: string | null };
-  prices: {
-    mode: Mode;
-    id: string;
-    productId: string;
-    active: number;
-    lookupKey: string | null;
-    currency: string;
-    unitAmount: number | null;
-    billingInterval: BillingInterval | null;
-    intervalCount: number;
-  };
+  subscriptions: Row<Omit<SubscriptionRecord, "items">>;
+  subscriptionItems: Row<SubscriptionItemRecord> & { subscriptionId: string };
+  invoices: Row<InvoiceRecord>;
+  paymentMethods: Row<PaymentMethodRecord>;
+  products: Row<ProductRecord>;
+  prices: Row<Omit<PriceRecord, "interval">> & { billingInterval: BillingInterval | null };
   inbox: QueueRow & {
     eventId: string;
     type: string;
@@ -119,21 +64,7 @@ export interface Schema {
      */
     leases: number;
   };
-  operations: {
-    mode: Mode;
-    id: string;
-    kind: string;
-    subject: string;
-    generation: number;
-    fingerprint: string;
-    params: string | null;
-    idempotencyKey: string;
-    state: OperationState;
-    result: string | null;
-    createdAt: number;
-    keyEndsAt: number;
-    finishedAt: number | null;
-  };
+  operations: Row<OperationRecord> & { finishedAt: number | null };
   tasks: {
     mode: Mode;
     name: string;
@@ -145,6 +76,11 @@ export interface Schema {
   replicas: { mode: Mode; id: string; seenAt: number };
   announcedAccess: { mode: Mode; ownerKind: OwnerKind; ownerId: string; features: string; checkAt: number | null };
 }
+
+/** The columns of a stored record: the mode, and the fields of the record. The columns store booleans as 0 or 1. */
+type Row<Fields> = { mode: Mode } & {
+  [Name in keyof Fields]: Fields[Name] extends boolean ? number : Fields[Name];
+};
 
 interface QueueRow {
   seq: Generated<number>;
