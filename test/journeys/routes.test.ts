@@ -5,7 +5,7 @@ import { defineRoute, type Route } from "../../packages/tollkeeper/src/http/defi
 import { ROUTES } from "../../packages/tollkeeper/src/http/routes.ts";
 import { HealthResponse } from "../../packages/tollkeeper/src/wire.ts";
 import { freshDatabase } from "../support/databases.ts";
-import { INVALID_TOKEN, signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
+import { INVALID_TOKEN, payCheckout, signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
 import { createTestBilling, type TestBilling } from "../support/billing.ts";
 
 /** Contains a valid request for each route that needs a signed-in user. */
@@ -347,4 +347,20 @@ describe("the service", () => {
     expect(await preflight("https://pages.example.com")).toBe("https://pages.example.com");
     expect(await preflight("https://evil.example.com")).toBeNull();
   });
+});
+
+test("each JSON response has exactly the fields of its route's schema", async () => {
+  const billing = await createTestBilling();
+  let sessionId = "";
+  const jsonRoutes = ROUTES.filter(({ run, contentType }) => run && contentType === undefined);
+  for (const [method, path, { schema }] of named(jsonRoutes)) {
+    const query = path === "/checkout-session" ? `?session_id=${sessionId}` : "";
+    const { status, body } = await billing.call("ada", method, `${path.slice(1)}${query}`, VALID_REQUESTS[path]?.body);
+    expect([path, status]).toEqual([path, 200]);
+    expect(body, path).toEqual(schema.response.parse(body));
+    if (path !== "/create-checkout-session") continue;
+    sessionId = String(body["sessionId"]);
+    await payCheckout(billing.stripe, sessionId);
+    await billing.drain();
+  }
 });

@@ -4,7 +4,7 @@ import type { User } from "../domain/user.ts";
 import { NotFoundError } from "../errors.ts";
 import type { VerifiedCheckout } from "../wire.ts";
 import type { ActionContext } from "./context.ts";
-import { getEntitlements } from "./get-entitlements.ts";
+import { listEntitlements } from "./get-entitlements.ts";
 import { listSubscriptions } from "./list-subscriptions.ts";
 
 /**
@@ -28,6 +28,6 @@ export async function verifyCheckoutSession(
     status: session.status,
     paymentStatus: session.paymentStatus,
     subscription: subscriptions.find(({ id }) => id === session.subscriptionId) ?? null,
-    entitlements: await getEntitlements(context, owner),
+    entitlements: await listEntitlements(context, owner),
   };
 }

@@ -3,7 +3,7 @@ import { cancelSubscription, resumeSubscription } from "../actions/change-subscr
 import type { ActionContext } from "../actions/context.ts";
 import { createCheckoutSession } from "../actions/create-checkout-session.ts";
 import { createPortalSession } from "../actions/create-portal-session.ts";
-import { getEntitlements } from "../actions/get-entitlements.ts";
+import { listEntitlements } from "../actions/get-entitlements.ts";
 import { listSubscriptions } from "../actions/list-subscriptions.ts";
 import { verifyCheckoutSession } from "../actions/verify-checkout-session.ts";
 import { createOidcAuthenticate } from "../auth/oidc.ts";
@@ -57,7 +57,7 @@ export function createHttpContext(
       cancelSubscription: (user, request) => cancelSubscription(context, user, request),
       resumeSubscription: (user, request) => resumeSubscription(context, user, request),
       createPortalSession: (user, request) => createPortalSession(context, user, request),
-      getEntitlements: (user) => getEntitlements(context, userOwner(user.id)),
+      listEntitlements: (user) => listEntitlements(context, userOwner(user.id)),
     },
     checkReady: () => store.ping(),
     metrics:

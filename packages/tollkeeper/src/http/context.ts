@@ -1,6 +1,5 @@
 /** Declares the parts that routes work with: the actions, already bound to the store, Stripe and the configuration. */
 import type { Authenticate } from "../auth/authenticate.ts";
-import type { Entitlement } from "../domain/access.ts";
 import type { User } from "../domain/user.ts";
 import type { ReceiveEvent } from "../ingest/receive-event.ts";
 import type { Runtime } from "../runtime.ts";
@@ -9,6 +8,7 @@ import type {
   CheckoutSessionRequest,
   CheckoutSessionResponse,
   ConfigResponse,
+  Entitlement,
   PortalRequest,
   PortalResponse,
   ResumeRequest,
@@ -30,7 +30,7 @@ export interface HttpContext {
     cancelSubscription(user: User, request: CancelRequest): Promise<Subscription>;
     resumeSubscription(user: User, request: ResumeRequest): Promise<Subscription>;
     createPortalSession(user: User, request: PortalRequest): Promise<PortalResponse>;
-    getEntitlements(user: User): Promise<Entitlement[]>;
+    listEntitlements(user: User): Promise<Entitlement[]>;
   };
   /** Starts the tollkeeper service if it has not started yet. Throws if the start of the service fails. */
   started(): Promise<void>;

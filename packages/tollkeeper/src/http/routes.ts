@@ -145,10 +145,7 @@ export const ROUTES: readonly Route[] = [
     bodyLimit: null,
     schema: { response: EntitlementsResponse },
     responses: { 200: "The features that the user may use now, until when, and why" },
-    action: async ({ actions }, { caller }) => {
-      const found = await actions.getEntitlements(caller);
-      return { entitlements: found.map(({ subscriptionId: _id, ...entitlement }) => entitlement) };
-    },
+    action: async ({ actions }, { caller }) => ({ entitlements: await actions.listEntitlements(caller) }),
   }),
 
   defineRoute({
