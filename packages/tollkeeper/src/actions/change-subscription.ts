@@ -36,7 +36,10 @@ export async function cancelSubscription(
 ): Promise<Subscription> {
   return change(context, user, subscriptionId, ({ subscription }) => {
     if (!isLive(subscription))
-      throw new ConflictError("not_cancelable", `This subscription is ${subscription.status}; it will not renew.`);
+      throw new ConflictError(
+        "not_cancelable",
+        `Subscription "${subscription.id}" is ${subscription.status}, so it can't be canceled.`,
+      );
     return scheduledEnd(subscription) === null ? { change: "cancel", cancellation: { reason, comment } } : null;
   });
 }
@@ -52,7 +55,10 @@ export async function resumeSubscription(
 ): Promise<Subscription> {
   return change(context, user, subscriptionId, ({ subscription }) => {
     if (!isLive(subscription))
-      throw new ConflictError("not_resumable", `This subscription is ${subscription.status}. Subscribe again instead.`);
+      throw new ConflictError(
+        "not_resumable",
+        `Subscription "${subscription.id}" is ${subscription.status}. Start a new checkout instead.`,
+      );
     if (scheduledEnd(subscription) === null) return null;
     return { change: "resume", cancelAtPeriodEnd: subscription.cancelAtPeriodEnd };
   });
@@ -102,8 +108,13 @@ async function findSubscription(
     return named;
   }
   const live = states.filter(({ subscription }) => isLive(subscription));
-  if (live.length > 1)
-    throw new ConflictError("ambiguous_subscription", "You have several subscriptions: name one with subscriptionId.");
+  if (live.length > 1) {
+    const ids = live.map(({ subscription }) => subscription.id).join(", ");
+    throw new ConflictError(
+      "ambiguous_subscription",
+      `You have several subscriptions. Set subscriptionId to one of: ${ids}.`,
+    );
+  }
   const [only] = live;
   if (!only) throw new NotFoundError("not_found", "You have no subscription.");
   return only;

@@ -2,16 +2,10 @@
  * Starts, continues or replaces the user's checkout of a plan. Refuses the checkout if the user already has a plan of the same
  * group.
  */
-import {
-  decideCheckout,
-  findPlanPrice,
-  trialDaysFor,
-  type CheckoutIntent,
-  type LastCheckout,
-} from "../domain/checkout.ts";
+import { decideCheckout, trialDaysFor, type CheckoutIntent, type LastCheckout } from "../domain/checkout.ts";
 import { canonicalJson, settledGeneration } from "../domain/operations.ts";
 import { ownerKey, userOwner } from "../domain/owner.ts";
-import { findPlan, lookupKey, type Plan, type PlanPrice } from "../domain/plans.ts";
+import { findPlan, findPlanPrice, lookupKey, type Plan, type PlanPrice } from "../domain/plans.ts";
 import type { CheckoutSessionRecord } from "../domain/records.ts";
 import { withSessionId } from "../domain/urls.ts";
 import type { User } from "../domain/user.ts";

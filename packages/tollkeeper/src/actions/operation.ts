@@ -94,8 +94,16 @@ export async function runOperation<Params, Result>(
   throw inProgress();
 }
 
-function inProgress(wait = "a moment"): UnavailableError {
-  return new UnavailableError("operation_in_progress", `The same request is being processed. Retry in ${wait}.`);
+function inProgress(): UnavailableError {
+  return new UnavailableError(
+    "operation_in_progress",
+    "Another change of this kind is in progress. Retry in a moment.",
+  );
+}
+
+function outcomeUnknown(): UnavailableError {
+  const message = "Stripe does not show yet if an earlier request had an effect. Retry in a few minutes.";
+  return new UnavailableError("operation_in_progress", message);
 }
 
 /** Runs an operation whose parameters do not depend on earlier operations. */
@@ -186,7 +194,7 @@ async function lookUpOrActAgain<Params, Result>(
       await store.operations.finish(operation.id, "succeeded", JSON.stringify(found), runtime.now());
       return found;
     }
-    if (!isEmptyListConclusive(operation, searchedAt)) throw inProgress("a few minutes");
+    if (!isEmptyListConclusive(operation, searchedAt)) throw outcomeUnknown();
   }
   const { id, idempotencyKey: from } = operation;
   const replaced = newKey(context, kind, `${id}_${runtime.newId()}`);

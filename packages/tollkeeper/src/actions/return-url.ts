@@ -5,11 +5,15 @@ import type { UrlPolicy } from "./context.ts";
 
 type UrlField = "successUrl" | "cancelUrl" | "returnUrl";
 
-const EXPLANATIONS: Record<UrlProblem, string> = {
-  malformed: "is not an http or https URL",
-  not_https: "must use https",
-  has_credentials: "must not contain a user name or password",
-  origin_not_allowed: "has an origin that is not in APP_URL or ALLOWED_ORIGINS",
+const MAX_SHOWN_ORIGIN = 200;
+
+/** The text for each problem of a URL. The texts contain no more of the URL than its origin, because a URL may hold secrets. */
+const EXPLANATIONS: Record<UrlProblem, (url: string) => string> = {
+  malformed: () => "is not an http or https URL. Send an absolute URL of at most 2000 characters.",
+  not_https: () => "must use https. Send an https URL.",
+  has_credentials: () => "must not contain a user name or password. Remove them.",
+  origin_not_allowed: (url) =>
+    `has the origin "${new URL(url).origin.slice(0, MAX_SHOWN_ORIGIN)}", which is not allowed. Add it to ALLOWED_ORIGINS.`,
 };
 
 /**
@@ -20,5 +24,5 @@ export function returnUrl(policy: UrlPolicy, field: UrlField, requested: string 
   if (requested === undefined) return field === "returnUrl" ? policy.portalReturnUrl : policy[field];
   const problem = checkReturnUrl(requested, policy.allowedOrigins, policy.requireHttps);
   if (problem === null) return requested;
-  throw new InvalidRequestError("invalid_url", `${field} ${EXPLANATIONS[problem]}.`);
+  throw new InvalidRequestError("invalid_url", `${field} ${EXPLANATIONS[problem](requested)}`);
 }

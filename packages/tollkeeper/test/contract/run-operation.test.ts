@@ -156,7 +156,7 @@ describe("a pending operation", () => {
     clock.read = () => void (clock.now += 1);
     await expect(runOperation(context, kind, ADA)).rejects.toMatchObject({
       code: "operation_in_progress",
-      message: "The same request is being processed. Retry in a moment.",
+      message: "Another change of this kind is in progress. Retry in a moment.",
     });
     expect(requests).toHaveLength(1);
   });
@@ -220,7 +220,7 @@ describe("a pending operation whose idempotency key has expired", () => {
     clock.now = ENDED + LIST_LAG_MS - 1;
     await expect(runOperation(context, kind, ADA)).rejects.toMatchObject({
       code: "operation_in_progress",
-      message: "The same request is being processed. Retry in a few minutes.",
+      message: "Stripe does not show yet if an earlier request had an effect. Retry in a few minutes.",
     });
     expect(requests).toHaveLength(1);
     expect(await current()).toMatchObject({ state: "pending", idempotencyKey: "op_1" });
@@ -251,7 +251,7 @@ describe("a pending operation whose idempotency key has expired", () => {
     clock.now = ENDED + LIST_LAG_MS;
     await expect(runOperation(context, kind, ADA)).rejects.toMatchObject({
       code: "operation_in_progress",
-      message: "The same request is being processed. Retry in a moment.",
+      message: "Another change of this kind is in progress. Retry in a moment.",
     });
     expect(requests).toHaveLength(1);
   });
