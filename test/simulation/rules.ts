@@ -198,7 +198,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "an unfinished operation is finished without another request",
     file: "packages/tollkeeper/src/worker/maintenance.ts",
-    text: "    await options.finishOperations();\n",
+    text: "      await options.finishOperations();\n",
     without: "",
   },
   {
@@ -210,7 +210,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "an empty list is trusted only after the time in which lists can lag",
     file: "packages/tollkeeper/src/actions/operation.ts",
-    text: '    if (!isEmptyListConclusive(operation, searchedAt)) throw inProgress("a few minutes");\n',
+    text: "    if (!isEmptyListConclusive(operation, searchedAt)) throw outcomeUnknown();\n",
     without: "",
   },
   {

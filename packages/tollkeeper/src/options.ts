@@ -44,9 +44,8 @@ export interface TollkeeperOptions {
   stripeNetworkRetries?: number | undefined;
   /**
    * `STRIPE_REQUESTS_PER_SECOND`: requests per second to Stripe, of all replicas together. Stripe allows 25 requests per second
-   * in test mode and
-   * 100 in live mode. The default is 20 requests per second in test mode, 80 in live mode and 1000 with `STRIPE_API_BASE`; the
-   * range is 1 to 10000.
+   * in test mode and 100 in live mode. The default is 20 requests per second in test mode, 80 in live mode and 1000 with
+   * `STRIPE_API_BASE`; the range is 1 to 10000.
    */
   stripeRequestsPerSecond?: number | undefined;
   /**
@@ -60,9 +59,8 @@ export interface TollkeeperOptions {
   /** `DATABASE_URL`: the URL of the database, `file:PATH` or `postgres://…`. Default `file:.tollkeeper/tollkeeper.sqlite`. */
   databaseUrl?: string | undefined;
   /**
-   * Minutes between two reconciles. A reconcile reads the events that the webhook missed and, once a day, all of Stripe's
-   * lists. Default
-   * 60; range 1 to 1440.
+   * Minutes between two reconciles. A reconcile reads the events that the webhook missed. Once a day, it compares Stripe's
+   * lists of customers, subscriptions and open invoices with the mirror. Default 60; range 1 to 1440.
    */
   reconcileEveryMinutes?: number | undefined;
   /** Days for which inbox and outbox keep processed rows. Stripe keeps events for 30 days. Default 35; range 31 to 3650. */

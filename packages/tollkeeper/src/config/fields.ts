@@ -1,6 +1,6 @@
 /**
- * Creates the fields of the options' schema. For a wrong value of an option, the schema's field reports the option's name and
- * how to correct the value.
+ * Creates the fields of the options' schema. Each field checks the value of one option, and reports a wrong value with a
+ * correction.
  */
 import { z } from "zod";
 import { RANGES } from "./defaults.ts";

@@ -1,6 +1,6 @@
 /** Decides if a checkout may start, so that no user pays twice for one plan group. */
 import { plansOf, type SubscriptionState } from "./access.ts";
-import type { Plan, PlanInterval, PlanPrice, Plans } from "./plans.ts";
+import type { PlanInterval, PlanPrice, Plans } from "./plans.ts";
 import type { CheckoutSessionRecord } from "./records.ts";
 import { isLive } from "./subscription.ts";
 
@@ -57,10 +57,6 @@ export function trialDaysFor(
   const had = states.some((state) => state.subscription.trialStart !== null);
   const offered = others.some(({ session, trialDays }) => session.status === "open" && trialDays > 0);
   return had || offered ? 0 : price.trialDays;
-}
-
-export function findPlanPrice(plan: Plan, interval: PlanInterval): PlanPrice | undefined {
-  return plan.prices.find((price) => price.interval === interval);
 }
 
 function sameIntent(one: CheckoutIntent, other: CheckoutIntent): boolean {

@@ -62,7 +62,8 @@ export type OperationDecision = "begin" | "retry" | "look_up";
 
 /**
  * Returns the next step of an operation. The request of a pending operation is repeated with the same idempotency key. After
- * the idempotency key has expired, the operation's effect is looked up at Stripe first.
+ * the idempotency key has expired, the step is `look_up`. The caller then looks for the request's effect at Stripe if a second
+ * request would have a second effect.
  */
 export function decideOperation(current: OperationRecord | null, now: number): OperationDecision {
   if (current?.state !== "pending") return "begin";

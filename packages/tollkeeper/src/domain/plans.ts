@@ -72,6 +72,10 @@ export function findPlan(plans: Plans, planId: string): Plan | undefined {
   return plans.find((plan) => plan.id === planId);
 }
 
+export function findPlanPrice(plan: Plan, interval: PlanInterval): PlanPrice | undefined {
+  return plan.prices.find((price) => price.interval === interval);
+}
+
 /**
  * Returns the plan of a Stripe price, by the product's metadata or else by the price's lookup key. The product's metadata stays
  * the same if a new price replaces the product's old price. Returns undefined if the price belongs to no plan.

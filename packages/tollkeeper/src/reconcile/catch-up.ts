@@ -6,6 +6,7 @@
  * Measured gain: without lists of renewed subscriptions, 10,000 renewals need 10,444 requests to Stripe, 1.8 to 3.5 times as
  * many as with lists. At 80 requests per second, 10,444 requests to Stripe take over two minutes (`npm run load -- renewals`).
  */
+import type { PendingLanes } from "../store/queue/inbox.ts";
 import { createPageState, type SweepContext } from "./sweep-context.ts";
 import { handleSubscriptionPage } from "./sweep-subscriptions.ts";
 
@@ -38,8 +39,8 @@ const MAX_LANES = 20_000;
  */
 const PAID_WITHIN_MS = 2 * 3_600_000;
 /**
- * Fraction of pending events, the oldest ones, that is ignored when the start of the list of renewals is chosen. If a few very
- * old events were not ignored, the list of renewals would be much longer.
+ * Fraction of the lanes with pending events, those with the oldest events, that is ignored when the start of the list of
+ * renewals is chosen. If a few very old events were not ignored, the list of renewals would be much longer.
  */
 const IGNORED_SHARE = 0.1;
 /** The service stops reading the list of renewals if a page completes fewer events than this number on average. */
@@ -48,8 +49,6 @@ const MIN_COMPLETED_PER_PAGE = 10;
 const MIN_PAGES = 3;
 const LEASE_MS = 60_000;
 const CATCH_UP_TASK = "catch_up";
-
-type PendingLanes = ReadonlyMap<string, { version: number; oldestAt: number }>;
 
 export function createCatchUp(context: SweepContext, { above = DEFAULT_ABOVE }: CatchUpOptions = {}): CatchUp {
   const { store, runtime } = context;

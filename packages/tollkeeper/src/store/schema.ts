@@ -3,6 +3,7 @@
  * JSON is text. The column `mode` separates test data from live data.
  */
 import type { Generated } from "kysely";
+import type { QueueTable } from "./queue/queue-scope.ts";
 import type { OperationRecord } from "../domain/operations.ts";
 import type { OwnerKind } from "../domain/owner.ts";
 import type {
@@ -53,7 +54,7 @@ export interface Schema {
   };
   queueLanes: {
     mode: Mode;
-    queue: "inbox" | "outbox";
+    queue: QueueTable;
     lane: string;
     /** The next time at which the lane has work; null if the lane has no work. */
     dueAt: number | null;

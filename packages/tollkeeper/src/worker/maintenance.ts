@@ -54,7 +54,6 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
     const now = runtime.now();
     await store.inbox.pruneDone(now - options.keepMs, MAX_PRUNED_PER_ROUND);
     await store.outbox.pruneDone(now - options.keepMs, MAX_PRUNED_PER_ROUND);
-    await options.finishOperations();
   };
 
   const reconcile = (stop: AbortSignal): Promise<void> => reconcileIfDue(options, stop);
@@ -75,13 +74,14 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   return {
     async runOnce() {
       await prune();
+      await options.finishOperations();
       await catchUp(new AbortController().signal);
     },
     start(runsWorker) {
       if (looping) return;
       stopping = new AbortController();
       const { signal } = stopping;
-      const acts = runsWorker ? [sendHeartbeat, prune, catchUp, reconcile] : [sendHeartbeat];
+      const acts = runsWorker ? [sendHeartbeat, prune, options.finishOperations, catchUp, reconcile] : [sendHeartbeat];
       looping = Promise.all(acts.map((act) => loop(signal, act)));
     },
     async stop() {

@@ -1,7 +1,6 @@
 /**
  * Makes database records of subscriptions and invoices for tests. A test sets only the fields of a record that matter to the
- * test. The fields of a record that a test
- * does not set have default values.
+ * test. The fields of a record that a test does not set have default values.
  */
 import type { SubscriptionState } from "../../src/domain/access.ts";
 import type { InvoiceRecord, SubscriptionRecord } from "../../src/domain/records.ts";

@@ -44,8 +44,7 @@ export function onlyClaim<T extends Claim>(claims: readonly T[]): T {
 
 /**
  * Claims all due events. For each claimed event, calls the function in `endings` whose key is the event's id. Completes the
- * events
- * for which `endings` has no function.
+ * events for which `endings` has no function.
  */
 export async function endClaims(
   inbox: Store["inbox"],

@@ -1,11 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  decideCheckout,
-  findPlanPrice,
-  trialDaysFor,
-  type CheckoutInput,
-  type CheckoutIntent,
-} from "../../src/domain/checkout.ts";
+import { decideCheckout, trialDaysFor, type CheckoutInput, type CheckoutIntent } from "../../src/domain/checkout.ts";
 import type { CheckoutSessionRecord } from "../../src/domain/records.ts";
 import { checkReturnUrl, withSessionId } from "../../src/domain/urls.ts";
 import { stateOf } from "../support/records.ts";
@@ -81,12 +75,6 @@ test("a checkout is allowed beside a subscription of another plan group", () => 
   const kindOf = (group: string) => decideCheckout({ intent: INTENT, group, plans, states, last: null }).kind;
   expect(kindOf("default")).toBe("start");
   expect(kindOf("teams")).toBe("already_subscribed");
-});
-
-test("a plan's price is found by the price's billing interval", () => {
-  const [premium, team] = PLANS;
-  expect(premium && findPlanPrice(premium, "year")).toMatchObject({ interval: "year", amount: 9_000 });
-  expect(team && findPlanPrice(team, "year")).toBeUndefined();
 });
 
 test("each user gets at most one trial", () => {

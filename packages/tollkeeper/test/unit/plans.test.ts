@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { definePlans, findPlan, planOfPrice, type PlanInput } from "../../src/domain/plans.ts";
+import { definePlans, findPlan, findPlanPrice, planOfPrice, type PlanInput } from "../../src/domain/plans.ts";
+import { PLANS as TEST_PLANS } from "../../../../test/support/plans.ts";
 import { ConfigError } from "../../src/errors.ts";
 
 const PRICE = { interval: "month" as const, amount: 900, currency: "usd" };
@@ -125,4 +126,10 @@ describe("the plan of a price", () => {
     expect(findPlan(PLANS, "team")?.id).toBe("team");
     expect(findPlan(PLANS, "gone")).toBeUndefined();
   });
+});
+
+test("a plan's price is found by the price's billing interval", () => {
+  const [premium, team] = TEST_PLANS;
+  expect(premium && findPlanPrice(premium, "year")).toMatchObject({ interval: "year", amount: 9_000 });
+  expect(team && findPlanPrice(team, "year")).toBeUndefined();
 });

@@ -4,8 +4,7 @@ import { createTrace } from "../../src/tracing.ts";
 
 /**
  * Creates a request budget with a clock that the test controls. `lateness` returns how many milliseconds late the request
- * budget's timer
- * fires.
+ * budget's timer fires.
  */
 function stand(options: Partial<BudgetOptions> = {}, lateness = () => 0) {
   let now = 0;

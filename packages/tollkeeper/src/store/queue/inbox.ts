@@ -50,7 +50,7 @@ export interface ClaimedEvent extends InboxEvent, Claim {
  * The lanes with pending events, by the name of the lane. For each lane, the map has its version and the time when Stripe
  * created the lane's oldest pending event.
  */
-export type PendingLanes = Map<string, { version: number; oldestAt: number }>;
+export type PendingLanes = ReadonlyMap<string, { version: number; oldestAt: number }>;
 
 export interface InboxStore extends Omit<Queue, "complete"> {
   /**
@@ -84,7 +84,7 @@ export interface InboxStore extends Omit<Queue, "complete"> {
   releaseDeferred(now: number): Promise<void>;
   /** Counts pending events, but at most up to the given limit. */
   countPending(limit: number): Promise<number>;
-  /** Returns lanes with due events. The lane that has been due longest comes first. */
+  /** Returns at most `limit` lanes with due events: those that have been due longest, in no particular order. */
   listPendingLanes(now: number, limit: number): Promise<PendingLanes>;
   /** Returns the ids among `eventIds` that are not in the inbox. */
   filterUnstored(eventIds: readonly string[]): Promise<string[]>;

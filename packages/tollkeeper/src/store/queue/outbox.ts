@@ -13,7 +13,7 @@ import { queue, queued, type Queue } from "./queue.ts";
 import type { QueueScope } from "./queue-scope.ts";
 
 export interface OutboxMessage {
-  /** The stable id of a hook: one change always gives one id, even if the change is found several times. */
+  /** The stable id of a hook. All attempts to run the hook have the same id. */
   id: string;
   /** The owner whom the hook is about. Hooks of one owner run in order, one at a time. */
   owner: BillingOwner;

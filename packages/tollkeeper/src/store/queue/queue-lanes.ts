@@ -13,8 +13,8 @@ export interface Claim {
   seq: number;
   lane: string;
   /**
-   * The fencing token. Each lease of a lane has a higher fencing token than the lane's previous lease, so a worker whose lease
-   * expired can no longer write.
+   * The fencing token. Each lease of a lane has a higher fencing token than the lane's previous lease. After a new lease, the
+   * worker of the previous lease can no longer write.
    */
   lease: number;
   /** Number of attempts to process the row, including the current attempt. */
