@@ -151,7 +151,7 @@ function deliveryRoutes(app: Hono, engine: Engine): void {
 }
 
 class ControlError extends Error {
-  override readonly name = "Refusal";
+  override readonly name = "ControlError";
 }
 
 function describeIssue(error: z.ZodError): string {

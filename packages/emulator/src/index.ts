@@ -84,8 +84,9 @@ const DEFAULT_BASE_URL = `http://127.0.0.1:${DEFAULT_PORT}`;
 /**
  * Creates an emulator that runs in process, without a port.
  *
- * @example const emulator = createEmulator({ webhooks: [{ url: "http://app.test/webhook", secret: "whsec_local_secret"
- * }] }); await emulator.advance(31 * 86_400);
+ * @example
+ * const emulator = createEmulator({ webhooks: [{ url: "http://app.test/webhook", secret: "whsec_local_secret" }] });
+ * await emulator.advance(31 * 86_400);
  */
 export function createEmulator(options: EmulatorOptions = {}): Emulator {
   return buildEmulator(options, loadState(options.stateFile) ?? initialState(options)).emulator;

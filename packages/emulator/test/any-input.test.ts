@@ -186,8 +186,7 @@ async function stocked(): Promise<Emulator> {
 
 /**
  * The generator of random requests uses this seed by default. Every test run sends the same requests unless FUZZ_SEED or
- * FUZZ_RUNS
- * is set.
+ * FUZZ_RUNS is set.
  */
 const seed = Number(process.env["FUZZ_SEED"] ?? 1);
 const numRuns = Number(process.env["FUZZ_RUNS"] ?? 150);

@@ -99,15 +99,15 @@ export const TEST_CARDS: readonly TestCard[] = [
     onSession: declined,
     attaches: true,
   }),
-  card("4000000000000259", "pm_card_createDispute", "Pays, then disputes it as fraud", {
+  card("4000000000000259", "pm_card_createDispute", "Succeeds, then is disputed as fraudulent", {
     onSession: succeeds,
     disputes: "fraudulent",
   }),
-  card("4000000000002685", "pm_card_createDisputeProductNotReceived", "Pays, then disputes: not received", {
+  card("4000000000002685", "pm_card_createDisputeProductNotReceived", "Succeeds, then is disputed as not received", {
     onSession: succeeds,
     disputes: "product_not_received",
   }),
-  card("4000000000001976", "pm_card_createDisputeInquiry", "Pays, then inquires", {
+  card("4000000000001976", "pm_card_createDisputeInquiry", "Succeeds, then opens an inquiry", {
     onSession: succeeds,
     disputes: "inquiry",
   }),

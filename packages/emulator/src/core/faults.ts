@@ -34,8 +34,8 @@ export function consumeDeliveryFault(state: State, type: string): DeliveryFault 
 }
 
 /**
- * Returns whether a `reorder` fault reverses the deliveries that are due now. Decrements the number of requests or
- * deliveries that a fault still affects.
+ * Returns whether a `reorder` fault reverses the deliveries that are due now. Decrements the number of
+ * times that the `reorder` fault still applies.
  */
 export function consumeReordering(state: State): boolean {
   const fault = consume(state.deliveryFaults, (one) => one.effect === "reorder");

@@ -26,7 +26,7 @@ export function challengePage(app: Hono, engine: Engine): void {
     const what =
       intent.object === "payment_intent"
         ? html`Is this payment of <strong>${formatAmount(intent.amount, intent.currency)}</strong> yours?`
-        : html`Is it you who saves this card for later payments?`;
+        : html`Do you want to save this card for later payments?`;
     const method = find(context, "payment_method", intent.payment_method);
     return c.html(
       layout(

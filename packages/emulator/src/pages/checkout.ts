@@ -175,7 +175,7 @@ function balanceRow(context: Context, session: CheckoutSession, money: (amount: 
   const applied = (session.amount_total ?? 0) - amountDueNow(context, session);
   if (applied === 0) return "";
   return html`<div class="row" data-testid="balance">
-    <span>${applied > 0 ? "Applied balance" : "Balance from before"}</span>
+    <span>${applied > 0 ? "Applied balance" : "Previous balance"}</span>
     <span>${applied > 0 ? "−" : ""}${money(Math.abs(applied))}</span>
   </div>`;
 }

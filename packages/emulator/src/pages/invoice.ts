@@ -87,7 +87,7 @@ function dateText({ status, status_transitions: at, created, due_date: due }: In
   if (status === "paid") return `on ${dayText(at.paid_at ?? created)}`;
   if (status === "void") return `since ${dayText(at.voided_at ?? created)}: there is nothing to pay`;
   if (status === "open" && due !== null) return `due on ${dayText(due)}`;
-  return `of ${dayText(at.finalized_at ?? created)}`;
+  return `issued on ${dayText(at.finalized_at ?? created)}`;
 }
 
 function totalsOf(invoice: Invoice): [name: string, amount: number][] {

@@ -103,7 +103,7 @@ const ACTIONS: Record<string, (visit: Visit, form: Form) => Next | null> = {
   },
 };
 
-const MAX_COMMENT = 500;
+export const MAX_COMMENT = 500;
 
 export function isPausable({ status }: Subscription): boolean {
   return status === "active" || status === "trialing";

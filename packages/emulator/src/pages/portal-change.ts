@@ -22,7 +22,7 @@ import { cardText, dayText, priceText } from "./format.ts";
 import type { Markup } from "./layout.ts";
 import { addressOf, isAllowed, isChangeable, namedSubscription, offeredPrices, type Visit } from "./portal-visit.ts";
 
-const MAX_QUANTITY = 999_999;
+export const MAX_QUANTITY = 999_999;
 
 export interface WantedChange {
   subscription: Subscription;

@@ -6,7 +6,8 @@ import type { Subscription } from "../objects/subscription.ts";
 import { cardForm } from "./card-form.ts";
 import { dayText, priceText } from "./format.ts";
 import { alert, type Markup } from "./layout.ts";
-import { isPausable } from "./portal-actions.ts";
+import { isPausable, MAX_COMMENT } from "./portal-actions.ts";
+import { MAX_QUANTITY } from "./portal-change.ts";
 import {
   addressOf,
   isAllowed,
@@ -57,7 +58,7 @@ function reasonFields(options: readonly string[]): Markup {
       ${options.map((value) => html`<option value="${value}">${REASONS[value] ?? value}</option>`)}
     </select>
     <label for="comment">Anything else? (optional)</label>
-    <textarea id="comment" name="comment" rows="3" maxlength="500"></textarea>`;
+    <textarea id="comment" name="comment" rows="3" maxlength="${MAX_COMMENT}"></textarea>`;
 }
 
 export function updatePage(visit: Visit, subscription: Subscription, notice: string | null): Markup | null {
@@ -76,7 +77,7 @@ export function updatePage(visit: Visit, subscription: Subscription, notice: str
                 name="quantity"
                 type="number"
                 min="1"
-                max="999999"
+                max="${MAX_QUANTITY}"
                 required
                 value="${item.quantity ?? 1}"
               />`
@@ -104,7 +105,7 @@ export function pausePage(visit: Visit, subscription: Subscription): Markup | nu
   const options = duration.type === "interval_options" ? duration.interval_options : [];
   return html`<section class="card">
     <h1>Pause ${nameOf(visit, subscription)}</h1>
-    <p>${options.length > 0 ? "While it pauses" : "Until you resume it"}, you have no access and are not charged.</p>
+    <p>${options.length > 0 ? "While it is paused" : "Until you resume it"}, you have no access and are not charged.</p>
     <form method="post" action="/p/session/${visit.session.id}/pause">
       ${hidden(subscription)}
       ${
@@ -127,7 +128,7 @@ export function cardPage(visit: Visit, notice: string | null): Markup | null {
   if (!visit.features.payment_method_update.enabled) return null;
   return html`<section class="card">
     <h1>Add a card</h1>
-    <p class="soft">It becomes the one that your next invoices are charged to.</p>
+    <p class="soft">Your next invoices will be charged to this card.</p>
     ${cardForm({ action: `/p/session/${visit.session.id}/card`, button: "Save card", notice })}
   </section>`;
 }

@@ -49,6 +49,6 @@ function deliveryCell(context: Context, event: StripeEvent, { id, endpointId, st
     <button class="link" name="delivery" value="${id}" data-testid="resend" aria-label="Resend ${event.type}">
       Resend
     </button>
-    <br /><span class="soft">${find(context, "webhook_endpoint", endpointId)?.url ?? "an endpoint that is gone"}</span>
+    <br /><span class="soft">${find(context, "webhook_endpoint", endpointId)?.url ?? "a deleted endpoint"}</span>
   </form>`;
 }

@@ -9,21 +9,10 @@ import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unset
 import { find, listAll, remove, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { Price } from "../objects/price.ts";
-import { createPrice, PriceFields } from "./prices.ts";
+import { createPrice, PriceFields, productData } from "./prices.ts";
 import { intervalParam } from "./shared-params.ts";
 
-const product = z.union([
-  text,
-  z.strictObject({
-    name: text.min(1),
-    id: text.optional(),
-    active: flag.optional(),
-    metadata: metadata.optional(),
-    statement_descriptor: text.optional(),
-    tax_code: text.optional(),
-    unit_label: text.optional(),
-  }),
-]);
+const product = z.union([text, productData]);
 const CreateParams = z.strictObject({
   id: text.optional(),
   active: flag.optional(),

@@ -34,19 +34,20 @@ export const tier = z.strictObject({
   flat_amount_decimal: amountDecimal.optional(),
 });
 
+/** The fields of a product that a price or a plan creates. */
+export const productData = z.strictObject({
+  name: text.min(1),
+  id: text.optional(),
+  active: flag.optional(),
+  metadata: metadata.optional(),
+  statement_descriptor: text.optional(),
+  tax_code: text.optional(),
+  unit_label: text.optional(),
+});
+
 export const PriceFields = {
   product: text.optional(),
-  product_data: z
-    .strictObject({
-      name: text.min(1),
-      id: text.optional(),
-      active: flag.optional(),
-      metadata: metadata.optional(),
-      statement_descriptor: text.optional(),
-      tax_code: text.optional(),
-      unit_label: text.optional(),
-    })
-    .optional(),
+  product_data: productData.optional(),
   currency,
   unit_amount: nonNegative.optional(),
   unit_amount_decimal: amountDecimal.optional(),

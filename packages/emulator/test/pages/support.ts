@@ -45,8 +45,7 @@ export interface Site {
   page: Page;
   /**
    * Lists the requests that a web page sends to other sites, and the JavaScript errors on this web page. A test fails if the
-   * web page makes
-   * requests to other sites or has JavaScript errors.
+   * web page makes requests to other sites or has JavaScript errors.
    */
   complaints: string[];
 }
