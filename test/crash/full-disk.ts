@@ -74,9 +74,7 @@ const REFILL_MS = 20;
 
 /**
  * Keeps the disk full until one second after the first 503. Whenever the service frees disk space, the test fills the free
- * space again. Returns the
- * number of bytes
- * written.
+ * space again. Returns the number of bytes written.
  */
 async function fill(path: string, isUnavailable: () => boolean): Promise<number> {
   const file = openSync(path, "w");

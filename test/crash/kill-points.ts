@@ -40,8 +40,7 @@ export const KILL_POINTS: Readonly<Record<string, Omit<KillPoint, "nth">>> = {
 export interface KillPointsOptions extends CrashTestOptions {
   /**
    * The number of times that the test kills a process at each kill point. The first kill happens when a process first reaches
-   * the kill point. The second kill
-   * happens when a process reaches the kill point a second time.
+   * the kill point. The second kill happens when a process reaches the kill point a second time.
    */
   rounds: number;
   onProgress?: (line: string) => void;

@@ -21,8 +21,7 @@ interface Setting {
   onProgress: (line: string) => void;
 }
 
-/** Runs one part of the crash test. Returns the result of one part of the crash test, or the reason why this machine cannot run
- * that part. */
+/** Runs one part of the crash test. Returns its result, or the reason why this machine cannot run it. */
 type Part = (setting: Setting) => Promise<CrashResult | string>;
 
 const STORE_NAMES: Readonly<Record<string, string>> = { sqlite: "SQLite", postgres: "PostgreSQL" };

@@ -15,8 +15,8 @@ export interface RandomKillsOptions extends CrashTestOptions {
 
 /**
  * The maximum time from the start of a replica to its kill. The time from a replica's start to its kill is so long that even a
- * slow new process usually stores
- * events before the test kills it. On slow machines, a replica may run longer, in proportion to the duration of its last start.
+ * slow new process usually stores events before the test kills it. On slow machines, a replica may run longer, in proportion to
+ * the duration of its last start.
  */
 const LONGEST_LIFE_MS = 3_000;
 const LONGEST_LIFE_IN_STARTS = 5;

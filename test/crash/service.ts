@@ -1,8 +1,7 @@
 /**
  * Runs the service in a separate process. The process loads its code immediately, but starts the service only when its parent
  * process sends a message. A standby process that has loaded its code can replace a killed process without delay.
- * test/crash/replica.ts starts the
- * process. The command line argument of the process is the path of the configuration.
+ * test/crash/replica.ts starts the process. The command line argument of the process is the path of the configuration.
  */
 import { pathToFileURL } from "node:url";
 import { runServe } from "../../packages/tollkeeper/src/cli/commands/serve.ts";

@@ -1,7 +1,6 @@
 /**
  * Simulates users who buy a subscription, cancel it and return to the app while the test kills the service. Also changes the
- * users' subscriptions as in Stripe's
- * dashboard.
+ * users' subscriptions as in Stripe's dashboard.
  */
 import type { Emulator } from "../../packages/emulator/src/index.ts";
 import {

@@ -16,8 +16,7 @@ export type Row = Record<string, unknown> & { id: string };
 
 /**
  * Maps each table of sync-engine to the Stripe request that lists the objects in the table. The map contains no tables of child
- * objects,
- * because the test compares child objects as parts of their parents.
+ * objects, because the test compares child objects as parts of their parents.
  */
 export const LISTS = {
   products: (stripe) => stripe.products.list({ limit: 100 }),

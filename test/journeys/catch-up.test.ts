@@ -44,8 +44,7 @@ async function bought(setup: TestBillingOptions = {}) {
 
 /**
  * Moves the emulator's clock past the renewal dates of all subscriptions. The events of the renewals are delivered to the
- * service, but the
- * service does not process them yet.
+ * service, but the service does not process them yet.
  */
 async function renew({ emulator }: TestBilling): Promise<void> {
   await emulator.advance(29 * DAY);

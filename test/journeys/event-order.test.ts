@@ -1,8 +1,7 @@
 /**
  * Delivers the seven events of a subscription's life in every possible order. The emulator plays the whole life of one
  * subscription once. One service receives copies of the subscription's events for many users, in a different order for each
- * user.
- * The Stripe objects of different users differ only in their ids.
+ * user. The Stripe objects of different users differ only in their ids.
  */
 import { expect, test } from "vitest";
 import type { Emulator } from "../../packages/emulator/src/index.ts";

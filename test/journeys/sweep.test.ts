@@ -281,9 +281,8 @@ test("an event about a card stays pending if a sweep could not write the card to
   const { billing, connect } = await createDisconnectableBilling({
     network: async (request, next) => {
       const { pathname } = new URL(request.url);
-      // The test changes the customer's lane, as a second replica would, while the sweep reads the list of customers.
-      // The sweep's request for the single customer
-      // fails.
+      // The test changes the customer's lane, as a second replica would, while the sweep reads the list of customers. The
+      // sweep's request for the single customer fails.
       if (pathname === "/v1/customers")
         await store.lanes.advance(new Map([[customerId, await store.lanes.versionOf(customerId)]]));
       return pathname === `/v1/customers/${customerId}`

@@ -16,8 +16,7 @@ const UNOBSERVED = /\.(pruneDone|heartbeat|countPending)$/;
 /**
  * Returns true if another replica may see the effect of the store call before the calling replica continues. After a read of
  * the store, no pause is needed, because the replica also pauses before its next store call. The store call that claims events
- * or hooks has an
- * effect only if it returns rows.
+ * or hooks has an effect only if it returns rows.
  */
 function isVisible(label: string, result: unknown): boolean {
   // If a store call returns null, the call has changed nothing.

@@ -49,8 +49,7 @@ export interface Scheduler {
   settle(): Promise<void>;
   /**
    * Lets the code at one pause point continue, and waits until all simulated code waits at pause points again. Returns false if
-   * no simulated
-   * code waits at a pause point.
+   * no simulated code waits at a pause point.
    */
   step(): Promise<boolean>;
   /**

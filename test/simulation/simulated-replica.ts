@@ -33,8 +33,7 @@ export function createSimulatedReplica(setup: ReplicaSetup): SimulatedReplica {
       life = started;
       replica.service = createService(started);
       // In production, the process of a replica ends if the service cannot start. After a failed start, a later action of the
-      // simulation
-      // starts the service again, as a process supervisor would.
+      // simulation starts the service again, as a process supervisor would.
       replica.service.start().catch(() => {
         if (life === started) replica.crash();
       });

@@ -75,8 +75,7 @@ const TIMEOUT_MS = 20_000;
 
 /**
  * Reads a value repeatedly until the value is as expected, because another process changes the value. If the value is not as
- * expected
- * within the timeout, throws an error that contains the last value.
+ * expected within the timeout, throws an error that contains the last value.
  */
 export async function eventually<T>(read: () => Promise<T>, isExpected: (value: T) => boolean): Promise<T> {
   const deadline = performance.now() + TIMEOUT_MS;

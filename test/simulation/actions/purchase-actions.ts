@@ -31,8 +31,7 @@ export async function comeback(simulation: Simulation, user: User): Promise<void
   await simulation.untilQuiet();
   if (!staysDown) return;
   // If the delivery of an event has failed for a day, Stripe retries the delivery at intervals of at most ten hours. The
-  // replicas must be up when Stripe
-  // next retries a delivery.
+  // replicas must be up when Stripe next retries a delivery.
   simulation.setFaults(NO_FAULTS);
   await restart(simulation);
   simulation.passTime(12 * HOUR);
@@ -41,8 +40,7 @@ export async function comeback(simulation: Simulation, user: User): Promise<void
 
 /**
  * A user buys a plan twice in quick succession. When the user buys again, neither Stripe's webhooks nor its lists show the
- * first
- * purchase yet.
+ * first purchase yet.
  */
 export async function hasty(simulation: Simulation, user: User): Promise<void> {
   await simulation.untilQuiet();
