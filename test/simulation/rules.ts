@@ -198,8 +198,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "an unfinished operation is finished without another request",
     file: "packages/tollkeeper/src/worker/maintenance.ts",
-    text: "      await options.finishOperations();\n",
-    without: "",
+    text: "prune, options.finishOperations, catchUp",
+    without: "prune, catchUp",
   },
   {
     rule: "an operation with an expired idempotency key is looked up before it is repeated",
