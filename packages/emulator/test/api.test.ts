@@ -1,5 +1,5 @@
 /** Tests Stripe's API with the official SDK. */
-import Stripe from "stripe";
+import type Stripe from "stripe";
 import { expect, test } from "vitest";
 import { createSdk, DAY, refusal, subscriber } from "./support/sdk.ts";
 
