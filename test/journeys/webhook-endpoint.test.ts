@@ -137,6 +137,73 @@ describe("the webhook endpoint", () => {
     expect(await inboxCount(billing)).toBe(0);
   });
 
+  const THIN = { object: "v2.core.event", data: undefined, created: "2026-11-30T12:00:00.000Z" };
+  test.each<[name: string, change: object]>([
+    [
+      "invoice.upcoming, whose invoice has no id",
+      { type: "invoice.upcoming", data: { object: { object: "invoice" } } },
+    ],
+    ["a thin event of API v2", { ...THIN, type: "v2.core.event_destination.ping" }],
+    ["a thin event without a related object", { ...THIN, type: "v1.invoice.upcoming", related_object: null }],
+    ["no data", { type: "balance.available", data: null }],
+    ["a list as data", { type: "balance.available", data: [] }],
+    ["a list as object", { type: "balance.available", data: { object: [{ id: 1 }] } }],
+    ["an object with a numeric id", { type: "balance.available", data: { object: { id: 7 } } }],
+    ["no mode", { type: "balance.available", livemode: undefined }],
+    ["a mode that is a text", { type: "balance.available", livemode: "false" }],
+    ["no id", { type: "balance.available", id: undefined }],
+    ["an id of 300 characters", { type: "balance.available", id: "e".repeat(300) }],
+    ["no object", { type: "balance.available", object: undefined }],
+    ["a time far in the future", { type: "balance.available", created: 1e300 }],
+    ["a type of 300 characters", { type: "t".repeat(300) }],
+    ["an event of a connected account without an object", { account: "acct_1", data: {} }],
+    ["a test event of a connected account at a live endpoint", { account: "acct_1", livemode: true }],
+    ["an account with an id of 300 characters", { account: "a".repeat(300) }],
+  ])("responds with 200 ignored to an event that is not needed, whatever its shape: %s", async (_name, change) => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const body = JSON.stringify({ ...EVENT, ...change });
+    expect(await post(billing, body, sign(billing, body))).toMatchObject({ status: 200, body: { status: "ignored" } });
+    expect(await inboxCount(billing)).toBe(0);
+    expect(billing.log.filter(({ level }) => level === "warn")).toEqual([]);
+  });
+
+  test.each<[name: string, change: object]>([
+    ["no object", { data: {} }],
+    ["no data", { data: null }],
+    ["an object without an id", { data: { object: { object: "invoice" } } }],
+    ["an object whose id is too long", { data: { object: { id: "i".repeat(256) } } }],
+    ["no id", { id: undefined }],
+    ["an id that is too long", { id: "e".repeat(256) }],
+    ["no mode", { livemode: null }],
+    ["no time", { created: null }],
+  ])("rejects an event that is needed but has %s", async (_name, change) => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const body = JSON.stringify({ ...EVENT, ...change });
+    expect(await post(billing, body, sign(billing, body))).toEqual({
+      status: 400,
+      body: { status: "rejected", reason: "invalid_event" },
+    });
+    expect(billing.log.at(-1)).toMatchObject({ level: "warn", fields: { reason: "invalid_event" } });
+  });
+
+  test("checks the signature of an event before anything else", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const body = JSON.stringify({ ...EVENT, type: "invoice.upcoming" });
+    const forged = sign(billing, body, { secret: "whsec_forged_secret" });
+    expect(await post(billing, body, forged)).toMatchObject({ status: 400, body: { reason: "wrong_signature" } });
+  });
+
+  test("logs the mode of an event and the mode of the service if they differ", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const body = JSON.stringify({ ...EVENT, livemode: true });
+    expect(await post(billing, body, sign(billing, body))).toMatchObject({ body: { reason: "wrong_mode" } });
+    expect(billing.log.at(-1)).toMatchObject({
+      level: "warn",
+      message: "webhook rejected",
+      fields: { eventId: "evt_1", reason: "wrong_mode", eventMode: "live", serviceMode: "test" },
+    });
+  });
+
   test.each([
     ["not JSON", "{"],
     ["a list", "[]"],

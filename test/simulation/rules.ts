@@ -162,13 +162,13 @@ export const RULES: readonly Rule[] = [
   {
     rule: "an event of the other mode is rejected",
     file: "packages/tollkeeper/src/ingest/receive-event.ts",
-    text: 'if (envelope.mode !== mode) return { status: "rejected", reason: "wrong_mode" };',
+    text: 'if (head.mode !== null && head.mode !== mode) return { status: "rejected", reason: "wrong_mode" };',
     without: "",
   },
   {
     rule: "an event of a connected account is ignored",
     file: "packages/tollkeeper/src/ingest/receive-event.ts",
-    text: 'if (envelope.account !== null) return { status: "ignored", eventId, reason: "connected_account" };',
+    text: 'if (head.isOfConnectedAccount) return { status: "ignored", ...named, reason: "connected_account" };',
     without: "",
   },
   {

@@ -6,7 +6,7 @@ import type { Mode } from "../domain/records.ts";
 import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/webhook/event-types.ts";
-import { laneOf, parseEnvelope, type Envelope } from "../stripe/webhook/envelope.ts";
+import { laneOf, parseEnvelope, parseHead, type Envelope, type EventHead } from "../stripe/webhook/envelope.ts";
 import { verifySignature } from "../stripe/webhook/signature.ts";
 import type { InboxWriter } from "./inbox-writer.ts";
 
@@ -26,7 +26,7 @@ export interface ReceiveEventOptions {
 export type ReceiveResult =
   | { status: "accepted"; eventId: string }
   | { status: "duplicate"; eventId: string }
-  | { status: "ignored"; eventId: string; reason: "event_type" | "connected_account" }
+  | { status: "ignored"; eventId?: string; reason: "event_type" | "connected_account" }
   | { status: "rejected"; reason: string }
   | { status: "unavailable"; reason: string };
 
@@ -36,21 +36,27 @@ export function createReceiveEvent(options: ReceiveEventOptions): ReceiveEvent {
   const { runtime, secrets, toleranceMs } = options;
   const { log, trace, metrics } = runtime;
 
-  const reject = (reason: string, payload: Uint8Array): ReceiveResult => {
-    log.warn({ outcome: "rejected", reason, bytes: payload.byteLength }, "webhook rejected");
+  const reject = (reason: string, payload: Uint8Array, names: object = {}): ReceiveResult => {
+    log.warn({ outcome: "rejected", reason, bytes: payload.byteLength, ...names }, "webhook rejected");
     return { status: "rejected", reason };
   };
 
   const receive = (payload: Uint8Array, header: string | null): ReceiveResult | Promise<ReceiveResult> => {
     const verified = verifySignature({ payload, header, secrets, toleranceMs, now: runtime.now() });
     if (!verified.valid) return reject(verified.reason, payload);
-    const envelope = parseEnvelope(parseJson(payload));
-    if (!envelope) return reject("not_an_event", payload);
-    const lane = laneOf(envelope);
-    const names = { eventId: envelope.id, eventType: envelope.type, objectId: envelope.objectId, lane };
+    const body = parseJson(payload);
+    const head = parseHead(body);
+    if (!head) return reject("not_an_event", payload);
+    const envelope = parseEnvelope(body);
+    const names = {
+      ...(head.id !== null && { eventId: head.id }),
+      eventType: head.type,
+      ...(envelope && { objectId: envelope.objectId, lane: laneOf(envelope) }),
+    };
     return trace("receive_event", names, async (note) => {
-      const result = findRefusal(options, envelope) ?? (await store(options, envelope, lane, payload));
+      const result = findRefusal(options, head) ?? (await storeOrReject(options, envelope, payload));
       note({ outcome: result.status });
+      if (result.status === "rejected") return reject(result.reason, payload, { ...names, ...modes(options, head) });
       log.debug({ ...names, outcome: result.status }, "webhook received");
       return result;
     });
@@ -73,21 +79,32 @@ export function createReceiveEvent(options: ReceiveEventOptions): ReceiveEvent {
   };
 }
 
-/** Returns the result for a correctly signed event that must not be stored. Returns null if the event must be stored. */
-function findRefusal({ mode }: ReceiveEventOptions, envelope: Envelope): ReceiveResult | null {
-  const eventId = envelope.id;
-  if (envelope.mode !== mode) return { status: "rejected", reason: "wrong_mode" };
-  if (envelope.account !== null) return { status: "ignored", eventId, reason: "connected_account" };
-  if (!ALLOWED_WEBHOOK_EVENTS.has(envelope.type)) return { status: "ignored", eventId, reason: "event_type" };
+/**
+ * Returns the result for a correctly signed event that must not be stored. Returns null if the event must be stored. An event
+ * of a connected account can have the other mode, because Stripe sends test events of connected accounts to live endpoints.
+ */
+function findRefusal({ mode }: ReceiveEventOptions, head: EventHead): ReceiveResult | null {
+  const named = head.id === null ? {} : { eventId: head.id };
+  if (head.isOfConnectedAccount) return { status: "ignored", ...named, reason: "connected_account" };
+  if (head.mode !== null && head.mode !== mode) return { status: "rejected", reason: "wrong_mode" };
+  if (!ALLOWED_WEBHOOK_EVENTS.has(head.type)) return { status: "ignored", ...named, reason: "event_type" };
   return null;
 }
 
-async function store(
+/** Returns the modes of the event and of the service if they differ. */
+function modes({ mode }: ReceiveEventOptions, head: EventHead): object {
+  return head.mode === null || head.mode === mode ? {} : { eventMode: head.mode, serviceMode: mode };
+}
+
+/** Stores an event that the service needs. Rejects the event if its envelope is not readable. */
+async function storeOrReject(
   { inbox, keepBodies, onStored }: ReceiveEventOptions,
-  { id: eventId, type, objectId, createdAt: eventCreatedAt, requestId }: Envelope,
-  lane: string,
+  envelope: Envelope | null,
   payload: Uint8Array,
 ): Promise<ReceiveResult> {
+  if (!envelope) return { status: "rejected", reason: "invalid_event" };
+  const { id: eventId, type, objectId, createdAt: eventCreatedAt, requestId } = envelope;
+  const lane = laneOf(envelope);
   const body = keepBodies ? payload : null;
   const isNew = await inbox({ eventId, type, objectId, lane, eventCreatedAt, requestId, body });
   if (!isNew) return { status: "duplicate", eventId };

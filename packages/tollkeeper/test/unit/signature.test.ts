@@ -105,7 +105,6 @@ describe("the envelope of an event", () => {
       objectId: "in_1",
       customerId: "cus_1",
       mode: "test",
-      account: null,
       createdAt: 1_700_000_000_000,
       requestId: null,
     });

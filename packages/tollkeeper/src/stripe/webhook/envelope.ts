@@ -16,27 +16,48 @@ export interface Envelope {
   /** Id of the customer; null if the event names no customer, as in thin notifications. */
   customerId: string | null;
   mode: Mode;
-  /**
-   * Id of the connected account of the event; null for events of the own account. The service ignores events of connected
-   * accounts.
-   */
-  account: string | null;
   createdAt: number;
   /** Id of the API request that caused the event; null if Stripe itself caused it. */
   requestId: string | null;
 }
 
+/** The fields that decide if the service needs an event. Stripe's events have these fields, whatever their payload is. */
+export interface EventHead {
+  /** Null if the event has no usable id. */
+  id: string | null;
+  /** Type of the event, as in `Envelope`. At most 255 characters. */
+  type: string;
+  /** Null if the event does not name its mode. */
+  mode: Mode | null;
+  isOfConnectedAccount: boolean;
+}
+
 const MAX_ID_LENGTH = 255;
+const THIN_EVENT = "v2.core.event";
+
+/** Parses the head of a webhook's body. Returns null if the body is not an object with an event type. */
+export function parseHead(body: unknown): EventHead | null {
+  if (!isObject(body) || typeof body["type"] !== "string" || body["type"] === "") return null;
+  const { object, type, livemode, account, context } = body;
+  const name = object === THIN_EVENT && type.startsWith("v1.") ? type.slice("v1.".length) : type;
+  return {
+    id: text(body["id"]),
+    type: name.slice(0, MAX_ID_LENGTH),
+    mode: typeof livemode === "boolean" ? (livemode ? "live" : "test") : null,
+    isOfConnectedAccount: !isBlank(object === THIN_EVENT ? context : account),
+  };
+}
 
 /**
- * Parses the body of a webhook. Returns null if the body is neither a snapshot event nor a thin notification about a v1 object.
+ * Parses the body of a webhook whose type the service needs. Returns null if the body is neither a snapshot event nor a thin
+ * notification about a v1 object, or if it names no object.
  * @see https://docs.stripe.com/webhooks
  */
 export function parseEnvelope(body: unknown): Envelope | null {
   if (!isObject(body) || typeof body["livemode"] !== "boolean") return null;
   const mode: Mode = body["livemode"] ? "live" : "test";
   const parts =
-    body["object"] === "event" ? snapshotParts(body) : body["object"] === "v2.core.event" ? thinParts(body) : null;
+    body["object"] === "event" ? snapshotParts(body) : body["object"] === THIN_EVENT ? thinParts(body) : null;
   const id = text(body["id"]);
   if (!parts || id === null) return null;
   return { id, mode, ...parts };
@@ -52,7 +73,7 @@ function snapshotParts(body: Record<string, unknown>): Parts | null {
   if (objectId === null) return null;
   const customerId = object["object"] === "customer" ? objectId : idOf(object["customer"]);
   const createdAt = body["created"] * 1000;
-  return { type, objectId, customerId, account: text(body["account"]), createdAt, requestId: idOf(body["request"]) };
+  return { type, objectId, customerId, createdAt, requestId: idOf(body["request"]) };
 }
 
 function thinParts(body: Record<string, unknown>): Parts | null {
@@ -65,7 +86,6 @@ function thinParts(body: Record<string, unknown>): Parts | null {
     type: type.slice("v1.".length),
     objectId,
     customerId,
-    account: text(body["context"]),
     createdAt,
     requestId: requestOf(body["reason"]),
   };
@@ -82,6 +102,10 @@ function idOf(value: unknown): string | null {
 
 function text(value: unknown): string | null {
   return typeof value === "string" && value !== "" && value.length <= MAX_ID_LENGTH ? value : null;
+}
+
+function isBlank(value: unknown): boolean {
+  return value === undefined || value === null || value === "";
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
