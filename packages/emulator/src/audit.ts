@@ -55,7 +55,8 @@ function auditInvoice(account: Account, invoice: Invoice): string[] {
 function auditCharges({ tables }: Account): string[] {
   const problems: string[] = [];
   const refunded = new Map<string, number>();
-  for (const { charge, amount } of tables.refund.values()) refunded.set(charge, (refunded.get(charge) ?? 0) + amount);
+  for (const { charge, amount, status } of tables.refund.values())
+    if (status !== "failed") refunded.set(charge, (refunded.get(charge) ?? 0) + amount);
   const succeeded = new Map<string, number>();
   for (const charge of tables.charge.values()) {
     if (charge.amount_refunded !== (refunded.get(charge.id) ?? 0))
@@ -130,6 +131,7 @@ export const TRANSITIONS: Record<string, Record<string, readonly string[]>> = {
     canceled: [],
     released: [],
   },
+  refund: { pending: ["succeeded"], succeeded: ["failed"], failed: [] },
   dispute: {
     needs_response: ["under_review", "lost"],
     under_review: ["won", "lost"],

@@ -1,11 +1,16 @@
 /** The control routes under /_emulator: clock, faults, deliveries, settings and snapshots. */
 import { type Context as HttpContext, Hono } from "hono";
 import { z } from "zod";
+import { decideDispute, DISPUTE_OUTCOMES, openDispute } from "./billing/disputes.ts";
+import { ApiError } from "./core/errors.ts";
 import { DeliveryFaultInput, FaultInput } from "./core/fault-schemas.ts";
 import { newToken } from "./core/ids.ts";
+import { retrieve } from "./core/rows.ts";
 import { fork } from "./core/snapshots.ts";
-import { AFTER_RETRIES, type State } from "./core/state.ts";
+import { AFTER_RETRIES, type Context, type State } from "./core/state.ts";
+import { commit, rollback } from "./core/transaction.ts";
 import type { Engine } from "./engine.ts";
+import { DISPUTE_REASONS } from "./objects/dispute.ts";
 
 /**
  * The longest time by which one request can advance the clock: ten years. The limit catches typing errors in requests
@@ -27,6 +32,8 @@ const RollInput = z.strictObject({
   endpoint: z.string(),
   seconds: z.int().min(0).max(ROLL_SECONDS).default(ROLL_SECONDS),
 });
+const DisputeInput = z.strictObject({ charge: z.string(), reason: z.enum(DISPUTE_REASONS).default("fraudulent") });
+const DecideInput = z.strictObject({ dispute: z.string(), status: z.enum(DISPUTE_OUTCOMES) });
 
 /**
  * Returns the emulator's control routes, which start with `/_emulator`. The function `newState` creates the state that the
@@ -45,6 +52,7 @@ export function controlRoutes(engine: Engine, newState: () => State): Hono {
     engine.changed();
     return settings;
   });
+  disputeRoutes(app, engine);
   faultRoutes(app, engine);
   deliveryRoutes(app, engine);
   snapshotRoutes(app, engine, newState);
@@ -71,6 +79,38 @@ function postTo(app: Hono): AddRoute {
         throw error;
       }
     });
+}
+
+/** Adds the routes that act as the cardholder's bank. */
+function disputeRoutes(app: Hono, engine: Engine): void {
+  const post = postTo(app);
+  post("/disputes", DisputeInput, ({ charge, reason }) =>
+    change(engine, charge, (context) => openDispute(context, retrieve(context, "charge", charge, "charge"), reason)),
+  );
+  post("/disputes/decide", DecideInput, ({ dispute: id, status }) =>
+    change(engine, id, (context) => {
+      const dispute = retrieve(context, "dispute", id, "dispute");
+      decideDispute(context, dispute, status);
+      return dispute;
+    }),
+  );
+}
+
+/** Changes the account that contains the object with this ID, in one transaction, and sends the deliveries. */
+async function change<T extends object>(engine: Engine, id: string, act: (context: Context) => T): Promise<T> {
+  engine.catchUp();
+  const context = engine.contextWith(id);
+  if (!context) throw new ControlError(`Object "${id}" not found.`);
+  try {
+    return act(context);
+  } catch (error) {
+    rollback(context);
+    throw error instanceof ApiError ? new ControlError(error.message) : error;
+  } finally {
+    commit(context);
+    engine.changed();
+    void engine.deliverDue();
+  }
 }
 
 function faultRoutes(app: Hono, engine: Engine): void {

@@ -99,6 +99,12 @@ async function dispute(sdk: Sdk, card: string): Promise<string> {
   return data[0]?.id ?? "";
 }
 
+async function refund(sdk: Sdk, card: string): Promise<void> {
+  const { id } = await withCard(sdk, card, { confirm: true, ...RETURN });
+  await sdk.stripe.refunds.create({ payment_intent: id });
+  await sdk.emulator.advance(HOUR);
+}
+
 const evidence = ({ stripe }: Sdk, id: string, said: string) =>
   stripe.disputes.update(id, { evidence: { uncategorized_text: said } });
 const DISPUTED = "pm_card_createDispute";
@@ -268,6 +274,10 @@ const PLAYS: Record<string, Record<string, Play>> = {
     },
     "active -> canceled": async (sdk) => sdk.stripe.subscriptionSchedules.cancel((await schedule(sdk)).id),
     "active -> released": async (sdk) => sdk.stripe.subscriptionSchedules.release((await schedule(sdk)).id),
+  },
+  refund: {
+    "pending -> succeeded": (sdk) => refund(sdk, "pm_card_pendingRefund"),
+    "succeeded -> failed": (sdk) => refund(sdk, "pm_card_refundFail"),
   },
   dispute: {
     "needs_response -> under_review": async (sdk) => evidence(sdk, await dispute(sdk, DISPUTED), "She did buy it."),

@@ -10,6 +10,8 @@ export const DERIVED = [
   "If a subscription has a schedule, requests that change its cancellation are rejected with Stripe's message. Other changes are accepted, and the next phase overrides them.",
   "If a cancellation has `prorate`, the credit is an invoice item. If it has `invoice_now`, a last invoice contains this credit and the usage. Remaining credit goes to the customer's balance.",
   "A dispute opens directly after the events of its charge. The test evidence decides the dispute at once. A fee of 15.00 is withdrawn with the amount and is never returned.",
+  "The amount of a dispute is the amount of the charge that is not refunded. A disputed charge can't be refunded until the dispute is won. A full refund closes an inquiry.",
+  "With the test cards for asynchronous refunds, a refund succeeds or fails one minute after its creation. A failed refund reduces `amount_refunded` of its charge. A pending refund counts as refunded.",
   "Tax IDs: `eu_vat`, `gb_vat` and `au_abn` that end in 000000000, 111111111 or 222222222 are verified, unverified or pending. All other values of these types are verified. The emulator checks the format of only some types.",
   "A credit note for a part of an invoice line credits the same part of the line's discounts and taxes. A credit note with only an `amount` has one line without taxes.",
   "Failed renewals are retried 1, 3, 5, 7, 9, 11 and 14 days after the first failure. Then the setting `after_retries` decides whether the subscription is canceled, unpaid, paused or past due. Renewal invoices of an unpaid subscription stay drafts.",

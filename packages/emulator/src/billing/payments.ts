@@ -12,7 +12,7 @@ import {
 } from "../objects/payment-intent.ts";
 import { addBalanceTransaction } from "./balance.ts";
 import { createCharge } from "./charges.ts";
-import { openDispute } from "./disputes.ts";
+import { openDisputeOfCard } from "./disputes.ts";
 import { cardByNumber, type CardOutcome, declineOutcome } from "./test-cards.ts";
 
 export function createPaymentIntent(context: Context, input: NewPaymentIntent): PaymentIntent {
@@ -76,7 +76,7 @@ export function capturePayment(context: Context, intent: PaymentIntent, amount: 
   Object.assign(intent, { status: "succeeded", amount_received: amount, amount_capturable: 0 });
   emit(context, "charge.captured", charge);
   emit(context, "payment_intent.succeeded", intent);
-  openDispute(context, charge);
+  openDisputeOfCard(context, charge);
 }
 
 export function cancelPayment(context: Context, intent: PaymentIntent, reason: string | null): void {
@@ -137,7 +137,7 @@ function succeedPayment(context: Context, intent: PaymentIntent): void {
   });
   emit(context, "charge.succeeded", charge);
   emit(context, manual ? "payment_intent.amount_capturable_updated" : "payment_intent.succeeded", intent);
-  if (!manual) openDispute(context, charge);
+  if (!manual) openDisputeOfCard(context, charge);
 }
 
 function requireAction(context: Context, intent: PaymentIntent, returnUrl: string | null): void {

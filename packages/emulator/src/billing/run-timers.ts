@@ -13,6 +13,7 @@ import { collectInvoice } from "./collection.ts";
 import { retryCollection } from "./dunning.ts";
 import { expirePendingUpdate } from "./pending-updates.ts";
 import { emitUpcomingInvoice } from "./preview.ts";
+import { settleRefund } from "./refunds.ts";
 import { advanceSchedule, advanceScheduleOf } from "./schedule-phases.ts";
 import { endSubscription, expireIncomplete } from "./subscription-endings.ts";
 import { resumeCollection, resumeSubscription } from "./subscription-pauses.ts";
@@ -71,10 +72,13 @@ const EFFECTS: Record<TimerKind, (context: Context, id: string) => void> = {
   invoice_finalizes: (context, id) => withRow(context, "invoice", id, (invoice) => collectInvoice(context, invoice)),
   invoice_retries: (context, id) => withRow(context, "invoice", id, (invoice) => retryCollection(context, invoice)),
   charge_settles: (context, id) => withRow(context, "charge", id, (charge) => settleCharge(context, charge)),
+  refund_settles: (context, id) => withRow(context, "refund", id, (refund) => settleRefund(context, refund)),
   delivery: () => {},
 };
 
-function withRow<Name extends "charge" | "checkout.session" | "subscription" | "subscription_schedule" | "invoice">(
+type TimedTable = "charge" | "checkout.session" | "invoice" | "refund" | "subscription" | "subscription_schedule";
+
+function withRow<Name extends TimedTable>(
   context: Context,
   table: Name,
   id: string,

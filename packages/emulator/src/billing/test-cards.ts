@@ -27,6 +27,11 @@ export interface TestCard {
    * test card cause no dispute.
    */
   disputes?: DisputeReason;
+  /**
+   * The later change of each refund to this card: a pending refund succeeds, or a succeeded refund fails. Undefined if refunds
+   * succeed at once.
+   */
+  refunds?: "pending" | "fails";
   /** The description of the card on the emulator's pages. */
   label: string;
 }
@@ -110,6 +115,14 @@ export const TEST_CARDS: readonly TestCard[] = [
   card("4000000000001976", "pm_card_createDisputeInquiry", "Succeeds, then opens an inquiry", {
     onSession: succeeds,
     disputes: "inquiry",
+  }),
+  card("4000000000007726", "pm_card_pendingRefund", "Succeeds, refunds are pending at first", {
+    onSession: succeeds,
+    refunds: "pending",
+  }),
+  card("4000000000005126", "pm_card_refundFail", "Succeeds, refunds fail later", {
+    onSession: succeeds,
+    refunds: "fails",
   }),
   card("4000002500003155", "pm_card_authenticationRequiredOnSetup", "Asks for 3-D Secure once", {
     onSession: authenticates,

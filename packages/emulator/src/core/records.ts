@@ -32,6 +32,7 @@ export type TimerKind =
   | "pause_ends"
   | "pending_update_expires"
   | "charge_settles"
+  | "refund_settles"
   | "phase_ends"
   | "schedule_expiring"
   | "delivery";

@@ -88,7 +88,7 @@ export const INDEXES = {
   customer: { test_clock: (row) => row.test_clock },
   customer_balance_transaction: { customer: (row) => row.customer },
   discount: {},
-  dispute: {},
+  dispute: { charge: (row) => row.charge },
   "entitlements.active_entitlement": {},
   "entitlements.feature": {},
   event: { day: (row) => String(dayOf(row.created)) },

@@ -23,7 +23,7 @@ export interface BalanceInput {
   currency: string;
   description: string | null;
   source: string;
-  type: "adjustment" | "charge" | "refund";
+  type: "adjustment" | "charge" | "refund" | "refund_failure";
   /** Stripe's fee in minor units. Default: 2.9% plus 30 for a charge; 0 for other types. */
   fee?: number;
 }

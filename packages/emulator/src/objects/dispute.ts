@@ -6,7 +6,8 @@ import type { BalanceTransaction } from "./balance-transaction.ts";
 import type { Charge } from "./charge.ts";
 
 /** The cardholder's reason for a dispute. An "inquiry" is a question of the bank before a dispute. */
-export type DisputeReason = "fraudulent" | "product_not_received" | "inquiry";
+export const DISPUTE_REASONS = ["fraudulent", "product_not_received", "inquiry"] as const;
+export type DisputeReason = (typeof DISPUTE_REASONS)[number];
 
 export type Dispute = ReturnType<typeof newDispute>;
 
@@ -50,7 +51,7 @@ export function newDispute(source: ObjectSource, charge: Charge, reason: Dispute
   return {
     id: newId(source, "du"),
     object: "dispute" as const,
-    amount: charge.amount,
+    amount: charge.amount_captured - charge.amount_refunded,
     balance_transactions: [] as BalanceTransaction[],
     charge: charge.id,
     created: at,

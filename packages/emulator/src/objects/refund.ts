@@ -9,9 +9,18 @@ export type Refund = ReturnType<typeof newRefund>;
 export interface RefundDetails {
   reason?: "duplicate" | "fraudulent" | "requested_by_customer" | null;
   metadata?: Record<string, string>;
+  /** The status of the new refund. Default "succeeded". */
+  status?: "pending" | "succeeded";
+}
+
+interface LaterFields {
+  pending_reason?: "processing";
+  failure_balance_transaction?: string;
+  failure_reason?: string;
 }
 
 export function newRefund(source: ObjectSource, charge: Charge, amount: number, details: RefundDetails) {
+  const { metadata = {}, reason = null, status = "succeeded" } = details;
   return {
     id: newId(source, "re"),
     object: "refund" as const,
@@ -26,13 +35,14 @@ export function newRefund(source: ObjectSource, charge: Charge, amount: number, 
       card: { reference_status: "pending", reference_type: "acquirer_reference_number", type: "refund" },
       type: "card",
     },
-    metadata: details.metadata ?? {},
+    metadata,
     payment_intent: charge.payment_intent,
     payment_method: charge.payment_method,
-    reason: details.reason ?? null,
+    reason,
     receipt_number: null,
     source_transfer_reversal: null,
-    status: "succeeded" as string | null,
+    status: status as "pending" | "succeeded" | "failed",
     transfer_reversal: null,
+    ...((status === "pending" ? { pending_reason: "processing" } : {}) as LaterFields),
   };
 }

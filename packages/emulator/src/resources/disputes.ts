@@ -1,10 +1,11 @@
 /**
- * Defines the API routes of disputes. No route creates a dispute, because disputes follow payments with certain test cards.
+ * Defines the API routes of disputes. No API route creates a dispute: payments with certain test cards
+ * and a control route do.
  * @see https://docs.stripe.com/api/disputes
  */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { closeDispute, isOpen, updateDispute } from "../billing/disputes.ts";
+import { closeDispute, isInquiry, isOpen, updateDispute } from "../billing/disputes.ts";
 import { ApiError } from "../core/errors.ts";
 import { paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
@@ -45,7 +46,7 @@ export function disputeRoutes(api: Api): void {
   });
   api.post("/v1/disputes/:id/close", z.strictObject({ expand }), (context, _params, id) => {
     const dispute = needOpen(context, id);
-    closeDispute(context, dispute, dispute.status.startsWith("warning_") ? "warning_closed" : "lost");
+    closeDispute(context, dispute, isInquiry(dispute) ? "warning_closed" : "lost");
     return dispute;
   });
 }

@@ -90,6 +90,7 @@ const PreviewParams = z.strictObject({
   preview_mode: z.enum(["next", "recurring"]).optional(),
   expand,
 });
+const paymentType = z.enum(["payment_intent", "payment_record"]);
 const NoParams = z.strictObject({ expand });
 
 export function invoiceRoutes(api: Api): void {
@@ -304,7 +305,7 @@ function paymentRoutes(api: Api): void {
     ...listParams,
     invoice: text.optional(),
     status: text.optional(),
-    payment: z.strictObject({ type: text, payment_intent: text.optional() }).optional(),
+    payment: z.strictObject({ type: paymentType, payment_intent: text.optional() }).optional(),
   });
   api.get("/v1/invoice_payments", PaymentListParams, (context, params) => {
     return paginate(context, listAll(context, "invoice_payment"), params, {
@@ -312,6 +313,7 @@ function paymentRoutes(api: Api): void {
       filter: (row) =>
         (params.invoice === undefined || row.invoice === params.invoice) &&
         (params.status === undefined || row.status === params.status) &&
+        (params.payment === undefined || row.payment.type === params.payment.type) &&
         (params.payment?.payment_intent === undefined || row.payment.payment_intent === params.payment.payment_intent),
     });
   });

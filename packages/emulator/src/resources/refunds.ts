@@ -1,9 +1,8 @@
 /** Defines the API routes of refunds. @see https://docs.stripe.com/api/refunds */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { refundCharge } from "../billing/refunds.ts";
+import { emitUpdate, refundCharge } from "../billing/refunds.ts";
 import { ApiError } from "../core/errors.ts";
-import { emit, emitChange } from "../core/events.ts";
 import { paginate } from "../core/pagination.ts";
 import { expand, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
 import { listAll, retrieve } from "../core/rows.ts";
@@ -40,11 +39,9 @@ export function refundRoutes(api: Api): void {
   api.get("/v1/refunds/:id", z.strictObject({ expand }), (context, _params, id) => retrieve(context, "refund", id));
   api.post("/v1/refunds/:id", UpdateParams, (context, params, id) => {
     const row = retrieve(context, "refund", id);
-    const updated = emitChange(context, "refund.updated", row, () => {
+    emitUpdate(context, row, () => {
       row.metadata = mergeMetadata(row.metadata, params.metadata);
     });
-    // When a refund changes, Stripe emits a second event with the older event type `charge.refund.updated`.
-    if (updated) emit(context, "charge.refund.updated", row, updated.data.previous_attributes);
     return row;
   });
 }

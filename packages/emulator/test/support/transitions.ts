@@ -13,6 +13,7 @@ const WATCHED = [
   "checkout.session",
   "subscription_schedule",
   "dispute",
+  "refund",
 ] as const;
 
 export interface Watch {
