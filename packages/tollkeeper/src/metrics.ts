@@ -10,6 +10,7 @@ const COUNTERS = {
   stripe_requests_total: "Requests to Stripe by result and urgency",
   drift_total: "Differences from Stripe that reconcile found",
   reconciles_total: "Reconciles by outcome",
+  alarms_total: "Alarms that an operator should look at, by kind",
   caught_up_total: "Events completed by a list of renewals",
 } as const;
 export type CounterName = keyof typeof COUNTERS;

@@ -1,5 +1,5 @@
 /**
- * Declares the runtime: clock, random numbers, ids, sleep and logger. Functions receive the runtime as a parameter, so that
+ * Declares the runtime: clock, random numbers, ids, sleep, logger and alarms. Functions receive the runtime as a parameter, so that
  * tests and simulations control it.
  */
 
@@ -31,4 +31,23 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+}
+
+/** The kinds of alarm, each with the sentence that the log shows. docs/operations.md explains what to do. */
+const ALARMS = {
+  account_refused: "the secret key belongs to another Stripe account than the database",
+  customer_moved:
+    "a customer's metadata names another owner, so the customer and its subscriptions were moved to this owner",
+  owner_removed: "a customer's metadata names no owner any more; the customer keeps its last known owner",
+  plan_removed: "users pay for a plan that is no longer in the plans; they keep its last known features",
+  sweep_stopped: "a sweep would end too many live subscriptions, so it changed nothing",
+  two_customers: "an owner has several customers at Stripe; access counts the subscriptions of all of them",
+  two_subscriptions: "an owner has several live subscriptions in one plan group and pays for each of them",
+} as const;
+export type AlarmKind = keyof typeof ALARMS;
+
+/** Raises an alarm. The fields identify the objects at Stripe; they never contain an owner's id, which may be an email. */
+export function raiseAlarm({ log, metrics }: Pick<Runtime, "log" | "metrics">, kind: AlarmKind, fields: object): void {
+  metrics.count("alarms_total", { kind });
+  log.error({ ...fields, alarm: kind }, ALARMS[kind]);
 }
