@@ -23,6 +23,7 @@ export type ErrorCode =
   | "store_unavailable"
   | "overloaded"
   | "sign_in_unavailable"
+  | "sign_in_misconfigured"
   | "body_already_read"
   | "internal_error";
 

@@ -9,7 +9,7 @@ import { resolveConfig } from "./config/resolve-config.ts";
 import type { TollkeeperOptions } from "./options.ts";
 import type { Entitlement } from "./domain/access.ts";
 import { toOwner, type BillingOwner } from "./domain/owner.ts";
-import type { User } from "./domain/user.ts";
+import { toUser, type User } from "./domain/user.ts";
 import { createHandler, type FetchHandler } from "./http/handler.ts";
 import type { ReceiveWebhook } from "./http/webhook-endpoint.ts";
 import type { CatchUpOptions } from "./reconcile/catch-up.ts";
@@ -115,7 +115,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
     can: (owner, feature) => whenStarted(() => can(context, toOwner(owner), feature)),
     getEntitlements: (owner) => whenStarted(() => getEntitlements(context, toOwner(owner))),
     listSubscriptions: (owner) => whenStarted(() => listSubscriptions(context, toOwner(owner))),
-    ensureCustomer: (user) => whenStarted(() => ensureCustomer(context, user)),
+    ensureCustomer: (user) => whenStarted(() => ensureCustomer(context, toUser(user))),
   };
 }
 

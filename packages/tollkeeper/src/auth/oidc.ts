@@ -1,6 +1,7 @@
 /** Verifies access tokens of Auth0 or any other OpenID Connect issuer. */
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
-import type { User } from "../domain/user.ts";
+import { findIdProblem } from "../domain/owner.ts";
+import { toUser, type User } from "../domain/user.ts";
 import { UnauthenticatedError, UnavailableError } from "../errors.ts";
 import type { Authenticate } from "./authenticate.ts";
 
@@ -32,7 +33,6 @@ const FAILURE_COOLDOWN_MS = 5_000;
  * tokens and DPoP proofs, are rejected.
  */
 const TOKEN_TYPES: ReadonlySet<string> = new Set(["jwt", "at+jwt", "application/at+jwt"]);
-const MAX_USER_ID_LENGTH = 255;
 const MAX_TOKEN_LENGTH = 16_384;
 
 export function createOidcAuthenticate(options: OidcOptions): Authenticate {
@@ -52,7 +52,7 @@ export function createOidcAuthenticate(options: OidcOptions): Authenticate {
       });
       if (protectedHeader.typ !== undefined && !TOKEN_TYPES.has(protectedHeader.typ.toLowerCase()))
         throw new UnauthenticatedError("The token is not an access token. Send an access token.");
-      return toUser(payload);
+      return userOf(payload);
     } catch (error) {
       throw toFailure(error);
     }
@@ -72,12 +72,12 @@ function bearerToken(request: Request): string | null {
   return token;
 }
 
-function toUser({ sub, email, name }: JWTPayload): User {
-  if (typeof sub !== "string" || sub === "" || sub.length > MAX_USER_ID_LENGTH || !sub.isWellFormed())
+function userOf({ sub, email, name }: JWTPayload): User {
+  if (findIdProblem(sub) !== null)
     throw new UnauthenticatedError(
       'The token\'s "sub" claim is missing or not valid. Use a token that the issuer made for a user.',
     );
-  return { id: sub, email: typeof email === "string" ? email : null, name: typeof name === "string" ? name : null };
+  return toUser({ id: sub, email, name });
 }
 
 function lazyKeys(issuer: string, options: OidcOptions): JWTVerifyGetKey {

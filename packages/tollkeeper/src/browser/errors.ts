@@ -36,6 +36,7 @@ const SENTENCES: Record<string, string> = {
   stripe_unavailable: "Payments are unavailable at the moment. Please try again later.",
   store_unavailable: "The service is unavailable at the moment. Please try again later.",
   sign_in_unavailable: "Your sign-in cannot be checked at the moment. Please try again later.",
+  sign_in_misconfigured: "Your sign-in cannot be checked. Please contact support.",
   stripe_rejected: "The payment service did not accept this. Please contact support.",
   price_not_ready: "This plan is unavailable at the moment. Please try again later.",
 };

@@ -2,8 +2,9 @@
  * Defines the access rules of routes: the credentials that each rule requires, their check, and their description in OpenAPI.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { User } from "../domain/user.ts";
-import { NotFoundError, UnauthenticatedError, UnavailableError } from "../errors.ts";
+import type { Authenticate } from "../auth/authenticate.ts";
+import { toUser, type User } from "../domain/user.ts";
+import { NotFoundError, TollkeeperError, UnauthenticatedError, UnavailableError } from "../errors.ts";
 import type { HttpContext } from "./context.ts";
 
 /** All access rules. The type maps each access rule to the type of the caller, such as a user, that the rule identifies. */
@@ -35,8 +36,8 @@ export const CHECKS: { readonly [A in RouterAccess]: Check<A> } = {
   public: async () => null,
 
   async user(context, request) {
-    const user = await context.authenticate(request);
-    if (!user)
+    const user = await authenticateUser(context, request);
+    if (user === null)
       throw new UnauthenticatedError("The request has no token. Sign in and send Authorization: Bearer <token>.");
     await requireStart(context);
     return user;
@@ -51,6 +52,33 @@ export const CHECKS: { readonly [A in RouterAccess]: Check<A> } = {
     return null;
   },
 };
+
+/**
+ * Returns the user who sent the request; null if the request has no credentials. Throws an error with the code
+ * `sign_in_misconfigured` if the app's `Authenticate` function returns anything but a user. Without this check, all users whose
+ * id is missing would share one customer.
+ */
+async function authenticateUser({ authenticate }: HttpContext, request: Request): Promise<User | null> {
+  const returned: unknown = await run(authenticate, request);
+  if (returned === null || returned === undefined) return null;
+  try {
+    return toUser(returned);
+  } catch (cause) {
+    throw new TollkeeperError(500, "sign_in_misconfigured", "The sign-in is not set up correctly. Contact support.", {
+      cause,
+    });
+  }
+}
+
+/** Runs the app's `Authenticate` function. If it throws a value that is not an error, throws an error. */
+async function run(authenticate: Authenticate, request: Request): Promise<unknown> {
+  try {
+    return await authenticate(request);
+  } catch (cause) {
+    if (cause instanceof Error) throw cause;
+    throw new Error(`authenticate threw a value of the type ${typeof cause} instead of an error`, { cause });
+  }
+}
 
 /** Security schemes of the OpenAPI document by name. */
 export const SECURITY_SCHEMES = {

@@ -16,6 +16,7 @@ const USER_RESPONSES: Readonly<Record<number, string>> = {
   400: "The request is invalid; the message names the field",
   401: "The token is missing or not valid",
   403: "origin_not_allowed: the page's origin is not in ALLOWED_ORIGINS",
+  500: "The service failed or is not set up correctly; its log has the reason",
   503: "Stripe or the store is unavailable; retry later",
 };
 
