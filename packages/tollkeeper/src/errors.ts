@@ -36,6 +36,17 @@ export interface ErrorOptions {
    * contain the details of errors, so the details must never contain a secret.
    */
   details?: Readonly<Record<string, string>>;
+  /** The requests that are possible instead of the refused request. An empty list means that only the app's support can help. */
+  possible?: readonly PossibleRequest[];
+}
+
+/** A request that the user can send instead of a refused request. */
+export interface PossibleRequest {
+  route: "cancel-subscription" | "create-checkout-session" | "create-portal-session" | "resume-subscription";
+  /** The subscription that the request must name; undefined if the request names no subscription. */
+  subscriptionId?: string;
+  /** Name of the subscription's plan or product, to show to the user; undefined if the name is unknown. */
+  planName?: string;
 }
 
 /** Base class of all expected errors. If an error's field `retryable` is true, a repeated call can succeed later. */
@@ -45,6 +56,7 @@ export class TollkeeperError extends Error {
   readonly status: ErrorStatus;
   readonly retryable: boolean;
   readonly details: Readonly<Record<string, string>> | undefined;
+  readonly possible: readonly PossibleRequest[] | undefined;
 
   constructor(status: ErrorStatus, code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
@@ -52,6 +64,7 @@ export class TollkeeperError extends Error {
     this.code = code;
     this.retryable = status === 503;
     this.details = options.details;
+    this.possible = options.possible;
   }
 }
 

@@ -148,6 +148,21 @@ export const ErrorResponse = z.object({
     message: z.string(),
     requestId: z.string(),
     details: z.record(z.string(), z.string()).optional(),
+    possible: z
+      .array(
+        z.object({
+          route: z.enum([
+            "cancel-subscription",
+            "create-checkout-session",
+            "create-portal-session",
+            "resume-subscription",
+          ]),
+          subscriptionId: z.string().optional(),
+          planName: z.string().optional(),
+        }),
+      )
+      .optional()
+      .describe("The requests that are possible instead; an empty list means that only the app's support can help"),
   }),
 });
 export type ErrorResponse = z.infer<typeof ErrorResponse>;

@@ -6,6 +6,11 @@ import type { PaymentMethodRecord } from "../domain/records.ts";
 import { currentPeriod, isLive, scheduledEnd } from "../domain/subscription.ts";
 import type { Subscription } from "../wire.ts";
 
+/** Returns the name of the subscription's plan, or else of its product; null if both are unknown. */
+export function planNameOf(state: SubscriptionState, plans: Plans): string | null {
+  return plansOf(state, plans)[0]?.name ?? state.products[0]?.name ?? null;
+}
+
 export function viewSubscription(
   state: SubscriptionState & { paymentMethod: PaymentMethodRecord | null },
   plans: Plans,
@@ -18,7 +23,7 @@ export function viewSubscription(
   return {
     id: subscription.id,
     plan: plan?.id ?? null,
-    planName: plan?.name ?? state.products[0]?.name ?? null,
+    planName: planNameOf(state, plans),
     status: subscription.status,
     live,
     price: viewPrice(state),

@@ -17,12 +17,19 @@ export class TollkeeperClientError extends Error {
   readonly status: number | null;
   /** The request's id in the service's log; null if there was no response. */
   readonly requestId: string | null;
+  /** The requests that are possible instead of the refused request; null if the service lists none. */
+  readonly possible: ErrorResponse["error"]["possible"] | null;
 
-  constructor(code: string, message: string, rest: { status?: number; requestId?: string; cause?: unknown } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    rest: { status?: number; requestId?: string; possible?: ErrorResponse["error"]["possible"]; cause?: unknown } = {},
+  ) {
     super(message, { cause: rest.cause });
     this.code = code;
     this.status = rest.status ?? null;
     this.requestId = rest.requestId ?? null;
+    this.possible = rest.possible ?? null;
   }
 }
 
@@ -43,7 +50,8 @@ const SENTENCES: Record<string, string> = {
 
 export function fromErrorResponse(status: number, { error }: ErrorResponse): TollkeeperClientError {
   const message = SENTENCES[error.code] ?? error.message;
-  return new TollkeeperClientError(error.code, message, { status, requestId: error.requestId });
+  const { requestId, possible } = error;
+  return new TollkeeperClientError(error.code, message, { status, requestId, possible });
 }
 
 export function unexpectedResponse(status: number): TollkeeperClientError {

@@ -51,6 +51,13 @@ export interface SubscriptionRecord {
   trialEnd: number | null;
   defaultPaymentMethodId: string | null;
   latestInvoiceId: string | null;
+  /** Id of the schedule that changes the subscription at later times; null if the subscription has no schedule. */
+  scheduleId: string | null;
+  /**
+   * The end that the merchant had set before the user's cancellation replaced it, from the subscription's metadata; null if
+   * there is none.
+   */
+  merchantCancelAt: number | null;
   items: readonly SubscriptionItemRecord[];
 }
 
@@ -92,6 +99,8 @@ export interface ProductRecord {
   active: boolean;
   /** Id of the plan, from the product's metadata; null if the metadata names no plan. */
   plan: string | null;
+  /** Name of the app that sells the product, from the product's metadata; null if the metadata names no app. */
+  app: string | null;
 }
 
 export interface PriceRecord {

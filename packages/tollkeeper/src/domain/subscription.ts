@@ -15,6 +15,11 @@ export function isLive(subscription: Pick<SubscriptionRecord, "status">): boolea
   return LIVE.has(subscription.status);
 }
 
+/** Returns true if the subscription is paused. */
+export function isPaused({ status }: Pick<SubscriptionRecord, "status">): boolean {
+  return status === "paused";
+}
+
 /**
  * Returns the record to store for a subscription that Stripe no longer has. The end of a subscription that Stripe no longer has
  * is now, or earlier if the subscription had already ended.

@@ -18,17 +18,22 @@ export function respondToError(log: Runtime["log"], error: Error, c: Context<Htt
     const message = "The service failed unexpectedly. Report the request id; the service's log has the details.";
     return respondWithError(c, 500, { code: "internal_error", message });
   }
-  const { status, code, message, details, cause } = error;
+  const { status, code, message, details, possible, cause } = error;
   if (status >= 500)
     log.warn({ requestId, code, cause: cause instanceof Error ? cause.message : undefined }, "request failed");
   if (error.retryable) c.header("retry-after", RETRY_AFTER_SECONDS);
-  return respondWithError(c, status, { code, message, ...(details && { details: { ...details } }) });
+  return respondWithError(c, status, {
+    code,
+    message,
+    ...(details && { details: { ...details } }),
+    ...(possible && { possible: [...possible] }),
+  });
 }
 
 export function respondWithError(
   c: Context<HttpEnv>,
   status: ErrorStatus,
-  error: { code: ErrorCode; message: string; details?: Record<string, string> },
+  error: { code: ErrorCode } & Omit<ErrorResponse["error"], "code" | "requestId">,
 ): Response {
   const body: ErrorResponse = { error: { ...error, requestId: c.get("requestId") } };
   return c.json(body, status);

@@ -157,7 +157,7 @@ export const ROUTES: readonly Route[] = [
     responses: {
       200: "Cancels the subscription at the end of its period",
       404: "The user has no such subscription",
-      409: "not_cancelable: the subscription has ended",
+      409: "not_cancelable: the subscription has ended; ambiguous_subscription: the user has several, `possible` lists them",
     },
     action: async ({ actions }, { caller, body }) => ({
       subscription: await actions.cancelSubscription(caller, body),
@@ -173,7 +173,7 @@ export const ROUTES: readonly Route[] = [
     responses: {
       200: "Undoes a cancellation before the period ends",
       404: "The user has no such subscription",
-      409: "not_resumable: the subscription has ended",
+      409: "not_resumable: the subscription has ended or is paused, or the seller has set its end; ambiguous_subscription",
     },
     action: async ({ actions }, { caller, body }) => ({
       subscription: await actions.resumeSubscription(caller, body),

@@ -23,6 +23,9 @@ import {
  */
 export const PLAN_METADATA = "tollkeeper_plan";
 export const OPERATION_METADATA = "tollkeeper_operation";
+export const APP_METADATA = "tollkeeper_app";
+/** The end of a subscription, in seconds, that the merchant had set and that the user's cancellation has replaced. */
+export const MERCHANT_CANCEL_AT_METADATA = "tollkeeper_merchant_cancel_at";
 
 export function toCustomer(customer: Stripe.Customer | Stripe.DeletedCustomer, userIdKey: string): CustomerRecord {
   if (customer.deleted) return { id: customer.id, owner: null, deleted: true, defaultPaymentMethodId: null };
@@ -52,6 +55,8 @@ export function toSubscription(
     trialEnd: instantOrNull(subscription.trial_end),
     defaultPaymentMethodId: idOf(subscription.default_payment_method),
     latestInvoiceId: idOf(subscription.latest_invoice),
+    scheduleId: idOf(subscription.schedule),
+    merchantCancelAt: parseInstant(subscription.metadata[MERCHANT_CANCEL_AT_METADATA]),
     items: items.map(toItem),
   };
 }
@@ -106,6 +111,7 @@ export function toProduct(product: Stripe.Product): ProductRecord {
     name: product.name,
     active: product.active,
     plan: product.metadata[PLAN_METADATA] ?? null,
+    app: product.metadata[APP_METADATA] ?? null,
   };
 }
 
@@ -141,8 +147,18 @@ export function instant(seconds: number): number {
   return seconds * 1000;
 }
 
-function instantOrNull(seconds: number | null | undefined): number | null {
+export function instantOrNull(seconds: number | null | undefined): number | null {
   return seconds == null ? null : instant(seconds);
+}
+
+/** Converts epoch milliseconds to a timestamp of Stripe, in seconds. */
+export function toSeconds(at: number): number {
+  return Math.floor(at / 1000);
+}
+
+/** Converts a timestamp in seconds that a metadata value contains. Returns null if the value is not a timestamp. */
+function parseInstant(value: string | undefined): number | null {
+  return value !== undefined && /^\d{1,11}$/.test(value) ? instant(Number(value)) : null;
 }
 
 function paymentIntentOf(invoice: Stripe.Invoice): Stripe.PaymentIntent | null {

@@ -4,7 +4,7 @@ import { openDatabase } from "../../src/store/open-store.ts";
 import { freshDatabase } from "../../../../test/support/databases.ts";
 import { openStoreAt, STORE_DIALECTS } from "../support/store.ts";
 
-const PRODUCT: ProductRecord = { id: "prod_1", name: "Premium", active: true, plan: "premium" };
+const PRODUCT: ProductRecord = { id: "prod_1", name: "Premium", active: true, plan: "premium", app: null };
 const PRICE: PriceRecord = {
   id: "price_1",
   productId: "prod_1",

@@ -137,7 +137,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
       expYear: 2030,
     };
     await customers.savePaymentMethods([card]);
-    const product = { id: "prod_1", name: "Premium", active: true, plan: "premium" };
+    const product = { id: "prod_1", name: "Premium", active: true, plan: "premium", app: null };
     await catalog.saveProducts([product]);
     await catalog.addProducts([{ ...product, name: "stale" }]);
     await subscriptions.saveSubscriptions([subscriptionRecord()]);

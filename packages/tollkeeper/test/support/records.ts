@@ -22,6 +22,8 @@ export function subscriptionRecord(changes: Partial<SubscriptionRecord> = {}): S
     trialEnd: null,
     defaultPaymentMethodId: null,
     latestInvoiceId: "in_1",
+    scheduleId: null,
+    merchantCancelAt: null,
     items: [
       {
         id: "si_1",
@@ -77,6 +79,6 @@ export function stateOf(
         intervalCount: 1,
       },
     ],
-    products: [{ id: "prod_1", name: plan, active: true, plan }],
+    products: [{ id: "prod_1", name: plan, active: true, plan, app: null }],
   };
 }

@@ -152,7 +152,13 @@ test("each item of a subscription gives the plan of its product, or the plan of 
   const [item] = state.subscription.items;
   const [price] = state.prices;
   if (!item || !price) throw new Error("expected an item and a price");
-  const products = ["consulting", "premium"].map((plan, at) => ({ id: `prod_${at}`, name: plan, active: true, plan }));
+  const products = ["consulting", "premium"].map((plan, at) => ({
+    id: `prod_${at}`,
+    name: plan,
+    active: true,
+    plan,
+    app: null,
+  }));
   const prices = [
     { ...price, id: "price_0", lookupKey: "other_month" },
     { ...price, id: "price_1", lookupKey: "team_month" },

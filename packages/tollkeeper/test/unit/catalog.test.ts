@@ -13,7 +13,7 @@ const PLANS = definePlans([
   },
 ]);
 const [PLAN] = PLANS;
-const PRODUCT: ProductRecord = { id: "prod_1", name: "Premium", active: true, plan: "premium" };
+const PRODUCT: ProductRecord = { id: "prod_1", name: "Premium", active: true, plan: "premium", app: null };
 const PRICE: PriceRecord = {
   id: "price_1",
   productId: "prod_1",

@@ -70,6 +70,8 @@ const STATE_COLUMNS = [
   "s.trialEnd",
   "s.defaultPaymentMethodId",
   "s.latestInvoiceId",
+  "s.scheduleId",
+  "s.merchantCancelAt",
   "i.id as itemId",
   "i.priceId",
   "i.productId",
@@ -85,6 +87,7 @@ const STATE_COLUMNS = [
   "d.name as productName",
   "d.active as productActive",
   "d.plan",
+  "d.app",
   "v.id as invoiceId",
   "v.status as invoiceStatus",
   "v.currency as invoiceCurrency",
@@ -167,6 +170,8 @@ function toState(row: StateRow, rows: readonly StateRow[]): MirroredSubscription
       trialEnd: row.trialEnd,
       defaultPaymentMethodId: row.defaultPaymentMethodId,
       latestInvoiceId: row.latestInvoiceId,
+      scheduleId: row.scheduleId,
+      merchantCancelAt: row.merchantCancelAt,
       items: rows.flatMap(toItem),
     },
     prices: rows.flatMap(toPrice),
@@ -210,7 +215,7 @@ function toPrice(row: StateRow): PriceRecord[] {
 
 function toProduct(row: StateRow): ProductRecord[] {
   if (row.productId === null || row.productName === null) return [];
-  return [{ id: row.productId, name: row.productName, active: row.productActive === 1, plan: row.plan }];
+  return [{ id: row.productId, name: row.productName, active: row.productActive === 1, plan: row.plan, app: row.app }];
 }
 
 function toInvoice(row: StateRow): InvoiceRecord | null {

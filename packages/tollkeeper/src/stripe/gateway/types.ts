@@ -1,4 +1,5 @@
 /** Declares the gateway's interface: one method for each kind of request to Stripe, and the records that the methods return. */
+import type { Cancellation } from "../../domain/cancellation.ts";
 import type { CheckoutIntent } from "../../domain/checkout.ts";
 import type { Plan, PlanPrice } from "../../domain/plans.ts";
 import type {
@@ -10,6 +11,7 @@ import type {
   ProductRecord,
   SubscriptionRecord,
 } from "../../domain/records.ts";
+import type { CancellationEnd } from "../../domain/subscription-change.ts";
 import type { OperationKey, WithKey } from "../limits/operation-key.ts";
 import type { Envelope } from "../webhook/envelope.ts";
 
@@ -89,20 +91,16 @@ export interface EndpointRecord {
   apiVersion: string | null;
 }
 
-export interface Cancellation {
-  reason?: CancellationReason | undefined;
-  comment?: string | undefined;
+export interface SubscriptionCancellation {
+  cancellation: Cancellation;
+  end: CancellationEnd;
+  merchantCancelAt: number | null;
 }
 
-export type CancellationReason =
-  | "customer_service"
-  | "low_quality"
-  | "missing_features"
-  | "other"
-  | "switched_service"
-  | "too_complex"
-  | "too_expensive"
-  | "unused";
+export interface SubscriptionResumption {
+  cancelAtPeriodEnd: boolean;
+  merchantCancelAt: number | null;
+}
 
 export interface CustomerCalls {
   searchCustomersOfUser(userId: string): Promise<CustomerRecord[]>;
@@ -127,12 +125,19 @@ export interface CheckoutCalls {
 export interface SubscriptionCalls {
   retrieveSubscription(id: string): Promise<RetrievedSubscription | null>;
   listSubscriptions(customerId: string): Promise<RetrievedSubscription[]>;
-  cancelSubscription(id: string, cancellation: Cancellation, key: OperationKey): Promise<void>;
+  /**
+   * Cancels a subscription now, at the end of its period, or at an instant. Writes the end that the merchant had set to the
+   * subscription's metadata. Returns the scheduled end of the subscription, or null if the subscription has ended.
+   */
+  cancelSubscription(id: string, change: SubscriptionCancellation, key: OperationKey): Promise<number | null>;
   /**
    * Reverts the scheduled cancellation of a subscription. Clears the subscription's `cancel_at_period_end` if
-   * `cancelAtPeriodEnd` is true, otherwise clears `cancel_at`.
+   * `cancelAtPeriodEnd` is true, otherwise clears `cancel_at`. If `merchantCancelAt` is not null, sets this end instead. Returns
+   * the scheduled end of the subscription, or null if it has none.
    */
-  resumeSubscription(id: string, cancelAtPeriodEnd: boolean, key: OperationKey): Promise<void>;
+  resumeSubscription(id: string, change: SubscriptionResumption, key: OperationKey): Promise<number | null>;
+  /** Releases a subscription from its schedule. Does nothing if the schedule has already ended. */
+  releaseSchedule(id: string, key: OperationKey): Promise<void>;
   retrieveInvoice(id: string): Promise<InvoiceRecord | null>;
   retrieveInvoiceWithSubscription(id: string): Promise<RetrievedInvoice | null>;
   retrievePaymentMethod(id: string): Promise<PaymentMethodRecord | null>;
