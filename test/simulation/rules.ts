@@ -264,9 +264,9 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a swept list does not overwrite what was written meanwhile",
     file: "packages/tollkeeper/src/sync/sync.ts",
-    text: "[...snapshots].map(([lane, snapshot]) => ({ lane, snapshot, version: versions.get(lane) ?? 0 })),",
+    text: "[...snapshots].map(([lane, snapshot]) => ({ lane, snapshot, version: versions.get(lane) ?? 0 }));",
     without:
-      "await Promise.all([...snapshots].map(async ([lane, snapshot]) => ({ lane, snapshot, version: await store.lanes.versionOf(lane) }))),",
+      "await Promise.all([...snapshots].map(async ([lane, snapshot]) => ({ lane, snapshot, version: await store.lanes.versionOf(lane) })));",
   },
   {
     rule: "a swept list leaves newer events pending",

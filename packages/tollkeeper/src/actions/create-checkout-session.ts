@@ -7,6 +7,7 @@ import { canonicalJson, settledGeneration } from "../domain/operations.ts";
 import { ownerKey, userOwner } from "../domain/owner.ts";
 import { findPlan, findPlanPrice, lookupKey, type Plan, type PlanPrice } from "../domain/plans.ts";
 import type { CheckoutSessionRecord } from "../domain/records.ts";
+import { parseStored } from "../domain/stored-json.ts";
 import { withSessionId } from "../domain/urls.ts";
 import type { User } from "../domain/user.ts";
 import { ConflictError, InvalidRequestError, UnavailableError } from "../errors.ts";
@@ -135,8 +136,8 @@ async function loadLast(
 ): Promise<{ last: LastCheckout | null; generation: number }> {
   const operation = await store.operations.findCurrent(checkoutOperation.kind, subject);
   const generation = settledGeneration(operation);
-  if (operation?.state !== "succeeded" || operation.result === null) return { last: null, generation };
-  const opened = JSON.parse(operation.result) as LastCheckout;
+  const opened = operation?.state === "succeeded" ? parseStored<LastCheckout>(operation.result) : null;
+  if (opened === null) return { last: null, generation };
   const session = await gateway.retrieveCheckoutSession(opened.session.id);
   return { last: session && { ...opened, session }, generation };
 }

@@ -4,6 +4,7 @@
  */
 import { settledGeneration, type OperationRecord } from "../domain/operations.ts";
 import { ownerFromKey, ownerKey, userOwner, type BillingOwner } from "../domain/owner.ts";
+import { parseStored } from "../domain/stored-json.ts";
 import type { User } from "../domain/user.ts";
 import { UnavailableError } from "../errors.ts";
 import type { NewCustomer } from "../stripe/gateway/gateway.ts";
@@ -67,8 +68,8 @@ async function createdEarlier(
   owner: BillingOwner,
   operation: OperationRecord | null,
 ): Promise<string | null> {
-  if (operation?.state !== "succeeded" || operation.result === null) return null;
-  return confirm(context, owner, JSON.parse(operation.result) as string);
+  const customerId = operation?.state === "succeeded" ? parseStored<string>(operation.result) : null;
+  return customerId === null ? null : confirm(context, owner, customerId);
 }
 
 /** Searches Stripe for a customer that Tollkeeper did not create, or whose creation event has not arrived yet. */

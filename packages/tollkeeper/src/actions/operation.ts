@@ -9,7 +9,8 @@ import {
   isEmptyListConclusive,
   type OperationRecord,
 } from "../domain/operations.ts";
-import { TollkeeperError, UnavailableError } from "../errors.ts";
+import { parseStored } from "../domain/stored-json.ts";
+import { ConflictError, TollkeeperError, UnavailableError } from "../errors.ts";
 import type { OperationKey } from "../stripe/limits/operation-key.ts";
 import type { ActionContext } from "./context.ts";
 
@@ -169,6 +170,7 @@ async function resume<Params, Result>(
   operation: OperationRecord,
   decision: "retry" | "look_up",
 ): Promise<Result> {
+  if (parseStored<Params>(operation.params) === null) return failUnreadable(context, operation);
   if (decision === "look_up") return lookUpOrActAgain(context, kind, operation);
   try {
     return await send(context, kind, operation);
@@ -179,6 +181,17 @@ async function resume<Params, Result>(
     await context.store.operations.endKey({ ...operation, keyEndsAt });
     return lookUpOrActAgain(context, kind, { ...operation, keyEndsAt });
   }
+}
+
+/**
+ * Ends an operation whose stored parameters are damaged, so that it does not block the next operation of its subject. Throws an
+ * error that asks the caller to repeat the request.
+ */
+async function failUnreadable({ store, runtime }: ActionContext, { id, kind }: OperationRecord): Promise<never> {
+  const message = `The stored parameters of operation ${id} are damaged, so it was ended. Send the request again.`;
+  runtime.log.error({ operationId: id, kind }, "an operation's stored parameters are damaged; the operation is ended");
+  await store.operations.finish(id, "failed", JSON.stringify({ code: "operation_in_progress" }), runtime.now());
+  throw new ConflictError("operation_in_progress", message);
 }
 
 async function lookUpOrActAgain<Params, Result>(

@@ -2,7 +2,7 @@
  * Stores events from Stripe in the inbox, the queue of received events. Events that arrive during one commit share the next
  * commit, so a burst of events needs few commits.
  */
-import { UnavailableError } from "../errors.ts";
+import { TollkeeperError, UnavailableError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { InboxEvent } from "../store/queue/inbox.ts";
 import type { Store } from "../store/store.ts";
@@ -60,6 +60,10 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/**
+ * Stores a batch in one commit. If the database refuses the batch because of one event, stores the two halves separately, so
+ * that only the refused event fails.
+ */
 async function writeBatch(inbox: Store["inbox"], batch: readonly WaitingEvent[], now: number): Promise<void> {
   try {
     const added = await inbox.add(
@@ -69,6 +73,16 @@ async function writeBatch(inbox: Store["inbox"], batch: readonly WaitingEvent[],
     // If a batch contains an event twice, the first one is reported as new and the second one as a duplicate.
     for (const { event, resolve } of batch) resolve(added.delete(event.eventId));
   } catch (error) {
+    if (batch.length > 1 && !isOutage(error)) {
+      const half = Math.ceil(batch.length / 2);
+      await writeBatch(inbox, batch.slice(0, half), now);
+      return writeBatch(inbox, batch.slice(half), now);
+    }
     for (const { reject } of batch) reject(error);
   }
+}
+
+/** Returns true if the database is unavailable, so that a smaller batch would fail too. */
+function isOutage(error: unknown): boolean {
+  return error instanceof TollkeeperError && error.retryable;
 }

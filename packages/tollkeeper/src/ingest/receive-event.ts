@@ -7,6 +7,7 @@ import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/webhook/event-types.ts";
 import { laneOf, parseEnvelope, parseHead, type Envelope, type EventHead } from "../stripe/webhook/envelope.ts";
+import { findUnstorableField } from "../stripe/webhook/storable-envelope.ts";
 import { verifySignature } from "../stripe/webhook/signature.ts";
 import type { InboxWriter } from "./inbox-writer.ts";
 
@@ -102,7 +103,7 @@ async function storeOrReject(
   envelope: Envelope | null,
   payload: Uint8Array,
 ): Promise<ReceiveResult> {
-  if (!envelope) return { status: "rejected", reason: "invalid_event" };
+  if (!envelope || findUnstorableField(envelope)) return { status: "rejected", reason: "invalid_event" };
   const { id: eventId, type, objectId, createdAt: eventCreatedAt, requestId } = envelope;
   const lane = laneOf(envelope);
   const body = keepBodies ? payload : null;

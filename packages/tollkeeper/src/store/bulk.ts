@@ -4,6 +4,7 @@
  */
 import { sql, type CompiledQuery, type Expression, type Kysely, type RawBuilder } from "kysely";
 import type { OperationState } from "../domain/operations.ts";
+import { toStorableText } from "../domain/storable-text.ts";
 import { snakeCase } from "./column-names.ts";
 import type { Dialect } from "./dialect.ts";
 import type { QueueState, Schema } from "./schema.ts";
@@ -90,14 +91,27 @@ export function prepareInsert<Result>(
 
 /** Encodes rows as JSON: as arrays for SQLite, which reads arrays faster, and as objects for PostgreSQL. */
 function toJson(dialect: Dialect, columns: readonly string[], rows: readonly Row[]): string {
-  if (dialect === "sqlite") return JSON.stringify(rows.map((row) => columns.map((column) => row[column])));
+  if (dialect === "sqlite") return stringify(rows.map((row) => columns.map((column) => row[column])));
   const names = columns.map((column) => [snakeCase(column), column] as const);
   const renamed = rows.map((row) => {
     const named: Row = {};
     for (const [name, column] of names) named[name] = row[column] ?? null;
     return named;
   });
-  return JSON.stringify(renamed);
+  return stringify(renamed);
+}
+
+/** Matches JSON that may contain a NUL or an unpaired surrogate, which `JSON.stringify` writes as an escape sequence. */
+const UNSTORABLE = /\\u(0000|d[89a-f])/;
+
+/**
+ * Encodes rows as JSON. Replaces characters that a database can't store, so that one text of Stripe never fails the write of
+ * other rows.
+ */
+function stringify(rows: readonly unknown[]): string {
+  const json = JSON.stringify(rows);
+  if (!UNSTORABLE.test(json)) return json;
+  return JSON.stringify(rows, (_, value: unknown) => (typeof value === "string" ? toStorableText(value) : value));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Converts Stripe's objects, in the pinned API version, to our records. */
 import type Stripe from "stripe";
-import { userOwner } from "../domain/owner.ts";
+import { findIdProblem, userOwner, type BillingOwner } from "../domain/owner.ts";
 import {
   BILLING_INTERVALS,
   CHECKOUT_PAYMENT_STATUSES,
@@ -16,6 +16,7 @@ import {
   type SubscriptionItemRecord,
   type SubscriptionRecord,
 } from "../domain/records.ts";
+import { toStorableText } from "../domain/storable-text.ts";
 
 /**
  * Metadata keys that this software writes at Stripe. The metadata key of the user's id is an option, so the list of metadata
@@ -29,13 +30,19 @@ export const MERCHANT_CANCEL_AT_METADATA = "tollkeeper_merchant_cancel_at";
 
 export function toCustomer(customer: Stripe.Customer | Stripe.DeletedCustomer, userIdKey: string): CustomerRecord {
   if (customer.deleted) return { id: customer.id, owner: null, deleted: true, defaultPaymentMethodId: null };
-  const userId = customer.metadata[userIdKey];
   return {
     id: customer.id,
-    owner: userId === undefined ? null : userOwner(userId),
+    owner: ownerNamedBy(customer.metadata[userIdKey]),
     deleted: false,
     defaultPaymentMethodId: idOf(customer.invoice_settings.default_payment_method),
   };
+}
+
+/**
+ * Returns the owner that a customer's metadata names; null if it names none or if its id is not valid.
+ */
+function ownerNamedBy(userId: string | undefined): BillingOwner | null {
+  return userId !== undefined && findIdProblem(userId) === null ? userOwner(userId) : null;
 }
 
 export function toSubscription(
@@ -89,7 +96,7 @@ export function toInvoice(invoice: Stripe.Invoice): InvoiceRecord {
     hostedInvoiceUrl: invoice.hosted_invoice_url ?? null,
     createdAt: instant(invoice.created),
     payment: paymentState(invoice, intent),
-    failureMessage: intent?.last_payment_error?.message ?? null,
+    failureMessage: textOrNull(intent?.last_payment_error?.message),
   };
 }
 
@@ -108,10 +115,10 @@ export function toPaymentMethod(method: Stripe.PaymentMethod): PaymentMethodReco
 export function toProduct(product: Stripe.Product): ProductRecord {
   return {
     id: product.id,
-    name: product.name,
+    name: toStorableText(product.name),
     active: product.active,
-    plan: product.metadata[PLAN_METADATA] ?? null,
-    app: product.metadata[APP_METADATA] ?? null,
+    plan: textOrNull(product.metadata[PLAN_METADATA]),
+    app: textOrNull(product.metadata[APP_METADATA]),
   };
 }
 
@@ -120,7 +127,7 @@ export function toPrice(price: Stripe.Price): PriceRecord {
     id: price.id,
     productId: requiredId(price.product),
     active: price.active,
-    lookupKey: price.lookup_key,
+    lookupKey: textOrNull(price.lookup_key),
     currency: price.currency,
     unitAmount: price.unit_amount,
     interval: price.recurring ? known("price.recurring.interval", price.recurring.interval, BILLING_INTERVALS) : null,
@@ -159,6 +166,10 @@ export function toSeconds(at: number): number {
 /** Converts a timestamp in seconds that a metadata value contains. Returns null if the value is not a timestamp. */
 function parseInstant(value: string | undefined): number | null {
   return value !== undefined && /^\d{1,11}$/.test(value) ? instant(Number(value)) : null;
+}
+
+function textOrNull(text: string | null | undefined): string | null {
+  return text == null ? null : toStorableText(text);
 }
 
 function paymentIntentOf(invoice: Stripe.Invoice): Stripe.PaymentIntent | null {

@@ -6,7 +6,7 @@
 import { ownerKey, type BillingOwner } from "../domain/owner.ts";
 import type { InvoiceRecord } from "../domain/records.ts";
 import { toEnded } from "../domain/subscription.ts";
-import { UnavailableError } from "../errors.ts";
+import { TollkeeperError, UnavailableError } from "../errors.ts";
 import type { CustomerLink } from "../store/mirror/customers.ts";
 import type { Store, StoreParts } from "../store/store.ts";
 import type { StripeGateway } from "../stripe/gateway/gateway.ts";
@@ -70,10 +70,8 @@ export function createSync(context: SyncContext): Sync {
       writeFresh(context, customerId, () => retrieveCustomerWithSubscriptions(gateway, store, customerId)),
 
     async writeListed(snapshots, versions) {
-      const written = await writeLanes(
-        context,
-        [...snapshots].map(([lane, snapshot]) => ({ lane, snapshot, version: versions.get(lane) ?? 0 })),
-      );
+      const writes = [...snapshots].map(([lane, snapshot]) => ({ lane, snapshot, version: versions.get(lane) ?? 0 }));
+      const written = await writeLanesSeparably(context, writes);
       return [...snapshots.keys()].filter((lane) => !written.has(lane));
     },
 
@@ -117,6 +115,22 @@ interface LaneWrite {
   version: number;
   /** The records to write to the mirror; null if there is nothing to write and only the owner's access is decided again. */
   snapshot: Snapshot | null;
+}
+
+/**
+ * Writes lanes in one transaction. If the database refuses the transaction because of one lane, writes the two halves of the
+ * list separately, so that only the refused lane is not written. Returns the names of the written lanes.
+ */
+async function writeLanesSeparably(context: SyncContext, writes: readonly LaneWrite[]): Promise<Set<string>> {
+  try {
+    return await writeLanes(context, writes);
+  } catch (error) {
+    if (error instanceof TollkeeperError && error.retryable) throw error;
+    if (writes.length < 2) return new Set();
+    const half = Math.ceil(writes.length / 2);
+    const first = await writeLanesSeparably(context, writes.slice(0, half));
+    return new Set([...first, ...(await writeLanesSeparably(context, writes.slice(half)))]);
+  }
 }
 
 /** Writes the records of lanes whose version has not changed. Returns the names of the written lanes. */

@@ -1,6 +1,7 @@
 /** Runs the app's hook function for a message of the outbox, and posts the message to `HOOKS_URL` if this option is set. */
 import { createHmac } from "node:crypto";
 import type { HookName, Hooks } from "../domain/hooks.ts";
+import { UnreadableRowError } from "../domain/unreadable-row.ts";
 import type { OutboxMessage } from "../store/queue/outbox.ts";
 
 export type HookMessage = Omit<OutboxMessage, "owner">;
@@ -37,14 +38,27 @@ export function createDeliverHook(hooks: Hooks, target: HookTarget | null): Deli
   return async (message, signal) => {
     const name = message.hook as HookName;
     const hook = hooks[name] as ((event: unknown) => void | Promise<void>) | undefined;
-    await hook?.(JSON.parse(message.payload));
+    await hook?.(readPayload(message));
     if (target && TYPES[name]) await post(target, TYPES[name], message, signal);
   };
 }
 
+function readPayload({ payload }: HookMessage): unknown {
+  try {
+    return JSON.parse(payload);
+  } catch (cause) {
+    throw new UnreadableRowError(
+      "The hook's payload is not valid JSON. Correct or delete its row of the table outbox.",
+      {
+        cause,
+      },
+    );
+  }
+}
+
 async function post(target: HookTarget, type: string, message: HookMessage, signal: AbortSignal): Promise<void> {
   const timestamp = Math.floor(target.now() / 1_000);
-  const data = JSON.parse(message.payload) as unknown;
+  const data = readPayload(message);
   const body = JSON.stringify({ type, timestamp: new Date(message.createdAt).toISOString(), data });
   const key = Buffer.from(target.secret.replace(/^whsec_/, ""), "base64");
   const signature = createHmac("sha256", key).update(`${message.id}.${timestamp}.${body}`).digest("base64");

@@ -5,6 +5,8 @@
  */
 import { ownerKey } from "../domain/owner.ts";
 import { decideRetry, DEFAULT_RETRY_POLICY, type Failure, type RetryPolicy } from "../domain/retry.ts";
+import { toStorableText } from "../domain/storable-text.ts";
+import { UnreadableRowError } from "../domain/unreadable-row.ts";
 import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { ClaimedEvent } from "../store/queue/inbox.ts";
@@ -129,7 +131,7 @@ function inboxSource(options: SlotsOptions): Source {
 
 async function syncEvent(sync: Sync, event: ClaimedEvent): Promise<void> {
   const allowed = ALLOWED_WEBHOOK_EVENTS.get(event.type);
-  if (!allowed) throw new Error(`event type ${event.type} is no longer on the allowlist`);
+  if (!allowed) throw new UnreadableRowError(`event type ${event.type} is no longer on the allowlist`);
   await sync.object({
     object: allowed.object,
     id: event.objectId,
@@ -220,7 +222,7 @@ async function runClaim(
     runtime.log.info(attributes, "job done");
   } catch (error) {
     if (error instanceof LeaseLostError) return count("lease_lost");
-    const reason = String(error).slice(0, MAX_REASON_LENGTH);
+    const reason = toStorableText(String(error).slice(0, MAX_REASON_LENGTH));
     const decision = decideRetry(claim.attempts, failureOf(error, counter), retry, runtime.random());
     const fields = { ...attributes, reason };
     count(decision.kind === "retry" ? "retried" : "dead");
@@ -248,10 +250,11 @@ function attributesOf(claim: ClaimedEvent | ClaimedMessage): SpanAttributes {
 }
 
 /**
- * Returns the kind of an error: an outage, a refused request or an unexpected error. A failure that a bug or the app's hook
+ * Returns the kind of an error: an outage, a refused request or unreadable row, or an unexpected error. A failure that a bug or the app's hook
  * caused may not occur again, so the event or hook is retried a limited number of times.
  */
 function failureOf(error: unknown, counter: Counter): Failure {
+  if (error instanceof UnreadableRowError) return "refused";
   if (!(error instanceof TollkeeperError)) return "unexpected";
   if (error.retryable) return "outage";
   return counter === "hooks_total" ? "unexpected" : "refused";

@@ -5,6 +5,7 @@
 import type { Kysely } from "kysely";
 import { idsByKind, ownerKey, type BillingOwner } from "../../domain/owner.ts";
 import type { Mode } from "../../domain/records.ts";
+import { parseStored } from "../../domain/stored-json.ts";
 import { atMost, isAnyOf, saveRows, sortByKey } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
@@ -47,7 +48,7 @@ export function announcedAccessStore(db: Kysely<Schema>, mode: Mode, dialect: Di
           .execute();
         for (const { ownerId, features, checkAt } of rows) {
           const owner = { kind, id: ownerId };
-          found.set(ownerKey(owner), { owner, features: JSON.parse(features) as string[], checkAt });
+          found.set(ownerKey(owner), { owner, features: parseStored<string[]>(features) ?? [], checkAt });
         }
       }
       return found;

@@ -2,6 +2,7 @@
  * The lanes of a queue: assigns new rows to lanes, leases due lanes to workers, and releases leased lanes.
  */
 import { sql, type Kysely, type RawBuilder } from "kysely";
+import { isStorableText } from "../../domain/storable-text.ts";
 import { atMost, insertRows, isAnyOf, isInSubquery, sortByKey } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
@@ -124,13 +125,21 @@ async function assignSomeNewRows(db: Kysely<Schema>, { mode, table, dialect }: Q
   const newRows = sql`(
     select seq from ${sql.table(table)} where mode = ${mode} and state = 'new'
     order by seq limit ${atMost(MAX_ASSIGNED_PER_TRANSACTION)} ${lock})`;
-  const { rows } = await sql<{ lane: string; runAt: number }>`
+  const { rows } = await sql<{ seq: number; lane: string; runAt: number }>`
     update ${sql.table(table)} set state = 'pending' where ${isInSubquery(dialect, "seq", newRows)}
-    returning lane, run_at`.execute(db);
+    returning seq, lane, run_at`.execute(db);
   const dueAt = new Map<string, number>();
-  for (const { lane, runAt } of rows) dueAt.set(lane, Math.min(runAt, dueAt.get(lane) ?? runAt));
+  for (const { seq, lane, runAt } of rows)
+    if (isStorableText(lane)) dueAt.set(lane, Math.min(runAt, dueAt.get(lane) ?? runAt));
+    else await endUnreadable(db, table, seq);
   await makeDue(db, { mode, table, dialect }, dueAt);
   return rows.length;
+}
+
+/** Makes a row a dead letter, because no lane can have the name that the row stores. */
+async function endUnreadable(db: Kysely<Schema>, table: QueueTable, seq: number): Promise<void> {
+  const reason = "The row's lane is not valid text. Correct or delete the row.";
+  await db.updateTable(table).set({ state: "dead", reason }).where("seq", "=", seq).execute();
 }
 
 /** Sets the due time of lanes to the given time. A lane's earlier due time is kept. */

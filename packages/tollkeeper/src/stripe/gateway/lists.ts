@@ -1,7 +1,8 @@
 /** Requests pages of Stripe's lists, for reconcile and for catching up with renewals. */
 import Stripe from "stripe";
 import * as records from "../records.ts";
-import { parseEnvelope } from "../webhook/envelope.ts";
+import { parseEnvelope, type Envelope } from "../webhook/envelope.ts";
+import { findUnstorableField } from "../webhook/storable-envelope.ts";
 import { DEFAULT_CARD, EXPANDED, toExpandedCustomer, toRetrieved, toRetrievedCustomer } from "./retrieved.ts";
 import { isCursorGone, translateErrors, translateErrorsOrNull } from "./stripe-errors.ts";
 import { MAX_LISTED, PAGE_SIZE, type CallContext, type CreatedRange, type ListCalls, type Page } from "./types.ts";
@@ -23,7 +24,7 @@ export function listCalls(stripe: Stripe, { userIdKey }: CallContext): ListCalls
     listEventPage: (types, range, after) =>
       translateErrors(async () => {
         const list = await stripe.events.list({ ...pageParams(after), ...createdIn(range), types: [...types] });
-        const page = await toPage(list, (event) => parseEnvelope(event));
+        const page = await toPage(list, readEnvelope);
         return { ...page, rows: page.rows.filter((envelope) => envelope !== null) };
       }),
 
@@ -65,6 +66,17 @@ export function listCalls(stripe: Stripe, { userIdKey }: CallContext): ListCalls
         }));
       }),
   };
+}
+
+/**
+ * Returns the envelope of a listed event; null for an event that the service can't use. Throws if a database can't store the
+ * envelope unchanged.
+ */
+function readEnvelope(event: Stripe.Event): Envelope | null {
+  const envelope = parseEnvelope(event);
+  const field = envelope && findUnstorableField(envelope);
+  if (field) throw new Error(`Stripe sent an event whose field ${field} can't be stored`);
+  return envelope;
 }
 
 function pageParams(after: string | null) {

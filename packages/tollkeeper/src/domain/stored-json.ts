@@ -1,0 +1,14 @@
+/** Reads JSON that the service has stored in the database. */
+
+/**
+ * Returns the parsed JSON. Returns null if the JSON is absent or damaged, so that one damaged row never stops the work on other
+ * rows.
+ */
+export function parseStored<Value>(json: string | null): Value | null {
+  if (json === null) return null;
+  try {
+    return JSON.parse(json) as Value;
+  } catch {
+    return null;
+  }
+}
