@@ -172,7 +172,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
     const report = await billing.service.reconcile({ sweep: true });
     expect(report?.warnings).toEqual([expect.stringContaining(ids[1] ?? "") as string]);
     const mirrored = await openTestStoreOf(billing).customers.listIds();
-    expect(mirrored.toSorted()).toEqual([ids[0], ids[2]].toSorted());
+    expect(new Set(mirrored)).toEqual(new Set([ids[0], ids[2]]));
   });
 
   test("an operation whose stored parameters are damaged is ended, and the user's next checkout starts", async () => {

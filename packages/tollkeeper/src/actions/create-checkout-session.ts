@@ -136,7 +136,8 @@ async function loadLast(
 ): Promise<{ last: LastCheckout | null; generation: number }> {
   const operation = await store.operations.findCurrent(checkoutOperation.kind, subject);
   const generation = settledGeneration(operation);
-  const opened = operation?.state === "succeeded" ? parseStored<LastCheckout>(operation.result) : null;
+  const stored = operation?.state === "succeeded" ? operation.result : null;
+  const opened = parseStored(stored) as LastCheckout | null;
   if (opened === null) return { last: null, generation };
   const session = await gateway.retrieveCheckoutSession(opened.session.id);
   return { last: session && { ...opened, session }, generation };

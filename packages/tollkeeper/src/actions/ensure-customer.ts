@@ -68,7 +68,8 @@ async function createdEarlier(
   owner: BillingOwner,
   operation: OperationRecord | null,
 ): Promise<string | null> {
-  const customerId = operation?.state === "succeeded" ? parseStored<string>(operation.result) : null;
+  const stored = operation?.state === "succeeded" ? operation.result : null;
+  const customerId = parseStored(stored) as string | null;
   return customerId === null ? null : confirm(context, owner, customerId);
 }
 

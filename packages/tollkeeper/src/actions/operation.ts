@@ -170,7 +170,7 @@ async function resume<Params, Result>(
   operation: OperationRecord,
   decision: "retry" | "look_up",
 ): Promise<Result> {
-  if (parseStored<Params>(operation.params) === null) return failUnreadable(context, operation);
+  if (parseStored(operation.params) === null) return failUnreadable(context, operation);
   if (decision === "look_up") return lookUpOrActAgain(context, kind, operation);
   try {
     return await send(context, kind, operation);

@@ -4,10 +4,10 @@
  * Returns the parsed JSON. Returns null if the JSON is absent or damaged, so that one damaged row never stops the work on other
  * rows.
  */
-export function parseStored<Value>(json: string | null): Value | null {
+export function parseStored(json: string | null): unknown {
   if (json === null) return null;
   try {
-    return JSON.parse(json) as Value;
+    return JSON.parse(json);
   } catch {
     return null;
   }

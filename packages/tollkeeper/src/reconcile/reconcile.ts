@@ -241,7 +241,7 @@ async function plan(
   // If the caller asks for a sweep or for events since an instant, the reconcile ignores the saved progress of an interrupted
   // one. A continued reconcile would miss changes of objects that it read before the interruption.
   const isExplicit = options.sweep === true || options.since !== undefined;
-  const resumed = isExplicit ? null : parseStored<Partial<Progress>>(before?.progress ?? null);
+  const resumed = isExplicit ? null : (parseStored(before?.progress ?? null) as Partial<Progress> | null);
   const finishedAt = before?.finishedAt ?? null;
   const lastSweep = (await store.tasks.find(SWEEP_TASK))?.finishedAt ?? null;
   const isDue = lastSweep === null || now - lastSweep >= SWEEP_EVERY_MS || (finishedAt ?? 0) < now - EVENTS_KEPT_MS;

@@ -48,7 +48,7 @@ export function announcedAccessStore(db: Kysely<Schema>, mode: Mode, dialect: Di
           .execute();
         for (const { ownerId, features, checkAt } of rows) {
           const owner = { kind, id: ownerId };
-          found.set(ownerKey(owner), { owner, features: parseStored<string[]>(features) ?? [], checkAt });
+          found.set(ownerKey(owner), { owner, features: (parseStored(features) as string[] | null) ?? [], checkAt });
         }
       }
       return found;
