@@ -21,6 +21,8 @@ const MAX_URL = 2000;
 const MAX_COMMENT = 500;
 
 export const PlanInterval = z.enum(PLAN_INTERVALS);
+/** Decimal digits of an amount, by Stripe's own table: 900 with 2 digits is 9.00. */
+const fractionDigits = z.int().describe("Decimal digits of the amount: 900 with 2 digits is 9.00");
 const instant = z.int().describe("Epoch milliseconds");
 /**
  * Creates the schema of a text. The schema of a text rejects an unpaired surrogate, such as half an emoji. An unpaired
@@ -63,6 +65,7 @@ export const Subscription = z.object({
     .object({
       amount: z.int().nullable(),
       currency: z.string(),
+      fractionDigits,
       interval: z.enum(BILLING_INTERVALS).nullable(),
       quantity: z.int(),
     })
@@ -88,6 +91,7 @@ export const Subscription = z.object({
       status: z.enum(INVOICE_STATUSES),
       amount: z.int(),
       currency: z.string(),
+      fractionDigits,
       outcome: z.enum(["none", ...PAYMENT_OUTCOMES]),
       message: z.string().nullable(),
       actionUrl: z.string().nullable(),
@@ -124,7 +128,15 @@ export const Plan = z.object({
   description: z.string().nullable(),
   features: z.array(z.string()),
   featureNames: z.record(z.string(), z.string()),
-  prices: z.array(z.object({ interval: PlanInterval, amount: z.int(), currency: z.string(), trialDays: z.int() })),
+  prices: z.array(
+    z.object({
+      interval: PlanInterval,
+      amount: z.int(),
+      currency: z.string(),
+      fractionDigits,
+      trialDays: z.int(),
+    }),
+  ),
 });
 export type Plan = z.infer<typeof Plan>;
 

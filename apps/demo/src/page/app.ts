@@ -94,7 +94,7 @@ function describe(subscription: Subscription): HTMLElement[] {
     ["Status", subscription.status],
   ];
   if (price?.amount != null)
-    rows.push(["Price", `${formatMoney(price.amount, price.currency, "en")} a ${price.interval ?? "month"}`]);
+    rows.push(["Price", `${formatMoney({ ...price, amount: price.amount }, "en")} a ${price.interval ?? "month"}`]);
   if (cancelAt !== null) rows.push(["Ends", formatDate(cancelAt, "en")]);
   else if (currentPeriodEnd !== null) rows.push(["Renews", formatDate(currentPeriodEnd, "en")]);
   if (paymentMethod?.last4) rows.push(["Card", `${paymentMethod.brand ?? ""} •••• ${paymentMethod.last4}`]);

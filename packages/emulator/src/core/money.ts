@@ -1,6 +1,6 @@
 /** Formats, rounds and splits amounts of money in minor units. @see https://docs.stripe.com/currencies */
-/** Currencies without a minor unit, such as the Japanese yen. */
-const ZERO_DECIMAL = new Set("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split(" "));
+/** Currencies without a minor unit, such as the Japanese yen. Stripe counts "isk" and "ugx" in hundredths nevertheless. */
+const ZERO_DECIMAL = new Set("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split(" "));
 const THREE_DECIMAL = new Set("bhd jod kwd omr tnd".split(" "));
 
 export function decimalsOf(currency: string): number {

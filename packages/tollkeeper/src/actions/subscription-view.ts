@@ -1,5 +1,6 @@
 /** Builds the JSON of a subscription for its user. Instants in the JSON of a subscription are epoch milliseconds. */
 import { plansOf, type SubscriptionState } from "../domain/access.ts";
+import { fractionDigitsOf } from "../domain/money.ts";
 import { paymentNotice } from "../domain/payment.ts";
 import type { Plans } from "../domain/plans.ts";
 import type { PaymentMethodRecord } from "../domain/records.ts";
@@ -39,6 +40,7 @@ export function viewSubscription(
       status: latestInvoice.status,
       amount: latestInvoice.total,
       currency: latestInvoice.currency,
+      fractionDigits: fractionDigitsOf(latestInvoice.currency),
       ...paymentNotice(latestInvoice),
     },
   };
@@ -48,7 +50,14 @@ function viewPrice({ subscription, prices }: SubscriptionState): Subscription["p
   const [item] = subscription.items;
   const price = prices.find((candidate) => candidate.id === item?.priceId);
   if (!item || !price) return null;
-  return { amount: price.unitAmount, currency: price.currency, interval: price.interval, quantity: item.quantity };
+  const { unitAmount, currency, interval } = price;
+  return {
+    amount: unitAmount,
+    currency,
+    fractionDigits: fractionDigitsOf(currency),
+    interval,
+    quantity: item.quantity,
+  };
 }
 
 function viewPaymentMethod({ type, brand, last4, expMonth, expYear }: PaymentMethodRecord) {

@@ -9,6 +9,7 @@ import { verifyCheckoutSession } from "../actions/verify-checkout-session.ts";
 import { createOidcAuthenticate } from "../auth/oidc.ts";
 import type { Config } from "../config/resolve-config.ts";
 import type { TollkeeperOptions } from "../options.ts";
+import { fractionDigitsOf } from "../domain/money.ts";
 import { userOwner } from "../domain/owner.ts";
 import type { HttpContext } from "../http/context.ts";
 import { createInboxWriter } from "../ingest/inbox-writer.ts";
@@ -88,7 +89,7 @@ function publicConfig(config: Config): ConfigResponse {
       description,
       features: features.map((feature) => feature.id),
       featureNames: Object.fromEntries(features.map((feature) => [feature.id, feature.name])),
-      prices: prices.map((price) => ({ ...price })),
+      prices: prices.map((price) => ({ ...price, fractionDigits: fractionDigitsOf(price.currency) })),
     })),
   };
 }

@@ -21,6 +21,8 @@ export interface PaymentHook {
   /** Amount of the payment in minor units of `currency`. */
   amount: number;
   currency: string;
+  /** Number of decimal digits of `amount`: 900 with 2 digits is 9.00. */
+  fractionDigits: number;
   /** A sentence about the payment to show to the user; null after a success. */
   message: string | null;
   /** The URL of the page on which the user can pay or confirm a payment; null if the user has nothing to do. */

@@ -3,6 +3,7 @@
  * plans.
  */
 import { ConfigError } from "../errors.ts";
+import { chargeStepOf } from "./money.ts";
 import type { PriceRecord, ProductRecord } from "./records.ts";
 
 export const PLAN_INTERVALS = ["month", "year"] as const;
@@ -124,6 +125,11 @@ function problemsOfPrice(price: PlanPrice): string[] {
   if (price.interval !== "month" && price.interval !== "year") problems.push('interval must be "month" or "year"');
   if (!isWhole(price.amount, 1, MAX_AMOUNT))
     problems.push(`amount ${price.amount} must be a whole number of minor units from 1 to ${MAX_AMOUNT}`);
+  else if (price.amount % chargeStepOf(price.currency) !== 0)
+    problems.push(
+      `amount ${price.amount} must be a multiple of ${chargeStepOf(price.currency)}, because Stripe charges no smaller part of ` +
+        `the currency "${price.currency}"`,
+    );
   if (!/^[a-z]{3}$/.test(price.currency))
     problems.push(`currency "${price.currency}" must be three lower-case letters, such as "usd"`);
   if (!isWhole(price.trialDays, 0, MAX_TRIAL_DAYS))

@@ -16,7 +16,7 @@ export type View =
 
 export interface ViewContext {
   messages: Messages;
-  locale: string | undefined;
+  locale: string;
   actions: {
     retry(): void;
     close(): void;
@@ -121,9 +121,7 @@ function planCard(plan: Plan, interval: Interval, { messages, locale, actions }:
     h("h3", {}, plan.name),
     plan.description ? h("p", { class: "soft" }, plan.description) : null,
     price && price.trialDays > 0 ? h("span", { class: "soft" }, messages.trial(price.trialDays)) : null,
-    price
-      ? h("div", { class: "price" }, formatMoney(price.amount, price.currency, locale), " ", h("small", {}, per))
-      : null,
+    price ? h("div", { class: "price" }, formatMoney(price, locale), " ", h("small", {}, per)) : null,
     h("ul", {}, ...plan.features.map((feature) => h("li", {}, plan.featureNames[feature] ?? feature))),
     button(messages.choose(plan.name), "primary", () => actions.choose(plan)),
   );
@@ -132,7 +130,7 @@ function planCard(plan: Plan, interval: Interval, { messages, locale, actions }:
 function renderMember(subscription: Subscription, { messages, locale, actions }: ViewContext): Child[] {
   const name = subscription.planName ?? subscription.id;
   const { price, latestInvoice, cancelAt } = subscription;
-  const amount = price?.amount == null ? null : formatMoney(price.amount, price.currency, locale);
+  const amount = price?.amount == null ? null : formatMoney({ ...price, amount: price.amount }, locale);
   const per = price?.interval === "year" ? messages.perYear : messages.perMonth;
   return [
     heading(messages.memberHeading(name)),
@@ -155,7 +153,7 @@ function renderMember(subscription: Subscription, { messages, locale, actions }:
 function period(
   { cancelAt, currentPeriodEnd, trialEnd, status }: Subscription,
   messages: Messages,
-  locale: string | undefined,
+  locale: string,
 ): string {
   if (cancelAt !== null) return messages.endsOn(formatDate(cancelAt, locale));
   if (status === "trialing" && trialEnd !== null) return messages.trialUntil(formatDate(trialEnd, locale));

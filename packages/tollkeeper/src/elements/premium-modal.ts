@@ -3,6 +3,7 @@
  */
 import type { Plan, Subscription, TollkeeperClient, VerifiedCheckout } from "../browser/index.ts";
 import { h } from "./dom.ts";
+import { chooseLocale } from "./format.ts";
 import { ENGLISH, type CancelReason, type Messages } from "./messages.ts";
 import { STYLE } from "./premium-modal-style.ts";
 import { render, type Interval, type View, type ViewContext } from "./premium-modal-views.ts";
@@ -134,7 +135,7 @@ export class PremiumModal extends HTMLElement {
   #context(): ViewContext {
     return {
       messages: this.#messages,
-      locale: this.getAttribute("locale") ?? (document.documentElement.lang || undefined),
+      locale: chooseLocale(this.getAttribute("locale"), document.documentElement.lang),
       actions: {
         retry: () => void this.show(),
         close: () => this.close(),

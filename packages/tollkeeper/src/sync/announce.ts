@@ -3,6 +3,7 @@
  */
 import { decideEntitlements, nextAccessChange, type AccessPolicy, type Entitlement } from "../domain/access.ts";
 import type { AccessGrantedHook, AccessHook, HookName, PaymentHook, TrialHook } from "../domain/hooks.ts";
+import { fractionDigitsOf } from "../domain/money.ts";
 import { ownerKey, type BillingOwner } from "../domain/owner.ts";
 import { paymentHookId, paymentNotice, paymentOutcome, type PaymentOutcome } from "../domain/payment.ts";
 import type { Plans } from "../domain/plans.ts";
@@ -184,6 +185,7 @@ function announcePayment(
     subscriptionId: invoice.subscriptionId,
     amount: invoice.total,
     currency: invoice.currency,
+    fractionDigits: fractionDigitsOf(invoice.currency),
     message,
     actionUrl,
   };
