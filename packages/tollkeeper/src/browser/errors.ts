@@ -48,10 +48,15 @@ const SENTENCES: Record<string, string> = {
   price_not_ready: "This plan is unavailable at the moment. Please try again later.",
 };
 
-export function fromErrorResponse(status: number, { error }: ErrorResponse): TollkeeperClientError {
+/** Creates the error for an error response. The cause of the error is the failure of `getToken`, if there was one. */
+export function fromErrorResponse(
+  status: number,
+  { error }: ErrorResponse,
+  tokenFailure: unknown,
+): TollkeeperClientError {
   const message = SENTENCES[error.code] ?? error.message;
   const { requestId, possible } = error;
-  return new TollkeeperClientError(error.code, message, { status, requestId, possible });
+  return new TollkeeperClientError(error.code, message, { status, requestId, possible, cause: tokenFailure });
 }
 
 export function unexpectedResponse(status: number): TollkeeperClientError {
@@ -60,6 +65,10 @@ export function unexpectedResponse(status: number): TollkeeperClientError {
     "The service returned an unexpected response. Please try again.",
     { status },
   );
+}
+
+export function noToken(): TollkeeperClientError {
+  return new TollkeeperClientError("timed_out", "Your sign-in took too long. Please try again.");
 }
 
 export function noResponse(cause: unknown): TollkeeperClientError {

@@ -17,7 +17,7 @@ import type {
   VerifiedCheckout,
 } from "../wire.ts";
 import { TollkeeperClientError } from "./errors.ts";
-import { request } from "./request.ts";
+import { request, type GetToken } from "./request.ts";
 import { createReturnHandler } from "./return-page.ts";
 import { createStripeJs } from "./stripe-js.ts";
 
@@ -37,8 +37,11 @@ export type {
 export interface TollkeeperClientOptions {
   /** URL below which the service has its routes. Default `/stripe`. */
   baseUrl?: string;
-  /** Returns the signed-in user's access token; null if no user is signed in. */
-  getToken: () => Promise<string | null> | string | null;
+  /**
+   * Returns the signed-in user's access token. The user counts as a visitor if the function returns null, undefined or an empty
+   * text, and also if the function fails.
+   */
+  getToken: GetToken;
   /** The function that sends the client's requests. By default, the client sends requests with the page's `fetch`. */
   fetch?: typeof fetch;
   /** Opens the URL of a page of Stripe in the browser. Default: `location.assign`. */
@@ -88,13 +91,9 @@ export function createTollkeeperClient(options: TollkeeperClientOptions): Tollke
   const baseUrl = (options.baseUrl ?? "/stripe").replace(/\/+$/, "");
   const { getToken } = options;
   const navigate = options.navigate ?? ((url: string) => location.assign(url));
+  const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
   const call = <Body>(method: "GET" | "POST", path: string, body?: object) =>
-    request<Body>(
-      { baseUrl, getToken, fetch: options.fetch ?? ((input, init) => fetch(input, init)) },
-      method,
-      path,
-      body,
-    );
+    request<Body>({ baseUrl, getToken, fetch: send }, method, path, body);
   const stripeJs = createStripeJs();
   let configuration: Promise<ConfigResponse> | null = null;
   const handleReturn = createReturnHandler((id) =>
@@ -105,10 +104,12 @@ export function createTollkeeperClient(options: TollkeeperClientOptions): Tollke
     isAvailable: () => typeof window !== "undefined" && typeof fetch === "function" && !stripeJs.isBlocked(),
 
     config() {
-      configuration ??= call<ConfigResponse>("GET", "config").catch((error: unknown) => {
-        configuration = null;
-        throw error;
-      });
+      configuration ??= request<ConfigResponse>({ baseUrl, getToken: null, fetch: send }, "GET", "config").catch(
+        (error: unknown) => {
+          configuration = null;
+          throw error;
+        },
+      );
       return configuration;
     },
 

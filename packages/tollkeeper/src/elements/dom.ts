@@ -1,5 +1,8 @@
 /** Builds DOM elements from texts and attributes. Never parses HTML. */
 
+/** The base class of the elements. On a server, where no element can be created, the base class is `Object`. */
+export const ElementBase = typeof HTMLElement === "undefined" ? (Object as unknown as typeof HTMLElement) : HTMLElement;
+
 type Attributes = Record<string, string | boolean | ((event: Event) => void) | undefined>;
 export type Child = Node | string | null;
 

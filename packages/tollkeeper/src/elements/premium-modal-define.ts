@@ -3,4 +3,7 @@ import { PremiumModal } from "./premium-modal.ts";
 
 export { PremiumModal };
 
-if (!customElements.get("tollkeeper-premium-modal")) customElements.define("tollkeeper-premium-modal", PremiumModal);
+const NAME = "tollkeeper-premium-modal";
+
+// Frameworks also import this module on servers, where there are no custom elements.
+if (typeof customElements !== "undefined" && !customElements.get(NAME)) customElements.define(NAME, PremiumModal);

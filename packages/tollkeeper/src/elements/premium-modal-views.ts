@@ -23,10 +23,10 @@ export interface ViewContext {
     choose(plan: Plan): void;
     setInterval(interval: Interval): void;
     manage(): void;
-    askCancel(): void;
-    keep(): void;
-    cancel(reason: string): void;
-    resume(): void;
+    askCancel(subscription: Subscription): void;
+    keep(subscription: Subscription): void;
+    cancel(subscription: Subscription, reason: string): void;
+    resume(subscription: Subscription): void;
   };
 }
 
@@ -143,9 +143,9 @@ function renderMember(subscription: Subscription, { messages, locale, actions }:
       latestInvoice?.actionUrl
         ? h("a", { class: "button primary", href: latestInvoice.actionUrl, rel: "noopener" }, messages.payNow)
         : null,
-      cancelAt === null ? null : button(messages.resume, "primary", actions.resume),
+      cancelAt === null ? null : button(messages.resume, "primary", () => actions.resume(subscription)),
       button(messages.manage, "quiet", actions.manage),
-      cancelAt === null ? button(messages.cancel, "danger", actions.askCancel) : null,
+      cancelAt === null ? button(messages.cancel, "danger", () => actions.askCancel(subscription)) : null,
     ),
   ];
 }
@@ -181,8 +181,8 @@ function renderCanceling(subscription: Subscription, { messages, locale, actions
     h(
       "div",
       { class: "actions" },
-      button(messages.keep, "quiet", actions.keep),
-      button(messages.confirmCancel, "danger", () => actions.cancel(select.value)),
+      button(messages.keep, "quiet", () => actions.keep(subscription)),
+      button(messages.confirmCancel, "danger", () => actions.cancel(subscription, select.value)),
     ),
   ];
 }

@@ -2,7 +2,7 @@
  * Defines the element `<tollkeeper-premium-modal>`. The modal shows the plans to visitors and the subscription to subscribers.
  */
 import type { Plan, Subscription, TollkeeperClient, VerifiedCheckout } from "../browser/index.ts";
-import { h } from "./dom.ts";
+import { ElementBase, h } from "./dom.ts";
 import { chooseLocale } from "./format.ts";
 import { ENGLISH, type CancelReason, type Messages } from "./messages.ts";
 import { STYLE } from "./premium-modal-style.ts";
@@ -24,14 +24,15 @@ export class PremiumChangeEvent extends Event {
  * page's language), `interval` (`month` or `year`). The modal's events: `tollkeeper-change`, `tollkeeper-close`, and
  * `tollkeeper-sign-in` if a visitor must sign in first.
  */
-export class PremiumModal extends HTMLElement {
-  client: TollkeeperClient | null = null;
+export class PremiumModal extends ElementBase {
+  #client: TollkeeperClient | null = null;
   #messages: Messages = ENGLISH;
   #view: View = { kind: "loading" };
-  #subscription: Subscription | null = null;
   #body = h("div", { class: "body", part: "body" });
-  #alert = h("div", { "aria-live": "assertive" });
+  #alert = h("div", { class: "messages", "aria-live": "assertive" });
   #dialog = h("dialog", { part: "dialog", "aria-labelledby": "heading" });
+  /** Number of the last time that the modal was opened. The results of requests for an earlier opening are not drawn. */
+  #opening = 0;
 
   constructor() {
     super();
@@ -45,6 +46,15 @@ export class PremiumModal extends HTMLElement {
       if (event.target === this.#dialog) this.close();
     });
     root.append(this.#dialog);
+    this.#keepEarlyProperties();
+  }
+
+  /** The client whose plans and subscription the modal shows. */
+  set client(client: TollkeeperClient | null) {
+    this.#client = client;
+  }
+  get client(): TollkeeperClient | null {
+    return this.#client;
   }
 
   /** Replaces some or all of the modal's English texts. */
@@ -56,10 +66,22 @@ export class PremiumModal extends HTMLElement {
     return this.#messages;
   }
 
-  /** Opens the modal with the user's subscription, or with the plans if there is none. */
+  /**
+   * Applies the properties that were set on the element before the browser knew the element's class. Otherwise these
+   * properties would hide the accessors of the class.
+   */
+  #keepEarlyProperties(): void {
+    const early = Object.entries(this).filter(([name]) => name === "client" || name === "messages");
+    for (const [name] of early) Reflect.deleteProperty(this, name);
+    Object.assign(this, Object.fromEntries(early));
+  }
+
+  /** Opens the modal with the user's subscription, or with the plans if there is none. Throws if the modal has no client. */
   async show(): Promise<void> {
-    this.#open({ kind: "loading" });
-    await this.#load();
+    const client = this.#needClient();
+    const opening = this.#open({ kind: "loading" });
+    const view = await this.#load(client);
+    if (opening === this.#opening) this.#setView(view);
   }
 
   /**
@@ -75,25 +97,27 @@ export class PremiumModal extends HTMLElement {
   }
 
   #needClient(): TollkeeperClient {
-    if (!this.client) throw new Error("The modal has no client. Set modal.client = createTollkeeperClient(…) first.");
-    return this.client;
+    if (!this.#client) throw new Error("The modal has no client. Set modal.client = createTollkeeperClient(…) first.");
+    return this.#client;
   }
 
-  #open(view: View): void {
+  /** Opens the modal, and returns the number of this opening. */
+  #open(view: View): number {
+    this.#opening += 1;
     this.#setView(view);
     if (!this.#dialog.open) this.#dialog.showModal();
     this.#focusHeading();
+    return this.#opening;
   }
 
-  async #load(): Promise<void> {
-    const client = this.#needClient();
+  async #load(client: TollkeeperClient): Promise<View> {
     try {
       const [config, subscription] = await Promise.all([client.config(), this.#loadSubscription(client)]);
-      this.#subscription = subscription;
+      if (subscription) return { kind: "member", subscription };
       const interval = this.getAttribute("interval") === "year" ? "year" : "month";
-      this.#setView(subscription ? { kind: "member", subscription } : { kind: "plans", plans: config.plans, interval });
+      return { kind: "plans", plans: config.plans, interval };
     } catch (error) {
-      this.#setView({ kind: "failed", message: sentenceOf(error) });
+      return { kind: "failed", message: sentenceOf(error) };
     }
   }
 
@@ -142,10 +166,10 @@ export class PremiumModal extends HTMLElement {
         choose: (plan) => void this.#choose(plan),
         setInterval: (interval) => this.#switchInterval(interval),
         manage: () => void this.#run(() => this.#needClient().portal()),
-        askCancel: () => this.#withSubscription((subscription) => this.#setView({ kind: "canceling", subscription })),
-        keep: () => this.#withSubscription((subscription) => this.#setView({ kind: "member", subscription })),
-        cancel: (reason) => void this.#change((id) => this.#needClient().cancel(cancelRequest(id, reason))),
-        resume: () => void this.#change((subscriptionId) => this.#needClient().resume({ subscriptionId })),
+        askCancel: (subscription) => this.#setView({ kind: "canceling", subscription }),
+        keep: (subscription) => this.#setView({ kind: "member", subscription }),
+        cancel: ({ id }, reason) => void this.#change(() => this.#needClient().cancel(cancelRequest(id, reason))),
+        resume: ({ id }) => void this.#change(() => this.#needClient().resume({ subscriptionId: id })),
       },
     };
   }
@@ -166,12 +190,12 @@ export class PremiumModal extends HTMLElement {
     if (leaving) this.#alert.replaceChildren(h("p", { role: "status" }, this.#messages.redirecting));
   }
 
-  async #change(act: (subscriptionId: string) => Promise<Subscription>): Promise<void> {
+  async #change(act: () => Promise<Subscription>): Promise<void> {
+    const opening = this.#opening;
     await this.#run(async () => {
-      if (!this.#subscription) return;
-      this.#subscription = await act(this.#subscription.id);
-      this.#setView({ kind: "member", subscription: this.#subscription });
-      this.dispatchEvent(new PremiumChangeEvent(this.#subscription));
+      const subscription = await act();
+      if (opening === this.#opening) this.#setView({ kind: "member", subscription });
+      this.dispatchEvent(new PremiumChangeEvent(subscription));
     });
   }
 
@@ -179,27 +203,26 @@ export class PremiumModal extends HTMLElement {
    * Runs an action of the modal, during which all buttons are disabled. If the action fails, shows the error and returns false.
    */
   async #run(act: () => Promise<void>): Promise<boolean> {
+    const opening = this.#opening;
+    this.#alert.replaceChildren();
     this.#setBusy(true);
     try {
       await act();
-      return true;
+      return opening === this.#opening;
     } catch (error) {
       if (isUnauthenticated(error))
         this.dispatchEvent(new Event("tollkeeper-sign-in", { bubbles: true, composed: true }));
-      this.#alert.replaceChildren(h("p", { class: "alert", part: "error", role: "alert" }, sentenceOf(error)));
+      if (opening === this.#opening)
+        this.#alert.replaceChildren(h("p", { class: "alert", part: "error", role: "alert" }, sentenceOf(error)));
       return false;
     } finally {
-      this.#setBusy(false);
+      if (opening === this.#opening) this.#setBusy(false);
     }
   }
 
   #setBusy(busy: boolean): void {
     for (const button of this.#body.querySelectorAll("button"))
       button.disabled = busy && !button.classList.contains("close");
-  }
-
-  #withSubscription(act: (subscription: Subscription) => void): void {
-    if (this.#subscription) act(this.#subscription);
   }
 }
 

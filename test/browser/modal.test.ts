@@ -1,0 +1,211 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { definePlans, type PlanInput } from "../../packages/tollkeeper/src/index.ts";
+import { createTestBilling } from "../support/billing.ts";
+import { launchBrowser } from "../support/browser.ts";
+import { openModalPage, type ModalPageOptions } from "../support/modal-page.ts";
+
+/** The modal runs as built, in Chromium, with the real service and the emulator. */
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser.close());
+
+const plan = (changes: Partial<PlanInput> = {}): PlanInput => ({
+  id: "premium",
+  name: "Premium",
+  features: ["exports"],
+  prices: [{ interval: "month", amount: 900, currency: "usd" }],
+  ...changes,
+});
+
+async function open(options: Partial<ModalPageOptions> = {}, plans: readonly PlanInput[] = [plan()]) {
+  const billing = await createTestBilling({ options: { plans: definePlans(plans) } });
+  return { billing, ...(await openModalPage(browser, { fetch: billing.service.fetch, ...options })) };
+}
+
+const modal = (page: Page) => page.getByRole("dialog");
+const choose = (page: Page, name = "Premium") => modal(page).getByRole("button", { name: `Get ${name}` });
+
+describe("a person whose getToken", () => {
+  test.each([
+    ["rejects", "() => Promise.reject(new Error('login_required'))"],
+    ["throws", "() => { throw new Error('login_required'); }"],
+    ["returns null", "() => null"],
+    ["returns undefined", "async () => undefined"],
+    ["returns an empty text", '() => ""'],
+    ["returns an object", "() => ({ id_token: 'x' })"],
+    ["returns a text that no header can carry", '() => "läßt\\n"'],
+    ["returns an expired token", '() => "invalid"'],
+  ])("%s sees the plans, and must sign in to choose one", async (_name, getToken) => {
+    const { page, show, events, complaints } = await open({ getToken });
+    await show();
+    await choose(page).click();
+    await modal(page).getByRole("alert").getByText("Please sign in to continue.").waitFor();
+    expect(await events()).toEqual(["tollkeeper-sign-in"]);
+    expect(await choose(page).isEnabled()).toBe(true);
+    expect(complaints).toEqual([]);
+  });
+
+  test("never settles gets an error after a minute, and can try again", async () => {
+    const { page, show } = await open({ getToken: "() => (window.signedIn ? 'ada' : new Promise(() => {}))" });
+    await page.clock.install();
+    const shown = show();
+    await modal(page).getByText("Loading plans…").waitFor();
+    await page.clock.fastForward(61_000);
+    await shown;
+    await modal(page).getByText("Your sign-in took too long. Please try again.").waitFor();
+    await page.evaluate("window.signedIn = true");
+    await modal(page).getByRole("button", { name: "Try again" }).click();
+    await choose(page).waitFor();
+    expect(await modal(page).getByRole("alert").count()).toBe(0);
+  });
+
+  test("fails leaves its reason as the cause of the client's error", async () => {
+    const { page } = await open({ getToken: "() => Promise.reject(new Error('login_required'))" });
+    const cause = await page.evaluate(
+      "window.modal.client.subscriptions().catch((error) => [error.code, error.cause.message])",
+    );
+    expect(cause).toEqual(["unauthenticated", "login_required"]);
+  });
+});
+
+describe("the modal shows the plans, with prices in", () => {
+  const dollars = plan({ prices: [{ interval: "month", amount: 123_456, currency: "usd" }] });
+  const ENGLISH = "$1,234.56";
+  const GERMAN = "1.234,56 $";
+
+  test.each([
+    ["en_US", ENGLISH],
+    ["de_AT.UTF-8@euro", "$ 1.234,56"],
+    ["", ENGLISH],
+    ["../../etc", ENGLISH],
+  ])("the page's language %j, as %s", async (lang, price) => {
+    const { page, show, complaints } = await open({ lang }, [dollars]);
+    await show();
+    await choose(page).waitFor();
+    const shown = await modal(page).locator(".price").innerText();
+    expect(shown.replaceAll(/\s/g, " ")).toBe(`${price} per month`);
+    expect(complaints).toEqual([]);
+  });
+
+  test("the page's language, if the modal's own attribute names no locale", async () => {
+    const element = '<tollkeeper-premium-modal locale="nonsense!"></tollkeeper-premium-modal>';
+    const { page, show } = await open({ lang: "de", element }, [dollars]);
+    await show();
+    expect((await modal(page).locator(".price").innerText()).replaceAll(/\s/g, " ")).toBe(`${GERMAN} per month`);
+  });
+});
+
+describe("properties that are set before the element is defined", () => {
+  test("stay, so that the modal has its client and its texts", async () => {
+    const { page, show, complaints } = await open({
+      beforeDefinition: 'modal.client = client; modal.messages = { heading: "Werde Premium" };',
+    });
+    expect(await page.evaluate("Object.keys(window.modal)")).toEqual([]);
+    await show();
+    await modal(page).getByRole("heading", { name: "Werde Premium" }).waitFor();
+    await choose(page).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test("stay also on an element that a script creates", async () => {
+    const { page, show } = await open({
+      element: "<main></main>",
+      beforeDefinition: `
+        const created = document.createElement("tollkeeper-premium-modal");
+        created.client = client;
+        document.querySelector("main").append(created);
+        window.modal = created;`,
+    });
+    await show();
+    await choose(page).waitFor();
+    expect(await page.evaluate("Object.keys(window.modal)")).toEqual([]);
+  });
+});
+
+test("a modal without a client stays closed, and the error names the property to set", async () => {
+  const { page } = await open();
+  const failure = await page.evaluate(
+    "(window.modal.client = null, window.modal.show().catch((error) => error.message))",
+  );
+  expect(failure).toBe("The modal has no client. Set modal.client = createTollkeeperClient(…) first.");
+  expect(await modal(page).count()).toBe(0);
+});
+
+test("a failed request that was sent before a newer one does not replace the newer view", async () => {
+  const held: (() => void)[] = [];
+  let holding = true;
+  const { page, complaints } = await open({
+    intercept: (request) => {
+      if (!request.url.endsWith("/config") || !holding) return undefined;
+      return new Promise((resolve) => {
+        held.push(() => resolve(Response.json({ error: { code: "internal_error", message: "x" } }, { status: 500 })));
+      });
+    },
+  });
+  // Each opening of the modal has a client of its own, because a client remembers its configuration.
+  await page.evaluate("void (window.first = window.modal.show())");
+  await modal(page).getByText("Loading plans…").waitFor();
+  await expect.poll(() => held.length).toBe(1);
+  holding = false;
+  await page.evaluate(`(async () => {
+    const { createTollkeeperClient } = await import("/browser/index.js");
+    window.modal.client = createTollkeeperClient({ getToken: () => null });
+    await window.modal.show();
+  })()`);
+  await choose(page).waitFor();
+  held[0]?.();
+  await page.evaluate("window.first");
+  expect(await choose(page).count()).toBe(1);
+  expect(await modal(page).getByRole("alert").count()).toBe(0);
+  expect(complaints).toEqual([]);
+});
+
+describe.each([
+  ["wide", { width: 1280, height: 720 }],
+  ["narrow", { width: 320, height: 568 }],
+])("in a %s window", (_name, viewport) => {
+  const LONG = "Donaudampfschifffahrtsgesellschaftskapi";
+
+  test("long words stay within their card and within the dialog", async () => {
+    const { page, show } = await open({ viewport }, [
+      plan({ name: LONG, description: LONG.repeat(3), features: [{ id: "exports", name: LONG.repeat(2) }] }),
+      plan({ id: "team", name: "Team" }),
+      plan({ id: "max", name: "Max" }),
+    ]);
+    await show();
+    await choose(page, LONG).waitFor();
+    const overflowing = await page.evaluate(`[...window.modal.shadowRoot.querySelectorAll("*")]
+      .filter((element) => element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1)
+      .map((element) => element.localName)`);
+    expect(overflowing).toEqual([]);
+    const cards = await page.evaluate(`[...window.modal.shadowRoot.querySelectorAll(".plan")].flatMap((card) => {
+      const { left, right } = card.getBoundingClientRect();
+      return [...card.querySelectorAll("*")].filter((inner) => {
+        const box = inner.getBoundingClientRect();
+        return box.left < left - 1 || box.right > right + 1;
+      }).map((inner) => inner.localName);
+    })`);
+    expect(cards).toEqual([]);
+  });
+
+  test.each([0, 4])("an error is visible at once after the choice of plan %d of five", async (index) => {
+    const plans = [1, 2, 3, 4, 5].map((n) =>
+      plan({ id: `plan${n}`, name: `Plan ${n}`, features: ["a", "b", "c", "d", "e", "f"] }),
+    );
+    const { page, show } = await open({ viewport }, plans);
+    await show();
+    await choose(page, `Plan ${index + 1}`).click();
+    const alert = modal(page).getByRole("alert");
+    await alert.waitFor();
+    const box = await alert.boundingBox();
+    expect(box && box.y >= 0 && box.y + box.height <= viewport.height).toBe(true);
+    const covered = await page.evaluate(`(() => {
+      const { left, top, width, height } = window.modal.shadowRoot.querySelector(".alert").getBoundingClientRect();
+      return window.modal.shadowRoot.elementFromPoint(left + width / 2, top + height / 2).className;
+    })()`);
+    expect(covered).toBe("alert");
+  });
+});
