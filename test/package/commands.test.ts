@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import configuration from "../../tollkeeper.config.ts";
@@ -22,14 +23,43 @@ async function pricesOf(servers: TestServers): Promise<unknown[]> {
   return body["data"] as unknown[];
 }
 
+/** The variables of commands that only read products and prices. */
+function catalogEnv({ env }: TestServers): Record<string, string> {
+  const { STRIPE_SECRET_KEY = "", STRIPE_API_BASE = "" } = env;
+  return { STRIPE_SECRET_KEY, STRIPE_API_BASE };
+}
+
+describe("tollkeeper plans check", () => {
+  test("exits with 3 if Stripe differs from the plans, and with 0 if not, and changes nothing", async () => {
+    const servers = await startTestServers({ plans: [] });
+    const env = catalogEnv(servers);
+    const before = await runCli(["plans", "check"], { env });
+    expect(before).toMatchObject({
+      code: 3,
+      output: expect.stringMatching(/differs.*\n\+ product premium[\s\S]*Run npx tollkeeper plans push/) as string,
+    });
+    expect(await pricesOf(servers)).toEqual([]);
+    expect(await runCli(["plans", "push", "--yes"], { env })).toMatchObject({ code: 0 });
+    const after = await runCli(["plans", "check"], { env });
+    expect(after).toEqual({ code: 0, output: "Stripe (test) has all plans as they are in code.\n" });
+  });
+
+  test("names the Stripe key if it is missing, and no variable that the check does not use", async () => {
+    const { code, output } = await runCli(["plans", "check"]);
+    expect(code).toBe(1);
+    expect(output).toContain("STRIPE_SECRET_KEY is missing");
+    expect(output).not.toMatch(/PUBLISHABLE|WEBHOOK|APP_URL|AUTH|DATABASE/);
+  });
+});
+
 describe("tollkeeper plans push", () => {
   test("without --yes, shows the differences from Stripe but changes nothing", async () => {
     const servers = await startTestServers({ plans: [] });
     const { code, output } = await runCli(["plans", "push"], { env: servers.env });
     expect(output).toContain("differs from the plans in code");
     expect(output).toContain("9.00 USD a month");
-    expect(output).toContain("Run it again with --yes");
-    expect(code).toBe(0);
+    expect(output).toContain("Run the command again with --yes");
+    expect(code).toBe(3);
     expect(await pricesOf(servers)).toEqual([]);
   });
 
@@ -78,15 +108,62 @@ test("tollkeeper events shows dead letters with their reasons, and can retry the
   expect(revived.output).toContain("Events: 1 pending, 0 done, 0 dead.");
 });
 
+describe.each(DIALECTS)("tollkeeper events on a database without tables on %s", (dialect) => {
+  test.each([["events"], ["events --retry"], ["events --show evt_1"]])(
+    "%s names the missing migration and creates no table",
+    async (line) => {
+      const url = await freshDatabase(dialect);
+      const store = openStore({ url, mode: "test" });
+      onTestFinished(() => store.close());
+      expect(await store.findMissingMigrations()).toContain("0001-initial");
+      const { code, output } = await runCli(line.split(" "), { env: { DATABASE_URL: url } });
+      expect(code).toBe(1);
+      expect(output).toMatch(/DATABASE_URL names a database without 0001-initial.*: run npx tollkeeper migrate/);
+      expect(await store.findMissingMigrations()).toContain("0001-initial");
+    },
+  );
+});
+
+test("tollkeeper events creates no SQLite file, and names the missing file", async () => {
+  const folder = emptyFolder();
+  const { code, output } = await runCli(["events"], { cwd: folder });
+  expect(code).toBe(1);
+  expect(output).toContain("names the file .tollkeeper/tollkeeper.sqlite, which does not exist");
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("tollkeeper events does not turn on write-ahead logging in a SQLite file of another program", async () => {
+  const file = join(emptyFolder(), "other.sqlite");
+  const other = new DatabaseSync(file);
+  other.exec("create table notes (text)");
+  other.close();
+  const before = readFileSync(file);
+  expect(await runCli(["events"], { env: { DATABASE_URL: `file:${file}` } })).toMatchObject({ code: 1 });
+  expect(readFileSync(file).equals(before)).toBe(true);
+});
+
+test("tollkeeper events and migrate use the database that the config file names", async () => {
+  const folder = emptyFolder();
+  const file = join(folder, "tollkeeper.config.mjs");
+  writeFileSync(file, `export default { databaseUrl: ${JSON.stringify(`file:${join(folder, "app.sqlite")}`)} };`);
+  expect(await runCli(["migrate", "--config", file])).toMatchObject({ code: 0 });
+  expect(readdirSync(folder)).toContain("app.sqlite");
+  expect(await runCli(["events"], { cwd: folder })).toMatchObject({
+    code: 0,
+    output: expect.stringContaining("Events: 0 pending, 0 done, 0 dead.") as string,
+  });
+});
+
 describe("tollkeeper reconcile", () => {
   test("shows a difference between Stripe and the mirror in a dry run, and repairs it in a real run", async () => {
     const servers = await startTestServers({ plans });
     const made = await servers.stripe("POST", "/v1/customers");
     const look = await runCli(["reconcile", "--dry-run", "--sweep"], { env: servers.env });
-    expect(look).toMatchObject({ code: 0 });
+    expect(look).toMatchObject({ code: 3 });
     expect(look.output).toContain("1 difference, not repaired");
     expect(look.output).toContain(`customer ${String(made.body["id"])} is missing in the mirror`);
     const repaired = await runCli(["reconcile", "--sweep"], { env: servers.env });
+    expect(repaired.code).toBe(0);
     expect(repaired.output).toMatch(/1 difference:\n  customer cus_\w+ is missing in the mirror, repaired by a list/);
     const again = await runCli(["reconcile", "--sweep"], { env: servers.env });
     expect(again.output).toContain("The mirror equals Stripe.");
@@ -95,8 +172,8 @@ describe("tollkeeper reconcile", () => {
   test("rejects an invalid date and shows an example of a valid date", async () => {
     const servers = await startTestServers({ plans });
     const { code, output } = await runCli(["reconcile", "--since", "yesterday"], { env: servers.env });
-    expect(code).toBe(1);
-    expect(output).toContain('--since "yesterday" is not a date');
+    expect(code).toBe(2);
+    expect(output).toContain('"yesterday" is not a date: use a date such as 2026-01-31');
   });
 });
 
@@ -150,9 +227,36 @@ describe("tollkeeper serve", () => {
   });
 });
 
-test("an unknown command fails with the help text", async () => {
-  const { code, output } = await runCli(["nonsense"]);
-  expect(code).toBe(1);
-  expect(output).toMatch(/unknown command/);
-  expect(output).not.toContain("    at ");
+describe("a wrong command line exits with 2 and shows the help text", () => {
+  test.each([
+    ["an unknown command", ["nonsense"], /unknown command/],
+    ["no command", [], /Usage: tollkeeper/],
+    ["plans without a subcommand", ["plans"], /Usage: tollkeeper plans/],
+    ["an unknown option", ["events", "--nonsense"], /unknown option/],
+    ["an option without its argument", ["events", "--show"], /argument missing/],
+    ["an argument that no command takes", ["migrate", "now"], /too many arguments/],
+  ])("%s", async (_name, args, message) => {
+    const { code, output } = await runCli(args);
+    expect(code).toBe(2);
+    expect(output).toMatch(message);
+    expect(output).toContain("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 differences found.");
+    expect(output).not.toContain("    at ");
+  });
+});
+
+test("the help text of each command lists the exit codes", async () => {
+  for (const command of [
+    [],
+    ["serve"],
+    ["migrate"],
+    ["plans"],
+    ["plans", "check"],
+    ["plans", "push"],
+    ["reconcile"],
+    ["events"],
+  ])
+    expect(await runCli([...command, "--help"])).toMatchObject({
+      code: 0,
+      output: expect.stringContaining("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 differences found.") as string,
+    });
 });

@@ -52,6 +52,7 @@ export function faultyStore(life: Life): Store {
         }),
       ),
     migrate: () => callStore(life, "migrate", () => store.migrate()),
+    findMissingMigrations: () => callStore(life, "findMissingMigrations", () => store.findMissingMigrations()),
     analyze: (sample) => callStore(life, "analyze", () => store.analyze(sample)),
     ping: () => callStore(life, "ping", () => store.ping()),
     onNewEvents: (listener) => store.onNewEvents(listener),

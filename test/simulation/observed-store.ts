@@ -46,6 +46,7 @@ export function observeStore(store: Store, auditor: Auditor): Store {
       return result;
     },
     migrate: () => store.migrate(),
+    findMissingMigrations: () => store.findMissingMigrations(),
     analyze: (sample) => store.analyze(sample),
     ping: () => store.ping(),
     onNewEvents: (listener) => store.onNewEvents(listener),

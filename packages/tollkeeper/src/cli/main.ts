@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** Runs the command line program `tollkeeper`. */
 import { existsSync } from "node:fs";
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import { TollkeeperError } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { addEvents } from "./commands/events.ts";
@@ -9,6 +9,7 @@ import { addMigrate } from "./commands/migrate.ts";
 import { addPlans } from "./commands/plans.ts";
 import { addReconcile } from "./commands/reconcile.ts";
 import { addServe } from "./commands/serve.ts";
+import { EXIT_CODE_HELP, EXIT_CODES } from "./exit-codes.ts";
 
 const ENV_FILE = ".env";
 if (existsSync(ENV_FILE)) process.loadEnvFile(ENV_FILE);
@@ -16,14 +17,22 @@ if (existsSync(ENV_FILE)) process.loadEnvFile(ENV_FILE);
 const program = new Command("tollkeeper")
   .description("Stripe subscriptions for TypeScript apps")
   .version(VERSION)
-  .showHelpAfterError();
+  .addHelpText("afterAll", EXIT_CODE_HELP)
+  .showHelpAfterError()
+  .exitOverride();
 for (const add of [addServe, addMigrate, addPlans, addReconcile, addEvents]) add(program, process.env);
 
 try {
   await program.parseAsync();
 } catch (error) {
+  // Without a call of `process.exit`, timers and connections of a failed start would keep the process alive.
+  process.exit(exitCodeOf(error));
+}
+
+/** Prints the error, and returns the exit code. The parser of the command line has already printed its own errors. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.done : EXIT_CODES.usage;
   const expected = error instanceof TollkeeperError || (error instanceof Error && "code" in error);
   console.error(error instanceof Error ? (expected ? error.message : error.stack) : String(error));
-  // Without a call of `process.exit`, timers and connections of a failed start would keep the process alive.
-  process.exit(1);
+  return EXIT_CODES.failed;
 }

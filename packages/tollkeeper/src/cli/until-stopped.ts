@@ -6,7 +6,7 @@
  */
 const STOP_TIMEOUT_MS = 10_000;
 
-export async function untilStopped(stop: () => Promise<void>): Promise<void> {
+export async function untilStopped(stop: () => Promise<void>): Promise<never> {
   await new Promise<void>((resolve) => {
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());

@@ -53,29 +53,44 @@ export interface Config {
  * The schema that checks all options of `createTollkeeper`. The schema checks combinations of the valid options even if other
  * options are invalid, so that one start reports all problems.
  */
-const schema: z.ZodType<Config, TollkeeperOptions> = z
-  .strictObject(OPTION_FIELDS)
-  .superRefine(
-    (options, context) => {
-      if (typeof options !== "object") return;
-      const invalid = new Set(context.issues.map(({ path }) => path?.[0]));
-      const valid = Object.fromEntries(Object.entries(options).filter(([option]) => !invalid.has(option)));
-      const isSet = (option: OptionName): boolean => options[option] !== undefined;
-      for (const { option, text } of findConflicts({ options: valid, isSet }))
-        context.addIssue({ code: "custom", path: [option], message: text });
-    },
-    { when: () => true },
-  )
-  .transform(toConfig);
+const optionsSchema = z.strictObject(OPTION_FIELDS).superRefine(
+  (options, context) => {
+    if (typeof options !== "object") return;
+    const invalid = new Set(context.issues.map(({ path }) => path?.[0]));
+    const valid = Object.fromEntries(Object.entries(options).filter(([option]) => !invalid.has(option)));
+    const isSet = (option: OptionName): boolean => options[option] !== undefined;
+    for (const { option, text } of findConflicts({ options: valid, isSet }))
+      context.addIssue({ code: "custom", path: [option], message: text });
+  },
+  { when: () => true },
+);
 
 /**
  * Returns the configuration. Throws a `ConfigError` that lists all problems of the options. Each listed problem names the
  * option or its environment variable, the value, and the correction.
  */
 export function resolveConfig(options: TollkeeperOptions): Config {
-  const result = schema.safeParse(options);
-  if (result.success) return result.data;
+  const result = optionsSchema.safeParse(options);
+  if (result.success) return toConfig(result.data);
   throw new ConfigError(result.error.issues.toSorted(byOption).flatMap(textsOf));
+}
+
+/**
+ * Returns the given options, checked and with defaults, for a command that needs no other options. Ignores missing and invalid
+ * values of other options. Throws a `ConfigError` that lists all problems of the given options and all unknown options.
+ */
+export function resolveOptions<Name extends OptionName>(
+  options: Partial<TollkeeperOptions>,
+  names: readonly Name[],
+): Pick<ParsedOptions, Name> {
+  const needed: ReadonlySet<PropertyKey | undefined> = new Set(names);
+  const result = optionsSchema.safeParse(options);
+  const issues = (result.error?.issues ?? []).filter(
+    ({ code, path: [option] }) => needed.has(option) || code === "unrecognized_keys",
+  );
+  if (issues.length > 0) throw new ConfigError(issues.toSorted(byOption).flatMap(textsOf));
+  const values = names.map((name) => [name, OPTION_FIELDS[name].parse(options[name])]);
+  return Object.fromEntries(values) as Pick<ParsedOptions, Name>;
 }
 
 function toConfig(options: ParsedOptions): Config {

@@ -9,7 +9,7 @@ import { dueWorkStore } from "./queue/due-work.ts";
 import { announcedAccessStore } from "./mirror/announced-access.ts";
 import { inboxStore } from "./queue/inbox.ts";
 import { laneStore } from "./mirror/lanes.ts";
-import { migrate } from "./migrations/index.ts";
+import { findMissingMigrations, migrate } from "./migrations/index.ts";
 import { CamelCaseRows } from "./column-names.ts";
 import { operationStore } from "./operations.ts";
 import { outboxStore } from "./queue/outbox.ts";
@@ -30,13 +30,25 @@ export interface StoreOptions {
   onConnectionLost?: (error: Error) => void;
   /** Maximum time in milliseconds to wait for a response of PostgreSQL. Default 20,000. */
   responseTimeoutMs?: number;
+  /**
+   * If true, the store refuses writes to SQLite and creates no SQLite file. The caller must not write to PostgreSQL. Default
+   * false.
+   */
+  readOnly?: boolean | undefined;
 }
 
-export function openStore({ url, mode, onConnectionLost = () => {}, responseTimeoutMs }: StoreOptions): Store {
+export function openStore({
+  url,
+  mode,
+  onConnectionLost = () => {},
+  responseTimeoutMs,
+  readOnly,
+}: StoreOptions): Store {
   const dialect = dialectOf(url);
-  const db = openDatabase(url, { onConnectionLost, responseTimeoutMs });
+  const db = openDatabase(url, { onConnectionLost, responseTimeoutMs, readOnly });
   const methods = guard({
     migrate: () => migrate(db, dialect),
+    findMissingMigrations: () => findMissingMigrations(db, dialect),
     analyze: async (sample: Sample) => {
       if (dialect !== "postgres") return;
       await durable(db).execute(async (transaction) => {
@@ -76,18 +88,19 @@ function dialectOf(url: string): Dialect {
 interface DatabaseOptions {
   onConnectionLost?: (error: Error) => void;
   responseTimeoutMs?: number | undefined;
+  readOnly?: boolean | undefined;
 }
 
 /** Opens the database and returns only Kysely's query object, not the whole store. */
 export function openDatabase(
   url: string,
-  { onConnectionLost = () => {}, responseTimeoutMs = RESPONSE_TIMEOUT_MS }: DatabaseOptions = {},
+  { onConnectionLost = () => {}, responseTimeoutMs = RESPONSE_TIMEOUT_MS, readOnly = false }: DatabaseOptions = {},
 ): Kysely<Schema> {
   return new Kysely<Schema>({
     dialect:
       dialectOf(url) === "postgres"
         ? postgresDialect({ url, onConnectionLost, responseTimeoutMs })
-        : sqliteDialect(url.replace(/^file:/, "")),
+        : sqliteDialect(url.replace(/^file:/, ""), { readOnly }),
     plugins: [new CamelCaseRows()],
   });
 }

@@ -2,7 +2,7 @@
  * Opens the embedded database: node:sqlite with one connection. A commit is on disk when its promise resolves, unless the
  * transaction is non-durable.
  */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { setTimeout as wait } from "node:timers/promises";
@@ -16,6 +16,7 @@ import {
   type SqliteStatement,
   type TransactionSettings,
 } from "kysely";
+import { ConfigError } from "../errors.ts";
 import { snakeCase } from "./column-names.ts";
 
 /** Maximum time in milliseconds for which a statement waits for another process that writes to the database file. */
@@ -29,9 +30,14 @@ const MAX_CACHED_STATEMENTS = 500;
  */
 export const NON_DURABLE = "read uncommitted";
 
-export function sqliteDialect(path: string): SqliteDialect {
+export interface SqliteOptions {
+  /** If true, the connection refuses writes, and a missing file is not created. */
+  readOnly: boolean;
+}
+
+export function sqliteDialect(path: string, { readOnly }: SqliteOptions = { readOnly: false }): SqliteDialect {
   let database: Database | null = null;
-  return new BusyRetryDialect(() => (database ??= open(path)));
+  return new BusyRetryDialect(() => (database ??= readOnly ? openToRead(path) : open(path)));
 }
 
 class BusyRetryDialect extends SqliteDialect {
@@ -123,12 +129,30 @@ interface Database extends SqliteDatabase {
   setDurable(durable: boolean): void;
 }
 
+/**
+ * Opens an existing file and changes nothing in it. The connection still has write access, because SQLite needs it to read a
+ * file in WAL mode. Throws `ConfigError` if the file does not exist.
+ */
+function openToRead(path: string): Database {
+  if (!existsSync(path))
+    throw new ConfigError([
+      `DATABASE_URL names the file ${path}, which does not exist: correct the path, or run npx tollkeeper migrate`,
+    ]);
+  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  database.exec("pragma query_only = on; pragma busy_timeout = 0");
+  return adaptDatabase(database);
+}
+
 function open(path: string): Database {
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   database.exec(
     "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 0; pragma wal_autocheckpoint = 4000",
   );
+  return adaptDatabase(database);
+}
+
+function adaptDatabase(database: DatabaseSync): Database {
   const cache = new Map<string, SqliteStatement>();
   let isDurable = true;
   // Some network file systems do not support SQLite's WAL mode. Without WAL, a non-durable commit could damage the database

@@ -40,6 +40,11 @@ export interface Store extends StoreParts {
   /** Applies missing migrations. Returns the names of the applied migrations. */
   migrate(): Promise<string[]>;
   /**
+   * Returns the names of the migrations that `migrate` would apply. Changes nothing. Throws `ConfigError` if a newer version has
+   * changed the database, and if the store was opened with `readOnly` and the SQLite file does not exist.
+   */
+  findMissingMigrations(): Promise<string[]>;
+  /**
    * Calls the listener when another replica has stored events. Returns a function that stops listening. Only PostgreSQL sends
    * notifications of new events, and notifications may get lost, so callers must also poll.
    */

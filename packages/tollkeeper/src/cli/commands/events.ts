@@ -1,12 +1,15 @@
 /** `tollkeeper events`: shows pending rows and dead letters of inbox and outbox, and retries dead letters. */
 import type { Command } from "commander";
-import { DEFAULT_DATABASE_URL } from "../../config/defaults.ts";
+import { modeOf } from "../../config/relations.ts";
 import { NotFoundError } from "../../errors.ts";
-import { openStore } from "../../store/open-store.ts";
 import type { Store } from "../../store/store.ts";
 import type { Environment } from "../../environment.ts";
+import { runs, type Outcome } from "../exit-codes.ts";
+import { CONFIG_OPTION, loadOptionsWithoutPlans } from "../load-options.ts";
+import { openCommandStore, withMigratedStore } from "../open-command-store.ts";
 
 interface Options {
+  config?: string;
   live?: boolean;
   retry?: boolean;
   show?: string;
@@ -16,30 +19,32 @@ interface Options {
 const MAX_SHOWN = 50;
 
 export function addEvents(program: Command, env: Environment): void {
-  program
+  const command = program
     .command("events")
     .description("show pending events and hooks and the dead letters in DATABASE_URL")
+    .option(...CONFIG_OPTION)
     .option("--live", "use live mode (default: the mode of STRIPE_SECRET_KEY, else test)")
     .option("--retry", "retry all dead letters")
-    .option("--show <event>", "show one event, and its body if KEEP_EVENT_BODIES is set")
-    .action((options: Options) => runEvents(env, options));
+    .option("--show <event>", "show one event, and its body if KEEP_EVENT_BODIES is set");
+  runs<Options>(command, (options) => runEvents(env, options));
 }
 
-async function runEvents(env: Environment, { live, retry, show }: Options): Promise<void> {
-  const isLive = live ?? /^(sk|rk)_live_/.test(env["STRIPE_SECRET_KEY"] ?? "");
-  const store = openStore({ url: env["DATABASE_URL"]?.trim() || DEFAULT_DATABASE_URL, mode: isLive ? "live" : "test" });
-  try {
-    await store.migrate();
+async function runEvents(env: Environment, { config, live, retry, show }: Options): Promise<Outcome> {
+  const options = await loadOptionsWithoutPlans(env, config);
+  const mode = live ? "live" : modeOf(options.stripeSecretKey ?? "");
+  const opened = openCommandStore(options, { mode, readOnly: !retry });
+  return withMigratedStore(opened, async (store): Promise<Outcome> => {
     if (retry) {
       const [events, hooks] = await Promise.all([store.inbox.redrive(Date.now()), store.outbox.redrive(Date.now())]);
       console.log(`${events} events and ${hooks} hooks will be retried by the running service.`);
     }
-    if (show !== undefined) return await showEvent(store, show);
-    await showQueue("Events", store.inbox);
-    await showQueue("Hooks", store.outbox);
-  } finally {
-    await store.close();
-  }
+    if (show !== undefined) await showEvent(store, show);
+    else {
+      await showQueue("Events", store.inbox);
+      await showQueue("Hooks", store.outbox);
+    }
+    return "done";
+  });
 }
 
 async function showEvent(store: Store, eventId: string): Promise<void> {

@@ -1,18 +1,24 @@
 /** `tollkeeper migrate`: applies missing migrations to the database. */
 import type { Command } from "commander";
-import { DEFAULT_DATABASE_URL } from "../../config/defaults.ts";
-import { openStore } from "../../store/open-store.ts";
 import type { Environment } from "../../environment.ts";
+import { runs, type Outcome } from "../exit-codes.ts";
+import { CONFIG_OPTION, loadOptionsWithoutPlans } from "../load-options.ts";
+import { openCommandStore } from "../open-command-store.ts";
 
-export function addMigrate(program: Command, env: Environment): void {
-  program
-    .command("migrate")
-    .description("apply missing migrations to DATABASE_URL")
-    .action(() => runMigrate(env["DATABASE_URL"]?.trim() || DEFAULT_DATABASE_URL));
+interface Options {
+  config?: string;
 }
 
-async function runMigrate(url: string): Promise<void> {
-  const store = openStore({ url, mode: "test" });
+export function addMigrate(program: Command, env: Environment): void {
+  const command = program
+    .command("migrate")
+    .description("apply missing migrations to DATABASE_URL")
+    .option(...CONFIG_OPTION);
+  runs<Options>(command, (options) => runMigrate(env, options));
+}
+
+async function runMigrate(env: Environment, { config }: Options): Promise<Outcome> {
+  const store = openCommandStore(await loadOptionsWithoutPlans(env, config), { mode: "test" });
   try {
     const applied = await store.migrate();
     console.log(
@@ -21,4 +27,5 @@ async function runMigrate(url: string): Promise<void> {
   } finally {
     await store.close();
   }
+  return "done";
 }

@@ -1,49 +1,57 @@
-/** `tollkeeper plans push`: creates the plans' products and prices in Stripe. */
+/** `tollkeeper plans`: compares the plans in code with Stripe, and creates the missing products and prices. */
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
-import { planChanges, pushPlans } from "../../actions/push-plans.ts";
-import { resolveConfig } from "../../config/resolve-config.ts";
+import { pushPlans } from "../../actions/push-plans.ts";
 import { describeChange } from "../../domain/catalog.ts";
-import { createStripeGateway } from "../../stripe/gateway/gateway.ts";
-import { VERSION } from "../../version.ts";
 import type { Environment } from "../../environment.ts";
-import { loadOptions } from "../load-options.ts";
+import { runs, type Outcome } from "../exit-codes.ts";
+import { CONFIG_OPTION, loadOptions } from "../load-options.ts";
+import { compareWithStripe, PLAN_CHECKS, worstOutcome } from "../plan-checks.ts";
 
-interface Options {
+interface CheckOptions {
   config?: string;
+}
+
+interface PushOptions extends CheckOptions {
   yes?: boolean;
 }
 
 export function addPlans(program: Command, env: Environment): void {
-  program
-    .command("plans")
-    .description("manage the plans in Stripe")
+  const plans = program.command("plans").description("compare the plans in code with Stripe, or create them in Stripe");
+  const check = plans
+    .command("check")
+    .description("show how Stripe differs from the plans in code and change nothing; for CI")
+    .option(...CONFIG_OPTION);
+  runs<CheckOptions>(check, (options) => runCheck(env, options));
+  const push = plans
     .command("push")
     .description("show the plans that are missing in Stripe, then create them; deletes nothing")
-    .option("--config <file>", "file with the plans (default: tollkeeper.config.ts, .mjs or .js)")
-    .option("--yes", "make the changes without a question")
-    .action((options: Options) => runPush(env, options));
+    .option(...CONFIG_OPTION)
+    .option("--yes", "make the changes without a question");
+  runs<PushOptions>(push, (options) => runPush(env, options));
 }
 
-async function runPush(env: Environment, options: Options): Promise<void> {
-  const config = resolveConfig(await loadOptions(env, options.config));
-  const { secretKey, apiBase, networkRetries } = config.stripe;
-  const gateway = createStripeGateway({
-    secretKey,
-    apiBase,
-    networkRetries,
-    mode: config.mode,
-    userIdKey: config.userIdMetadataKey,
-    version: VERSION,
-    now: Date.now,
-  });
-  const changes = await planChanges(gateway, config.plans);
-  if (changes.length === 0) return console.log(`Stripe (${config.mode}) has all plans as they are in code.`);
-  console.log(`Stripe (${config.mode}) differs from the plans in code:\n${changes.map(describeChange).join("\n")}`);
-  if (!options.yes && !(await confirm())) return console.log("Nothing was changed.");
+/** Runs all checks, even after one has found something, so that one run shows everything. */
+async function runCheck(env: Environment, { config }: CheckOptions): Promise<Outcome> {
+  const options = await loadOptions(env, config);
+  const outcomes: Outcome[] = [];
+  for (const check of PLAN_CHECKS) {
+    const { lines, outcome } = await check(options);
+    for (const line of lines) console.log(line);
+    outcomes.push(outcome);
+  }
+  return worstOutcome(outcomes);
+}
+
+async function runPush(env: Environment, { config, yes }: PushOptions): Promise<Outcome> {
+  const { gateway, changes, lines } = await compareWithStripe(await loadOptions(env, config));
+  for (const line of lines) console.log(line);
+  if (changes.length === 0) return "done";
+  if (!yes && !(await confirm())) return "differences";
   await pushPlans(gateway, changes, { newId: () => crypto.randomUUID(), now: Date.now }, (change) =>
     console.log(`done: ${describeChange(change)}`),
   );
+  return "done";
 }
 
 /**
@@ -52,11 +60,13 @@ async function runPush(env: Environment, options: Options): Promise<void> {
  */
 async function confirm(): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    console.log("Run it again with --yes to make these changes.");
+    console.log("Nothing was changed. Run the command again with --yes to make these changes.");
     return false;
   }
   const prompt = createInterface({ input: process.stdin, output: process.stdout });
   const answer = await prompt.question("Make these changes? [y/N] ");
   prompt.close();
-  return /^y(es)?$/i.test(answer.trim());
+  const confirmed = /^y(es)?$/i.test(answer.trim());
+  if (!confirmed) console.log("Nothing was changed.");
+  return confirmed;
 }

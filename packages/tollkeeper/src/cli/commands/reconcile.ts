@@ -1,15 +1,15 @@
 /** `tollkeeper reconcile`: reads missed events and repairs the mirror. */
-import type { Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import { describeDrift } from "../../domain/drift.ts";
-import { ConfigError } from "../../errors.ts";
 import { createTollkeeper, type ReconcileReport } from "../../tollkeeper.ts";
 import type { Environment } from "../../environment.ts";
-import { loadOptions } from "../load-options.ts";
+import { runs, type Outcome } from "../exit-codes.ts";
+import { CONFIG_OPTION, loadOptions } from "../load-options.ts";
 
 interface Options {
   config?: string;
   dryRun?: boolean;
-  since?: string;
+  since?: number;
   sweep?: boolean;
 }
 
@@ -17,33 +17,42 @@ interface Options {
 const MAX_SHOWN = 50;
 
 export function addReconcile(program: Command, env: Environment): void {
-  program
+  const command = program
     .command("reconcile")
     .description("read missed events and, once a day, all lists; repair each difference from Stripe")
-    .option("--config <file>", "file with plans, hooks and options (default: tollkeeper.config.ts, .mjs or .js)")
-    .option("--dry-run", "show the differences and change nothing")
-    .option("--since <date>", "read events from this date, such as 2026-01-31 or 2026-01-31T12:00:00Z")
-    .option("--sweep", "read all lists, even if they were read today")
-    .action((options: Options) => runReconcile(env, options));
+    .option(...CONFIG_OPTION)
+    .option("--dry-run", "show the differences and change nothing; exit code 3 if there are differences")
+    .option(
+      "--since <date>",
+      "read events from this date, such as 2026-01-31 or 2026-01-31T12:00:00Z",
+      (text: string): number => instantOf(text),
+    )
+    .option("--sweep", "read all lists, even if they were read today");
+  runs<Options>(command, (options) => runReconcile(env, options));
 }
 
-async function runReconcile(env: Environment, { config, dryRun, since, sweep }: Options): Promise<void> {
+async function runReconcile(env: Environment, { config, dryRun, since, sweep }: Options): Promise<Outcome> {
   const tollkeeper = createTollkeeper({ ...(await loadOptions(env, config)), runWorker: false });
   const show = progress();
   try {
     const report = await tollkeeper.reconcile({
       dryRun,
       sweep: sweep ? true : undefined,
-      since: since === undefined ? undefined : instantOf(since),
+      since,
       onProgress: ({ step, read }) => show(`${step.replace("_", " ")}: ${read} read`),
     });
     show(null);
-    if (!report) return console.log("Another replica is reconciling. Run the command again later.");
+    if (!report) {
+      console.error("Nothing was read, because another replica is reconciling. Run the command again later.");
+      return "failed";
+    }
     if (!dryRun) {
       console.log("Processing missed events ...");
       await tollkeeper.drain();
     }
     console.log(describe(report, dryRun ?? false));
+    const differs = report.differences > 0 || report.events.missed > 0;
+    return dryRun && differs ? "differences" : "done";
   } finally {
     await tollkeeper.stop();
   }
@@ -69,7 +78,7 @@ function describe({ events, swept, drift, differences, warnings }: ReconcileRepo
 
 function instantOf(text: string): number {
   const at = Date.parse(text);
-  if (Number.isNaN(at)) throw new ConfigError([`--since "${text}" is not a date: use a date such as 2026-01-31`]);
+  if (Number.isNaN(at)) throw new InvalidArgumentError(`"${text}" is not a date: use a date such as 2026-01-31.`);
   return at;
 }
 

@@ -5,18 +5,19 @@ import { listen } from "../../http/listen.ts";
 import { toNodeHandler } from "../../http/node.ts";
 import { createTollkeeper } from "../../tollkeeper.ts";
 import type { Environment } from "../../environment.ts";
-import { loadOptions, portFrom } from "../load-options.ts";
+import { runs, type Outcome } from "../exit-codes.ts";
+import { CONFIG_OPTION, loadOptions, portFrom } from "../load-options.ts";
 import { untilStopped } from "../until-stopped.ts";
 
 export function addServe(program: Command, env: Environment): void {
-  program
+  const command = program
     .command("serve")
     .description("run the service on PORT and HOST (all variables: docs/stripe_configuration.md)")
-    .option("--config <file>", "file with plans, hooks and options (default: tollkeeper.config.ts, .mjs or .js)")
-    .action((options: { config?: string }) => runServe(env, options.config));
+    .option(...CONFIG_OPTION);
+  runs<{ config?: string }>(command, ({ config }) => runServe(env, config));
 }
 
-export async function runServe(env: Environment, configFile: string | undefined): Promise<void> {
+export async function runServe(env: Environment, configFile: string | undefined): Promise<Outcome> {
   const options = await loadOptions(env, configFile);
   const port = portFrom("PORT", env["PORT"], DEFAULT_PORT);
   const host = env["HOST"] ?? DEFAULT_HOST;
@@ -24,7 +25,7 @@ export async function runServe(env: Environment, configFile: string | undefined)
   await tollkeeper.start();
   const server = await listen(toNodeHandler(tollkeeper), { port, host, portName: "PORT" });
   console.log(`Tollkeeper on http://${host}:${port}${tollkeeper.basePath} · ${options.stripeApiBase ?? "Stripe"}`);
-  await untilStopped(async () => {
+  return untilStopped(async () => {
     await server.close();
     await tollkeeper.stop();
   });

@@ -36,15 +36,34 @@ export async function migrate(db: Kysely<Schema>, dialect: Dialect, steps = STEP
     const { rows } = await sql<{ name: string }>`select name from tollkeeper_migrations order by name`.execute(
       transaction,
     );
-    const applied = new Set(rows.map((row) => row.name));
-    refuseUnknownSteps(applied);
-    const missing = steps.filter((step) => !applied.has(step.name));
+    const missing = findMissing(rows, steps);
     for (const step of missing) {
       for (const statement of step.statements(dialect)) await sql.raw(statement).execute(transaction);
       await sql`insert into tollkeeper_migrations (name) values (${step.name})`.execute(transaction);
     }
     return missing.map((step) => step.name);
   });
+}
+
+/**
+ * Returns the names of the migration steps that `migrate` would apply. Changes nothing. Throws `ConfigError` if a newer version
+ * has already changed the database.
+ */
+export async function findMissingMigrations(db: Kysely<Schema>, dialect: Dialect): Promise<string[]> {
+  const table = dialect === "postgres" ? sql`to_regclass('tollkeeper_migrations')` : sql`name`;
+  const tables = dialect === "postgres" ? sql`` : sql`from sqlite_master where name = 'tollkeeper_migrations'`;
+  const found = await sql<{ name: string | null }>`select ${table} as name ${tables}`.execute(db);
+  const exists = (found.rows[0]?.name ?? null) !== null;
+  const { rows } = exists
+    ? await sql<{ name: string }>`select name from tollkeeper_migrations order by name`.execute(db)
+    : { rows: [] };
+  return findMissing(rows, STEPS).map((step) => step.name);
+}
+
+function findMissing(rows: readonly { name: string }[], steps: readonly MigrationStep[]): MigrationStep[] {
+  const applied = new Set(rows.map((row) => row.name));
+  refuseUnknownSteps(applied);
+  return steps.filter((step) => !applied.has(step.name));
 }
 
 function refuseUnknownSteps(applied: ReadonlySet<string>): void {
