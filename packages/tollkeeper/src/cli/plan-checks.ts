@@ -6,7 +6,7 @@ import { describeChange, type CatalogChange } from "../domain/catalog.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import { createStripeGateway, type StripeGateway } from "../stripe/gateway/gateway.ts";
 import { VERSION } from "../version.ts";
-import { EXIT_CODES, type Outcome } from "./exit-codes.ts";
+import type { Outcome } from "./exit-codes.ts";
 
 export interface CheckResult {
   /** The lines to print, in order. */

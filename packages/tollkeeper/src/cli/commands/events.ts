@@ -4,7 +4,7 @@ import { modeOf } from "../../config/relations.ts";
 import { NotFoundError } from "../../errors.ts";
 import type { Store } from "../../store/store.ts";
 import type { Environment } from "../../environment.ts";
-import { runs, type Outcome } from "../exit-codes.ts";
+import { exitWith, type Outcome } from "../exit-codes.ts";
 import { CONFIG_OPTION, loadOptionsWithoutPlans } from "../load-options.ts";
 import { openCommandStore, withMigratedStore } from "../open-command-store.ts";
 
@@ -19,14 +19,14 @@ interface Options {
 const MAX_SHOWN = 50;
 
 export function addEvents(program: Command, env: Environment): void {
-  const command = program
+  program
     .command("events")
     .description("show pending events and hooks and the dead letters in DATABASE_URL")
     .option(...CONFIG_OPTION)
     .option("--live", "use live mode (default: the mode of STRIPE_SECRET_KEY, else test)")
     .option("--retry", "retry all dead letters")
-    .option("--show <event>", "show one event, and its body if KEEP_EVENT_BODIES is set");
-  runs<Options>(command, (options) => runEvents(env, options));
+    .option("--show <event>", "show one event, and its body if KEEP_EVENT_BODIES is set")
+    .action((options: Options) => exitWith(runEvents(env, options)));
 }
 
 async function runEvents(env: Environment, { config, live, retry, show }: Options): Promise<Outcome> {

@@ -1,7 +1,7 @@
 /** `tollkeeper migrate`: applies missing migrations to the database. */
 import type { Command } from "commander";
 import type { Environment } from "../../environment.ts";
-import { runs, type Outcome } from "../exit-codes.ts";
+import { exitWith, type Outcome } from "../exit-codes.ts";
 import { CONFIG_OPTION, loadOptionsWithoutPlans } from "../load-options.ts";
 import { openCommandStore } from "../open-command-store.ts";
 
@@ -10,11 +10,11 @@ interface Options {
 }
 
 export function addMigrate(program: Command, env: Environment): void {
-  const command = program
+  program
     .command("migrate")
     .description("apply missing migrations to DATABASE_URL")
-    .option(...CONFIG_OPTION);
-  runs<Options>(command, (options) => runMigrate(env, options));
+    .option(...CONFIG_OPTION)
+    .action((options: Options) => exitWith(runMigrate(env, options)));
 }
 
 async function runMigrate(env: Environment, { config }: Options): Promise<Outcome> {

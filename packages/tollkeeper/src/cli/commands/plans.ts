@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { pushPlans } from "../../actions/push-plans.ts";
 import { describeChange } from "../../domain/catalog.ts";
 import type { Environment } from "../../environment.ts";
-import { runs, type Outcome } from "../exit-codes.ts";
+import { exitWith, type Outcome } from "../exit-codes.ts";
 import { CONFIG_OPTION, loadOptions } from "../load-options.ts";
 import { compareWithStripe, PLAN_CHECKS, worstOutcome } from "../plan-checks.ts";
 
@@ -18,17 +18,17 @@ interface PushOptions extends CheckOptions {
 
 export function addPlans(program: Command, env: Environment): void {
   const plans = program.command("plans").description("compare the plans in code with Stripe, or create them in Stripe");
-  const check = plans
+  plans
     .command("check")
     .description("show how Stripe differs from the plans in code and change nothing; for CI")
-    .option(...CONFIG_OPTION);
-  runs<CheckOptions>(check, (options) => runCheck(env, options));
-  const push = plans
+    .option(...CONFIG_OPTION)
+    .action((options: CheckOptions) => exitWith(runCheck(env, options)));
+  plans
     .command("push")
     .description("show the plans that are missing in Stripe, then create them; deletes nothing")
     .option(...CONFIG_OPTION)
-    .option("--yes", "make the changes without a question");
-  runs<PushOptions>(push, (options) => runPush(env, options));
+    .option("--yes", "make the changes without a question")
+    .action((options: PushOptions) => exitWith(runPush(env, options)));
 }
 
 /** Runs all checks, even after one has found something, so that one run shows everything. */

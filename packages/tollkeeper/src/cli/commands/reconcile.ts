@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { describeDrift } from "../../domain/drift.ts";
 import { createTollkeeper, type ReconcileReport } from "../../tollkeeper.ts";
 import type { Environment } from "../../environment.ts";
-import { runs, type Outcome } from "../exit-codes.ts";
+import { exitWith, type Outcome } from "../exit-codes.ts";
 import { CONFIG_OPTION, loadOptions } from "../load-options.ts";
 
 interface Options {
@@ -17,7 +17,7 @@ interface Options {
 const MAX_SHOWN = 50;
 
 export function addReconcile(program: Command, env: Environment): void {
-  const command = program
+  program
     .command("reconcile")
     .description("read missed events and, once a day, all lists; repair each difference from Stripe")
     .option(...CONFIG_OPTION)
@@ -27,8 +27,8 @@ export function addReconcile(program: Command, env: Environment): void {
       "read events from this date, such as 2026-01-31 or 2026-01-31T12:00:00Z",
       (text: string): number => instantOf(text),
     )
-    .option("--sweep", "read all lists, even if they were read today");
-  runs<Options>(command, (options) => runReconcile(env, options));
+    .option("--sweep", "read all lists, even if they were read today")
+    .action((options: Options) => exitWith(runReconcile(env, options)));
 }
 
 async function runReconcile(env: Environment, { config, dryRun, since, sweep }: Options): Promise<Outcome> {

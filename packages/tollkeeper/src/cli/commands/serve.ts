@@ -5,16 +5,16 @@ import { listen } from "../../http/listen.ts";
 import { toNodeHandler } from "../../http/node.ts";
 import { createTollkeeper } from "../../tollkeeper.ts";
 import type { Environment } from "../../environment.ts";
-import { runs, type Outcome } from "../exit-codes.ts";
+import { exitWith, type Outcome } from "../exit-codes.ts";
 import { CONFIG_OPTION, loadOptions, portFrom } from "../load-options.ts";
 import { untilStopped } from "../until-stopped.ts";
 
 export function addServe(program: Command, env: Environment): void {
-  const command = program
+  program
     .command("serve")
     .description("run the service on PORT and HOST (all variables: docs/stripe_configuration.md)")
-    .option(...CONFIG_OPTION);
-  runs<{ config?: string }>(command, ({ config }) => runServe(env, config));
+    .option(...CONFIG_OPTION)
+    .action(({ config }: { config?: string }) => exitWith(runServe(env, config)));
 }
 
 export async function runServe(env: Environment, configFile: string | undefined): Promise<Outcome> {
