@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { freePort } from "../support/ports.ts";
+import { sendRaw } from "../support/raw-request.ts";
 import { EMULATOR, runNode, runProgram } from "../support/program.ts";
 
 describe("stripe-emulator", () => {
@@ -18,6 +19,17 @@ describe("stripe-emulator", () => {
     expect(await emulator.stop()).toBe(0);
   });
 
+  test("in a container, accepts requests to the service name that --allowed-host gives", async () => {
+    const port = await freePort();
+    const emulator = runNode([EMULATOR, "--port", String(port), "--host", "0.0.0.0", "--allowed-host", "emulator"]);
+    expect(await emulator.printed(/^Stripe emulator on/)).toContain(`http://127.0.0.1:${port}`);
+    const status = async (host: string) =>
+      (await sendRaw({ port, method: "GET", path: "/_emulator/clock", headers: { host } })).status;
+    expect(await status("emulator:12111")).toBe(200);
+    expect(await status("attacker.test:12111")).toBe(403);
+    expect(await emulator.stop()).toBe(0);
+  });
+
   test("does not start in production", async () => {
     const port = String(await freePort());
     const { code, output } = await runProgram(EMULATOR, ["--port", port], { env: { NODE_ENV: "production" } });
@@ -29,6 +41,7 @@ describe("stripe-emulator", () => {
   test.each([
     ["--port", "70000"],
     ["--seed", "abc"],
+    ["--allowed-host", "http://emulator/"],
     ["--nonsense", ""],
   ])("rejects the arguments %s %s and explains what to do", async (...args) => {
     const { code, output } = await runProgram(

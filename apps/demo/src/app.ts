@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { Hono, type Context } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { z } from "zod";
+import { refuseForeignRequests } from "../../../packages/emulator/src/foreign-requests.ts";
 import type { Emulator } from "../../../packages/emulator/src/index.ts";
 import type { Authenticate } from "../../../packages/tollkeeper/src/auth/authenticate.ts";
 import type { Tollkeeper } from "../../../packages/tollkeeper/src/tollkeeper.ts";
@@ -15,6 +16,8 @@ export interface DemoParts {
   tollkeeper: Tollkeeper;
   emulator: Emulator;
   emulatorUrl: string;
+  /** The URL of the demo's page. */
+  url: string;
   issuer: Issuer;
   authenticate: Authenticate;
   /** The calls of the app's hooks so far, newest first. */
@@ -42,6 +45,7 @@ const PAGE_FOLDER = new URL("../dist/page/", import.meta.url);
 export function createDemoApp(parts: DemoParts): Hono {
   const { tollkeeper, emulator, issuer } = parts;
   const app = new Hono();
+  app.use("*", refuseForeignRequests({ ownUrl: parts.url, refuse: (c, message) => refuse(c, message, 403) }));
   app.all(`${tollkeeper.basePath}/*`, (c) => tollkeeper.fetch(c.req.raw));
 
   // The demo's page has a strict content security policy, to show that the browser client and the premium modal work under such
@@ -98,8 +102,8 @@ async function exportNotes(c: Context, { tollkeeper, authenticate }: DemoParts):
   });
 }
 
-function refuse(c: Context, message: string): Response {
-  return c.json({ error: { code: "invalid_request", message } }, 400);
+function refuse(c: Context, message: string, status: 400 | 403 = 400): Response {
+  return c.json({ error: { code: status === 403 ? "forbidden" : "invalid_request", message } }, status);
 }
 
 function readAsset(file: string): string {

@@ -77,7 +77,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   });
   await pushDemoPlans(emulator.url);
   await tollkeeper.start();
-  const app = createDemoApp({ tollkeeper, emulator, emulatorUrl: emulator.url, issuer, authenticate, hookLog });
+  const app = createDemoApp({ url, tollkeeper, emulator, emulatorUrl: emulator.url, issuer, authenticate, hookLog });
   const server = await listen(toNodeHandler({ fetch: async (request) => app.fetch(request), basePath: "" }), {
     port: options.port,
     host: HOST,

@@ -10,6 +10,8 @@ const STOP_TIMEOUT_MS = 10_000;
 
 interface Options {
   port?: string;
+  host?: string;
+  allowedHost?: string[];
   webhook?: string;
   webhookSecret?: string;
   state?: string;
@@ -19,7 +21,9 @@ interface Options {
 const program = new Command("stripe-emulator")
   .description("A local Stripe for subscription billing. No account needed.")
   .version(VERSION)
-  .option("--port <port>", `port on 127.0.0.1 (default: EMULATOR_PORT, else ${DEFAULT_PORT})`)
+  .option("--port <port>", `port (default: EMULATOR_PORT, else ${DEFAULT_PORT})`)
+  .option("--host <address>", "address to listen on (default: 127.0.0.1; 0.0.0.0 in a container)")
+  .option("--allowed-host <name...>", "host names that requests may use besides localhost, for example of a container")
   .option("--webhook <url>", "deliver events to this URL")
   .option("--webhook-secret <secret>", "sign deliveries with this secret (whsec_…)")
   .option("--state <file>", "keep the state in this file across restarts")
@@ -39,6 +43,8 @@ async function run(options: Options): Promise<void> {
   const port = options.port ?? process.env["EMULATOR_PORT"];
   const emulator = await serveEmulator({
     port: wholeNumber("--port", port, MAX_PORT) ?? DEFAULT_PORT,
+    host: options.host,
+    allowedHosts: options.allowedHost,
     environment: process.env["NODE_ENV"],
     stateFile: options.state,
     onIgnored: (operation, param) => console.log(`ignored: parameter ${param} of ${operation} has no effect`),

@@ -8,18 +8,24 @@ import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/records.ts";
 import { deserialize, fork, serialize } from "./core/snapshots.ts";
 import { type AfterRetries, newState, type State } from "./core/state.ts";
-import { createEngine, type StopAt } from "./engine.ts";
+import { createEngine, type Engine, type StopAt } from "./engine.ts";
 import { ConnectionReset } from "./fault-response.ts";
+import { refuseForeignRequests } from "./foreign-requests.ts";
 import type { EndpointInput } from "./objects/webhook-endpoint.ts";
+import { addPageHeaders } from "./page-headers.ts";
 import { PAGES } from "./pages/index.ts";
 import { STYLE } from "./pages/style.ts";
 import { RESOURCES } from "./resources/index.ts";
 import { addEndpoint } from "./resources/webhook-endpoints.ts";
-import { rejectOtherSites } from "./same-origin.ts";
 
 export interface EmulatorOptions {
   /** The base URL of the emulator's pages. Default http://127.0.0.1:12111. */
   baseUrl?: string | undefined;
+  /**
+   * Host names that requests may name besides loopback names and the name in `baseUrl`, such as "emulator" or "emulator:12111"
+   * in a container. Default: none.
+   */
+  allowedHosts?: readonly string[] | undefined;
   /** Webhook endpoints that every account of the emulator has. Default: none. */
   webhooks?: readonly EndpointInput[] | undefined;
   /** The seed of all random IDs. Default 1. */
@@ -96,7 +102,14 @@ function initialState({ seed = 1, startAt, wallNow = Date.now, afterRetries = "c
   return { ...newState(seed, Math.floor((startAt ?? wallNow()) / 1000)), afterRetries };
 }
 
-function buildEmulator(options: EmulatorOptions, state: State): { emulator: Emulator; save: () => void } {
+/** Returns whether any host name may reach a path of an emulator without a port: SDKs send requests to api.stripe.com. */
+const isApiPath = (path: string): boolean => path.startsWith("/v1/") || path.startsWith("/v2/");
+
+function buildEmulator(
+  options: EmulatorOptions,
+  state: State,
+  allowsAnyHost = isApiPath,
+): { emulator: Emulator; save: () => void } {
   const wallNow = options.wallNow ?? Date.now;
   const file = createStateFile(options.stateFile, () => engine.state);
   const engine = createEngine({
@@ -110,25 +123,7 @@ function buildEmulator(options: EmulatorOptions, state: State): { emulator: Emul
     },
     onChange: file.changed,
   });
-  const app = new Hono();
-  const api = createApi(engine, {
-    checkResponses: options.checkResponses ?? false,
-    onIgnored: options.onIgnored ?? (() => {}),
-  });
-  for (const addRoutes of RESOURCES) addRoutes(api);
-  rejectUnimplemented(api, engine);
-  app.route("/", api.app);
-  app.use("*", rejectOtherSites(options.baseUrl ?? DEFAULT_BASE_URL));
-  app.route(
-    "/_emulator",
-    controlRoutes(engine, () => initialState(options)),
-  );
-  app.get("/_emulator/style.css", (c) => c.text(STYLE, 200, { "content-type": "text/css" }));
-  for (const addPage of PAGES) addPage(app, engine);
-  app.notFound((c) => c.json(unrecognized(c.req.method, c.req.path).toBody(""), 404));
-  app.onError((error) => {
-    throw error;
-  });
+  const app = createApp(engine, options, allowsAnyHost);
   const emulator: Emulator = {
     fetch: async (request) => app.fetch(request),
     now: () => engine.now() * 1000,
@@ -147,6 +142,40 @@ function buildEmulator(options: EmulatorOptions, state: State): { emulator: Emul
   return { emulator, save: file.save };
 }
 
+/** Creates the app of all routes: the API, the control routes and the pages. */
+function createApp(engine: Engine, options: EmulatorOptions, allowsAnyHost: (path: string) => boolean): Hono {
+  const app = new Hono();
+  app.use(
+    "*",
+    refuseForeignRequests({
+      ownUrl: options.baseUrl ?? DEFAULT_BASE_URL,
+      allowedHosts: options.allowedHosts,
+      remedy: ", or start the emulator with --allowed-host",
+      allowsAnyHost,
+      refuse: (c, message) => c.json({ error: { type: "invalid_request_error", message } }, 403),
+    }),
+  );
+  const api = createApi(engine, {
+    checkResponses: options.checkResponses ?? false,
+    onIgnored: options.onIgnored ?? (() => {}),
+  });
+  for (const addRoutes of RESOURCES) addRoutes(api);
+  rejectUnimplemented(api, engine);
+  app.route("/", api.app);
+  app.use("*", addPageHeaders);
+  app.route(
+    "/_emulator",
+    controlRoutes(engine, () => initialState(options)),
+  );
+  app.get("/_emulator/style.css", (c) => c.text(STYLE, 200, { "content-type": "text/css" }));
+  for (const addPage of PAGES) addPage(app, engine);
+  app.notFound((c) => c.json(unrecognized(c.req.method, c.req.path).toBody(""), 404));
+  app.onError((error) => {
+    throw error;
+  });
+  return app;
+}
+
 export interface ServedEmulator extends Emulator {
   url: string;
   close(): Promise<void>;
@@ -157,7 +186,7 @@ const TICK_MS = 500;
 
 /** Serves an emulator on a port. By default, the emulator's clock runs. Throws if `environment` is "production". */
 export async function serveEmulator(
-  options: EmulatorOptions & { port: number; host?: string; environment?: string | undefined },
+  options: EmulatorOptions & { port: number; host?: string | undefined; environment?: string | undefined },
 ): Promise<ServedEmulator> {
   if (options.environment === "production")
     throw startError(
@@ -165,9 +194,9 @@ export async function serveEmulator(
       "The emulator does not start with NODE_ENV=production. Unset NODE_ENV, or use Stripe itself.",
     );
   const host = options.host ?? "127.0.0.1";
-  const baseUrl = options.baseUrl ?? `http://${host}:${options.port}`;
+  const baseUrl = options.baseUrl ?? `http://${hostOfUrl(host)}:${options.port}`;
   const state = loadState(options.stateFile) ?? initialState(options);
-  const { emulator, save } = buildEmulator({ clock: "running", ...options, baseUrl }, state);
+  const { emulator, save } = buildEmulator({ clock: "running", ...options, baseUrl }, state, () => false);
   const server = serve({ fetch: toHttpHandler(emulator), port: options.port, hostname: host });
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
@@ -175,7 +204,7 @@ export async function serveEmulator(
       reject(
         startError(
           error.code ?? "listen",
-          `The emulator cannot listen on ${host}:${options.port} (${error.message}). Set another port with EMULATOR_PORT or --port.`,
+          `The emulator cannot listen on ${host}:${options.port} (${error.message}). Set another port with EMULATOR_PORT or --port, or another address with --host.`,
         ),
       ),
     );
@@ -197,6 +226,12 @@ export async function serveEmulator(
         if ("closeAllConnections" in server) server.closeAllConnections();
       }),
   };
+}
+
+/** Returns the host of the emulator's URL. Browsers can't open an address that means all addresses of the machine. */
+function hostOfUrl(address: string): string {
+  if (address === "0.0.0.0" || address === "::") return "127.0.0.1";
+  return address.includes(":") ? `[${address}]` : address;
 }
 
 /** Returns an error whose cause the user can fix. An error that has a `code` is not a bug in the emulator. */
