@@ -334,7 +334,7 @@ test("an operation that a crash interrupted is finished although the user does n
   });
   const { body } = await billing.stripe("GET", "/v1/customers");
   expect(body["data"]).toHaveLength(1);
-  expect(await store.customers.findCustomerOf(userOwner("ada"))).toBe((body["data"] as { id: string }[])[0]?.id);
+  expect(await store.customers.findPrimaryCustomer(userOwner("ada"))).toBe((body["data"] as { id: string }[])[0]?.id);
 });
 
 test.each(["before", "after"] as const)(

@@ -1,5 +1,5 @@
 /** Tests sweeps: a sweep reads every list of Stripe and repairs the mirror, even while objects change. */
-import { expect, onTestFinished, test } from "vitest";
+import { assert, expect, onTestFinished, test } from "vitest";
 import { describeDrift } from "../../packages/tollkeeper/src/domain/drift.ts";
 import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
@@ -237,15 +237,15 @@ test("a sweep stores a card about which no event arrived, and reports the card a
   connect(false);
   const store = openStore({ url: billing.databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
-  const customerId = (await store.customers.findCustomerOf(userOwner("ada"))) ?? "";
+  const customerId = (await store.customers.findPrimaryCustomer(userOwner("ada"))) ?? "";
   const { body: card } = await billing.stripe("POST", "/v1/payment_methods/pm_card_mastercard/attach", {
     customer: customerId,
   });
   const id = String(card["id"]);
   await billing.stripe("POST", `/v1/customers/${customerId}`, { "invoice_settings[default_payment_method]": id });
-  await store.customers.saveCustomers([
-    { id: customerId, owner: { kind: "user", id: "ada" }, deleted: false, defaultPaymentMethodId: id },
-  ]);
+  const stored = (await store.customers.findCustomers([customerId])).get(customerId);
+  assert(stored);
+  await store.customers.saveCustomers([{ ...stored, defaultPaymentMethodId: id }]);
   const report = await billing.service.reconcile({ sweep: true });
   expect(report?.drift).toContainEqual({
     object: "customer",
@@ -294,7 +294,7 @@ test("an event about a card stays pending if a sweep could not write the card to
   onTestFinished(() => store.close());
   await billing.subscribe("ada");
   connect(false);
-  const paidWith = (await store.customers.findCustomerOf(userOwner("ada"))) ?? "";
+  const paidWith = (await store.customers.findPrimaryCustomer(userOwner("ada"))) ?? "";
   const { body: card } = await billing.stripe("POST", "/v1/payment_methods/pm_card_mastercard/attach", {
     customer: paidWith,
   });
@@ -348,5 +348,5 @@ test("a sweep finds objects that were just created, even if the replica's clock 
   await late.reconcile({ sweep: true });
   const store = openStore({ url: billing.databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
-  expect(await store.customers.findCustomerOf(userOwner("ada"))).toBe(made.body["id"]);
+  expect(await store.customers.findPrimaryCustomer(userOwner("ada"))).toBe(made.body["id"]);
 });

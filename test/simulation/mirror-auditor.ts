@@ -74,14 +74,12 @@ async function checkCustomers(tables: Tables, store: Store, compare: Compare): P
     const known = customers.get(id);
     if (isDeleted(row)) {
       if (known) compare(`${id} deleted`, known.deleted, true);
-      compare(`the user of ${id}`, await store.customers.findOwnerOf(id), null);
       continue;
     }
     const userId = row.metadata[USER_KEY] ?? null;
     compare(`${id} user`, known?.owner?.id ?? null, userId);
     compare(`${id} default card`, known?.defaultPaymentMethodId, row.invoice_settings.default_payment_method);
-    if (userId !== null)
-      compare(`the customer of ${userId}`, await store.customers.findCustomerOf(userOwner(userId)), id);
+    if (userId !== null) compare(`the owner of ${id}`, await store.customers.findOwnerOf(id), userOwner(userId));
   }
 }
 

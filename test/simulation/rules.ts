@@ -41,8 +41,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "hooks are written in the transaction of the change",
     file: "packages/tollkeeper/src/sync/sync.ts",
-    text: "await announce(parts, context, [...changes, ...next]);",
-    without: "announce(parts, context, [...changes, ...next]).catch(() => {});",
+    text: "await announce(parts, context, changes);",
+    without: "announce(parts, context, changes).catch(() => {});",
   },
   {
     rule: "a payment that the mirror already has is not reported again",
@@ -106,10 +106,10 @@ export const RULES: readonly Rule[] = [
     without: 'if (bought === "") await',
   },
   {
-    rule: "a deleted customer loses its user",
-    file: "packages/tollkeeper/src/sync/sync.ts",
-    text: "if (deleted) relinked.push(...(await replaceDeleted(parts, id, now)));",
-    without: "if (deleted && id === '') relinked.push(...(await replaceDeleted(parts, id, now)));",
+    rule: "the subscriptions of a deleted customer give no access",
+    file: "packages/tollkeeper/src/store/mirror/subscription-states.ts",
+    text: '.where((eb) => eb(eb.fn.coalesce("c.deleted", sql.lit(0)), "=", sql.lit(0)))',
+    without: '.where("l.mode", "=", mode)',
   },
   {
     rule: "access with an end is checked again at that time",

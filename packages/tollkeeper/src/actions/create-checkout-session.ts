@@ -92,11 +92,11 @@ async function attempt(
   // The user's last checkout session is loaded before the subscriptions. If the user completes the session before the
   // subscriptions are loaded, the loaded subscriptions contain the new one.
   const { last, generation } = await loadLast(context, subject);
-  await sync.customerWithSubscriptions(customerId);
+  for (const customer of await store.customers.listCustomersOf(owner)) await sync.customerWithSubscriptions(customer);
   // Stripe's lists may lack new subscriptions, so the subscription of the last checkout is also retrieved by its id.
   const bought = last?.session.subscriptionId ?? null;
   if (bought !== null) await sync.object({ object: "subscription", id: bought, customerId });
-  if ((await store.customers.findCustomerOf(owner)) !== customerId) return null;
+  if ((await store.customers.findPrimaryCustomer(owner)) !== customerId) return null;
   const states = await store.subscriptions.listOfOwner(owner);
   const decision = decideCheckout({ intent, group: plan.group, plans: context.plans, states, last });
   switch (decision.kind) {
@@ -113,7 +113,11 @@ async function attempt(
         userId: user.id,
         customerId,
         priceId: await findPriceId(context, plan, price),
-        trialDays: trialDaysFor(price, states, await loadOthers(context, user, plan.group)),
+        trialDays: trialDaysFor(
+          price,
+          await store.subscriptions.hasHadTrial(owner),
+          await loadOthers(context, user, plan.group),
+        ),
         allowPromotionCodes: context.allowPromotionCodes,
       });
   }

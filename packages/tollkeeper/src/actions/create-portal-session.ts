@@ -29,7 +29,7 @@ export async function createPortalSession(
   request: PortalRequest,
 ): Promise<PortalResponse> {
   const url = returnUrl(context.urls, "returnUrl", request.returnUrl);
-  const customerId = await context.store.customers.findCustomerOf(userOwner(user.id));
+  const customerId = await context.store.customers.findPrimaryCustomer(userOwner(user.id));
   if (customerId === null) throw new NotFoundError("no_customer", "You have no billing account yet: subscribe first.");
   const session = await runSimpleOperation(context, portalOperation, {
     subject: ownerKey(userOwner(user.id)),

@@ -1,5 +1,5 @@
 /**
- * Returns the one Stripe customer of a user. Looks for the customer in the database, then searches at Stripe, and otherwise
+ * Returns the primary Stripe customer of a user. Looks for the customer in the database, then searches at Stripe, and otherwise
  * creates a customer.
  */
 import { settledGeneration, type OperationRecord } from "../domain/operations.ts";
@@ -7,6 +7,7 @@ import { ownerFromKey, ownerKey, userOwner, type BillingOwner } from "../domain/
 import { parseStored } from "../domain/stored-json.ts";
 import type { User } from "../domain/user.ts";
 import { UnavailableError } from "../errors.ts";
+import { raiseAlarm } from "../runtime.ts";
 import type { NewCustomer } from "../stripe/gateway/gateway.ts";
 import type { ActionContext } from "./context.ts";
 import { runOperation, type OperationKind } from "./operation.ts";
@@ -26,26 +27,27 @@ export const customerOperation: OperationKind<Omit<NewCustomer, "operationId">, 
 const MAX_ROUNDS = 12;
 
 /**
- * Returns the id of the user's Stripe customer. Creates the customer if there is none. Concurrent calls for one user return
+ * Returns the id of the user's primary Stripe customer. Creates the customer if there is none. Concurrent calls for one user return
  * the same customer. Throws `UnavailableError` if Stripe or the store is unavailable. A failed search at Stripe never counts as
  * "the user has no customer".
  */
 export async function ensureCustomer(context: ActionContext, user: User): Promise<string> {
   const owner = userOwner(user.id);
-  const linked = await context.store.customers.findCustomerOf(owner);
+  const linked = await context.store.customers.findPrimaryCustomer(owner);
   if (linked !== null) return linked;
   return context.serialize(`customer:${ownerKey(owner)}`, async () => {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       // The owner's newest operation is loaded first, then the link from the owner to its customer. If another request creates
       // the owner's customer meanwhile, `createCustomer` returns null, and the next attempt finds that customer.
       const operation = await context.store.operations.findCurrent(customerOperation.kind, ownerKey(owner));
-      const linkedMeanwhile = await context.store.customers.findCustomerOf(owner);
+      const linkedMeanwhile = await context.store.customers.findPrimaryCustomer(owner);
       if (linkedMeanwhile !== null) return linkedMeanwhile;
-      const customerId =
-        (await createdEarlier(context, owner, operation)) ??
-        (await searchCustomer(context, owner)) ??
-        (await createCustomer(context, user, settledGeneration(operation)));
-      if (customerId !== null) return link(context, owner, customerId);
+      const createdBefore = await createdEarlier(context, owner, operation);
+      if (createdBefore !== null) return link(context, owner, createdBefore);
+      const found = await searchCustomers(context, owner);
+      if (found !== null) return found;
+      const created = await createCustomer(context, user, settledGeneration(operation));
+      if (created !== null) return link(context, owner, created);
     }
     throw new UnavailableError("operation_in_progress", "Your customer is being created. Retry in a moment.");
   });
@@ -73,19 +75,13 @@ async function createdEarlier(
   return customerId === null ? null : confirm(context, owner, customerId);
 }
 
-/** Searches Stripe for a customer that Tollkeeper did not create, or whose creation event has not arrived yet. */
-async function searchCustomer(context: ActionContext, owner: BillingOwner): Promise<string | null> {
-  for (const found of await context.gateway.searchCustomersOfUser(owner.id)) {
-    // If a person changed the user id in a customer's metadata by hand, the customer stays linked to the owner who paid.
-    const linkedOwner = await context.store.customers.findOwnerOf(found.id);
-    if (linkedOwner !== null && ownerKey(linkedOwner) !== ownerKey(owner)) continue;
-    // Stripe's search index lags behind changes of customers. The sync retrieves the customer from Stripe and links it to the
-    // owner if the customer's metadata names the owner. The sync of a customer also causes the hooks for access and payments.
-    await context.sync.object({ object: "customer", id: found.id, customerId: found.id });
-    const linked = await context.store.customers.findCustomerOf(owner);
-    if (linked !== null) return linked;
-  }
-  return null;
+/** Searches Stripe for customers that Tollkeeper did not create, or whose creation event has not arrived yet. */
+async function searchCustomers(context: ActionContext, owner: BillingOwner): Promise<string | null> {
+  // Stripe's search index lags behind changes of customers. The sync retrieves each customer from Stripe and links it to the
+  // owner if the customer's metadata names the owner. The sync of a customer also causes the hooks for access and payments.
+  for (const { id } of await context.gateway.searchCustomersOfUser(owner.id))
+    await context.sync.object({ object: "customer", id, customerId: id });
+  return context.store.customers.findPrimaryCustomer(owner);
 }
 
 /**
@@ -108,10 +104,16 @@ async function createCustomer(context: ActionContext, user: User, basedOn: numbe
   return outcome.kind === "done" ? outcome.result : null;
 }
 
+/**
+ * Links a customer that an operation created to its owner, if the sync has not linked it meanwhile. Returns the owner's primary
+ * customer.
+ */
 async function link({ store, runtime }: ActionContext, owner: BillingOwner, customerId: string): Promise<string> {
-  await store.customers.link([{ owner, customerId }], runtime.now());
-  const linked = await store.customers.findCustomerOf(owner);
-  if (linked === null)
+  await store.customers.addLink({ owner, customerId }, runtime.now());
+  const customerIds = await store.customers.listCustomersOf(owner);
+  if (customerIds.length > 1) raiseAlarm(runtime, "two_customers", { customerId, customerIds });
+  const [primary] = customerIds;
+  if (primary === undefined)
     throw new Error(`customer ${customerId} is linked to another owner than its metadata names; the link was kept`);
-  return linked;
+  return primary;
 }

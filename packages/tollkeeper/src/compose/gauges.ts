@@ -6,9 +6,15 @@ import type { RateBudget } from "../stripe/limits/request-budget.ts";
 
 export async function readGauges(store: Store, budget: RateBudget, runtime: Runtime): Promise<Gauge[]> {
   const { perSecond, inFlight, waiting } = budget.state();
+  const withSeveral = await store.customers.countOwnersWithSeveral();
   const queues = await Promise.all((["inbox", "outbox"] as const).map((name) => queueGauges(store, name, runtime)));
   return [
     ...queues.flat(),
+    {
+      name: "customers_with_alarms",
+      help: "Owners whose customers at Stripe need an operator, by kind of alarm",
+      values: [{ labels: { kind: "two_customers" }, value: withSeveral }],
+    },
     { name: "stripe_budget_per_second", help: "Requests per second of this replica", values: [{ value: perSecond }] },
     { name: "stripe_in_flight", help: "Requests to Stripe in flight", values: [{ value: inFlight }] },
     {

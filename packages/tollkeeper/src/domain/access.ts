@@ -6,7 +6,7 @@ import { currentPeriod, paidUntil, scheduledEnd } from "./subscription.ts";
 const DAY_MS = 86_400_000;
 
 export interface AccessPolicy {
-  /** Days of access while a payment fails, counted from the creation of the oldest open invoice. Default 7. */
+  /** Days of access while a payment fails, counted from the due date of the oldest open invoice. Default 7. */
   pastDueGraceDays: number;
   /** If true, a subscription that was canceled at once keeps its access until the paid period ends. Default true. */
   keepPaidPeriod: boolean;
@@ -18,7 +18,10 @@ export const DEFAULT_ACCESS_POLICY: AccessPolicy = { pastDueGraceDays: 7, keepPa
 export interface SubscriptionState {
   subscription: SubscriptionRecord;
   latestInvoice: InvoiceRecord | null;
-  /** Creation time of the subscription's oldest open invoice; null if no invoice is open. */
+  /**
+   * The instant since which an open invoice of the subscription is unpaid: its due date, or else its creation. If several
+   * invoices are open, the earliest instant counts. Null if no invoice is open.
+   */
   unpaidSince: number | null;
   prices: readonly PriceRecord[];
   products: readonly ProductRecord[];

@@ -49,14 +49,9 @@ export function decideCheckout({ intent, group, plans, states, last }: CheckoutI
  * Returns the days of the trial that a checkout offers. Each user gets only one trial, whatever the plan. The trial has 0 days
  * if the user has had a trial of any plan, or has another open checkout that offers a trial.
  */
-export function trialDaysFor(
-  price: PlanPrice,
-  states: readonly SubscriptionState[],
-  others: readonly LastCheckout[],
-): number {
-  const had = states.some((state) => state.subscription.trialStart !== null);
+export function trialDaysFor(price: PlanPrice, hadTrial: boolean, others: readonly LastCheckout[]): number {
   const offered = others.some(({ session, trialDays }) => session.status === "open" && trialDays > 0);
-  return had || offered ? 0 : price.trialDays;
+  return hadTrial || offered ? 0 : price.trialDays;
 }
 
 function sameIntent(one: CheckoutIntent, other: CheckoutIntent): boolean {

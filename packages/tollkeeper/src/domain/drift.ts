@@ -42,7 +42,10 @@ export function compareRecords<T extends { id: string }>(
   stripe: T,
 ): Difference[] {
   if (mirror === null) return [{ object, id: stripe.id, field: null, mirror: null, stripe: null }];
+  // Stripe returns only the id of a deleted customer.
+  const isDeleted = "deleted" in stripe && stripe.deleted === true;
   return (Object.keys(stripe) as (keyof T & string)[])
+    .filter((field) => !isDeleted || field === "deleted")
     .filter((field) => !IGNORED.has(field) && JSON.stringify(mirror[field]) !== JSON.stringify(stripe[field]))
     .map((field) => ({ object, id: stripe.id, field, mirror: mirror[field], stripe: stripe[field] }));
 }

@@ -26,7 +26,14 @@ export interface CustomerRecord {
   /** The billing owner that the customer's metadata names; null if the metadata names no owner. */
   owner: BillingOwner | null;
   deleted: boolean;
+  /** The instant at which Stripe created the customer; 0 if the customer was deleted before the service knew it. */
+  createdAt: number;
   defaultPaymentMethodId: string | null;
+}
+
+/** Returns the record of a customer that was deleted at Stripe, which returns no other fields of the customer. */
+export function deletedCustomer(id: string): CustomerRecord {
+  return { id, owner: null, deleted: true, createdAt: 0, defaultPaymentMethodId: null };
 }
 
 export interface SubscriptionItemRecord {
@@ -37,6 +44,10 @@ export interface SubscriptionItemRecord {
   currentPeriodStart: number;
   currentPeriodEnd: number;
 }
+
+/** @see https://docs.stripe.com/billing/subscriptions/pause-payment */
+export const PAUSE_BEHAVIORS = ["keep_as_draft", "mark_uncollectible", "void"] as const;
+export type PauseBehavior = (typeof PAUSE_BEHAVIORS)[number];
 
 export interface SubscriptionRecord {
   id: string;
@@ -58,6 +69,10 @@ export interface SubscriptionRecord {
    * there is none.
    */
   merchantCancelAt: number | null;
+  /** Fate of new invoices while the collection of payments is paused; null if it is not paused. */
+  pauseBehavior: PauseBehavior | null;
+  /** The instant at which the collection of payments resumes; null if it is not paused or has no end. */
+  pauseResumesAt: number | null;
   items: readonly SubscriptionItemRecord[];
 }
 
@@ -72,15 +87,58 @@ export interface InvoiceRecord {
   currency: string;
   total: number;
   amountPaid: number;
+  /** The amount that the customer still has to pay. */
+  amountRemaining: number;
   attempted: boolean;
   attemptCount: number;
   nextPaymentAttemptAt: number | null;
   hostedInvoiceUrl: string | null;
   createdAt: number;
+  /** The instant until which the customer has to pay the invoice; null if Stripe charges the card itself. */
+  dueAt: number | null;
   /** State of the invoice's payment, as its payment intent shows it. */
   payment: "none" | "pending" | "requires_action" | "failed" | "succeeded";
   /** Stripe's sentence for the cardholder after the card was declined; null without a decline. */
   failureMessage: string | null;
+}
+
+/** @see https://docs.stripe.com/api/refunds/object#refund_object-status */
+export const REFUND_STATUSES = ["pending", "requires_action", "succeeded", "failed", "canceled"] as const;
+export type RefundStatus = (typeof REFUND_STATUSES)[number];
+
+/** @see https://docs.stripe.com/api/disputes/object#dispute_object-status */
+export const DISPUTE_STATUSES = [
+  "warning_needs_response",
+  "warning_under_review",
+  "warning_closed",
+  "needs_response",
+  "under_review",
+  "appeal_needs_response",
+  "appeal_under_review",
+  "prevented",
+  "won",
+  "lost",
+] as const;
+export type DisputeStatus = (typeof DISPUTE_STATUSES)[number];
+
+/** The fields of a payment's refund or dispute that do not depend on its kind. */
+interface ReversalRecord {
+  id: string;
+  customerId: string;
+  /** The invoice that the payment paid; null if the payment paid no invoice. */
+  invoiceId: string | null;
+  subscriptionId: string | null;
+  amount: number;
+  currency: string;
+  createdAt: number;
+}
+
+export interface RefundRecord extends ReversalRecord {
+  status: RefundStatus;
+}
+
+export interface DisputeRecord extends ReversalRecord {
+  status: DisputeStatus;
 }
 
 export interface PaymentMethodRecord {

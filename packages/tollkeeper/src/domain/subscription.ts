@@ -6,13 +6,13 @@ import type { InvoiceRecord, SubscriptionRecord, SubscriptionStatus } from "./re
  * would pay twice.
  * @see https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
  */
-const LIVE: ReadonlySet<SubscriptionStatus> = new Set(["trialing", "active", "past_due", "unpaid", "paused"]);
+export const LIVE_STATUSES: readonly SubscriptionStatus[] = ["trialing", "active", "past_due", "unpaid", "paused"];
 
 /** Final statuses, which a subscription never leaves. */
 export const FINAL_STATUSES: readonly SubscriptionStatus[] = ["canceled", "incomplete_expired"];
 
 export function isLive(subscription: Pick<SubscriptionRecord, "status">): boolean {
-  return LIVE.has(subscription.status);
+  return LIVE_STATUSES.includes(subscription.status);
 }
 
 /** Returns true if the subscription is paused. */

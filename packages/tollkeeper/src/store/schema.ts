@@ -9,18 +9,20 @@ import type { OwnerKind } from "../domain/owner.ts";
 import type {
   BillingInterval,
   CustomerRecord,
+  DisputeRecord,
   InvoiceRecord,
   Mode,
   PaymentMethodRecord,
   PriceRecord,
   ProductRecord,
+  RefundRecord,
   SubscriptionItemRecord,
   SubscriptionRecord,
 } from "../domain/records.ts";
 
 /** The columns of each table. docs/scale.md names the column by which each table can be partitioned. */
 export interface Schema {
-  customerLinks: { mode: Mode; ownerKind: OwnerKind; ownerId: string; customerId: string; linkedAt: number };
+  customerLinks: { mode: Mode; customerId: string; ownerKind: OwnerKind; ownerId: string; linkedAt: number };
   lanes: { mode: Mode; lane: string; version: number };
   customers: Row<Omit<CustomerRecord, "owner">> & {
     /** `ownerKind` and `ownerId` are null if the customer's metadata names no owner. */
@@ -30,6 +32,8 @@ export interface Schema {
   subscriptions: Row<Omit<SubscriptionRecord, "items">>;
   subscriptionItems: Row<SubscriptionItemRecord> & { subscriptionId: string };
   invoices: Row<InvoiceRecord>;
+  refunds: Row<RefundRecord>;
+  disputes: Row<DisputeRecord>;
   paymentMethods: Row<PaymentMethodRecord>;
   products: Row<ProductRecord>;
   prices: Row<Omit<PriceRecord, "interval">> & { billingInterval: BillingInterval | null };

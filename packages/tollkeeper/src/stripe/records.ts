@@ -6,7 +6,9 @@ import {
   CHECKOUT_PAYMENT_STATUSES,
   CHECKOUT_STATUSES,
   INVOICE_STATUSES,
+  PAUSE_BEHAVIORS,
   SUBSCRIPTION_STATUSES,
+  deletedCustomer,
   type CheckoutSessionRecord,
   type CustomerRecord,
   type InvoiceRecord,
@@ -29,11 +31,12 @@ export const APP_METADATA = "tollkeeper_app";
 export const MERCHANT_CANCEL_AT_METADATA = "tollkeeper_merchant_cancel_at";
 
 export function toCustomer(customer: Stripe.Customer | Stripe.DeletedCustomer, userIdKey: string): CustomerRecord {
-  if (customer.deleted) return { id: customer.id, owner: null, deleted: true, defaultPaymentMethodId: null };
+  if (customer.deleted) return deletedCustomer(customer.id);
   return {
     id: customer.id,
     owner: ownerNamedBy(customer.metadata[userIdKey]),
     deleted: false,
+    createdAt: instant(customer.created),
     defaultPaymentMethodId: idOf(customer.invoice_settings.default_payment_method),
   };
 }
@@ -64,8 +67,14 @@ export function toSubscription(
     latestInvoiceId: idOf(subscription.latest_invoice),
     scheduleId: idOf(subscription.schedule),
     merchantCancelAt: parseInstant(subscription.metadata[MERCHANT_CANCEL_AT_METADATA]),
+    pauseBehavior: toPauseBehavior(subscription.pause_collection),
+    pauseResumesAt: instantOrNull(subscription.pause_collection?.resumes_at),
     items: items.map(toItem),
   };
+}
+
+function toPauseBehavior(pause: Stripe.Subscription["pause_collection"]): SubscriptionRecord["pauseBehavior"] {
+  return pause && known("subscription.pause_collection.behavior", pause.behavior, PAUSE_BEHAVIORS);
 }
 
 function toItem(item: Stripe.SubscriptionItem): SubscriptionItemRecord {
@@ -90,11 +99,13 @@ export function toInvoice(invoice: Stripe.Invoice): InvoiceRecord {
     currency: invoice.currency,
     total: invoice.total,
     amountPaid: invoice.amount_paid,
+    amountRemaining: invoice.amount_remaining,
     attempted: invoice.attempted,
     attemptCount: invoice.attempt_count,
     nextPaymentAttemptAt: instantOrNull(invoice.next_payment_attempt),
     hostedInvoiceUrl: invoice.hosted_invoice_url ?? null,
     createdAt: instant(invoice.created),
+    dueAt: instantOrNull(invoice.due_date),
     payment: paymentState(invoice, intent),
     failureMessage: textOrNull(intent?.last_payment_error?.message),
   };

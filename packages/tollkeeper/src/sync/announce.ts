@@ -40,7 +40,7 @@ export interface Change {
 
 export async function announce(parts: StoreParts, context: AnnounceContext, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return;
-  // An owner with two Stripe customers may occur in two changes of the mirror.
+  // An owner with several customers may occur in several changes.
   const owners = [...new Map(changes.map(({ owner }) => [ownerKey(owner), owner])).values()];
   const announced = await parts.announcedAccess.lockForUpdate(owners);
   const states = await parts.subscriptions.listOfOwners(owners);

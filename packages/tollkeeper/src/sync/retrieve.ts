@@ -10,6 +10,7 @@ import type {
   SubscriptionRecord,
 } from "../domain/records.ts";
 import type { RetrievedCustomer, RetrievedSubscription, StripeGateway } from "../stripe/gateway/gateway.ts";
+import { deletedCustomer } from "../domain/records.ts";
 import type { SyncedObject } from "../stripe/webhook/event-types.ts";
 import type { Store } from "../store/store.ts";
 
@@ -72,8 +73,8 @@ export async function retrieveCustomerWithSubscriptions(
 }
 
 async function retrieveCustomer(gateway: StripeGateway, id: string): Promise<Snapshot> {
-  const gone: CustomerRecord = { id, owner: null, deleted: true, defaultPaymentMethodId: null };
-  return customerSnapshot(id, (await gateway.retrieveCustomer(id)) ?? { customer: gone, paymentMethod: null });
+  const found = await gateway.retrieveCustomer(id);
+  return customerSnapshot(id, found ?? { customer: deletedCustomer(id), paymentMethod: null });
 }
 
 async function retrieveSubscription(gateway: StripeGateway, store: RetrieveSource, id: string): Promise<Snapshot> {

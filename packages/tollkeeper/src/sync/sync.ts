@@ -7,11 +7,11 @@ import { ownerKey, type BillingOwner } from "../domain/owner.ts";
 import type { InvoiceRecord } from "../domain/records.ts";
 import { toEnded } from "../domain/subscription.ts";
 import { TollkeeperError, UnavailableError } from "../errors.ts";
-import type { CustomerLink } from "../store/mirror/customers.ts";
 import type { Store, StoreParts } from "../store/store.ts";
 import type { StripeGateway } from "../stripe/gateway/gateway.ts";
 import type { SyncedObject } from "../stripe/webhook/event-types.ts";
 import { announce, type AnnounceContext, type Change } from "./announce.ts";
+import { raiseAlarms, saveCustomers, type PendingAlarm } from "./owners.ts";
 import { retrieve, retrieveCustomerWithSubscriptions } from "./retrieve.ts";
 import type { Snapshot } from "./retrieve.ts";
 
@@ -76,9 +76,7 @@ export function createSync(context: SyncContext): Sync {
     },
 
     async access(owner) {
-      const customerId = await store.customers.findCustomerOf(owner);
-      if (customerId !== null) return writeFresh(context, customerId, async () => null);
-      const id = `gone:${context.runtime.newId()}`;
+      const id = `checked:${context.runtime.newId()}`;
       await store.transaction((parts) => announce(parts, context, [{ owner, snapshot: null, id }]));
     },
   };
@@ -139,40 +137,49 @@ async function writeLanes(
   writes: readonly LaneWrite[],
   finish: Finish = async () => true,
 ): Promise<Set<string>> {
-  return context.store.transaction(async (parts) => {
-    const advanced = await parts.lanes.advance(new Map(writes.map(({ lane, version }) => [lane, version])));
-    const fresh = writes.filter(({ lane }) => advanced.has(lane));
+  const { advanced, alarms } = await context.store.transaction(async (parts) => {
+    const advancedLanes = await parts.lanes.advance(new Map(writes.map(({ lane, version }) => [lane, version])));
+    const fresh = writes.filter(({ lane }) => advancedLanes.has(lane));
     const [first] = fresh;
-    if (!first) return advanced;
+    if (!first) return { advanced: advancedLanes, alarms: [] };
     if (!(await finish(parts, first.snapshot))) throw new LeaseLostError(first.lane);
-    const lanes = fresh.map(({ lane }) => lane);
-    const snapshots = fresh.flatMap(({ snapshot }) => snapshot ?? []);
-    const ownersBefore = await parts.customers.findOwnersOf(lanes);
-    const previousInvoices = await findPreviousInvoices(parts, snapshots);
-    const relinked = await writeSnapshots(parts, snapshots, context.runtime.now());
-    // The write of a customer to the mirror can link the customer to an owner. Another worker may also have linked the customer
-    // meanwhile.
-    const mayHaveNewLinks = fresh.some(({ lane, snapshot }) => !ownersBefore.has(lane) || snapshot?.customers.length);
-    const owners = mayHaveNewLinks
-      ? new Map([...ownersBefore, ...(await parts.customers.findOwnersOf(lanes))])
-      : ownersBefore;
-    const changes = fresh.flatMap(({ lane, version, snapshot }): Change[] => {
-      const owner = owners.get(lane);
-      if (owner === undefined) return [];
-      const before = ownersBefore.get(lane);
-      const wasLinked = before !== undefined && ownerKey(before) === ownerKey(owner);
-      const since = wasLinked ? { previousInvoices } : { newlyLinkedCustomer: lane };
-      return [{ owner, snapshot, id: `${lane}:${version + 1}`, ...since }];
-    });
-    const next = relinked.map(({ owner, customerId }) => ({
-      owner,
-      snapshot: null,
-      newlyLinkedCustomer: customerId,
-      id: `${customerId}:linked:${context.runtime.now()}`,
-    }));
-    await announce(parts, context, [...changes, ...next]);
-    return advanced;
+    return { advanced: advancedLanes, alarms: await writeFreshLanes(parts, context, fresh) };
   });
+  raiseAlarms(context.runtime, alarms);
+  return advanced;
+}
+
+async function writeFreshLanes(
+  parts: StoreParts,
+  context: SyncContext,
+  fresh: readonly LaneWrite[],
+): Promise<PendingAlarm[]> {
+  const lanes = fresh.map(({ lane }) => lane);
+  const snapshots = fresh.flatMap(({ snapshot }) => snapshot ?? []);
+  const ownersBefore = await parts.customers.findOwnersOf(lanes);
+  const previousInvoices = await findPreviousInvoices(parts, snapshots);
+  const alarms = await writeSnapshots(parts, snapshots, ownersBefore, context.runtime.now());
+  // The write of a customer to the mirror can link the customer to an owner. Another worker may also have linked the customer
+  // meanwhile.
+  const mayHaveNewLinks = fresh.some(({ lane, snapshot }) => !ownersBefore.has(lane) || snapshot?.customers.length);
+  const owners = mayHaveNewLinks
+    ? new Map([...ownersBefore, ...(await parts.customers.findOwnersOf(lanes))])
+    : ownersBefore;
+  const changes = fresh.flatMap(({ lane, version, snapshot }): Change[] => {
+    const owner = owners.get(lane);
+    if (owner === undefined) return [];
+    const id = `${lane}:${version + 1}`;
+    const before = ownersBefore.get(lane);
+    if (before === undefined) return [{ owner, snapshot, newlyLinkedCustomer: lane, id }];
+    if (ownerKey(before) === ownerKey(owner)) return [{ owner, snapshot, previousInvoices, id }];
+    // The customer was moved to another owner. Its payments were already announced to the owner before.
+    return [
+      { owner: before, snapshot: null, id: `${id}:moved` },
+      { owner, snapshot, previousInvoices, id },
+    ];
+  });
+  await announce(parts, context, changes);
+  return alarms;
 }
 
 async function findPreviousInvoices(
@@ -191,23 +198,15 @@ export class LeaseLostError extends Error {
   }
 }
 
-/**
- * Writes snapshots (records of Stripe's objects) to the mirror. If an owner's linked customer was deleted, another customer may
- * replace it. Returns these new links.
- */
+/** Writes snapshots (records of Stripe's objects) to the mirror. Returns the alarms to raise after the commit. */
 async function writeSnapshots(
   parts: StoreParts,
   snapshots: readonly Snapshot[],
+  owners: ReadonlyMap<string, BillingOwner>,
   now: number,
-): Promise<readonly CustomerLink[]> {
+): Promise<PendingAlarm[]> {
   const customers = snapshots.flatMap((snapshot) => snapshot.customers);
-  await parts.customers.saveCustomers(customers);
-  const relinked: CustomerLink[] = [];
-  for (const { id, deleted } of customers) if (deleted) relinked.push(...(await replaceDeleted(parts, id, now)));
-  const links = customers.flatMap(({ id, owner, deleted }) =>
-    deleted || owner === null ? [] : [{ owner, customerId: id }],
-  );
-  await parts.customers.link(links, now);
+  const alarms = await saveCustomers(parts, customers, owners, now);
   await parts.subscriptions.saveSubscriptions(snapshots.flatMap(({ subscriptions }) => subscriptions));
   await parts.subscriptions.saveInvoices(snapshots.flatMap(({ invoices }) => invoices));
   await parts.customers.savePaymentMethods(snapshots.flatMap(({ paymentMethods }) => paymentMethods));
@@ -216,21 +215,7 @@ async function writeSnapshots(
   await parts.catalog.addProducts(snapshots.flatMap(({ embedded }) => embedded.products));
   await parts.catalog.addPrices(snapshots.flatMap(({ embedded }) => embedded.prices));
   for (const { removed } of snapshots) await remove(parts, removed, now);
-  return relinked;
-}
-
-/**
- * Removes the link between an owner and a customer that was deleted at Stripe. If the mirror already has another customer of
- * the owner, links that customer and returns the link.
- */
-async function replaceDeleted(parts: StoreParts, customerId: string, now: number): Promise<CustomerLink[]> {
-  const owner = await parts.customers.findOwnerOf(customerId);
-  await parts.customers.unlink(customerId);
-  const next = owner === null ? null : await parts.customers.findCustomerNaming(owner);
-  if (owner === null || next === null) return [];
-  const link = { owner, customerId: next };
-  await parts.customers.link([link], now);
-  return [link];
+  return alarms;
 }
 
 async function remove(

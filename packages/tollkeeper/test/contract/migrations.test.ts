@@ -14,6 +14,23 @@ describe.each(DIALECTS)("migrations on %s", (dialect) => {
     expect(applied.flat()).toEqual(STEPS.map(({ name }) => name));
     expect(await stores[0]?.migrate()).toEqual([]);
   });
+
+  test("keep the links of the first release, and link a second customer that was mirrored without a link", async () => {
+    const url = await freshDatabase(dialect);
+    const db = openDatabase(url);
+    onTestFinished(() => db.destroy());
+    await migrate(db, dialect, STEPS.slice(0, 1));
+    await sql`insert into customer_links (mode, owner_kind, owner_id, customer_id, linked_at)
+      values ('test', 'user', 'ada', 'cus_1', 5)`.execute(db);
+    await sql`insert into customers (mode, id, owner_kind, owner_id, deleted) values ('test', 'cus_1', 'user', 'ada', 0),
+      ('test', 'cus_2', 'user', 'ada', 0), ('test', 'cus_3', 'user', 'ada', 1), ('test', 'cus_4', null, null, 0)`.execute(
+      db,
+    );
+    await migrate(db, dialect);
+    const store = openStore({ url, mode: "test" });
+    onTestFinished(() => store.close());
+    expect(await store.customers.listCustomersOf({ kind: "user", id: "ada" })).toEqual(["cus_1", "cus_2"]);
+  });
 });
 
 test("a store rejects a database that a newer version of Tollkeeper migrated, and the error explains what to do", async () => {

@@ -60,7 +60,8 @@ test("on SQLite, a query about a few rows does not read all rows of test mode or
   await customers.findCustomers(["cus_1"]);
   await customers.findOwnersOf(["cus_1"]);
   await customers.findPaymentMethods(["pm_1"]);
-  await customers.findCustomerNaming(userOwner("ada"));
+  await customers.listCustomersOf(userOwner("ada"));
+  await customers.addLink({ owner: userOwner("ada"), customerId: "cus_1" }, NOW);
   await subscriptions.listOfOwners([userOwner("ada")]);
   await subscriptions.findCustomerOfObject("sub_1");
   await subscriptions.findSubscriptions(["sub_1"]);

@@ -89,7 +89,7 @@ test("the store fails with an unavailable error if PostgreSQL does not respond, 
     await store.ping();
   }
   expect(new Set(lost)).toEqual(new Set(["PostgreSQL sent no response for 1000 ms"]));
-  expect(await store.customers.findCustomerOf(userOwner("ada"))).toBeNull();
+  expect(await store.customers.findPrimaryCustomer(userOwner("ada"))).toBeNull();
 });
 
 test("the store on PostgreSQL sends notifications about new events to other replicas in the same mode", async () => {

@@ -16,23 +16,80 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     const liveStore = await open(url, "live");
     await testStore.customers.link([{ owner: userOwner("ada"), customerId: "cus_test" }], NOW);
     await liveStore.customers.link([{ owner: userOwner("ada"), customerId: "cus_live" }], NOW);
-    expect(await testStore.customers.findCustomerOf(userOwner("ada"))).toBe("cus_test");
-    expect(await liveStore.customers.findCustomerOf(userOwner("ada"))).toBe("cus_live");
+    expect(await testStore.customers.findPrimaryCustomer(userOwner("ada"))).toBe("cus_test");
+    expect(await liveStore.customers.findPrimaryCustomer(userOwner("ada"))).toBe("cus_live");
     await testStore.inbox.add([inboxEvent("evt_1")], NOW);
     expect(await liveStore.inbox.claim(10, NOW, NOW + 1)).toEqual([]);
   });
 
-  test("links a user to only one customer, even with concurrent calls", async () => {
-    const { customers } = await open();
-    const linked = await Promise.all(
-      Array.from({ length: 20 }, async (_, at) => {
-        await customers.link([{ owner: userOwner("ada"), customerId: `cus_${at}` }], NOW);
-        return customers.findCustomerOf(userOwner("ada"));
-      }),
+  test("the primary customer of a user has a live subscription, or else was created first at Stripe", async () => {
+    const { customers, subscriptions } = await open();
+    const ada = userOwner("ada");
+    const customer = (id: string, createdAt: number) => ({
+      id,
+      owner: ada,
+      deleted: false,
+      createdAt,
+      defaultPaymentMethodId: null,
+    });
+    const ids = ["cus_c", "cus_a", "cus_b"];
+    await customers.link(
+      ids.map((customerId) => ({ owner: ada, customerId })),
+      NOW,
     );
-    expect(new Set(linked).size).toBe(1);
-    await customers.link([{ owner: userOwner("grace"), customerId: linked[0] ?? "" }], NOW);
-    expect(await customers.findCustomerOf(userOwner("grace"))).toBeNull();
+    await customers.saveCustomers([customer("cus_a", 3), customer("cus_b", 2), customer("cus_c", 1)]);
+    expect(await customers.listCustomersOf(ada)).toEqual(["cus_c", "cus_b", "cus_a"]);
+    await subscriptions.saveSubscriptions([subscriptionRecord({ customerId: "cus_a", status: "past_due" })]);
+    expect(await customers.listCustomersOf(ada)).toEqual(["cus_a", "cus_c", "cus_b"]);
+    await subscriptions.saveSubscriptions([subscriptionRecord({ customerId: "cus_a", status: "canceled" })]);
+    await customers.saveCustomers([{ ...customer("cus_c", 1), owner: null, deleted: true }]);
+    expect(await customers.findPrimaryCustomer(ada)).toBe("cus_b");
+    expect(await customers.findOwnerOf("cus_c")).toEqual(ada);
+    expect(await customers.countOwnersWithSeveral()).toBe(1);
+  });
+
+  test("an operation links its customer only if no owner is linked to the customer yet", async () => {
+    const { customers } = await open();
+    await customers.link([{ owner: userOwner("grace"), customerId: "cus_1" }], NOW);
+    await customers.addLink({ owner: userOwner("ada"), customerId: "cus_1" }, NOW);
+    expect(await customers.findPrimaryCustomer(userOwner("ada"))).toBeNull();
+    await customers.link([{ owner: userOwner("ada"), customerId: "cus_1" }], NOW);
+    expect(await customers.findPrimaryCustomer(userOwner("ada"))).toBe("cus_1");
+    expect(await customers.findPrimaryCustomer(userOwner("grace"))).toBeNull();
+  });
+
+  test("a trial counts even after its customer was deleted at Stripe", async () => {
+    const { customers, subscriptions } = await open();
+    expect(await subscriptions.hasHadTrial(userOwner("ada"))).toBe(false);
+    await customers.link([{ owner: userOwner("ada"), customerId: "cus_1" }], NOW);
+    await subscriptions.saveSubscriptions([subscriptionRecord({ status: "canceled", trialStart: NOW, trialEnd: NOW })]);
+    const deleted = { id: "cus_1", owner: null, deleted: true, createdAt: 0, defaultPaymentMethodId: null };
+    await customers.saveCustomers([deleted]);
+    expect(await subscriptions.listOfOwner(userOwner("ada"))).toEqual([]);
+    expect(await subscriptions.hasHadTrial(userOwner("ada"))).toBe(true);
+    expect(await subscriptions.hasHadTrial(userOwner("grace"))).toBe(false);
+  });
+
+  test("two transactions that decide a new user's access at the same time run one after the other", async () => {
+    const url = await freshDatabase(dialect);
+    const [one, other] = [await open(url), await open(url)];
+    const holding = Promise.withResolvers<void>();
+    const deciding = Promise.withResolvers<void>();
+    const first = one.transaction(async ({ announcedAccess }) => {
+      expect((await announcedAccess.lockForUpdate([userOwner("ada")])).get("user:ada")?.features ?? []).toEqual([]);
+      holding.resolve();
+      await deciding.promise;
+      await announcedAccess.save([{ owner: userOwner("ada"), features: ["export"], checkAt: null }]);
+    });
+    await holding.promise;
+    const second = other.transaction(
+      async ({ announcedAccess }) =>
+        (await announcedAccess.lockForUpdate([userOwner("ada")])).get("user:ada")?.features,
+    );
+    if (dialect === "postgres") await untilLockWaits(url);
+    deciding.resolve();
+    await first;
+    expect(await second).toEqual(["export"]);
   });
 
   test("accepts only one write for each version of a lane", async () => {
@@ -59,7 +116,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
       throw new Error("no");
     });
     await expect(failing).rejects.toThrow("no");
-    expect(await store.customers.findCustomerOf(userOwner("ada"))).toBeNull();
+    expect(await store.customers.findPrimaryCustomer(userOwner("ada"))).toBeNull();
   });
 
   test("allows only one transaction at a time to change a user's access", async () => {
@@ -125,7 +182,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     const { customers, subscriptions, catalog } = await open();
     await customers.link([{ owner: userOwner("ada"), customerId: "cus_1" }], NOW);
     await customers.saveCustomers([
-      { id: "cus_1", owner: userOwner("ada"), deleted: false, defaultPaymentMethodId: "pm_1" },
+      { id: "cus_1", owner: userOwner("ada"), deleted: false, createdAt: NOW, defaultPaymentMethodId: "pm_1" },
     ]);
     const card = {
       id: "pm_1",

@@ -24,6 +24,8 @@ export function subscriptionRecord(changes: Partial<SubscriptionRecord> = {}): S
     latestInvoiceId: "in_1",
     scheduleId: null,
     merchantCancelAt: null,
+    pauseBehavior: null,
+    pauseResumesAt: null,
     items: [
       {
         id: "si_1",
@@ -47,11 +49,13 @@ export function invoiceRecord(changes: Partial<InvoiceRecord> = {}): InvoiceReco
     currency: "usd",
     total: 900,
     amountPaid: 900,
+    amountRemaining: 0,
     attempted: true,
     attemptCount: 1,
     nextPaymentAttemptAt: null,
     hostedInvoiceUrl: "https://invoice.example/1",
     createdAt: NOW - 10 * DAY_MS,
+    dueAt: null,
     payment: "succeeded",
     failureMessage: null,
     ...changes,

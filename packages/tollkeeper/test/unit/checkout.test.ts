@@ -80,12 +80,11 @@ test("a checkout is allowed beside a subscription of another plan group", () => 
 test("each user gets at most one trial", () => {
   const price = { interval: "month" as const, amount: 900, currency: "usd", trialDays: 14 };
   const other = { intent: INTENT, session: SESSION, trialDays: 7 };
-  expect(trialDaysFor(price, [], [])).toBe(14);
-  expect(trialDaysFor(price, [stateOf({ status: "canceled" })], [])).toBe(14);
-  expect(trialDaysFor(price, [stateOf({ status: "canceled", trialStart: 1 })], [])).toBe(0);
-  expect(trialDaysFor(price, [], [other])).toBe(0);
-  expect(trialDaysFor(price, [], [{ ...other, session: { ...SESSION, status: "expired" } }])).toBe(14);
-  expect(trialDaysFor(price, [], [{ ...other, trialDays: 0 }])).toBe(14);
+  expect(trialDaysFor(price, false, [])).toBe(14);
+  expect(trialDaysFor(price, true, [])).toBe(0);
+  expect(trialDaysFor(price, false, [other])).toBe(0);
+  expect(trialDaysFor(price, false, [{ ...other, session: { ...SESSION, status: "expired" } }])).toBe(14);
+  expect(trialDaysFor(price, false, [{ ...other, trialDays: 0 }])).toBe(14);
 });
 
 describe("a return URL", () => {

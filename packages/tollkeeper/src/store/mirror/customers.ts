@@ -1,8 +1,9 @@
 /** Stores the links between owners and Stripe customers, and the mirror's customers and payment methods. */
-import type { Kysely } from "kysely";
-import { ownerKey, type BillingOwner, type OwnerKind } from "../../domain/owner.ts";
+import { sql, type Kysely } from "kysely";
+import type { BillingOwner, OwnerKind } from "../../domain/owner.ts";
 import type { CustomerRecord, Mode, PaymentMethodRecord } from "../../domain/records.ts";
-import { addRows, atMost, isAnyOf, isIn, saveRows, sortByKey, toList } from "../bulk.ts";
+import { LIVE_STATUSES } from "../../domain/subscription.ts";
+import { addRows, isAnyOf, isIn, saveRows, sortByKey, toList, type Rows } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import { prepare } from "../prepared-query.ts";
 import type { Schema } from "../schema.ts";
@@ -14,17 +15,23 @@ export interface CustomerLink {
 
 export interface CustomerStore {
   /**
-   * Returns the id of the owner's linked customer; null before the first checkout and after the customer was deleted at Stripe.
+   * Returns the ids of the owner's customers that are not deleted at Stripe, primary customer first. The primary customer is the
+   * one with a live subscription. If several customers have a live subscription, or none has, the primary customer is the one
+   * that Stripe created first.
    */
-  findCustomerOf(owner: BillingOwner): Promise<string | null>;
+  listCustomersOf(owner: BillingOwner): Promise<string[]>;
+  /** Returns the id of the owner's primary customer; null before the first checkout and if all customers are deleted. */
+  findPrimaryCustomer(owner: BillingOwner): Promise<string | null>;
+  /** Returns the owner of a customer, even if the customer was deleted at Stripe; null if no owner is known. */
   findOwnerOf(customerId: string): Promise<BillingOwner | null>;
   /** Returns the owners of linked customers, by customer id. */
   findOwnersOf(customerIds: readonly string[]): Promise<Map<string, BillingOwner>>;
-  /** Adds links between owners and customers. Skips a link if the owner or the customer in it already has a link. */
+  /** Links customers to owners. A customer that is linked to another owner is moved to the given owner. */
   link(links: readonly CustomerLink[], now: number): Promise<void>;
-  unlink(customerId: string): Promise<void>;
-  /** Returns the id of a mirrored customer that is not deleted and whose metadata names the owner; null if there is none. */
-  findCustomerNaming(owner: BillingOwner): Promise<string | null>;
+  /** Links a customer to an owner. Does nothing if the customer is linked to an owner already. */
+  addLink(link: CustomerLink, now: number): Promise<void>;
+  /** Counts the owners that have more than one customer at Stripe. */
+  countOwnersWithSeveral(): Promise<number>;
   saveCustomers(customers: readonly CustomerRecord[]): Promise<void>;
   savePaymentMethods(methods: readonly PaymentMethodRecord[]): Promise<void>;
   removePaymentMethod(id: string): Promise<void>;
@@ -36,13 +43,33 @@ export interface CustomerStore {
   findCustomers(ids: readonly string[]): Promise<Map<string, CustomerRecord>>;
 }
 
-const findLinkOf = prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKind; id: string }) =>
+const listLinksOf = prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKind; id: string }) =>
   db
-    .selectFrom("customerLinks")
-    .select("customerId")
-    .where("mode", "=", mode)
-    .where("ownerKind", "=", kind)
-    .where("ownerId", "=", id),
+    .selectFrom("customerLinks as l")
+    .leftJoin("customers as c", (join) => join.onRef("c.mode", "=", "l.mode").onRef("c.id", "=", "l.customerId"))
+    .select("l.customerId")
+    .where("l.mode", "=", mode)
+    .where("l.ownerKind", "=", kind)
+    .where("l.ownerId", "=", id)
+    .where((eb) => eb(eb.fn.coalesce("c.deleted", sql.lit(0)), "=", sql.lit(0)))
+    .orderBy(
+      (eb) =>
+        eb.exists(
+          eb
+            .selectFrom("subscriptions as s")
+            .select("s.id")
+            .whereRef("s.mode", "=", "l.mode")
+            .whereRef("s.customerId", "=", "l.customerId")
+            .where(
+              "s.status",
+              "in",
+              LIVE_STATUSES.map((status) => sql.lit(status)),
+            ),
+        ),
+      "desc",
+    )
+    .orderBy((eb) => eb.fn.coalesce("c.createdAt", "l.linkedAt"))
+    .orderBy("l.customerId"),
 );
 
 const selectLinks = (db: Kysely<Schema>, mode: Mode) =>
@@ -68,7 +95,16 @@ export function customerStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect):
   };
 }
 
-type LinkStore = Pick<CustomerStore, "findCustomerOf" | "findOwnerOf" | "findOwnersOf" | "link" | "unlink">;
+type LinkStore = Pick<
+  CustomerStore,
+  | "listCustomersOf"
+  | "findPrimaryCustomer"
+  | "findOwnerOf"
+  | "findOwnersOf"
+  | "link"
+  | "addLink"
+  | "countOwnersWithSeveral"
+>;
 
 function linkStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): LinkStore {
   const findOwnersOf = async (customerIds: readonly string[]): Promise<Map<string, BillingOwner>> => {
@@ -78,30 +114,43 @@ function linkStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): LinkStore 
       : findLinks.several.execute(db, dialect, { mode, customerIds: toList(dialect, customerIds) }));
     return new Map(links.map(({ customerId, ownerKind, ownerId }) => [customerId, { kind: ownerKind, id: ownerId }]));
   };
+  const listCustomersOf = async ({ kind, id }: BillingOwner): Promise<string[]> =>
+    (await listLinksOf.execute(db, dialect, { mode, kind, id })).map(({ customerId }) => customerId);
+  const toRows = (links: readonly CustomerLink[], now: number): Rows => ({
+    dialect,
+    table: "customerLinks",
+    rows: sortByKey(links, ({ customerId }) => customerId).map(({ owner, customerId }) => ({
+      mode,
+      customerId,
+      ownerKind: owner.kind,
+      ownerId: owner.id,
+      linkedAt: now,
+    })),
+  });
   return {
-    async findCustomerOf({ kind, id }) {
-      const [link] = await findLinkOf.execute(db, dialect, { mode, kind, id });
-      return link?.customerId ?? null;
-    },
-
+    listCustomersOf,
+    findPrimaryCustomer: async (owner) => (await listCustomersOf(owner))[0] ?? null,
     findOwnerOf: async (customerId) => (await findOwnersOf([customerId])).get(customerId) ?? null,
     findOwnersOf,
 
-    link: (links, now) =>
-      addRows(db, {
-        dialect,
-        table: "customerLinks",
-        rows: sortByKey(links, ({ owner }) => ownerKey(owner)).map(({ owner, customerId }) => ({
-          mode,
-          ownerKind: owner.kind,
-          ownerId: owner.id,
-          customerId,
-          linkedAt: now,
-        })),
-      }),
+    link: (links, now) => saveRows(db, { ...toRows(links, now), key: ["mode", "customerId"] }),
+    addLink: (link, now) => addRows(db, toRows([link], now)),
 
-    async unlink(customerId) {
-      await db.deleteFrom("customerLinks").where("mode", "=", mode).where("customerId", "=", customerId).execute();
+    async countOwnersWithSeveral() {
+      const several = db
+        .selectFrom("customers")
+        .select("ownerId")
+        .where("mode", "=", mode)
+        .where("deleted", "=", 0)
+        .where("ownerId", "is not", null)
+        .groupBy(["ownerKind", "ownerId"])
+        .having((eb) => eb.fn.countAll(), ">", 1)
+        .as("several");
+      const { owners } = await db
+        .selectFrom(several)
+        .select((eb) => eb.fn.countAll<number | string>().as("owners"))
+        .executeTakeFirstOrThrow();
+      return Number(owners);
     },
   };
 }
@@ -112,20 +161,6 @@ function customerRows(
   dialect: Dialect,
 ): Omit<CustomerStore, keyof LinkStore | keyof PaymentMethodRows> {
   return {
-    async findCustomerNaming({ kind, id }) {
-      const row = await db
-        .selectFrom("customers")
-        .select("id")
-        .where("mode", "=", mode)
-        .where("ownerKind", "=", kind)
-        .where("ownerId", "=", id)
-        .where("deleted", "=", 0)
-        .orderBy("id")
-        .limit(atMost(1))
-        .executeTakeFirst();
-      return row?.id ?? null;
-    },
-
     saveCustomers: (customers) =>
       saveRows(db, {
         dialect,
@@ -154,7 +189,7 @@ function customerRows(
       if (ids.length === 0) return new Map();
       const rows = await db
         .selectFrom("customers")
-        .select(["id", "ownerKind", "ownerId", "deleted", "defaultPaymentMethodId"])
+        .select(["id", "ownerKind", "ownerId", "deleted", "createdAt", "defaultPaymentMethodId"])
         .where("mode", "=", mode)
         .where(isAnyOf(dialect, "id", ids))
         .execute();
@@ -193,7 +228,7 @@ function paymentMethodRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Pa
 }
 
 function toCustomer(row: Omit<Schema["customers"], "mode">): CustomerRecord {
-  const { id, ownerKind, ownerId, deleted, defaultPaymentMethodId } = row;
+  const { id, ownerKind, ownerId, deleted, createdAt, defaultPaymentMethodId } = row;
   const owner = ownerKind === null || ownerId === null ? null : { kind: ownerKind, id: ownerId };
-  return { id, owner, deleted: deleted === 1, defaultPaymentMethodId };
+  return { id, owner, deleted: deleted === 1, createdAt, defaultPaymentMethodId };
 }

@@ -72,6 +72,8 @@ const STATE_COLUMNS = [
   "s.latestInvoiceId",
   "s.scheduleId",
   "s.merchantCancelAt",
+  "s.pauseBehavior",
+  "s.pauseResumesAt",
   "i.id as itemId",
   "i.priceId",
   "i.productId",
@@ -93,11 +95,13 @@ const STATE_COLUMNS = [
   "v.currency as invoiceCurrency",
   "v.total",
   "v.amountPaid",
+  "v.amountRemaining",
   "v.attempted",
   "v.attemptCount",
   "v.nextPaymentAttemptAt",
   "v.hostedInvoiceUrl",
   "v.createdAt as invoiceCreatedAt",
+  "v.dueAt",
   "v.payment",
   "v.failureMessage",
   "m.id as methodId",
@@ -130,6 +134,7 @@ function selectStates(db: Kysely<Schema>, mode: Mode, kind: OwnerKind) {
     )
     .where("l.mode", "=", mode)
     .where("l.ownerKind", "=", kind)
+    .where((eb) => eb(eb.fn.coalesce("c.deleted", sql.lit(0)), "=", sql.lit(0)))
     .orderBy("s.createdAt", "desc")
     .orderBy("s.id")
     .orderBy("i.id")
@@ -137,7 +142,7 @@ function selectStates(db: Kysely<Schema>, mode: Mode, kind: OwnerKind) {
     .select((eb) =>
       eb
         .selectFrom("invoices as u")
-        .select((inner) => inner.fn.min("u.createdAt").as("oldest"))
+        .select((inner) => inner.fn.min(inner.fn.coalesce("u.dueAt", "u.createdAt")).as("oldest"))
         .whereRef("u.mode", "=", "s.mode")
         .whereRef("u.subscriptionId", "=", "s.id")
         // The status in the SQL condition is a literal, so that SQLite uses the partial index of open invoices.
@@ -172,6 +177,8 @@ function toState(row: StateRow, rows: readonly StateRow[]): MirroredSubscription
       latestInvoiceId: row.latestInvoiceId,
       scheduleId: row.scheduleId,
       merchantCancelAt: row.merchantCancelAt,
+      pauseBehavior: row.pauseBehavior,
+      pauseResumesAt: row.pauseResumesAt,
       items: rows.flatMap(toItem),
     },
     prices: rows.flatMap(toPrice),
@@ -228,11 +235,13 @@ function toInvoice(row: StateRow): InvoiceRecord | null {
     currency: row.invoiceCurrency ?? "",
     total: row.total ?? 0,
     amountPaid: row.amountPaid ?? 0,
+    amountRemaining: row.amountRemaining ?? 0,
     attempted: row.attempted === 1,
     attemptCount: row.attemptCount ?? 0,
     nextPaymentAttemptAt: row.nextPaymentAttemptAt,
     hostedInvoiceUrl: row.hostedInvoiceUrl,
     createdAt: row.invoiceCreatedAt ?? 0,
+    dueAt: row.dueAt,
     payment: row.payment ?? "none",
     failureMessage: row.failureMessage,
   };

@@ -3,7 +3,7 @@ import { sql, type Kysely } from "kysely";
 import { ownerKey, type BillingOwner } from "../../domain/owner.ts";
 import type { InvoiceRecord, Mode, SubscriptionRecord } from "../../domain/records.ts";
 import { FINAL_STATUSES } from "../../domain/subscription.ts";
-import { isAnyOf, saveRows } from "../bulk.ts";
+import { atMost, isAnyOf, saveRows } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
 import { listOfOwners, type MirroredSubscription } from "./subscription-states.ts";
@@ -20,6 +20,8 @@ export interface SubscriptionStore {
    * names no customer, the worker finds the customer through the event's object, and uses the customer's lane.
    */
   findCustomerOfObject(objectId: string): Promise<string | null>;
+  /** Returns true if the owner has had a trial, even if the customer with the trial was deleted at Stripe. */
+  hasHadTrial(owner: BillingOwner): Promise<boolean>;
   saveSubscriptions(subscriptions: readonly SubscriptionRecord[]): Promise<void>;
   saveInvoices(invoices: readonly InvoiceRecord[]): Promise<void>;
   findInvoice(id: string): Promise<InvoiceRecord | null>;
@@ -95,6 +97,22 @@ function lookups(
     },
 
     listOfOwners: (owners) => listOfOwners(db, { mode, dialect }, owners),
+
+    async hasHadTrial({ kind, id }) {
+      const found = await db
+        .selectFrom("customerLinks as l")
+        .innerJoin("subscriptions as s", (join) =>
+          join.onRef("s.mode", "=", "l.mode").onRef("s.customerId", "=", "l.customerId"),
+        )
+        .select("s.id")
+        .where("l.mode", "=", mode)
+        .where("l.ownerKind", "=", kind)
+        .where("l.ownerId", "=", id)
+        .where("s.trialStart", "is not", null)
+        .limit(atMost(1))
+        .executeTakeFirst();
+      return found !== undefined;
+    },
 
     async findCustomerOfObject(objectId) {
       const found = await db
