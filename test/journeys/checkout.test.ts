@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { planChanges, pushPlans } from "../../packages/tollkeeper/src/actions/push-plans.ts";
 import { LIST_LAG_MS } from "../../packages/tollkeeper/src/domain/operations.ts";
 import { DIALECTS } from "../support/databases.ts";
+import type { Plan, Tollkeeper, TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { PLANS } from "../support/plans.ts";
 
 const PREMIUM = { plan: "premium", interval: "month" };
 const open = (billing: TestBilling, user: string, body: object = PREMIUM) =>
@@ -84,10 +87,31 @@ describe("a checkout session", () => {
       body: {
         error: {
           code: "already_subscribed",
+          message: "You have Premium. Manage it in the portal, or cancel it first, to buy Team afterwards.",
           details: { next: "create-portal-session", subscriptionId: expect.stringMatching(/^sub_/) },
+          possible: [
+            { route: "create-portal-session" },
+            { route: "cancel-subscription", subscriptionId: expect.stringMatching(/^sub_/), planName: "Premium" },
+          ],
         },
       },
     });
+  });
+
+  test("is refused with an error that names the user's plan, and the way to continue a canceled plan", async () => {
+    const billing = await createTestBilling();
+    await billing.subscribe("ada");
+    const messageOf = async (plan: string) => {
+      const { body } = await open(billing, "ada", { plan, interval: "month" });
+      return body["error"] as { message: string; possible: { route: string }[] };
+    };
+    expect((await messageOf("premium")).message).toBe(
+      "You already have Premium. Manage it in the portal, or cancel it first.",
+    );
+    await billing.call("ada", "POST", "cancel-subscription");
+    const error = await messageOf("team");
+    expect(error.message).toContain("You have Premium. Resume it, or wait until it has ended");
+    expect(error.possible.map(({ route }) => route)).toEqual(["create-portal-session", "resume-subscription"]);
   });
 
   test("is refused to a user who has just paid, before any webhook arrives", async () => {
@@ -148,6 +172,68 @@ describe("a checkout session", () => {
       "recurring[interval]": "month",
     });
     expect(await open(billing, "ada")).toMatchObject({ status: 503, body: { error: { code: "price_not_ready" } } });
+  });
+});
+
+describe.each(DIALECTS)("an open checkout session on %s is replaced", (dialect) => {
+  const [premium, team] = PLANS;
+  if (!premium || !team) throw new Error("expected two plans");
+  const withPrice = (change: { amount?: number; trialDays?: number }) => [
+    { ...premium, prices: premium.prices.map((price) => ({ ...price, ...change })) },
+    team,
+  ];
+  const pushTo = async (billing: TestBilling, plans: typeof PLANS) => {
+    let count = 0;
+    const { now } = billing.emulator;
+    await pushPlans(billing.gateway, await planChanges(billing.gateway, plans), {
+      newId: () => `again${++count}`,
+      now,
+    });
+  };
+  const openAt = async (replica: Tollkeeper) => {
+    const response = await replica.fetch(
+      new Request("http://app.test/stripe/create-checkout-session", {
+        method: "POST",
+        headers: { authorization: "Bearer ada", "content-type": "application/json" },
+        body: JSON.stringify(PREMIUM),
+      }),
+    );
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+
+  test.each<[string, Partial<TollkeeperOptions>, object]>([
+    [
+      "if the price has changed in the code and at Stripe",
+      { plans: withPrice({ amount: 500 }) },
+      { amount_total: 500 },
+    ],
+    ["if the plan now has a trial", { plans: withPrice({ trialDays: 7 }) }, { amount_total: 0 }],
+    ["if promotion codes are now allowed", { allowPromotionCodes: true }, { allow_promotion_codes: true }],
+    ["if the default success URL has changed", { successUrl: "http://app.test/ok" }, {}],
+  ])("%s", async (_name, options, expected) => {
+    const billing = await createTestBilling({ dialect });
+    const first = await open(billing, "ada");
+    if (options.plans) await pushTo(billing, options.plans);
+    const replica = billing.addReplica(options);
+    const second = await openAt(replica);
+    expect(second.body["sessionId"]).not.toBe(first.body["sessionId"]);
+    expect(await session(billing, first.body["sessionId"])).toMatchObject({ status: "expired" });
+    expect(await session(billing, second.body["sessionId"])).toMatchObject({ status: "open", ...expected });
+    expect((await openAt(replica)).body["sessionId"]).toBe(second.body["sessionId"]);
+  });
+
+  test.each<[string, Record<string, string>, readonly Plan[]]>([
+    ["is archived", { active: "false" }, PLANS],
+    ["differs from the code", {}, withPrice({ amount: 500 })],
+  ])("by no session if the price %s, so that the user can't pay it any more", async (_name, change, plans) => {
+    const billing = await createTestBilling({ dialect });
+    const first = await open(billing, "ada");
+    const { body } = await billing.stripe("GET", "/v1/prices", { "lookup_keys[0]": "premium_month" });
+    const [price] = body["data"] as { id: string }[];
+    await billing.stripe("POST", `/v1/prices/${String(price?.id)}`, change);
+    const replica = billing.addReplica({ plans });
+    expect(await openAt(replica)).toMatchObject({ status: 503, body: { error: { code: "price_not_ready" } } });
+    expect(await session(billing, first.body["sessionId"])).toMatchObject({ status: "expired" });
   });
 });
 

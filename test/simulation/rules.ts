@@ -89,15 +89,15 @@ export const RULES: readonly Rule[] = [
   {
     rule: "an open checkout is closed before another is opened",
     file: "packages/tollkeeper/src/domain/checkout.ts",
-    text: 'return { kind: sameIntent(intent, last.intent) ? "continue" : "replace", session: last.session };',
+    text: 'return { kind: last.fingerprint === fingerprint ? "continue" : "replace", session: last.session };',
     without:
-      'return sameIntent(intent, last.intent) ? { kind: "continue", session: last.session } : { kind: "start" };',
+      'return last.fingerprint === fingerprint ? { kind: "continue", session: last.session } : { kind: "start" };',
   },
   {
     rule: "a user with a live subscription gets no checkout",
-    file: "packages/tollkeeper/src/domain/checkout.ts",
-    text: "if (live) return",
-    without: "if (live && live.subscription.id === '') return",
+    file: "packages/tollkeeper/src/actions/create-checkout-session.ts",
+    text: "if (live) throw",
+    without: "if (live && live.subscription.id === '') throw",
   },
   {
     rule: "the subscription of the last checkout is retrieved by its id",

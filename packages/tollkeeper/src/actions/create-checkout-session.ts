@@ -2,25 +2,37 @@
  * Starts, continues or replaces the user's checkout of a plan. Refuses the checkout if the user already has a plan of the same
  * group.
  */
-import { decideCheckout, trialDaysFor, type CheckoutIntent, type LastCheckout } from "../domain/checkout.ts";
+import { plansOf } from "../domain/access.ts";
+import {
+  decideCheckout,
+  findLiveInGroup,
+  trialDaysFor,
+  type CheckoutIntent,
+  type LastCheckout,
+} from "../domain/checkout.ts";
+import { isPriceOfPlan } from "../domain/catalog.ts";
 import { canonicalJson, settledGeneration } from "../domain/operations.ts";
 import { ownerKey, userOwner } from "../domain/owner.ts";
-import { findPlan, findPlanPrice, lookupKey, type Plan, type PlanPrice } from "../domain/plans.ts";
+import { findPlan, findPlanPrice, lookupKey, type Plan, type PlanPrice, type Plans } from "../domain/plans.ts";
 import type { CheckoutSessionRecord } from "../domain/records.ts";
 import { parseStored } from "../domain/stored-json.ts";
+import { scheduledEnd } from "../domain/subscription.ts";
 import { withSessionId } from "../domain/urls.ts";
 import type { User } from "../domain/user.ts";
 import { ConflictError, InvalidRequestError, UnavailableError } from "../errors.ts";
+import type { MirroredSubscription } from "../store/mirror/subscriptions.ts";
 import type { CheckoutSessionRequest, CheckoutSessionResponse } from "../wire.ts";
 import type { ActionContext } from "./context.ts";
 import { ensureCustomer } from "./ensure-customer.ts";
-import { runOperation, runSimpleOperation, type OperationKind } from "./operation.ts";
+import { fingerprintOf, runOperation, runSimpleOperation, type OperationKind } from "./operation.ts";
 import { returnUrl } from "./return-url.ts";
+import { planNameOf } from "./subscription-view.ts";
 
 interface CheckoutParams extends CheckoutIntent {
   userId: string;
   customerId: string;
   priceId: string;
+  quantity: number;
   trialDays: number;
   allowPromotionCodes: boolean;
 }
@@ -31,15 +43,18 @@ interface CheckoutParams extends CheckoutIntent {
  */
 const MAX_ROUNDS = 12;
 
-export const checkoutOperation: OperationKind<CheckoutParams, LastCheckout> = {
+/** The result of a checkout operation. The row of the operation has the fingerprint of the session's parameters. */
+type OpenedCheckout = Pick<LastCheckout, "session" | "trialDays">;
+
+export const checkoutOperation: OperationKind<CheckoutParams, OpenedCheckout> = {
   kind: "checkout",
   async act({ gateway }, sent, { id, key }) {
     const session = await gateway.createCheckoutSession({ ...sent, operationId: id }, key);
-    return { session, intent: intentOf(sent), trialDays: sent.trialDays };
+    return { session, trialDays: sent.trialDays };
   },
   async lookUp({ gateway }, sent, { id }) {
     const session = await gateway.findCheckoutSessionOfOperation(sent.customerId, id);
-    return session && { session, intent: intentOf(sent), trialDays: sent.trialDays };
+    return session && { session, trialDays: sent.trialDays };
   },
 };
 
@@ -98,29 +113,31 @@ async function attempt(
   if (bought !== null) await sync.object({ object: "subscription", id: bought, customerId });
   if ((await store.customers.findPrimaryCustomer(owner)) !== customerId) return null;
   const states = await store.subscriptions.listOfOwner(owner);
-  const decision = decideCheckout({ intent, group: plan.group, plans: context.plans, states, last });
-  switch (decision.kind) {
-    case "already_subscribed":
-      throw alreadySubscribed(plan, decision.subscriptionId);
-    case "continue":
-      return decision.session;
-    case "replace":
-      await expire(context, decision.session.id);
-      return null;
-    case "start":
-      return start(context, subject, generation, {
-        ...intent,
-        userId: user.id,
-        customerId,
-        priceId: await findPriceId(context, plan, price),
-        trialDays: trialDaysFor(
-          price,
-          await store.subscriptions.hasHadTrial(owner),
-          await loadOthers(context, user, plan.group),
-        ),
-        allowPromotionCodes: context.allowPromotionCodes,
-      });
-  }
+  const live = findLiveInGroup(states, context.plans, plan.group);
+  if (live) throw alreadySubscribed(plan, live, context.plans);
+  const found = await findPrice(context, plan, price);
+  const params: CheckoutParams | null =
+    found.priceId === null
+      ? null
+      : {
+          ...intent,
+          userId: user.id,
+          customerId,
+          priceId: found.priceId,
+          quantity: 1,
+          trialDays: trialDaysFor(
+            price,
+            await store.subscriptions.hasHadTrial(owner),
+            await loadOthers(context, user, plan.group),
+          ),
+          allowPromotionCodes: context.allowPromotionCodes,
+        };
+  const decision = decideCheckout(last, params && fingerprintOf(params));
+  if (decision.kind === "continue") return decision.session;
+  // An open session would still sell what the app no longer offers.
+  if (decision.kind === "replace") await expire(context, decision.session.id);
+  if (params === null) throw priceNotReady(plan, price, found.problem);
+  return decision.kind === "start" ? start(context, subject, generation, params) : null;
 }
 
 async function start(
@@ -140,11 +157,11 @@ async function loadLast(
 ): Promise<{ last: LastCheckout | null; generation: number }> {
   const operation = await store.operations.findCurrent(checkoutOperation.kind, subject);
   const generation = settledGeneration(operation);
-  const stored = operation?.state === "succeeded" ? operation.result : null;
-  const opened = parseStored(stored) as LastCheckout | null;
+  if (operation?.state !== "succeeded") return { last: null, generation };
+  const opened = parseStored(operation.result) as OpenedCheckout | null;
   if (opened === null) return { last: null, generation };
   const session = await gateway.retrieveCheckoutSession(opened.session.id);
-  return { last: session && { ...opened, session }, generation };
+  return { last: session && { ...opened, session, fingerprint: operation.fingerprint }, generation };
 }
 
 /** Returns the user's last checkout in each plan group other than the requested plan's group. */
@@ -179,27 +196,43 @@ function findChosenPrice({ plans }: ActionContext, request: CheckoutSessionReque
   return { plan, price };
 }
 
-/**
- * Returns the id of the plan's price at Stripe, found by its lookup key. Throws `UnavailableError` if Stripe's price differs
- * from the price in the plan.
- */
-async function findPriceId({ gateway }: ActionContext, plan: Plan, price: PlanPrice): Promise<string> {
-  const key = lookupKey(plan.id, price.interval);
-  const [found] = await gateway.listPricesByLookupKey([key]);
-  if (found?.active && found.unitAmount === price.amount && found.currency === price.currency) return found.id;
-  const problem = found ? "differs from the plan" : "does not exist";
-  throw new UnavailableError(
+/** Finds the plan's price at Stripe by its lookup key. The price must be as in the plan, so that users pay what they see. */
+async function findPrice(
+  { gateway }: ActionContext,
+  plan: Plan,
+  price: PlanPrice,
+): Promise<{ priceId: string | null; problem: string | null }> {
+  const [found] = await gateway.listPricesByLookupKey([lookupKey(plan.id, price.interval)]);
+  if (!found) return { priceId: null, problem: "does not exist" };
+  if (!found.active) return { priceId: null, problem: "is archived" };
+  return isPriceOfPlan(found, price)
+    ? { priceId: found.id, problem: null }
+    : { priceId: null, problem: "differs from the plan" };
+}
+
+function priceNotReady(plan: Plan, price: PlanPrice, problem: string | null): UnavailableError {
+  return new UnavailableError(
     "price_not_ready",
-    `Stripe's price with lookup key "${key}" ${problem}. Run: npx tollkeeper plans push`,
+    `Stripe's price with lookup key "${lookupKey(plan.id, price.interval)}" ${problem ?? "is missing"}. Run: npx tollkeeper plans push`,
   );
 }
 
-function alreadySubscribed(plan: Plan, subscriptionId: string): ConflictError {
-  return new ConflictError("already_subscribed", `You already have ${plan.name}. Change or cancel it in the portal.`, {
-    details: { subscriptionId, next: "create-portal-session" },
-  });
-}
-
-function intentOf({ plan, interval, successUrl, cancelUrl }: CheckoutParams): CheckoutIntent {
-  return { plan, interval, successUrl, cancelUrl };
+/** Returns the error for a user who already has a plan of the group. A change of plan needs the portal or a cancellation. */
+function alreadySubscribed(plan: Plan, state: MirroredSubscription, plans: Plans): ConflictError {
+  const { id: subscriptionId } = state.subscription;
+  const planName = planNameOf(state, plans) ?? "a subscription";
+  const ends = scheduledEnd(state.subscription) !== null;
+  const same = plansOf(state, plans).some(({ id }) => id === plan.id);
+  const next = ends ? "Resume it, or wait until it has ended" : "Manage it in the portal, or cancel it first";
+  return new ConflictError(
+    "already_subscribed",
+    same ? `You already have ${planName}. ${next}.` : `You have ${planName}. ${next}, to buy ${plan.name} afterwards.`,
+    {
+      details: { subscriptionId, next: "create-portal-session" },
+      possible: [
+        { route: "create-portal-session" },
+        { route: ends ? "resume-subscription" : "cancel-subscription", subscriptionId, planName },
+      ],
+    },
+  );
 }

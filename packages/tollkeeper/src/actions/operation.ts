@@ -71,7 +71,7 @@ export async function runOperation<Params, Result>(
 ): Promise<OperationOutcome<Result>> {
   const { store, runtime } = context;
   const params = canonicalJson(intent.params);
-  const fingerprint = createHash("sha256").update(params).digest("hex");
+  const fingerprint = fingerprintOf(intent.params);
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const current = await store.operations.findCurrent(kind.kind, intent.subject);
     const decision = decideOperation(current, runtime.now());
@@ -93,6 +93,11 @@ export async function runOperation<Params, Result>(
     if (intent.basedOn !== undefined) return { kind: "overtaken" };
   }
   throw inProgress();
+}
+
+/** Returns a short text that is equal for equal parameters. */
+export function fingerprintOf(params: unknown): string {
+  return createHash("sha256").update(canonicalJson(params)).digest("hex");
 }
 
 function inProgress(): UnavailableError {

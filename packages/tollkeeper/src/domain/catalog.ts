@@ -51,6 +51,16 @@ function describePrice(price: PlanPrice): string {
   return `${describeMoney(price.amount, price.currency)} a ${price.interval}`;
 }
 
+/** Returns true if Stripe's price has the amount, currency and interval of the plan's price. */
+export function isPriceOfPlan(found: PriceRecord, price: PlanPrice): boolean {
+  return (
+    found.unitAmount === price.amount &&
+    found.currency === price.currency &&
+    found.interval === price.interval &&
+    found.intervalCount === 1
+  );
+}
+
 function diffPrice(
   plan: Plan,
   price: PlanPrice,
@@ -59,12 +69,6 @@ function diffPrice(
 ): CatalogChange[] {
   const known = prices.find((candidate) => candidate.lookupKey === lookupKey(plan.id, price.interval));
   if (!known || productId === null) return [{ kind: "create_price", plan, price, productId }];
-  const same =
-    known.active &&
-    known.unitAmount === price.amount &&
-    known.currency === price.currency &&
-    known.interval === price.interval &&
-    known.intervalCount === 1 &&
-    known.productId === productId;
+  const same = known.active && isPriceOfPlan(known, price) && known.productId === productId;
   return same ? [] : [{ kind: "replace_price", plan, price, productId, from: known }];
 }

@@ -13,36 +13,37 @@ export interface CheckoutIntent {
 
 /** The user's last checkout in a plan group, with its current state at Stripe. */
 export interface LastCheckout {
-  intent: CheckoutIntent;
   session: CheckoutSessionRecord;
   /** Days of the trial that the checkout offers; 0 for no trial. */
   trialDays: number;
+  /** Fingerprint of all parameters with which the session was created. */
+  fingerprint: string;
 }
 
 export type CheckoutDecision =
   | { kind: "start" }
   | { kind: "continue"; session: CheckoutSessionRecord }
-  | { kind: "replace"; session: CheckoutSessionRecord }
-  | { kind: "already_subscribed"; subscriptionId: string };
+  | { kind: "replace"; session: CheckoutSessionRecord };
 
-export interface CheckoutInput {
-  intent: CheckoutIntent;
-  /** Plan group of the plan that the user wants to buy. */
-  group: string;
-  plans: Plans;
-  /** All subscriptions of the owner, with their states. */
-  states: readonly SubscriptionState[];
-  /** The owner's last checkout in the plan group; null if there is none. */
-  last: LastCheckout | null;
-}
-
-export function decideCheckout({ intent, group, plans, states, last }: CheckoutInput): CheckoutDecision {
-  const live = states.find(
+/** Returns the owner's live subscription in a plan group; undefined if there is none. */
+export function findLiveInGroup<State extends SubscriptionState>(
+  states: readonly State[],
+  plans: Plans,
+  group: string,
+): State | undefined {
+  return states.find(
     (state) => isLive(state.subscription) && plansOf(state, plans).some((plan) => plan.group === group),
   );
-  if (live) return { kind: "already_subscribed", subscriptionId: live.subscription.id };
+}
+
+/**
+ * Decides about the owner's last checkout session in a plan group. `fingerprint` is the fingerprint of the parameters of a new
+ * session; null if no session can be created, for example because the price is archived. An open session continues only if a
+ * new session would have the same parameters. So the user never pays another price than the one that the app shows.
+ */
+export function decideCheckout(last: LastCheckout | null, fingerprint: string | null): CheckoutDecision {
   if (last?.session.status !== "open") return { kind: "start" };
-  return { kind: sameIntent(intent, last.intent) ? "continue" : "replace", session: last.session };
+  return { kind: last.fingerprint === fingerprint ? "continue" : "replace", session: last.session };
 }
 
 /**
@@ -52,13 +53,4 @@ export function decideCheckout({ intent, group, plans, states, last }: CheckoutI
 export function trialDaysFor(price: PlanPrice, hadTrial: boolean, others: readonly LastCheckout[]): number {
   const offered = others.some(({ session, trialDays }) => session.status === "open" && trialDays > 0);
   return hadTrial || offered ? 0 : price.trialDays;
-}
-
-function sameIntent(one: CheckoutIntent, other: CheckoutIntent): boolean {
-  return (
-    one.plan === other.plan &&
-    one.interval === other.interval &&
-    one.successUrl === other.successUrl &&
-    one.cancelUrl === other.cancelUrl
-  );
 }

@@ -1,16 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { decideCheckout, trialDaysFor, type CheckoutInput, type CheckoutIntent } from "../../src/domain/checkout.ts";
+import { decideCheckout, findLiveInGroup, trialDaysFor, type LastCheckout } from "../../src/domain/checkout.ts";
+import type { SubscriptionState } from "../../src/domain/access.ts";
 import type { CheckoutSessionRecord } from "../../src/domain/records.ts";
 import { checkReturnUrl, withSessionId } from "../../src/domain/urls.ts";
 import { stateOf } from "../support/records.ts";
 import { PLANS } from "../../../../test/support/plans.ts";
 
-const INTENT: CheckoutIntent = {
-  plan: "premium",
-  interval: "month",
-  successUrl: "https://a.test/ok",
-  cancelUrl: "https://a.test",
-};
 const SESSION: CheckoutSessionRecord = {
   id: "cs_1",
   url: "https://checkout.test/cs_1",
@@ -22,64 +17,54 @@ const SESSION: CheckoutSessionRecord = {
   expiresAt: 0,
   operationId: "op_1",
 };
-const decide = (states: CheckoutInput["states"], last: CheckoutInput["last"]) =>
-  decideCheckout({ intent: INTENT, group: "default", plans: PLANS, states, last });
+const LAST: LastCheckout = { session: SESSION, trialDays: 0, fingerprint: "same" };
+const findLive = (states: readonly SubscriptionState[]) => findLiveInGroup(states, PLANS, "default");
 
 describe("a checkout", () => {
-  test("starts a session if the user has no subscription and no open session", () => {
-    expect(decide([], null)).toEqual({ kind: "start" });
+  test("starts a session if the user has no open session", () => {
+    expect(decideCheckout(null, "same")).toEqual({ kind: "start" });
+    expect(decideCheckout(null, null)).toEqual({ kind: "start" });
   });
 
-  test("returns the open session if the request has the same plan, interval and URLs", () => {
-    expect(decide([], { intent: INTENT, session: SESSION, trialDays: 0 })).toEqual({
-      kind: "continue",
-      session: SESSION,
-    });
-  });
-
-  test.each([
-    ["another plan", { ...INTENT, plan: "team" }],
-    ["another interval", { ...INTENT, interval: "year" as const }],
-    ["another success URL", { ...INTENT, successUrl: "https://a.test/elsewhere" }],
-    ["another cancel URL", { ...INTENT, cancelUrl: "https://a.test/elsewhere" }],
-  ])("replaces the open session if the request has %s", (_name, intent) => {
-    expect(decide([], { intent, session: SESSION, trialDays: 0 }).kind).toBe("replace");
+  test("returns the open session only if a new session would have the same parameters", () => {
+    expect(decideCheckout(LAST, "same")).toEqual({ kind: "continue", session: SESSION });
+    expect(decideCheckout(LAST, "other")).toEqual({ kind: "replace", session: SESSION });
+    expect(decideCheckout(LAST, null)).toEqual({ kind: "replace", session: SESSION });
   });
 
   test.each(["expired", "complete"] as const)("starts a new session if the last session is %s", (status) => {
-    expect(decide([], { intent: INTENT, session: { ...SESSION, status }, trialDays: 0 }).kind).toBe("start");
+    expect(decideCheckout({ ...LAST, session: { ...SESSION, status } }, "same").kind).toBe("start");
   });
 
   test.each(["active", "trialing", "past_due", "unpaid", "paused"] as const)(
     "is refused while a subscription is %s",
     (status) => {
-      expect(decide([stateOf({ status })], null)).toEqual({ kind: "already_subscribed", subscriptionId: "sub_1" });
+      expect(findLive([stateOf({ status: "canceled" }), stateOf({ status })])?.subscription.status).toBe(status);
     },
   );
 
   test.each(["incomplete", "incomplete_expired", "canceled"] as const)(
     "is allowed if the user's last subscription is %s",
     (status) => {
-      expect(decide([stateOf({ status })], null).kind).toBe("start");
+      expect(findLive([stateOf({ status })])).toBeUndefined();
     },
   );
 
   test("is allowed if the user has a subscription that belongs to no plan", () => {
-    expect(decide([stateOf({}, {}, "consulting")], null).kind).toBe("start");
+    expect(findLive([stateOf({}, {}, "consulting")])).toBeUndefined();
   });
 });
 
 test("a checkout is allowed beside a subscription of another plan group", () => {
   const plans = PLANS.map((plan) => (plan.id === "team" ? { ...plan, group: "teams" } : plan));
   const states = [stateOf({}, {}, "team")];
-  const kindOf = (group: string) => decideCheckout({ intent: INTENT, group, plans, states, last: null }).kind;
-  expect(kindOf("default")).toBe("start");
-  expect(kindOf("teams")).toBe("already_subscribed");
+  expect(findLiveInGroup(states, plans, "default")).toBeUndefined();
+  expect(findLiveInGroup(states, plans, "teams")).toBe(states[0]);
 });
 
 test("each user gets at most one trial", () => {
   const price = { interval: "month" as const, amount: 900, currency: "usd", trialDays: 14 };
-  const other = { intent: INTENT, session: SESSION, trialDays: 7 };
+  const other = { ...LAST, trialDays: 7 };
   expect(trialDaysFor(price, false, [])).toBe(14);
   expect(trialDaysFor(price, true, [])).toBe(0);
   expect(trialDaysFor(price, false, [other])).toBe(0);

@@ -60,7 +60,7 @@ function sessionParams(session: NewCheckoutSession, userIdKey: string): Stripe.C
     mode: "subscription",
     customer: session.customerId,
     client_reference_id: session.userId,
-    line_items: [{ price: session.priceId, quantity: 1 }],
+    line_items: [{ price: session.priceId, quantity: session.quantity }],
     success_url: session.successUrl,
     cancel_url: session.cancelUrl,
     metadata,

@@ -26,6 +26,7 @@ export interface NewCheckoutSession extends CheckoutIntent {
   userId: string;
   customerId: string;
   priceId: string;
+  quantity: number;
   /** Number of days of the trial; 0 for no trial. */
   trialDays: number;
   allowPromotionCodes: boolean;
