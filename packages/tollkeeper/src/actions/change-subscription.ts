@@ -2,6 +2,7 @@
 import type { Cancellation } from "../domain/cancellation.ts";
 import { canonicalJson } from "../domain/operations.ts";
 import { userOwner } from "../domain/owner.ts";
+import { parseStored } from "../domain/stored-json.ts";
 import {
   decideCancel,
   decideResume,
@@ -126,7 +127,7 @@ async function change(
 async function findLastChange({ store }: ActionContext, subscriptionId: string): Promise<LastChange | null> {
   const operation = await store.operations.findCurrent(changeOperation.kind, subscriptionId);
   if (operation?.state !== "succeeded") return null;
-  return JSON.parse(operation.result ?? "null") as LastChange | null;
+  return parseStored(operation.result) as LastChange | null;
 }
 
 /** Returns the subscription with the given id. Without an id, returns the user's only live subscription. */
