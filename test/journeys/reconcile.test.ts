@@ -178,6 +178,14 @@ test("a reconcile warns if the webhook endpoint is missing, is disabled or lacks
   ]);
 });
 
+test("a reconcile accepts a webhook endpoint whose URL ends with a slash", async () => {
+  const { billing } = await createDisconnectableBilling();
+  const { body } = await billing.stripe("GET", "/v1/webhook_endpoints");
+  const { id, url } = (body["data"] as { id: string; url: string }[])[0] ?? { id: "", url: "" };
+  await billing.stripe("POST", `/v1/webhook_endpoints/${id}`, { url: `${url}/` });
+  expect((await billing.service.reconcile({ sweep: false }))?.warnings).toEqual([]);
+});
+
 test("an aborted reconcile ends at the next page of a list, and the next reconcile resumes at that page", async () => {
   const stop = new AbortController();
   const billing = await createTestBilling({

@@ -364,3 +364,32 @@ test("each JSON response has exactly the fields of its route's schema", async ()
     await billing.drain();
   }
 });
+
+test("a slash at the end of a path changes no response, as Next's option trailingSlash adds one", async () => {
+  const billing = await createTestBilling({ options: { metricsToken: METRICS_TOKEN } });
+  const call = async (method: string, path: string, headers: Record<string, string>, body?: string) => {
+    const url = `http://app.test/stripe${path}`;
+    const response = await billing.service.fetch(new Request(url, { method, headers, ...(body && { body }) }));
+    const text = (await response.text()).replaceAll(/req_\w+/g, "req_");
+    return { status: response.status, type: response.headers.get("content-type"), text };
+  };
+  const json = { "content-type": "application/json" };
+  for (const [method, path, { access }] of named(ROUTES)) {
+    const { query = "", body = {} } = VALID_REQUESTS[path] ?? {};
+    const sent = JSON.stringify(body);
+    const headers = {
+      authorization: `Bearer ${access === "metrics_token" ? METRICS_TOKEN : "ada"}`,
+      "stripe-signature": signWebhook(sent, { now: billing.emulator.now() }),
+      ...(method === "POST" && json),
+    };
+    const send = (ending: string) => call(method, `${path}${ending}${query}`, headers, method === "POST" ? sent : "");
+    const expected = await send("");
+    expect(expected.text, path).not.toContain("Route ");
+    const actual = await send("/");
+    expect([path, actual.status, actual.type]).toEqual([path, expected.status, expected.type]);
+  }
+  expect(await call("GET", "/openapi.json/", {})).toEqual(await call("GET", "/openapi.json", {}));
+  const preflight = { origin: "http://app.test", "access-control-request-method": "POST" };
+  expect((await call("OPTIONS", "/cancel-subscription/", preflight)).status).toBe(204);
+  expect((await call("POST", "/nothing/", json, "{}")).status).toBe(404);
+});

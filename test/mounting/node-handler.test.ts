@@ -26,8 +26,12 @@ async function serve(handler: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-async function deliver(billing: TestBilling, url: string): Promise<{ status: number; body: unknown }> {
-  const response = await fetch(`${url}/stripe/webhook`, {
+async function deliver(
+  billing: TestBilling,
+  url: string,
+  path = "/stripe/webhook",
+): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(`${url}${path}`, {
     method: "POST",
     headers: {
       "content-type": "application/json",
@@ -82,6 +86,27 @@ describe("the handler for Node", () => {
     const billing = await createTestBilling({ pushPlans: false });
     const app = express().use("/stripe", toNodeHandler(billing.service));
     expect(await deliver(billing, await serve(app))).toEqual(ACCEPTED);
+  });
+
+  test("accepts a slash at the end of each path, however the handler is mounted", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const nested = await createTestBilling({ pushPlans: false, options: { basePath: "/api/stripe" } });
+    const mounts: [RequestListener, string, TestBilling][] = [
+      [toNodeHandler(billing.service), "/stripe", billing],
+      [toNodeHandler({ fetch: billing.service.fetch, basePath: "/stripe" }), "/stripe", billing],
+      [express().use(toNodeHandler(billing.service)), "/stripe", billing],
+      [express().use("/stripe", toNodeHandler(billing.service)), "/stripe", billing],
+      [express().use("/api", express.Router().use(toNodeHandler(nested.service))), "/api/stripe", nested],
+    ];
+    for (const [handler, basePath, mounted] of mounts) {
+      const url = await serve(handler);
+      const delivered = await deliver(mounted, url, `${basePath}/webhook/?source=stripe`);
+      expect(delivered).toMatchObject({ status: 200, body: { eventId: "evt_1" } });
+      expect((await fetch(`${url}${basePath}/config/`)).status).toBe(200);
+      const preflight = { origin: "http://app.test", "access-control-request-method": "POST" };
+      const allowed = await fetch(`${url}${basePath}/subscriptions/`, { method: "OPTIONS", headers: preflight });
+      expect([allowed.status, allowed.headers.get("access-control-allow-origin")]).toEqual([204, "http://app.test"]);
+    }
   });
 
   test("passes requests to other routes on to the app, even if a route's path begins like the base path", async () => {

@@ -22,7 +22,8 @@ export interface Handler {
 
 export function createHandler(context: HttpContext): Handler {
   const { basePath, allowedOrigins, runtime } = context;
-  const app = new OpenAPIHono<HttpEnv>();
+  // If the router is not strict, it ignores a slash at the end of a path.
+  const app = new OpenAPIHono<HttpEnv>({ strict: false });
   app.use(logRequests(runtime));
   app.use(
     cors({

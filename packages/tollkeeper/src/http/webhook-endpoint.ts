@@ -89,9 +89,8 @@ export function bypassRouter(
   receiveWebhook: ReceiveWebhook,
   fetchRoute: (request: Request) => Promise<Response>,
 ): (request: Request) => Promise<Response> {
-  const path = `${basePath}${WEBHOOK_PATH}`;
   return async (request) =>
-    request.method === "POST" && pathOf(request.url) === path
+    request.method === "POST" && isWebhookPath(pathOf(request.url), basePath)
       ? handleWebhook(receiveWebhook, request)
       : fetchRoute(request);
 }
@@ -104,15 +103,23 @@ async function handleWebhook(receiveWebhook: ReceiveWebhook, request: Request): 
 
 /** Returns the path of a URL without parsing the whole URL, which is faster. */
 function pathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("//") + 2);
-  const query = url.indexOf("?", start);
-  return query < 0 ? url.slice(start) : url.slice(start, query);
+  return withoutQuery(url.slice(url.indexOf("/", url.indexOf("//") + 2)));
+}
+
+function withoutQuery(pathAndQuery: string): string {
+  const query = pathAndQuery.indexOf("?");
+  return query < 0 ? pathAndQuery : pathAndQuery.slice(0, query);
+}
+
+/** Returns true if a path is the webhook's. Some frameworks, such as Next, can add a slash to the end of each path. */
+function isWebhookPath(path: string, basePath: string): boolean {
+  const webhookPath = `${basePath}${WEBHOOK_PATH}`;
+  return path === webhookPath || path === `${webhookPath}/`;
 }
 
 /** Returns true if a Node request is a webhook. The parameter `url` is the request's path with its query. */
 export function isNodeWebhook(request: NodeRequest, url: string, basePath: string): boolean {
-  const path = `${basePath}${WEBHOOK_PATH}`;
-  return request.method === "POST" && (url === path || url.startsWith(`${path}?`));
+  return request.method === "POST" && isWebhookPath(withoutQuery(url), basePath);
 }
 
 export async function handleNodeWebhook(

@@ -25,10 +25,15 @@ export async function checkEndpoints(context: EndpointContext): Promise<string[]
 }
 
 function warningsOf(endpoints: readonly EndpointRecord[], { webhookPath, apiVersion }: EndpointContext): string[] {
-  const ours = endpoints.filter(({ url }) => URL.canParse(url) && new URL(url).pathname.endsWith(webhookPath));
+  const ours = endpoints.filter(({ url }) => URL.canParse(url) && pathOf(url).endsWith(webhookPath));
   if (ours.length === 0)
     return [`No webhook endpoint at Stripe ends with ${webhookPath}: events arrive only by reconcile. Create one.`];
   return ours.flatMap((endpoint) => warningsOfEndpoint(endpoint, apiVersion));
+}
+
+/** Returns the path of a URL without the slash at its end, because the service accepts webhooks with and without this slash. */
+function pathOf(url: string): string {
+  return new URL(url).pathname.replace(/\/$/, "");
 }
 
 function warningsOfEndpoint({ id, enabled, events, apiVersion: version }: EndpointRecord, pinned: string): string[] {
