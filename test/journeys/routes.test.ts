@@ -126,11 +126,15 @@ describe.each(named(rowsWith("stripe_signature")))("%s %s", (_method, _path, rou
 describe.each(named(postRows))("%s %s", (_method, _path, route) => {
   const limit = route.bodyLimit ?? 0;
   const signIn = { authorization: "Bearer ada" };
+  const signed = (billing: TestBilling, body: string) => ({
+    ...signIn,
+    "stripe-signature": signWebhook(body, { now: billing.emulator.now() }),
+  });
 
   test("returns 413 only if the body exceeds the route's limit", async () => {
     const billing = await createTestBilling({ pushPlans: false });
     expect(limit).toBeGreaterThan(0);
-    const large = await send(billing, route, { headers: signIn, body: " ".repeat(limit + 1) });
+    const large = await send(billing, route, { headers: signed(billing, ""), body: " ".repeat(limit + 1) });
     expect(large.status).toBe(413);
     expect(JSON.stringify(large.body)).toContain("payload_too_large");
     const allowed = await send(billing, route, { headers: signIn, body: " ".repeat(limit) });
@@ -312,7 +316,8 @@ describe("the service", () => {
     database.exec("insert into tollkeeper_migrations (name) values ('9999-newer')");
     database.close();
     const service = billing.addReplica();
-    const webhook = new Request("http://app.test/stripe/webhook", { method: "POST", body: "{}" });
+    const headers = { "stripe-signature": signWebhook("{}", { now: billing.emulator.now() }) };
+    const webhook = new Request("http://app.test/stripe/webhook", { method: "POST", headers, body: "{}" });
     expect((await service.fetch(webhook)).status).toBe(503);
     expect((await service.fetch(new Request("http://app.test/stripe/ready"))).status).toBe(503);
     await expect(service.can("ada", "exports")).rejects.toThrow("9999-newer");
@@ -382,10 +387,11 @@ test("a slash at the end of a path changes no response, as Next's option trailin
       "stripe-signature": signWebhook(sent, { now: billing.emulator.now() }),
       ...(method === "POST" && json),
     };
-    const send = (ending: string) => call(method, `${path}${ending}${query}`, headers, method === "POST" ? sent : "");
-    const expected = await send("");
+    const request = (ending: string) =>
+      call(method, `${path}${ending}${query}`, headers, method === "POST" ? sent : "");
+    const expected = await request("");
     expect(expected.text, path).not.toContain("Route ");
-    const actual = await send("/");
+    const actual = await request("/");
     expect([path, actual.status, actual.type]).toEqual([path, expected.status, expected.type]);
   }
   expect(await call("GET", "/openapi.json/", {})).toEqual(await call("GET", "/openapi.json", {}));

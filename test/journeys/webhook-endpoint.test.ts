@@ -118,8 +118,13 @@ describe("the webhook endpoint", () => {
         controller.enqueue(new Uint8Array(65_536));
       },
     });
-    const request = new Request("http://app.test/stripe/webhook", { method: "POST", body: endless, duplex: "half" });
-    expect((await billing.service.fetch(request)).status).toBe(413);
+    const deliver = async (headers: Record<string, string>) =>
+      billing.service.fetch(
+        new Request("http://app.test/stripe/webhook", { method: "POST", headers, body: endless, duplex: "half" }),
+      );
+    expect((await deliver({})).status).toBe(400);
+    expect(sent).toBeLessThan(100_000);
+    expect((await deliver({ "stripe-signature": sign(billing, "") })).status).toBe(413);
     expect(sent).toBeLessThan(2_000_000);
     expect(await inboxCount(billing)).toBe(0);
   });
@@ -233,6 +238,29 @@ describe("the webhook endpoint", () => {
       status: 503,
       body: { status: "unavailable" },
     });
+  });
+
+  test("counts each webhook with its outcome and the reason for a rejection", async () => {
+    const metricsToken = "metrics-token-1234";
+    const billing = await createTestBilling({ pushPlans: false, options: { metricsToken } });
+    const body = JSON.stringify(EVENT);
+    await post(billing, body, sign(billing, body));
+    await post(billing, body, null);
+    await post(billing, body, sign(billing, body, { secret: "whsec_forged_secret" }));
+    await post(billing, "x".repeat(1_100_000), sign(billing, ""));
+    const live = JSON.stringify({ ...EVENT, livemode: true });
+    await post(billing, live, sign(billing, live));
+    const metrics = await billing.service.fetch(
+      new Request("http://app.test/stripe/metrics", { headers: { authorization: `Bearer ${metricsToken}` } }),
+    );
+    const lines = (await metrics.text()).split("\n").filter((line) => line.startsWith("tollkeeper_webhooks_total"));
+    expect(lines).toEqual([
+      'tollkeeper_webhooks_total{outcome="accepted"} 1',
+      'tollkeeper_webhooks_total{outcome="rejected",reason="missing_header"} 1',
+      'tollkeeper_webhooks_total{outcome="rejected",reason="wrong_signature"} 1',
+      'tollkeeper_webhooks_total{outcome="rejected",reason="payload_too_large"} 1',
+      'tollkeeper_webhooks_total{outcome="rejected",reason="wrong_mode"} 1',
+    ]);
   });
 
   test("logs each outcome with the event's id and type, but without the payload and secrets", async () => {

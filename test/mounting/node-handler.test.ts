@@ -1,6 +1,5 @@
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
-import { connect } from "node:net";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { connect, type AddressInfo, type Socket } from "node:net";
 import express from "express";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { toNodeHandler } from "../../packages/tollkeeper/src/index.ts";
@@ -16,8 +15,8 @@ const EVENT = JSON.stringify({
   data: { object: { id: "in_1", object: "invoice", customer: "cus_1" } },
 });
 
-async function serve(handler: RequestListener): Promise<string> {
-  const server = createServer(handler);
+async function serve(handler: RequestListener | Server): Promise<string> {
+  const server = typeof handler === "function" ? createServer(handler) : handler;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => {
     server.closeAllConnections();
@@ -40,6 +39,16 @@ async function deliver(
     body: EVENT,
   });
   return { status: response.status, body: await response.json() };
+}
+
+/** Returns a header that is valid in all respects that can be checked without the body. */
+function forged(billing: TestBilling): string {
+  return `t=${Math.floor(billing.emulator.now() / 1_000)},v1=${"0".repeat(64)}`;
+}
+
+/** Resolves when the connection is closed, even by an error. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once("close", () => resolve()));
 }
 
 const ACCEPTED = { status: 200, body: { status: "accepted", eventId: "evt_1" } };
@@ -144,11 +153,71 @@ describe("the handler for Node", () => {
       });
       socket.on("error", reject);
       socket.write(
-        `POST /stripe/webhook HTTP/1.1\r\nhost: ${url.host}\r\nstripe-signature: t=1,v1=00\r\ntransfer-encoding: chunked\r\n\r\n`,
+        `POST /stripe/webhook HTTP/1.1\r\nhost: ${url.host}\r\nstripe-signature: ${forged(billing)}\r\ntransfer-encoding: chunked\r\n\r\n`,
       );
       more();
     });
     expect(response).toMatch(/^HTTP\/1.1 413 /);
     expect(response).toContain('"rejected"');
   });
+
+  test("reads almost nothing of large bodies without a signature, and accepts Stripe's webhooks meanwhile", async () => {
+    const CONNECTIONS = 2_500;
+    const BODY_BYTES = 1_000_000;
+    const billing = await createTestBilling({ pushPlans: false });
+    const server = createServer(toNodeHandler(billing.service));
+    const sockets: Socket[] = [];
+    server.on("connection", (socket) => void sockets.push(socket));
+    const url = new URL(await serve(server));
+    const head = `POST /stripe/webhook HTTP/1.1\r\nhost: ${url.host}\r\ncontent-length: ${BODY_BYTES}\r\n\r\n`;
+    const body = Buffer.alloc(BODY_BYTES, "x");
+    const attack = Array.from({ length: CONNECTIONS }, async () => {
+      const socket = connect(Number(url.port), url.hostname);
+      let received = "";
+      socket.on("data", (data) => (received += data.toString()));
+      socket.on("error", () => {});
+      socket.write(head);
+      socket.write(body);
+      await closed(socket);
+      return received;
+    });
+    expect(await deliver(billing, url.origin)).toEqual(ACCEPTED);
+    const received = await Promise.all(attack);
+    expect(received.some((text) => text.includes("missing_header"))).toBe(true);
+    expect(received.filter((text) => text !== "" && !text.includes("missing_header"))).toEqual([]);
+    const bytes = sockets.reduce((sum, socket) => sum + socket.bytesRead, 0);
+    expect(bytes / CONNECTIONS).toBeLessThan(300_000);
+  }, 60_000);
+
+  test("holds at most 64 MB of bodies that arrive slowly, and accepts Stripe's webhooks meanwhile", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const url = new URL(await serve(toNodeHandler(billing.service)));
+    const head = [
+      "POST /stripe/webhook HTTP/1.1",
+      `host: ${url.host}`,
+      `stripe-signature: ${forged(billing)}`,
+      "content-length: 1000000",
+    ];
+    const almost = Buffer.alloc(999_999, "x");
+    const slow = Array.from({ length: 80 }, async () => {
+      const socket = connect(Number(url.port), url.hostname);
+      onTestFinished(() => void socket.destroy());
+      let received = "";
+      socket.on("data", (data) => (received += data.toString()));
+      socket.on("error", () => {});
+      socket.write(`${head.join("\r\n")}\r\n\r\n`);
+      socket.write(almost);
+      await closed(socket);
+      return received;
+    });
+    const dropped = await Promise.race([
+      Promise.any(
+        slow.map((one) => one.then((text) => (text.includes(" 503 ") ? text : Promise.reject(new Error(text))))),
+      ),
+      Promise.all(slow),
+    ]);
+    expect(dropped).toContain('{"status":"unavailable","reason":"overloaded"}');
+    expect(dropped).toMatch(/retry-after: 1/i);
+    expect(await deliver(billing, url.origin)).toEqual(ACCEPTED);
+  }, 60_000);
 });

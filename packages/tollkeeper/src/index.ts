@@ -26,7 +26,9 @@ export type { Span, SpanAttributes, Tracer } from "./tracing.ts";
 export type { Authenticate } from "./auth/authenticate.ts";
 export { createOidcAuthenticate, type OidcOptions } from "./auth/oidc.ts";
 export { toNodeHandler, type NodeHandler } from "./http/node.ts";
-export type { ReceiveWebhook, WebhookReply } from "./http/webhook-endpoint.ts";
+export type { BodyAccount } from "./http/body-budget.ts";
+export type { BodyResult } from "./http/read-body.ts";
+export type { ReceiveWebhook, WebhookDelivery, WebhookReply } from "./http/webhook-endpoint.ts";
 export { ALLOWED_WEBHOOK_EVENTS, type AllowedEvent } from "./stripe/webhook/event-types.ts";
 export { STRIPE_API_VERSION } from "./stripe/gateway/gateway.ts";
 export {

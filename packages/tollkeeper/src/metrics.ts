@@ -4,7 +4,7 @@
  */
 
 const COUNTERS = {
-  webhooks_total: "Webhooks by outcome",
+  webhooks_total: "Webhooks by outcome and reason",
   events_total: "Attempts to process an event, by outcome",
   hooks_total: "Attempts to run a hook, by outcome",
   stripe_requests_total: "Requests to Stripe by result and urgency",

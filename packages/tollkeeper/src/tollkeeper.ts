@@ -26,7 +26,8 @@ export interface Tollkeeper {
   basePath: string;
   /**
    * Receives one webhook without a `Request` object, for servers that do not use `Request` objects. `toNodeHandler` uses it.
-   * Pass the raw body as `{ kind: "ok", bytes }` and the `Stripe-Signature` header, and send the returned reply to Stripe.
+   * Pass the `Stripe-Signature` header and a function that returns the raw body as `{ kind: "ok", bytes }`. Send the returned
+   * reply to Stripe.
    * Never throws.
    */
   receiveWebhook: ReceiveWebhook;

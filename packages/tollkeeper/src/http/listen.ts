@@ -1,7 +1,11 @@
 /** Starts an HTTP server for a Node handler on a port. */
 import { createServer } from "node:http";
 import { ConfigError } from "../errors.ts";
+import { limitConnections, MAX_CONNECTIONS } from "./connections.ts";
 import type { NodeHandler } from "./node.ts";
+
+/** Seconds for which an idle connection stays open. Load balancers close idle connections after 60 seconds by default. */
+export const DEFAULT_KEEP_ALIVE_SECONDS = 75;
 
 export interface Listener {
   /**
@@ -11,7 +15,7 @@ export interface Listener {
   close(now?: boolean): Promise<void>;
 }
 
-export interface ListenOptions {
+export interface ListenOptions extends Partial<ListenLimits> {
   port: number;
   host: string;
   /**
@@ -20,12 +24,30 @@ export interface ListenOptions {
   portName: string;
 }
 
-/**
- * Maximum time in milliseconds for receiving a whole request, and for receiving its headers. Node closes a connection if
- * receiving its request takes longer than the maximum time.
- */
-const REQUEST_TIMEOUT_MS = 30_000;
-const HEADERS_TIMEOUT_MS = 10_000;
+/** The server closes a connection that exceeds a limit. A connection can exceed its time limits by half a second. */
+export interface ListenLimits {
+  /** Maximum number of open connections. */
+  maxConnections: number;
+  /** Maximum time in milliseconds for receiving a whole request. */
+  requestTimeoutMs: number;
+  /** Maximum time in milliseconds for receiving the headers of a request. */
+  headersTimeoutMs: number;
+  /**
+   * Time in milliseconds for which an idle connection stays open. It must be longer than the time of the load balancer in front
+   * of the server. Otherwise the server may close a connection on which the load balancer sends a request.
+   */
+  keepAliveMs: number;
+}
+
+const LIMITS: ListenLimits = {
+  maxConnections: MAX_CONNECTIONS,
+  requestTimeoutMs: 30_000,
+  headersTimeoutMs: 10_000,
+  keepAliveMs: DEFAULT_KEEP_ALIVE_SECONDS * 1_000,
+};
+
+/** Milliseconds between two checks for connections that exceed a time limit. Node's default is 30 seconds. */
+const CHECK_CONNECTIONS_EVERY_MS = 500;
 /** Milliseconds between two checks for idle connections while the server closes. */
 const CLOSE_IDLE_EVERY_MS = 100;
 /** Milliseconds after which a closing server closes all connections, even those with a response in progress. */
@@ -35,16 +57,25 @@ const CLOSE_WITHIN_MS = 5_000;
  * Starts the server. The returned promise resolves when the server listens on its port. Throws `ConfigError` if the port is in
  * use or not allowed.
  */
-export async function listen(handler: NodeHandler, { port, host, portName }: ListenOptions): Promise<Listener> {
+export async function listen(handler: NodeHandler, options: ListenOptions): Promise<Listener> {
+  const { port, host, portName, ...given } = options;
+  const limits: ListenLimits = { ...LIMITS, ...given };
   let isClosing = false;
   const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS },
+    {
+      requestTimeout: limits.requestTimeoutMs,
+      headersTimeout: limits.headersTimeoutMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: CHECK_CONNECTIONS_EVERY_MS,
+    },
     (request, response) => {
       // Without the header `connection: close`, a client that keeps sending requests would keep its connection open.
       if (isClosing) response.setHeader("connection", "close");
       handler(request, response);
     },
-  ).listen(port, host);
+  );
+  limitConnections(server, limits.maxConnections);
+  server.listen(port, host);
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
     server.once("error", (error: NodeJS.ErrnoException) => {

@@ -1,36 +1,19 @@
 /** Reads the body of a request, up to a size limit. */
 import type { IncomingMessage } from "node:http";
 import { InvalidRequestError, TollkeeperError } from "../errors.ts";
+import type { BodyAccount } from "./body-budget.ts";
 
 /** Node's request, with two fields that Express and its body parsers may add. */
 export type NodeRequest = IncomingMessage & { originalUrl?: string; rawBody?: unknown };
 
-export type BodyResult = { kind: "ok"; bytes: Uint8Array } | { kind: "too_large" } | { kind: "unreadable" };
+export type BodyResult =
+  | { kind: "ok"; bytes: Uint8Array }
+  | { kind: "too_large" }
+  | { kind: "unreadable" }
+  /** The process holds too many bytes of bodies. */
+  | { kind: "overloaded" };
 
-export async function readBody(request: Request, maxBytes: number): Promise<BodyResult> {
-  const length = request.headers.get("content-length");
-  if (Number(length ?? 0) > maxBytes) return { kind: "too_large" };
-  // The HTTP server ensures that the body is not longer than its declared length, so the body can be read in one piece.
-  if (length !== null) return readWhole(request);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of request.body ?? []) {
-      size += chunk.byteLength;
-      if (size > maxBytes) return { kind: "too_large" };
-      chunks.push(chunk);
-    }
-  } catch {
-    return { kind: "unreadable" };
-  }
-  return { kind: "ok", bytes: joinChunks(chunks) };
-}
-
-/** Returns the chunks of a body as one array of bytes. Most request bodies have only one chunk, which is not copied. */
-function joinChunks(chunks: readonly Uint8Array[]): Uint8Array {
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
-}
-
+/** Reads the body of a request that has a declared length, up to `maxBytes`, in one piece. */
 async function readWhole(request: Request): Promise<BodyResult> {
   try {
     return { kind: "ok", bytes: new Uint8Array(await request.arrayBuffer()) };
@@ -39,25 +22,96 @@ async function readWhole(request: Request): Promise<BodyResult> {
   }
 }
 
-/** Reads the body of a request that a Node server received, up to `maxBytes`. */
-export function readNodeBody(request: IncomingMessage, maxBytes: number): Promise<BodyResult> {
+/** Reads the body of a request, up to `maxBytes`. If `account` is given, it counts the bytes and can stop the reading. */
+export async function readBody(request: Request, maxBytes: number, account?: BodyAccount): Promise<BodyResult> {
+  const length = request.headers.get("content-length");
+  if (Number(length ?? 0) > maxBytes) return { kind: "too_large" };
+  // The HTTP server ensures that the body is not longer than its declared length, so the body can be read in one piece.
+  if (length !== null && !account) return readWhole(request);
+  if (request.bodyUsed) return { kind: "unreadable" };
+  if (!request.body) return { kind: "ok", bytes: new Uint8Array() };
+  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
+  const stop = (): void => void reader.cancel().catch(() => {});
+  let isDropped = false;
+  if (account)
+    account.onDropped = () => {
+      isDropped = true;
+      stop();
+    };
+  const collector = createCollector(maxBytes);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (isDropped) return { kind: "overloaded" };
+      if (done) return { kind: "ok", bytes: collector.bytes() };
+      if (!collector.fits(value)) return { kind: "too_large" };
+      if (account && !account.take(value.byteLength)) return { kind: "overloaded" };
+      collector.add(value);
+    }
+  } catch {
+    return { kind: isDropped ? "overloaded" : "unreadable" };
+  } finally {
+    stop();
+  }
+}
+
+/**
+ * Reads the body of a request that a Node server received, up to `maxBytes`. The account counts the bytes and can stop the
+ * reading.
+ */
+export function readNodeBody(request: IncomingMessage, maxBytes: number, account: BodyAccount): Promise<BodyResult> {
   return new Promise((resolve) => {
     if (Number(request.headers["content-length"] ?? 0) > maxBytes) return resolve({ kind: "too_large" });
     if (request.readableEnded) return resolve({ kind: "ok", bytes: new Uint8Array() });
     if (request.destroyed) return resolve({ kind: "unreadable" });
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const take = (chunk: Buffer): void => {
-      size += chunk.byteLength;
-      if (size <= maxBytes) return void chunks.push(chunk);
+    let collector = createCollector(maxBytes);
+    const stop = (result: BodyResult): void => {
       request.off("data", take).pause();
-      resolve({ kind: "too_large" });
+      // The request's listeners stay reachable until the connection closes. They must not keep the received bytes.
+      collector = createCollector(0);
+      resolve(result);
     };
+    const take = (piece: Buffer): void => {
+      if (!collector.fits(piece)) stop({ kind: "too_large" });
+      else if (account.take(piece.byteLength)) collector.add(piece);
+    };
+    account.onDropped = () => stop({ kind: "overloaded" });
     request.on("data", take);
-    request.on("end", () => resolve({ kind: "ok", bytes: joinChunks(chunks) }));
+    request.on("end", () => resolve({ kind: "ok", bytes: collector.bytes() }));
     request.on("error", () => resolve({ kind: "unreadable" }));
     request.on("close", () => resolve({ kind: "unreadable" }));
   });
+}
+
+interface Collector {
+  /** Returns false if the body would be too large with this piece. */
+  fits(piece: Uint8Array): boolean;
+  add(piece: Uint8Array): void;
+  bytes(): Uint8Array;
+}
+
+/**
+ * Collects the pieces of a body in one buffer that doubles its size. A list of pieces would need much more memory than the body
+ * if a client sent the body byte by byte. Most bodies have only one piece, which is not copied.
+ */
+function createCollector(maxBytes: number): Collector {
+  let buffer: Uint8Array = new Uint8Array();
+  let size = 0;
+  return {
+    fits: (piece) => size + piece.byteLength <= maxBytes,
+    add(piece) {
+      const end = size + piece.byteLength;
+      if (size === 0) buffer = piece;
+      else if (end > buffer.byteLength) {
+        const larger = new Uint8Array(Math.min(maxBytes, end * 2));
+        larger.set(buffer.subarray(0, size));
+        buffer = larger;
+      }
+      if (size > 0) buffer.set(piece, size);
+      size = end;
+    },
+    bytes: () => buffer.subarray(0, size),
+  };
 }
 
 export interface JsonRequest {
@@ -76,7 +130,7 @@ export async function readJsonRequest(received: Request, maxBytes: number | null
   const read = await readBody(received, maxBytes);
   if (read.kind === "too_large")
     throw new TollkeeperError(413, "payload_too_large", `The body exceeds ${maxBytes} bytes. Send a smaller body.`);
-  if (read.kind === "unreadable")
+  if (read.kind !== "ok")
     throw new InvalidRequestError("invalid_request", "The body ended early. Send the request again.");
   const type = received.headers.get("content-type") ?? "";
   if (read.bytes.byteLength > 0 && !/^application\/json\b/i.test(type))

@@ -6,6 +6,7 @@
 import type { ServerResponse } from "node:http";
 import type { ReceiveResult } from "../ingest/receive-event.ts";
 import type { WebhookResponse } from "../wire.ts";
+import { createBodyBudget, type BodyAccount } from "./body-budget.ts";
 import type { HttpContext } from "./context.ts";
 import { readBody, readNodeBody, type BodyResult, type NodeRequest } from "./read-body.ts";
 
@@ -20,6 +21,8 @@ const RETRY_AFTER_SECONDS = "1";
  * body.
  */
 const LINGER_MS = 500;
+/** Maximum number of bytes that the endpoint reads and discards of the rest of a rejected request. */
+const LINGER_BYTES = 65_536;
 
 const STATUS: Record<WebhookResponse["status"], 200 | 400 | 503> = {
   accepted: 200,
@@ -36,8 +39,28 @@ export interface WebhookReply {
   body: string;
 }
 
-/** Receives the body and the `Stripe-Signature` header of one webhook delivery. Never throws. */
-export type ReceiveWebhook = (body: BodyResult, signature: string | null) => Promise<WebhookReply>;
+/** One webhook delivery of Stripe, whose body has not been read yet. */
+export interface WebhookDelivery {
+  /** The `Stripe-Signature` header; null if the request has none. */
+  signature: string | null;
+  /**
+   * Reads the raw body, and counts its bytes in the account. The endpoint calls this function at most once, and only after it
+   * has checked the header.
+   */
+  readBody(account: BodyAccount): Promise<BodyResult>;
+}
+
+/** Receives one webhook delivery. Never throws. */
+export type ReceiveWebhook = (delivery: WebhookDelivery) => Promise<WebhookReply>;
+
+type Unread = Exclude<BodyResult["kind"], "ok">;
+type Refusal = Extract<ReceiveResult, { status: "rejected" | "unavailable" }>;
+
+const REFUSALS: Record<Unread, { status: 400 | 413 | 503; result: Refusal }> = {
+  too_large: { status: 413, result: { status: "rejected", reason: "payload_too_large" } },
+  unreadable: { status: 400, result: { status: "rejected", reason: "unreadable_body" } },
+  overloaded: { status: 503, result: { status: "unavailable", reason: "overloaded" } },
+};
 
 /**
  * Creates the webhook endpoint. The endpoint's responses have no headers for browsers, such as CORS headers. The endpoint's log
@@ -45,25 +68,44 @@ export type ReceiveWebhook = (body: BodyResult, signature: string | null) => Pro
  */
 export function createWebhookEndpoint(context: HttpContext): ReceiveWebhook {
   const { receiveEvent, runtime } = context;
+  const budget = createBodyBudget();
 
-  const reject = (kind: "too_large" | "unreadable"): [status: number, result: ReceiveResult] => {
-    const reason = kind === "too_large" ? "payload_too_large" : "unreadable_body";
-    runtime.log.warn({ outcome: "rejected", reason }, "webhook rejected");
-    return [kind === "too_large" ? 413 : 400, { status: "rejected", reason }];
+  const refuse = (kind: Unread): [status: number, ReceiveResult] => {
+    const { status, result } = REFUSALS[kind];
+    runtime.log.warn({ outcome: result.status, reason: result.reason }, "webhook rejected");
+    return [status, result];
   };
 
-  const receive = async (bytes: Uint8Array, signature: string | null): Promise<[status: number, ReceiveResult]> => {
-    try {
-      await context.started();
-    } catch {
-      return [STATUS.unavailable, { status: "unavailable", reason: "store_unavailable" }];
-    }
-    const received = await receiveEvent(bytes, signature);
+  const readAndStore = async (delivery: WebhookDelivery, account: BodyAccount): Promise<[number, ReceiveResult]> => {
+    const body = await delivery.readBody(account).catch((): BodyResult => ({ kind: "unreadable" }));
+    if (body.kind !== "ok") return refuse(body.kind);
+    account.complete();
+    const received = await receiveEvent.receive(body.bytes, delivery.signature);
     return [STATUS[received.status], received];
   };
 
-  return async (body, signature) => {
-    const [status, result] = body.kind === "ok" ? await receive(body.bytes, signature) : reject(body.kind);
+  const receive = async (delivery: WebhookDelivery): Promise<[status: number, ReceiveResult]> => {
+    const rejected = receiveEvent.checkHeader(delivery.signature);
+    if (rejected) return [STATUS[rejected.status], rejected];
+    try {
+      await context.started();
+    } catch {
+      const reason = "store_unavailable";
+      runtime.log.warn({ outcome: "unavailable", reason }, "webhook not stored: the service has not started");
+      return [STATUS.unavailable, { status: "unavailable", reason }];
+    }
+    const account = budget.open();
+    try {
+      return await readAndStore(delivery, account);
+    } finally {
+      account.close();
+    }
+  };
+
+  return async (delivery) => {
+    const [status, result] = await receive(delivery);
+    const reason = "reason" in result ? { reason: result.reason } : {};
+    runtime.metrics.count("webhooks_total", { outcome: result.status, ...reason });
     const json = JSON.stringify(result satisfies WebhookResponse);
     return {
       status,
@@ -96,8 +138,10 @@ export function bypassRouter(
 }
 
 async function handleWebhook(receiveWebhook: ReceiveWebhook, request: Request): Promise<Response> {
-  const read = await readBody(request, MAX_WEBHOOK_BYTES);
-  const { status, headers, body } = await receiveWebhook(read, request.headers.get("stripe-signature"));
+  const { status, headers, body } = await receiveWebhook({
+    signature: request.headers.get("stripe-signature"),
+    readBody: (account) => readBody(request, MAX_WEBHOOK_BYTES, account),
+  });
   return new Response(body, { status, headers });
 }
 
@@ -127,25 +171,36 @@ export async function handleNodeWebhook(
   request: NodeRequest,
   response: ServerResponse,
 ): Promise<void> {
-  const { rawBody } = request;
-  const body =
-    rawBody instanceof Buffer && request.readableEnded
-      ? ({ kind: "ok", bytes: rawBody } as const)
-      : await readNodeBody(request, MAX_WEBHOOK_BYTES);
   const signature = request.headers["stripe-signature"];
-  const reply = await receiveWebhook(body, typeof signature === "string" ? signature : null);
+  const reply = await receiveWebhook({
+    signature: typeof signature === "string" ? signature : null,
+    readBody: (account) => readRawBody(request, account),
+  });
   // A middleware that does not wait for the next handler may already have sent a response to the request.
   if (response.headersSent) return;
   response.writeHead(reply.status, reply.headers);
-  if (body.kind === "ok") response.end(reply.body);
-  else response.end(reply.body, () => closeAfterLinger(request));
+  if (!request.complete) discardRest(request);
+  response.end(reply.body);
+}
+
+/** Returns the body that a body parser has kept, or reads the body. */
+async function readRawBody(request: NodeRequest, account: BodyAccount): Promise<BodyResult> {
+  const { rawBody } = request;
+  if (!(rawBody instanceof Buffer && request.readableEnded)) return readNodeBody(request, MAX_WEBHOOK_BYTES, account);
+  return account.take(rawBody.byteLength) ? { kind: "ok", bytes: rawBody } : { kind: "overloaded" };
 }
 
 /**
- * Discards the unread rest of the request's body, then closes the connection. If the server closed the connection at once, the
- * client could miss the response.
+ * Discards the unread rest of the request's body. If the rest is large or slow, closes the connection after a while. If the
+ * server closed the connection at once, the client could miss the response.
  */
-function closeAfterLinger(request: NodeRequest): void {
+function discardRest(request: NodeRequest): void {
+  let discarded = 0;
+  request.on("data", (piece: Buffer) => {
+    discarded += piece.byteLength;
+    if (discarded > LINGER_BYTES) request.pause();
+  });
   request.resume();
-  setTimeout(() => request.destroy(), LINGER_MS).unref();
+  const timer = setTimeout(() => request.destroy(), LINGER_MS).unref();
+  request.once("end", () => clearTimeout(timer));
 }

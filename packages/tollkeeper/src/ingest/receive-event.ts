@@ -8,7 +8,7 @@ import type { Runtime } from "../runtime.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/webhook/event-types.ts";
 import { laneOf, parseEnvelope, parseHead, type Envelope, type EventHead } from "../stripe/webhook/envelope.ts";
 import { findUnstorableField } from "../stripe/webhook/storable-envelope.ts";
-import { verifySignature } from "../stripe/webhook/signature.ts";
+import { readSignatureHeader, verifySignature } from "../stripe/webhook/signature.ts";
 import type { InboxWriter } from "./inbox-writer.ts";
 
 export interface ReceiveEventOptions {
@@ -31,23 +31,32 @@ export type ReceiveResult =
   | { status: "rejected"; reason: string }
   | { status: "unavailable"; reason: string };
 
-export type ReceiveEvent = (payload: Uint8Array, signature: string | null) => Promise<ReceiveResult>;
+export interface ReceiveEvent {
+  /**
+   * Checks the `Stripe-Signature` header before the body is read. Returns the result for a webhook whose header can't be valid;
+   * null if the body must be read.
+   */
+  checkHeader(signature: string | null): ReceiveResult | null;
+  /** Receives a webhook whose body was read. */
+  receive(payload: Uint8Array, signature: string | null): Promise<ReceiveResult>;
+}
 
 export function createReceiveEvent(options: ReceiveEventOptions): ReceiveEvent {
   const { runtime, secrets, toleranceMs } = options;
-  const { log, trace, metrics } = runtime;
+  const { log, trace } = runtime;
 
-  const reject = (reason: string, payload: Uint8Array, names: object = {}): ReceiveResult => {
-    log.warn({ outcome: "rejected", reason, bytes: payload.byteLength, ...names }, "webhook rejected");
+  const reject = (reason: string, fields: object): ReceiveResult => {
+    log.warn({ outcome: "rejected", reason, ...fields }, "webhook rejected");
     return { status: "rejected", reason };
   };
 
   const receive = (payload: Uint8Array, header: string | null): ReceiveResult | Promise<ReceiveResult> => {
     const verified = verifySignature({ payload, header, secrets, toleranceMs, now: runtime.now() });
-    if (!verified.valid) return reject(verified.reason, payload);
+    const bytes = payload.byteLength;
+    if (!verified.valid) return reject(verified.reason, { bytes });
     const body = parseJson(payload);
     const head = parseHead(body);
-    if (!head) return reject("not_an_event", payload);
+    if (!head) return reject("not_an_event", { bytes });
     const envelope = parseEnvelope(body);
     const names = {
       ...(head.id !== null && { eventId: head.id }),
@@ -57,26 +66,30 @@ export function createReceiveEvent(options: ReceiveEventOptions): ReceiveEvent {
     return trace("receive_event", names, async (note) => {
       const result = findRefusal(options, head) ?? (await storeOrReject(options, envelope, payload));
       note({ outcome: result.status });
-      if (result.status === "rejected") return reject(result.reason, payload, { ...names, ...modes(options, head) });
+      if (result.status === "rejected") return reject(result.reason, { bytes, ...names, ...modes(options, head) });
       log.debug({ ...names, outcome: result.status }, "webhook received");
       return result;
     });
   };
 
-  return async (payload, header) => {
-    let result: ReceiveResult;
-    try {
-      result = await receive(payload, header);
-    } catch (error) {
-      const reason = error instanceof TollkeeperError ? error.code : "internal_error";
-      log.error(
-        { outcome: "unavailable", reason, error: String(error) },
-        "failed to store a webhook; Stripe delivers it again",
-      );
-      result = { status: "unavailable", reason };
-    }
-    metrics.count("webhooks_total", { outcome: result.status });
-    return result;
+  return {
+    checkHeader(header) {
+      const checked = readSignatureHeader({ header, toleranceMs, now: runtime.now() });
+      return checked.valid ? null : reject(checked.reason, {});
+    },
+
+    async receive(payload, header) {
+      try {
+        return await receive(payload, header);
+      } catch (error) {
+        const reason = error instanceof TollkeeperError ? error.code : "internal_error";
+        log.error(
+          { outcome: "unavailable", reason, error: String(error) },
+          "failed to store a webhook; Stripe delivers it again",
+        );
+        return { status: "unavailable", reason };
+      }
+    },
   };
 }
 
