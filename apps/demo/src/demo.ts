@@ -71,9 +71,6 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     authenticate,
     hooks: recordingHooks(hookLog, () => emulator.now()),
     logLevel: options.logLevel ?? "warn",
-    // Subscription periods, trials and renewals follow the emulator's clock. Signatures, tokens and leases follow the machine's
-    // clock.
-    runtime: { billingNow: () => emulator.now() },
   });
   await pushDemoPlans(emulator.url);
   await tollkeeper.start();

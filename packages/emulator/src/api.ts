@@ -23,7 +23,7 @@ import { commit, rollback } from "./core/transaction.ts";
 import type { Engine } from "./engine.ts";
 import { expand as expandObject, notExpandable } from "./expand.ts";
 import { JSON_TYPE, respondWithFault } from "./fault-response.ts";
-import { accountOfKey, checkVersion, readParams, readText } from "./request-input.ts";
+import { accountOfKey, checkVersion, readParams, readText, timeHeader } from "./request-input.ts";
 
 /** A route's handler. `id` and `child` are the IDs in the URL path, or "" if the path has none. */
 type Handler<Schema extends z.ZodType> = (
@@ -180,7 +180,7 @@ async function respondOnce(engine: Engine, c: HttpContext, route: Route, inProgr
   };
   const fault = consumeFault(engine.state, request);
   if (key === null || fault === null) return runRequest(engine, c, route, { text, key, fault });
-  if (inProgress.has(key)) return toResponse(c, errorResponse(engine, keyInUseError(key)));
+  if (inProgress.has(key)) return toResponse(engine, c, errorResponse(engine, keyInUseError(key)));
   inProgress.add(key);
   try {
     return await runRequest(engine, c, route, { text, key, fault });
@@ -206,7 +206,7 @@ async function runRequest(
   const response = handleRequest(engine, c, route, { text, key, fault });
   if (failing) return respondWithFault(engine, failing, response.body);
   if (c.req.method !== "GET") void engine.deliverDue();
-  return toResponse(c, response);
+  return toResponse(engine, c, response);
 }
 
 function handleRequest(engine: Engine, c: HttpContext, route: Route, { text, key, fault }: RequestInput): ApiResponse {
@@ -290,12 +290,13 @@ function publicContext(engine: Engine, id: string): Context {
   return context;
 }
 
-function toResponse(c: HttpContext, { status, body, requestId, replayed }: ApiResponse): Response {
+function toResponse(engine: Engine, c: HttpContext, { status, body, requestId, replayed }: ApiResponse): Response {
   const key = c.req.header("idempotency-key");
   const headers: Record<string, string> = {
     ...JSON_TYPE,
     "request-id": requestId,
     "stripe-version": API_VERSION,
+    ...timeHeader(c, engine.state.now),
   };
   if (c.req.method === "POST") {
     if (key) headers["idempotency-key"] = key;

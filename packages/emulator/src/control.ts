@@ -11,6 +11,7 @@ import { AFTER_RETRIES, type Context, type State } from "./core/state.ts";
 import { commit, rollback } from "./core/transaction.ts";
 import type { Engine } from "./engine.ts";
 import { DISPUTE_REASONS } from "./objects/dispute.ts";
+import { timeHeader } from "./request-input.ts";
 
 /**
  * The longest time by which one request can advance the clock: ten years. The limit catches typing errors in requests
@@ -42,7 +43,10 @@ const DecideInput = z.strictObject({ dispute: z.string(), status: z.enum(DISPUTE
 export function controlRoutes(engine: Engine, newState: () => State): Hono {
   const app = new Hono();
   const post = postTo(app);
-  app.get("/clock", (c) => c.json({ now: engine.now() }));
+  app.get("/clock", (c) => {
+    const now = engine.now();
+    return c.json({ now }, 200, timeHeader(c, now));
+  });
   post("/clock/advance", AdvanceInput, async ({ seconds, stop }) => ({
     now: await engine.advance({ seconds, stopAt: stop }),
   }));

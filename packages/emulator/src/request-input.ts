@@ -34,6 +34,19 @@ export function accountOfKey(c: HttpContext): string {
   return account;
 }
 
+/**
+ * Returns the response header that contains the emulator's time in epoch milliseconds, so that a program can follow the
+ * emulator's clock. Only requests with a valid secret key get this header.
+ */
+export function timeHeader(c: HttpContext, nowSeconds: number): Record<string, string> {
+  try {
+    accountOfKey(c);
+  } catch {
+    return {};
+  }
+  return { "stripe-emulator-time": String(nowSeconds * 1_000) };
+}
+
 const API_VERSION_FORMAT = /^\d{4}-\d{2}-\d{2}(\.[a-z]+)?$/;
 
 /**

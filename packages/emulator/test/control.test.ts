@@ -286,6 +286,22 @@ test("two emulators with the same seed produce identical events for the same req
   expect((await script(createSdk({ seed: 4 }))) === bytes).toBe(false);
 });
 
+test("responses to requests with a secret key contain the emulator's time, and no other response does", async () => {
+  const { emulator } = createSdk();
+  const timeOf = async (path: string, key: string | null) => {
+    const headers = new Headers(key === null ? {} : { authorization: `Bearer ${key}` });
+    const response = await emulator.fetch(new Request(`http://stripe.test${path}`, { headers }));
+    return response.headers.get("stripe-emulator-time");
+  };
+  await emulator.advance(31 * DAY);
+  const now = String(START + 31 * DAY * 1_000);
+  for (const path of ["/v1/account", "/v1/customers/cus_missing", "/v1/unknown", "/_emulator/clock"]) {
+    expect([path, await timeOf(path, "sk_test_123")]).toEqual([path, now]);
+    for (const key of ["pk_test_123", "sk_live_123", null])
+      expect([path, await timeOf(path, key)]).toEqual([path, null]);
+  }
+});
+
 test("a snapshot of the emulator can be restored, and a fork does not affect the original emulator", async () => {
   const { emulator, stripe } = createSdk();
   const { id } = await stripe.customers.create({ name: "Ada" });

@@ -10,8 +10,8 @@ export interface Runtime {
   /** Returns wall time in epoch milliseconds, for signatures, tokens, leases and retries. */
   now(): number;
   /**
-   * Returns billing time in epoch milliseconds, for periods, trials and grace. Billing time equals wall time unless a test
-   * clock is used.
+   * Returns billing time in epoch milliseconds, for periods, trials and grace. Billing time equals wall time unless an
+   * emulator replaces Stripe or a test sets another clock.
    */
   billingNow(): number;
   /** Returns a random number from 0 (inclusive) to 1 (exclusive). */

@@ -3,8 +3,13 @@ import { ensureCustomer } from "./actions/ensure-customer.ts";
 import { can, getEntitlements } from "./actions/get-entitlements.ts";
 import { listSubscriptions } from "./actions/list-subscriptions.ts";
 import { createHttpContext } from "./compose/http-context.ts";
-import { createActionContext, createBackground, createBudget, type Surroundings } from "./compose/parts.ts";
-import { createRuntime } from "./compose/runtime.ts";
+import {
+  createActionContext,
+  createBackground,
+  createBudget,
+  createClocks,
+  type Surroundings,
+} from "./compose/parts.ts";
 import { resolveConfig } from "./config/resolve-config.ts";
 import type { TollkeeperOptions } from "./options.ts";
 import type { Entitlement } from "./domain/access.ts";
@@ -69,15 +74,16 @@ export function createTollkeeper(options: TollkeeperOptions): Tollkeeper {
 /** Creates the service for tests, with a custom store and a lower threshold for catching up with renewals. */
 export function compose(options: TollkeeperOptions, open: typeof openStore, catchUp?: CatchUpOptions): Tollkeeper {
   const config = resolveConfig(options);
-  const runtime = createRuntime(options);
+  const { runtime, clock } = createClocks(config, options, () => worker.wake());
   const store = open({
     url: config.databaseUrl,
     mode: config.mode,
     onConnectionLost: (error) => runtime.log.warn({ error: error.message }, "database connection lost"),
   });
-  const surroundings: Surroundings = { config, runtime, store, budget: createBudget(config, options, runtime) };
+  const budget = createBudget(options, { config, runtime, store, clock });
+  const surroundings: Surroundings = { config, runtime, store, clock, budget };
   const context = createActionContext(surroundings);
-  const { worker, maintenance, reconcile } = createBackground(surroundings, context, options, catchUp);
+  const { worker, drain, maintenance, reconcile } = createBackground(surroundings, context, options, catchUp);
   let stopListening: (() => Promise<void>) | null = null;
   const start = once(async () => {
     try {
@@ -86,6 +92,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
       runtime.log.error({ error: String(error) }, "failed to start the service; retrying with the next request");
       throw error;
     }
+    await clock?.start();
     const runsWorker = options.runWorker !== false;
     if (runsWorker) {
       worker.start();
@@ -107,10 +114,10 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
     ...handler,
     start,
     stop: async () => {
-      await Promise.all([stopListening?.(), worker.stop(), maintenance.stop()]);
+      await Promise.all([clock?.stop(), stopListening?.(), worker.stop(), maintenance.stop()]);
       await store.close();
     },
-    drain: () => whenStarted(async () => void (await worker.drain())),
+    drain: () => whenStarted(drain),
     runMaintenance: () => whenStarted(maintenance.runOnce),
     reconcile: (request) => whenStarted(() => reconcile(request)),
     can: (owner, feature) => whenStarted(() => can(context, toOwner(owner), feature)),

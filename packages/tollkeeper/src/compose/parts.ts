@@ -9,6 +9,7 @@ import { createCatchUp, type CatchUpOptions } from "../reconcile/catch-up.ts";
 import { createReconcile, type Reconcile } from "../reconcile/reconcile.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/store.ts";
+import { createEmulatorClock, isEmulatorPossible, type EmulatorClock } from "../stripe/emulator-clock.ts";
 import { createStripeGateway, STRIPE_API_VERSION } from "../stripe/gateway/gateway.ts";
 import { createRateBudget, type RateBudget, type Urgency } from "../stripe/limits/request-budget.ts";
 import { createSync } from "../sync/sync.ts";
@@ -16,20 +17,55 @@ import { VERSION } from "../version.ts";
 import { createDeliverHook } from "../worker/deliver-hook.ts";
 import { createMaintenance, type Maintenance } from "../worker/maintenance.ts";
 import { createWorker, type Worker } from "../worker/worker.ts";
+import { createRuntime } from "./runtime.ts";
 
 export interface Surroundings {
   config: Config;
   runtime: Runtime;
   store: Store;
   budget: RateBudget;
+  /** The emulator's clock; null if the service does not follow one. */
+  clock: EmulatorClock | null;
 }
 
-export function createBudget(config: Config, options: TollkeeperOptions, runtime: Runtime): RateBudget {
+const globalFetch: typeof fetch = (input, init) => fetch(input, init);
+
+/**
+ * Creates the runtime, whose billing clock follows the emulator that replaces Stripe. The clock is null if the service uses
+ * Stripe, or if the options set the billing clock. The callback `onJump` runs after the emulator's clock has been moved.
+ */
+export function createClocks(
+  config: Config,
+  options: TollkeeperOptions,
+  onJump: () => void,
+): Pick<Surroundings, "runtime" | "clock"> {
+  const runtime = createRuntime(options);
+  const { apiBase, secretKey } = config.stripe;
+  if (options.runtime?.billingNow !== undefined || !isEmulatorPossible(apiBase, secretKey))
+    return { runtime, clock: null };
+  const clock = createEmulatorClock({
+    base: apiBase,
+    secretKey,
+    fetch: options.fetch ?? globalFetch,
+    wallNow: runtime.now,
+    sleep: runtime.sleep,
+    onJump(billingNow) {
+      runtime.log.info({ billingNow }, "the emulator's clock moved; the billing clock follows");
+      onJump();
+    },
+  });
+  return { runtime: { ...runtime, billingNow: clock.now }, clock };
+}
+
+export function createBudget(
+  options: TollkeeperOptions,
+  { config, runtime, clock }: Omit<Surroundings, "budget">,
+): RateBudget {
   return createRateBudget({
     requestsPerSecond: config.stripe.requestsPerSecond,
     requestsPerEndpoint: config.stripe.requestsPerEndpoint,
     inFlight: config.stripe.requestsInFlight,
-    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    fetch: clock?.fetch ?? options.fetch ?? globalFetch,
     now: runtime.now,
     sleep: runtime.sleep,
     trace: runtime.trace,
@@ -68,6 +104,8 @@ export function createActionContext(surroundings: Surroundings): ActionContext {
 
 export interface Background {
   worker: Worker;
+  /** Processes all work that is due at the current time of Stripe. */
+  drain(): Promise<void>;
   maintenance: Maintenance;
   reconcile: Reconcile;
 }
@@ -78,7 +116,7 @@ export function createBackground(
   options: TollkeeperOptions,
   catchUp?: CatchUpOptions,
 ): Background {
-  const { config, runtime, store, budget } = surroundings;
+  const { config, runtime, store, budget, clock } = surroundings;
   const background = createSyncStack(surroundings, "background");
   const target = config.hooks && { ...config.hooks, fetch: options.hooksFetch ?? fetch, now: runtime.now };
   const deliverHook = createDeliverHook(options.hooks ?? {}, target);
@@ -97,5 +135,10 @@ export function createBackground(
     finishOperations: createFinishOperations({ ...context, ...background }),
     onReplicas: budget.shareAmong,
   });
-  return { worker: createWorker({ store, sync: background.sync, deliverHook, runtime }), maintenance, reconcile };
+  const worker = createWorker({ store, sync: background.sync, deliverHook, runtime });
+  const drain = async (): Promise<void> => {
+    await clock?.poll();
+    await worker.drain();
+  };
+  return { worker, drain, maintenance, reconcile };
 }
