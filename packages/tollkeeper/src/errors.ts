@@ -20,6 +20,7 @@ export type ErrorCode =
   | "payload_too_large"
   | "stripe_rejected"
   | "stripe_unavailable"
+  | "account_unconfirmed"
   | "store_unavailable"
   | "overloaded"
   | "sign_in_unavailable"
@@ -146,6 +147,7 @@ export class UnavailableError extends TollkeeperError {
   constructor(
     code:
       | "stripe_unavailable"
+      | "account_unconfirmed"
       | "store_unavailable"
       | "overloaded"
       | "sign_in_unavailable"

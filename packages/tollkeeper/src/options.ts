@@ -56,6 +56,12 @@ export interface TollkeeperOptions {
   /** Maximum number of concurrent requests of one replica to Stripe. Default 32; range 1 to 1000. */
   stripeRequestsInFlight?: number | undefined;
 
+  /**
+   * `STRIPE_ACCOUNT_CHANGED`: the id of the Stripe account (acct_…) to which the database was moved on purpose. Without this
+   * option, the service refuses to start with a key of another account than before. Default none.
+   */
+  stripeAccountChanged?: string | undefined;
+
   /** `DATABASE_URL`: the URL of the database, `file:PATH` or `postgres://…`. Default `file:.tollkeeper/tollkeeper.sqlite`. */
   databaseUrl?: string | undefined;
   /**

@@ -6,8 +6,9 @@ import { createHttpContext } from "./compose/http-context.ts";
 import {
   createActionContext,
   createBackground,
-  createBudget,
   createClocks,
+  createSurroundings,
+  type Background,
   type Surroundings,
 } from "./compose/parts.ts";
 import { resolveConfig } from "./config/resolve-config.ts";
@@ -36,7 +37,10 @@ export interface Tollkeeper {
    * Never throws.
    */
   receiveWebhook: ReceiveWebhook;
-  /** Applies migrations and starts the worker. Throws if the service can't use the database. */
+  /**
+   * Applies migrations, confirms the Stripe account and starts the worker. Throws if the service can't use the database, or if
+   * the secret key belongs to another Stripe account than the database.
+   */
   start(): Promise<void>;
   /** Finishes running work and closes the database. */
   stop(): Promise<void>;
@@ -80,27 +84,14 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
     mode: config.mode,
     onConnectionLost: (error) => runtime.log.warn({ error: error.message }, "database connection lost"),
   });
-  const budget = createBudget(options, { config, runtime, store, clock });
-  const surroundings: Surroundings = { config, runtime, store, clock, budget };
+  const surroundings = createSurroundings({ config, runtime, store, clock }, options);
   const context = createActionContext(surroundings);
-  const { worker, drain, maintenance, reconcile } = createBackground(surroundings, context, options, catchUp);
-  let stopListening: (() => Promise<void>) | null = null;
-  const start = once(async () => {
-    try {
-      await store.migrate();
-    } catch (error) {
-      runtime.log.error({ error: String(error) }, "failed to start the service; retrying with the next request");
-      throw error;
-    }
-    await clock?.start();
-    const runsWorker = options.runWorker !== false;
-    if (runsWorker) {
-      worker.start();
-      stopListening = store.onNewEvents(worker.wake);
-    }
-    maintenance.start(runsWorker);
-  });
-  const handler = createHandler(createHttpContext(surroundings, context, { options, start, onStored: worker.wake }));
+  const background = createBackground(surroundings, context, options, catchUp);
+  const { worker, drain, maintenance, reconcile } = background;
+  const { start, startStore, stop } = createLifecycle(surroundings, background, options.runWorker !== false);
+  const handler = createHandler(
+    createHttpContext(surroundings, context, { options, start, startStore, onStored: worker.wake }),
+  );
   /**
    * Starts the service if it is not started, then runs the function `work`. A call of any method of the service first starts
    * the service if the service is not started.
@@ -113,10 +104,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
     basePath: config.basePath,
     ...handler,
     start,
-    stop: async () => {
-      await Promise.all([clock?.stop(), stopListening?.(), worker.stop(), maintenance.stop()]);
-      await store.close();
-    },
+    stop,
     drain: () => whenStarted(drain),
     runMaintenance: () => whenStarted(maintenance.runOnce),
     reconcile: (request) => whenStarted(() => reconcile(request)),
@@ -124,6 +112,52 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
     getEntitlements: (owner) => whenStarted(() => getEntitlements(context, toOwner(owner))),
     listSubscriptions: (owner) => whenStarted(() => listSubscriptions(context, toOwner(owner))),
     ensureCustomer: (user) => whenStarted(() => ensureCustomer(context, toUser(user))),
+  };
+}
+
+interface Lifecycle {
+  start(): Promise<void>;
+  /** Prepares the database, and starts the service in the background. Throws if the database can't be used. */
+  startStore(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+function createLifecycle(
+  { runtime, store, clock, account }: Surroundings,
+  { worker, maintenance }: Background,
+  runsWorker: boolean,
+): Lifecycle {
+  const stopping = new AbortController();
+  let stopListening: (() => Promise<void>) | null = null;
+  const migrate = once(async () => void (await store.migrate()));
+  const start = once(async () => {
+    try {
+      await migrate();
+      await account.start(stopping.signal, worker.wake);
+    } catch (error) {
+      runtime.log.error({ error: String(error) }, "failed to start the service; retrying with the next request");
+      throw error;
+    }
+    await clock?.start();
+    if (stopping.signal.aborted) return;
+    if (runsWorker) {
+      worker.start();
+      stopListening = store.onNewEvents(worker.wake);
+    }
+    maintenance.start(runsWorker);
+  });
+  return {
+    start,
+    async startStore() {
+      // The start logs its own failure. The next request starts the service again.
+      void start().catch(() => {});
+      await migrate();
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.all([clock?.stop(), stopListening?.(), worker.stop(), maintenance.stop()]);
+      await store.close();
+    },
   };
 }
 

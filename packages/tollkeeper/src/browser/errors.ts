@@ -40,6 +40,7 @@ export class TollkeeperClientError extends Error {
 const SENTENCES: Record<string, string> = {
   unauthenticated: "Please sign in to continue.",
   internal_error: "Something went wrong. Please try again.",
+  account_unconfirmed: "Payments are unavailable at the moment. Please try again later.",
   stripe_unavailable: "Payments are unavailable at the moment. Please try again later.",
   store_unavailable: "The service is unavailable at the moment. Please try again later.",
   sign_in_unavailable: "Your sign-in cannot be checked at the moment. Please try again later.",

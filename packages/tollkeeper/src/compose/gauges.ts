@@ -1,5 +1,6 @@
 /** Reads the current values that `/metrics` shows about the queues and the request budget. */
 import type { Gauge } from "../metrics.ts";
+import { isSweepStopped } from "../reconcile/stop-mass-end.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/store.ts";
 import type { RateBudget } from "../stripe/limits/request-budget.ts";
@@ -14,6 +15,11 @@ export async function readGauges(store: Store, budget: RateBudget, runtime: Runt
       name: "customers_with_alarms",
       help: "Owners whose customers at Stripe need an operator, by kind of alarm",
       values: [{ labels: { kind: "two_customers" }, value: withSeveral }],
+    },
+    {
+      name: "sweep_stopped",
+      help: "1 if the last sweep stopped because it would end too many subscriptions",
+      values: [{ value: Number(await isSweepStopped(store)) }],
     },
     { name: "stripe_budget_per_second", help: "Requests per second of this replica", values: [{ value: perSecond }] },
     { name: "stripe_in_flight", help: "Requests to Stripe in flight", values: [{ value: inFlight }] },

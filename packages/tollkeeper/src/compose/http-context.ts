@@ -22,14 +22,16 @@ import type { Surroundings } from "./parts.ts";
 export interface HttpContextOptions {
   options: TollkeeperOptions;
   start: () => Promise<void>;
+  /** Prepares the database, and starts the rest of the service in the background. */
+  startStore: () => Promise<void>;
   /** A callback function that is called after a new event was stored in the inbox. */
   onStored: () => void;
 }
 
 export function createHttpContext(
-  { config, runtime, store, budget }: Surroundings,
+  { config, runtime, store, budget, account }: Surroundings,
   context: ActionContext,
-  { options, start, onStored }: HttpContextOptions,
+  { options, start, startStore, onStored }: HttpContextOptions,
 ): HttpContext {
   const { metricsToken } = config;
   return {
@@ -42,6 +44,7 @@ export function createHttpContext(
         : createOidcAuthenticate({ ...config.auth, now: runtime.now, fetch: options.fetch }),
     config: publicConfig(config),
     started: start,
+    storeStarted: startStore,
     receiveEvent: createReceiveEvent({
       inbox: createInboxWriter(store, runtime),
       mode: config.mode,
@@ -60,7 +63,10 @@ export function createHttpContext(
       createPortalSession: (user, request) => createPortalSession(context, user, request),
       listEntitlements: (user) => listEntitlements(context, userOwner(user.id)),
     },
-    checkReady: () => store.ping(),
+    checkReady: async () => {
+      account.throwIfRefused();
+      await store.ping();
+    },
     metrics:
       metricsToken === null
         ? null

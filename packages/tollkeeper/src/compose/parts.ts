@@ -10,13 +10,14 @@ import { createReconcile, type Reconcile } from "../reconcile/reconcile.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/store.ts";
 import { createEmulatorClock, isEmulatorPossible, type EmulatorClock } from "../stripe/emulator-clock.ts";
-import { createStripeGateway, STRIPE_API_VERSION } from "../stripe/gateway/gateway.ts";
+import { createStripeGateway, STRIPE_API_VERSION, type StripeGateway } from "../stripe/gateway/gateway.ts";
 import { createRateBudget, type RateBudget, type Urgency } from "../stripe/limits/request-budget.ts";
 import { createSync } from "../sync/sync.ts";
 import { VERSION } from "../version.ts";
 import { createDeliverHook } from "../worker/deliver-hook.ts";
 import { createMaintenance, type Maintenance } from "../worker/maintenance.ts";
 import { createWorker, type Worker } from "../worker/worker.ts";
+import { createAccountGuard, type AccountGuard } from "./account-guard.ts";
 import { createRuntime } from "./runtime.ts";
 
 export interface Surroundings {
@@ -26,6 +27,7 @@ export interface Surroundings {
   budget: RateBudget;
   /** The emulator's clock; null if the service does not follow one. */
   clock: EmulatorClock | null;
+  account: AccountGuard;
 }
 
 const globalFetch: typeof fetch = (input, init) => fetch(input, init);
@@ -57,9 +59,21 @@ export function createClocks(
   return { runtime: { ...runtime, billingNow: clock.now }, clock };
 }
 
-export function createBudget(
+/** Creates the surroundings of the service: the request budget and the guard of the Stripe account. */
+export function createSurroundings(
+  basics: Omit<Surroundings, "budget" | "account">,
   options: TollkeeperOptions,
-  { config, runtime, clock }: Omit<Surroundings, "budget">,
+): Surroundings {
+  const { config, runtime, store } = basics;
+  const budget = createBudget(options, basics);
+  const gateway = createGateway({ ...basics, budget }, "user");
+  const account = createAccountGuard({ store, gateway, runtime, changedTo: config.stripe.accountChangedTo });
+  return { ...basics, budget, account };
+}
+
+function createBudget(
+  options: TollkeeperOptions,
+  { config, runtime, clock }: Omit<Surroundings, "budget" | "account">,
 ): RateBudget {
   return createRateBudget({
     requestsPerSecond: config.stripe.requestsPerSecond,
@@ -77,8 +91,15 @@ export function createBudget(
  * Returns a gateway (which sends requests to Stripe) and a sync (which writes the mirror). All requests that the returned
  * gateway and sync send to Stripe have the given urgency.
  */
-function createSyncStack({ config, runtime, store, budget }: Surroundings, urgency: Urgency) {
-  const gateway = createStripeGateway({
+function createSyncStack(surroundings: Surroundings, urgency: Urgency) {
+  const { config, runtime, store, account } = surroundings;
+  const gateway = account.protect(createGateway(surroundings, urgency));
+  const rules = { plans: config.plans, policy: config.access, runtime, store };
+  return { ...rules, gateway, sync: createSync({ ...rules, gateway }) };
+}
+
+function createGateway({ config, runtime, budget }: Omit<Surroundings, "account">, urgency: Urgency): StripeGateway {
+  return createStripeGateway({
     secretKey: config.stripe.secretKey,
     mode: config.mode,
     userIdKey: config.userIdMetadataKey,
@@ -88,8 +109,6 @@ function createSyncStack({ config, runtime, store, budget }: Surroundings, urgen
     version: VERSION,
     now: runtime.now,
   });
-  const rules = { plans: config.plans, policy: config.access, runtime, store };
-  return { ...rules, gateway, sync: createSync({ ...rules, gateway }) };
 }
 
 export function createActionContext(surroundings: Surroundings): ActionContext {
@@ -116,7 +135,7 @@ export function createBackground(
   options: TollkeeperOptions,
   catchUp?: CatchUpOptions,
 ): Background {
-  const { config, runtime, store, budget, clock } = surroundings;
+  const { config, runtime, store, budget, clock, account } = surroundings;
   const background = createSyncStack(surroundings, "background");
   const target = config.hooks && { ...config.hooks, fetch: options.hooksFetch ?? fetch, now: runtime.now };
   const deliverHook = createDeliverHook(options.hooks ?? {}, target);
@@ -135,9 +154,17 @@ export function createBackground(
     finishOperations: createFinishOperations({ ...context, ...background }),
     onReplicas: budget.shareAmong,
   });
-  const worker = createWorker({ store, sync: background.sync, deliverHook, runtime });
+  const worker = createWorker({
+    store,
+    sync: background.sync,
+    canSync: account.isConfirmed,
+    deliverHook,
+    runtime,
+  });
   const drain = async (): Promise<void> => {
     await clock?.poll();
+    // If the account can't be confirmed, events stay pending, and hooks run.
+    await account.confirm().catch(() => {});
     await worker.drain();
   };
   return { worker, drain, maintenance, reconcile };

@@ -29,6 +29,8 @@ export interface Config {
     publishableKey: string;
     webhookSecrets: readonly string[];
     apiBase: string | undefined;
+    /** Id of the account to which the operator has changed on purpose; null if it has not changed. */
+    accountChangedTo: string | null;
     networkRetries: number;
     requestsPerSecond: number;
     requestsPerEndpoint: number;
@@ -124,6 +126,7 @@ function toStripeConfig(options: ParsedOptions, mode: Mode): Config["stripe"] {
     publishableKey: options.stripePublishableKey,
     webhookSecrets: options.stripeWebhookSecrets,
     apiBase,
+    accountChangedTo: options.stripeAccountChanged ?? null,
     networkRetries: options.stripeNetworkRetries,
     requestsPerSecond: options.stripeRequestsPerSecond ?? perSecond,
     requestsPerEndpoint: options.stripeRequestsPerEndpoint ?? perEndpoint,

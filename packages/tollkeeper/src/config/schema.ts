@@ -126,6 +126,10 @@ export const OPTION_FIELDS = {
   stripeRequestsPerEndpoint: wholeNumberField("stripeRequestsPerEndpoint").optional(),
   stripeRequestsInFlight: wholeNumberField("stripeRequestsInFlight").default(DEFAULT_REQUESTS_IN_FLIGHT),
 
+  stripeAccountChanged: stringField("stripeAccountChanged", (id) =>
+    /^acct_\w+$/.test(id) ? null : `${show(id)} must be the id of a Stripe account (acct_…)`,
+  ).optional(),
+
   databaseUrl: secretField("databaseUrl", databaseRule).default(DEFAULT_DATABASE_URL),
   reconcileEveryMinutes: wholeNumberField("reconcileEveryMinutes").default(DEFAULT_RECONCILE_EVERY_MINUTES),
   keepDoneDays: wholeNumberField("keepDoneDays").default(DEFAULT_KEEP_DONE_DAYS),

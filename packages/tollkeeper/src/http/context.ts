@@ -34,6 +34,11 @@ export interface HttpContext {
   };
   /** Starts the tollkeeper service if it has not started yet. Throws if the start of the service fails. */
   started(): Promise<void>;
+  /**
+   * Prepares the database if it is not prepared yet, and starts the service in the background. A webhook is stored even if
+   * Stripe's API can't be reached. Throws if the database can't be used.
+   */
+  storeStarted(): Promise<void>;
   /** The token and the content of `/metrics`; null if `METRICS_TOKEN` is not set, so that the service has no metrics. */
   metrics: { token: string; render(): Promise<string> } | null;
   /** Resolves if the service is ready to handle requests. Throws if the store is unavailable. */

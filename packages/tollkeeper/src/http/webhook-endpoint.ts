@@ -88,7 +88,7 @@ export function createWebhookEndpoint(context: HttpContext): ReceiveWebhook {
     const rejected = receiveEvent.checkHeader(delivery.signature);
     if (rejected) return [STATUS[rejected.status], rejected];
     try {
-      await context.started();
+      await context.storeStarted();
     } catch {
       const reason = "store_unavailable";
       runtime.log.warn({ outcome: "unavailable", reason }, "webhook not stored: the service has not started");

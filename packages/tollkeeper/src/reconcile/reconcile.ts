@@ -6,10 +6,12 @@
  * reconcile from the saved progress.
  */
 import type { Difference, Drift, Repair } from "../domain/drift.ts";
+import type { MassEnd } from "../domain/mass-end.ts";
 import { parseStored } from "../domain/stored-json.ts";
 import type { Runtime } from "../runtime.ts";
 import { checkEndpoints, type EndpointContext } from "./endpoint-warnings.ts";
 import { importMissedEvents, SWEEP_ABOVE_MISSED } from "./missed-events.ts";
+import { stopMassEnd, SWEEP_TASK } from "./stop-mass-end.ts";
 import { SWEPT_LISTS, type SweepContext, type SweptList } from "./sweep-context.ts";
 import { notStarted, sweepList, type ListProgress } from "./sweep-lists.ts";
 
@@ -31,6 +33,11 @@ export interface ReconcileOptions {
    * continue an interrupted comparison.
    */
   sweep?: boolean | undefined;
+  /**
+   * If true, reconcile sweeps even if the sweep ends many subscriptions. If false, a sweep that would end 10 or more, and over
+   * 20 %, of the live subscriptions stops and changes nothing. Default false.
+   */
+  accept?: boolean | undefined;
   /** If true, reconcile reports differences between Stripe and the mirror without repairing them. Default false. */
   dryRun?: boolean | undefined;
   /**
@@ -53,6 +60,11 @@ export interface ReconcileReport {
   events: { read: number; missed: number };
   /** Number of objects that the sweep read from each of Stripe's lists; null if there was no sweep. */
   swept: Record<SweptList, number> | null;
+  /**
+   * Numbers of live and of ending subscriptions if the sweep stopped, because it would have ended too many subscriptions;
+   * otherwise null. A dry run reports these numbers and sweeps.
+   */
+  sweepStopped: MassEnd | null;
   /**
    * The first 1,000 differences that the sweep found. The differences in the report are repaired, unless the run was a dry run.
    */
@@ -79,14 +91,15 @@ const LEASE_MS = 60_000;
 const SAVE_INTERVAL_MS = 1_000;
 /** Name of the task whose database row holds the reconcile's lease, its progress and the time of its last run. */
 export const RECONCILE_TASK = "reconcile";
-/** Name of the task whose database row holds the time of the last complete sweep. */
-const SWEEP_TASK = "sweep";
 const MAX_REPORTED_DRIFT = 1_000;
 
 /** The saved progress of an unfinished reconcile. */
 interface Progress {
   startedAt: number;
   sweeping: boolean;
+  /** True if the sweep may end subscriptions: few subscriptions end, or an operator accepted the sweep. */
+  mayEnd: boolean;
+  sweepStopped: MassEnd | null;
   events: { read: number; missed: number } | null;
   lists: Partial<Record<SweptList, ListProgress>>;
   drift: DriftSummary;
@@ -211,6 +224,14 @@ async function readAndRepair(context: ReconcileContext, options: ReconcileOption
   // If the webhook missed many events, a sweep of all lists needs fewer requests than a retrieve of each event's object.
   progress.sweeping ||= options.sweep !== false && progress.events.missed > SWEEP_ABOVE_MISSED;
   await current.saveProgress(progress);
+  if (progress.sweeping && !progress.mayEnd) {
+    const onPage = (): Promise<void> => current.saveProgress(progress);
+    progress.sweepStopped = await stopMassEnd(context, { dryRun, onPage });
+    progress.mayEnd = progress.sweepStopped === null;
+    // A dry run changes nothing, so it also reports the differences of a sweep that would stop.
+    progress.sweeping = progress.mayEnd || dryRun;
+    await current.saveProgress(progress);
+  }
   const problems = progress.sweeping ? await sweepLists(context, options, { progress, current }) : [];
   // After a sweep, the worker processes the missed events that the sweep did not cover.
   if (!dryRun) await store.inbox.releaseDeferred(runtime.now());
@@ -219,12 +240,16 @@ async function readAndRepair(context: ReconcileContext, options: ReconcileOption
   return toReport(progress, warnings);
 }
 
-function toReport({ startedAt, events, sweeping, lists, drift }: Progress, warnings: string[]): TimedReport {
+function toReport(
+  { startedAt, events, sweeping, sweepStopped, lists, drift }: Progress,
+  warnings: string[],
+): TimedReport {
   const swept = Object.fromEntries(SWEPT_LISTS.map((list) => [list, lists[list]?.read ?? 0]));
   return {
     startedAt,
     events: events ?? { read: 0, missed: 0 },
     swept: sweeping ? (swept as Record<SweptList, number>) : null,
+    sweepStopped,
     drift: drift.first,
     differences: drift.count,
     warnings,
@@ -240,14 +265,18 @@ async function plan(
   const now = runtime.now();
   // If the caller asks for a sweep or for events since an instant, the reconcile ignores the saved progress of an interrupted
   // one. A continued reconcile would miss changes of objects that it read before the interruption.
-  const isExplicit = options.sweep === true || options.since !== undefined;
+  const accept = options.accept === true;
+  const isExplicit = options.sweep === true || accept || options.since !== undefined;
   const resumed = isExplicit ? null : (parseStored(before?.progress ?? null) as Partial<Progress> | null);
   const finishedAt = before?.finishedAt ?? null;
   const lastSweep = (await store.tasks.find(SWEEP_TASK))?.finishedAt ?? null;
-  const isDue = lastSweep === null || now - lastSweep >= SWEEP_EVERY_MS || (finishedAt ?? 0) < now - EVENTS_KEPT_MS;
+  const isLate = lastSweep === null || now - lastSweep >= SWEEP_EVERY_MS || (finishedAt ?? 0) < now - EVENTS_KEPT_MS;
+  const isDue = accept || isLate;
   const started: Progress = {
     startedAt: now,
     sweeping: options.sweep ?? isDue,
+    mayEnd: accept,
+    sweepStopped: null,
     events: null,
     lists: {},
     drift: { first: [], count: 0 },

@@ -2,6 +2,7 @@
 import { Kysely, sql } from "kysely";
 import type { Mode } from "../domain/records.ts";
 import { UnavailableError } from "../errors.ts";
+import { accountStore } from "./accounts.ts";
 import { listenForNewEvents, notifyNewEvents } from "./queue/event-notifications.ts";
 import { catalogStore } from "./mirror/catalog.ts";
 import { customerStore } from "./mirror/customers.ts";
@@ -118,6 +119,7 @@ function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect, onAdded?: 
     dueWork: guard(dueWorkStore(db, mode, dialect)),
     tasks: guard(taskStore(db, mode, dialect)),
     replicas: guard(replicaStore(db, mode, dialect)),
+    accounts: guard(accountStore(db, mode)),
   };
 }
 

@@ -78,6 +78,7 @@ export interface Schema {
     progress: string | null;
     finishedAt: number | null;
   };
+  stripeAccounts: { mode: Mode; accountId: string; confirmedAt: number };
   replicas: { mode: Mode; id: string; seenAt: number };
   announcedAccess: { mode: Mode; ownerKind: OwnerKind; ownerId: string; features: string; checkAt: number | null };
 }

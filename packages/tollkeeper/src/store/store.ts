@@ -1,4 +1,5 @@
 /** Declares the interface of the store, which is the same on SQLite and PostgreSQL. */
+import type { AccountStore } from "./accounts.ts";
 import type { AnnouncedAccessStore } from "./mirror/announced-access.ts";
 import type { CatalogStore } from "./mirror/catalog.ts";
 import type { CustomerStore } from "./mirror/customers.ts";
@@ -27,6 +28,7 @@ export interface StoreParts {
   dueWork: DueWorkStore;
   tasks: TaskStore;
   replicas: ReplicaStore;
+  accounts: AccountStore;
 }
 
 export interface Store extends StoreParts {

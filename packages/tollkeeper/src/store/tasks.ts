@@ -25,8 +25,10 @@ export interface TaskStore {
   renewLease(name: string, holder: string, leasedUntil: number, progress: string | null): Promise<boolean>;
   /** Records the time of the task's run, and ends the lease. Returns false if another holder has taken the task over. */
   finish(name: string, holder: string, finishedAt: number): Promise<boolean>;
-  /** Records the time of a run for a task that needs no lease. */
+  /** Records the time of a run for a task that needs no lease, and deletes its progress. */
   recordFinished(name: string, finishedAt: number): Promise<void>;
+  /** Saves the progress of a task that needs no lease. The time of the task's last run does not change. */
+  recordProgress(name: string, progress: string | null): Promise<void>;
   /**
    * Ends the lease of an unfinished run and saves its progress. The next holder of the lease continues from the saved progress.
    */
@@ -77,7 +79,15 @@ export function taskStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Tas
       await db
         .insertInto("tasks")
         .values({ mode, name, holder: null, leasedUntil: 0, progress: null, finishedAt })
-        .onConflict((conflict) => conflict.columns(["mode", "name"]).doUpdateSet({ finishedAt }))
+        .onConflict((conflict) => conflict.columns(["mode", "name"]).doUpdateSet({ finishedAt, progress: null }))
+        .execute();
+    },
+
+    async recordProgress(name, progress) {
+      await db
+        .insertInto("tasks")
+        .values({ mode, name, holder: null, leasedUntil: 0, progress, finishedAt: null })
+        .onConflict((conflict) => conflict.columns(["mode", "name"]).doUpdateSet({ progress }))
         .execute();
     },
 

@@ -104,7 +104,7 @@ async function reconcileIfDue(
     throw error;
   });
   if (!report) return;
-  runtime.metrics.count("reconciles_total", { outcome: "done" });
+  runtime.metrics.count("reconciles_total", { outcome: report.sweepStopped ? "sweep_stopped" : "done" });
   const { events, swept, drift, differences, warnings } = report;
   const fields = { ...events, swept, differences, warnings: warnings.length };
   if (differences === 0) return runtime.log.info(fields, "reconciled");

@@ -24,6 +24,8 @@ import type { DeliverHook } from "./deliver-hook.ts";
 export interface SlotsOptions {
   store: Store;
   sync: Sync;
+  /** Returns false while requests to Stripe are blocked. Events then stay pending. Default: always true. */
+  canSync?: () => boolean;
   deliverHook: DeliverHook;
   runtime: Runtime;
   /** Policy for retries of failed events and hooks. Default: `DEFAULT_RETRY_POLICY`. */
@@ -70,7 +72,7 @@ export interface Slots {
 
 /** Creates the slots. The callback `onFinished` runs each time the worker has finished a queue row. */
 export function createSlots(options: SlotsOptions, onFinished: () => void): Slots {
-  const { store, runtime } = options;
+  const { store, runtime, canSync = () => true } = options;
   const kinds: { kind: keyof DueWork; source: Source; running: Set<Promise<void>> }[] = [
     { kind: "inbox", source: inboxSource(options), running: new Set() },
     { kind: "outbox", source: outboxSource(options), running: new Set() },
@@ -98,7 +100,7 @@ export function createSlots(options: SlotsOptions, onFinished: () => void): Slot
       let started = 0;
       let isFull = false;
       for (const { kind, source, running } of kinds) {
-        if (!due[kind]) continue;
+        if (!due[kind] || (kind === "inbox" && !canSync())) continue;
         const free = SLOTS - running.size;
         const acts = free > 0 ? await source.take(free) : [];
         for (const act of acts) run(act, running);

@@ -32,6 +32,7 @@ const EVERY_OPTION: Record<keyof TollkeeperOptions, true> = {
   stripeRequestsPerSecond: true,
   stripeRequestsPerEndpoint: true,
   stripeRequestsInFlight: true,
+  stripeAccountChanged: true,
   databaseUrl: true,
   reconcileEveryMinutes: true,
   keepDoneDays: true,
@@ -88,6 +89,7 @@ test("an environment with only the required variables gets all defaults", () => 
       publishableKey: "pk_test_abc123",
       webhookSecrets: ["whsec_abcdefgh"],
       apiBase: undefined,
+      accountChangedTo: null,
       networkRetries: 3,
       requestsPerSecond: 20,
       requestsPerEndpoint: 25,
@@ -227,6 +229,11 @@ describe("the service refuses an invalid configuration", () => {
       "with an http hooks URL in production",
       { NODE_ENV: "production", HOOKS_URL: "http://a.example" },
       'HOOKS_URL "http://a.example" must use https because',
+    ],
+    [
+      "with an account that is no account id",
+      { STRIPE_ACCOUNT_CHANGED: "yes" },
+      'STRIPE_ACCOUNT_CHANGED "yes" must be',
     ],
     ["with an unknown database", { DATABASE_URL: "mysql://x" }, "DATABASE_URL must be"],
   ])("%s", (_name, env, message) => {

@@ -7,6 +7,7 @@ import { exitWith, type Outcome } from "../exit-codes.ts";
 import { CONFIG_OPTION, loadOptions } from "../load-options.ts";
 
 interface Options {
+  accept?: boolean;
   config?: string;
   dryRun?: boolean;
   since?: number;
@@ -28,10 +29,11 @@ export function addReconcile(program: Command, env: Environment): void {
       (text: string): number => instantOf(text),
     )
     .option("--sweep", "read all lists, even if they were read today")
+    .option("--accept", "sweep even if that ends 10 or more, and over 20 %, of the live subscriptions")
     .action((options: Options) => exitWith(runReconcile(env, options)));
 }
 
-async function runReconcile(env: Environment, { config, dryRun, since, sweep }: Options): Promise<Outcome> {
+async function runReconcile(env: Environment, { config, dryRun, since, sweep, accept }: Options): Promise<Outcome> {
   const tollkeeper = createTollkeeper({ ...(await loadOptions(env, config)), runWorker: false });
   const show = progress();
   try {
@@ -39,6 +41,7 @@ async function runReconcile(env: Environment, { config, dryRun, since, sweep }: 
       dryRun,
       sweep: sweep ? true : undefined,
       since,
+      accept,
       onProgress: ({ step, read }) => show(`${step.replace("_", " ")}: ${read} read`),
     });
     show(null);
@@ -51,6 +54,7 @@ async function runReconcile(env: Environment, { config, dryRun, since, sweep }: 
       await tollkeeper.drain();
     }
     console.log(describe(report, dryRun ?? false));
+    if (report.sweepStopped && !dryRun) return "failed";
     const differs = report.differences > 0 || report.events.missed > 0;
     return dryRun && differs ? "differences" : "done";
   } finally {
@@ -58,12 +62,15 @@ async function runReconcile(env: Environment, { config, dryRun, since, sweep }: 
   }
 }
 
-function describe({ events, swept, drift, differences, warnings }: ReconcileReport, dryRun: boolean): string {
+function describe(report: ReconcileReport, dryRun: boolean): string {
+  const { events, swept, sweepStopped, drift, differences, warnings } = report;
   const lines = [
     `Events: ${events.read} read, ${events.missed} had not arrived.`,
     swept
       ? `Swept: ${swept.customers} customers, ${swept.subscriptions} subscriptions, ${swept.open_invoices} open invoices.`
-      : "Swept: no (use --sweep to read all lists).",
+      : sweepStopped
+        ? null
+        : "Swept: no (use --sweep to read all lists).",
     drift.length === 0
       ? swept
         ? "The mirror equals Stripe."
@@ -71,9 +78,18 @@ function describe({ events, swept, drift, differences, warnings }: ReconcileRepo
       : `${differences} ${differences === 1 ? "difference" : "differences"}${dryRun ? ", not repaired" : ""}:`,
     ...drift.slice(0, MAX_SHOWN).map((one) => `  ${describeDrift(one)}`),
     differences > MAX_SHOWN ? `  and ${differences - MAX_SHOWN} more` : null,
+    sweepStopped ? describeStop(sweepStopped, dryRun) : null,
     ...warnings.map((warning) => `! ${warning}`),
   ];
   return lines.filter((line) => line !== null).join("\n");
+}
+
+function describeStop({ live, ending }: NonNullable<ReconcileReport["sweepStopped"]>, dryRun: boolean): string {
+  const ends = `${ending} of ${live} live subscriptions have ended at Stripe`;
+  return dryRun
+    ? `! ${ends}. A sweep stops until you run: npx tollkeeper reconcile --accept`
+    : `! The sweep stopped and changed nothing, because ${ends}. Check that STRIPE_SECRET_KEY and DATABASE_URL belong ` +
+        `together. If the subscriptions have really ended, run: npx tollkeeper reconcile --accept`;
 }
 
 function instantOf(text: string): number {

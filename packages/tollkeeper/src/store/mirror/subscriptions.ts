@@ -2,7 +2,7 @@
 import { sql, type Kysely } from "kysely";
 import { ownerKey, type BillingOwner } from "../../domain/owner.ts";
 import type { InvoiceRecord, Mode, SubscriptionRecord } from "../../domain/records.ts";
-import { FINAL_STATUSES } from "../../domain/subscription.ts";
+import { FINAL_STATUSES, LIVE_STATUSES } from "../../domain/subscription.ts";
 import { atMost, isAnyOf, saveRows } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
@@ -31,6 +31,11 @@ export interface SubscriptionStore {
   findInvoices(ids: readonly string[]): Promise<Map<string, InvoiceRecord>>;
   /** Lists the ids of mirrored subscriptions whose status can still change. */
   listLiveIds(): Promise<string[]>;
+  /**
+   * Lists the ids of mirrored subscriptions that are live at the instant `now`: Stripe may charge them again, and no scheduled
+   * end has passed.
+   */
+  listUnendedIds(now: number): Promise<string[]>;
   /** Lists the ids of mirrored open invoices. */
   listOpenInvoiceIds(): Promise<string[]>;
 }
@@ -84,7 +89,10 @@ function invoiceRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): InvoiceM
   };
 }
 
-type SubscriptionMethods = Pick<SubscriptionStore, "saveSubscriptions" | "findSubscriptions" | "listLiveIds">;
+type SubscriptionMethods = Pick<
+  SubscriptionStore,
+  "saveSubscriptions" | "findSubscriptions" | "listLiveIds" | "listUnendedIds"
+>;
 
 function lookups(
   db: Kysely<Schema>,
@@ -182,6 +190,8 @@ function subscriptionRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Sub
       );
     },
 
+    listUnendedIds: (now) => listUnendedIds(db, mode, now),
+
     async listLiveIds() {
       const rows = await db
         .selectFrom("subscriptions")
@@ -192,4 +202,28 @@ function subscriptionRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Sub
       return rows.map((row) => row.id);
     },
   };
+}
+
+async function listUnendedIds(db: Kysely<Schema>, mode: Mode, now: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom("subscriptions as s")
+    .select("s.id")
+    .where("s.mode", "=", mode)
+    .where("s.status", "in", LIVE_STATUSES)
+    .where((eb) => eb.or([eb("s.cancelAt", "is", null), eb("s.cancelAt", ">", now)]))
+    .where((eb) =>
+      eb.or([
+        eb("s.cancelAtPeriodEnd", "=", 0),
+        eb.exists(
+          eb
+            .selectFrom("subscriptionItems as i")
+            .select("i.id")
+            .whereRef("i.mode", "=", "s.mode")
+            .whereRef("i.subscriptionId", "=", "s.id")
+            .where("i.currentPeriodEnd", ">", now),
+        ),
+      ]),
+    )
+    .execute();
+  return rows.map((row) => row.id);
 }

@@ -5,6 +5,7 @@
 import Stripe from "stripe";
 import type { Mode } from "../../domain/records.ts";
 import { createKeyGuard } from "../limits/operation-key.ts";
+import { accountCalls } from "./account.ts";
 import { catalogCalls } from "./catalog.ts";
 import { checkoutCalls } from "./checkout.ts";
 import { customerCalls } from "./customers.ts";
@@ -41,6 +42,7 @@ export function createStripeGateway(options: GatewayOptions): StripeGateway {
   const stripe = connect({ ...options, fetch: keys.fetch });
   const context: CallContext = { userIdKey: options.userIdKey, withKey: keys.withKey };
   return {
+    ...accountCalls(stripe),
     ...customerCalls(stripe, context),
     ...checkoutCalls(stripe, context),
     ...subscriptionCalls(stripe, context),

@@ -5,7 +5,15 @@ import { parseEnvelope, type Envelope } from "../webhook/envelope.ts";
 import { findUnstorableField } from "../webhook/storable-envelope.ts";
 import { DEFAULT_CARD, EXPANDED, toExpandedCustomer, toRetrieved, toRetrievedCustomer } from "./retrieved.ts";
 import { isCursorGone, translateErrors, translateErrorsOrNull } from "./stripe-errors.ts";
-import { MAX_LISTED, PAGE_SIZE, type CallContext, type CreatedRange, type ListCalls, type Page } from "./types.ts";
+import {
+  MAX_LISTED,
+  PAGE_SIZE,
+  type CallContext,
+  type CreatedRange,
+  type EndpointRecord,
+  type ListCalls,
+  type Page,
+} from "./types.ts";
 
 export function listCalls(stripe: Stripe, { userIdKey }: CallContext): ListCalls {
   const listSubscriptions = async (
@@ -37,6 +45,12 @@ export function listCalls(stripe: Stripe, { userIdKey }: CallContext): ListCalls
 
     listSubscriptionPage: (range, after) => translateErrors(() => listSubscriptions(createdIn(range), after)),
 
+    listUnendedSubscriptionPage: (range, after) =>
+      translateErrorsOrNull(async () => {
+        const list = await stripe.subscriptions.list({ ...pageParams(after), ...createdIn(range) });
+        return toPage(list, ({ id, status }) => ({ id, status }));
+      }, isCursorGone),
+
     listRenewedPage: (since, after) =>
       translateErrors(() => {
         const current_period_start = { gte: Math.floor(since / 1000) };
@@ -52,20 +66,19 @@ export function listCalls(stripe: Stripe, { userIdKey }: CallContext): ListCalls
         });
       }),
 
-    listEndpoints: () =>
-      translateErrors(async () => {
-        const listed = await stripe.webhookEndpoints
-          .list({ limit: PAGE_SIZE })
-          .autoPagingToArray({ limit: MAX_LISTED });
-        return listed.map((endpoint) => ({
-          id: endpoint.id,
-          url: endpoint.url,
-          enabled: endpoint.status === "enabled",
-          events: endpoint.enabled_events,
-          apiVersion: endpoint.api_version,
-        }));
-      }),
+    listEndpoints: () => translateErrors(() => listEndpoints(stripe)),
   };
+}
+
+async function listEndpoints(stripe: Stripe): Promise<EndpointRecord[]> {
+  const listed = await stripe.webhookEndpoints.list({ limit: PAGE_SIZE }).autoPagingToArray({ limit: MAX_LISTED });
+  return listed.map((endpoint) => ({
+    id: endpoint.id,
+    url: endpoint.url,
+    enabled: endpoint.status === "enabled",
+    events: endpoint.enabled_events,
+    apiVersion: endpoint.api_version,
+  }));
 }
 
 /**

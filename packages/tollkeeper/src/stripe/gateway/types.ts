@@ -103,6 +103,11 @@ export interface SubscriptionResumption {
   merchantCancelAt: number | null;
 }
 
+export interface AccountCalls {
+  /** Returns the id of the secret key's account; null if the key may not read its account. */
+  retrieveAccountId(): Promise<string | null>;
+}
+
 export interface CustomerCalls {
   searchCustomersOfUser(userId: string): Promise<CustomerRecord[]>;
   /** Returns the Stripe customer that an operation created within a range of time; null if there is no such customer. */
@@ -157,6 +162,11 @@ export interface ListCalls {
    */
   listCustomerPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedCustomer> | null>;
   listSubscriptionPage(range: CreatedRange, after: string | null): Promise<Page<RetrievedSubscription>>;
+  /** Lists the ids and statuses of subscriptions that have not ended. A final status may occur in the list. */
+  listUnendedSubscriptionPage(
+    range: CreatedRange,
+    after: string | null,
+  ): Promise<Page<{ id: string; status: string }> | null>;
   /**
    * Lists subscriptions whose current period started since an instant, each with its customer. The list also includes
    * subscriptions that have ended.
@@ -181,7 +191,8 @@ export interface CatalogCalls {
  * object. Each method that writes takes the idempotency key of its operation. All errors that the methods throw are of the type
  * `TollkeeperError`.
  */
-export interface StripeGateway extends CustomerCalls, CheckoutCalls, SubscriptionCalls, ListCalls, CatalogCalls {}
+export interface StripeGateway
+  extends AccountCalls, CustomerCalls, CheckoutCalls, SubscriptionCalls, ListCalls, CatalogCalls {}
 
 /** The values that all methods of the gateway need, in addition to the SDK. */
 export interface CallContext {
