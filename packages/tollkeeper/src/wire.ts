@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { ACCESS_REASONS } from "./domain/access.ts";
 import { CANCELLATION_REASONS } from "./domain/cancellation.ts";
+import { SUBSCRIPTION_ACTIONS } from "./domain/due-payment.ts";
 import { PAYMENT_OUTCOMES } from "./domain/payment.ts";
 import { PLAN_INTERVALS } from "./domain/plans.ts";
 import {
@@ -61,12 +62,35 @@ export const Subscription = z.object({
   planName: z.string().nullable(),
   status: z.enum(SUBSCRIPTION_STATUSES),
   live: z.boolean().describe("True if Stripe may charge for it again"),
+  access: z
+    .object({
+      reason: z.enum(ACCESS_REASONS),
+      endsAt: instant.nullable().describe("The instant at which access ends; null if it ends only after a change"),
+    })
+    .nullable()
+    .describe("Null if the subscription gives no access now"),
+  due: z
+    .object({
+      invoiceId: z.string(),
+      amount: z.int(),
+      currency: z.string(),
+      fractionDigits,
+      outcome: z.enum(["none", ...PAYMENT_OUTCOMES]),
+      reason: z.string().nullable().describe("Why the card was declined, for the user"),
+      nextAttemptAt: instant.nullable().describe("Stripe's next attempt to charge the card; null if there is none"),
+      payUrl: z.string().nullable().describe("The page on which the user can pay"),
+    })
+    .nullable()
+    .describe("The open invoice; null if nothing is unpaid"),
+  actions: z.array(z.enum(SUBSCRIPTION_ACTIONS)).describe("What the user can do, the most helpful action first"),
   price: z
     .object({
-      amount: z.int().nullable(),
+      amount: z.int().nullable().describe("Amount of one unit; null if it depends on use or on a table"),
+      total: z.int().nullable().describe("Amount per interval for all units and items, before discounts and taxes"),
       currency: z.string(),
       fractionDigits,
       interval: z.enum(BILLING_INTERVALS).nullable(),
+      intervalCount: z.int().describe("3 with the interval month means every 3 months"),
       quantity: z.int(),
     })
     .nullable(),

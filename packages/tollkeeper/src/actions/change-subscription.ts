@@ -116,7 +116,7 @@ async function change(
       // first.
       else if (!(await finishPending(context, changeOperation, id))) {
         if (decision.kind === "refused") throw changeRefused(route, decision.reason, current, context.plans);
-        return viewSubscription(current, context.plans);
+        return viewSubscription(context, current);
       }
     }
     throw new UnavailableError("operation_in_progress", "Your subscription is being changed. Retry in a moment.");

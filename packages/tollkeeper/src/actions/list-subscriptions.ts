@@ -2,12 +2,11 @@
 import type { BillingOwner } from "../domain/owner.ts";
 import type { Subscription } from "../wire.ts";
 import type { ActionContext } from "./context.ts";
-import { viewSubscription } from "./subscription-view.ts";
+import { viewSubscriptions } from "./subscription-view.ts";
 
 export async function listSubscriptions(
-  { store, plans }: Pick<ActionContext, "store" | "plans">,
+  context: Pick<ActionContext, "store" | "plans" | "policy" | "runtime">,
   owner: BillingOwner,
 ): Promise<Subscription[]> {
-  const states = await store.subscriptions.listOfOwner(owner);
-  return states.map((state) => viewSubscription(state, plans));
+  return viewSubscriptions(context, await context.store.subscriptions.listOfOwner(owner));
 }

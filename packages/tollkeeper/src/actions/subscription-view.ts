@@ -1,22 +1,55 @@
 /** Builds the JSON of a subscription for its user. Instants in the JSON of a subscription are epoch milliseconds. */
-import { plansOf, type SubscriptionState } from "../domain/access.ts";
+import { accessOf, plansOf, type AccessPolicy, type SubscriptionState } from "../domain/access.ts";
+import { duePayment, possibleActions, totalAmount } from "../domain/due-payment.ts";
 import { fractionDigitsOf } from "../domain/money.ts";
 import { paymentNotice } from "../domain/payment.ts";
 import type { Plans } from "../domain/plans.ts";
-import type { PaymentMethodRecord } from "../domain/records.ts";
+import type { InvoiceRecord, PaymentMethodRecord } from "../domain/records.ts";
 import { currentPeriod, isLive, scheduledEnd } from "../domain/subscription.ts";
+import type { MirroredSubscription } from "../store/mirror/subscriptions.ts";
 import type { Subscription } from "../wire.ts";
+import type { ActionContext } from "./context.ts";
 
 /** Returns the name of the subscription's plan, or else of its product; null if both are unknown. */
 export function planNameOf(state: SubscriptionState, plans: Plans): string | null {
   return plansOf(state, plans)[0]?.name ?? state.products[0]?.name ?? null;
 }
 
-export function viewSubscription(
-  state: SubscriptionState & { paymentMethod: PaymentMethodRecord | null },
-  plans: Plans,
+type ViewContext = Pick<ActionContext, "store" | "plans" | "policy" | "runtime">;
+
+/** Builds the views of subscriptions, in the given order. */
+export async function viewSubscriptions(
+  context: ViewContext,
+  states: readonly MirroredSubscription[],
+): Promise<Subscription[]> {
+  return Promise.all(states.map((state) => viewSubscription(context, state)));
+}
+
+export async function viewSubscription(
+  { store, plans, policy, runtime }: ViewContext,
+  state: MirroredSubscription,
+): Promise<Subscription> {
+  const { latestInvoice, unpaidSince, subscription } = state;
+  // Stripe adds drafts to a subscription that is unpaid, so the open invoice may be older than the latest invoice.
+  const isOlderOpen = unpaidSince !== null && latestInvoice?.status !== "open";
+  const open = isOlderOpen ? await store.subscriptions.findOpenInvoice(subscription.id) : latestInvoice;
+  return toView(state, open, { plans, policy, now: runtime.billingNow() });
+}
+
+interface ViewSettings {
+  plans: Plans;
+  policy: AccessPolicy;
+  now: number;
+}
+
+function toView(
+  state: MirroredSubscription,
+  openInvoice: InvoiceRecord | null,
+  { plans, policy, now }: ViewSettings,
 ): Subscription {
   const { subscription, paymentMethod, latestInvoice } = state;
+  const due = duePayment(openInvoice);
+  const access = accessOf(state, policy, now);
   const [plan] = plansOf(state, plans);
   const period = currentPeriod(subscription);
   const live = isLive(subscription);
@@ -27,6 +60,9 @@ export function viewSubscription(
     planName: planNameOf(state, plans),
     status: subscription.status,
     live,
+    access: access && { reason: access.reason, endsAt: access.endsAt ?? null },
+    due,
+    actions: possibleActions(subscription, due, now),
     price: viewPrice(state),
     currentPeriodStart: period?.start ?? null,
     currentPeriodEnd: period?.end ?? null,
@@ -50,12 +86,14 @@ function viewPrice({ subscription, prices }: SubscriptionState): Subscription["p
   const [item] = subscription.items;
   const price = prices.find((candidate) => candidate.id === item?.priceId);
   if (!item || !price) return null;
-  const { unitAmount, currency, interval } = price;
+  const { unitAmount, currency, interval, intervalCount } = price;
   return {
     amount: unitAmount,
+    total: totalAmount(subscription.items, prices),
     currency,
     fractionDigits: fractionDigitsOf(currency),
     interval,
+    intervalCount,
     quantity: item.quantity,
   };
 }

@@ -99,7 +99,8 @@ interface Access {
   endsAt?: number;
 }
 
-function accessOf(state: SubscriptionState, policy: AccessPolicy, now: number): Access | null {
+/** Returns the access that one subscription gives at the instant `now`; null if it gives none. */
+export function accessOf(state: SubscriptionState, policy: AccessPolicy, now: number): Access | null {
   const { subscription, latestInvoice } = state;
   const period = currentPeriod(subscription);
   const end = scheduledEnd(subscription);

@@ -1,5 +1,5 @@
 /** Stores the mirror's subscriptions and invoices, and reads them with all that access decisions and account pages need. */
-import { sql, type Kysely } from "kysely";
+import { sql, type Kysely, type Selectable } from "kysely";
 import { ownerKey, type BillingOwner } from "../../domain/owner.ts";
 import type { InvoiceRecord, Mode, SubscriptionRecord } from "../../domain/records.ts";
 import { FINAL_STATUSES, LIVE_STATUSES } from "../../domain/subscription.ts";
@@ -29,6 +29,8 @@ export interface SubscriptionStore {
   findSubscriptions(ids: readonly string[]): Promise<Map<string, SubscriptionRecord>>;
   /** Returns mirrored invoices by id. */
   findInvoices(ids: readonly string[]): Promise<Map<string, InvoiceRecord>>;
+  /** Returns the newest open invoice of a subscription; null if no invoice is open. */
+  findOpenInvoice(subscriptionId: string): Promise<InvoiceRecord | null>;
   /** Lists the ids of mirrored subscriptions whose status can still change. */
   listLiveIds(): Promise<string[]>;
   /**
@@ -48,7 +50,10 @@ export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Diale
   };
 }
 
-type InvoiceMethods = Pick<SubscriptionStore, "saveInvoices" | "findInvoice" | "findInvoices" | "listOpenInvoiceIds">;
+type InvoiceMethods = Pick<
+  SubscriptionStore,
+  "saveInvoices" | "findInvoice" | "findInvoices" | "findOpenInvoice" | "listOpenInvoiceIds"
+>;
 
 function invoiceRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): InvoiceMethods {
   const findInvoices = async (ids: readonly string[]): Promise<Map<string, InvoiceRecord>> => {
@@ -58,9 +63,7 @@ function invoiceRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): InvoiceM
       .where("mode", "=", mode)
       .where(isAnyOf(dialect, "id", ids))
       .execute();
-    return new Map(
-      rows.map(({ mode: _mode, attempted, ...invoice }) => [invoice.id, { ...invoice, attempted: attempted === 1 }]),
-    );
+    return new Map(rows.map((row) => [row.id, toInvoice(row)]));
   };
   return {
     saveInvoices: (invoices) =>
@@ -77,6 +80,19 @@ function invoiceRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): InvoiceM
 
     findInvoices,
 
+    async findOpenInvoice(subscriptionId) {
+      const row = await db
+        .selectFrom("invoices")
+        .selectAll()
+        .where("mode", "=", mode)
+        .where("subscriptionId", "=", subscriptionId)
+        .where("status", "=", sql.lit("open"))
+        .orderBy("createdAt", "desc")
+        .limit(atMost(1))
+        .executeTakeFirst();
+      return row ? toInvoice(row) : null;
+    },
+
     async listOpenInvoiceIds() {
       const rows = await db
         .selectFrom("invoices")
@@ -87,6 +103,10 @@ function invoiceRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): InvoiceM
       return rows.map((row) => row.id);
     },
   };
+}
+
+function toInvoice({ mode: _mode, attempted, ...invoice }: Selectable<Schema["invoices"]>): InvoiceRecord {
+  return { ...invoice, attempted: attempted === 1 };
 }
 
 type SubscriptionMethods = Pick<
