@@ -90,7 +90,7 @@ const TOLLKEEPER = {
     "node:crypto",
   ],
   browser: ["type:wire", "@stripe/stripe-js"],
-  elements: ["type:browser"],
+  elements: ["type:browser", "type:wire"],
   cli: [
     "actions",
     "config",

@@ -241,11 +241,11 @@ describe("the modal dialog for plans", () => {
 
   test("shows plan names that contain markup as plain text", async () => {
     const { page } = await visit();
-    await page.route("**/stripe/config", async (route) => {
+    await page.route("**/stripe/offer", async (route) => {
       const response = await route.fetch();
-      const config = (await response.json()) as { plans: { name: string; featureNames: Record<string, string> }[] };
-      for (const plan of config.plans) plan.name = '<img src=x onerror="window.hacked = true">';
-      await route.fulfill({ response, json: config });
+      const offer = (await response.json()) as { plans: { name: string; featureNames: Record<string, string> }[] };
+      for (const plan of offer.plans) plan.name = '<img src=x onerror="window.hacked = true">';
+      await route.fulfill({ response, json: offer });
     });
     await page.getByRole("button", { name: "Go Premium" }).click();
     await modal(page).getByText("<img src=x").first().waitFor();

@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { definePlans, type PlanInput } from "../../packages/tollkeeper/src/index.ts";
-import { createTestBilling } from "../support/billing.ts";
+import { createTestBilling, DAY } from "../support/billing.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { openModalPage, type ModalPageOptions } from "../support/modal-page.ts";
 
@@ -207,5 +207,145 @@ describe.each([
       return window.modal.shadowRoot.elementFromPoint(left + width / 2, top + height / 2).className;
     })()`);
     expect(covered).toBe("alert");
+  });
+});
+
+describe("a user", () => {
+  const TRIAL = plan({
+    prices: [
+      { interval: "month", amount: 900, currency: "usd", trialDays: 14 },
+      { interval: "year", amount: 9_000, currency: "usd" },
+    ],
+  });
+  const ADA = { getToken: "() => 'ada'" };
+
+  test("sees the trial before it was used, and only the price afterwards", async () => {
+    const { page, show, billing } = await open(ADA, [TRIAL]);
+    await show();
+    await choose(page).waitFor();
+    expect(await modal(page).innerText()).toContain("14 days free, then");
+    await billing.subscribe("ada");
+    await billing.call("ada", "POST", "cancel-subscription", {});
+    await billing.advance(15 * DAY);
+    await show();
+    await choose(page).waitFor();
+    expect(await modal(page).innerText()).not.toContain("free");
+    expect(await modal(page).innerText()).toContain("Your subscription ended on February 14, 2026.");
+  });
+
+  test("with a subscription sees the current plan and its other interval, and can go back", async () => {
+    const { page, show, billing } = await open(ADA, [TRIAL, plan({ id: "team", name: "Team" })]);
+    await billing.subscribe("ada");
+    await show();
+    await modal(page).getByText("Free trial until").waitFor();
+    await modal(page).getByRole("button", { name: "See all plans" }).click();
+    await modal(page).getByText("Your current plan").waitFor();
+    expect(await modal(page).getByRole("button", { name: "Change to Team" }).isVisible()).toBe(true);
+    await modal(page).getByText("Yearly").click();
+    await modal(page).getByRole("button", { name: "Change to Premium" }).waitFor();
+    await modal(page).getByRole("button", { name: "Go back" }).click();
+    await modal(page).getByText("Free trial until").waitFor();
+    await modal(page).getByRole("button", { name: "See all plans" }).click();
+    await modal(page).getByRole("button", { name: "Change to Team" }).click();
+    await page.waitForFunction("window.went?.includes('/p/session/')");
+  });
+
+  test("whose payment failed sees what is due, the next try, the end of access and where to pay", async () => {
+    const { page, show, billing } = await open(ADA);
+    await billing.subscribe("ada");
+    const { body } = await billing.stripe("GET", "/v1/subscriptions");
+    const [subscription] = body["data"] as { id: string; customer: string }[];
+    const method = await billing.stripe("POST", "/v1/payment_methods/pm_card_chargeCustomerFail/attach", {
+      customer: subscription?.customer ?? "",
+    });
+    await billing.stripe("POST", `/v1/subscriptions/${subscription?.id ?? ""}`, {
+      default_payment_method: String(method.body["id"]),
+    });
+    await billing.advance(29 * DAY);
+    await show();
+    await modal(page).getByRole("heading", { name: "You have Premium" }).waitFor();
+    const alert = await modal(page).getByRole("alert").innerText();
+    expect(alert).toMatch(
+      /^Your payment of \$9 did not go through\. Your card was declined\. We will try again on .+2026\. You keep everything until March 7, 2026\.$/,
+    );
+    const pay = modal(page).getByRole("link", { name: "Pay now" });
+    expect(await pay.getAttribute("href")).toMatch(/^http:\/\/stripe\.test\//);
+    await modal(page).getByRole("button", { name: "Cancel subscription" }).click();
+    await modal(page).getByText("Your subscription will not renew. The open payment of $9 stays due.").waitFor();
+
+    await billing.advance(8 * DAY);
+    await show();
+    await modal(page).getByRole("heading", { name: "Premium is not active" }).waitFor();
+    expect(await modal(page).getByRole("alert").innerText()).toContain("You have no access at the moment.");
+  });
+
+  test("with five seats sees the total and the price of one seat", async () => {
+    const { page, show, billing } = await open(ADA);
+    await billing.subscribe("ada");
+    const { body } = await billing.stripe("GET", "/v1/subscriptions");
+    const [subscription] = body["data"] as { id: string; items: { data: { id: string }[] } }[];
+    await billing.stripe("POST", `/v1/subscriptions/${subscription?.id ?? ""}`, {
+      "items[0][id]": subscription?.items.data[0]?.id ?? "",
+      "items[0][quantity]": "5",
+    });
+    await billing.drain();
+    await show();
+    await modal(page).getByText("$45 per month for 5 seats at $9 each").waitFor();
+    expect(await modal(page).innerText()).toContain("visa •••• 4242");
+  });
+
+  test("with two live subscriptions sees both, and cancels one of them", async () => {
+    const plans = [plan(), plan({ id: "storage", name: "Storage", group: "extras" })];
+    const { page, show, billing, events } = await open(ADA, plans);
+    await billing.subscribe("ada", "premium");
+    await billing.subscribe("ada", "storage");
+    await show();
+    await modal(page).getByRole("heading", { name: "Your subscriptions" }).waitFor();
+    const storage = modal(page).getByRole("region", { name: "You have Storage" });
+    await storage.getByRole("button", { name: "Cancel subscription" }).click();
+    await modal(page).getByRole("heading", { name: "Cancel Storage?" }).waitFor();
+    await modal(page).getByRole("button", { name: "Cancel subscription" }).click();
+    await storage.getByText("Ends on").waitFor();
+    await modal(page).getByRole("region", { name: "You have Premium" }).getByText("Renews on").waitFor();
+    expect(await events()).toEqual(["tollkeeper-change"]);
+  });
+
+  test.each([
+    ["a payment", plan(), "Your payment went through, and everything is unlocked."],
+    [
+      "the start of a trial",
+      TRIAL,
+      "Your trial has begun. It is free until February 14, 2026, then $9 per month. You can cancel at any time.",
+    ],
+  ])("reads the outcome after the return from a checkout with %s", async (_name, sold, text) => {
+    const { page, billing } = await open(ADA, [sold]);
+    const { body } = await billing.call("ada", "POST", "create-checkout-session", {
+      plan: "premium",
+      interval: "month",
+    });
+    const id = String(body["sessionId"]);
+    await billing.stripe("POST", `/v1/payment_pages/${id}/confirm`, { payment_method: "pm_card_visa" });
+    await page.evaluate(`(async () => {
+      history.replaceState(null, "", "/?session_id=${id}");
+      window.modal.showSuccess(await window.modal.client.handleReturn());
+    })()`);
+    await modal(page).getByRole("heading", { name: "Welcome to Premium" }).waitFor();
+    expect(await modal(page).getByRole("status").innerText()).toBe(text);
+  });
+
+  test("can choose a plan again after the return from a checkout that is not complete", async () => {
+    const { page, billing } = await open(ADA);
+    const { body } = await billing.call("ada", "POST", "create-checkout-session", {
+      plan: "premium",
+      interval: "month",
+    });
+    await page.evaluate(`(async () => {
+      history.replaceState(null, "", "/?session_id=${String(body["sessionId"])}");
+      window.modal.showSuccess(await window.modal.client.handleReturn());
+    })()`);
+    await modal(page).getByText("Nothing was charged. You can choose a plan again.").waitFor();
+    await modal(page).getByRole("button", { name: "See all plans" }).click();
+    await choose(page).waitFor();
+    expect(await modal(page).getByRole("heading").first().innerText()).toBe("Go Premium");
   });
 });

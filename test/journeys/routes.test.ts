@@ -10,6 +10,7 @@ import { createTestBilling, type TestBilling } from "../support/billing.ts";
 
 /** Contains a valid request for each route that needs a signed-in user. */
 const VALID_REQUESTS: Record<string, { query?: string; body?: object }> = {
+  "/offer": {},
   "/create-checkout-session": { body: { plan: "premium", interval: "month" } },
   "/checkout-session": { query: "?session_id=cs_test_x" },
   "/subscriptions": {},

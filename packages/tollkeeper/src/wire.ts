@@ -5,7 +5,9 @@
 import { z } from "zod";
 import { ACCESS_REASONS } from "./domain/access.ts";
 import { CANCELLATION_REASONS } from "./domain/cancellation.ts";
+import { CHECKOUT_OUTCOMES } from "./domain/checkout-outcome.ts";
 import { SUBSCRIPTION_ACTIONS } from "./domain/due-payment.ts";
+import { OFFER_ACTIONS, OFFER_REASONS } from "./domain/offer.ts";
 import { PAYMENT_OUTCOMES } from "./domain/payment.ts";
 import { PLAN_INTERVALS } from "./domain/plans.ts";
 import {
@@ -141,6 +143,7 @@ export const VerifiedCheckout = z.object({
   sessionId: z.string(),
   status: z.enum(CHECKOUT_STATUSES),
   paymentStatus: z.enum(CHECKOUT_PAYMENT_STATUSES),
+  outcome: z.enum(CHECKOUT_OUTCOMES).describe("What the checkout has led to"),
   subscription: Subscription.nullable(),
   entitlements: z.array(Entitlement),
 });
@@ -163,6 +166,31 @@ export const Plan = z.object({
   ),
 });
 export type Plan = z.infer<typeof Plan>;
+
+const PriceOffer = z.object({
+  interval: PlanInterval,
+  amount: z.int(),
+  currency: z.string(),
+  fractionDigits,
+  trialDays: z.int().describe("Days of trial that a checkout would give this user now"),
+  action: z
+    .enum(OFFER_ACTIONS)
+    .describe("The action that is possible for the user: buy in a checkout, none, or change in the portal"),
+  reason: z
+    .enum(OFFER_REASONS)
+    .nullable()
+    .describe("Why the user can't buy this price in a checkout; null if the user can"),
+  subscriptionId: z.string().nullable().describe("The user's live subscription of the plan's group"),
+});
+/** A plan, with what applies to one user. */
+export const OfferedPlan = Plan.extend({
+  current: z.boolean().describe("True if the user has a live subscription to the plan"),
+  prices: z.array(PriceOffer),
+});
+export type OfferedPlan = z.infer<typeof OfferedPlan>;
+
+export const OfferResponse = z.object({ plans: z.array(OfferedPlan) });
+export type OfferResponse = z.infer<typeof OfferResponse>;
 
 export const ConfigResponse = z.object({
   mode: z.enum(MODES),

@@ -164,6 +164,15 @@ async function loadLast(
   return { last: session && { ...opened, session, fingerprint: operation.fingerprint }, generation };
 }
 
+/** Returns the user's last checkout in a plan group; null if there is none. */
+export async function loadLastCheckout(
+  context: ActionContext,
+  user: User,
+  group: string,
+): Promise<LastCheckout | null> {
+  return (await loadLast(context, subjectOf(user, group))).last;
+}
+
 /** Returns the user's last checkout in each plan group other than the requested plan's group. */
 async function loadOthers(context: ActionContext, user: User, group: string): Promise<LastCheckout[]> {
   const groups = [...new Set(context.plans.map((plan) => plan.group))].filter((other) => other !== group);

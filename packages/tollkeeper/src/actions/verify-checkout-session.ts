@@ -1,4 +1,5 @@
 /** Verifies a checkout session when its user returns from Stripe's page, and syncs the session as an event does. */
+import { checkoutOutcome } from "../domain/checkout-outcome.ts";
 import { userOwner } from "../domain/owner.ts";
 import type { User } from "../domain/user.ts";
 import { NotFoundError } from "../errors.ts";
@@ -23,11 +24,13 @@ export async function verifyCheckoutSession(
     await context.sync.object({ object: "checkout_session", id: session.id, customerId: session.customerId });
   const owner = userOwner(user.id);
   const subscriptions = await listSubscriptions(context, owner);
+  const subscription = subscriptions.find(({ id }) => id === session.subscriptionId) ?? null;
   return {
     sessionId: session.id,
     status: session.status,
     paymentStatus: session.paymentStatus,
-    subscription: subscriptions.find(({ id }) => id === session.subscriptionId) ?? null,
+    outcome: checkoutOutcome(session, subscription),
+    subscription,
     entitlements: await listEntitlements(context, owner),
   };
 }

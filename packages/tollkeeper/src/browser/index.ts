@@ -7,6 +7,8 @@ import type {
   ConfigResponse,
   Entitlement,
   EntitlementsResponse,
+  OfferedPlan,
+  OfferResponse,
   Plan,
   PortalResponse,
   PortalRequest,
@@ -27,6 +29,7 @@ export type {
   CheckoutSessionRequest,
   ConfigResponse,
   Entitlement,
+  OfferedPlan,
   Plan,
   PortalRequest,
   ResumeRequest,
@@ -57,6 +60,8 @@ export interface TollkeeperClient {
    * is reused by all later calls.
    */
   config(): Promise<ConfigResponse>;
+  /** Returns the plans with what applies to the signed-in user: the trial, the current plan, and what the user can do. */
+  offer(): Promise<OfferedPlan[]>;
   /** Opens Stripe's checkout page in the current tab. */
   checkout(request: CheckoutSessionRequest): Promise<void>;
   /** Opens Stripe's customer portal in the current tab. */
@@ -112,6 +117,8 @@ export function createTollkeeperClient(options: TollkeeperClientOptions): Tollke
       );
       return configuration;
     },
+
+    offer: async () => (await call<OfferResponse>("GET", "offer")).plans,
 
     async checkout(wanted) {
       const { url } = await call<CheckoutSessionResponse>("POST", "create-checkout-session", wanted);

@@ -4,12 +4,13 @@ import type { ActionContext } from "../actions/context.ts";
 import { createCheckoutSession } from "../actions/create-checkout-session.ts";
 import { createPortalSession } from "../actions/create-portal-session.ts";
 import { listEntitlements } from "../actions/get-entitlements.ts";
+import { getOffer } from "../actions/get-offer.ts";
 import { listSubscriptions } from "../actions/list-subscriptions.ts";
+import { viewPlan } from "../actions/plan-view.ts";
 import { verifyCheckoutSession } from "../actions/verify-checkout-session.ts";
 import { createOidcAuthenticate } from "../auth/oidc.ts";
 import type { Config } from "../config/resolve-config.ts";
 import type { TollkeeperOptions } from "../options.ts";
-import { fractionDigitsOf } from "../domain/money.ts";
 import { userOwner } from "../domain/owner.ts";
 import type { HttpContext } from "../http/context.ts";
 import { createInboxWriter } from "../ingest/inbox-writer.ts";
@@ -61,6 +62,7 @@ export function createHttpContext(
       cancelSubscription: (user, request) => cancelSubscription(context, user, request),
       resumeSubscription: (user, request) => resumeSubscription(context, user, request),
       createPortalSession: (user, request) => createPortalSession(context, user, request),
+      getOffer: (user) => getOffer(context, user),
       listEntitlements: (user) => listEntitlements(context, userOwner(user.id)),
     },
     checkReady: async () => {
@@ -89,13 +91,6 @@ function publicConfig(config: Config): ConfigResponse {
       trials: config.plans.some((plan) => plan.prices.some((price) => price.trialDays > 0)),
       promotionCodes: config.allowPromotionCodes,
     },
-    plans: config.plans.map(({ id, name, description, features, prices }) => ({
-      id,
-      name,
-      description,
-      features: features.map((feature) => feature.id),
-      featureNames: Object.fromEntries(features.map((feature) => [feature.id, feature.name])),
-      prices: prices.map((price) => ({ ...price, fractionDigits: fractionDigitsOf(price.currency) })),
-    })),
+    plans: config.plans.map(viewPlan),
   };
 }

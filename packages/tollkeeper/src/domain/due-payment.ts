@@ -22,11 +22,10 @@ export interface DuePayment {
 /** Returns what the user still has to pay for an open invoice; null if nothing is open. */
 export function duePayment(invoice: InvoiceRecord | null): DuePayment | null {
   if (invoice?.status !== "open") return null;
-  const amount = invoice.total - invoice.amountPaid;
-  if (amount <= 0) return null;
+  if (invoice.amountRemaining <= 0) return null;
   return {
     invoiceId: invoice.id,
-    amount,
+    amount: invoice.amountRemaining,
     currency: invoice.currency,
     fractionDigits: fractionDigitsOf(invoice.currency),
     outcome: paymentOutcome(invoice) ?? "none",
@@ -40,8 +39,8 @@ export const SUBSCRIPTION_ACTIONS = ["pay", "resume", "checkout", "portal", "can
 export type SubscriptionAction = (typeof SUBSCRIPTION_ACTIONS)[number];
 
 /**
- * Returns what the user can do about a subscription, the most helpful action first: pay the open invoice, resume a scheduled
- * cancellation, start again with a new checkout, open Stripe's portal, or cancel.
+ * Returns what the user can do about a subscription, the most helpful action first. The user can pay the open invoice, revert a
+ * scheduled cancellation, start again with a checkout, open Stripe's portal, or cancel.
  */
 export function possibleActions(
   subscription: SubscriptionRecord,

@@ -2,7 +2,7 @@
  * Defines all texts of the premium modal, a dialog that shows plans and subscriptions. An app can replace the texts of the
  * premium modal, for example with a translation.
  */
-import type { CancelRequest } from "../browser/index.ts";
+import type { CancelRequest, Subscription, VerifiedCheckout } from "../wire.ts";
 
 export interface Messages {
   heading: string;
@@ -16,20 +16,48 @@ export interface Messages {
   save: (percent: number) => string;
   perMonth: string;
   perYear: string;
+  /** The interval of a price, such as "every 3 months". The texts `perMonth` and `perYear` are for single months and years. */
+  every: (count: number, interval: BillingInterval) => string;
+  /** The number of units that a price is for, such as seats, with the price of one unit. */
+  units: (count: number, each: string) => string;
   trial: (days: number) => string;
   choose: (plan: string) => string;
+  currentPlan: string;
+  /** The button that opens the portal, in which the user can change to the plan. */
+  change: (plan: string) => string;
+  allPlans: string;
+  back: string;
   redirecting: string;
   secure: string;
   memberHeading: (plan: string) => string;
+  /** The heading of a subscription that gives no access. */
+  lockedHeading: (plan: string) => string;
+  severalHeading: string;
   renewsOn: (date: string) => string;
   trialUntil: (date: string) => string;
   endsOn: (date: string) => string;
+  /** The texts about a subscription that needs the user's attention, or that has ended. */
+  firstPaymentOpen: (amount: string | null) => string;
+  firstPaymentMissed: string;
+  paymentFailed: (amount: string | null) => string;
+  confirmPayment: (amount: string) => string;
+  nextAttempt: (date: string) => string;
+  noNextAttempt: string;
+  accessUntil: (date: string) => string;
+  noAccess: string;
+  paused: string;
+  endsWithoutAccess: (date: string) => string;
+  endedOn: (date: string) => string;
   payNow: string;
   manage: string;
   cancel: string;
   resume: string;
+  restart: string;
   cancelHeading: (plan: string) => string;
   cancelText: (date: string) => string;
+  cancelTextWithoutAccess: string;
+  /** Replaces the other texts about a cancellation if a payment is open. */
+  cancelTextWithDue: (amount: string) => string;
   cancelReason: string;
   cancelReasons: Record<CancelReason, string>;
   noAnswer: string;
@@ -37,8 +65,17 @@ export interface Messages {
   keep: string;
   successHeading: (plan: string) => string;
   successText: string;
+  trialStarted: (trialEnd: string | null, price: string | null) => string;
+  processing: string;
+  nothingDue: string;
+  openHeading: string;
+  notCompleted: string;
   done: string;
 }
+
+type BillingInterval = NonNullable<NonNullable<Subscription["price"]>["interval"]>;
+/** The outcome of a checkout. */
+export type CheckoutOutcome = VerifiedCheckout["outcome"];
 
 /** The reasons for a cancellation that the modal offers. */
 export type CancelReason = Exclude<NonNullable<CancelRequest["reason"]>, "customer_service">;
@@ -55,20 +92,43 @@ export const ENGLISH: Messages = {
   save: (percent) => `save ${percent}%`,
   perMonth: "per month",
   perYear: "per year",
-  trial: (days) => `${days} days free, then`,
+  every: (count, interval) => (count === 1 ? `per ${interval}` : `every ${count} ${interval}s`),
+  units: (count, each) => `for ${count} seats at ${each} each`,
+  trial: (days) => `${days} ${days === 1 ? "day" : "days"} free, then`,
   choose: (plan) => `Get ${plan}`,
+  currentPlan: "Your current plan",
+  change: (plan) => `Change to ${plan}`,
+  allPlans: "See all plans",
+  back: "Go back",
   redirecting: "Taking you to the secure checkout…",
   secure: "Payment by Stripe. Your card never reaches us.",
   memberHeading: (plan) => `You have ${plan}`,
+  lockedHeading: (plan) => `${plan} is not active`,
+  severalHeading: "Your subscriptions",
   renewsOn: (date) => `Renews on ${date}`,
   trialUntil: (date) => `Free trial until ${date}`,
   endsOn: (date) => `Ends on ${date}. You keep everything until then.`,
+  firstPaymentOpen: (amount) =>
+    `Your first payment${amount === null ? "" : ` of ${amount}`} is not complete. Complete it to start.`,
+  firstPaymentMissed: "Your first payment was not completed in time, so nothing was charged. You can start again.",
+  paymentFailed: (amount) => `Your payment${amount === null ? "" : ` of ${amount}`} did not go through.`,
+  confirmPayment: (amount) => `Your bank asks you to confirm your payment of ${amount}.`,
+  nextAttempt: (date) => `We will try again on ${date}.`,
+  noNextAttempt: "We will not try again by ourselves.",
+  accessUntil: (date) => `You keep everything until ${date}.`,
+  noAccess: "You have no access at the moment.",
+  paused: "Your subscription is paused. Add a payment method to continue.",
+  endsWithoutAccess: (date) => `Your subscription ends on ${date}.`,
+  endedOn: (date) => `Your subscription ended on ${date}.`,
   payNow: "Pay now",
   manage: "Manage billing",
   cancel: "Cancel subscription",
   resume: "Keep my subscription",
+  restart: "Start again",
   cancelHeading: (plan) => `Cancel ${plan}?`,
   cancelText: (date) => `You keep everything until ${date}, and are not charged again.`,
+  cancelTextWithoutAccess: "You are not charged again.",
+  cancelTextWithDue: (amount) => `Your subscription will not renew. The open payment of ${amount} stays due.`,
   cancelReason: "What made you decide? (optional)",
   cancelReasons: {
     too_expensive: "It is too expensive",
@@ -84,5 +144,13 @@ export const ENGLISH: Messages = {
   keep: "Go back",
   successHeading: (plan) => `Welcome to ${plan}`,
   successText: "Your payment went through, and everything is unlocked.",
+  trialStarted: (trialEnd, price) =>
+    trialEnd === null
+      ? "Your trial has begun."
+      : `Your trial has begun. It is free until ${trialEnd}${price === null ? "" : `, then ${price}`}. You can cancel at any time.`,
+  processing: "Your payment is being processed. Everything is unlocked as soon as it arrives.",
+  nothingDue: "There was nothing to pay, and everything is unlocked.",
+  openHeading: "Your checkout is not complete",
+  notCompleted: "Nothing was charged. You can choose a plan again.",
   done: "Done",
 };

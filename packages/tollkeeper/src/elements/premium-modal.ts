@@ -1,12 +1,14 @@
 /**
  * Defines the element `<tollkeeper-premium-modal>`. The modal shows the plans to visitors and the subscription to subscribers.
  */
-import type { Plan, Subscription, TollkeeperClient, VerifiedCheckout } from "../browser/index.ts";
+import type { OfferedPlan, Plan, Subscription, TollkeeperClient, VerifiedCheckout } from "../browser/index.ts";
 import { ElementBase, h } from "./dom.ts";
 import { chooseLocale } from "./format.ts";
 import { ENGLISH, type CancelReason, type Messages } from "./messages.ts";
+import type { Account, Interval, View, ViewContext } from "./premium-modal-parts.ts";
+import { priceOf } from "./premium-modal-plans.ts";
 import { STYLE } from "./premium-modal-style.ts";
-import { render, type Interval, type View, type ViewContext } from "./premium-modal-views.ts";
+import { render } from "./premium-modal-views.ts";
 
 export { ENGLISH, type Messages } from "./messages.ts";
 
@@ -85,11 +87,11 @@ export class PremiumModal extends ElementBase {
   }
 
   /**
-   * Opens the modal with a thank-you text. To thank the user, call this method after `handleReturn()` on the page to which
-   * users return from checkout.
+   * Opens the modal with the outcome of a checkout: thanks for a payment or the start of a trial. Call this method with the
+   * result of `handleReturn()` on the page to which users return from checkout.
    */
-  showSuccess({ subscription }: Pick<VerifiedCheckout, "subscription">): void {
-    this.#open({ kind: "success", planName: subscription?.planName ?? "Premium" });
+  showSuccess({ outcome, subscription }: Pick<VerifiedCheckout, "outcome" | "subscription">): void {
+    this.#open({ kind: "success", outcome, subscription });
   }
 
   close(): void {
@@ -110,24 +112,33 @@ export class PremiumModal extends ElementBase {
     return this.#opening;
   }
 
+  /** Loads the first view: the user's subscriptions, or else the plans. Visitors who are not signed in see the plans. */
   async #load(client: TollkeeperClient): Promise<View> {
     try {
-      const [config, subscription] = await Promise.all([client.config(), this.#loadSubscription(client)]);
-      if (subscription) return { kind: "member", subscription };
-      const interval = this.getAttribute("interval") === "year" ? "year" : "month";
-      return { kind: "plans", plans: config.plans, interval };
+      const [config, subscriptions] = await Promise.all([client.config(), orVisitor(client.subscriptions())]);
+      const account = accountOf(subscriptions ?? [], config.plans);
+      if (account.subscriptions.length > 0) return { kind: "member", account };
+      return await this.#plansView(client, account, subscriptions === null ? config.plans : null);
     } catch (error) {
       return { kind: "failed", message: sentenceOf(error) };
     }
   }
 
-  /** Returns the signed-in user's subscription. Returns null for visitors who are not signed in, so that they see the plans. */
-  async #loadSubscription(client: TollkeeperClient): Promise<Subscription | null> {
-    const subscriptions = await client.subscriptions().catch((error: unknown) => {
-      if (isUnauthenticated(error)) return [];
-      throw error;
+  /** Loads the view of the plans with what applies to the user. For a visitor, the caller passes the plans for visitors. */
+  async #plansView(client: TollkeeperClient, account: Account, forVisitor: Plan[] | null): Promise<View> {
+    const interval = this.getAttribute("interval") === "year" ? "year" : "month";
+    return { kind: "plans", plans: forVisitor?.map(offerToVisitor) ?? (await client.offer()), interval, account };
+  }
+
+  /** Shows the plans to a user who already has a subscription. Loads them again, because the subscription may have changed. */
+  async #showPlans(): Promise<void> {
+    const client = this.#needClient();
+    const opening = this.#opening;
+    const account = "account" in this.#view ? this.#view.account : NO_ACCOUNT;
+    await this.#run(async () => {
+      const view = await this.#plansView(client, account, null);
+      if (opening === this.#opening) this.#setView(view);
     });
-    return subscriptions.find((subscription) => subscription.live) ?? null;
   }
 
   #setView(view: View): void {
@@ -166,8 +177,10 @@ export class PremiumModal extends ElementBase {
         choose: (plan) => void this.#choose(plan),
         setInterval: (interval) => this.#switchInterval(interval),
         manage: () => void this.#run(() => this.#needClient().portal()),
-        askCancel: (subscription) => this.#setView({ kind: "canceling", subscription }),
-        keep: (subscription) => this.#setView({ kind: "member", subscription }),
+        showPlans: () => void this.#showPlans(),
+        back: () => this.#withAccount((account) => this.#setView({ kind: "member", account })),
+        askCancel: (subscription) =>
+          this.#withAccount((account) => this.#setView({ kind: "canceling", account, subscription })),
         cancel: ({ id }, reason) => void this.#change(() => this.#needClient().cancel(cancelRequest(id, reason))),
         resume: ({ id }) => void this.#change(() => this.#needClient().resume({ subscriptionId: id })),
       },
@@ -181,11 +194,9 @@ export class PremiumModal extends ElementBase {
     this.#body.querySelector<HTMLElement>(`input[value="${interval}"]`)?.focus();
   }
 
-  async #choose(plan: Plan): Promise<void> {
+  async #choose(plan: OfferedPlan): Promise<void> {
     const wanted = this.#view.kind === "plans" ? this.#view.interval : "month";
-    const interval = plan.prices.some((price) => price.interval === wanted)
-      ? wanted
-      : (plan.prices[0]?.interval ?? wanted);
+    const interval = priceOf(plan, wanted)?.interval ?? wanted;
     const leaving = await this.#run(() => this.#needClient().checkout({ plan: plan.id, interval }));
     if (leaving) this.#alert.replaceChildren(h("p", { role: "status" }, this.#messages.redirecting));
   }
@@ -193,10 +204,20 @@ export class PremiumModal extends ElementBase {
   async #change(act: () => Promise<Subscription>): Promise<void> {
     const opening = this.#opening;
     await this.#run(async () => {
-      const subscription = await act();
-      if (opening === this.#opening) this.#setView({ kind: "member", subscription });
-      this.dispatchEvent(new PremiumChangeEvent(subscription));
+      const changed = await act();
+      if (opening === this.#opening)
+        this.#withAccount((account) =>
+          this.#setView({
+            kind: "member",
+            account: { ...account, subscriptions: replaced(account.subscriptions, changed) },
+          }),
+        );
+      this.dispatchEvent(new PremiumChangeEvent(changed));
     });
+  }
+
+  #withAccount(act: (account: Account) => void): void {
+    if ("account" in this.#view) act(this.#view.account);
   }
 
   /**
@@ -223,6 +244,43 @@ export class PremiumModal extends ElementBase {
   #setBusy(busy: boolean): void {
     for (const button of this.#body.querySelectorAll("button"))
       button.disabled = busy && !button.classList.contains("close");
+  }
+}
+
+const NO_ACCOUNT: Account = { subscriptions: [], ended: null, hasChoice: false };
+
+/** Chooses the subscriptions to show: those that Stripe may charge again, that give access, or that wait for a payment. */
+function accountOf(all: readonly Subscription[], plans: readonly Plan[]): Account {
+  const subscriptions = all.filter(
+    ({ live, access, status, actions }) =>
+      live || access !== null || (status === "incomplete" && actions.includes("pay")),
+  );
+  const ended = subscriptions.length === 0 ? (all[0] ?? null) : null;
+  return { subscriptions, ended, hasChoice: plans.flatMap(({ prices }) => prices).length > 1 };
+}
+
+function replaced(subscriptions: readonly Subscription[], changed: Subscription): Subscription[] {
+  return subscriptions.map((subscription) => (subscription.id === changed.id ? changed : subscription));
+}
+
+/** Returns a plan as the modal offers it to a visitor, who may buy each price. */
+function offerToVisitor(plan: Plan): OfferedPlan {
+  const prices = plan.prices.map((price) => ({
+    ...price,
+    action: "checkout" as const,
+    reason: null,
+    subscriptionId: null,
+  }));
+  return { ...plan, current: false, prices };
+}
+
+/** Returns the result of a request; null if the user is not signed in. */
+async function orVisitor<Result>(request: Promise<Result>): Promise<Result | null> {
+  try {
+    return await request;
+  } catch (error) {
+    if (isUnauthenticated(error)) return null;
+    throw error;
   }
 }
 

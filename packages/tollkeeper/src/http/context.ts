@@ -9,6 +9,7 @@ import type {
   CheckoutSessionResponse,
   ConfigResponse,
   Entitlement,
+  OfferResponse,
   PortalRequest,
   PortalResponse,
   ResumeRequest,
@@ -30,6 +31,7 @@ export interface HttpContext {
     cancelSubscription(user: User, request: CancelRequest): Promise<Subscription>;
     resumeSubscription(user: User, request: ResumeRequest): Promise<Subscription>;
     createPortalSession(user: User, request: PortalRequest): Promise<PortalResponse>;
+    getOffer(user: User): Promise<OfferResponse>;
     listEntitlements(user: User): Promise<Entitlement[]>;
   };
   /** Starts the tollkeeper service if it has not started yet. Throws if the start of the service fails. */

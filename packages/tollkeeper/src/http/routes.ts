@@ -10,6 +10,7 @@ import {
   ConfigResponse,
   EntitlementsResponse,
   HealthResponse,
+  OfferResponse,
   PortalRequest,
   PortalResponse,
   ResumeRequest,
@@ -100,6 +101,16 @@ export const ROUTES: readonly Route[] = [
     },
     contentType: PROMETHEUS_TEXT,
     action: async ({ metrics }) => (await metrics?.render()) ?? "",
+  }),
+
+  defineRoute({
+    method: "get",
+    path: "/offer",
+    access: "user",
+    bodyLimit: null,
+    schema: { response: OfferResponse },
+    responses: { 200: "The plans, with the trial and the action that apply to the user; visitors use /config" },
+    action: ({ actions }, { caller }) => actions.getOffer(caller),
   }),
 
   defineRoute({

@@ -1,0 +1,122 @@
+/** Writes the sentences about a subscription: its state, what is due, and until when it gives access. */
+import type { Subscription } from "../wire.ts";
+import { formatDate, formatMoney, type Money } from "./format.ts";
+import type { Messages } from "./messages.ts";
+
+export interface TextContext {
+  messages: Messages;
+  locale: string;
+}
+
+export interface SubscriptionTexts {
+  heading: string;
+  /** Problems that need the user's attention. */
+  alert: string[];
+  status: string[];
+  /** The price with its interval; null if the price is unknown. */
+  price: string | null;
+}
+
+export function textsOf(subscription: Subscription, context: TextContext): SubscriptionTexts {
+  const { messages } = context;
+  const name = nameOf(subscription);
+  return {
+    heading: subscription.access ? messages.memberHeading(name) : messages.lockedHeading(name),
+    ...sentencesOf(subscription, context),
+    price: priceText(subscription.price, context),
+  };
+}
+
+export function nameOf({ planName, id }: Subscription): string {
+  return planName ?? id;
+}
+
+/** Formats what the user pays: "$45 per month for 5 seats at $9 each", or "$25 every 3 months". */
+export function priceText(price: Subscription["price"], context: TextContext): string | null {
+  const { messages, locale } = context;
+  if (price?.total == null || price.interval === null) return null;
+  const { total, amount, quantity, intervalCount, interval } = price;
+  const money = (value: number) => formatMoney({ ...price, amount: value }, locale);
+  const rhythm = `${money(total)} ${intervalText(interval, intervalCount, messages)}`;
+  const hasUnits = quantity > 1 && amount !== null && amount * quantity === total;
+  return hasUnits ? `${rhythm} ${messages.units(quantity, money(amount))}` : rhythm;
+}
+
+function intervalText(
+  interval: NonNullable<NonNullable<Subscription["price"]>["interval"]>,
+  count: number,
+  messages: Messages,
+): string {
+  if (count === 1 && interval === "month") return messages.perMonth;
+  if (count === 1 && interval === "year") return messages.perYear;
+  return messages.every(count, interval);
+}
+
+/** Returns the amount of an open payment; null if nothing is due. */
+export function dueText(due: Money | null, { locale }: TextContext): string | null {
+  return due && formatMoney(due, locale);
+}
+
+function sentencesOf(subscription: Subscription, context: TextContext): Pick<SubscriptionTexts, "alert" | "status"> {
+  const { messages, locale } = context;
+  const { status, access, trialEnd, endedAt, currentPeriodEnd, cancelAt, due } = subscription;
+  const date = (instant: number) => formatDate(instant, locale);
+  const amount = dueText(due, context);
+  switch (status) {
+    case "incomplete":
+      return { alert: [messages.firstPaymentOpen(amount), ...reasonOf(due)], status: [] };
+    case "incomplete_expired":
+      return { alert: [], status: [messages.firstPaymentMissed] };
+    case "past_due":
+    case "unpaid":
+      return {
+        alert: [...failureOf(due, context), ...accessOf(subscription, context)],
+        status: endOf(subscription, context),
+      };
+    case "paused":
+      return { alert: [messages.paused, ...accessOf(subscription, context)], status: endOf(subscription, context) };
+    case "canceled":
+      if (access?.endsAt != null) return { alert: [], status: [messages.accessUntil(date(access.endsAt))] };
+      return { alert: [], status: endedAt === null ? [] : [messages.endedOn(date(endedAt))] };
+    case "trialing":
+    case "active": {
+      const alert = [...(mustAct(due) ? failureOf(due, context) : []), ...(access ? [] : [messages.noAccess])];
+      if (cancelAt !== null) return { alert, status: endOf(subscription, context) };
+      if (status === "trialing" && trialEnd !== null) return { alert, status: [messages.trialUntil(date(trialEnd))] };
+      return { alert, status: currentPeriodEnd === null ? [] : [messages.renewsOn(date(currentPeriodEnd))] };
+    }
+  }
+}
+
+type Due = Subscription["due"];
+
+function mustAct(due: Due): boolean {
+  return due !== null && (due.outcome === "failed" || due.outcome === "action_required");
+}
+
+/** Describes a payment that failed or that the user must confirm, and Stripe's next attempt. */
+function failureOf(due: Due, context: TextContext): string[] {
+  const { messages, locale } = context;
+  const amount = dueText(due, context);
+  if (due?.outcome === "action_required" && amount !== null) return [messages.confirmPayment(amount)];
+  const next =
+    due?.nextAttemptAt == null ? messages.noNextAttempt : messages.nextAttempt(formatDate(due.nextAttemptAt, locale));
+  return [messages.paymentFailed(amount), ...reasonOf(due), next];
+}
+
+/** Returns Stripe's reason for a declined card. Stripe writes the reason in the language of the card's owner. */
+function reasonOf(due: Due): string[] {
+  return due?.reason == null ? [] : [due.reason];
+}
+
+function accessOf({ access }: Subscription, { messages, locale }: TextContext): string[] {
+  if (!access) return [messages.noAccess];
+  return access.endsAt === null ? [] : [messages.accessUntil(formatDate(access.endsAt, locale))];
+}
+
+/** Describes the scheduled end of a subscription. The user keeps everything until the end only if there is access now. */
+function endOf({ cancelAt, access, status }: Subscription, { messages, locale }: TextContext): string[] {
+  if (cancelAt === null) return [];
+  const end = formatDate(cancelAt, locale);
+  return [access && status !== "past_due" ? messages.endsOn(end) : messages.endsWithoutAccess(end)];
+}
