@@ -1,9 +1,12 @@
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { createTollkeeper, optionsFromEnvironment } from "../../packages/tollkeeper/src/index.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import configuration from "../../tollkeeper.config.ts";
 import { freshDatabase, DIALECTS } from "../support/databases.ts";
@@ -167,6 +170,41 @@ describe("tollkeeper reconcile", () => {
     expect(repaired.output).toMatch(/1 difference:\n  customer cus_\w+ is missing in the mirror, repaired by a list/);
     const again = await runCli(["reconcile", "--sweep"], { env: servers.env });
     expect(again.output).toContain("The mirror equals Stripe.");
+  });
+
+  test("leaves the hooks of missed changes to the app, even if the command has HOOKS_URL", async () => {
+    const servers = await startTestServers({ plans });
+    const posted: string[] = [];
+    const receiver = createServer((request, response) => {
+      posted.push(String(request.headers["webhook-id"]));
+      response.end();
+    }).listen(0, "127.0.0.1");
+    onTestFinished(() => void receiver.close());
+    await once(receiver, "listening");
+    const [price] = (await pricesOf(servers)) as { id: string }[];
+    const customer = await servers.stripe("POST", "/v1/customers", {
+      "metadata[auth0_user_id]": "ada",
+      payment_method: "pm_card_visa",
+      "invoice_settings[default_payment_method]": "pm_card_visa",
+    });
+    await servers.stripe("POST", "/v1/subscriptions", {
+      customer: String(customer.body["id"]),
+      "items[0][price]": price?.id ?? "",
+    });
+    const env = {
+      ...servers.env,
+      HOOKS_URL: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`,
+      HOOKS_SECRET: `whsec_${Buffer.alloc(32).toString("base64")}`,
+    };
+    expect(await runCli(["reconcile", "--sweep"], { env })).toMatchObject({ code: 0 });
+    expect(posted).toEqual([]);
+    const shown = await runCli(["events"], { env });
+    expect(shown.output).toMatch(/Hooks: [1-9] pending, 0 done, 0 dead/);
+    const app = createTollkeeper({ ...optionsFromEnvironment(env), plans, runWorker: false });
+    onTestFinished(() => app.stop());
+    await app.drain();
+    expect(posted.some((id) => id.startsWith("access_granted:"))).toBe(true);
+    expect((await runCli(["events"], { env })).output).toMatch(/Hooks: 0 pending, [1-9] done, 0 dead/);
   });
 
   test("rejects an invalid date and shows an example of a valid date", async () => {

@@ -8,6 +8,7 @@ import type { RateBudget } from "../stripe/limits/request-budget.ts";
 export async function readGauges(store: Store, budget: RateBudget, runtime: Runtime): Promise<Gauge[]> {
   const { perSecond, inFlight, waiting } = budget.state();
   const withSeveral = await store.customers.countOwnersWithSeveral();
+  const unhandled = [...(await store.outbox.countUnhandled())];
   const queues = await Promise.all((["inbox", "outbox"] as const).map((name) => queueGauges(store, name, runtime)));
   return [
     ...queues.flat(),
@@ -20,6 +21,11 @@ export async function readGauges(store: Store, budget: RateBudget, runtime: Runt
       name: "sweep_stopped",
       help: "1 if the last sweep stopped because it would end too many subscriptions",
       values: [{ value: Number(await isSweepStopped(store)) }],
+    },
+    {
+      name: "outbox_unhandled_rows",
+      help: "Rows of the outbox whose hook no process handles, by hook",
+      values: unhandled.map(([hook, value]) => ({ labels: { hook }, value })),
     },
     { name: "stripe_budget_per_second", help: "Requests per second of this replica", values: [{ value: perSecond }] },
     { name: "stripe_in_flight", help: "Requests to Stripe in flight", values: [{ value: inFlight }] },

@@ -79,6 +79,8 @@ export interface Schema {
     finishedAt: number | null;
   };
   stripeAccounts: { mode: Mode; accountId: string; confirmedAt: number };
+  /** The hooks that processes handle, with the time at which a process registered each hook last. */
+  hookHandlers: { mode: Mode; hook: string; seenAt: number };
   replicas: { mode: Mode; id: string; seenAt: number };
   announcedAccess: { mode: Mode; ownerKind: OwnerKind; ownerId: string; features: string; checkAt: number | null };
 }
@@ -100,6 +102,6 @@ interface QueueRow {
 
 /**
  * States of a row in inbox and outbox. A `new` row is not assigned to its lane yet. The next claim assigns each `new` row to
- * its lane and makes it `pending`.
+ * its lane and makes it `pending`. A row of the outbox is `unhandled` while no process handles its hook.
  */
-export type QueueState = "new" | "pending" | "done" | "dead";
+export type QueueState = "new" | "pending" | "unhandled" | "done" | "dead";

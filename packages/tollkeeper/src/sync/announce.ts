@@ -34,7 +34,7 @@ export interface Change {
    * yet. The id is undefined if the write linked no customer.
    */
   newlyLinkedCustomer?: string;
-  /** Id of the write to the mirror. The ids of the access hooks are derived from this id. */
+  /** Id of the write to the mirror. The ids of the access hooks are this id and a random part. */
   id: string;
 }
 
@@ -124,7 +124,9 @@ async function announceAccess(
   );
   return decided.flatMap(({ owner, entitlements }) => {
     const key = ownerKey(owner);
-    return accessChanges(owner, entitlements, announced.get(key)?.features ?? [], changeIds.get(key) ?? "");
+    // The id of a change contains a counter. If the database is restored from a backup, the counter repeats its values.
+    const changeId = `${changeIds.get(key) ?? ""}:${runtime.newId()}`;
+    return accessChanges(owner, entitlements, announced.get(key)?.features ?? [], changeId);
   });
 }
 

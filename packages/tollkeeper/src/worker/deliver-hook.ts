@@ -19,7 +19,11 @@ export interface HookTarget {
   now(): number;
 }
 
-export type DeliverHook = (message: HookMessage, signal: AbortSignal) => Promise<void>;
+export interface DeliverHook {
+  (message: HookMessage, signal: AbortSignal): Promise<void>;
+  /** The hooks that this process can deliver: those with a function, or all if `HOOKS_URL` is set. */
+  readonly hooks: readonly string[];
+}
 
 const TYPES: Record<HookName, string> = {
   onAccessGranted: "access.granted",
@@ -35,12 +39,14 @@ const TYPES: Record<HookName, string> = {
  * hook throws or `HOOKS_URL` does not return 2xx.
  */
 export function createDeliverHook(hooks: Hooks, target: HookTarget | null): DeliverHook {
-  return async (message, signal) => {
+  const deliver = async (message: HookMessage, signal: AbortSignal): Promise<void> => {
     const name = message.hook as HookName;
     const hook = hooks[name] as ((event: unknown) => void | Promise<void>) | undefined;
     await hook?.(readPayload(message));
     if (target && TYPES[name]) await post(target, TYPES[name], message, signal);
   };
+  const names = Object.keys(TYPES) as HookName[];
+  return Object.assign(deliver, { hooks: target ? names : names.filter((name) => hooks[name] !== undefined) });
 }
 
 function readPayload({ payload }: HookMessage): unknown {

@@ -54,6 +54,9 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
     const now = runtime.now();
     await store.inbox.pruneDone(now - options.keepMs, MAX_PRUNED_PER_ROUND);
     await store.outbox.pruneDone(now - options.keepMs, MAX_PRUNED_PER_ROUND);
+    await store.outbox.expireHooks(now);
+    for (const [hook, rows] of await store.outbox.pruneUnhandled(now - options.keepMs, now, MAX_PRUNED_PER_ROUND))
+      runtime.log.warn({ hook, rows }, "deleted old hooks that no process handles; define the hook, or set HOOKS_URL");
   };
 
   const reconcile = (stop: AbortSignal): Promise<void> => reconcileIfDue(options, stop);

@@ -51,6 +51,8 @@ const LEASE_MS = 10_000;
  * heartbeats, so two heartbeats may fail.
  */
 const HEARTBEAT_MS = 3_000;
+/** Milliseconds between two registrations of the hooks that this process handles. */
+const REGISTER_HOOKS_EVERY_MS = 60_000;
 const MAX_REASON_LENGTH = 300;
 /** Maximum time in milliseconds for a hook. A hook that takes longer fails and is retried. */
 const HOOK_TIMEOUT_MS = 30_000;
@@ -72,13 +74,22 @@ export interface Slots {
 
 /** Creates the slots. The callback `onFinished` runs each time the worker has finished a queue row. */
 export function createSlots(options: SlotsOptions, onFinished: () => void): Slots {
-  const { store, runtime, canSync = () => true } = options;
+  const { store, runtime, deliverHook, canSync = () => true } = options;
   const kinds: { kind: keyof DueWork; source: Source; running: Set<Promise<void>> }[] = [
     { kind: "inbox", source: inboxSource(options), running: new Set() },
     { kind: "outbox", source: outboxSource(options), running: new Set() },
     { kind: "access", source: accessSource(options), running: new Set() },
   ];
   let finished = 0;
+  let registeredAt: number | null = null;
+
+  /** Records in the database which hooks this process handles, so that other processes leave those hooks to it. */
+  const registerHooks = async (): Promise<void> => {
+    const now = runtime.now();
+    if (registeredAt !== null && Math.abs(now - registeredAt) < REGISTER_HOOKS_EVERY_MS) return;
+    await store.outbox.registerHooks(deliverHook.hooks, now);
+    registeredAt = now;
+  };
 
   const run = (act: () => Promise<void>, running: Set<Promise<void>>): void => {
     const task: Promise<void> = act()
@@ -96,6 +107,7 @@ export function createSlots(options: SlotsOptions, onFinished: () => void): Slot
 
   return {
     async fill() {
+      await registerHooks();
       const due = await store.dueWork.find(runtime.now(), runtime.billingNow());
       let started = 0;
       let isFull = false;
@@ -147,7 +159,7 @@ function outboxSource(options: SlotsOptions): Source {
   return {
     async take(limit) {
       const now = runtime.now();
-      const messages = await store.outbox.claim(limit, now, now + LEASE_MS);
+      const messages = await store.outbox.claim(limit, now, now + LEASE_MS, deliverHook.hooks);
       return messages.map(
         (message) => () =>
           runClaim(options, { counter: "hooks_total", queue: store.outbox, claim: message }, async () => {

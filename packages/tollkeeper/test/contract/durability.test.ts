@@ -7,6 +7,7 @@ import type { ClaimedEvent } from "../../src/store/queue/inbox.ts";
 import { nonDurable } from "../../src/store/transactions.ts";
 import { NOW } from "../support/records.ts";
 import { inboxEvent, openTestDatabase, openTestStore } from "../support/test-store.ts";
+import { HOOKS } from "../support/store.ts";
 
 describe("durability on SQLite", () => {
   const opened = async (): Promise<ReturnType<typeof openTestDatabase>> => {
@@ -69,7 +70,7 @@ describe("durability on SQLite", () => {
         for (const claimed of claims) await parts.inbox.complete(claimed);
       });
     expect(await unflushed(work)).toBe(1);
-    expect(await unflushed(() => outbox.claim(10, NOW, NOW + 1_000))).toBe(1);
+    expect(await unflushed(() => outbox.claim(10, NOW, NOW + 1_000, HOOKS))).toBe(1);
     expect(await outbox.countByState()).toMatchObject({ pending: 1 });
   });
 });

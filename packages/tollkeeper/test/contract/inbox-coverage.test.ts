@@ -5,7 +5,7 @@ import type { Store } from "../../src/store/store.ts";
 import { freshDatabase } from "../../../../test/support/databases.ts";
 import { userOwner } from "../../src/domain/owner.ts";
 import { NOW } from "../support/records.ts";
-import { inboxEvent, onlyClaim, openStoreAt, outboxMessage, STORE_DIALECTS } from "../support/store.ts";
+import { HOOKS, inboxEvent, onlyClaim, openStoreAt, outboxMessage, STORE_DIALECTS } from "../support/store.ts";
 
 const LEASED_UNTIL = NOW + 9_000;
 
@@ -101,7 +101,7 @@ describe.each(STORE_DIALECTS)(
       const [store, live] = [await openStoreAt(url), await openStoreAt(url, "live")];
       await store.outbox.add([outboxMessage("m1", { owner: userOwner("ada") })]);
       await live.inbox.add([inboxEvent("evt_live", { lane: "user:ada" })], NOW);
-      onlyClaim(await store.outbox.claim(1, NOW, LEASED_UNTIL));
+      onlyClaim(await store.outbox.claim(1, NOW, LEASED_UNTIL, HOOKS));
       onlyClaim(await live.inbox.claim(1, NOW, LEASED_UNTIL));
       await store.inbox.add([inboxEvent("evt_1", { lane: "user:ada" })], NOW);
       const upToSeq = await assignNewEvents(store);

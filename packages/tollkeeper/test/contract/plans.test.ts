@@ -9,6 +9,7 @@ import type { Store } from "../../src/store/store.ts";
 import { migrate } from "../../src/store/migrations/index.ts";
 import { freshDatabase } from "../../../../test/support/databases.ts";
 import { NOW } from "../support/records.ts";
+import { HOOKS } from "../support/store.ts";
 import { userOwner } from "../../src/domain/owner.ts";
 
 async function openAt(url: string): Promise<Store> {
@@ -30,8 +31,11 @@ async function askQueues({ inbox, outbox, dueWork }: Store): Promise<void> {
   await outbox.add([message]);
   const [claimed] = await inbox.claim(10, NOW, NOW + 1_000);
   if (claimed) await inbox.complete(claimed, ["in_1"]);
-  const [claimedHook] = await outbox.claim(10, NOW, NOW + 1_000);
+  const [claimedHook] = await outbox.claim(10, NOW, NOW + 1_000, HOOKS);
   if (claimedHook) await outbox.complete(claimedHook);
+  await outbox.registerHooks(HOOKS, NOW);
+  await outbox.countUnhandled();
+  await outbox.pruneUnhandled(NOW, NOW, 10);
   await dueWork.find(NOW, NOW);
   await inbox.findPendingObjectIds(["cus_1"], 10);
   await inbox.completeCovered(["cus_1"], 10, NOW);
@@ -83,7 +87,7 @@ test("on SQLite, a query about a few rows does not read all rows of test mode or
         (detail) =>
           (/\((mode=\?|mode=\? AND (kind|queue|owner_kind)=\?|rowid[<>]\?.*)\)$/.test(detail) &&
             // The indexes whose names contain `new`, `lanes`, `objects` or `dead` contain only rows that are not yet processed.
-            !/(inbox|outbox)_(new|lanes|objects|dead)/.test(detail)) ||
+            !/(inbox|outbox)_(new|lanes|objects|dead|unhandled)/.test(detail)) ||
           /^SCAN (announced_access|customer|inbox|invoices|lanes|operations|outbox|queue_lanes|sub|payment)/.test(
             detail,
           ),

@@ -5,7 +5,7 @@ import { openDatabase } from "../../src/store/open-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { freshDatabase } from "../../../../test/support/databases.ts";
 import { NOW } from "../support/records.ts";
-import { inboxEvent, onlyClaim, openStoreAt, outboxMessage, STORE_DIALECTS } from "../support/store.ts";
+import { HOOKS, inboxEvent, onlyClaim, openStoreAt, outboxMessage, STORE_DIALECTS } from "../support/store.ts";
 
 const LEASED_UNTIL = NOW + 9_000;
 
@@ -189,7 +189,7 @@ test("on SQLite the claim of an outbox message waits until its data is on disk, 
   // transaction claims due events.
   expect(countFast()).toBe(2);
   exec.mockClear();
-  onlyClaim(await outbox.claim(9, NOW, LEASED_UNTIL));
+  onlyClaim(await outbox.claim(9, NOW, LEASED_UNTIL, HOOKS));
   expect(countFast()).toBe(1);
 });
 

@@ -2,7 +2,15 @@ import { describe, expect, test } from "vitest";
 import type { Store } from "../../src/store/store.ts";
 import { freshDatabase, type DialectName } from "../../../../test/support/databases.ts";
 import { NOW } from "../support/records.ts";
-import { endClaims, inboxEvent, onlyClaim, openStoreAt, outboxMessage, STORE_DIALECTS } from "../support/store.ts";
+import {
+  HOOKS,
+  endClaims,
+  inboxEvent,
+  onlyClaim,
+  openStoreAt,
+  outboxMessage,
+  STORE_DIALECTS,
+} from "../support/store.ts";
 
 const LEASED_UNTIL = NOW + 9_000;
 
@@ -133,7 +141,7 @@ describe.each(STORE_DIALECTS)("dead letters on %s", (dialect) => {
   test("of the outbox are listed with the message's id and the owner's lane", async () => {
     const { store } = await openBothModes(dialect);
     await store.outbox.add([outboxMessage("m1")]);
-    const claim = onlyClaim(await store.outbox.claim(1, NOW, LEASED_UNTIL));
+    const claim = onlyClaim(await store.outbox.claim(1, NOW, LEASED_UNTIL, HOOKS));
     expect(await store.outbox.deadLetter(claim, "the hook threw")).toBe(true);
     expect(await store.outbox.listDeadLetters(10)).toEqual([
       { name: "m1", lane: "user:ada", attempts: 1, reason: "the hook threw" },

@@ -4,6 +4,7 @@ import { userOwner } from "../../src/domain/owner.ts";
 import type { Store } from "../../src/store/store.ts";
 import { NOW } from "../support/records.ts";
 import { inboxEvent, openTestStore } from "../support/test-store.ts";
+import { HOOKS } from "../support/store.ts";
 
 describe.each(DIALECTS)("the queue on %s", (dialect) => {
   const open = async (): Promise<Store> => openTestStore(await freshDatabase(dialect));
@@ -259,10 +260,10 @@ describe.each(DIALECTS)("the queue on %s", (dialect) => {
     });
     await outbox.add([message("m1", "ada"), message("m2", "ada"), message("m3", "grace")]);
     await outbox.add([message("m1", "ada")]);
-    const first = await outbox.claim(10, NOW, NOW + 1_000);
+    const first = await outbox.claim(10, NOW, NOW + 1_000, HOOKS);
     expect(first.map(({ id }) => id)).toEqual(["m1", "m3"]);
     if (!first[0]) throw new Error("expected a claim");
     await outbox.retry(first[0], NOW + 60_000, "the hook threw");
-    expect(await outbox.claim(10, NOW, NOW + 1_000)).toEqual([]);
+    expect(await outbox.claim(10, NOW, NOW + 1_000, HOOKS)).toEqual([]);
   });
 });

@@ -55,6 +55,9 @@ export async function endClaims(
     await (endings[claim.eventId] ?? ((it: ClaimedEvent) => inbox.complete(it)))(claim);
 }
 
+/** The hooks that the workers in tests of the store handle. */
+export const HOOKS = ["onAccessGranted", "onAccessRevoked", "onPaymentSucceeded"];
+
 export function outboxMessage(id: string, changes: Partial<OutboxMessage> = {}): OutboxMessage {
   return { id, owner: userOwner("ada"), hook: "onAccessGranted", payload: "{}", createdAt: NOW, ...changes };
 }

@@ -42,6 +42,8 @@ async function runEvents(env: Environment, { config, live, retry, show }: Option
     else {
       await showQueue("Events", store.inbox);
       await showQueue("Hooks", store.outbox);
+      for (const [hook, rows] of await store.outbox.countUnhandled())
+        console.log(`  ${rows} of the pending hooks are ${hook}, which no running process handles.`);
     }
     return "done";
   });

@@ -34,7 +34,9 @@ export function addReconcile(program: Command, env: Environment): void {
 }
 
 async function runReconcile(env: Environment, { config, dryRun, since, sweep, accept }: Options): Promise<Outcome> {
-  const tollkeeper = createTollkeeper({ ...(await loadOptions(env, config)), runWorker: false });
+  // The app runs the hooks. If this command ran them, the app could miss a change, for example one that it caches in memory.
+  const withoutHooks = { hooks: undefined, hooksUrl: undefined, hooksSecret: undefined, runWorker: false };
+  const tollkeeper = createTollkeeper({ ...(await loadOptions(env, config)), ...withoutHooks });
   const show = progress();
   try {
     const report = await tollkeeper.reconcile({

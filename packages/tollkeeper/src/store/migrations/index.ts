@@ -11,10 +11,11 @@ import { durable } from "../transactions.ts";
 import { initial } from "./0001-initial.ts";
 import { customersAndRefunds } from "./0002-customers-and-refunds.ts";
 import { accounts } from "./0003-accounts.ts";
+import { hookHandlers } from "./0004-hook-handlers.ts";
 import { changesAndApps } from "./0005-changes-and-apps.ts";
 import type { MigrationStep } from "./step.ts";
 
-export const STEPS: readonly MigrationStep[] = [initial, customersAndRefunds, accounts, changesAndApps];
+export const STEPS: readonly MigrationStep[] = [initial, customersAndRefunds, accounts, hookHandlers, changesAndApps];
 
 /**
  * Number of PostgreSQL's advisory lock for migrations. The number of the lock is arbitrary. It is unlikely that another program

@@ -4,8 +4,8 @@
  * Names of the tables that this software creates. An app that uses the service may have its own tables in the service's SQLite
  * file. The statistics of the app's tables must not change.
  */
-const TABLES = `'announced_access', 'customer_links', 'customers', 'disputes', 'inbox', 'invoices', 'lanes', 'operations',
-  'outbox', 'payment_methods', 'prices', 'products', 'queue_lanes', 'refunds', 'replicas', 'subscription_items',
+const TABLES = `'announced_access', 'customer_links', 'customers', 'disputes', 'hook_handlers', 'inbox', 'invoices', 'lanes',
+  'operations', 'outbox', 'payment_methods', 'prices', 'products', 'queue_lanes', 'refunds', 'replicas', 'subscription_items',
   'subscriptions', 'tasks'`;
 const MANY = 1_000_000;
 const FEW = 10;

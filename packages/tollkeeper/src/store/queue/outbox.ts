@@ -8,6 +8,7 @@ import type { Mode } from "../../domain/records.ts";
 import { addRows } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
+import { findHandledHooks, hookHandlers, type HookHandlers } from "./hook-handlers.ts";
 import { claimRows, type Claim } from "./queue-lanes.ts";
 import { queue, queued, type Queue } from "./queue.ts";
 import type { QueueScope } from "./queue-scope.ts";
@@ -25,16 +26,21 @@ export interface OutboxMessage {
 
 export type ClaimedMessage = Omit<OutboxMessage, "owner"> & Claim;
 
-export interface OutboxStore extends Queue {
+export interface OutboxStore extends Queue, HookHandlers {
   /** Adds messages (calls of hooks) in the given order. Skips messages whose id already exists. */
   add(messages: readonly OutboxMessage[]): Promise<void>;
-  claim(limit: number, now: number, leasedUntil: number): Promise<ClaimedMessage[]>;
+  /**
+   * Claims due messages of the given hooks, which this process handles. If an owner's first hook is handled only by another
+   * process, the owner's later hooks wait for it.
+   */
+  claim(limit: number, now: number, leasedUntil: number, hooks: readonly string[]): Promise<ClaimedMessage[]>;
 }
 
 export function outboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): OutboxStore {
   const scope: QueueScope = { mode, table: "outbox", dialect };
   return {
     ...queue(db, scope),
+    ...hookHandlers(db, scope),
 
     add: (messages) =>
       addRows(db, {
@@ -49,6 +55,10 @@ export function outboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): O
         })),
       }),
 
-    claim: (limit, now, leasedUntil) => claimRows<ClaimedMessage>(db, { ...scope, now, leasedUntil, limit }),
+    async claim(limit, now, leasedUntil, hooks) {
+      if (hooks.length === 0) return [];
+      const handled = [...hooks, ...(await findHandledHooks(db, scope, now))];
+      return claimRows<ClaimedMessage>(db, { ...scope, now, leasedUntil, limit, hooks, handled });
+    },
   };
 }

@@ -5,7 +5,7 @@ import { sql, type Kysely, type RawBuilder } from "kysely";
 import { isStorableText } from "../../domain/storable-text.ts";
 import { atMost, insertRows, isAnyOf, isInSubquery, sortByKey } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
-import type { Schema } from "../schema.ts";
+import type { QueueState, Schema } from "../schema.ts";
 import { durable, nonDurable } from "../transactions.ts";
 import type { QueueScope, QueueTable } from "./queue-scope.ts";
 
@@ -32,12 +32,17 @@ export interface ClaimQuery extends QueueScope {
   now: number;
   leasedUntil: number;
   limit: number;
+  /** The hooks whose rows the claim may take; undefined in the inbox, which has no hooks. */
+  hooks?: readonly string[];
+  /** The hooks that at least one process handles. New rows of other hooks become `unhandled`. */
+  handled?: readonly string[];
 }
 
 /**
  * Leases the lanes that have been due longest, and returns one row of each. Returns fewer rows than `limit` only if fewer than
  * `limit` free lanes have a due row. In the outbox, a row that waits for its retry blocks its lane, because hooks run in order.
  * In the inbox, a row that waits for its retry does not block its lane, because events have no order.
+ * A claim of hooks skips each lane whose first hook only another process handles.
  */
 export async function claimRows<Row extends Claim>(db: Kysely<Schema>, query: ClaimQuery): Promise<Row[]> {
   // New rows are assigned to their lanes in a separate transaction. If the claim's transaction assigned new rows, it would hold
@@ -78,11 +83,17 @@ async function claimOnce<Row extends Claim>(db: Kysely<Schema>, query: ClaimQuer
 /** Leases due lanes. Returns the fencing token of each leased lane. */
 async function leaseLanes(
   db: Kysely<Schema>,
-  { mode, table, dialect, now, leasedUntil, limit }: ClaimQuery,
+  { mode, table, dialect, now, leasedUntil, limit, hooks }: ClaimQuery,
 ): Promise<Map<string, number>> {
+  const firstHook = sql`(${firstOfLane(table, sql`item.hook`)})`;
+  // A lane without a pending row is leased too, so that it is released without a due time.
+  const isDeliverable = hooks
+    ? sql`and exists (select 1 from (select ${firstHook} as hook) as next
+        where next.hook is null or ${isAnyOf(dialect, "hook", hooks)})`
+    : sql``;
   const due = sql`(
-    select lane from queue_lanes
-    where mode = ${mode} and queue = ${table} and due_at <= ${now} and leased_until <= ${now}
+    select lane from queue_lanes as owner
+    where mode = ${mode} and queue = ${table} ${isDeliverable} and due_at <= ${now} and leased_until <= ${now}
     order by due_at, lane limit ${atMost(limit)} ${skipLocked(dialect)})`;
   // A claim sets a lane's `due_at` to the current time, so lanes that were due earlier are claimed before the lane is claimed
   // again.
@@ -95,7 +106,7 @@ async function leaseLanes(
 
 async function claimDueRows<Row extends Claim>(
   db: Kysely<Schema>,
-  { mode, table, dialect, now }: ClaimQuery,
+  { mode, table, dialect, now, hooks }: ClaimQuery,
   lanes: readonly string[],
 ): Promise<Row[]> {
   const ofLane = firstOfLane(table, sql`item.seq`, sql`and item.run_at <= ${now}`);
@@ -107,29 +118,39 @@ async function claimDueRows<Row extends Claim>(
   const { rows } = await sql<Row>`
     update ${sql.table(table)} set attempts = attempts + 1
     where state <> 'done' and run_at <= ${now} and ${isInSubquery(dialect, "seq", next)}
+      ${hooks ? sql`and ${isAnyOf(dialect, "hook", hooks)}` : sql``}
     returning *`.execute(db);
   return rows;
 }
 
 /** Assigns new rows to their lanes and marks those lanes due. */
-export async function assignNewRows(db: Kysely<Schema>, scope: QueueScope): Promise<void> {
+export async function assignNewRows(
+  db: Kysely<Schema>,
+  scope: QueueScope & Pick<ClaimQuery, "handled">,
+): Promise<void> {
   let assigned;
   do assigned = await nonDurable(db, scope.dialect).execute((transaction) => assignSomeNewRows(transaction, scope));
   while (assigned === MAX_ASSIGNED_PER_TRANSACTION);
 }
 
-async function assignSomeNewRows(db: Kysely<Schema>, { mode, table, dialect }: QueueScope): Promise<number> {
+async function assignSomeNewRows(
+  db: Kysely<Schema>,
+  { mode, table, dialect, handled }: QueueScope & Pick<ClaimQuery, "handled">,
+): Promise<number> {
   // The hooks of one owner run in order. Two transactions must not assign outbox rows to lanes at the same time, because the
   // rows could lose their order.
   const lock = table === "outbox" && dialect === "postgres" ? sql`for update` : skipLocked(dialect);
   const newRows = sql`(
     select seq from ${sql.table(table)} where mode = ${mode} and state = 'new'
     order by seq limit ${atMost(MAX_ASSIGNED_PER_TRANSACTION)} ${lock})`;
-  const { rows } = await sql<{ seq: number; lane: string; runAt: number }>`
-    update ${sql.table(table)} set state = 'pending' where ${isInSubquery(dialect, "seq", newRows)}
-    returning seq, lane, run_at`.execute(db);
+  const state = handled
+    ? sql`case when ${isAnyOf(dialect, "hook", handled)} then 'pending' else 'unhandled' end`
+    : sql`'pending'`;
+  const { rows } = await sql<{ seq: number; lane: string; state: QueueState; runAt: number }>`
+    update ${sql.table(table)} set state = ${state} where ${isInSubquery(dialect, "seq", newRows)}
+    returning seq, lane, state, run_at`.execute(db);
   const dueAt = new Map<string, number>();
-  for (const { seq, lane, runAt } of rows)
+  for (const { seq, lane, runAt } of rows.filter((row) => row.state === "pending"))
     if (isStorableText(lane)) dueAt.set(lane, Math.min(runAt, dueAt.get(lane) ?? runAt));
     else await endUnreadable(db, table, seq);
   await makeDue(db, { mode, table, dialect }, dueAt);

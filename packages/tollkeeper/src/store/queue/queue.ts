@@ -41,9 +41,10 @@ export interface Queue {
   pruneDone(before: number, limit: number): Promise<number>;
   /** Returns the time at which the oldest unfinished row was added; null if no row is unfinished. */
   findOldestPending(): Promise<number | null>;
+  /** Counts the rows by state. Rows whose hook no process handles count as pending. */
   countByState(): Promise<Record<"pending" | "done" | "dead", number>>;
   /**
-   * Counts the pending rows and the dead letters of the queue. The cost of counting pending rows and dead letters does not
+   * Counts the pending rows and the dead letters of the queue. Rows whose hook no process handles are not counted. The cost of counting pending rows and dead letters does not
    * depend on the number of processed rows.
    */
   countUnfinished(): Promise<Record<"pending" | "dead", number>>;
@@ -68,7 +69,8 @@ function claimEndings(db: Kysely<Schema>, scope: QueueScope): ClaimEndings {
         .set(fields)
         .where("mode", "=", scope.mode)
         .where("seq", "=", claim.seq)
-        .where(isState("pending"))
+        // A row can become unhandled while a worker processes it, if the worker did not register its hooks in time.
+        .where("state", "in", ["pending", "unhandled"])
         .execute();
     });
   return {
@@ -138,6 +140,7 @@ function counts(
       const { rows } = await sql<{ at: number | null }>`
         select min(at) as at from (
           select min(${at}) as at from ${sql.table(table)} where mode = ${mode} and state = 'new'
+          ${table === "outbox" ? sql`union all select min(${at}) from outbox where mode = ${mode} and state = 'unhandled'` : sql``}
           union all select min(${at}) from ${sql.table(table)} where mode = ${mode} and state = 'pending') as oldest`.execute(
         db,
       );
@@ -158,7 +161,8 @@ function counts(
         .groupBy("state")
         .execute();
       const byState = { pending: 0, done: 0, dead: 0 };
-      for (const { state, count } of rows) byState[state === "new" ? "pending" : state] += Number(count);
+      for (const { state, count } of rows)
+        byState[state === "new" || state === "unhandled" ? "pending" : state] += Number(count);
       return byState;
     },
   };
