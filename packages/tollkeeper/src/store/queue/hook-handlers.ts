@@ -5,7 +5,6 @@
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import type { Mode } from "../../domain/records.ts";
 import { atMost, isAnyOf, saveRows } from "../bulk.ts";
-import type { Dialect } from "../dialect.ts";
 import { prepare } from "../prepared-query.ts";
 import type { Schema } from "../schema.ts";
 import { nonDurable } from "../transactions.ts";
