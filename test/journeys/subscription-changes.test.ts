@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { DIALECTS } from "../support/databases.ts";
 import { createTestBilling, DAY, type TestBilling, type TestBillingOptions } from "../support/billing.ts";
+import { PLANS } from "../support/plans.ts";
+
+const METRICS_TOKEN = "metrics-token-1234";
 
 interface StripeSubscription {
   id: string;
@@ -229,4 +232,63 @@ test("a subscription that is paused beyond its period's end is canceled immediat
       status: 200,
       body: { subscription: { status: "canceled", live: false } },
     });
+});
+
+describe.each(DIALECTS)("a user on %s with two live subscriptions of one plan group", (dialect) => {
+  async function withTwo(): Promise<{ billing: TestBilling; first: string; second: string }> {
+    const billing = await createTestBilling({ dialect, options: { metricsToken: METRICS_TOKEN } });
+    await billing.subscribe("ada");
+    const { id: first, customer } = await subscriptionOf(billing);
+    const prices = await billing.stripe("GET", "/v1/prices", { "lookup_keys[0]": "team_month" });
+    const [team] = prices.body["data"] as { id: string }[];
+    const card = await billing.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", { customer });
+    const { body } = await billing.stripe("POST", "/v1/subscriptions", {
+      customer,
+      default_payment_method: String(card.body["id"]),
+      "items[0][price]": team?.id ?? "",
+    });
+    await billing.drain();
+    return { billing, first, second: String(body["id"]) };
+  }
+
+  test("sees both, must choose one to cancel or resume, and none is canceled by itself", async () => {
+    const { billing, first, second } = await withTwo();
+    const { body } = await billing.call("ada", "GET", "subscriptions");
+    expect(body["subscriptions"]).toMatchObject([{ live: true }, { live: true }]);
+    for (const route of ["cancel-subscription", "resume-subscription"]) {
+      const refused = await billing.call("ada", "POST", route);
+      expect(refused).toMatchObject({ status: 409, body: { error: { code: "ambiguous_subscription" } } });
+      expect((refused.body["error"] as { possible: object[] }).possible).toEqual(
+        expect.arrayContaining([
+          { route, subscriptionId: first, planName: "Premium" },
+          { route, subscriptionId: second, planName: "Team" },
+        ]),
+      );
+    }
+    await billing.advance(DAY);
+    const list = await billing.stripe("GET", "/v1/subscriptions");
+    expect(list.body["data"]).toMatchObject([{ cancel_at: null }, { cancel_at: null }]);
+    const canceled = await billing.call("ada", "POST", "cancel-subscription", { subscriptionId: second });
+    expect(canceled).toMatchObject({ status: 200, body: { subscription: { id: second, cancelAtPeriodEnd: true } } });
+  });
+
+  test("raises an alarm in the log and in the metrics", async () => {
+    const { billing, first, second } = await withTwo();
+    const alarm = billing.log.find(({ fields }) => "alarm" in fields);
+    expect(alarm).toMatchObject({ level: "error", fields: { alarm: "two_subscriptions", group: "default" } });
+    const { subscriptionIds } = alarm?.fields as { subscriptionIds: string[] };
+    expect(subscriptionIds.toSorted()).toEqual([first, second].toSorted());
+    const response = await billing.service.fetch(
+      new Request("http://app.test/stripe/metrics", { headers: { authorization: `Bearer ${METRICS_TOKEN}` } }),
+    );
+    expect(await response.text()).toMatch(/alarms_total\{kind="two_subscriptions"\} [1-9]/);
+  });
+});
+
+test("a user with subscriptions in two plan groups causes no alarm", async () => {
+  const plans = PLANS.map((plan) => (plan.id === "team" ? { ...plan, group: "teams" } : plan));
+  const billing = await createTestBilling({ options: { plans } });
+  await billing.subscribe("ada");
+  await billing.subscribe("ada", "team");
+  expect(billing.log.filter(({ fields }) => "alarm" in fields)).toEqual([]);
 });

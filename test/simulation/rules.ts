@@ -41,7 +41,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "hooks are written in the transaction of the change",
     file: "packages/tollkeeper/src/sync/sync.ts",
-    text: "await announce(parts, context, changes);",
+    text: "alarms.push(...(await announce(parts, context, changes)));",
     without: "announce(parts, context, changes).catch(() => {});",
   },
   {

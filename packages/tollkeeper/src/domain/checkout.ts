@@ -36,6 +36,22 @@ export function findLiveInGroup<State extends SubscriptionState>(
   );
 }
 
+/** Returns each plan group in which the owner has several live subscriptions, and so pays several times. */
+export function findSeveralLive(
+  states: readonly SubscriptionState[],
+  plans: Plans,
+): { group: string; subscriptionIds: string[] }[] {
+  const live = states.filter(({ subscription }) => isLive(subscription));
+  return [...new Set(plans.map((plan) => plan.group))]
+    .map((group) => ({
+      group,
+      subscriptionIds: live
+        .filter((state) => plansOf(state, plans).some((plan) => plan.group === group))
+        .map(({ subscription }) => subscription.id),
+    }))
+    .filter(({ subscriptionIds }) => subscriptionIds.length > 1);
+}
+
 /**
  * Decides about the owner's last checkout session in a plan group. `fingerprint` is the fingerprint of the parameters of a new
  * session; null if no session can be created, for example because the price is archived. An open session continues only if a

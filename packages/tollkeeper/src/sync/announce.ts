@@ -2,6 +2,7 @@
  * Decides which hooks a change of the mirror causes. The transaction that writes the change also adds the hooks to the outbox.
  */
 import { decideEntitlements, nextAccessChange, type AccessPolicy, type Entitlement } from "../domain/access.ts";
+import { findSeveralLive } from "../domain/checkout.ts";
 import type { AccessGrantedHook, AccessHook, HookName, PaymentHook, TrialHook } from "../domain/hooks.ts";
 import { fractionDigitsOf } from "../domain/money.ts";
 import { ownerKey, type BillingOwner } from "../domain/owner.ts";
@@ -12,6 +13,7 @@ import type { Runtime } from "../runtime.ts";
 import type { AnnouncedAccess } from "../store/mirror/announced-access.ts";
 import type { MirroredSubscription } from "../store/mirror/subscriptions.ts";
 import type { StoreParts } from "../store/store.ts";
+import type { PendingAlarm } from "./owners.ts";
 import type { Snapshot } from "./retrieve.ts";
 
 export interface AnnounceContext {
@@ -38,8 +40,13 @@ export interface Change {
   id: string;
 }
 
-export async function announce(parts: StoreParts, context: AnnounceContext, changes: readonly Change[]): Promise<void> {
-  if (changes.length === 0) return;
+/** Adds the hooks that the changes cause to the outbox. Returns the alarms to raise after the commit. */
+export async function announce(
+  parts: StoreParts,
+  context: AnnounceContext,
+  changes: readonly Change[],
+): Promise<PendingAlarm[]> {
+  if (changes.length === 0) return [];
   // An owner with several customers may occur in several changes.
   const owners = [...new Map(changes.map(({ owner }) => [ownerKey(owner), owner])).values()];
   const announced = await parts.announcedAccess.lockForUpdate(owners);
@@ -64,6 +71,16 @@ export async function announce(parts: StoreParts, context: AnnounceContext, chan
       createdAt,
     })),
   );
+  return changes.flatMap((change) => findDoubleSubscriptions(context.plans, change, states));
+}
+
+/** Returns an alarm for each plan group in which the owner has several live subscriptions, if one of them was written. */
+function findDoubleSubscriptions(plans: Plans, change: Change, states: StatesByOwner): PendingAlarm[] {
+  const written = recordsToAnnounce(change, states).subscriptions.map(({ id }) => id);
+  if (written.length === 0) return [];
+  return findSeveralLive(states.get(ownerKey(change.owner)) ?? [], plans)
+    .filter(({ subscriptionIds }) => subscriptionIds.some((id) => written.includes(id)))
+    .map((fields) => ({ kind: "two_subscriptions", fields }));
 }
 
 /**

@@ -178,7 +178,7 @@ async function writeFreshLanes(
       { owner, snapshot, previousInvoices, id },
     ];
   });
-  await announce(parts, context, changes);
+  alarms.push(...(await announce(parts, context, changes)));
   return alarms;
 }
 
