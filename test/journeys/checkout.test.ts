@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { planChanges, pushPlans } from "../../packages/tollkeeper/src/actions/push-plans.ts";
 import { LIST_LAG_MS } from "../../packages/tollkeeper/src/domain/operations.ts";
 import { DIALECTS } from "../support/databases.ts";
-import type { Plan, Tollkeeper, TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
+import { payCheckout } from "../../packages/tollkeeper/src/testing/index.ts";
+import type { Plan, Tollkeeper, TollkeeperOptions, User } from "../../packages/tollkeeper/src/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { PLANS } from "../support/plans.ts";
 
@@ -30,7 +31,7 @@ describe("a checkout session", () => {
         tollkeeper_plan: "premium",
         tollkeeper_operation: expect.stringMatching(/^op_/),
       },
-      success_url: "http://app.test?session_id={CHECKOUT_SESSION_ID}",
+      success_url: "http://app.test/?session_id={CHECKOUT_SESSION_ID}",
     });
     await billing.stripe("POST", `/v1/payment_pages/${String(body["sessionId"])}/confirm`, {
       payment_method: "pm_card_visa",
@@ -142,6 +143,29 @@ describe("a checkout session", () => {
     expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
   });
 
+  test("and a portal session send Stripe the URL that browsers read, not the text of the request", async () => {
+    const billing = await createTestBilling();
+    const { body } = await open(billing, "ada", {
+      ...PREMIUM,
+      successUrl: "http://app.test\\@evil.example/{CHECKOUT_SESSION_ID}",
+      cancelUrl: "http://app.test/\t\\back",
+    });
+    expect(await session(billing, body["sessionId"])).toMatchObject({
+      success_url: "http://app.test/@evil.example/{CHECKOUT_SESSION_ID}",
+      cancel_url: "http://app.test//back",
+    });
+    let sent = "";
+    const watched = await createTestBilling({
+      network: async (request, next) => {
+        if (request.url.includes("/billing_portal/")) sent = await request.clone().text();
+        return next(request);
+      },
+    });
+    await watched.subscribe("ada");
+    await watched.call("ada", "POST", "create-portal-session", { returnUrl: "http://app.test\\@evil.example" });
+    expect(new URLSearchParams(sent).get("return_url")).toBe("http://app.test/@evil.example");
+  });
+
   test.each([
     ["an unknown plan", { plan: "gold", interval: "month" }, "unknown_plan"],
     ["an interval the plan lacks", { plan: "team", interval: "year" }, "unknown_price"],
@@ -172,6 +196,67 @@ describe("a checkout session", () => {
       "recurring[interval]": "month",
     });
     expect(await open(billing, "ada")).toMatchObject({ status: 503, body: { error: { code: "price_not_ready" } } });
+  });
+});
+
+describe.each(DIALECTS)("a purchase on %s", (dialect) => {
+  const signIn = (user: User) => createTestBilling({ dialect, options: { authenticate: async () => user } });
+  const leftOut = ({ log }: TestBilling) => log.flatMap(({ fields }) => ("fields" in fields ? [fields.fields] : []));
+
+  test.each<[string, Partial<User>, string[]]>([
+    ["an email without a top-level domain", { email: "ada@intranet" }, ["email"]],
+    ["an email with a full-width at sign", { email: "ada＠example.com" }, ["email"]],
+    ["an email of 600 characters", { email: `${"a".repeat(588)}@example.com` }, ["email"]],
+    ["a name of 300 characters", { name: "n".repeat(300) }, ["name"]],
+    ["an email and a name that Stripe refuses", { email: "ada", name: "n".repeat(300) }, ["email", "name"]],
+  ])("succeeds with %s, which is left out and logged without its value", async (_name, changes, fields) => {
+    const user: User = { id: "ada", email: "ada@example.com", name: "Ada", ...changes };
+    const billing = await signIn(user);
+    expect((await billing.subscribe("ada")).status).toBe(200);
+    expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
+    const [customer] = await customers(billing);
+    expect(customer).toMatchObject({
+      email: fields.includes("email") ? null : user.email,
+      name: fields.includes("name") ? null : user.name,
+    });
+    expect(leftOut(billing).map((names) => (names as string[]).toSorted())).toEqual([fields]);
+    for (const value of [user.email, user.name])
+      if (value !== null && value !== "Ada") expect(JSON.stringify(billing.log)).not.toContain(value);
+  });
+
+  test.each([200, 201, 230, 255])(
+    "succeeds for a user id of %s characters, and its user can verify it",
+    async (length) => {
+      const id = `auth0|${"x".repeat(length - 6)}`;
+      const billing = await signIn({ id, email: null, name: null });
+      const { body } = await open(billing, "");
+      expect(await session(billing, body["sessionId"])).toMatchObject({
+        client_reference_id: length > 200 ? null : id,
+        metadata: { auth0_user_id: id },
+      });
+      expect(leftOut(billing)).toEqual(length > 200 ? [["client_reference_id"]] : []);
+      await payCheckout(billing.stripe, String(body["sessionId"]));
+      const verified = await billing.call("", "GET", `checkout-session?session_id=${String(body["sessionId"])}`);
+      expect(verified).toMatchObject({ status: 200, body: { status: "complete", subscription: { plan: "premium" } } });
+    },
+  );
+
+  test("can't be verified by another user, whatever its client_reference_id is", async () => {
+    const billing = await createTestBilling({ dialect });
+    const { body } = await open(billing, "ada");
+    const verify = (user: string) =>
+      billing.call(user, "GET", `checkout-session?session_id=${String(body["sessionId"])}`);
+    expect((await verify("ada")).status).toBe(200);
+    expect((await verify("bob")).status).toBe(404);
+    const made = await billing.stripe("POST", "/v1/checkout/sessions", {
+      mode: "setup",
+      customer: String((await session(billing, body["sessionId"]))["customer"]),
+      client_reference_id: "bob",
+      success_url: "http://app.test",
+    });
+    expect((await billing.call("bob", "GET", `checkout-session?session_id=${String(made.body["id"])}`)).status).toBe(
+      404,
+    );
   });
 });
 

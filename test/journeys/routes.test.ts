@@ -400,3 +400,49 @@ test("a slash at the end of a path changes no response, as Next's option trailin
   expect((await call("OPTIONS", "/cancel-subscription/", preflight)).status).toBe(204);
   expect((await call("POST", "/nothing/", json, "{}")).status).toBe(404);
 });
+
+describe("a user who sends 500 requests at once", () => {
+  const limitedRows = ROUTES.filter(({ responses }) => 429 in responses);
+
+  test("is limited on each route that writes at Stripe", () => {
+    const readOnly = ["/subscriptions", "/entitlements"];
+    const writing = rowsWith("user").filter(({ path }) => !readOnly.includes(path));
+    expect(limitedRows.map(({ path }) => path)).toEqual(writing.map(({ path }) => path));
+  });
+
+  test("for portal links with changing URLs gets links and 429 with Retry-After, and does not slow down others", async () => {
+    const billing = await createTestBilling();
+    await billing.subscribe("ada");
+    await billing.subscribe("bob");
+    await billing.advance(3_600);
+    const portal = (user: string, at: number) =>
+      billing.service.fetch(
+        new Request("http://app.test/stripe/create-portal-session", {
+          method: "POST",
+          headers: { authorization: `Bearer ${user}`, "content-type": "application/json" },
+          body: JSON.stringify({ returnUrl: `http://app.test/${at}` }),
+        }),
+      );
+    const responses = await Promise.all([
+      ...Array.from({ length: 500 }, (_, at) => portal("ada", at)),
+      ...Array.from({ length: 5 }, (_, at) => portal("bob", at)),
+    ]);
+    const statuses = responses.map(({ status }) => status);
+    expect(statuses.slice(500)).toEqual([200, 200, 200, 200, 200]);
+    const counts = [200, 429].map((status) => statuses.slice(0, 500).filter((one) => one === status).length);
+    expect(counts).toEqual([60, 440]);
+    const refused = responses.find(({ status }) => status === 429);
+    expect(refused?.headers.get("retry-after")).toBe("1");
+    expect(await refused?.json()).toMatchObject({ error: { code: "too_many_requests" } });
+    await billing.advance(60);
+    expect((await portal("ada", 0)).status).toBe(200);
+  });
+
+  test.each(named(limitedRows))("%s %s gets 429 for the requests above the limit", async (method, path) => {
+    const billing = await createTestBilling();
+    const { query = "", body } = VALID_REQUESTS[path] ?? {};
+    const requests = Array.from({ length: 70 }, () => billing.call("ada", method, `${path.slice(1)}${query}`, body));
+    const refused = (await Promise.all(requests)).filter(({ status }) => status === 429);
+    expect(refused).toHaveLength(10);
+  });
+});

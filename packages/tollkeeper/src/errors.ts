@@ -18,6 +18,7 @@ export type ErrorCode =
   | "price_not_ready"
   | "ambiguous_subscription"
   | "payload_too_large"
+  | "too_many_requests"
   | "stripe_rejected"
   | "stripe_unavailable"
   | "account_unconfirmed"
@@ -28,7 +29,7 @@ export type ErrorCode =
   | "body_already_read"
   | "internal_error";
 
-export type ErrorStatus = 400 | 401 | 402 | 403 | 404 | 409 | 413 | 500 | 503;
+export type ErrorStatus = 400 | 401 | 402 | 403 | 404 | 409 | 413 | 429 | 500 | 503;
 
 export interface ErrorOptions {
   cause?: unknown;
@@ -63,7 +64,7 @@ export class TollkeeperError extends Error {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.status = status;
     this.code = code;
-    this.retryable = status === 503;
+    this.retryable = status === 503 || status === 429;
     this.details = options.details;
     this.possible = options.possible;
   }
@@ -130,6 +131,18 @@ export class ConflictError extends TollkeeperError {
   override readonly name = "ConflictError";
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(409, code, message, options);
+  }
+}
+
+/** Error 429: the user has sent too many requests that write at Stripe. The request had no effect. */
+export class TooManyRequestsError extends TollkeeperError {
+  override readonly name = "TooManyRequestsError";
+  /** Whole seconds after which the next request is accepted. */
+  readonly retryAfterSeconds: number;
+  constructor(retryAfterMs: number) {
+    const seconds = Math.ceil(retryAfterMs / 1_000);
+    super(429, "too_many_requests", `You have sent too many requests. Wait ${seconds} s, then retry.`);
+    this.retryAfterSeconds = seconds;
   }
 }
 

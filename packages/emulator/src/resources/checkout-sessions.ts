@@ -34,7 +34,7 @@ import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
 import { type CheckoutSession, newCheckoutSession, SESSION_LIFETIME_SECONDS } from "../objects/checkout-session.ts";
 import { createPrice } from "./prices.ts";
-import { intervalParam } from "./shared-params.ts";
+import { checkEmail, intervalParam } from "./shared-params.ts";
 
 const MIN_LIFETIME = 1_800;
 
@@ -240,6 +240,7 @@ function checkParams(params: CreateInput): void {
     throw new ApiError("You may only specify one of these parameters: customer, customer_email.", {
       param: "customer",
     });
+  checkEmail(params.customer_email, "customer_email");
 }
 
 function toItem(context: Context, item: z.output<typeof lineItem>, index: number): CheckoutOrder["items"][number] {

@@ -15,8 +15,10 @@ import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
 import { type Customer, newCustomer, toAddress } from "../objects/customer.ts";
 import type { PaymentMethod } from "../objects/payment-method.ts";
+import { checkEmail } from "./shared-params.ts";
 import { checkTaxId, createTaxId } from "./tax-ids.ts";
 
+const MAX_NAME_LENGTH = 256;
 const email = unsettable(z.string().max(512)).optional();
 const address = z.strictObject({
   city: text.optional(),
@@ -28,7 +30,7 @@ const address = z.strictObject({
 });
 const fields = {
   email,
-  name: unsettable(text).optional(),
+  name: unsettable(z.string().max(MAX_NAME_LENGTH)).optional(),
   description: unsettable(text).optional(),
   phone: unsettable(text).optional(),
   address: unsettable(address).optional(),
@@ -102,7 +104,7 @@ export function customerRoutes(api: Api): void {
 }
 
 function create(context: Context, params: z.output<typeof CreateParams>): Customer {
-  checkEmail(params.email);
+  checkEmail(params.email, "email");
   for (const taxId of params.tax_id_data ?? []) checkTaxId(taxId);
   if (params.test_clock !== undefined) retrieve(context, "test_helpers.test_clock", params.test_clock, "test_clock");
   const customer = insert(context, "customer", newCustomer(context, params));
@@ -118,7 +120,7 @@ function create(context: Context, params: z.output<typeof CreateParams>): Custom
 
 function update(context: Context, params: z.output<typeof UpdateParams>, id: string): Customer {
   const customer = retrieveCustomer(context, id);
-  checkEmail(params.email);
+  checkEmail(params.email, "email");
   const balance = params.balance === undefined ? 0 : params.balance - customer.balance;
   emitChange(context, "customer.updated", customer, () => {
     const { email: address_, name, description, phone, preferred_locales: locales, tax_exempt: exempt } = params;
@@ -185,11 +187,6 @@ function balanceRoutes(api: Api): void {
       throw new ApiError(`No such payment_method: '${child}'`, { status: 404, code: "resource_missing" });
     return method;
   });
-}
-
-function checkEmail(value: string | null | undefined): void {
-  if (value == null || /^[^\s@]+@[^\s@]+$/.test(value)) return;
-  throw new ApiError(`Invalid email address: ${value}`, { code: "email_invalid", param: "email" });
 }
 
 /** Replaces a test token such as `pm_card_visa` in the parameters with the ID of the card that the request creates. */

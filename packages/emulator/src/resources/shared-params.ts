@@ -1,5 +1,6 @@
 /** Schemas of parameters that several resources share. */
 import { z } from "zod";
+import { ApiError } from "../core/errors.ts";
 import { currency, integer, nonNegative, text, unsettable } from "../core/params.ts";
 
 export const discounts = unsettable(
@@ -18,3 +19,12 @@ export const recurringPriceData = z.strictObject({
   unit_amount_decimal: text.optional(),
   recurring: z.strictObject({ interval: intervalParam, interval_count: integer.optional() }),
 });
+
+/** A local part, and a domain with at least two labels. Stripe refuses a full-width at sign. */
+const EMAIL = /^[^\s@＠]+@[^\s@＠.]+(\.[^\s@＠.]+)+$/u;
+
+/** Throws Stripe's error for a text that is not an email address. */
+export function checkEmail(value: string | null | undefined, param: string): void {
+  if (value == null || EMAIL.test(value)) return;
+  throw new ApiError(`Invalid email address: ${value}`, { code: "email_invalid", param });
+}

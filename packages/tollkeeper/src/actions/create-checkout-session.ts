@@ -7,6 +7,7 @@ import {
   decideCheckout,
   findLiveInGroup,
   trialDaysFor,
+  isClientReference,
   type CheckoutIntent,
   type LastCheckout,
 } from "../domain/checkout.ts";
@@ -24,7 +25,7 @@ import type { MirroredSubscription } from "../store/mirror/subscriptions.ts";
 import type { CheckoutSessionRequest, CheckoutSessionResponse } from "../wire.ts";
 import type { ActionContext } from "./context.ts";
 import { ensureCustomer } from "./ensure-customer.ts";
-import { fingerprintOf, runOperation, runSimpleOperation, type OperationKind } from "./operation.ts";
+import { fingerprintOf, logLeftOut, runOperation, runSimpleOperation, type OperationKind } from "./operation.ts";
 import { returnUrl } from "./return-url.ts";
 import { planNameOf } from "./subscription-view.ts";
 
@@ -48,7 +49,8 @@ type OpenedCheckout = Pick<LastCheckout, "session" | "trialDays">;
 
 export const checkoutOperation: OperationKind<CheckoutParams, OpenedCheckout> = {
   kind: "checkout",
-  async act({ gateway }, sent, { id, key }) {
+  async act({ gateway, runtime }, sent, { id, key }) {
+    if (!isClientReference(sent.userId)) logLeftOut(runtime, ["client_reference_id"], id);
     const session = await gateway.createCheckoutSession({ ...sent, operationId: id }, key);
     return { session, trialDays: sent.trialDays };
   },

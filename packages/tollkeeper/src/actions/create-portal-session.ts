@@ -1,4 +1,5 @@
 /** Opens Stripe's customer portal for the user's customer. */
+import { canonicalJson } from "../domain/operations.ts";
 import { ownerKey, userOwner } from "../domain/owner.ts";
 import type { User } from "../domain/user.ts";
 import { NotFoundError } from "../errors.ts";
@@ -31,9 +32,8 @@ export async function createPortalSession(
   const url = returnUrl(context.urls, "returnUrl", request.returnUrl);
   const customerId = await context.store.customers.findPrimaryCustomer(userOwner(user.id));
   if (customerId === null) throw new NotFoundError("no_customer", "You have no billing account yet: subscribe first.");
-  const session = await runSimpleOperation(context, portalOperation, {
-    subject: ownerKey(userOwner(user.id)),
-    params: { customerId, returnUrl: url },
-  });
+  const params = { customerId, returnUrl: url };
+  const open = () => runSimpleOperation(context, portalOperation, { subject: ownerKey(userOwner(user.id)), params });
+  const session = await context.serialize(`portal:${user.id}`, open, canonicalJson(params));
   return { url: session.url };
 }

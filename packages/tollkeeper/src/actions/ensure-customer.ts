@@ -10,12 +10,15 @@ import { UnavailableError } from "../errors.ts";
 import { raiseAlarm } from "../runtime.ts";
 import type { NewCustomer } from "../stripe/gateway/gateway.ts";
 import type { ActionContext } from "./context.ts";
-import { runOperation, type OperationKind } from "./operation.ts";
+import { logLeftOut, runOperation, type OperationKind } from "./operation.ts";
 
 export const customerOperation: OperationKind<Omit<NewCustomer, "operationId">, string> = {
   kind: "customer",
-  act: async ({ gateway }, params, { id, key }) =>
-    (await gateway.createCustomer({ ...params, operationId: id }, key)).id,
+  async act({ gateway, runtime }, params, { id, key }) {
+    const created = await gateway.createCustomer({ ...params, operationId: id }, key);
+    logLeftOut(runtime, created.leftOut, id);
+    return created.id;
+  },
   lookUp: async ({ gateway }, _params, { id, createdAt, keyEndsAt }) =>
     (await gateway.findCustomerOfOperation(id, { from: createdAt, until: keyEndsAt }))?.id ?? null,
 };

@@ -12,6 +12,7 @@ import {
 import { parseStored } from "../domain/stored-json.ts";
 import { ConflictError, TollkeeperError, UnavailableError } from "../errors.ts";
 import type { OperationKey } from "../stripe/limits/operation-key.ts";
+import type { Runtime } from "../runtime.ts";
 import type { ActionContext } from "./context.ts";
 
 /** Defines one kind of operation: how to send its request to Stripe, and how to find the effect of an earlier attempt. */
@@ -98,6 +99,15 @@ export async function runOperation<Params, Result>(
 /** Returns a short text that is equal for equal parameters. */
 export function fingerprintOf(params: unknown): string {
   return createHash("sha256").update(canonicalJson(params)).digest("hex");
+}
+
+/**
+ * Logs the names of optional fields that an operation leaves out because Stripe does not accept their values. Never logs the
+ * values, which are personal data.
+ */
+export function logLeftOut({ log }: Pick<Runtime, "log">, fields: readonly string[], operationId: string): void {
+  if (fields.length > 0)
+    log.warn({ operationId, fields }, "left out optional fields that Stripe does not accept; the operation continues");
 }
 
 function inProgress(): UnavailableError {

@@ -1,5 +1,5 @@
 /** Checks the URL to which Stripe's page sends the user back. */
-import { checkReturnUrl, type UrlProblem } from "../domain/urls.ts";
+import { checkReturnUrl, normalizeReturnUrl, type UrlProblem } from "../domain/urls.ts";
 import { InvalidRequestError } from "../errors.ts";
 import type { UrlPolicy } from "./context.ts";
 
@@ -17,12 +17,12 @@ const EXPLANATIONS: Record<UrlProblem, (url: string) => string> = {
 };
 
 /**
- * Returns the requested return URL, or the app's default URL if the request names none. Throws `InvalidRequestError`
+ * Returns the requested return URL as browsers read it, or the app's default URL if the request names none. Throws `InvalidRequestError`
  * `invalid_url` if the URL is not allowed.
  */
 export function returnUrl(policy: UrlPolicy, field: UrlField, requested: string | undefined): string {
   if (requested === undefined) return field === "returnUrl" ? policy.portalReturnUrl : policy[field];
   const problem = checkReturnUrl(requested, policy.allowedOrigins, policy.requireHttps);
-  if (problem === null) return requested;
+  if (problem === null) return normalizeReturnUrl(requested);
   throw new InvalidRequestError("invalid_url", `${field} ${EXPLANATIONS[problem](requested)}`);
 }

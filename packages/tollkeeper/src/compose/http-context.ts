@@ -7,11 +7,13 @@ import { listEntitlements } from "../actions/get-entitlements.ts";
 import { getOffer } from "../actions/get-offer.ts";
 import { listSubscriptions } from "../actions/list-subscriptions.ts";
 import { viewPlan } from "../actions/plan-view.ts";
+import { createUserLimiter } from "../actions/user-limiter.ts";
 import { verifyCheckoutSession } from "../actions/verify-checkout-session.ts";
 import { createOidcAuthenticate } from "../auth/oidc.ts";
 import type { Config } from "../config/resolve-config.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import { userOwner } from "../domain/owner.ts";
+import type { User } from "../domain/user.ts";
 import type { HttpContext } from "../http/context.ts";
 import { createInboxWriter } from "../ingest/inbox-writer.ts";
 import { createReceiveEvent } from "../ingest/receive-event.ts";
@@ -35,6 +37,13 @@ export function createHttpContext(
   { options, start, startStore, onStored }: HttpContextOptions,
 ): HttpContext {
   const { metricsToken } = config;
+  const limitUser = createUserLimiter(runtime.now);
+  const limited =
+    <Request, Result>(action: (context: ActionContext, user: User, request: Request) => Promise<Result>) =>
+    async (user: User, request: Request): Promise<Result> => {
+      limitUser(user.id);
+      return action(context, user, request);
+    };
   return {
     basePath: config.basePath,
     allowedOrigins: config.urls.allowedOrigins,
@@ -56,12 +65,12 @@ export function createHttpContext(
       onStored,
     }),
     actions: {
-      createCheckoutSession: (user, request) => createCheckoutSession(context, user, request),
-      verifyCheckoutSession: (user, sessionId) => verifyCheckoutSession(context, user, sessionId),
+      createCheckoutSession: limited(createCheckoutSession),
+      verifyCheckoutSession: limited(verifyCheckoutSession),
       listSubscriptions: (user) => listSubscriptions(context, userOwner(user.id)),
-      cancelSubscription: (user, request) => cancelSubscription(context, user, request),
-      resumeSubscription: (user, request) => resumeSubscription(context, user, request),
-      createPortalSession: (user, request) => createPortalSession(context, user, request),
+      cancelSubscription: limited(cancelSubscription),
+      resumeSubscription: limited(resumeSubscription),
+      createPortalSession: limited(createPortalSession),
       getOffer: (user) => getOffer(context, user),
       listEntitlements: (user) => listEntitlements(context, userOwner(user.id)),
     },

@@ -91,10 +91,12 @@ function findReturnUrlProblems({ options }: Checked): Problem[] {
   const { appUrl, allowedOrigins } = options;
   if (appUrl === undefined || allowedOrigins === undefined) return [];
   const origins = originsOf({ appUrl, allowedOrigins });
-  return (["successUrl", "cancelUrl", "portalReturnUrl"] as const).flatMap((option) => {
+  return (["appUrl", "successUrl", "cancelUrl", "portalReturnUrl"] as const).flatMap((option) => {
     const url = options[option];
-    const found = url === undefined ? null : checkReturnUrl(url, origins, requiresHttps(options));
-    return found === null ? [] : [{ option, text: `${option} ${show(url)} ${RETURN_URL_PROBLEMS[found]}` }];
+    // The function `findHttpUrls` reports an app URL without https.
+    const https = option !== "appUrl" && requiresHttps(options);
+    const found = url === undefined ? null : checkReturnUrl(url, origins, https);
+    return found === null ? [] : [{ option, text: `${nameOf(option)} ${show(url)} ${RETURN_URL_PROBLEMS[found]}` }];
   });
 }
 

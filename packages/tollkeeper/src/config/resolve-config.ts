@@ -5,7 +5,7 @@ import type { Authenticate } from "../auth/authenticate.ts";
 import { DEFAULT_ACCESS_POLICY, type AccessPolicy } from "../domain/access.ts";
 import type { Plans } from "../domain/plans.ts";
 import type { Mode } from "../domain/records.ts";
-import { withSessionId } from "../domain/urls.ts";
+import { normalizeReturnUrl, withSessionId } from "../domain/urls.ts";
 import { ConfigError } from "../errors.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import {
@@ -145,9 +145,9 @@ function toUrlPolicy(options: ParsedOptions): UrlPolicy {
   return {
     allowedOrigins: originsOf(options),
     requireHttps: requiresHttps(options),
-    successUrl: withSessionId(successUrl),
-    cancelUrl,
-    portalReturnUrl,
+    successUrl: withSessionId(normalizeReturnUrl(successUrl)),
+    cancelUrl: normalizeReturnUrl(cancelUrl),
+    portalReturnUrl: normalizeReturnUrl(portalReturnUrl),
   };
 }
 

@@ -25,6 +25,17 @@ export type CheckoutDecision =
   | { kind: "continue"; session: CheckoutSessionRecord }
   | { kind: "replace"; session: CheckoutSessionRecord };
 
+/**
+ * Maximum length of a session's `client_reference_id`.
+ * @see https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-client_reference_id
+ */
+const MAX_CLIENT_REFERENCE_LENGTH = 200;
+
+/** Returns true if Stripe accepts the user's id as the `client_reference_id` of a session. User ids may be longer. */
+export function isClientReference(userId: string): boolean {
+  return userId.length <= MAX_CLIENT_REFERENCE_LENGTH;
+}
+
 /** Returns the owner's live subscription in a plan group; undefined if there is none. */
 export function findLiveInGroup<State extends SubscriptionState>(
   states: readonly State[],

@@ -7,6 +7,7 @@ export type UrlProblem = "malformed" | "not_https" | "origin_not_allowed" | "has
 
 const MAX_URL_LENGTH = 2000;
 
+/** Returns the problem of the URL that `normalizeReturnUrl` returns for the text; null if the URL is allowed. */
 export function checkReturnUrl(
   text: string,
   allowedOrigins: readonly string[],
@@ -15,6 +16,7 @@ export function checkReturnUrl(
   if (text.length > MAX_URL_LENGTH || !URL.canParse(text)) return "malformed";
   const url = new URL(text);
   if (url.protocol !== "https:" && url.protocol !== "http:") return "malformed";
+  if (normalizeReturnUrl(text).length > MAX_URL_LENGTH) return "malformed";
   if (url.username !== "" || url.password !== "") return "has_credentials";
   if (requireHttps && url.protocol !== "https:") return "not_https";
   return allowedOrigins.includes(url.origin) ? null : "origin_not_allowed";
@@ -26,6 +28,17 @@ export function checkReturnUrl(
  * @see https://docs.stripe.com/payments/checkout/custom-success-page
  */
 export const SESSION_ID_PLACEHOLDER = "{CHECKOUT_SESSION_ID}";
+
+const ESCAPED_PLACEHOLDER = "%7BCHECKOUT_SESSION_ID%7D";
+
+/**
+ * Returns the URL as browsers read it, such as "https://a.test/@b.test" for "https://a.test\\@b.test". Only this form is sent to
+ * Stripe, because another program could find another host in the original text. Keeps the placeholder of the session id.
+ */
+export function normalizeReturnUrl(text: string): string {
+  const { href } = new URL(text);
+  return text.includes(SESSION_ID_PLACEHOLDER) ? href.replaceAll(ESCAPED_PLACEHOLDER, SESSION_ID_PLACEHOLDER) : href;
+}
 
 export function withSessionId(successUrl: string): string {
   if (successUrl.includes(SESSION_ID_PLACEHOLDER)) return successUrl;

@@ -1,6 +1,6 @@
 /** Converts errors to the JSON of error responses, which is the same for all routes. */
 import type { Context } from "hono";
-import { TollkeeperError, type ErrorCode, type ErrorStatus } from "../errors.ts";
+import { TollkeeperError, TooManyRequestsError, type ErrorCode, type ErrorStatus } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { ErrorResponse } from "../wire.ts";
 import type { HttpEnv } from "./request-log.ts";
@@ -21,7 +21,8 @@ export function respondToError(log: Runtime["log"], error: Error, c: Context<Htt
   const { status, code, message, details, possible, cause } = error;
   if (status >= 500)
     log.warn({ requestId, code, cause: cause instanceof Error ? cause.message : undefined }, "request failed");
-  if (error.retryable) c.header("retry-after", RETRY_AFTER_SECONDS);
+  if (error instanceof TooManyRequestsError) c.header("retry-after", String(error.retryAfterSeconds));
+  else if (error.retryable) c.header("retry-after", RETRY_AFTER_SECONDS);
   return respondWithError(c, status, {
     code,
     message,

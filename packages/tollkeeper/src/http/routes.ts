@@ -27,6 +27,8 @@ import { MAX_WEBHOOK_BYTES, WEBHOOK_PATH } from "./webhook-endpoint.ts";
 const MAX_JSON_BYTES = 16_384;
 const PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8";
 
+const TOO_MANY_REQUESTS = "too_many_requests: the user has sent too many requests; retry after Retry-After";
+
 const HEALTHY: HealthResponse = { status: "ok" };
 
 const SessionQuery = z.object({
@@ -122,6 +124,7 @@ export const ROUTES: readonly Route[] = [
     responses: {
       200: "Opens Stripe's checkout for a plan; the same request returns the same open session",
       409: "already_subscribed: use the portal instead",
+      429: TOO_MANY_REQUESTS,
     },
     action: ({ actions }, { caller, body }) => actions.createCheckoutSession(caller, body),
   }),
@@ -135,6 +138,7 @@ export const ROUTES: readonly Route[] = [
     responses: {
       200: "Verifies a checkout session of the user and syncs its subscription",
       404: "The session does not exist or belongs to another user",
+      429: TOO_MANY_REQUESTS,
     },
     action: ({ actions }, { caller, query }) => actions.verifyCheckoutSession(caller, query.session_id),
   }),
@@ -169,6 +173,7 @@ export const ROUTES: readonly Route[] = [
       200: "Cancels the subscription at the end of its period",
       404: "The user has no such subscription",
       409: "not_cancelable: the subscription has ended; ambiguous_subscription: the user has several, `possible` lists them",
+      429: TOO_MANY_REQUESTS,
     },
     action: async ({ actions }, { caller, body }) => ({
       subscription: await actions.cancelSubscription(caller, body),
@@ -185,6 +190,7 @@ export const ROUTES: readonly Route[] = [
       200: "Undoes a cancellation before the period ends",
       404: "The user has no such subscription",
       409: "not_resumable: the subscription has ended or is paused, or the seller has set its end; ambiguous_subscription",
+      429: TOO_MANY_REQUESTS,
     },
     action: async ({ actions }, { caller, body }) => ({
       subscription: await actions.resumeSubscription(caller, body),
@@ -200,6 +206,7 @@ export const ROUTES: readonly Route[] = [
     responses: {
       200: "Opens Stripe's customer portal",
       404: "no_customer: the user has never started a checkout",
+      429: TOO_MANY_REQUESTS,
     },
     action: ({ actions }, { caller, body }) => actions.createPortalSession(caller, body),
   }),

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { decideCheckout, findLiveInGroup, trialDaysFor, type LastCheckout } from "../../src/domain/checkout.ts";
 import type { SubscriptionState } from "../../src/domain/access.ts";
 import type { CheckoutSessionRecord } from "../../src/domain/records.ts";
-import { checkReturnUrl, withSessionId } from "../../src/domain/urls.ts";
+import { checkReturnUrl, normalizeReturnUrl, withSessionId } from "../../src/domain/urls.ts";
 import { stateOf } from "../support/records.ts";
 import { PLANS } from "../../../../test/support/plans.ts";
 
@@ -88,8 +88,29 @@ describe("a return URL", () => {
     ["data:text/html,x", false, "malformed"],
     ["https://app.example.com:8443/", true, "origin_not_allowed"],
     [`https://app.example.com/${"a".repeat(2000)}`, true, "malformed"],
+    [`https://app.example.com/${"ä".repeat(1000)}`, true, "malformed"],
+    ["https://app.example.com\\@evil.com", true, null],
+    ["https:\\\\evil.com\\@app.example.com", true, "origin_not_allowed"],
+    ["https://evil.com\\@app.example.com", true, "origin_not_allowed"],
+    ["https://app.example.com\t@evil.com", true, "has_credentials"],
+    ["https:/app.example.com", true, null],
+    ["https://{CHECKOUT_SESSION_ID}@app.example.com", true, "has_credentials"],
   ])("the check of %s (https required: %s) reports %s", (url, https, problem) => {
     expect(checkReturnUrl(url, origins, https)).toBe(problem);
+  });
+
+  test.each([
+    ["https://a.test\\@evil.test", "https://a.test/@evil.test"],
+    [" https://A.test/a\tb\n/../c ", "https://a.test/c"],
+    ["https://:@a.test/\u0000", "https://a.test/"],
+    ["https://a.test/\u0001é", "https://a.test/%01%C3%A9"],
+    [
+      "https://a.test/{CHECKOUT_SESSION_ID}?x={CHECKOUT_SESSION_ID}",
+      "https://a.test/{CHECKOUT_SESSION_ID}?x={CHECKOUT_SESSION_ID}",
+    ],
+    ["https://a.test/{x}#{CHECKOUT_SESSION_ID}", "https://a.test/%7Bx%7D#{CHECKOUT_SESSION_ID}"],
+  ])("is sent for %j as %j", (url, expected) => {
+    expect(normalizeReturnUrl(url)).toBe(expected);
   });
 
   test.each([

@@ -262,6 +262,11 @@ describe("the service refuses an invalid configuration", () => {
     ["an unknown part of an option", { access: { graceDays: 3 } }, 'option "access.graceDays" is unknown'],
     ["a function that is a text", { fetch: "fetch" }, "fetch must be a function"],
     ["a list that is a text", { allowedOrigins: "https://a.example" }, "ALLOWED_ORIGINS must be a list of strings"],
+    [
+      "an app URL with a password",
+      { appUrl: "https://a:donttell@app.example" },
+      'APP_URL "https://…@app.example" must not',
+    ],
     ["a required option that is undefined", { appUrl: undefined }, "APP_URL is missing"],
     ["a secret key that is undefined", { stripeSecretKey: undefined }, "STRIPE_SECRET_KEY is missing"],
   ])("the service does not start if JavaScript code passes %s", (_name, options: object, message) => {

@@ -1,5 +1,6 @@
 /** Sends requests about checkout sessions and portal sessions to Stripe. */
 import type Stripe from "stripe";
+import { isClientReference } from "../../domain/checkout.ts";
 import * as records from "../records.ts";
 import { translateErrors, translateErrorsOrNull } from "./stripe-errors.ts";
 import { MAX_LISTED, PAGE_SIZE, type CallContext, type CheckoutCalls, type NewCheckoutSession } from "./types.ts";
@@ -59,7 +60,7 @@ function sessionParams(session: NewCheckoutSession, userIdKey: string): Stripe.C
   return {
     mode: "subscription",
     customer: session.customerId,
-    client_reference_id: session.userId,
+    ...(isClientReference(session.userId) && { client_reference_id: session.userId }),
     line_items: [{ price: session.priceId, quantity: session.quantity }],
     success_url: session.successUrl,
     cancel_url: session.cancelUrl,

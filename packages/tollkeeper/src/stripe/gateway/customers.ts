@@ -1,8 +1,9 @@
 /** Sends requests about customers to Stripe. */
 import type Stripe from "stripe";
+import type { OperationKey } from "../limits/operation-key.ts";
 import * as records from "../records.ts";
 import { DEFAULT_CARD, toRetrievedCustomer } from "./retrieved.ts";
-import { translateErrors, translateErrorsOrNull } from "./stripe-errors.ts";
+import { refusedParam, translateErrors, translateErrorsOrNull } from "./stripe-errors.ts";
 import { MAX_LISTED, PAGE_SIZE, type CallContext, type CustomerCalls } from "./types.ts";
 
 /** Seconds by which our clock may differ from Stripe's clock. */
@@ -37,13 +38,14 @@ export function customerCalls(stripe: Stripe, { userIdKey, withKey }: CallContex
     createCustomer: (customer, key) =>
       translateErrors(async () => {
         const metadata = { [userIdKey]: customer.userId, [records.OPERATION_METADATA]: customer.operationId };
-        const params = {
-          metadata,
-          ...(customer.email !== null && { email: customer.email }),
-          ...(customer.name !== null && { name: customer.name }),
-        };
-        const created = await withKey(key, (options) => stripe.customers.create(params, options));
-        return records.toCustomer(created, userIdKey);
+        const { email, name } = customer;
+        const { created, leftOut } = await createWithout(
+          { ...(email !== null && { email }), ...(name !== null && { name }) },
+          key,
+          (optional, attemptKey) =>
+            withKey(attemptKey, (options) => stripe.customers.create({ ...optional, metadata }, options)),
+        );
+        return { id: created.id, leftOut };
       }),
 
     retrieveCustomer: (id) =>
@@ -52,6 +54,33 @@ export function customerCalls(stripe: Stripe, { userIdKey, withKey }: CallContex
         return toRetrievedCustomer(customer, userIdKey);
       }),
   };
+}
+
+type OptionalFields = Partial<Record<"email" | "name", string>>;
+
+/**
+ * Creates an object at Stripe. If Stripe refuses an optional field, such as an email without a top-level domain, creates the
+ * object without this field. Each attempt has its own idempotency key, because its parameters differ. Returns the names of the
+ * fields that were left out.
+ */
+async function createWithout<Created>(
+  fields: OptionalFields,
+  key: OperationKey,
+  create: (fields: OptionalFields, key: OperationKey) => Promise<Created>,
+): Promise<{ created: Created; leftOut: string[] }> {
+  const optional = { ...fields };
+  const leftOut: string[] = [];
+  for (;;) {
+    const value = [key.value, ...leftOut].join("_without_");
+    try {
+      return { created: await create(optional, { ...key, value }), leftOut };
+    } catch (error) {
+      const refused = (["email", "name"] as const).find((field) => field === refusedParam(error));
+      if (refused === undefined || optional[refused] === undefined) throw error;
+      delete optional[refused];
+      leftOut.push(refused);
+    }
+  }
 }
 
 /** @see https://docs.stripe.com/search#search-query-language */

@@ -32,6 +32,11 @@ export function isCursorGone(error: unknown): boolean {
   );
 }
 
+/** Returns the parameter whose value Stripe refused; null if the error names none. */
+export function refusedParam(error: unknown): string | null {
+  return error instanceof Stripe.errors.StripeInvalidRequestError ? (error.param ?? null) : null;
+}
+
 function toTollkeeperError(error: unknown): unknown {
   // If Stripe's SDK throws an error before it sends the request, a retry would fail again.
   if (error instanceof URIError)

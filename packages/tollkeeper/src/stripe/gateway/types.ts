@@ -112,7 +112,11 @@ export interface CustomerCalls {
   searchCustomersOfUser(userId: string): Promise<CustomerRecord[]>;
   /** Returns the Stripe customer that an operation created within a range of time; null if there is no such customer. */
   findCustomerOfOperation(operationId: string, within: CreatedRange): Promise<CustomerRecord | null>;
-  createCustomer(customer: NewCustomer, key: OperationKey): Promise<CustomerRecord>;
+  /**
+   * Creates a customer. Returns its id, and the names of the optional fields that were left out because Stripe refused their
+   * values.
+   */
+  createCustomer(customer: NewCustomer, key: OperationKey): Promise<{ id: string; leftOut: string[] }>;
   retrieveCustomer(id: string): Promise<RetrievedCustomer | null>;
 }
 
