@@ -220,8 +220,8 @@ describe.each(DIALECTS)("a purchase on %s", (dialect) => {
       name: fields.includes("name") ? null : user.name,
     });
     expect(leftOut(billing).map((names) => (names as string[]).toSorted())).toEqual([fields]);
-    for (const value of [user.email, user.name])
-      if (value !== null && value !== "Ada") expect(JSON.stringify(billing.log)).not.toContain(value);
+    const refused = [user.email, user.name].filter((value) => value !== null && value !== "Ada");
+    expect(refused.filter((value) => JSON.stringify(billing.log).includes(value ?? ""))).toEqual([]);
   });
 
   test.each([200, 201, 230, 255])(

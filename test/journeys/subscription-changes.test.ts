@@ -276,8 +276,7 @@ describe.each(DIALECTS)("a user on %s with two live subscriptions of one plan gr
     const { billing, first, second } = await withTwo();
     const alarm = billing.log.find(({ fields }) => "alarm" in fields);
     expect(alarm).toMatchObject({ level: "error", fields: { alarm: "two_subscriptions", group: "default" } });
-    const { subscriptionIds } = alarm?.fields as { subscriptionIds: string[] };
-    expect(subscriptionIds.toSorted()).toEqual([first, second].toSorted());
+    expect(alarm?.fields).toMatchObject({ subscriptionIds: expect.arrayContaining([first, second]) });
     const response = await billing.service.fetch(
       new Request("http://app.test/stripe/metrics", { headers: { authorization: `Bearer ${METRICS_TOKEN}` } }),
     );
