@@ -1,4 +1,4 @@
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Page, Route } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { launchBrowser } from "../support/browser.ts";
 import { startTestDemo, type TestDemo } from "../support/demo.ts";
@@ -52,6 +52,15 @@ async function chargeNextTo(user: string, card: string): Promise<void> {
   const method = await call(`payment_methods/${card}/attach`, { customer });
   const subscriptions = await call(`subscriptions?customer=${customer}`);
   await call(`subscriptions/${subscriptions.data[0]?.id ?? ""}`, { default_payment_method: method.id });
+}
+
+/** Moves the emulator's clock without the page. */
+async function moveClock(days: number): Promise<void> {
+  const response = await fetch(`${demo.emulatorUrl}/_emulator/clock/advance`, {
+    method: "POST",
+    body: JSON.stringify({ seconds: days * 86_400 }),
+  });
+  expect(response.status).toBe(200);
 }
 
 const modal = (page: Page) => page.getByRole("dialog");
@@ -190,6 +199,122 @@ describe("the demo in a browser", () => {
       })
       .toBe(false);
     expect(await unlocked(page)).toBe("true");
+  });
+});
+
+describe("the demo's page", () => {
+  const hooks = (page: Page) => page.locator("#hooks");
+  const failWith503 = (route: Route) =>
+    route.fulfill({ status: 503, json: { error: { code: "down", message: "The demo is restarting." } } });
+
+  test("shows a hook that runs later without a reload, and the account after it", async () => {
+    const { page, user } = await visit();
+    await subscribe(page);
+    await hooks(page).getByText(`${user}: exports`).waitFor();
+    await chargeNextTo(user, "pm_card_chargeCustomerFail");
+    // The clock is moved outside the page, as in another tab.
+    await moveClock(45);
+    await hooks(page).locator("li", { hasText: "onAccessRevoked" }).filter({ hasText: user }).waitFor();
+    await page.getByText("You use Fieldnotes for free.").waitFor();
+    expect(await unlocked(page)).toBe("false");
+  });
+
+  test.each([
+    ["**/demo/token", "#account-error"],
+    ["**/stripe/subscriptions", "#account-error"],
+    ["**/stripe/entitlements", "#account-error"],
+    ["**/demo/panel", "#panel-error"],
+  ])("shows an error where a load of %s fails, and recovers after a click on Try again", async (path, place) => {
+    const { page } = await visit();
+    let isDown = true;
+    await page.route(path, (route) => (isDown ? failWith503(route) : route.fallback()));
+    await page.reload();
+    const error = page.locator(place);
+    await error.getByRole("button", { name: "Try again" }).waitFor();
+    expect(await error.locator("p").textContent()).toContain("The demo is restarting.");
+    isDown = false;
+    await error.getByRole("button", { name: "Try again" }).click();
+    await error.waitFor({ state: "hidden" });
+    await page.getByText("You use Fieldnotes for free.").waitFor();
+    expect(await page.locator("#tools li").count()).toBe(3);
+    expect(await page.locator("#now").textContent()).toMatch(/\d{4}/);
+  });
+
+  test("recovers without a click after the demo was unreachable", async () => {
+    const { page } = await visit();
+    await page.route(/\/(demo|stripe)\//, (route) => route.abort());
+    await page.reload();
+    await page.locator("#account-error").getByText("The demo does not respond.").waitFor();
+    await page.locator("#tools-error").getByText("The demo does not respond.").waitFor();
+    await page.unrouteAll();
+    await page.getByText("You use Fieldnotes for free.").waitFor({ timeout: 15_000 });
+    for (const place of ["account", "tools", "panel"])
+      await page.locator(`#${place}-error`).waitFor({ state: "hidden" });
+  });
+
+  test("shows why the clock did not move, and lets the user try again", async () => {
+    const { page } = await visit();
+    const button = page.getByRole("button", { name: "+ 1 day" });
+    const answers = [failWith503, (route: Route) => route.abort(), (route: Route) => route.fulfill({ status: 500 })];
+    const reasons = ["The demo is restarting.", "The demo does not respond.", "The demo responded with status 500."];
+    for (const [at, answer] of answers.entries()) {
+      await page.route("**/demo/clock/advance", answer, { times: 1 });
+      await button.click();
+      await page.locator("#clock-error").getByText(`The clock did not move. ${reasons[at]}`).waitFor();
+      expect(await button.isEnabled()).toBe(true);
+    }
+    await button.click();
+    await page.locator("#clock-error").waitFor({ state: "hidden" });
+  });
+
+  test("shows why a tool or the billing page did not open", async () => {
+    const { page } = await visit();
+    await subscribe(page);
+    await page.route("**/demo/export", failWith503);
+    await page.locator('[data-feature="exports"]').click();
+    await page.locator("#tools-error").getByText("Export to CSV: The demo is restarting.").waitFor();
+    await page.route("**/stripe/create-portal-session", failWith503);
+    const manage = page.getByRole("button", { name: "Manage billing" });
+    await manage.click();
+    await page.locator("#subscription").getByRole("alert").waitFor();
+    expect(await manage.isEnabled()).toBe(true);
+  });
+
+  test("shows only the account of the chosen user, even if the response about another user is slow", async () => {
+    const { page, user } = await visit();
+    await subscribe(page);
+    const held: (() => void)[] = [];
+    let isSlow = true;
+    await page.route("**/stripe/entitlements", async (route) => {
+      if (isSlow) await new Promise<void>((resolve) => held.push(resolve));
+      await route.fallback();
+    });
+    await page.reload();
+    await expect.poll(() => held.length).toBeGreaterThan(0);
+    isSlow = false;
+    await page.route("**/demo/token", async (route) => {
+      const response = await route.fetch({ postData: JSON.stringify({ userId: `${user}-other`, email: null }) });
+      await route.fulfill({ response });
+    });
+    await page.getByLabel("Signed in as").selectOption("Grace");
+    await page.getByText("You use Fieldnotes for free.").waitFor();
+    for (const release of held) release();
+    await page.waitForLoadState("networkidle");
+    expect(await unlocked(page)).toBe("false");
+  });
+
+  test("verifies a purchase again after the first verification failed", async () => {
+    const { page } = await visit();
+    await goToCheckout(page);
+    let isDown = true;
+    await page.route("**/stripe/checkout-session?**", (route) => (isDown ? failWith503(route) : route.fallback()));
+    await pay(page, "4242 4242 4242 4242");
+    const error = page.locator("#return-error");
+    await error.getByText("Your purchase could not be checked.").waitFor();
+    isDown = false;
+    await error.getByRole("button", { name: "Try again" }).click();
+    await modal(page).getByText("Welcome to Premium").waitFor();
+    await error.waitFor({ state: "hidden" });
   });
 });
 

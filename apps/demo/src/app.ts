@@ -84,6 +84,10 @@ export function createDemoApp(parts: DemoParts): Hono {
     await tollkeeper.drain();
     return c.json({ now });
   });
+  app.onError((error, c) => {
+    console.error(error);
+    return c.json({ error: { code: "internal_error", message: `The demo failed: ${error.message}` } }, 500);
+  });
   app.notFound((c) => c.json({ error: { code: "not_found", message: `There is no ${c.req.path}.` } }, 404));
   return app;
 }

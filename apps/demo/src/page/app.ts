@@ -1,8 +1,14 @@
 /** The script of the demo's page: an example app that uses tollkeeper's client and modal. */
-import { createTollkeeperClient, type Subscription } from "../../../../packages/tollkeeper/src/browser/index.ts";
+import {
+  createTollkeeperClient,
+  type Entitlement,
+  type Subscription,
+} from "../../../../packages/tollkeeper/src/browser/index.ts";
 import { h } from "../../../../packages/tollkeeper/src/elements/dom.ts";
 import { formatDate, formatMoney } from "../../../../packages/tollkeeper/src/elements/format.ts";
 import { PremiumModal } from "../../../../packages/tollkeeper/src/elements/premium-modal-define.ts";
+import { postJson, request, requestJson } from "./requests.ts";
+import { clearError, createSection, messageOf, runAction, showError } from "./sections.ts";
 
 const USERS = [
   { userId: "ada", email: "ada@example.com", name: "Ada" },
@@ -15,6 +21,11 @@ const TOOLS = [
   { feature: "themes", name: "Night theme" },
 ];
 const USER_KEY = "fieldnotes-user";
+/** Milliseconds between two looks at hooks and clock. After failures, the time doubles up to the maximum. */
+const POLL_MS = 1_000;
+const MAX_POLL_MS = 8_000;
+/** A larger step of the billing clock means that the clock was moved. */
+const CLOCK_MOVED_MS = 10_000;
 
 function find(id: string): HTMLElement;
 function find<T extends HTMLElement>(id: string, kind: new () => T): T;
@@ -41,22 +52,41 @@ function getToken(): Promise<string> {
   if (signIn?.userId !== userId)
     signIn = {
       userId,
-      token: postJson("/demo/token", { userId, email }).then(({ token }) => token as string),
+      token: postJson<{ token: string }>("/demo/token", { userId, email }).then(({ token }) => token),
     };
   return signIn.token;
 }
 
-async function postJson(path: string, body: object): Promise<Record<string, unknown>> {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  return (await response.json()) as Record<string, unknown>;
+interface Account {
+  subscriptions: Subscription[];
+  entitlements: Entitlement[];
 }
 
-async function showAccount(): Promise<void> {
-  const [subscriptions, entitlements] = await Promise.all([client.subscriptions(), client.entitlements()]);
+const account = createSection<Account>({
+  async load() {
+    try {
+      // Without a token, the client treats the user as a visitor. Here, a sign-in that fails is an error.
+      await getToken();
+      const [subscriptions, entitlements] = await Promise.all([client.subscriptions(), client.entitlements()]);
+      return { subscriptions, entitlements };
+    } catch (error) {
+      // The next load signs in again, because the token may be missing or expired.
+      signIn = null;
+      throw error;
+    }
+  },
+  show: showAccount,
+  failed: "Your account could not be loaded.",
+  places: () => [find("account-error"), ...(find("tools").childElementCount === 0 ? [find("tools-error")] : [])],
+});
+
+/** The account that the page shows, as JSON. An equal account is not drawn again, so that no element loses the focus. */
+let shownAccount = "";
+
+function showAccount({ subscriptions, entitlements }: Account): void {
+  const json = JSON.stringify({ subscriptions, entitlements });
+  if (json === shownAccount) return;
+  shownAccount = json;
   const unlocked = new Set(entitlements.map((entitlement) => entitlement.feature));
   const live = subscriptions.find((subscription) => subscription.live) ?? null;
   find("badge").hidden = unlocked.size === 0;
@@ -66,25 +96,37 @@ async function showAccount(): Promise<void> {
   showNotice(live?.latestInvoice?.message ?? null, live?.latestInvoice?.actionUrl ?? null);
 }
 
+/** Removes the data of the previous user. */
+function clearAccount(): void {
+  shownAccount = "";
+  find("badge").hidden = true;
+  find("output").hidden = true;
+  find("tools").replaceChildren();
+  find("subscription").replaceChildren(h("p", { class: "soft" }, "Loading…"));
+  showNotice(null, null);
+}
+
 function toolButton({ feature, name }: (typeof TOOLS)[number], unlocked: boolean): HTMLElement {
-  const use = () => void (unlocked ? useTool(feature, name) : modal?.show());
-  return h(
+  const button = h(
     "button",
-    { type: "button", "data-feature": feature, "data-unlocked": String(unlocked), click: use },
+    { type: "button", "data-feature": feature, "data-unlocked": String(unlocked) },
     unlocked ? name : `🔒 ${name}`,
     h("small", {}, unlocked ? "Included in your plan" : "Part of Premium"),
   );
+  button.addEventListener("click", () => {
+    if (unlocked) void runAction(button, find("tools-error"), () => useTool(feature, name), `${name}: `);
+    else void modal?.show();
+  });
+  return button;
 }
 
 async function useTool(feature: string, name: string): Promise<void> {
   const output = find("output");
+  output.hidden = true;
+  const headers = { authorization: `Bearer ${await getToken()}` };
+  output.textContent =
+    feature === "exports" ? await (await request("/demo/export", { headers })).text() : `${name} is on.`;
   output.hidden = false;
-  if (feature !== "exports") {
-    output.textContent = `${name} is on.`;
-    return;
-  }
-  const response = await fetch("/demo/export", { headers: { authorization: `Bearer ${await getToken()}` } });
-  output.textContent = await response.text();
 }
 
 function describe(subscription: Subscription): HTMLElement[] {
@@ -98,10 +140,10 @@ function describe(subscription: Subscription): HTMLElement[] {
   if (cancelAt !== null) rows.push(["Ends", formatDate(cancelAt, "en")]);
   else if (currentPeriodEnd !== null) rows.push(["Renews", formatDate(currentPeriodEnd, "en")]);
   if (paymentMethod?.last4) rows.push(["Card", `${paymentMethod.brand ?? ""} •••• ${paymentMethod.last4}`]);
-  return [
-    h("dl", {}, ...rows.flatMap(([term, text]) => [h("dt", {}, term), h("dd", {}, text)])),
-    h("button", { type: "button", click: () => void client.portal() }, "Manage billing"),
-  ];
+  const error = h("div", { class: "error", role: "alert", hidden: true });
+  const manage = h("button", { type: "button" }, "Manage billing");
+  manage.addEventListener("click", () => void runAction(manage, error, () => client.portal()));
+  return [h("dl", {}, ...rows.flatMap(([term, text]) => [h("dt", {}, term), h("dd", {}, text)])), manage, error];
 }
 
 function showNotice(message: string | null, actionUrl: string | null): void {
@@ -117,42 +159,82 @@ interface Panel {
   hooks: { at: number; hook: string; summary: string }[];
 }
 
-async function showPanel(): Promise<void> {
-  const panel = (await (await fetch("/demo/panel")).json()) as Panel;
-  find("now").textContent = formatDate(panel.now, "en");
-  find("emulator", HTMLAnchorElement).href = panel.emulatorUrl;
-  const hooks = panel.hooks.map(({ hook, summary }) => h("li", {}, h("code", {}, hook), ` ${summary}`));
-  find("hooks").replaceChildren(...(hooks.length > 0 ? hooks : [h("li", {}, "Nothing yet.")]));
+let shownPanel: Panel | null = null;
+
+const panel = createSection<Panel>({
+  load: () => requestJson("/demo/panel"),
+  show(loaded) {
+    const before = shownPanel;
+    shownPanel = loaded;
+    find("now").textContent = formatDate(loaded.now, "en");
+    find("emulator", HTMLAnchorElement).href = loaded.emulatorUrl;
+    if (before && !haveHooksChanged(before, loaded)) {
+      if (loaded.now - before.now > CLOCK_MOVED_MS) void account.load();
+      return;
+    }
+    const hooks = loaded.hooks.map(({ hook, summary }) => h("li", {}, h("code", {}, hook), ` ${summary}`));
+    find("hooks").replaceChildren(...(hooks.length > 0 ? hooks : [h("li", {}, "Nothing yet.")]));
+    if (before) void account.load();
+  },
+  failed: "The hooks and the date could not be loaded.",
+  places: () => [find("panel-error")],
+});
+
+function haveHooksChanged(before: Panel, after: Panel): boolean {
+  return JSON.stringify(before.hooks) !== JSON.stringify(after.hooks);
 }
 
 async function refresh(): Promise<void> {
-  await Promise.all([showAccount(), showPanel()]);
+  await Promise.all([account.load(), panel.load()]);
+}
+
+/** Keeps the page live: shows new hooks and the account after them, and repeats loads that failed. */
+async function keepLive(): Promise<never> {
+  for (let wait = POLL_MS; ;) {
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    if (document.hidden) continue;
+    await panel.load();
+    if (account.hasFailed()) await account.load();
+    wait = panel.hasFailed() || account.hasFailed() ? Math.min(wait * 2, MAX_POLL_MS) : POLL_MS;
+  }
 }
 
 async function advance(button: HTMLButtonElement): Promise<void> {
-  button.disabled = true;
-  await postJson("/demo/clock/advance", { seconds: Number(button.dataset["advance"]) });
-  button.disabled = false;
+  const seconds = Number(button.dataset["advance"]);
+  const move = (): Promise<unknown> => postJson("/demo/clock/advance", { seconds });
+  await runAction(button, find("clock-error"), move, "The clock did not move. ");
   await refresh();
+}
+
+/** Verifies the checkout from which the user returns. */
+async function showReturn(): Promise<void> {
+  const place = find("return-error");
+  try {
+    const verified = await client.handleReturn();
+    clearError(place);
+    await refresh();
+    if (verified?.status === "complete") modal?.showSuccess(verified);
+  } catch (error) {
+    signIn = null;
+    showError(place, `Your purchase could not be checked. ${messageOf(error)}`, () => void showReturn());
+    await refresh();
+  }
 }
 
 userSelect.append(...USERS.map(({ userId, name }) => h("option", { value: userId }, name)));
 userSelect.value = sessionStorage.getItem(USER_KEY) ?? "ada";
 userSelect.addEventListener("change", () => {
   sessionStorage.setItem(USER_KEY, userSelect.value);
-  find("output").hidden = true;
+  clearAccount();
   void refresh();
 });
 find("account").addEventListener("click", () => void modal.show());
 modal.addEventListener("tollkeeper-change", () => void refresh());
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) void refresh();
+});
 for (const button of document.querySelectorAll<HTMLButtonElement>("[data-advance]"))
   button.addEventListener("click", () => void advance(button));
 
-try {
-  const verified = await client.handleReturn();
-  await refresh();
-  if (verified?.status === "complete") modal.showSuccess(verified);
-} catch (error) {
-  await refresh();
-  showNotice(error instanceof Error ? error.message : String(error), null);
-}
+await showReturn();
+await keepLive();
