@@ -11,8 +11,8 @@ export interface ForeignRequestRules {
   allowedHosts?: readonly string[] | undefined;
   /** The end of the error text about a foreign host: how to allow it. Default: none. */
   remedy?: string;
-  /** Returns true for paths that any host name may reach. Default: loopback names and allowed hosts reach all paths. */
-  allowsAnyHost?: (path: string) => boolean;
+  /** Returns true for requests that may name any host. Default: requests may name only loopback names and allowed hosts. */
+  allowsAnyHost?: (c: HttpContext) => boolean;
   /** Returns the response to a refused request. The message says which request is allowed. */
   refuse: (c: HttpContext, message: string) => Response;
 }
@@ -33,7 +33,7 @@ export function refuseForeignRequests(rules: ForeignRequestRules): MiddlewareHan
     // A request line can contain another host than the header.
     const header = c.req.header("host");
     const named = header === undefined ? url : urlOfHost(header);
-    if (!allowsAnyHost(c.req.path) && !(named && isAllowed(named) && isAllowed(url))) {
+    if (!allowsAnyHost(c) && !(named && isAllowed(named) && isAllowed(url))) {
       const shown = (header ?? url.host).slice(0, MAX_SHOWN_HOST);
       return refuse(c, `The host "${shown}" is not allowed. Use ${ownUrl}${remedy}.`);
     }

@@ -1,7 +1,7 @@
 /** The public API of the emulator, a local Stripe for subscription billing. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { serve } from "@hono/node-server";
-import { Hono } from "hono";
+import { type Context as HttpContext, Hono } from "hono";
 import { createApi, rejectUnimplemented, unrecognized } from "./api.ts";
 import { audit } from "./audit.ts";
 import { controlRoutes } from "./control.ts";
@@ -102,14 +102,24 @@ function initialState({ seed = 1, startAt, wallNow = Date.now, afterRetries = "c
   return { ...newState(seed, Math.floor((startAt ?? wallNow()) / 1000)), afterRetries };
 }
 
-/** Returns whether any host name may reach a path of an emulator without a port: SDKs send requests to api.stripe.com. */
-const isApiPath = (path: string): boolean => path.startsWith("/v1/") || path.startsWith("/v2/");
+/** The origin of a request: the function `fetch` of this process, or the emulator's port. */
+interface Bindings {
+  fromPort?: boolean;
+}
 
-function buildEmulator(
-  options: EmulatorOptions,
-  state: State,
-  allowsAnyHost = isApiPath,
-): { emulator: Emulator; save: () => void } {
+/** Returns whether a request is an API request of this process. Without a port, SDKs send requests to api.stripe.com. */
+function isOwnApiRequest(c: HttpContext): boolean {
+  return (c.env as Bindings | undefined)?.fromPort !== true && /^\/v[12]\//.test(c.req.path);
+}
+
+interface BuiltEmulator {
+  emulator: Emulator;
+  /** Handles a request that arrived at the emulator's port. */
+  fetchFromPort: (request: Request) => Promise<Response>;
+  save: () => void;
+}
+
+function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
   const wallNow = options.wallNow ?? Date.now;
   const file = createStateFile(options.stateFile, () => engine.state);
   const engine = createEngine({
@@ -123,7 +133,7 @@ function buildEmulator(
     },
     onChange: file.changed,
   });
-  const app = createApp(engine, options, allowsAnyHost);
+  const app = createApp(engine, options);
   const emulator: Emulator = {
     fetch: async (request) => app.fetch(request),
     now: () => engine.now() * 1000,
@@ -139,11 +149,12 @@ function buildEmulator(
     fork: (changes = {}) =>
       buildEmulator({ ...options, ...changes, stateFile: undefined }, fork(engine.state)).emulator,
   };
-  return { emulator, save: file.save };
+  const fromPort: Bindings = { fromPort: true };
+  return { emulator, fetchFromPort: async (request) => app.fetch(request, fromPort), save: file.save };
 }
 
 /** Creates the app of all routes: the API, the control routes and the pages. */
-function createApp(engine: Engine, options: EmulatorOptions, allowsAnyHost: (path: string) => boolean): Hono {
+function createApp(engine: Engine, options: EmulatorOptions): Hono {
   const app = new Hono();
   app.use(
     "*",
@@ -151,7 +162,7 @@ function createApp(engine: Engine, options: EmulatorOptions, allowsAnyHost: (pat
       ownUrl: options.baseUrl ?? DEFAULT_BASE_URL,
       allowedHosts: options.allowedHosts,
       remedy: ", or start the emulator with --allowed-host",
-      allowsAnyHost,
+      allowsAnyHost: isOwnApiRequest,
       refuse: (c, message) => c.json({ error: { type: "invalid_request_error", message } }, 403),
     }),
   );
@@ -196,8 +207,8 @@ export async function serveEmulator(
   const host = options.host ?? "127.0.0.1";
   const baseUrl = options.baseUrl ?? `http://${hostOfUrl(host)}:${options.port}`;
   const state = loadState(options.stateFile) ?? initialState(options);
-  const { emulator, save } = buildEmulator({ clock: "running", ...options, baseUrl }, state, () => false);
-  const server = serve({ fetch: toHttpHandler(emulator), port: options.port, hostname: host });
+  const { emulator, fetchFromPort, save } = buildEmulator({ clock: "running", ...options, baseUrl }, state);
+  const server = serve({ fetch: toHttpHandler(fetchFromPort), port: options.port, hostname: host });
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
     server.once("error", (error: NodeJS.ErrnoException) =>
@@ -243,10 +254,10 @@ function startError(code: string, message: string): Error {
  * Returns an HTTP handler that serves the emulator. If a fault breaks the connection, the handler aborts the response
  * body.
  */
-function toHttpHandler(emulator: Emulator): (request: Request) => Promise<Response> {
+function toHttpHandler(handle: BuiltEmulator["fetchFromPort"]): (request: Request) => Promise<Response> {
   return async (request) => {
     try {
-      return await emulator.fetch(request);
+      return await handle(request);
     } catch (error) {
       if (!(error instanceof ConnectionReset)) throw error;
       return new Response(new ReadableStream({ start: (controller) => controller.error(error) }));

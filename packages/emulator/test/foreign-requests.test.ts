@@ -81,7 +81,7 @@ test("a refused request names the allowed URL", async () => {
   });
 });
 
-test("an emulator without a port accepts API requests to any host, and pages and control routes only to its own", async () => {
+test("in its own process, an emulator accepts API requests to any host, and pages and control routes only to its own", async () => {
   const emulator = createEmulator({ startAt: START });
   const status = async (url: string, headers: Record<string, string> = {}) =>
     (await emulator.fetch(new Request(url, { headers: { ...AUTH, ...headers } }))).status;
@@ -89,4 +89,7 @@ test("an emulator without a port accepts API requests to any host, and pages and
   expect(await status("https://api.stripe.com/v1/customers", { origin: "http://attacker.test" })).toBe(403);
   expect(await status("https://api.stripe.com/_emulator/clock")).toBe(403);
   expect(await status("http://127.0.0.1:12111/_emulator/clock")).toBe(200);
+  const { emulator: listening } = await served();
+  const inProcess = new Request("https://api.stripe.com/v1/customers", { headers: AUTH });
+  expect((await listening.fetch(inProcess)).status).toBe(200);
 });
