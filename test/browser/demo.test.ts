@@ -248,6 +248,7 @@ describe("the demo's page", () => {
     await page.locator("#tools-error").getByText("The demo does not respond.").waitFor();
     await page.unrouteAll();
     await page.getByText("You use Fieldnotes for free.").waitFor({ timeout: 15_000 });
+    expect(await page.locator("#tools li").count()).toBe(3);
     for (const place of ["account", "tools", "panel"])
       await page.locator(`#${place}-error`).waitFor({ state: "hidden" });
   });
@@ -314,7 +315,8 @@ describe("the demo's page", () => {
     isDown = false;
     await error.getByRole("button", { name: "Try again" }).click();
     await modal(page).getByText("Welcome to Premium").waitFor();
-    await error.waitFor({ state: "hidden" });
+    expect(await error.isVisible()).toBe(false);
+    expect(await unlocked(page)).toBe("true");
   });
 });
 
