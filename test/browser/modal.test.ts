@@ -163,6 +163,35 @@ test("a failed request that was sent before a newer one does not replace the new
   expect(complaints).toEqual([]);
 });
 
+test("while a checkout is being opened, neither another plan nor another interval can be chosen", async () => {
+  let answer: (() => void) | undefined;
+  const prices = [
+    { interval: "month" as const, amount: 900, currency: "usd" },
+    { interval: "year" as const, amount: 9_000, currency: "usd" },
+  ];
+  const { page, show } = await open(
+    {
+      getToken: "() => 'ada'",
+      intercept: (request) =>
+        request.url.endsWith("/create-checkout-session")
+          ? new Promise((resolve) => {
+              answer = () =>
+                resolve(Response.json({ sessionId: "cs_1", url: "https://checkout.test/1", expiresAt: 1 }));
+            })
+          : undefined,
+    },
+    [plan({ prices }), plan({ id: "team", name: "Team" })],
+  );
+  await show();
+  await choose(page).click();
+  await expect.poll(() => answer !== undefined).toBe(true);
+  expect(await choose(page, "Team").isDisabled()).toBe(true);
+  expect(await modal(page).getByRole("radio", { name: "Yearly" }).isDisabled()).toBe(true);
+  answer?.();
+  await modal(page).getByText("Taking you to the secure checkout…").waitFor();
+  expect(await page.evaluate("window.went")).toBe("https://checkout.test/1");
+});
+
 describe.each([
   ["wide", { width: 1280, height: 720 }],
   ["narrow", { width: 320, height: 568 }],

@@ -80,6 +80,9 @@ export const Subscription = z.object({
       outcome: z.enum(["none", ...PAYMENT_OUTCOMES]),
       reason: z.string().nullable().describe("Why the card was declined, for the user"),
       nextAttemptAt: instant.nullable().describe("Stripe's next attempt to charge the card; null if there is none"),
+      dueAt: instant
+        .nullable()
+        .describe("The user has to pay until this instant; null if Stripe charges the card itself"),
       payUrl: z.string().nullable().describe("The page on which the user can pay"),
     })
     .nullable()

@@ -15,6 +15,8 @@ export interface DuePayment {
   reason: string | null;
   /** The instant of Stripe's next attempt to charge the card; null if Stripe makes no further attempt. */
   nextAttemptAt: number | null;
+  /** The instant until which the user has to pay the invoice; null if Stripe charges the card itself. */
+  dueAt: number | null;
   /** The page on which the user can pay; null if the invoice has none. */
   payUrl: string | null;
 }
@@ -31,6 +33,7 @@ export function duePayment(invoice: InvoiceRecord | null): DuePayment | null {
     outcome: paymentOutcome(invoice) ?? "none",
     reason: invoice.failureMessage,
     nextAttemptAt: invoice.nextPaymentAttemptAt,
+    dueAt: invoice.dueAt,
     payUrl: invoice.hostedInvoiceUrl,
   };
 }
@@ -57,9 +60,9 @@ export function possibleActions(
 }
 
 /** Returns true if only the user can complete the payment. Stripe completes the other payments by itself. */
-function mustPay(status: SubscriptionRecord["status"], { outcome }: DuePayment): boolean {
+function mustPay(status: SubscriptionRecord["status"], { outcome, dueAt }: DuePayment): boolean {
   const failed = status === "past_due" || status === "unpaid" || status === "incomplete";
-  return failed || outcome === "failed" || outcome === "action_required";
+  return failed || outcome === "failed" || outcome === "action_required" || dueAt !== null;
 }
 
 /**

@@ -40,6 +40,8 @@ export interface Messages {
   firstPaymentOpen: (amount: string | null) => string;
   firstPaymentMissed: string;
   paymentFailed: (amount: string | null) => string;
+  paymentOverdue: (amount: string) => string;
+  invoiceDue: (amount: string, date: string) => string;
   confirmPayment: (amount: string) => string;
   nextAttempt: (date: string) => string;
   noNextAttempt: string;
@@ -105,13 +107,15 @@ export const ENGLISH: Messages = {
   memberHeading: (plan) => `You have ${plan}`,
   lockedHeading: (plan) => `${plan} is not active`,
   severalHeading: "Your subscriptions",
-  renewsOn: (date) => `Renews on ${date}`,
-  trialUntil: (date) => `Free trial until ${date}`,
+  renewsOn: (date) => `Renews on ${date}.`,
+  trialUntil: (date) => `Free trial until ${date}.`,
   endsOn: (date) => `Ends on ${date}. You keep everything until then.`,
   firstPaymentOpen: (amount) =>
     `Your first payment${amount === null ? "" : ` of ${amount}`} is not complete. Complete it to start.`,
   firstPaymentMissed: "Your first payment was not completed in time, so nothing was charged. You can start again.",
   paymentFailed: (amount) => `Your payment${amount === null ? "" : ` of ${amount}`} did not go through.`,
+  paymentOverdue: (amount) => `Your payment of ${amount} is overdue.`,
+  invoiceDue: (amount, date) => `Your invoice of ${amount} is due on ${date}.`,
   confirmPayment: (amount) => `Your bank asks you to confirm your payment of ${amount}.`,
   nextAttempt: (date) => `We will try again on ${date}.`,
   noNextAttempt: "We will not try again by ourselves.",

@@ -221,7 +221,7 @@ export class PremiumModal extends ElementBase {
   }
 
   /**
-   * Runs an action of the modal, during which all buttons are disabled. If the action fails, shows the error and returns false.
+   * Runs an action of the modal, during which all controls are disabled. If the action fails, shows the error and returns false.
    */
   async #run(act: () => Promise<void>): Promise<boolean> {
     const opening = this.#opening;
@@ -242,8 +242,10 @@ export class PremiumModal extends ElementBase {
   }
 
   #setBusy(busy: boolean): void {
-    for (const button of this.#body.querySelectorAll("button"))
-      button.disabled = busy && !button.classList.contains("close");
+    for (const control of this.#body.querySelectorAll<HTMLButtonElement | HTMLInputElement | HTMLSelectElement>(
+      "button:not(.close), input, select",
+    ))
+      control.disabled = busy;
   }
 }
 

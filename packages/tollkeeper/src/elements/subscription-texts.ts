@@ -59,7 +59,7 @@ export function dueText(due: Money | null, { locale }: TextContext): string | nu
 
 function sentencesOf(subscription: Subscription, context: TextContext): Pick<SubscriptionTexts, "alert" | "status"> {
   const { messages, locale } = context;
-  const { status, access, trialEnd, endedAt, currentPeriodEnd, cancelAt, due } = subscription;
+  const { status, access, endedAt, due } = subscription;
   const date = (instant: number) => formatDate(instant, locale);
   const amount = dueText(due, context);
   switch (status) {
@@ -81,9 +81,7 @@ function sentencesOf(subscription: Subscription, context: TextContext): Pick<Sub
     case "trialing":
     case "active": {
       const alert = [...(mustAct(due) ? failureOf(due, context) : []), ...(access ? [] : [messages.noAccess])];
-      if (cancelAt !== null) return { alert, status: endOf(subscription, context) };
-      if (status === "trialing" && trialEnd !== null) return { alert, status: [messages.trialUntil(date(trialEnd))] };
-      return { alert, status: currentPeriodEnd === null ? [] : [messages.renewsOn(date(currentPeriodEnd))] };
+      return { alert, status: [...courseOf(subscription, context), ...invoiceOf(due, context)] };
     }
   }
 }
@@ -94,11 +92,27 @@ function mustAct(due: Due): boolean {
   return due !== null && (due.outcome === "failed" || due.outcome === "action_required");
 }
 
+/** Describes the next event in the course of an active subscription: its end, the end of its trial, or its renewal. */
+function courseOf(subscription: Subscription, context: TextContext): string[] {
+  const { messages, locale } = context;
+  const { status, cancelAt, trialEnd, currentPeriodEnd } = subscription;
+  if (cancelAt !== null) return endOf(subscription, context);
+  if (status === "trialing" && trialEnd !== null) return [messages.trialUntil(formatDate(trialEnd, locale))];
+  return currentPeriodEnd === null ? [] : [messages.renewsOn(formatDate(currentPeriodEnd, locale))];
+}
+
+/** Describes an invoice that the user has to pay until a date. */
+function invoiceOf(due: Due, context: TextContext): string[] {
+  if (due?.dueAt == null || mustAct(due)) return [];
+  return [context.messages.invoiceDue(formatMoney(due, context.locale), formatDate(due.dueAt, context.locale))];
+}
+
 /** Describes a payment that failed or that the user must confirm, and Stripe's next attempt. */
 function failureOf(due: Due, context: TextContext): string[] {
   const { messages, locale } = context;
   const amount = dueText(due, context);
   if (due?.outcome === "action_required" && amount !== null) return [messages.confirmPayment(amount)];
+  if (due?.outcome === "none" && amount !== null) return [messages.paymentOverdue(amount)];
   const next =
     due?.nextAttemptAt == null ? messages.noNextAttempt : messages.nextAttempt(formatDate(due.nextAttemptAt, locale));
   return [messages.paymentFailed(amount), ...reasonOf(due), next];

@@ -23,6 +23,7 @@ describe("the due payment", () => {
       outcome: "failed",
       reason: "Your card was declined.",
       nextAttemptAt: NOW + DAY_MS,
+      dueAt: null,
       payUrl: "https://invoice.example/1",
     });
   });
@@ -53,6 +54,12 @@ describe("the actions of a subscription", () => {
     ["active, with a failed payment", {}, open(), "pay portal cancel"],
     ["active, with a payment that the user must confirm", {}, CONFIRM, "pay portal cancel"],
     ["active, with a payment that the bank processes", {}, WAITING, "portal cancel"],
+    [
+      "active, with an invoice to pay until a date",
+      {},
+      open({ payment: "none", dueAt: NOW + DAY_MS }),
+      "pay portal cancel",
+    ],
     ["trialing", { status: "trialing" }, null, "portal cancel"],
     ["trialing, with a scheduled end", { status: "trialing", ...ENDING }, null, "resume portal"],
     ["past due", { status: "past_due" }, open(), "pay portal cancel"],

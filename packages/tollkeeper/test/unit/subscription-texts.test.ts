@@ -24,6 +24,7 @@ const DUE = {
   outcome: "failed" as const,
   reason: "Your card was declined.",
   nextAttemptAt: noon("2026-06-12"),
+  dueAt: null,
   payUrl: "https://invoice.example/1",
 };
 const ACCESS = { reason: "active" as const, endsAt: null };
@@ -61,21 +62,35 @@ const NO_ACCESS = "You have no access at the moment.";
 
 describe("a subscription that is", () => {
   test.each<[string, Partial<Subscription>, [string, string, string]]>([
-    ["active", {}, [HAVE, "", "Renews on July 5, 2026"]],
+    ["active", {}, [HAVE, "", "Renews on July 5, 2026."]],
     [
       "active, with a scheduled end",
       { cancelAt: END },
       [HAVE, "", "Ends on July 5, 2026. You keep everything until then."],
     ],
-    ["active, with a failed payment", { due: DUE }, [HAVE, `${FAILED} ${NEXT}`, "Renews on July 5, 2026"]],
+    ["active, with a failed payment", { due: DUE }, [HAVE, `${FAILED} ${NEXT}`, "Renews on July 5, 2026."]],
     [
       "active, with a payment to confirm",
       { due: { ...DUE, outcome: "action_required" } },
-      [HAVE, "Your bank asks you to confirm your payment of $9.", "Renews on July 5, 2026"],
+      [HAVE, "Your bank asks you to confirm your payment of $9.", "Renews on July 5, 2026."],
     ],
-    ["active, with a payment in progress", { due: { ...DUE, outcome: "none" } }, [HAVE, "", "Renews on July 5, 2026"]],
-    ["active, but gives no access", { access: null }, [LOCKED, NO_ACCESS, "Renews on July 5, 2026"]],
-    ["trialing", { status: "trialing", trialEnd: END }, [HAVE, "", "Free trial until July 5, 2026"]],
+    ["active, with a payment in progress", { due: { ...DUE, outcome: "none" } }, [HAVE, "", "Renews on July 5, 2026."]],
+    [
+      "active, with an invoice to pay until a date",
+      { due: { ...DUE, outcome: "none", reason: null, nextAttemptAt: null, dueAt: noon("2026-06-30") } },
+      [HAVE, "", "Renews on July 5, 2026. Your invoice of $9 is due on June 30, 2026."],
+    ],
+    [
+      "past due, with an invoice whose date has passed",
+      {
+        status: "past_due",
+        due: { ...DUE, outcome: "none", reason: null, nextAttemptAt: null, dueAt: noon("2026-06-08") },
+        access: GRACE,
+      },
+      [HAVE, "Your payment of $9 is overdue. You keep everything until June 15, 2026.", ""],
+    ],
+    ["active, but gives no access", { access: null }, [LOCKED, NO_ACCESS, "Renews on July 5, 2026."]],
+    ["trialing", { status: "trialing", trialEnd: END }, [HAVE, "", "Free trial until July 5, 2026."]],
     [
       "trialing, with a scheduled end",
       { status: "trialing", trialEnd: END, cancelAt: END },
