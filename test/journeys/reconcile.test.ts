@@ -95,7 +95,7 @@ describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
     }
     await billing.emulator.advance(5 * DAY);
     const report = await billing.service.reconcile({ sweep: true, since: TEST_START });
-    expect(report?.swept).toEqual({ customers: 120, subscriptions: 120, open_invoices: 0 });
+    expect(report?.swept).toEqual({ customers: 120, subscriptions: 120, open_invoices: 0, refunds: 0, disputes: 0 });
     expect(await billing.features("user0")).toEqual(["exports", "priority_support"]);
     expect(await billing.features("user1")).toEqual([]);
     expect(await billing.service.reconcile({ sweep: true })).toMatchObject({ drift: [] });

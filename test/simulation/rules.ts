@@ -46,7 +46,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     rule: "a payment that the mirror already has is not reported again",
-    file: "packages/tollkeeper/src/sync/announce.ts",
+    file: "packages/tollkeeper/src/sync/announce-records.ts",
     text: "  if (previous && previousOutcome && paymentHookId(previous, previousOutcome) === id) return [];\n",
     without: "",
   },

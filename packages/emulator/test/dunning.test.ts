@@ -59,3 +59,23 @@ test("a control route can change the setting afterRetries, and a reset restores 
   await ask("reset", "POST");
   expect(await ask("settings", "GET")).toMatchObject({ body: { after_retries: "cancel" } });
 });
+
+test("a subscription whose invoice is sent becomes past due at the invoice's due date, and active when it is paid", async () => {
+  const sdk = createSdk();
+  const { stripe, emulator } = sdk;
+  const { customer, price } = await subscriber(stripe);
+  const { id } = await stripe.subscriptions.create({
+    customer: customer.id,
+    items: [{ price: price.id }],
+    collection_method: "send_invoice",
+    days_until_due: 10,
+  });
+  await emulator.advance(9 * DAY);
+  expect(await stripe.subscriptions.retrieve(id)).toMatchObject({ status: "active" });
+  await emulator.advance(2 * DAY);
+  const overdue = await stripe.subscriptions.retrieve(id);
+  expect(overdue).toMatchObject({ status: "past_due" });
+  expect(await sdk.eventTypes()).toContain("invoice.overdue");
+  await stripe.invoices.pay(overdue.latest_invoice as string);
+  expect(await stripe.subscriptions.retrieve(id)).toMatchObject({ status: "active" });
+});

@@ -15,10 +15,19 @@ export {
   decideEntitlements,
   DEFAULT_ACCESS_POLICY,
   type AccessPolicy,
+  type AccessPolicyInput,
   type AccessReason,
   type Entitlement,
 } from "./domain/access.ts";
-export type { AccessGrantedHook, AccessHook, Hooks, PaymentHook, TrialHook } from "./domain/hooks.ts";
+export type {
+  AccessGrantedHook,
+  AccessHook,
+  DisputeHook,
+  Hooks,
+  PaymentHook,
+  RefundHook,
+  TrialHook,
+} from "./domain/hooks.ts";
 export type { Subscription as SubscriptionView } from "./wire.ts";
 export type { User } from "./domain/user.ts";
 export type { Logger, Runtime } from "./runtime.ts";

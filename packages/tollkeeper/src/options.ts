@@ -3,7 +3,7 @@
  * them.
  */
 import type { Authenticate } from "./auth/authenticate.ts";
-import type { AccessPolicy } from "./domain/access.ts";
+import type { AccessPolicyInput } from "./domain/access.ts";
 import type { Hooks } from "./domain/hooks.ts";
 import type { Plans } from "./domain/plans.ts";
 import type { Mode } from "./domain/records.ts";
@@ -112,11 +112,8 @@ export interface TollkeeperOptions {
 
   /** If true, the checkout shows a field for promotion codes. Default false. */
   allowPromotionCodes?: boolean | undefined;
-  /**
-   * The access policy. Default rules of access: 7 days of grace (range 0 to 90), and canceled subscriptions give access until
-   * their paid period ends.
-   */
-  access?: Partial<AccessPolicy> | undefined;
+  /** The access policy. The docs of `AccessPolicy` have the defaults of its rules. `pastDueGraceDays` may be 0 to 90. */
+  access?: AccessPolicyInput | undefined;
 
   /** The app's own functions, which run after changes of access, payments and trials. */
   hooks?: Hooks | undefined;

@@ -16,8 +16,10 @@ import {
   CHECKOUT_STATUSES,
   INVOICE_STATUSES,
   MODES,
+  PAUSE_BEHAVIORS,
   SUBSCRIPTION_STATUSES,
 } from "./domain/records.ts";
+import { DISPUTE_STATES, REFUND_EXTENTS } from "./domain/reversals.ts";
 
 const MAX_ID = 255;
 const MAX_URL = 2000;
@@ -105,6 +107,12 @@ export const Subscription = z.object({
   cancelAtPeriodEnd: z.boolean(),
   cancelAt: instant.nullable(),
   endedAt: instant.nullable(),
+  pausedCollection: z
+    .object({ behavior: z.enum(PAUSE_BEHAVIORS), resumesAt: instant.nullable() })
+    .nullable()
+    .describe("Set while the merchant has paused the collection of payments"),
+  refund: z.enum(REFUND_EXTENTS).describe("The part of the current period's payments that was refunded"),
+  dispute: z.enum(DISPUTE_STATES).describe("The worst state of the disputes about the subscription's payments"),
   paymentMethod: z
     .object({
       type: z.string(),

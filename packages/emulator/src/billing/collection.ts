@@ -166,6 +166,17 @@ function nextAttempt(context: Context, invoice: Invoice): number | null {
   return days === undefined ? null : Math.max(now(context) + 1, first + days * DAY);
 }
 
+/**
+ * Reports an invoice that the customer has not paid by its due date, and makes its subscription past due.
+ * @see https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses
+ */
+export function invoiceOverdue(context: Context, invoice: Invoice): void {
+  if (invoice.status !== "open") return;
+  emit(context, "invoice.overdue", invoice);
+  const subscription = subscriptionOf(context, invoice);
+  if (subscription) paymentFailed(context, subscription);
+}
+
 /** Stops automatic collection of the draft and open invoices of an ended subscription. */
 export function stopCollecting(context: Context, subscription: Subscription): void {
   for (const invoice of listBy(context, "invoice", { subscription: subscription.id })) {

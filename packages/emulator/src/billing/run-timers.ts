@@ -9,7 +9,7 @@ import { commit } from "../core/transaction.ts";
 import { advanceTimeTo } from "../core/virtual-time.ts";
 import { settleCharge } from "./charges.ts";
 import { expireCheckout } from "./checkout.ts";
-import { collectInvoice } from "./collection.ts";
+import { collectInvoice, invoiceOverdue } from "./collection.ts";
 import { retryCollection } from "./dunning.ts";
 import { expirePendingUpdate } from "./pending-updates.ts";
 import { emitUpcomingInvoice } from "./preview.ts";
@@ -71,6 +71,7 @@ const EFFECTS: Record<TimerKind, (context: Context, id: string) => void> = {
   incomplete_expires: (context, id) => withRow(context, "subscription", id, (row) => expireIncomplete(context, row)),
   invoice_finalizes: (context, id) => withRow(context, "invoice", id, (invoice) => collectInvoice(context, invoice)),
   invoice_retries: (context, id) => withRow(context, "invoice", id, (invoice) => retryCollection(context, invoice)),
+  invoice_due: (context, id) => withRow(context, "invoice", id, (invoice) => invoiceOverdue(context, invoice)),
   charge_settles: (context, id) => withRow(context, "charge", id, (charge) => settleCharge(context, charge)),
   refund_settles: (context, id) => withRow(context, "refund", id, (refund) => settleRefund(context, refund)),
   delivery: () => {},

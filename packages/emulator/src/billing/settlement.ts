@@ -4,7 +4,7 @@ import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
-import { clearTimer } from "../core/timers.ts";
+import { clearTimer, setTimer } from "../core/timers.ts";
 import type { Customer } from "../objects/customer.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import { changeBalance } from "./customer-balance.ts";
@@ -46,6 +46,7 @@ export function finalizeInvoice(context: Context, invoice: Invoice): void {
   invoice.hosted_invoice_url = `${context.baseUrl}/i/${invoice.id}`;
   invoice.invoice_pdf = `${context.baseUrl}/i/${invoice.id}?print=1`;
   emit(context, "invoice.finalized", invoice);
+  if (invoice.due_date !== null) setTimer(context, "invoice_due", invoice.id, Math.max(invoice.due_date, at));
   if (invoice.amount_due === 0) markPaid(context, invoice);
 }
 
@@ -62,6 +63,7 @@ function assignNumber(context: Context, customer: Customer, currency: string): s
 export function markPaid(context: Context, invoice: Invoice, outOfBand = false): void {
   const at = now(context);
   clearTimer(context, "invoice_retries", invoice.id);
+  clearTimer(context, "invoice_due", invoice.id);
   invoice.attempted = true;
   invoice.status = "paid";
   if (!outOfBand) invoice.amount_paid = invoice.amount_due;

@@ -27,6 +27,7 @@ export type TimerKind =
   | "trial_will_end"
   | "invoice_finalizes"
   | "invoice_retries"
+  | "invoice_due"
   | "invoice_upcoming"
   | "incomplete_expires"
   | "pause_ends"

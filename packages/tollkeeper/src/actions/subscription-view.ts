@@ -5,6 +5,7 @@ import { fractionDigitsOf } from "../domain/money.ts";
 import { paymentNotice } from "../domain/payment.ts";
 import type { Plans } from "../domain/plans.ts";
 import type { InvoiceRecord, PaymentMethodRecord } from "../domain/records.ts";
+import { refundOfPeriod, worstDispute } from "../domain/reversals.ts";
 import { currentPeriod, isLive, scheduledEnd } from "../domain/subscription.ts";
 import type { MirroredSubscription } from "../store/mirror/subscriptions.ts";
 import type { Subscription } from "../wire.ts";
@@ -70,6 +71,12 @@ function toView(
     cancelAtPeriodEnd: live && end !== null && end === period?.end,
     cancelAt: end,
     endedAt: subscription.endedAt,
+    pausedCollection: subscription.pauseBehavior && {
+      behavior: subscription.pauseBehavior,
+      resumesAt: subscription.pauseResumesAt,
+    },
+    refund: state.reversals ? refundOfPeriod(state.reversals, period?.start ?? 0) : "none",
+    dispute: state.reversals ? worstDispute(state.reversals) : "none",
     paymentMethod: paymentMethod && viewPaymentMethod(paymentMethod),
     latestInvoice: latestInvoice && {
       id: latestInvoice.id,

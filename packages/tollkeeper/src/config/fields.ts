@@ -49,6 +49,15 @@ export function booleanField(name: string): z.ZodBoolean {
   return z.boolean({ error: describeTypeError(name, (value) => `${show(value)} must be true or false`) });
 }
 
+/** Creates a field with one of several texts as its value. */
+export function choiceField<const Choice extends string>(
+  name: string,
+  choices: readonly Choice[],
+): z.ZodEnum<{ [Name in Choice]: Name }> {
+  const error = describeTypeError(name, (value) => `${show(value)} must be ${choices.map(show).join(" or ")}`);
+  return z.enum(choices, { error });
+}
+
 export function wholeNumberField(option: keyof typeof RANGES): z.ZodNumber {
   const { min, max } = RANGES[option];
   const describe = (value: unknown): string => `${show(value)} must be a whole number from ${min} to ${max}`;

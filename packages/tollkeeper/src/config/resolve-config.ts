@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { UrlPolicy } from "../actions/context.ts";
 import type { Authenticate } from "../auth/authenticate.ts";
-import { DEFAULT_ACCESS_POLICY, type AccessPolicy } from "../domain/access.ts";
+import { completePolicy, type AccessPolicy } from "../domain/access.ts";
 import type { Plans } from "../domain/plans.ts";
 import type { Mode } from "../domain/records.ts";
 import { normalizeReturnUrl, withSessionId } from "../domain/urls.ts";
@@ -110,7 +110,7 @@ function toConfig(options: ParsedOptions): Config {
     userIdMetadataKey: options.userIdMetadataKey,
     urls: toUrlPolicy(options),
     allowPromotionCodes: options.allowPromotionCodes,
-    access: { ...DEFAULT_ACCESS_POLICY, ...options.access },
+    access: completePolicy(options.access),
     webhookToleranceMs: options.webhookToleranceSeconds * 1_000,
     metricsToken: options.metricsToken ?? null,
     hooks: toHooksTarget(options),

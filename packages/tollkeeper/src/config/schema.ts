@@ -10,6 +10,7 @@ import { MODES } from "../domain/records.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import type { Logger, Runtime } from "../runtime.ts";
 import type { Tracer } from "../tracing.ts";
+import { ACCESS_FIELD } from "./access-field.ts";
 import {
   DEFAULT_BASE_PATH,
   DEFAULT_DATABASE_URL,
@@ -20,7 +21,6 @@ import {
   DEFAULT_USER_ID_METADATA_KEY,
   DEFAULT_WEBHOOK_TOLERANCE_SECONDS,
   HOOKS_SECRET_BYTES,
-  MAX_GRACE_DAYS,
   MAX_METADATA_KEY_LENGTH,
   MIN_METRICS_TOKEN_LENGTH,
 } from "./defaults.ts";
@@ -96,14 +96,6 @@ function isHttpUrl(url: string): boolean {
   return URL.canParse(url) && /^https?:/.test(url);
 }
 
-const graceDaysError = describeTypeError(
-  "access.pastDueGraceDays",
-  (value) => `${show(value)} must be a number from 0 to ${MAX_GRACE_DAYS}`,
-);
-const graceDaysField = z
-  .number({ error: graceDaysError })
-  .refine((value) => value >= 0 && value <= MAX_GRACE_DAYS, { error: graceDaysError });
-
 /** The fields of the options' schema, by the name of the option that each field checks. */
 export const OPTION_FIELDS = {
   plans: z.custom<Plans>((value) => Array.isArray(value) && value.length > 0, {
@@ -157,15 +149,7 @@ export const OPTION_FIELDS = {
   ).default(DEFAULT_USER_ID_METADATA_KEY),
 
   allowPromotionCodes: booleanField("allowPromotionCodes").default(false),
-  access: z
-    .strictObject(
-      {
-        pastDueGraceDays: graceDaysField.exactOptional(),
-        keepPaidPeriod: booleanField("access.keepPaidPeriod").exactOptional(),
-      },
-      { error: describeTypeError("access", () => "must be an object") },
-    )
-    .optional(),
+  access: ACCESS_FIELD.optional(),
 
   hooks: objectField<Hooks>("hooks").optional(),
   hooksUrl: stringField("hooksUrl", urlRule).optional(),

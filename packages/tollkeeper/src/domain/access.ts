@@ -1,18 +1,63 @@
 /** Decides access from the mirror, the plans and the policy. No other module decides which features a user may use. */
 import { planOfPrice, type Plan, type Plans } from "./plans.ts";
-import type { InvoiceRecord, PriceRecord, ProductRecord, SubscriptionRecord } from "./records.ts";
+import type { InvoiceRecord, PauseBehavior, PriceRecord, ProductRecord, SubscriptionRecord } from "./records.ts";
+import { refundOfPeriod, worstDispute, type Reversals } from "./reversals.ts";
 import { currentPeriod, paidUntil, scheduledEnd } from "./subscription.ts";
 
 const DAY_MS = 86_400_000;
+
+/** The effect of a state on access: the state keeps the access that the subscription gives otherwise, or ends it. */
+export const ACCESS_EFFECTS = ["keep", "end"] as const;
+export type AccessEffect = (typeof ACCESS_EFFECTS)[number];
+
+/** The effect of paused collection on access: access is kept, or ends with the period that was paid last. */
+export const PAUSE_EFFECTS = ["keep", "paid_period"] as const;
+export type PauseEffect = (typeof PAUSE_EFFECTS)[number];
 
 export interface AccessPolicy {
   /** Days of access while a payment fails, counted from the due date of the oldest open invoice. Default 7. */
   pastDueGraceDays: number;
   /** If true, a subscription that was canceled at once keeps its access until the paid period ends. Default true. */
   keepPaidPeriod: boolean;
+  /**
+   * Access while the merchant has paused the collection of payments, by Stripe's behavior of the pause. Default: `void` and
+   * `mark_uncollectible` end access with the paid period, `keep_as_draft` keeps access.
+   */
+  pausedCollection: Readonly<Record<PauseBehavior, PauseEffect>>;
+  /** Access after all payments of the current period were refunded. Default `end`. */
+  fullRefund: AccessEffect;
+  /** Access after a part of the payments of the current period was refunded. Default `keep`. */
+  partialRefund: AccessEffect;
+  /** Access while the user's bank disputes a payment of the subscription. Default `end`. */
+  openDispute: AccessEffect;
+  /** Access after a dispute about a payment of the subscription was lost. Default `end`. */
+  lostDispute: AccessEffect;
 }
 
-export const DEFAULT_ACCESS_POLICY: AccessPolicy = { pastDueGraceDays: 7, keepPaidPeriod: true };
+export const DEFAULT_ACCESS_POLICY: AccessPolicy = {
+  pastDueGraceDays: 7,
+  keepPaidPeriod: true,
+  pausedCollection: { void: "paid_period", mark_uncollectible: "paid_period", keep_as_draft: "keep" },
+  fullRefund: "end",
+  partialRefund: "keep",
+  openDispute: "end",
+  lostDispute: "end",
+};
+
+/** An access policy whose missing rules have their defaults. */
+export type AccessPolicyInput = Partial<Omit<AccessPolicy, "pausedCollection">> & {
+  pausedCollection?: Partial<AccessPolicy["pausedCollection"]>;
+};
+
+/** Adds the default rules to an access policy. */
+export function completePolicy(policy: AccessPolicyInput = {}): AccessPolicy {
+  const { pausedCollection, ...rules } = policy;
+  return {
+    ...DEFAULT_ACCESS_POLICY,
+    ...rules,
+    pausedCollection: { ...DEFAULT_ACCESS_POLICY.pausedCollection, ...pausedCollection },
+  };
+}
 
 /** A subscription, together with the records of the mirror that determine its user's access. */
 export interface SubscriptionState {
@@ -25,9 +70,17 @@ export interface SubscriptionState {
   unpaidSince: number | null;
   prices: readonly PriceRecord[];
   products: readonly ProductRecord[];
+  /** The refunds and disputes of the subscription's payments; null if there are none. */
+  reversals: Reversals | null;
 }
 
-export const ACCESS_REASONS = ["active", "trialing", "past_due_grace", "canceled_paid_period"] as const;
+export const ACCESS_REASONS = [
+  "active",
+  "trialing",
+  "past_due_grace",
+  "collection_paused",
+  "canceled_paid_period",
+] as const;
 export type AccessReason = (typeof ACCESS_REASONS)[number];
 
 export interface Entitlement {
@@ -101,15 +154,35 @@ interface Access {
 
 /** Returns the access that one subscription gives at the instant `now`; null if it gives none. */
 export function accessOf(state: SubscriptionState, policy: AccessPolicy, now: number): Access | null {
+  return isReversed(state, policy) ? null : accessByStatus(state, policy, now);
+}
+
+/** Returns true if a refund or a dispute ends the access that the subscription would give otherwise. */
+function isReversed({ subscription, reversals }: SubscriptionState, policy: AccessPolicy): boolean {
+  if (reversals === null) return false;
+  const refund = refundOfPeriod(reversals, currentPeriod(subscription)?.start ?? 0);
+  const dispute = worstDispute(reversals);
+  return (
+    (refund === "full" && policy.fullRefund === "end") ||
+    (refund === "part" && policy.partialRefund === "end") ||
+    (dispute === "open" && policy.openDispute === "end") ||
+    (dispute === "lost" && policy.lostDispute === "end")
+  );
+}
+
+function accessByStatus(state: SubscriptionState, policy: AccessPolicy, now: number): Access | null {
   const { subscription, latestInvoice } = state;
   const period = currentPeriod(subscription);
   const end = scheduledEnd(subscription);
   switch (subscription.status) {
     case "active":
-    case "trialing":
+    case "trialing": {
+      const paid = pausedUntil(state, policy);
+      if (paid !== null) return ending("collection_paused", Math.min(paid, end ?? Infinity), now);
       // Stripe ends the subscription at the instant `end`, but the event about the end may arrive later.
       if (end !== null) return ending(subscription.status, end, now);
       return { reason: subscription.status, until: period?.end ?? null };
+    }
     case "past_due": {
       const since = state.unpaidSince ?? period?.start;
       if (since === undefined) return null;
@@ -126,6 +199,17 @@ export function accessOf(state: SubscriptionState, policy: AccessPolicy, now: nu
     case "paused":
       return null;
   }
+}
+
+/**
+ * Returns the instant at which access ends because the collection of payments is paused: the end of the current period if its
+ * invoice is paid, or else 0. Returns null if collection is not paused, or if the policy keeps access.
+ */
+function pausedUntil({ subscription, latestInvoice }: SubscriptionState, policy: AccessPolicy): number | null {
+  const { pauseBehavior, latestInvoiceId } = subscription;
+  if (pauseBehavior === null || policy.pausedCollection[pauseBehavior] === "keep") return null;
+  const isPaid = latestInvoiceId === null || latestInvoice?.status === "paid";
+  return isPaid ? (currentPeriod(subscription)?.end ?? 0) : 0;
 }
 
 function ending(reason: AccessReason, end: number, now: number): Access | null {

@@ -1,6 +1,6 @@
 /** Finds differences (drift) between the mirror and Stripe, field by field. */
 
-export type DriftObject = "customer" | "subscription" | "invoice";
+export type DriftObject = "customer" | "subscription" | "invoice" | "refund" | "dispute";
 
 /**
  * The way in which Tollkeeper read the data that repaired a difference: in a list from Stripe, or by retrieving the single

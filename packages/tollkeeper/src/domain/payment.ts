@@ -13,12 +13,12 @@ export interface PaymentNotice {
 }
 
 /**
- * Returns the outcome of a payment from the invoice's current state, not from the event. An invoice that failed and was paid
+ * Returns the outcome of a payment, or null if nothing was paid, as for the first invoice of a trial. Returns it from the invoice's current state, not from the event. An invoice that failed and was paid
  * later is a success.
  * @see https://docs.stripe.com/billing/subscriptions/webhooks#payment-failures
  */
 export function paymentOutcome(invoice: InvoiceRecord): PaymentOutcome | null {
-  if (invoice.status === "paid") return "succeeded";
+  if (invoice.status === "paid") return invoice.amountPaid > 0 ? "succeeded" : null;
   if (invoice.status !== "open") return null;
   if (invoice.payment === "requires_action") return "action_required";
   return invoice.payment === "failed" ? "failed" : null;

@@ -14,7 +14,7 @@ export interface SweepContext {
   runtime: Runtime;
 }
 
-export const SWEPT_LISTS = ["customers", "subscriptions", "open_invoices"] as const;
+export const SWEPT_LISTS = ["customers", "subscriptions", "open_invoices", "refunds", "disputes"] as const;
 export type SweptList = (typeof SWEPT_LISTS)[number];
 
 export interface SweepCallbacks {

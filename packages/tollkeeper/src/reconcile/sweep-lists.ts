@@ -13,6 +13,7 @@ import {
 } from "./sweep-context.ts";
 import { handleCustomerPage } from "./sweep-customers.ts";
 import { handleOpenInvoicePage } from "./sweep-open-invoices.ts";
+import { handleDisputePage, handleRefundPage } from "./sweep-reversals.ts";
 import { handleSubscriptionPage } from "./sweep-subscriptions.ts";
 import { retrieveUnlisted } from "./sweep-unlisted.ts";
 
@@ -82,6 +83,10 @@ function readList(context: SweepContext, options: SweepListOptions, page: PageSt
       return readAllPages(run, gateway.listSubscriptionPage, handleSubscriptionPage);
     case "open_invoices":
       return readAllPages(run, gateway.listOpenInvoicePage, handleOpenInvoicePage);
+    case "refunds":
+      return readAllPages(run, gateway.listRefundPage, handleRefundPage);
+    case "disputes":
+      return readAllPages(run, gateway.listDisputePage, handleDisputePage);
   }
 }
 

@@ -11,7 +11,9 @@ import { withSortedItems } from "./compare.ts";
 import type { PageState, SweepContext, SweptList } from "./sweep-context.ts";
 
 export async function retrieveUnlisted(context: SweepContext, list: SweptList, page: PageState): Promise<void> {
-  const { object, ids, find } = await mirroredObjects(context.store, list);
+  const mirrored = await mirroredObjects(context.store, list);
+  if (mirrored === null) return;
+  const { object, ids, find } = mirrored;
   const { dryRun, listedIds, onDrift } = page;
   await page.forEachLimited(
     ids.filter((id) => !listedIds.has(id)),
@@ -26,14 +28,18 @@ export async function retrieveUnlisted(context: SweepContext, list: SweptList, p
 
 type SweptRecord = CustomerRecord | SubscriptionRecord | InvoiceRecord;
 
+/** The kinds of object that can disappear from Stripe's lists. */
+type ListedObject = Exclude<DriftObject, "refund" | "dispute">;
+
 interface MirroredObjects {
-  object: DriftObject;
+  object: ListedObject;
   /** Ids of the mirror's objects that Stripe's list should contain. */
   ids: string[];
   find(id: string): Promise<SweptRecord | null>;
 }
 
-async function mirroredObjects({ customers, subscriptions }: Store, list: SweptList): Promise<MirroredObjects> {
+/** Returns null for refunds and disputes, because Stripe always lists them. */
+async function mirroredObjects({ customers, subscriptions }: Store, list: SweptList): Promise<MirroredObjects | null> {
   switch (list) {
     case "customers":
       return {
@@ -53,6 +59,9 @@ async function mirroredObjects({ customers, subscriptions }: Store, list: SweptL
         ids: await subscriptions.listOpenInvoiceIds(),
         find: (id) => subscriptions.findInvoice(id),
       };
+    case "refunds":
+    case "disputes":
+      return null;
   }
 }
 
@@ -62,7 +71,7 @@ async function mirroredObjects({ customers, subscriptions }: Store, list: SweptL
  */
 async function expectedRecord(
   { gateway, store, runtime }: SweepContext,
-  object: DriftObject,
+  object: ListedObject,
   id: string,
 ): Promise<SweptRecord | null> {
   const { customers, subscriptions, invoices, removed } = await retrieve(gateway, store, object, id);

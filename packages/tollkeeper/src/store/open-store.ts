@@ -20,6 +20,7 @@ import type { Dialect } from "./dialect.ts";
 import type { Schema } from "./schema.ts";
 import type { Sample, Store, StoreParts } from "./store.ts";
 import { isSqliteOutOfService, sqliteDialect } from "./sqlite.ts";
+import { reversalStore } from "./mirror/reversals.ts";
 import { subscriptionStore } from "./mirror/subscriptions.ts";
 import { taskStore } from "./tasks.ts";
 import { durable, nonDurable } from "./transactions.ts";
@@ -110,6 +111,7 @@ function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect, onAdded?: 
   return {
     customers: guard(customerStore(db, mode, dialect)),
     subscriptions: guard(subscriptionStore(db, mode, dialect)),
+    reversals: guard(reversalStore(db, mode, dialect)),
     catalog: guard(catalogStore(db, mode, dialect)),
     inbox: guard(inboxStore(db, mode, dialect, onAdded)),
     outbox: guard(outboxStore(db, mode, dialect)),

@@ -4,6 +4,7 @@ import type { AnnouncedAccessStore } from "./mirror/announced-access.ts";
 import type { CatalogStore } from "./mirror/catalog.ts";
 import type { CustomerStore } from "./mirror/customers.ts";
 import type { LaneStore } from "./mirror/lanes.ts";
+import type { ReversalStore } from "./mirror/reversals.ts";
 import type { SubscriptionStore } from "./mirror/subscriptions.ts";
 import type { OperationStore } from "./operations.ts";
 import type { DueWorkStore } from "./queue/due-work.ts";
@@ -19,6 +20,7 @@ import type { TaskStore } from "./tasks.ts";
 export interface StoreParts {
   customers: CustomerStore;
   subscriptions: SubscriptionStore;
+  reversals: ReversalStore;
   catalog: CatalogStore;
   inbox: InboxStore;
   outbox: OutboxStore;

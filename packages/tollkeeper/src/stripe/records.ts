@@ -5,16 +5,20 @@ import {
   BILLING_INTERVALS,
   CHECKOUT_PAYMENT_STATUSES,
   CHECKOUT_STATUSES,
+  DISPUTE_STATUSES,
   INVOICE_STATUSES,
   PAUSE_BEHAVIORS,
+  REFUND_STATUSES,
   SUBSCRIPTION_STATUSES,
   deletedCustomer,
   type CheckoutSessionRecord,
   type CustomerRecord,
+  type DisputeRecord,
   type InvoiceRecord,
   type PaymentMethodRecord,
   type PriceRecord,
   type ProductRecord,
+  type RefundRecord,
   type SubscriptionItemRecord,
   type SubscriptionRecord,
 } from "../domain/records.ts";
@@ -109,6 +113,38 @@ export function toInvoice(invoice: Stripe.Invoice): InvoiceRecord {
     payment: paymentState(invoice, intent),
     failureMessage: textOrNull(intent?.last_payment_error?.message),
   };
+}
+
+/** Converts a refund of an invoice's payment. Refunds name no invoice, so the caller passes the ids that it found. */
+export function toRefund(refund: Stripe.Refund, paid: PaidBy): RefundRecord {
+  return {
+    id: refund.id,
+    ...paid,
+    amount: refund.amount,
+    currency: refund.currency,
+    status: known("refund.status", refund.status ?? "succeeded", REFUND_STATUSES),
+    createdAt: instant(refund.created),
+  };
+}
+
+/** Converts a dispute about an invoice's payment. Disputes name no invoice, so the caller passes the ids that it found. */
+export function toDispute(dispute: Stripe.Dispute, paid: PaidBy): DisputeRecord {
+  return {
+    id: dispute.id,
+    ...paid,
+    amount: dispute.amount,
+    currency: dispute.currency,
+    status: known("dispute.status", dispute.status, DISPUTE_STATUSES),
+    createdAt: instant(dispute.created),
+  };
+}
+
+/** The customer who made a payment, and what the payment paid. */
+export type PaidBy = Pick<RefundRecord, "customerId" | "invoiceId" | "subscriptionId">;
+
+/** Returns the customer of a charge, which must be expanded; null if the charge is not expanded or has no customer. */
+export function customerOfCharge(charge: string | Stripe.Charge | null): string | null {
+  return typeof charge === "object" && charge !== null ? idOf(charge.customer) : null;
 }
 
 export function toPaymentMethod(method: Stripe.PaymentMethod): PaymentMethodRecord {
@@ -209,7 +245,7 @@ function known<T extends string>(field: string, value: string, values: readonly 
   return found;
 }
 
-function idOf(value: string | { id: string } | null | undefined): string | null {
+export function idOf(value: string | { id: string } | null | undefined): string | null {
   if (value == null) return null;
   return typeof value === "string" ? value : value.id;
 }

@@ -3,18 +3,22 @@
  */
 import { decideEntitlements, nextAccessChange, type AccessPolicy, type Entitlement } from "../domain/access.ts";
 import { findSeveralLive } from "../domain/checkout.ts";
-import type { AccessGrantedHook, AccessHook, HookName, PaymentHook, TrialHook } from "../domain/hooks.ts";
-import { fractionDigitsOf } from "../domain/money.ts";
+import type { AccessGrantedHook, AccessHook } from "../domain/hooks.ts";
 import { ownerKey, type BillingOwner } from "../domain/owner.ts";
-import { paymentHookId, paymentNotice, paymentOutcome, type PaymentOutcome } from "../domain/payment.ts";
 import type { Plans } from "../domain/plans.ts";
-import type { InvoiceRecord, SubscriptionRecord } from "../domain/records.ts";
 import type { Runtime } from "../runtime.ts";
 import type { AnnouncedAccess } from "../store/mirror/announced-access.ts";
 import type { MirroredSubscription } from "../store/mirror/subscriptions.ts";
 import type { StoreParts } from "../store/store.ts";
+import {
+  announceRecords,
+  NO_RECORDS,
+  type Announcement,
+  type PreviousRecords,
+  type WrittenRecords,
+} from "./announce-records.ts";
 import type { PendingAlarm } from "./owners.ts";
-import type { Snapshot } from "./retrieve.ts";
+import { emptySnapshot, type Snapshot } from "./retrieve.ts";
 
 export interface AnnounceContext {
   plans: Plans;
@@ -26,11 +30,8 @@ export interface AnnounceContext {
 export interface Change {
   owner: BillingOwner;
   snapshot: Snapshot | null;
-  /**
-   * The mirror's invoices as they were before the current write. Hooks have already announced the payment outcomes of these
-   * earlier invoice states.
-   */
-  previousInvoices?: ReadonlyMap<string, InvoiceRecord>;
+  /** The records as they were before the current write. Hooks have already announced these earlier states. */
+  previous?: PreviousRecords;
   /**
    * Id of the customer that the current write linked to the owner. No hook has announced anything about a newly linked customer
    * yet. The id is undefined if the write linked no customer.
@@ -52,15 +53,7 @@ export async function announce(
   const announced = await parts.announcedAccess.lockForUpdate(owners);
   const states = await parts.subscriptions.listOfOwners(owners);
   const access = await announceAccess(parts, context, { owners, changes, announced, states });
-  const messages = changes.flatMap((change) => {
-    const { invoices, subscriptions } = recordsToAnnounce(change, states);
-    return [
-      ...invoices.flatMap((invoice) =>
-        announcePayment(change.owner, invoice, change.previousInvoices?.get(invoice.id)),
-      ),
-      ...subscriptions.flatMap((subscription) => announceTrialEnd(context, change.owner, subscription)),
-    ];
-  });
+  const messages = await announceWrites(parts, context, changes, states);
   const createdAt = context.runtime.now();
   await parts.outbox.add(
     [...access, ...messages].map(({ hook, event }) => ({
@@ -83,24 +76,33 @@ function findDoubleSubscriptions(plans: Plans, change: Change, states: StatesByO
     .map((fields) => ({ kind: "two_subscriptions", fields }));
 }
 
-/**
- * Returns the records to announce: those that were written, and those that a newly linked customer already had in the mirror.
- */
-function recordsToAnnounce(
-  { owner, snapshot, newlyLinkedCustomer }: Change,
+/** Returns the hooks about the records that were written, and about those that a newly linked customer already had. */
+async function announceWrites(
+  parts: StoreParts,
+  { runtime }: AnnounceContext,
+  changes: readonly Change[],
   states: StatesByOwner,
-): Pick<Snapshot, "invoices" | "subscriptions"> {
+): Promise<Announcement[]> {
+  const announced: Announcement[] = [];
+  for (const change of changes) {
+    const written = recordsToAnnounce(change, states);
+    const refunded = written.refunds.flatMap(({ invoiceId }) => invoiceId ?? []);
+    const refundsOfInvoices = await parts.reversals.listRefundsOfInvoices(refunded);
+    const input = { ...written, refundsOfInvoices, previous: change.previous ?? NO_RECORDS, now: runtime.billingNow() };
+    announced.push(...announceRecords(change.owner, input));
+  }
+  return announced;
+}
+
+function recordsToAnnounce({ owner, snapshot, newlyLinkedCustomer }: Change, states: StatesByOwner): WrittenRecords {
   const ofOwner = states.get(ownerKey(owner)) ?? [];
   const mirrored = ofOwner.filter(({ subscription }) => subscription.customerId === newlyLinkedCustomer);
+  const written = snapshot ?? emptySnapshot(null);
   return {
-    invoices: uniqueById([
-      ...mirrored.flatMap(({ latestInvoice }) => latestInvoice ?? []),
-      ...(snapshot?.invoices ?? []),
-    ]),
-    subscriptions: uniqueById([
-      ...mirrored.map(({ subscription }) => subscription),
-      ...(snapshot?.subscriptions ?? []),
-    ]),
+    invoices: uniqueById([...mirrored.flatMap(({ latestInvoice }) => latestInvoice ?? []), ...written.invoices]),
+    subscriptions: uniqueById([...mirrored.map(({ subscription }) => subscription), ...written.subscriptions]),
+    refunds: uniqueById([...mirrored.flatMap(({ reversals }) => reversals?.refunds ?? []), ...written.refunds]),
+    disputes: uniqueById([...mirrored.flatMap(({ reversals }) => reversals?.disputes ?? []), ...written.disputes]),
   };
 }
 
@@ -110,11 +112,6 @@ function uniqueById<Row extends { id: string }>(rows: readonly Row[]): Row[] {
 
 /** Subscriptions of owners. Each key of the map of owners is a text that the function `ownerKey` made from an owner. */
 type StatesByOwner = ReadonlyMap<string, readonly MirroredSubscription[]>;
-
-interface Announcement {
-  hook: HookName;
-  event: { id: string; owner: BillingOwner };
-}
 
 interface AccessInput {
   owners: readonly BillingOwner[];
@@ -173,57 +170,4 @@ function accessChanges(
     ...(granted.length > 0 ? [{ hook: "onAccessGranted" as const, event: grantedEvent }] : []),
     ...(revoked.length > 0 ? [{ hook: "onAccessRevoked" as const, event: revokedEvent }] : []),
   ];
-}
-
-const PAYMENT_HOOKS: Record<PaymentOutcome, HookName> = {
-  succeeded: "onPaymentSucceeded",
-  failed: "onPaymentFailed",
-  action_required: "onPaymentActionRequired",
-};
-
-/**
- * Returns the hooks that must run about an invoice's payment. Returns no hooks if the invoice's payment already had the same
- * outcome before the current write. The outbox's unique ids alone do not prevent repeated hooks, because old rows of the outbox
- * are deleted. The error message of a payment attempt may also change when Stripe stops retrying the payment.
- */
-function announcePayment(
-  owner: BillingOwner,
-  invoice: InvoiceRecord,
-  previous: InvoiceRecord | undefined,
-): Announcement[] {
-  const outcome = paymentOutcome(invoice);
-  if (outcome === null) return [];
-  const id = paymentHookId(invoice, outcome);
-  const previousOutcome = previous ? paymentOutcome(previous) : null;
-  if (previous && previousOutcome && paymentHookId(previous, previousOutcome) === id) return [];
-  const { message, actionUrl } = paymentNotice(invoice);
-  const event: PaymentHook = {
-    id,
-    owner,
-    invoiceId: invoice.id,
-    subscriptionId: invoice.subscriptionId,
-    amount: invoice.total,
-    currency: invoice.currency,
-    fractionDigits: fractionDigitsOf(invoice.currency),
-    message,
-    actionUrl,
-  };
-  return [{ hook: PAYMENT_HOOKS[outcome], event }];
-}
-
-/**
- * Maximum time in milliseconds before the end of a trial at which the hook about the trial's end runs. Stripe sends its event
- * about the end of a trial three days ahead. One hour is added to the three days because our clock may differ from Stripe's
- * clock.
- */
-const TRIAL_NOTICE_MS = (3 * 24 + 1) * 3_600_000;
-
-function announceTrialEnd(
-  { runtime }: AnnounceContext,
-  owner: BillingOwner,
-  { id, status, trialEnd }: SubscriptionRecord,
-): Announcement[] {
-  if (status !== "trialing" || trialEnd === null || trialEnd - runtime.billingNow() > TRIAL_NOTICE_MS) return [];
-  const event: TrialHook = { id: `trial_will_end:${id}:${trialEnd}`, owner, subscriptionId: id, trialEnd };
-  return [{ hook: "onTrialWillEnd", event }];
 }

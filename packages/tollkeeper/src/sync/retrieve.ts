@@ -3,13 +3,22 @@
  */
 import type {
   CustomerRecord,
+  DisputeRecord,
   InvoiceRecord,
   PaymentMethodRecord,
   PriceRecord,
   ProductRecord,
+  RefundRecord,
   SubscriptionRecord,
 } from "../domain/records.ts";
-import type { RetrievedCustomer, RetrievedSubscription, StripeGateway } from "../stripe/gateway/gateway.ts";
+import { PERIOD_SLACK_MS } from "../domain/reversals.ts";
+import { currentPeriod } from "../domain/subscription.ts";
+import type {
+  RetrievedCustomer,
+  RetrievedReversal,
+  RetrievedSubscription,
+  StripeGateway,
+} from "../stripe/gateway/gateway.ts";
 import { deletedCustomer } from "../domain/records.ts";
 import type { SyncedObject } from "../stripe/webhook/event-types.ts";
 import type { Store } from "../store/store.ts";
@@ -21,6 +30,8 @@ export interface Snapshot {
   customers: CustomerRecord[];
   subscriptions: SubscriptionRecord[];
   invoices: InvoiceRecord[];
+  refunds: RefundRecord[];
+  disputes: DisputeRecord[];
   paymentMethods: PaymentMethodRecord[];
   products: ProductRecord[];
   prices: PriceRecord[];
@@ -48,6 +59,14 @@ export async function retrieve(
       return retrieveSubscription(gateway, store, id);
     case "invoice":
       return retrieveInvoice(gateway, store, id);
+    case "refund": {
+      const found = await gateway.retrieveRefund(id);
+      return found ? reversalSnapshot(gateway, store, found, { refunds: [found.reversal] }) : emptySnapshot(null);
+    }
+    case "dispute": {
+      const found = await gateway.retrieveDispute(id);
+      return found ? reversalSnapshot(gateway, store, found, { disputes: [found.reversal] }) : emptySnapshot(null);
+    }
     case "payment_method":
       return retrievePaymentMethod(gateway, id);
     case "checkout_session":
@@ -88,6 +107,27 @@ async function retrieveInvoice(gateway: StripeGateway, store: RetrieveSource, id
   const { invoice, customer, subscription } = found;
   const snapshot = { ...customerSnapshot(invoice.customerId, customer), invoices: [invoice] };
   return subscription ? mergeSnapshots(snapshot, [await toSnapshot(gateway, store, subscription, invoice)]) : snapshot;
+}
+
+/**
+ * Returns the snapshot of a refund or dispute. It contains the subscription and all invoices that were paid in its current
+ * period, because a refund ends access only if it returns everything that the period has cost.
+ */
+async function reversalSnapshot(
+  gateway: StripeGateway,
+  store: RetrieveSource,
+  { reversal, invoice }: RetrievedReversal<RefundRecord | DisputeRecord>,
+  written: Partial<Pick<Snapshot, "refunds" | "disputes">>,
+): Promise<Snapshot> {
+  const { customerId, subscriptionId } = reversal;
+  const snapshot = { ...emptySnapshot(customerId), ...written, invoices: invoice ? [invoice] : [] };
+  const subscription = subscriptionId === null ? null : await gateway.retrieveSubscription(subscriptionId);
+  if (!subscription) return snapshot;
+  const since = (currentPeriod(subscription.subscription)?.start ?? 0) - PERIOD_SLACK_MS;
+  const paid = await gateway.listPaidInvoices(subscription.subscription.id, since);
+  const ofSubscription = await toSnapshot(gateway, store, subscription, invoice);
+  const others = paid.filter(({ id }) => id !== invoice?.id && id !== ofSubscription.invoices[0]?.id);
+  return mergeSnapshots({ ...snapshot, invoices: [...snapshot.invoices, ...others] }, [ofSubscription]);
 }
 
 async function retrievePaymentMethod(gateway: StripeGateway, id: string): Promise<Snapshot> {
@@ -162,6 +202,8 @@ export function emptySnapshot(customerId: string | null): Snapshot {
     customers: [],
     subscriptions: [],
     invoices: [],
+    refunds: [],
+    disputes: [],
     paymentMethods: [],
     products: [],
     prices: [],
@@ -178,6 +220,8 @@ export function mergeSnapshots(first: Snapshot, rest: readonly Snapshot[]): Snap
     customers: all.flatMap((one) => one.customers),
     subscriptions: all.flatMap((one) => one.subscriptions),
     invoices: all.flatMap((one) => one.invoices),
+    refunds: all.flatMap((one) => one.refunds),
+    disputes: all.flatMap((one) => one.disputes),
     paymentMethods: all.flatMap((one) => one.paymentMethods),
     embedded: {
       products: all.flatMap((one) => one.embedded.products),
@@ -190,10 +234,11 @@ export function mergeSnapshots(first: Snapshot, rest: readonly Snapshot[]): Snap
  * Returns the ids of all objects whose current state the snapshot contains. After the snapshot is written, earlier events about
  * its objects count as processed.
  */
-export function coveredIds({ customerId, customers, subscriptions, invoices, paymentMethods }: Snapshot): string[] {
+export function coveredIds(snapshot: Snapshot): string[] {
+  const { customerId, customers, subscriptions, invoices, refunds, disputes, paymentMethods } = snapshot;
   const cards = paymentMethods.filter((method) => method.customerId === customerId).map(({ id }) => id);
   // An event about a customer may report that the customer has a new card. A snapshot covers an event about a customer only if
   // the snapshot also contains the customer's card.
   const complete = customers.filter(({ defaultPaymentMethodId: card }) => card === null || cards.includes(card));
-  return [...cards, ...[...complete, ...subscriptions, ...invoices].map(({ id }) => id)];
+  return [...cards, ...[...complete, ...subscriptions, ...invoices, ...refunds, ...disputes].map(({ id }) => id)];
 }

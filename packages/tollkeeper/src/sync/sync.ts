@@ -4,12 +4,12 @@
  * `sync` sends the request to Stripe again. An old response of Stripe never overwrites a newer response in the mirror.
  */
 import { ownerKey, type BillingOwner } from "../domain/owner.ts";
-import type { InvoiceRecord } from "../domain/records.ts";
 import { toEnded } from "../domain/subscription.ts";
 import { TollkeeperError, UnavailableError } from "../errors.ts";
 import type { Store, StoreParts } from "../store/store.ts";
 import type { StripeGateway } from "../stripe/gateway/gateway.ts";
 import type { SyncedObject } from "../stripe/webhook/event-types.ts";
+import type { PreviousRecords } from "./announce-records.ts";
 import { announce, type AnnounceContext, type Change } from "./announce.ts";
 import { raiseAlarms, saveCustomers, type PendingAlarm } from "./owners.ts";
 import { retrieve, retrieveCustomerWithSubscriptions } from "./retrieve.ts";
@@ -157,7 +157,7 @@ async function writeFreshLanes(
   const lanes = fresh.map(({ lane }) => lane);
   const snapshots = fresh.flatMap(({ snapshot }) => snapshot ?? []);
   const ownersBefore = await parts.customers.findOwnersOf(lanes);
-  const previousInvoices = await findPreviousInvoices(parts, snapshots);
+  const previous = await findPrevious(parts, snapshots);
   const alarms = await writeSnapshots(parts, snapshots, ownersBefore, context.runtime.now());
   // The write of a customer to the mirror can link the customer to an owner. Another worker may also have linked the customer
   // meanwhile.
@@ -171,23 +171,28 @@ async function writeFreshLanes(
     const id = `${lane}:${version + 1}`;
     const before = ownersBefore.get(lane);
     if (before === undefined) return [{ owner, snapshot, newlyLinkedCustomer: lane, id }];
-    if (ownerKey(before) === ownerKey(owner)) return [{ owner, snapshot, previousInvoices, id }];
+    if (ownerKey(before) === ownerKey(owner)) return [{ owner, snapshot, previous, id }];
     // The customer was moved to another owner. Its payments were already announced to the owner before.
     return [
       { owner: before, snapshot: null, id: `${id}:moved` },
-      { owner, snapshot, previousInvoices, id },
+      { owner, snapshot, previous, id },
     ];
   });
   alarms.push(...(await announce(parts, context, changes)));
   return alarms;
 }
 
-async function findPreviousInvoices(
-  parts: StoreParts,
-  snapshots: readonly Snapshot[],
-): Promise<Map<string, InvoiceRecord>> {
-  const ids = snapshots.flatMap(({ invoices }) => invoices.map(({ id }) => id));
-  return ids.length === 0 ? new Map() : parts.subscriptions.findInvoices(ids);
+async function findPrevious(parts: StoreParts, snapshots: readonly Snapshot[]): Promise<PreviousRecords> {
+  const { subscriptions, reversals } = parts;
+  const invoices = snapshots.flatMap((snapshot) => snapshot.invoices.map(({ id }) => id));
+  // The earlier state of a subscription matters only for the hook about the start of a trial.
+  const trials = snapshots.flatMap((snapshot) => snapshot.subscriptions.filter(({ status }) => status === "trialing"));
+  return {
+    invoices: invoices.length === 0 ? new Map() : await subscriptions.findInvoices(invoices),
+    subscriptions: trials.length === 0 ? new Map() : await subscriptions.findSubscriptions(trials.map(({ id }) => id)),
+    refunds: await reversals.findRefunds(snapshots.flatMap(({ refunds }) => refunds.map(({ id }) => id))),
+    disputes: await reversals.findDisputes(snapshots.flatMap(({ disputes }) => disputes.map(({ id }) => id))),
+  };
 }
 
 /** The error that rolls back a write to the mirror because another worker has taken over the lane. */
@@ -209,6 +214,8 @@ async function writeSnapshots(
   const alarms = await saveCustomers(parts, customers, owners, now);
   await parts.subscriptions.saveSubscriptions(snapshots.flatMap(({ subscriptions }) => subscriptions));
   await parts.subscriptions.saveInvoices(snapshots.flatMap(({ invoices }) => invoices));
+  await parts.reversals.saveRefunds(snapshots.flatMap(({ refunds }) => refunds));
+  await parts.reversals.saveDisputes(snapshots.flatMap(({ disputes }) => disputes));
   await parts.customers.savePaymentMethods(snapshots.flatMap(({ paymentMethods }) => paymentMethods));
   await parts.catalog.saveProducts(snapshots.flatMap(({ products }) => products));
   await parts.catalog.savePrices(snapshots.flatMap(({ prices }) => prices));

@@ -31,7 +31,10 @@ const TYPES: Record<HookName, string> = {
   onPaymentSucceeded: "payment.succeeded",
   onPaymentFailed: "payment.failed",
   onPaymentActionRequired: "payment.action_required",
+  onTrialStarted: "trial.started",
   onTrialWillEnd: "trial.will_end",
+  onRefund: "payment.refunded",
+  onDispute: "payment.disputed",
 };
 
 /**

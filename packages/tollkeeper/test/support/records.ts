@@ -84,5 +84,6 @@ export function stateOf(
       },
     ],
     products: [{ id: "prod_1", name: plan, active: true, plan, app: null }],
+    reversals: null,
   };
 }

@@ -1,8 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decideEntitlements, DEFAULT_ACCESS_POLICY, nextAccessChange, plansOf } from "../../src/domain/access.ts";
+import {
+  completePolicy,
+  decideEntitlements,
+  DEFAULT_ACCESS_POLICY,
+  nextAccessChange,
+  plansOf,
+  type AccessPolicyInput,
+} from "../../src/domain/access.ts";
 import { definePlans } from "../../src/domain/plans.ts";
-import type { SubscriptionStatus } from "../../src/domain/records.ts";
+import type { DisputeRecord, RefundRecord, SubscriptionStatus } from "../../src/domain/records.ts";
+import type { Reversals } from "../../src/domain/reversals.ts";
 import { DAY_MS, NOW, stateOf } from "../support/records.ts";
 
 const PLANS = definePlans([
@@ -97,6 +105,147 @@ describe("access by status", () => {
     expect(decide([state])).toMatchObject(
       expected === null ? [] : [{ feature: "exports", plan: "premium", ...expected }],
     );
+  });
+});
+
+describe("access after refunds and disputes", () => {
+  const paid = { id: "in_1", amountPaid: 900, createdAt: NOW - 10 * DAY_MS };
+  const earlier = { id: "in_0", amountPaid: 900, createdAt: NOW - 40 * DAY_MS };
+  const upgrade = { id: "in_2", amountPaid: 500, createdAt: NOW - DAY_MS };
+  const refund = (changes: Partial<RefundRecord>): RefundRecord => ({
+    id: "re_1",
+    customerId: "cus_1",
+    invoiceId: "in_1",
+    subscriptionId: "sub_1",
+    amount: 900,
+    currency: "usd",
+    createdAt: NOW,
+    status: "succeeded",
+    ...changes,
+  });
+  const dispute = (status: DisputeRecord["status"]): DisputeRecord => ({ ...refund({ id: "du_1" }), status });
+  const decideWith = (reversals: Partial<Reversals>, policy: AccessPolicyInput = {}) =>
+    decide(
+      [{ ...stateOf(), reversals: { refunds: [], disputes: [], invoices: [paid], ...reversals } }],
+      NOW,
+      completePolicy(policy),
+    ).length > 0;
+
+  test.each<[string, boolean, Partial<Reversals>, AccessPolicyInput?]>([
+    ["a full refund of the period ends access", false, { refunds: [refund({})] }],
+    ["a pending refund counts as refunded", false, { refunds: [refund({ status: "pending" })] }],
+    ["a failed refund does not count", true, { refunds: [refund({ status: "failed" })] }],
+    ["a canceled refund does not count", true, { refunds: [refund({ status: "canceled" })] }],
+    ["a refund of a part keeps access", true, { refunds: [refund({ amount: 899 })] }],
+    [
+      "two refunds that return everything end access",
+      false,
+      { refunds: [refund({ amount: 400 }), refund({ id: "re_2", amount: 500 })] },
+    ],
+    [
+      "a refund of an earlier period keeps access",
+      true,
+      { refunds: [refund({ invoiceId: "in_0" })], invoices: [earlier, paid] },
+    ],
+    [
+      "a refund of one of two payments of the period keeps access",
+      true,
+      { refunds: [refund({ invoiceId: "in_2", amount: 500 })], invoices: [paid, upgrade] },
+    ],
+    [
+      "a refund of a payment without an invoice keeps access",
+      true,
+      { refunds: [refund({ invoiceId: null, subscriptionId: null })] },
+    ],
+    ["a policy can keep access after a full refund", true, { refunds: [refund({})] }, { fullRefund: "keep" }],
+    [
+      "a policy can end access after a partial refund",
+      false,
+      { refunds: [refund({ amount: 1 })] },
+      { partialRefund: "end" },
+    ],
+    ["a dispute that needs a response ends access", false, { disputes: [dispute("needs_response")] }],
+    ["a dispute under review ends access", false, { disputes: [dispute("under_review")] }],
+    ["a lost dispute ends access", false, { disputes: [dispute("lost")] }],
+    ["a prevented dispute ends access, because the money was returned", false, { disputes: [dispute("prevented")] }],
+    ["a won dispute keeps access", true, { disputes: [dispute("won")] }],
+    ["an inquiry keeps access", true, { disputes: [dispute("warning_needs_response")] }],
+    ["a closed inquiry keeps access", true, { disputes: [dispute("warning_closed")] }],
+    [
+      "a policy can keep access during a dispute",
+      true,
+      { disputes: [dispute("under_review")] },
+      { openDispute: "keep" },
+    ],
+    ["a policy can keep access after a lost dispute", true, { disputes: [dispute("lost")] }, { lostDispute: "keep" }],
+    [
+      "a lost dispute ends access even if another dispute is open and the policy allows open disputes",
+      false,
+      { disputes: [dispute("needs_response"), dispute("lost")] },
+      { openDispute: "keep" },
+    ],
+  ])("%s", (_name, expected, reversals, policy) => {
+    expect(decideWith(reversals, policy)).toBe(expected);
+  });
+
+  test("a full refund ends the access of a subscription that was canceled in its paid period", () => {
+    const reversals = { refunds: [refund({})], disputes: [], invoices: [paid] };
+    expect(decide([{ ...stateOf({ status: "canceled" }), reversals }])).toEqual([]);
+    expect(
+      nextAccessChange([{ ...stateOf({ status: "canceled" }), reversals }], DEFAULT_ACCESS_POLICY, NOW),
+    ).toBeNull();
+  });
+});
+
+describe("access while the collection of payments is paused", () => {
+  const paidEnd = NOW + 20 * DAY_MS;
+  const open = { status: "open", amountPaid: 0 } as const;
+  test.each([
+    ["void gives access until the paid period ends", stateOf({ pauseBehavior: "void" }), paidEnd],
+    ["mark_uncollectible does so too", stateOf({ pauseBehavior: "mark_uncollectible" }), paidEnd],
+    [
+      "void gives no access in a period whose invoice is void",
+      stateOf({ pauseBehavior: "void" }, { status: "void" }),
+      null,
+    ],
+    [
+      "void gives no access in a period whose invoice is a draft",
+      stateOf({ pauseBehavior: "void" }, { status: "draft" }),
+      null,
+    ],
+    [
+      "mark_uncollectible gives no access in a period whose invoice is uncollectible",
+      stateOf({ pauseBehavior: "mark_uncollectible" }, { status: "uncollectible" }),
+      null,
+    ],
+    ["keep_as_draft keeps access", stateOf({ pauseBehavior: "keep_as_draft" }, { status: "draft" }), paidEnd],
+    [
+      "a scheduled end before the paid period's end ends access",
+      stateOf({ pauseBehavior: "void", cancelAt: NOW + 1 }),
+      NOW + 1,
+    ],
+    [
+      "a scheduled end after the paid period's end does not extend access",
+      stateOf({ pauseBehavior: "void", cancelAt: paidEnd + DAY_MS }),
+      paidEnd,
+    ],
+    [
+      "a trial gives access until it ends",
+      stateOf({ status: "trialing", pauseBehavior: "void" }, { total: 0 }),
+      paidEnd,
+    ],
+    [
+      "a subscription without any invoice gives access until its period ends",
+      stateOf({ pauseBehavior: "void", latestInvoiceId: null }, null),
+      paidEnd,
+    ],
+    [
+      "past due keeps its grace",
+      stateOf({ status: "past_due", pauseBehavior: "void" }, { ...open, createdAt: NOW }),
+      NOW + 7 * DAY_MS,
+    ],
+  ])("%s", (_name, state, until) => {
+    expect(decide([state]).map((entitlement) => entitlement.until)).toEqual(until === null ? [] : [until]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { DEFAULT_ACCESS_POLICY } from "../../src/domain/access.ts";
 import { resolveConfig } from "../../src/config/resolve-config.ts";
 import { OPTION_FIELDS } from "../../src/config/schema.ts";
 import { optionsFromEnvironment, VARIABLES } from "../../src/environment.ts";
@@ -110,7 +111,7 @@ test("an environment with only the required variables gets all defaults", () => 
       portalReturnUrl: "https://app.example.com",
     },
     allowPromotionCodes: false,
-    access: { pastDueGraceDays: 7, keepPaidPeriod: true },
+    access: DEFAULT_ACCESS_POLICY,
     webhookToleranceMs: 300_000,
     metricsToken: null,
     hooks: null,
@@ -133,9 +134,11 @@ test("the default request limits depend on the mode (test or live) and on whethe
 });
 
 test("an access policy with only some options gets defaults for the missing options", () => {
-  expect(resolve({}, { access: { pastDueGraceDays: 3 } }).access).toEqual({
+  const access = { pastDueGraceDays: 3, pausedCollection: { void: "keep" as const } };
+  expect(resolve({}, { access }).access).toEqual({
+    ...DEFAULT_ACCESS_POLICY,
     pastDueGraceDays: 3,
-    keepPaidPeriod: true,
+    pausedCollection: { void: "keep", mark_uncollectible: "paid_period", keep_as_draft: "keep" },
   });
 });
 

@@ -69,7 +69,8 @@ function describe(report: ReconcileReport, dryRun: boolean): string {
   const lines = [
     `Events: ${events.read} read, ${events.missed} had not arrived.`,
     swept
-      ? `Swept: ${swept.customers} customers, ${swept.subscriptions} subscriptions, ${swept.open_invoices} open invoices.`
+      ? `Swept: ${swept.customers} customers, ${swept.subscriptions} subscriptions, ${swept.open_invoices} open invoices, ` +
+        `${swept.refunds} refunds, ${swept.disputes} disputes.`
       : sweepStopped
         ? null
         : "Swept: no (use --sweep to read all lists).",

@@ -30,6 +30,7 @@ const PAYMENTS: readonly string[] = [
     subscription_id text, amount bigint not null, currency text not null, status text not null,
     created_at bigint not null, primary key (mode, id))`,
   `create index refunds_of_subscription on refunds (mode, subscription_id) where subscription_id is not null`,
+  `create index refunds_of_invoice on refunds (mode, invoice_id) where invoice_id is not null`,
   `create table disputes (mode text not null, id text not null, customer_id text not null, invoice_id text,
     subscription_id text, amount bigint not null, currency text not null, status text not null,
     created_at bigint not null, primary key (mode, id))`,

@@ -13,10 +13,12 @@ import type {
   ProductRecord,
   SubscriptionRecord,
 } from "../../domain/records.ts";
+import type { Reversals } from "../../domain/reversals.ts";
 import { isIn, toList } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import { prepare } from "../prepared-query.ts";
 import type { Schema } from "../schema.ts";
+import { listReversals } from "./reversals.ts";
 
 export interface MirroredSubscription extends SubscriptionState {
   /** The subscription's own payment method, or else the customer's default payment method; null if there is none. */
@@ -38,8 +40,10 @@ export async function listOfOwners(
     const rows = await (others.length === 0
       ? statesOf.one.execute(db, dialect, { mode, kind, id: first })
       : statesOf.several.execute(db, dialect, { mode, kind, ids: toList(dialect, ids) }));
+    const reversed = new Set(rows.flatMap((row) => (row.isReversed ? [row.id] : [])));
+    const reversals = await listReversals(db, { mode, dialect }, [...reversed]);
     for (const [id, ofOwner] of Map.groupBy(rows, ({ ownerId }) => ownerId))
-      found.set(ownerKey({ kind, id }), groupRows(ofOwner));
+      found.set(ownerKey({ kind, id }), groupRows(ofOwner, reversals));
   }
   return found;
 }
@@ -148,20 +152,41 @@ function selectStates(db: Kysely<Schema>, mode: Mode, kind: OwnerKind) {
         // The status in the SQL condition is a literal, so that SQLite uses the partial index of open invoices.
         .where("u.status", "=", sql.lit("open"))
         .as("unpaidSince"),
+    )
+    .select((eb) =>
+      eb
+        .or([
+          eb.exists(
+            eb
+              .selectFrom("refunds as r")
+              .select("r.id")
+              .whereRef("r.mode", "=", "s.mode")
+              .whereRef("r.subscriptionId", "=", "s.id"),
+          ),
+          eb.exists(
+            eb
+              .selectFrom("disputes as q")
+              .select("q.id")
+              .whereRef("q.mode", "=", "s.mode")
+              .whereRef("q.subscriptionId", "=", "s.id"),
+          ),
+        ])
+        .as("isReversed"),
     );
 }
 
 type StateRow = Awaited<ReturnType<ReturnType<typeof selectStates>["execute"]>>[number];
 
 /** Groups the rows of subscription items into one state per subscription. */
-function groupRows(rows: readonly StateRow[]): MirroredSubscription[] {
+function groupRows(rows: readonly StateRow[], reversals: ReadonlyMap<string, Reversals>): MirroredSubscription[] {
   return [...Map.groupBy(rows, ({ id }) => id).values()].flatMap(([first, ...rest]) =>
-    first ? [toState(first, [first, ...rest])] : [],
+    first ? [toState(first, [first, ...rest], reversals.get(first.id) ?? null)] : [],
   );
 }
 
-function toState(row: StateRow, rows: readonly StateRow[]): MirroredSubscription {
+function toState(row: StateRow, rows: readonly StateRow[], reversals: Reversals | null): MirroredSubscription {
   return {
+    reversals,
     subscription: {
       id: row.id,
       customerId: row.customerId,

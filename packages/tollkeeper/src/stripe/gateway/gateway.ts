@@ -10,6 +10,7 @@ import { catalogCalls } from "./catalog.ts";
 import { checkoutCalls } from "./checkout.ts";
 import { customerCalls } from "./customers.ts";
 import { listCalls } from "./lists.ts";
+import { reversalCalls } from "./reversals.ts";
 import { subscriptionCalls } from "./subscriptions.ts";
 import type { CallContext, StripeGateway } from "./types.ts";
 
@@ -46,6 +47,7 @@ export function createStripeGateway(options: GatewayOptions): StripeGateway {
     ...customerCalls(stripe, context),
     ...checkoutCalls(stripe, context),
     ...subscriptionCalls(stripe, context),
+    ...reversalCalls(stripe),
     ...listCalls(stripe, context),
     ...catalogCalls(stripe, context),
   };

@@ -92,15 +92,15 @@ function readEnvelope(event: Stripe.Event): Envelope | null {
   return envelope;
 }
 
-function pageParams(after: string | null) {
+export function pageParams(after: string | null) {
   return { limit: PAGE_SIZE, ...(after !== null && { starting_after: after }) };
 }
 
-function createdIn({ from, until }: CreatedRange) {
+export function createdIn({ from, until }: CreatedRange) {
   return { created: { gte: Math.floor(from / 1000), lt: Math.ceil(until / 1000) } };
 }
 
-async function toPage<Listed extends { id: string; created: number }, Row>(
+export async function toPage<Listed extends { id: string; created: number }, Row>(
   { data, has_more: more }: Stripe.ApiList<Listed>,
   toRow: (listed: Listed) => Row | Promise<Row>,
 ): Promise<Page<Row>> {

@@ -8,7 +8,7 @@ import { MAX_LISTED, PAGE_SIZE, type CallContext, type SubscriptionCalls } from 
 
 type ChangeCalls = Pick<SubscriptionCalls, "cancelSubscription" | "resumeSubscription" | "releaseSchedule">;
 
-const PAYMENT_OF_INVOICE = "payments.data.payment.payment_intent";
+export const PAYMENT_OF_INVOICE = "payments.data.payment.payment_intent";
 const SUBSCRIPTION_OF_INVOICE = "parent.subscription_details.subscription";
 
 export function subscriptionCalls(stripe: Stripe, { userIdKey, withKey }: CallContext): SubscriptionCalls {

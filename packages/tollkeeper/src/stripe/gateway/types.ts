@@ -5,10 +5,12 @@ import type { Plan, PlanPrice } from "../../domain/plans.ts";
 import type {
   CheckoutSessionRecord,
   CustomerRecord,
+  DisputeRecord,
   InvoiceRecord,
   PaymentMethodRecord,
   PriceRecord,
   ProductRecord,
+  RefundRecord,
   SubscriptionRecord,
 } from "../../domain/records.ts";
 import type { CancellationEnd } from "../../domain/subscription-change.ts";
@@ -153,6 +155,29 @@ export interface SubscriptionCalls {
   retrievePaymentMethod(id: string): Promise<PaymentMethodRecord | null>;
 }
 
+/** A refund or dispute, with the invoice whose payment it takes back; the invoice is null if the payment paid no invoice. */
+export interface RetrievedReversal<Reversal> {
+  reversal: Reversal;
+  invoice: InvoiceRecord | null;
+}
+
+/** A refund or dispute on a list page, without the invoice, which only further requests return. */
+export type ListedRefund = Pick<RefundRecord, "id" | "customerId" | "status" | "amount">;
+export type ListedDispute = Pick<DisputeRecord, "id" | "customerId" | "status" | "amount">;
+
+export interface ReversalCalls {
+  /** Retrieves a refund. Returns null if Stripe has no such refund, or if the refunded payment has no customer. */
+  retrieveRefund(id: string): Promise<RetrievedReversal<RefundRecord> | null>;
+  /** Retrieves a dispute. Returns null if Stripe has no such dispute, or if the disputed payment has no customer. */
+  retrieveDispute(id: string): Promise<RetrievedReversal<DisputeRecord> | null>;
+  /** Lists the paid invoices of a subscription that were created since an instant. */
+  listPaidInvoices(subscriptionId: string, since: number): Promise<InvoiceRecord[]>;
+  /** Lists refunds. Leaves out refunds of payments without a customer. */
+  listRefundPage(range: CreatedRange, after: string | null): Promise<Page<ListedRefund>>;
+  /** Lists disputes. Leaves out disputes about payments without a customer. */
+  listDisputePage(range: CreatedRange, after: string | null): Promise<Page<ListedDispute>>;
+}
+
 /**
  * The gateway's methods that list objects of Stripe. Each call of a list method returns one page of Stripe's list, so that the
  * caller decides when to request the next page.
@@ -196,7 +221,7 @@ export interface CatalogCalls {
  * `TollkeeperError`.
  */
 export interface StripeGateway
-  extends AccountCalls, CustomerCalls, CheckoutCalls, SubscriptionCalls, ListCalls, CatalogCalls {}
+  extends AccountCalls, CustomerCalls, CheckoutCalls, SubscriptionCalls, ReversalCalls, ListCalls, CatalogCalls {}
 
 /** The values that all methods of the gateway need, in addition to the SDK. */
 export interface CallContext {

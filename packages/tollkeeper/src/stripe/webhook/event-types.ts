@@ -9,6 +9,8 @@ export type SyncedObject =
   | "subscription"
   | "invoice"
   | "payment_method"
+  | "refund"
+  | "dispute"
   | "checkout_session"
   | "product"
   | "price";
@@ -75,6 +77,12 @@ export const ALLOWED_WEBHOOK_EVENTS: ReadonlyMap<string, AllowedEvent> = new Map
   ["invoice.payment_action_required", allow("invoice", "The bank asks the user to confirm the payment.")],
   ["invoice.voided", allow("invoice", "The invoice no longer needs to be paid.")],
   ["invoice.marked_uncollectible", allow("invoice", "The invoice is no longer expected to be paid.")],
+  ["refund.created", allow("refund", "A payment was refunded. The hook `onRefund` runs.")],
+  ["refund.updated", allow("refund", "The status of a refund changed.")],
+  ["refund.failed", allow("refund", "The bank did not accept a refund, so the payment counts again.")],
+  ["charge.dispute.created", allow("dispute", "The bank disputes a payment. The hook `onDispute` runs.")],
+  ["charge.dispute.updated", allow("dispute", "The status of a dispute changed.")],
+  ["charge.dispute.closed", allow("dispute", "A dispute was won or lost.")],
   ["payment_method.attached", allow("payment_method", "The user added a payment method.")],
   ["payment_method.updated", allow("payment_method", "Details of a card changed, such as its expiry date.")],
   [
