@@ -106,9 +106,9 @@ test("an environment with only the required variables gets all defaults", () => 
     urls: {
       allowedOrigins: ["https://app.example.com"],
       requireHttps: false,
-      successUrl: "https://app.example.com?session_id={CHECKOUT_SESSION_ID}",
-      cancelUrl: "https://app.example.com",
-      portalReturnUrl: "https://app.example.com",
+      successUrl: "https://app.example.com/?session_id={CHECKOUT_SESSION_ID}",
+      cancelUrl: "https://app.example.com/",
+      portalReturnUrl: "https://app.example.com/",
     },
     allowPromotionCodes: false,
     access: DEFAULT_ACCESS_POLICY,
