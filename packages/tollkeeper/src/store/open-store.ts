@@ -4,6 +4,7 @@ import type { Mode } from "../domain/records.ts";
 import { UnavailableError } from "../errors.ts";
 import { accountStore } from "./accounts.ts";
 import { listenForNewEvents, notifyNewEvents } from "./queue/event-notifications.ts";
+import { createReadyCheck } from "./check-ready.ts";
 import { catalogStore } from "./mirror/catalog.ts";
 import { customerStore } from "./mirror/customers.ts";
 import { dueWorkStore } from "./queue/due-work.ts";
@@ -14,7 +15,7 @@ import { findMissingMigrations, migrate } from "./migrations/index.ts";
 import { CamelCaseRows } from "./column-names.ts";
 import { operationStore } from "./operations.ts";
 import { outboxStore } from "./queue/outbox.ts";
-import { RESPONSE_TIMEOUT_MS, isPostgresOutOfService, postgresDialect } from "./postgres.ts";
+import { RESPONSE_TIMEOUT_MS, isPostgresOutOfService, postgresDialect, type PoolerState } from "./postgres.ts";
 import { replicaStore } from "./replicas.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Schema } from "./schema.ts";
@@ -28,8 +29,12 @@ import { durable, nonDurable } from "./transactions.ts";
 export interface StoreOptions {
   /** URL of the database: `postgres://…`, `file:PATH` or `file::memory:`. */
   url: string;
+  /** URL of PostgreSQL without a connection pooler, for notifications of new events. Default: `url`. */
+  directUrl?: string | undefined;
   mode: Mode;
   onConnectionLost?: (error: Error) => void;
+  /** Called when the store can't receive notifications, because a connection pooler is in use and `directUrl` is not set. */
+  onPolling?: () => void;
   /** Maximum time in milliseconds to wait for a response of PostgreSQL. Default 20,000. */
   responseTimeoutMs?: number;
   /**
@@ -39,15 +44,11 @@ export interface StoreOptions {
   readOnly?: boolean | undefined;
 }
 
-export function openStore({
-  url,
-  mode,
-  onConnectionLost = () => {},
-  responseTimeoutMs,
-  readOnly,
-}: StoreOptions): Store {
+export function openStore(options: StoreOptions): Store {
+  const { url, directUrl, mode, onConnectionLost = () => {}, onPolling = () => {} } = options;
   const dialect = dialectOf(url);
-  const db = openDatabase(url, { onConnectionLost, responseTimeoutMs, readOnly });
+  const pooler: PoolerState = { isPooled: false };
+  const db = openDatabase(url, { ...options, onConnectionLost, pooler });
   const methods = guard({
     migrate: () => migrate(db, dialect),
     findMissingMigrations: () => findMissingMigrations(db, dialect),
@@ -58,19 +59,19 @@ export function openStore({
         await sql`analyze (skip_locked) ${sql.raw(GROWING_TABLES)}`.execute(transaction);
       });
     },
-    ping: async () => {
-      // The query that checks the database reads a table, because SQLite runs a query without a table even if the database file
-      // is gone.
-      await sql`select 1 from replicas limit 1`.execute(db);
-    },
+    ping: createReadyCheck(db, mode, dialect),
     close: () => db.destroy(),
     transaction: <T>(work: (parts: StoreParts) => Promise<T>): Promise<T> =>
       nonDurable(db, dialect).execute((transaction) => work(storeParts(transaction, mode, dialect))),
   });
-  const onNewEvents = (listener: () => void): (() => Promise<void>) =>
-    dialect === "postgres"
-      ? listenForNewEvents({ url, mode, onNewEvents: listener, onConnectionLost })
-      : async () => {};
+  const onNewEvents = (listener: () => void): (() => Promise<void>) => {
+    if (dialect === "sqlite") return async () => {};
+    // A connection pooler delivers no notifications, because it gives each transaction another session.
+    if (directUrl !== undefined || !pooler.isPooled)
+      return listenForNewEvents({ url: directUrl ?? url, mode, onNewEvents: listener, onConnectionLost });
+    onPolling();
+    return async () => {};
+  };
   const onAdded = dialect === "postgres" ? notifyNewEvents(db, mode, onConnectionLost) : undefined;
   return {
     ...storeParts(db, mode, dialect, onAdded),
@@ -91,18 +92,18 @@ interface DatabaseOptions {
   onConnectionLost?: (error: Error) => void;
   responseTimeoutMs?: number | undefined;
   readOnly?: boolean | undefined;
+  pooler?: PoolerState;
 }
 
 /** Opens the database and returns only Kysely's query object, not the whole store. */
-export function openDatabase(
-  url: string,
-  { onConnectionLost = () => {}, responseTimeoutMs = RESPONSE_TIMEOUT_MS, readOnly = false }: DatabaseOptions = {},
-): Kysely<Schema> {
+export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely<Schema> {
+  const { onConnectionLost = () => {}, responseTimeoutMs = RESPONSE_TIMEOUT_MS, readOnly = false } = options;
+  const { pooler = { isPooled: false } } = options;
   return new Kysely<Schema>({
     dialect:
       dialectOf(url) === "postgres"
-        ? postgresDialect({ url, onConnectionLost, responseTimeoutMs })
-        : sqliteDialect(url.replace(/^file:/, ""), { readOnly }),
+        ? postgresDialect({ url, onConnectionLost, responseTimeoutMs, pooler })
+        : sqliteDialect(url.replace(/^file:/, ""), { readOnly, onFileLost: onConnectionLost }),
     plugins: [new CamelCaseRows()],
   });
 }

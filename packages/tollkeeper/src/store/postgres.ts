@@ -24,6 +24,8 @@ export const NO_STATEMENT_TIMEOUT = "set local statement_timeout = 0";
  */
 export const RESPONSE_TIMEOUT_MS = 20_000;
 const CLOSE_TIMEOUT_MS = 1_000;
+/** The SQL statement that starts a transaction behind a connection pooler. PostgreSQL resets the time limit at its end. */
+const BEGIN_WITH_TIMEOUT = `begin; set local statement_timeout = ${STATEMENT_TIMEOUT_MS}`;
 /** Options that let TCP check a connection that is silent for 10 seconds. */
 export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
 /**
@@ -45,10 +47,25 @@ interface PostgresOptions {
    * transactions without a time limit.
    */
   responseTimeoutMs: number;
+  /** The state of the database's connections. This module writes it, and its callers read it. */
+  pooler: PoolerState;
+}
+
+export interface PoolerState {
+  /**
+   * True if a connection pooler such as PgBouncer in transaction mode is between this process and PostgreSQL. Such a pooler
+   * refuses `statement_timeout` as a parameter of a new connection, and gives each transaction another session.
+   */
+  isPooled: boolean;
+}
+
+/** Returns true for the error with which PgBouncer refuses a parameter of a new connection. */
+function isParameterRefused(error: unknown): boolean {
+  return error instanceof Error && /unsupported startup parameter/i.test(error.message);
 }
 
 export function postgresDialect(options: PostgresOptions): PostgresDialect {
-  const { onConnectionLost } = options;
+  const { onConnectionLost, pooler } = options;
   const pool = new pg.Pool({
     Client: clientClass(options),
     connectionString: options.url,
@@ -62,7 +79,16 @@ export function postgresDialect(options: PostgresOptions): PostgresDialect {
   // Without listeners for connection errors, a restart of PostgreSQL would end the service's process.
   pool.on("error", onConnectionLost);
   pool.on("connect", (client) => client.on("error", onConnectionLost));
-  return new NamingDialect({ pool });
+  const connect = async (): Promise<pg.PoolClient> => {
+    try {
+      return await pool.connect();
+    } catch (error) {
+      if (!isParameterRefused(error)) throw error;
+      pooler.isPooled = true;
+      return pool.connect();
+    }
+  };
+  return new NamingDialect({ pool: { options: pool.options, connect, end: () => pool.end() } });
 }
 
 class NamingDialect extends PostgresDialect {
@@ -101,35 +127,41 @@ export function isPreparedStatementError(error: unknown): boolean {
 /**
  * Creates the class whose objects are the connections of a pool. A connection prepares each statement at its first use, because
  * parsing and planning take longer than running most statements. If preparing a SQL statement fails once, no connection
- * prepares statements any more. A connection that gets no response in time is closed, and the pool opens another one.
+ * prepares statements any more. No connection prepares statements behind a connection pooler. A connection is closed, and the
+ * pool opens another one, if it gets no response in time or if PostgreSQL reports that the session is no longer usable.
  *
  * Measured gain: without prepared statements, an access query takes 1.5 ms instead of 0.26 ms, and the webhook endpoint accepts
  * 10 to 15 % fewer events per second (`node bench/access.ts`, `node bench/webhook-endpoint.ts`).
  *
  * @see https://www.postgresql.org/docs/current/sql-prepare.html
  */
-function clientClass({ onConnectionLost, responseTimeoutMs }: PostgresOptions): new () => pg.ClientBase {
+function clientClass({ onConnectionLost, responseTimeoutMs, pooler }: PostgresOptions): new () => pg.ClientBase {
   let prepares = true;
-  const names = new Map<string, string>();
-  const nameOf = (text: string): string | null => {
-    const known = names.get(text);
-    if (known !== undefined || names.size >= MAX_PREPARED) return known ?? null;
-    const name = statementName(text);
-    names.set(text, name);
-    return name;
-  };
+  const nameOf = createStatementNames();
   return class extends pg.Client {
     #hasLimit = true;
 
+    constructor(config: pg.ClientConfig = {}) {
+      super(pooler.isPooled ? { ...config, statement_timeout: undefined } : config);
+    }
+
     // The driver's method `query` has many signatures. Kysely uses only one of the signatures of the driver's method `query`.
     override query(...given: unknown[]): never {
+      const closeIfUnusable = (error: unknown): never => {
+        if (isSessionUnusable(error)) {
+          onConnectionLost(error);
+          void this.end();
+        }
+        throw error;
+      };
       const send = super.query.bind(this) as (...args: unknown[]) => Promise<unknown>;
-      const query = (...args: unknown[]) => this.#withTimeout(send(...args));
+      const query = (...args: unknown[]) => this.#withTimeout(send(...args)).catch(closeIfUnusable);
       const [text, values] = given;
+      if (text === "begin" && pooler.isPooled) return query(BEGIN_WITH_TIMEOUT) as never;
       if (text === NO_STATEMENT_TIMEOUT) this.#hasLimit = false;
       else if (text === "commit" || text === "rollback") this.#hasLimit = true;
       const isQuery = typeof text === "string" && Array.isArray(values) && values.length > 0;
-      const name = prepares && isQuery && given.length === 2 ? nameOf(text) : null;
+      const name = prepares && !pooler.isPooled && isQuery && given.length === 2 ? nameOf(text) : null;
       if (name === null) return query(...given) as never;
       return query({ name, text, values }).catch(async (error: unknown) => {
         if (!isPreparedStatementError(error)) throw error;
@@ -173,6 +205,18 @@ export function forceCloseAfter(client: pg.Client): void {
   client.once("end", () => clearTimeout(timer));
 }
 
+/** Returns a function that returns the name of a prepared statement; null if too many statements have names. */
+function createStatementNames(): (text: string) => string | null {
+  const names = new Map<string, string>();
+  return (text) => {
+    const known = names.get(text);
+    if (known !== undefined || names.size >= MAX_PREPARED) return known ?? null;
+    const name = statementName(text);
+    names.set(text, name);
+    return name;
+  };
+}
+
 /**
  * Returns the name of a prepared statement. Each SQL text has its own name, because another version of the service may use the
  * same connection through a pooler.
@@ -182,10 +226,20 @@ function statementName(text: string): string {
 }
 
 /**
- * Classes of PostgreSQL's error codes: connection exceptions, insufficient resources, operator intervention, system errors,
- * deadlocks and serialization failures.
+ * PostgreSQL's error codes after which a session can't be used: connection exceptions, shutdowns, and writes in a read-only
+ * session. After a failover, old connections may lead to a server that has become read-only.
  */
-const OUT_OF_SERVICE_CLASS = /^(08|53|57|58|40)/;
+const UNUSABLE_SESSION = /^(08|57P0[1-5]|25006)/;
+
+function isSessionUnusable(error: unknown): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError && UNUSABLE_SESSION.test(error.code ?? "");
+}
+
+/**
+ * Classes of PostgreSQL's error codes: connection exceptions, insufficient resources, operator intervention, system errors,
+ * deadlocks and serialization failures, and the code of a write in a read-only session.
+ */
+const OUT_OF_SERVICE_CLASS = /^(08|53|57|58|40|25006)/;
 const NETWORK_CODES: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ECONNRESET",

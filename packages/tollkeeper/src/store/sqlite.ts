@@ -18,6 +18,7 @@ import {
 } from "kysely";
 import { ConfigError } from "../errors.ts";
 import { snakeCase } from "./column-names.ts";
+import { DatabaseFileLostError, watchFiles } from "./sqlite-files.ts";
 
 /** Maximum time in milliseconds for which a statement waits for another process that writes to the database file. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -33,21 +34,29 @@ export const NON_DURABLE = "read uncommitted";
 export interface SqliteOptions {
   /** If true, the connection refuses writes, and a missing file is not created. */
   readOnly: boolean;
+  /** Called once if the database's file is removed or replaced. All queries then fail until the service is restarted. */
+  onFileLost?: (error: Error) => void;
 }
 
-export function sqliteDialect(path: string, { readOnly }: SqliteOptions = { readOnly: false }): SqliteDialect {
+export function sqliteDialect(
+  path: string,
+  { readOnly, onFileLost = () => {} }: SqliteOptions = { readOnly: false },
+): SqliteDialect {
   let database: Database | null = null;
-  return new BusyRetryDialect(() => (database ??= readOnly ? openToRead(path) : open(path)));
+  const checkFiles = path === ":memory:" ? () => {} : watchFiles(path, onFileLost);
+  return new BusyRetryDialect(() => (database ??= readOnly ? openToRead(path) : open(path)), checkFiles);
 }
 
 class BusyRetryDialect extends SqliteDialect {
   readonly #database: () => Database;
-  constructor(database: () => Database) {
+  readonly #checkFiles: () => void;
+  constructor(database: () => Database, checkFiles: () => void) {
     super({ database: async () => database() });
     this.#database = database;
+    this.#checkFiles = checkFiles;
   }
   override createDriver(): SqliteDriver {
-    return new BusyRetryDriver(this.#database);
+    return new BusyRetryDriver(this.#database, this.#checkFiles);
   }
   override createQueryCompiler(): SqliteQueryCompiler {
     return new QueryCompiler();
@@ -66,15 +75,22 @@ class QueryCompiler extends SqliteQueryCompiler {
  */
 class BusyRetryDriver extends SqliteDriver {
   readonly #database: () => Database;
-  constructor(database: () => Database) {
+  readonly #checkFiles: () => void;
+  constructor(database: () => Database, checkFiles: () => void) {
     super({ database: async () => database() });
     this.#database = database;
+    this.#checkFiles = checkFiles;
   }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
     const connection = await super.acquireConnection();
+    let isFirst = true;
     return {
-      executeQuery: (query, options) => retryWhileBusy(() => connection.executeQuery(query, options)),
+      executeQuery: async (query, options) => {
+        if (isFirst) this.#checkFiles();
+        isFirst = false;
+        return retryWhileBusy(() => connection.executeQuery(query, options));
+      },
       streamQuery: (query, chunkSize, options) => connection.streamQuery(query, chunkSize, options),
     };
   }
@@ -97,6 +113,7 @@ class BusyRetryDriver extends SqliteDriver {
   }
 
   override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    this.#checkFiles();
     await super.commitTransaction(connection);
     this.#database().setDurable(true);
   }
@@ -218,6 +235,7 @@ const OUT_OF_SERVICE: ReadonlySet<number> = new Set([BUSY, LOCKED, READ_ONLY, IO
  * @see https://sqlite.org/rescode.html
  */
 export function isSqliteOutOfService(error: unknown): boolean {
+  if (error instanceof DatabaseFileLostError) return true;
   const code = resultCode(error);
   if (code !== null) return OUT_OF_SERVICE.has(code);
   return error instanceof Error && "code" in error && error.code === "ERR_INVALID_STATE";

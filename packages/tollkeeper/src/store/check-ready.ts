@@ -1,0 +1,44 @@
+/** Checks that the database can be read and written. */
+import { sql, type Kysely } from "kysely";
+import type { Mode } from "../domain/records.ts";
+import type { Dialect } from "./dialect.ts";
+import type { Schema } from "./schema.ts";
+
+/**
+ * Milliseconds between two checks that write. Each check reads. Anyone may request a check, so frequent checks must not cause
+ * many writes.
+ */
+const WRITE_EVERY_MS = 1_000;
+const READY_TASK = "ready";
+
+/**
+ * Returns a function that resolves if the database is readable and writable. The function rejects if PostgreSQL's session is
+ * read-only, as after a failover. It then also writes, because a failed write closes the connection.
+ */
+export function createReadyCheck(db: Kysely<Schema>, mode: Mode, dialect: Dialect): () => Promise<void> {
+  let isWriteDue = true;
+  const write = async (connection: Kysely<Schema>): Promise<void> => {
+    isWriteDue = false;
+    try {
+      await connection
+        .insertInto("tasks")
+        .values({ mode, name: READY_TASK, holder: null, leasedUntil: 0, progress: null, finishedAt: null })
+        .onConflict((conflict) => conflict.columns(["mode", "name"]).doUpdateSet({ leasedUntil: 0 }))
+        .execute();
+    } catch (error) {
+      isWriteDue = true;
+      throw error;
+    }
+    setTimeout(() => {
+      isWriteDue = true;
+    }, WRITE_EVERY_MS).unref();
+  };
+  return () =>
+    db.connection().execute(async (connection) => {
+      // The query reads a table, because SQLite runs a query without a table even if the database file is gone.
+      const { rows } = await sql<{ readOnly: string | null }>`
+        select ${dialect === "postgres" ? sql`current_setting('transaction_read_only')` : sql`null`} as read_only
+        from (select 1) as one left join (select 1 from replicas limit 1) as replica on true`.execute(connection);
+      if (isWriteDue || rows[0]?.readOnly === "on") await write(connection);
+    });
+}
