@@ -120,14 +120,40 @@ test("the service reports why Stripe rejected a request, and the next checkout s
     network: async (request, next) =>
       refuse && request.url.endsWith("/v1/checkout/sessions")
         ? Response.json(
-            { error: { type: "invalid_request_error", code: "secret_detail", message: "internal words" } },
-            { status: 400 },
+            {
+              error: {
+                type: "invalid_request_error",
+                code: "resource_missing",
+                param: "line_items[0][price]",
+                message: "internal words for ada@example.com",
+              },
+            },
+            { status: 400, headers: { "request-id": "req_stripe_1" } },
           )
         : next(request),
   });
   const refused = await checkout(billing);
-  expect(refused).toMatchObject({ status: 400, body: { error: { code: "stripe_rejected" } } });
-  expect(JSON.stringify(refused.body)).not.toContain("internal words");
+  const message = "The payment service did not accept this request. Please contact support.";
+  expect(refused).toMatchObject({ status: 400, body: { error: { code: "stripe_rejected", message } } });
+  expect(JSON.stringify(refused.body)).not.toMatch(/internal words|resource_missing|Stripe/);
+  const lines = billing.log.filter(({ level }) => level === "warn");
+  expect(lines).toMatchObject([
+    {
+      message: "request refused",
+      fields: {
+        requestId: (refused.body["error"] as { requestId: string }).requestId,
+        method: "POST",
+        path: "/stripe/create-checkout-session",
+        status: 400,
+        code: "stripe_rejected",
+        stripeMessage: "internal words for (email)",
+        stripeError: "resource_missing",
+        stripeParam: "line_items[0][price]",
+        stripeRequestId: "req_stripe_1",
+      },
+    },
+  ]);
+  expect(JSON.stringify(billing.log)).not.toContain("ada@example.com");
   refuse = false;
   expect((await checkout(billing)).status).toBe(200);
 });

@@ -67,6 +67,11 @@ describe("the handler for Node", () => {
       status: 500,
       body: { error: { code: "body_already_read", message: expect.stringContaining("rawBody") as string } },
     });
+    expect(billing.log.at(-1)).toMatchObject({
+      level: "warn",
+      message: "request refused",
+      fields: { code: "body_already_read" },
+    });
   });
 
   test("accepts a webhook if a body parser has stored the raw bytes of the body", async () => {

@@ -38,6 +38,10 @@ export interface ErrorOptions {
    * contain the details of errors, so the details must never contain a secret.
    */
   details?: Readonly<Record<string, string>>;
+  /** Sentence for the app's user, if the message is for the developer. Responses contain it instead of the message. */
+  userMessage?: string;
+  /** Fields for the log, such as the id of Stripe's request. They contain no secret and no personal data. */
+  log?: Readonly<Record<string, string>>;
   /** The requests that are possible instead of the refused request. An empty list means that only the app's support can help. */
   possible?: readonly PossibleRequest[];
 }
@@ -58,6 +62,8 @@ export class TollkeeperError extends Error {
   readonly status: ErrorStatus;
   readonly retryable: boolean;
   readonly details: Readonly<Record<string, string>> | undefined;
+  readonly userMessage: string | undefined;
+  readonly log: Readonly<Record<string, string>> | undefined;
   readonly possible: readonly PossibleRequest[] | undefined;
 
   constructor(status: ErrorStatus, code: ErrorCode, message: string, options: ErrorOptions = {}) {
@@ -66,6 +72,8 @@ export class TollkeeperError extends Error {
     this.code = code;
     this.retryable = status === 503 || status === 429;
     this.details = options.details;
+    this.userMessage = options.userMessage;
+    this.log = options.log;
     this.possible = options.possible;
   }
 }

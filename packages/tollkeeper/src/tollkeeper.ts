@@ -14,12 +14,14 @@ import {
 import { resolveConfig } from "./config/resolve-config.ts";
 import type { TollkeeperOptions } from "./options.ts";
 import type { Entitlement } from "./domain/access.ts";
+import { describeError } from "./domain/log-text.ts";
 import { toOwner, type BillingOwner } from "./domain/owner.ts";
 import { toUser, type User } from "./domain/user.ts";
 import { createHandler, type FetchHandler } from "./http/handler.ts";
 import type { ReceiveWebhook } from "./http/webhook-endpoint.ts";
 import type { CatchUpOptions } from "./reconcile/catch-up.ts";
 import type { ReconcileOptions, ReconcileReport } from "./reconcile/reconcile.ts";
+import type { Logger } from "./runtime.ts";
 import { openStore } from "./store/open-store.ts";
 import type { Subscription } from "./wire.ts";
 
@@ -30,6 +32,8 @@ export interface Tollkeeper {
   /** Handles the requests to all routes. If `start` was not called, the first request starts the service. */
   fetch: FetchHandler;
   basePath: string;
+  /** The service's logger. `toNodeHandler` uses it. */
+  log: Logger;
   /**
    * Receives one webhook without a `Request` object, for servers that do not use `Request` objects. `toNodeHandler` uses it.
    * Pass the `Stripe-Signature` header and a function that returns the raw body as `{ kind: "ok", bytes }`. Send the returned
@@ -102,6 +106,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
   };
   return {
     basePath: config.basePath,
+    log: runtime.log,
     ...handler,
     start,
     stop,
@@ -135,7 +140,7 @@ function createLifecycle(
       await migrate();
       await account.start(stopping.signal, worker.wake);
     } catch (error) {
-      runtime.log.error({ error: String(error) }, "failed to start the service; retrying with the next request");
+      runtime.log.error({ error: describeError(error) }, "failed to start the service; retrying with the next request");
       throw error;
     }
     await clock?.start();

@@ -1,5 +1,6 @@
 /** Finishes operations that a crash left pending, even if the user does not repeat the request. */
 import type { OperationRecord } from "../domain/operations.ts";
+import { describeError } from "../domain/log-text.ts";
 import { TollkeeperError } from "../errors.ts";
 import { changeOperation } from "./change-subscription.ts";
 import type { ActionContext } from "./context.ts";
@@ -47,7 +48,7 @@ async function finish(context: ActionContext, operation: OperationRecord): Promi
     return true;
   } catch (error) {
     const refused = error instanceof TollkeeperError && !error.retryable;
-    const fields = { operationId: operation.id, kind: operation.kind, error: String(error) };
+    const fields = { operationId: operation.id, kind: operation.kind, error: describeError(error) };
     if (refused) runtime.log.info(fields, "Stripe refused a pending operation; it is not retried");
     else runtime.log.warn(fields, "failed to finish a pending operation; retrying later");
     return false;
@@ -60,7 +61,7 @@ async function finish(context: ActionContext, operation: OperationRecord): Promi
  */
 async function linkCustomer(context: ActionContext, { id, subject }: OperationRecord): Promise<void> {
   await linkCreatedCustomer(context, subject).catch((error: unknown) => {
-    const fields = { operationId: id, error: String(error) };
+    const fields = { operationId: id, error: describeError(error) };
     context.runtime.log.warn(fields, "failed to link a customer to its user; the user's next request links it");
   });
 }

@@ -1,6 +1,7 @@
 /** Mounts the service in Express, Fastify and node:http. */
 import type { ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
+import type { Logger } from "../runtime.ts";
 import type { ErrorResponse } from "../wire.ts";
 import type { NodeRequest } from "./read-body.ts";
 import { handleNodeWebhook, isNodeWebhook } from "./webhook-endpoint.ts";
@@ -16,6 +17,8 @@ export interface Mountable {
    * like all other requests.
    */
   receiveWebhook?: ReceiveWebhook;
+  /** Logs requests that the handler itself refuses. Default: none. */
+  log?: Pick<Logger, "warn">;
 }
 
 /**
@@ -26,7 +29,7 @@ export interface Mountable {
  * @example
  * app.use(toNodeHandler(tollkeeper));
  */
-export function toNodeHandler({ fetch, basePath, receiveWebhook }: Mountable): NodeHandler {
+export function toNodeHandler({ fetch, basePath, receiveWebhook, log }: Mountable): NodeHandler {
   const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
   return (request, response, next) => {
     // Express removes the mount path from `request.url`. The whole path is restored only for requests that Tollkeeper handles,
@@ -34,7 +37,10 @@ export function toNodeHandler({ fetch, basePath, receiveWebhook }: Mountable): N
     const url = request.originalUrl ?? request.url ?? "/";
     const isOurs = url === basePath || (/^[/?]/.test(url.slice(basePath.length)) && url.startsWith(basePath));
     if (!isOurs && next) return next();
-    if (isBodyConsumed(request)) return rejectConsumedBody(response);
+    if (isBodyConsumed(request)) {
+      log?.warn({ method: request.method, code: CONSUMED.code, reason: CONSUMED.message }, "request refused");
+      return rejectConsumedBody(response);
+    }
     if (receiveWebhook && isNodeWebhook(request, url, basePath))
       return void handleNodeWebhook(receiveWebhook, request, response).catch(() => response.destroy());
     request.url = url;
@@ -47,14 +53,14 @@ function isBodyConsumed(request: NodeRequest): boolean {
   return hasBody && request.readableEnded && !(request.rawBody instanceof Buffer);
 }
 
+const CONSUMED: ErrorResponse["error"] = {
+  code: "body_already_read",
+  message:
+    "Another middleware has read the body. Mount toNodeHandler() ahead of express.json(), or keep the raw bytes in request.rawBody.",
+  requestId: "",
+};
+
 function rejectConsumedBody(response: ServerResponse): void {
-  const body: ErrorResponse = {
-    error: {
-      code: "body_already_read",
-      message:
-        "Another middleware has read the body. Mount toNodeHandler() ahead of express.json(), or keep the raw bytes in request.rawBody.",
-      requestId: "",
-    },
-  };
+  const body: ErrorResponse = { error: CONSUMED };
   response.writeHead(500, { "content-type": "application/json" }).end(JSON.stringify(body));
 }

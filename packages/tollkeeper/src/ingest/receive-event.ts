@@ -3,6 +3,7 @@
  * webhook. Never throws.
  */
 import type { Mode } from "../domain/records.ts";
+import { describeError } from "../domain/log-text.ts";
 import { TollkeeperError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../stripe/webhook/event-types.ts";
@@ -84,7 +85,7 @@ export function createReceiveEvent(options: ReceiveEventOptions): ReceiveEvent {
       } catch (error) {
         const reason = error instanceof TollkeeperError ? error.code : "internal_error";
         log.error(
-          { outcome: "unavailable", reason, error: String(error) },
+          { outcome: "unavailable", reason, error: describeError(error) },
           "failed to store a webhook; Stripe delivers it again",
         );
         return { status: "unavailable", reason };

@@ -6,6 +6,7 @@
  * reconcile from the saved progress.
  */
 import type { Difference, Drift, Repair } from "../domain/drift.ts";
+import { describeError } from "../domain/log-text.ts";
 import type { MassEnd } from "../domain/mass-end.ts";
 import { parseStored } from "../domain/stored-json.ts";
 import type { Runtime } from "../runtime.ts";
@@ -182,7 +183,7 @@ async function keepLease(
     await runtime.sleep(LEASE_MS / 3, stop);
     if (stop.aborted) return;
     await renewLease().catch((error: unknown) =>
-      runtime.log.warn({ error: String(error) }, "failed to renew the lease of reconcile; retrying"),
+      runtime.log.warn({ error: describeError(error) }, "failed to renew the lease of reconcile; retrying"),
     );
   }
 }

@@ -2,6 +2,7 @@
  * Runs periodic work: sends heartbeats, deletes old rows, finishes interrupted operations, catches up with renewals and
  * reconciles.
  */
+import { describeError } from "../domain/log-text.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/store.ts";
 import type { CatchUp } from "../reconcile/catch-up.ts";
@@ -68,7 +69,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const loop = async (stop: AbortSignal, act: (stop: AbortSignal) => Promise<unknown>): Promise<void> => {
     while (!stop.aborted) {
       await act(stop).catch((error: unknown) =>
-        runtime.log.warn({ error: String(error) }, "maintenance failed; retrying"),
+        runtime.log.warn({ error: describeError(error) }, "maintenance failed; retrying"),
       );
       await runtime.sleep(INTERVAL_MS, stop);
     }

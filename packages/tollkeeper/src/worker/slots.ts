@@ -4,6 +4,7 @@
  * renews the lease of each claimed row while it processes the row.
  */
 import { ownerKey } from "../domain/owner.ts";
+import { describeError } from "../domain/log-text.ts";
 import { decideRetry, DEFAULT_RETRY_POLICY, type Failure, type RetryPolicy } from "../domain/retry.ts";
 import { toStorableText } from "../domain/storable-text.ts";
 import { UnreadableRowError } from "../domain/unreadable-row.ts";
@@ -95,7 +96,7 @@ export function createSlots(options: SlotsOptions, onFinished: () => void): Slot
     const task: Promise<void> = act()
       .catch((error: unknown) => {
         // The store did not save the outcome of the event or hook. The lease expires, and a worker claims the row again.
-        runtime.log.error({ error: String(error) }, "failed to record the job's outcome; it is claimed again");
+        runtime.log.error({ error: describeError(error) }, "failed to record the job's outcome; it is claimed again");
       })
       .finally(() => {
         running.delete(task);
@@ -202,7 +203,7 @@ function accessSource({ store, sync, runtime }: SlotsOptions): Source {
         try {
           await sync.access(owner);
         } catch (error) {
-          runtime.log.warn({ error: String(error) }, "failed to check an owner's access; retrying later");
+          runtime.log.warn({ error: describeError(error) }, "failed to check an owner's access; retrying later");
         } finally {
           inProgress.delete(ownerKey(owner));
         }
@@ -283,7 +284,7 @@ function keepLease(runtime: Runtime, queue: Pick<Queue, "renew">, claim: Claim):
    */
   const renew = (): Promise<boolean> =>
     queue.renew(claim, runtime.now() + LEASE_MS).catch((error: unknown) => {
-      runtime.log.warn({ error: String(error) }, "failed to renew a lease; retrying");
+      runtime.log.warn({ error: describeError(error) }, "failed to renew a lease; retrying");
       return true;
     });
   const beat = async (): Promise<void> => {

@@ -1,4 +1,5 @@
 /** The worker: processes due events, hooks and access checks until it is stopped. */
+import { describeError } from "../domain/log-text.ts";
 import { createSlots, type Slots, type SlotsOptions } from "./slots.ts";
 
 export interface Worker {
@@ -56,7 +57,7 @@ export function createWorker(options: SlotsOptions): Worker {
       try {
         ({ isFull } = await slots.fill());
       } catch (error) {
-        runtime.log.error({ error: String(error) }, "worker iteration failed; retrying");
+        runtime.log.error({ error: describeError(error) }, "worker iteration failed; retrying");
       }
       await runtime.sleep(POLL_MS, AbortSignal.any([signal, stop]));
       if (signal.reason === NEW_EVENT) await waitForBatch(stop, isFull);

@@ -1,5 +1,6 @@
 /** Translates the SDK's errors to `TollkeeperError`. A translated error is retryable, fixable by the user, or final. */
 import Stripe from "stripe";
+import { describeError, toLogText } from "../../domain/log-text.ts";
 import { InvalidRequestError, PaymentError, TollkeeperError, UnavailableError } from "../../errors.ts";
 
 /** Runs a call of Stripe's SDK. If the SDK throws an error, throws the corresponding `TollkeeperError`. */
@@ -46,18 +47,21 @@ function toTollkeeperError(error: unknown): unknown {
       { cause: error },
     );
   if (!(error instanceof Stripe.errors.StripeError)) return error;
-  const request = error.requestId ? ` (Stripe request ${error.requestId})` : "";
-  if (error instanceof Stripe.errors.StripeCardError) return new PaymentError(error.message, { cause: error });
+  const log = logFieldsOf(error);
+  const options = { cause: error, log, userMessage: UNAVAILABLE };
+  // Stripe writes the messages of declined cards for the cardholder.
+  if (error instanceof Stripe.errors.StripeCardError) return new PaymentError(error.message, { cause: error, log });
+  const because = describe(log);
   const status = error.statusCode ?? 0;
   if (status === 401 || status === 403)
     return new UnavailableError(
       "stripe_unavailable",
-      `Stripe rejected the secret key${request}. Check STRIPE_SECRET_KEY and its permissions.`,
-      { cause: error },
+      `Stripe rejected the secret key${because}. Check STRIPE_SECRET_KEY and its permissions.`,
+      options,
     );
   if (status === 0 || status >= 500 || status === 429 || status === 409)
-    return new UnavailableError("stripe_unavailable", `Stripe is unavailable${request}. Retry later.`, {
-      cause: error,
+    return new UnavailableError("stripe_unavailable", `Stripe is unavailable${because}. Retry later.`, {
+      ...options,
       settled: status >= 500 && error.headers?.["idempotent-replayed"] === "true",
     });
   // Stripe knows the idempotency key from a request with other parameters, perhaps from another version of the service. The
@@ -65,18 +69,50 @@ function toTollkeeperError(error: unknown): unknown {
   if (error instanceof Stripe.errors.StripeIdempotencyError)
     return new UnavailableError(
       "stripe_unavailable",
-      `Stripe has a different request under the same idempotency key${request}. Retry later.`,
-      {
-        cause: error,
-        settled: true,
-      },
+      `Stripe has a different request under the same idempotency key${because}. Retry later.`,
+      { ...options, settled: true },
     );
-  return new TollkeeperError(
-    400,
-    "stripe_rejected",
-    `Stripe refused the request${request}: ${error.code ?? error.type}.`,
-    {
-      cause: error,
-    },
+  return new TollkeeperError(400, "stripe_rejected", `Stripe refused the request${because}.`, {
+    ...options,
+    userMessage: REFUSED,
+  });
+}
+
+const UNAVAILABLE = "Payments are unavailable at the moment. Please try again later.";
+const REFUSED = "The payment service did not accept this request. Please contact support.";
+
+/** Parameters whose value is personal. Stripe's message about such a parameter often quotes the value. */
+const PERSONAL = /email|name|phone|address|shipping|metadata|description|reference|tax|comment/i;
+
+/** Returns the fields of Stripe's error that help a developer. They contain no secret and no personal data. */
+function logFieldsOf({ message, requestId, type, code, param, ...error }: Stripe.errors.StripeError) {
+  const fields = {
+    stripeMessage: PERSONAL.test(param ?? "") ? "" : toLogText(message),
+    stripeError: code ?? type,
+    stripeParam: param,
+    stripeDecline: error.decline_code,
+    connection: error.detail === undefined ? "" : describeError(error.detail),
+    stripeRequestId: requestId,
+  };
+  return Object.fromEntries(
+    Object.entries(fields).filter(
+      (field): field is [string, string] => typeof field[1] === "string" && field[1] !== "",
+    ),
   );
+}
+
+function describe({
+  stripeMessage,
+  connection,
+  stripeError,
+  stripeParam,
+  stripeRequestId,
+}: Record<string, string>): string {
+  const facts = [
+    stripeError,
+    stripeParam && `parameter ${stripeParam}`,
+    stripeRequestId && `Stripe request ${stripeRequestId}`,
+  ].filter(Boolean);
+  const texts = [stripeMessage?.replace(/\.$/, ""), connection].filter(Boolean);
+  return `${texts.map((text) => `: ${text}`).join("")} (${facts.join(", ")})`;
 }
