@@ -107,7 +107,14 @@ export interface TollkeeperOptions {
   authJwksUri?: string | undefined;
   /** The app's own sign-in function, which replaces an issuer of access tokens. */
   authenticate?: Authenticate | undefined;
-  /** Metadata key of Stripe customers that holds the user's id; 1 to 40 characters. Default `auth0_user_id`. */
+  /**
+   * `APP_NAME`: name of the app, if several apps with their own plans share one Stripe account: 1 to 32 lower-case letters,
+   * digits and underscores. The name stands in the metadata of products, prices, sessions and subscriptions. It is also a prefix
+   * of lookup keys. Default: no name. Set it before the first `plans push`.
+   */
+  app?: string | undefined;
+  /** Metadata key of Stripe customers that holds the user's id; 1 to 40 characters. Default `auth0_user_id`, or
+   * `NAME_user_id` if the option `app` has the value `NAME`. */
   userIdMetadataKey?: string | undefined;
 
   /** If true, the checkout shows a field for promotion codes. Default false. */

@@ -14,7 +14,15 @@ import {
 import { isPriceOfPlan } from "../domain/catalog.ts";
 import { canonicalJson, settledGeneration } from "../domain/operations.ts";
 import { ownerKey, userOwner } from "../domain/owner.ts";
-import { findPlan, findPlanPrice, lookupKey, type Plan, type PlanPrice, type Plans } from "../domain/plans.ts";
+import {
+  findPlan,
+  findPlanPrice,
+  isOfOtherApp,
+  lookupKey,
+  type Plan,
+  type PlanPrice,
+  type Plans,
+} from "../domain/plans.ts";
 import type { CheckoutSessionRecord } from "../domain/records.ts";
 import { parseStored } from "../domain/stored-json.ts";
 import { scheduledEnd } from "../domain/subscription.ts";
@@ -36,6 +44,7 @@ interface CheckoutParams extends CheckoutIntent {
   quantity: number;
   trialDays: number;
   allowPromotionCodes: boolean;
+  app?: string | undefined;
 }
 
 /**
@@ -133,6 +142,7 @@ async function attempt(
             await loadOthers(context, user, plan.group),
           ),
           allowPromotionCodes: context.allowPromotionCodes,
+          ...(plan.app !== undefined && { app: plan.app }),
         };
   const decision = decideCheckout(last, params && fingerprintOf(params));
   if (decision.kind === "continue") return decision.session;
@@ -213,9 +223,11 @@ async function findPrice(
   plan: Plan,
   price: PlanPrice,
 ): Promise<{ priceId: string | null; problem: string | null }> {
-  const [found] = await gateway.listPricesByLookupKey([lookupKey(plan.id, price.interval)]);
+  const [found] = await gateway.listPricesByLookupKey([lookupKey(plan.id, price.interval, plan.app)]);
   if (!found) return { priceId: null, problem: "does not exist" };
   if (!found.active) return { priceId: null, problem: "is archived" };
+  if (isOfOtherApp(plan, { app: found.productApp }))
+    return { priceId: null, problem: `belongs to the app "${found.productApp}"` };
   return isPriceOfPlan(found, price)
     ? { priceId: found.id, problem: null }
     : { priceId: null, problem: "differs from the plan" };
@@ -224,7 +236,7 @@ async function findPrice(
 function priceNotReady(plan: Plan, price: PlanPrice, problem: string | null): UnavailableError {
   return new UnavailableError(
     "price_not_ready",
-    `Stripe's price with lookup key "${lookupKey(plan.id, price.interval)}" ${problem ?? "is missing"}. Run: npx tollkeeper plans push`,
+    `Stripe's price with lookup key "${lookupKey(plan.id, price.interval, plan.app)}" ${problem ?? "is missing"}. Run: npx tollkeeper plans push`,
   );
 }
 

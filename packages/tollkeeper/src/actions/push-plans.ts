@@ -2,16 +2,22 @@
  * Creates the products and prices at Stripe that the plans in code need. The command `plans push` never deletes a product or
  * price at Stripe.
  */
-import { diffCatalog, type CatalogChange } from "../domain/catalog.ts";
+import { diffCatalog, findPricesOfOtherApps, type CatalogChange } from "../domain/catalog.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../domain/operations.ts";
 import { lookupKey, type Plans } from "../domain/plans.ts";
+import { ConfigError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StripeGateway } from "../stripe/gateway/gateway.ts";
 
-/** Returns the changes of products and prices that `pushPlans` would make now. */
+/**
+ * Returns the changes of products and prices that `pushPlans` would make now. Throws `ConfigError` if a price with one of the
+ * plans' lookup keys belongs to another app.
+ */
 export async function planChanges(gateway: StripeGateway, plans: Plans): Promise<CatalogChange[]> {
-  const keys = plans.flatMap((plan) => plan.prices.map((price) => lookupKey(plan.id, price.interval)));
+  const keys = plans.flatMap((plan) => plan.prices.map((price) => lookupKey(plan.id, price.interval, plan.app)));
   const [products, prices] = await Promise.all([gateway.listProducts(), gateway.listPricesByLookupKey(keys)]);
+  const problems = findPricesOfOtherApps(plans, products, prices);
+  if (problems.length > 0) throw new ConfigError(problems);
   return diffCatalog(plans, products, prices);
 }
 

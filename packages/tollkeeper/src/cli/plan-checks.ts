@@ -1,8 +1,9 @@
 /** Defines the checks of `tollkeeper plans check`. A check only reads. */
 import { planChanges } from "../actions/push-plans.ts";
 import { modeOf } from "../config/relations.ts";
-import { resolveOptions } from "../config/resolve-config.ts";
+import { resolveOptions, userIdKeyOf } from "../config/resolve-config.ts";
 import { describeChange, type CatalogChange } from "../domain/catalog.ts";
+import { withApp } from "../domain/plans.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import { createStripeGateway, type StripeGateway } from "../stripe/gateway/gateway.ts";
 import { VERSION } from "../version.ts";
@@ -46,24 +47,26 @@ export interface StripeComparison {
 
 /** Compares Stripe's products and prices with the plans. Throws `UnavailableError` if Stripe is unavailable. */
 export async function compareWithStripe(options: TollkeeperOptions): Promise<StripeComparison> {
-  const { plans, stripeSecretKey, stripeApiBase, stripeNetworkRetries, userIdMetadataKey } = resolveOptions(options, [
+  const resolved = resolveOptions(options, [
     "plans",
+    "app",
     "stripeSecretKey",
     "stripeApiBase",
     "stripeNetworkRetries",
     "userIdMetadataKey",
   ]);
+  const { stripeSecretKey, stripeApiBase, stripeNetworkRetries } = resolved;
   const mode = modeOf(stripeSecretKey);
   const gateway = createStripeGateway({
     secretKey: stripeSecretKey,
     apiBase: stripeApiBase,
     networkRetries: stripeNetworkRetries,
     mode,
-    userIdKey: userIdMetadataKey,
+    userIdKey: userIdKeyOf(resolved),
     version: VERSION,
     now: Date.now,
   });
-  const changes = await planChanges(gateway, plans);
+  const changes = await planChanges(gateway, withApp(resolved.plans, resolved.app));
   const lines =
     changes.length === 0
       ? [`Stripe (${mode}) has all plans as they are in code.`]

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { UrlPolicy } from "../actions/context.ts";
 import type { Authenticate } from "../auth/authenticate.ts";
 import { completePolicy, type AccessPolicy } from "../domain/access.ts";
-import type { Plans } from "../domain/plans.ts";
+import { withApp, type Plans } from "../domain/plans.ts";
 import type { Mode } from "../domain/records.ts";
 import { normalizeReturnUrl, withSessionId } from "../domain/urls.ts";
 import { ConfigError } from "../errors.ts";
@@ -11,6 +11,7 @@ import type { TollkeeperOptions } from "../options.ts";
 import {
   DEFAULT_REQUESTS_PER_ENDPOINT,
   DEFAULT_REQUESTS_PER_SECOND,
+  DEFAULT_USER_ID_METADATA_KEY,
   EMULATOR_REQUESTS_PER_ENDPOINT,
   EMULATOR_REQUESTS_PER_SECOND,
 } from "./defaults.ts";
@@ -99,7 +100,7 @@ function toConfig(options: ParsedOptions): Config {
   const mode = modeOf(options.stripeSecretKey);
   return {
     mode,
-    plans: options.plans,
+    plans: withApp(options.plans, options.app),
     stripe: toStripeConfig(options, mode),
     reconcileEveryMs: options.reconcileEveryMinutes * MINUTE_MS,
     keepDoneMs: options.keepDoneDays * DAY_MS,
@@ -107,7 +108,7 @@ function toConfig(options: ParsedOptions): Config {
     databaseUrl: options.databaseUrl,
     auth: toAuth(options),
     basePath: options.basePath,
-    userIdMetadataKey: options.userIdMetadataKey,
+    userIdMetadataKey: userIdKeyOf(options),
     urls: toUrlPolicy(options),
     allowPromotionCodes: options.allowPromotionCodes,
     access: completePolicy(options.access),
@@ -115,6 +116,13 @@ function toConfig(options: ParsedOptions): Config {
     metricsToken: options.metricsToken ?? null,
     hooks: toHooksTarget(options),
   };
+}
+
+/**
+ * Returns the metadata key that holds the user's id. Each app has its own key, because the users of two apps may have equal ids.
+ */
+export function userIdKeyOf({ app, userIdMetadataKey }: Pick<ParsedOptions, "app" | "userIdMetadataKey">): string {
+  return userIdMetadataKey ?? (app === undefined ? DEFAULT_USER_ID_METADATA_KEY : `${app}_user_id`);
 }
 
 function toStripeConfig(options: ParsedOptions, mode: Mode): Config["stripe"] {

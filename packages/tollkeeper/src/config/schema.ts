@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Hooks } from "../domain/hooks.ts";
-import type { Plans } from "../domain/plans.ts";
+import { APP_NAME, type Plans } from "../domain/plans.ts";
 import { MODES } from "../domain/records.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import type { Logger, Runtime } from "../runtime.ts";
@@ -18,7 +18,6 @@ import {
   DEFAULT_NETWORK_RETRIES,
   DEFAULT_RECONCILE_EVERY_MINUTES,
   DEFAULT_REQUESTS_IN_FLIGHT,
-  DEFAULT_USER_ID_METADATA_KEY,
   DEFAULT_WEBHOOK_TOLERANCE_SECONDS,
   HOOKS_SECRET_BYTES,
   MAX_METADATA_KEY_LENGTH,
@@ -142,11 +141,12 @@ export const OPTION_FIELDS = {
   authAudience: stringField("authAudience").optional(),
   authJwksUri: stringField("authJwksUri", urlRule).optional(),
   authenticate: functionField<Authenticate>("authenticate").optional(),
+  app: stringField("app", (name) => (APP_NAME.test(name) ? null : `${show(name)} must match ${APP_NAME}`)).optional(),
   userIdMetadataKey: stringField("userIdMetadataKey", (key) =>
     key !== "" && key.length <= MAX_METADATA_KEY_LENGTH
       ? null
       : `${show(key)} must have 1 to ${MAX_METADATA_KEY_LENGTH} characters`,
-  ).default(DEFAULT_USER_ID_METADATA_KEY),
+  ).optional(),
 
   allowPromotionCodes: booleanField("allowPromotionCodes").default(false),
   access: ACCESS_FIELD.optional(),

@@ -3,7 +3,7 @@
  * product or price.
  */
 import { describeMoney } from "./money.ts";
-import { lookupKey, type Plan, type PlanPrice, type Plans } from "./plans.ts";
+import { isOfOtherApp, lookupKey, type Plan, type PlanPrice, type Plans } from "./plans.ts";
 import type { PriceRecord, ProductRecord } from "./records.ts";
 
 export type CatalogChange =
@@ -19,7 +19,9 @@ export function diffCatalog(
   prices: readonly PriceRecord[],
 ): CatalogChange[] {
   return plans.flatMap((plan) => {
-    const product = products.find((candidate) => candidate.plan === plan.id && candidate.active);
+    const product = products.find(
+      (candidate) => candidate.plan === plan.id && candidate.active && candidate.app === (plan.app ?? null),
+    );
     const changes: CatalogChange[] = [];
     if (!product) changes.push({ kind: "create_product", plan });
     else if (product.name !== plan.name)
@@ -27,6 +29,29 @@ export function diffCatalog(
     for (const price of plan.prices) changes.push(...diffPrice(plan, price, product?.id ?? null, prices));
     return changes;
   });
+}
+
+/**
+ * Returns a problem for each price with one of our lookup keys whose product names another app. `plans push` must not take the
+ * price away from that app.
+ */
+export function findPricesOfOtherApps(
+  plans: Plans,
+  products: readonly ProductRecord[],
+  prices: readonly PriceRecord[],
+): string[] {
+  return plans.flatMap((plan) =>
+    plan.prices.flatMap(({ interval }) => {
+      const key = lookupKey(plan.id, interval, plan.app);
+      const price = prices.find((candidate) => candidate.lookupKey === key);
+      const product = products.find(({ id }) => id === price?.productId);
+      if (!product || !isOfOtherApp(plan, product)) return [];
+      return [
+        `price "${key}" belongs to product ${product.id} of the app "${product.app}": ` +
+          `give this app its own name in APP_NAME, or remove tollkeeper_app from the product's metadata`,
+      ];
+    }),
+  );
 }
 
 /** Describes a change of the products and prices in one line. */
@@ -37,10 +62,10 @@ export function describeChange(change: CatalogChange): string {
     case "rename_product":
       return `~ product ${change.plan.id} "${change.from}" -> "${change.plan.name}"`;
     case "create_price":
-      return `+ price ${lookupKey(change.plan.id, change.price.interval)} ${describePrice(change.price)}`;
+      return `+ price ${lookupKey(change.plan.id, change.price.interval, change.plan.app)} ${describePrice(change.price)}`;
     case "replace_price":
       return (
-        `~ price ${lookupKey(change.plan.id, change.price.interval)} ` +
+        `~ price ${lookupKey(change.plan.id, change.price.interval, change.plan.app)} ` +
         `${change.from.unitAmount === null ? "tiered" : describeMoney(change.from.unitAmount, change.from.currency)} -> ${describePrice(change.price)} ` +
         `(a new price takes the lookup key; current subscribers keep the old price)`
       );
@@ -67,7 +92,7 @@ function diffPrice(
   productId: string | null,
   prices: readonly PriceRecord[],
 ): CatalogChange[] {
-  const known = prices.find((candidate) => candidate.lookupKey === lookupKey(plan.id, price.interval));
+  const known = prices.find((candidate) => candidate.lookupKey === lookupKey(plan.id, price.interval, plan.app));
   if (!known || productId === null) return [{ kind: "create_price", plan, price, productId }];
   const same = known.active && isPriceOfPlan(known, price) && known.productId === productId;
   return same ? [] : [{ kind: "replace_price", plan, price, productId, from: known }];

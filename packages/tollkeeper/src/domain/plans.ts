@@ -27,6 +27,8 @@ export interface Plan {
   group: string;
   features: readonly { id: string; name: string }[];
   prices: readonly PlanPrice[];
+  /** Name of the app that sells the plan, from the option `app`; undefined if the option is not set. */
+  app?: string | undefined;
 }
 
 export interface PlanInput {
@@ -64,9 +66,25 @@ export function definePlans(input: readonly PlanInput[]): Plans {
   return plans;
 }
 
-/** Returns the lookup key of a plan's price at Stripe. @see https://docs.stripe.com/products-prices/manage-prices#lookup-keys */
-export function lookupKey(planId: string, interval: PlanInterval): string {
-  return `${planId}_${interval}`;
+/** Form of an app's name. The metadata key of its users' ids, such as `shop_user_id`, has at most 40 characters. */
+export const APP_NAME = /^[a-z][a-z0-9_]{0,31}$/;
+
+/** Returns the plans of an app. Without a name, the plans stay as they are. */
+export function withApp(plans: Plans, app: string | undefined): Plans {
+  return app === undefined ? plans : plans.map((plan) => ({ ...plan, app }));
+}
+
+/**
+ * Returns the lookup key of a plan's price at Stripe. The name of an app is a prefix, so that two apps in one account have
+ * different keys. @see https://docs.stripe.com/products-prices/manage-prices#lookup-keys
+ */
+export function lookupKey(planId: string, interval: PlanInterval, app?: string): string {
+  return `${app === undefined ? "" : `${app}.`}${planId}_${interval}`;
+}
+
+/** Returns true if the product is marked as a product of another app than the one that sells the plan. */
+export function isOfOtherApp({ app }: Pick<Plan, "app">, product: { app?: string | null }): boolean {
+  return product.app != null && product.app !== app;
 }
 
 export function findPlan(plans: Plans, planId: string): Plan | undefined {
@@ -79,16 +97,18 @@ export function findPlanPrice(plan: Plan, interval: PlanInterval): PlanPrice | u
 
 /**
  * Returns the plan of a Stripe price, by the product's metadata or else by the price's lookup key. The product's metadata stays
- * the same if a new price replaces the product's old price. Returns undefined if the price belongs to no plan.
+ * the same if a new price replaces the product's old price. Returns undefined if the price belongs to no plan, or to a plan of
+ * another app.
  */
 export function planOfPrice(
   plans: Plans,
   price: Pick<PriceRecord, "lookupKey"> | undefined,
-  product: Pick<ProductRecord, "plan"> | undefined,
+  product: (Pick<ProductRecord, "plan"> & Partial<Pick<ProductRecord, "app">>) | undefined,
 ): Plan | undefined {
-  const byProduct = product?.plan ? findPlan(plans, product.plan) : undefined;
+  const own = product === undefined ? plans : plans.filter((plan) => !isOfOtherApp(plan, product));
   return (
-    byProduct ?? plans.find((plan) => plan.prices.some((p) => lookupKey(plan.id, p.interval) === price?.lookupKey))
+    own.find((plan) => plan.id === product?.plan && (plan.app ?? null) === (product.app ?? null)) ??
+    own.find((plan) => plan.prices.some((p) => lookupKey(plan.id, p.interval, plan.app) === price?.lookupKey))
   );
 }
 

@@ -1,5 +1,5 @@
 /** A service and the emulator in one process, on one virtual clock, without sockets. */
-import type { Plans } from "../domain/plans.ts";
+import { withApp, type Plans } from "../domain/plans.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import { createTollkeeper, type Tollkeeper } from "../tollkeeper.ts";
 import { TEST_APP_URL, TEST_STRIPE_URL, TEST_WEBHOOK_SECRET } from "./constants.ts";
@@ -95,7 +95,8 @@ export async function createTestBilling<Emulator extends TestEmulator = TestEmul
   const service = addReplica();
   try {
     await service.start();
-    if (setup.pushPlans !== false) await pushTestPlans(createTestGateway(emulator), setup.plans, emulator.now);
+    if (setup.pushPlans !== false)
+      await pushTestPlans(createTestGateway(emulator), withApp(setup.plans, setup.options?.app), emulator.now);
   } catch (error) {
     await stop();
     throw error;

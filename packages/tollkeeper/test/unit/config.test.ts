@@ -48,6 +48,7 @@ const EVERY_OPTION: Record<keyof TollkeeperOptions, true> = {
   authAudience: true,
   authJwksUri: true,
   authenticate: true,
+  app: true,
   userIdMetadataKey: true,
   allowPromotionCodes: true,
   access: true,
@@ -270,6 +271,8 @@ describe("the service refuses an invalid configuration", () => {
       { appUrl: "https://a:donttell@app.example" },
       'APP_URL "https://…@app.example" must not',
     ],
+    ["an app name with upper case", { app: "Shop" }, 'APP_NAME "Shop" must match'],
+    ["an app name of 33 characters", { app: "a".repeat(33) }, "must match"],
     ["a required option that is undefined", { appUrl: undefined }, "APP_URL is missing"],
     ["a secret key that is undefined", { stripeSecretKey: undefined }, "STRIPE_SECRET_KEY is missing"],
   ])("the service does not start if JavaScript code passes %s", (_name, options: object, message) => {

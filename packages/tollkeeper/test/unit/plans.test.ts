@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { definePlans, findPlan, findPlanPrice, planOfPrice, type PlanInput } from "../../src/domain/plans.ts";
+import { definePlans, findPlan, findPlanPrice, planOfPrice, type PlanInput, withApp } from "../../src/domain/plans.ts";
 import { PLANS as TEST_PLANS } from "../../../../test/support/plans.ts";
 import { ConfigError } from "../../src/errors.ts";
 
@@ -120,6 +120,18 @@ describe("the plan of a price", () => {
     expect(planOfPrice(PLANS, { lookupKey: "premium_year" }, undefined)).toBeUndefined();
     expect(planOfPrice(PLANS, { lookupKey: null }, undefined)).toBeUndefined();
     expect(planOfPrice(PLANS, undefined, undefined)).toBeUndefined();
+  });
+
+  test("is never a plan of another app", () => {
+    const shop = withApp(PLANS, "shop");
+    const noKey = { lookupKey: null };
+    expect(planOfPrice(shop, noKey, { plan: "team", app: "shop" })?.id).toBe("team");
+    expect(planOfPrice(shop, { lookupKey: "shop.team_month" }, undefined)?.id).toBe("team");
+    for (const app of ["blog", null]) expect(planOfPrice(shop, noKey, { plan: "team", app })).toBeUndefined();
+    for (const key of ["team_month", "blog.team_month"])
+      expect(planOfPrice(shop, { lookupKey: key }, undefined)).toBeUndefined();
+    expect(planOfPrice(shop, { lookupKey: "shop.team_month" }, { plan: null, app: "blog" })).toBeUndefined();
+    expect(planOfPrice(PLANS, { lookupKey: "team_month" }, { plan: "team", app: "shop" })).toBeUndefined();
   });
 
   test("is found by the id of the plan", () => {

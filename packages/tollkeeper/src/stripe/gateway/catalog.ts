@@ -1,10 +1,9 @@
 /** Sends requests about products and prices to Stripe. */
 import type Stripe from "stripe";
-import { lookupKey } from "../../domain/plans.ts";
-import type { PriceRecord } from "../../domain/records.ts";
+import { lookupKey, type Plan } from "../../domain/plans.ts";
 import * as records from "../records.ts";
 import { translateErrors, translateErrorsOrNull } from "./stripe-errors.ts";
-import { MAX_LISTED, PAGE_SIZE, type CallContext, type CatalogCalls } from "./types.ts";
+import { MAX_LISTED, PAGE_SIZE, type CallContext, type CatalogCalls, type ListedPrice } from "./types.ts";
 
 /** Stripe accepts at most ten lookup keys per list request. */
 const LOOKUP_KEYS_PER_LIST = 10;
@@ -22,11 +21,11 @@ export function catalogCalls(stripe: Stripe, { withKey }: Pick<CallContext, "wit
 
     listPricesByLookupKey: (keys) =>
       translateErrors(async () => {
-        const found: PriceRecord[] = [];
+        const found: ListedPrice[] = [];
         for (let start = 0; start < keys.length; start += LOOKUP_KEYS_PER_LIST) {
           const lookup_keys = keys.slice(start, start + LOOKUP_KEYS_PER_LIST);
-          const page = await stripe.prices.list({ lookup_keys, limit: PAGE_SIZE });
-          found.push(...page.data.map(records.toPrice));
+          const page = await stripe.prices.list({ lookup_keys, limit: PAGE_SIZE, expand: ["data.product"] });
+          found.push(...page.data.map((price) => ({ ...records.toPrice(price), productApp: appOf(price.product) })));
         }
         return found;
       }),
@@ -35,7 +34,7 @@ export function catalogCalls(stripe: Stripe, { withKey }: Pick<CallContext, "wit
       translateErrors(async () => {
         const params = {
           name: plan.name,
-          metadata: { [records.PLAN_METADATA]: plan.id },
+          metadata: planMetadata(plan),
           ...(plan.description !== null && { description: plan.description }),
         };
         return records.toProduct(await withKey(key, (options) => stripe.products.create(params, options)));
@@ -53,12 +52,20 @@ export function catalogCalls(stripe: Stripe, { withKey }: Pick<CallContext, "wit
           unit_amount: price.amount,
           currency: price.currency,
           recurring: { interval: price.interval },
-          lookup_key: lookupKey(plan.id, price.interval),
+          lookup_key: lookupKey(plan.id, price.interval, plan.app),
           transfer_lookup_key: true,
-          metadata: { [records.PLAN_METADATA]: plan.id },
+          metadata: planMetadata(plan),
         };
         const created = await withKey(key, (options) => stripe.prices.create(params, options));
         return records.toPrice(created);
       }),
   };
+}
+
+function appOf(product: Stripe.Price["product"]): string | null {
+  return typeof product === "string" || product.deleted ? null : (product.metadata[records.APP_METADATA] ?? null);
+}
+
+function planMetadata({ id, app }: Pick<Plan, "id" | "app">): Record<string, string> {
+  return { [records.PLAN_METADATA]: id, ...(app !== undefined && { [records.APP_METADATA]: app }) };
 }

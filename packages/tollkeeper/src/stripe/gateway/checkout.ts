@@ -56,6 +56,7 @@ function sessionParams(session: NewCheckoutSession, userIdKey: string): Stripe.C
     [userIdKey]: session.userId,
     [records.PLAN_METADATA]: session.plan,
     [records.OPERATION_METADATA]: session.operationId,
+    ...(session.app !== undefined && { [records.APP_METADATA]: session.app }),
   };
   return {
     mode: "subscription",

@@ -32,6 +32,8 @@ export interface NewCheckoutSession extends CheckoutIntent {
   /** Number of days of the trial; 0 for no trial. */
   trialDays: number;
   allowPromotionCodes: boolean;
+  /** Name of the app that sells the plan; undefined if the option `app` is not set. */
+  app?: string | undefined;
   operationId: string;
 }
 
@@ -205,11 +207,16 @@ export interface ListCalls {
   listEndpoints(): Promise<EndpointRecord[]>;
 }
 
+export interface ListedPrice extends PriceRecord {
+  /** Name of the app in the metadata of the price's product; null if the metadata names no app. */
+  productApp: string | null;
+}
+
 export interface CatalogCalls {
   retrieveProduct(id: string): Promise<ProductRecord | null>;
   retrievePrice(id: string): Promise<PriceRecord | null>;
   listProducts(): Promise<ProductRecord[]>;
-  listPricesByLookupKey(keys: readonly string[]): Promise<PriceRecord[]>;
+  listPricesByLookupKey(keys: readonly string[]): Promise<ListedPrice[]>;
   createProduct(plan: Plan, key: OperationKey): Promise<ProductRecord>;
   renameProduct(id: string, name: string, key: OperationKey): Promise<void>;
   createPrice(plan: Plan, price: PlanPrice, productId: string, key: OperationKey): Promise<PriceRecord>;
