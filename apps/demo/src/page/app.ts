@@ -5,8 +5,10 @@ import {
   type Subscription,
 } from "../../../../packages/tollkeeper/src/browser/index.ts";
 import { h } from "../../../../packages/tollkeeper/src/elements/dom.ts";
-import { formatDate, formatMoney } from "../../../../packages/tollkeeper/src/elements/format.ts";
+import { formatDate } from "../../../../packages/tollkeeper/src/elements/format.ts";
+import { ENGLISH } from "../../../../packages/tollkeeper/src/elements/messages.ts";
 import { PremiumModal } from "../../../../packages/tollkeeper/src/elements/premium-modal-define.ts";
+import { priceText } from "../../../../packages/tollkeeper/src/elements/subscription-texts.ts";
 import { postJson, request, requestJson } from "./requests.ts";
 import { clearError, createSection, messageOf, runAction, showError } from "./sections.ts";
 
@@ -135,8 +137,8 @@ function describe(subscription: Subscription): HTMLElement[] {
     ["Plan", subscription.planName ?? "unknown"],
     ["Status", subscription.status],
   ];
-  if (price?.amount != null)
-    rows.push(["Price", `${formatMoney({ ...price, amount: price.amount }, "en")} a ${price.interval ?? "month"}`]);
+  const amount = priceText(price, { messages: ENGLISH, locale: "en" });
+  if (amount !== null) rows.push(["Price", amount]);
   if (cancelAt !== null) rows.push(["Ends", formatDate(cancelAt, "en")]);
   else if (currentPeriodEnd !== null) rows.push(["Renews", formatDate(currentPeriodEnd, "en")]);
   if (paymentMethod?.last4) rows.push(["Card", `${paymentMethod.brand ?? ""} •••• ${paymentMethod.last4}`]);

@@ -47,6 +47,11 @@ export interface Messages {
   noNextAttempt: string;
   accessUntil: (date: string) => string;
   noAccess: string;
+  /** The reasons for which a subscription gives no access, although Stripe may charge for it. */
+  disputed: string;
+  disputeLost: string;
+  refunded: string;
+  collectionPaused: (until: string | null) => string;
   paused: string;
   endsWithoutAccess: (date: string) => string;
   endedOn: (date: string) => string;
@@ -121,6 +126,10 @@ export const ENGLISH: Messages = {
   noNextAttempt: "We will not try again by ourselves.",
   accessUntil: (date) => `You keep everything until ${date}.`,
   noAccess: "You have no access at the moment.",
+  disputed: "Your bank disputes a payment.",
+  disputeLost: "A payment was returned after a dispute.",
+  refunded: "Your payment was refunded.",
+  collectionPaused: (until) => `Payments are paused${until === null ? "" : ` until ${until}`}.`,
   paused: "Your subscription is paused. Add a payment method to continue.",
   endsWithoutAccess: (date) => `Your subscription ends on ${date}.`,
   endedOn: (date) => `Your subscription ended on ${date}.`,

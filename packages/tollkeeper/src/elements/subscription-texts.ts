@@ -80,7 +80,7 @@ function sentencesOf(subscription: Subscription, context: TextContext): Pick<Sub
       return { alert: [], status: endedAt === null ? [] : [messages.endedOn(date(endedAt))] };
     case "trialing":
     case "active": {
-      const alert = [...(mustAct(due) ? failureOf(due, context) : []), ...(access ? [] : [messages.noAccess])];
+      const alert = [...(mustAct(due) ? failureOf(due, context) : []), ...lockOf(subscription, messages)];
       return { alert, status: [...courseOf(subscription, context), ...invoiceOf(due, context)] };
     }
   }
@@ -92,11 +92,26 @@ function mustAct(due: Due): boolean {
   return due !== null && (due.outcome === "failed" || due.outcome === "action_required");
 }
 
-/** Describes the next event in the course of an active subscription: its end, the end of its trial, or its renewal. */
+/** Describes why a subscription gives no access. Returns no sentence if it gives access. */
+function lockOf({ access, dispute, refund }: Subscription, messages: Messages): string[] {
+  if (access) return [];
+  if (dispute === "open") return [messages.disputed, messages.noAccess];
+  if (dispute === "lost") return [messages.disputeLost, messages.noAccess];
+  return refund === "none" ? [messages.noAccess] : [messages.refunded, messages.noAccess];
+}
+
+/**
+ * Describes the next event in the course of an active subscription: its end, a pause of its payments, the end of its trial, or
+ * its renewal.
+ */
 function courseOf(subscription: Subscription, context: TextContext): string[] {
   const { messages, locale } = context;
-  const { status, cancelAt, trialEnd, currentPeriodEnd } = subscription;
+  const { status, access, cancelAt, pausedCollection, trialEnd, currentPeriodEnd } = subscription;
   if (cancelAt !== null) return endOf(subscription, context);
+  if (pausedCollection !== null) {
+    const until = pausedCollection.resumesAt === null ? null : formatDate(pausedCollection.resumesAt, locale);
+    return [messages.collectionPaused(until), ...(access ? accessOf(subscription, context) : [])];
+  }
   if (status === "trialing" && trialEnd !== null) return [messages.trialUntil(formatDate(trialEnd, locale))];
   return currentPeriodEnd === null ? [] : [messages.renewsOn(formatDate(currentPeriodEnd, locale))];
 }
@@ -123,8 +138,9 @@ function reasonOf(due: Due): string[] {
   return due?.reason == null ? [] : [due.reason];
 }
 
-function accessOf({ access }: Subscription, { messages, locale }: TextContext): string[] {
-  if (!access) return [messages.noAccess];
+function accessOf(subscription: Subscription, { messages, locale }: TextContext): string[] {
+  const { access } = subscription;
+  if (!access) return lockOf(subscription, messages);
   return access.endsAt === null ? [] : [messages.accessUntil(formatDate(access.endsAt, locale))];
 }
 

@@ -92,6 +92,40 @@ describe("a subscription that is", () => {
       },
       [HAVE, "Your payment of $9 is overdue. You keep everything until June 15, 2026.", ""],
     ],
+    [
+      "active, with paused payments until a date, and access until the paid period ends",
+      {
+        pausedCollection: { behavior: "void", resumesAt: noon("2026-09-05") },
+        access: { reason: "collection_paused", endsAt: END },
+      },
+      [HAVE, "", "Payments are paused until September 5, 2026. You keep everything until July 5, 2026."],
+    ],
+    [
+      "active, with paused payments and access",
+      { pausedCollection: { behavior: "keep_as_draft", resumesAt: null } },
+      [HAVE, "", "Payments are paused."],
+    ],
+    [
+      "active, with paused payments and no access",
+      { pausedCollection: { behavior: "void", resumesAt: null }, access: null },
+      [LOCKED, NO_ACCESS, "Payments are paused."],
+    ],
+    [
+      "active, with a refunded payment",
+      { refund: "full", access: null, cancelAt: END },
+      [LOCKED, `Your payment was refunded. ${NO_ACCESS}`, "Your subscription ends on July 5, 2026."],
+    ],
+    [
+      "active, with a disputed payment",
+      { dispute: "open", refund: "part", access: null },
+      [LOCKED, `Your bank disputes a payment. ${NO_ACCESS}`, "Renews on July 5, 2026."],
+    ],
+    [
+      "active, after a lost dispute",
+      { dispute: "lost", access: null },
+      [LOCKED, `A payment was returned after a dispute. ${NO_ACCESS}`, "Renews on July 5, 2026."],
+    ],
+    ["active, with a partly refunded payment and access", { refund: "part" }, [HAVE, "", "Renews on July 5, 2026."]],
     ["active, but gives no access", { access: null }, [LOCKED, NO_ACCESS, "Renews on July 5, 2026."]],
     ["trialing", { status: "trialing", trialEnd: END }, [HAVE, "", "Free trial until July 5, 2026."]],
     [
