@@ -194,6 +194,51 @@ describe("an end that the merchant has set months ahead", () => {
   });
 });
 
+describe.each(DIALECTS)("a subscription on %s whose payments the merchant has paused", (dialect) => {
+  async function withPause(): Promise<{ billing: TestBilling; id: string }> {
+    const billing = await createTestBilling({ dialect });
+    await billing.subscribe("ada");
+    const { id } = await subscriptionOf(billing);
+    await change(billing, { "pause_collection[behavior]": "void" }, id);
+    return { billing, id };
+  }
+
+  test("can't be resumed by its user, and the error lists what is possible", async () => {
+    const { billing, id } = await withPause();
+    expect(await resume(billing)).toMatchObject({
+      status: 409,
+      body: {
+        error: {
+          code: "not_resumable",
+          possible: [{ route: "cancel-subscription", subscriptionId: id, planName: "Premium" }],
+        },
+      },
+    });
+    expect(await subscriptionOf(billing)).toMatchObject({ pause_collection: { behavior: "void" } });
+  });
+
+  test("can be canceled and resumed, and repeated requests return the same response", async () => {
+    const { billing, id } = await withPause();
+    for (let times = 0; times < 2; times++)
+      expect(await cancel(billing)).toMatchObject({ status: 200, body: { subscription: { cancelAtPeriodEnd: true } } });
+    for (let times = 0; times < 2; times++)
+      expect(await resume(billing)).toMatchObject({ status: 200, body: { subscription: { cancelAt: null } } });
+    expect(await subscriptionOf(billing)).toMatchObject({ cancel_at: null, pause_collection: { behavior: "void" } });
+    await change(billing, { pause_collection: "" }, id);
+    expect((await resume(billing)).status).toBe(200);
+  });
+});
+
+test("a subscription whose payments are paused after the user has resumed it can't be resumed again", async () => {
+  const billing = await createTestBilling();
+  await billing.subscribe("ada");
+  await cancel(billing);
+  expect((await resume(billing)).status).toBe(200);
+  const { id } = await subscriptionOf(billing);
+  await change(billing, { "pause_collection[behavior]": "keep_as_draft" }, id);
+  expect((await resume(billing)).status).toBe(409);
+});
+
 test("a subscription that is paused is canceled at its period's end, and the user can revert this cancellation", async () => {
   const billing = await createTestBilling();
   await billing.subscribe("ada");

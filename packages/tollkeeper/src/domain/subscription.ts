@@ -15,9 +15,9 @@ export function isLive(subscription: Pick<SubscriptionRecord, "status">): boolea
   return LIVE_STATUSES.includes(subscription.status);
 }
 
-/** Returns true if the subscription is paused. */
-export function isPaused({ status }: Pick<SubscriptionRecord, "status">): boolean {
-  return status === "paused";
+/** Returns true if the subscription, or the collection of its payments, is paused. */
+export function isPaused({ status, pauseBehavior }: Pick<SubscriptionRecord, "status" | "pauseBehavior">): boolean {
+  return status === "paused" || pauseBehavior !== null;
 }
 
 /**

@@ -7,6 +7,7 @@ const PERIOD_END = NOW + 20 * DAY_MS;
 const EARLIER = NOW + 5 * DAY_MS;
 const LATER = NOW + 120 * DAY_MS;
 const AT_PERIOD_END = { cancelAt: PERIOD_END, cancelAtPeriodEnd: true };
+const COLLECTION_PAUSED = { pauseBehavior: "void" } as const;
 const SCHEDULE = { scheduleId: "sub_sched_1" };
 
 type Fields = Partial<SubscriptionRecord>;
@@ -50,6 +51,8 @@ describe("a request to cancel", () => {
       `cancel at period_end, release the schedule, keep ${LATER}`,
     ],
     ["with a schedule that ends it at the period's end", { ...SCHEDULE, cancelAt: PERIOD_END }, "fulfilled"],
+    ["whose collection is paused", COLLECTION_PAUSED, "cancel at period_end"],
+    ["whose collection is paused and that ends earlier", { ...COLLECTION_PAUSED, cancelAt: EARLIER }, "fulfilled"],
     ["that is paused", { status: "paused" }, `cancel at ${PERIOD_END}`],
     ["that is paused and ends later", { status: "paused", cancelAt: LATER }, `cancel at ${PERIOD_END}, keep ${LATER}`],
   ])("of a subscription %s", (_name, fields, expected) => {
@@ -92,6 +95,12 @@ describe("a request to resume", () => {
     ],
     ["that a schedule ends", { ...SCHEDULE, cancelAt: PERIOD_END }, "refused: set_by_merchant"],
     ["that a schedule changes", SCHEDULE, "fulfilled"],
+    ["whose collection is paused", COLLECTION_PAUSED, "refused: collection_paused"],
+    [
+      "whose collection is paused and that is canceled",
+      { ...COLLECTION_PAUSED, ...AT_PERIOD_END },
+      "clear cancel_at_period_end",
+    ],
     ["that is paused", { status: "paused" }, "refused: paused"],
     ["that is paused and canceled", { status: "paused", ...AT_PERIOD_END }, "clear cancel_at_period_end"],
     ["that has ended", { status: "canceled" }, "refused: not_live"],
@@ -114,5 +123,56 @@ describe("a request to resume", () => {
     const whilePaused: LastChange = { change: "resume", cancelAt: null, paused: true };
     expect(resume({ status: "paused" }, whilePaused)).toBe("fulfilled");
     expect(resume({ status: "paused" }, { ...whilePaused, paused: false })).toBe("refused: paused");
+    expect(resume(COLLECTION_PAUSED, whilePaused)).toBe("fulfilled");
+    expect(resume(COLLECTION_PAUSED, { ...whilePaused, paused: false })).toBe("refused: collection_paused");
+  });
+});
+
+describe("in every combination of status, pause, end, schedule and last change", () => {
+  const statuses: SubscriptionStatus[] = ["trialing", "active", "past_due", "unpaid", "paused"];
+  const ends: Fields[] = [
+    {},
+    AT_PERIOD_END,
+    ...[PERIOD_END, EARLIER, LATER].flatMap((cancelAt) => [{ cancelAt }, { cancelAt, merchantCancelAt: LATER }]),
+  ];
+  const pauses: Fields[] = [{}, COLLECTION_PAUSED];
+  const states: Fields[] = statuses.flatMap((status) =>
+    pauses.flatMap((pause) =>
+      ends.flatMap((end) => [{}, SCHEDULE].map((schedule) => ({ status, ...pause, ...end, ...schedule }))),
+    ),
+  );
+  const lasts: (LastChange | null)[] = [
+    null,
+    ...[PERIOD_END, EARLIER, LATER].map((cancelAt): LastChange => ({ change: "cancel", end: cancelAt, cancelAt })),
+  ];
+  const cases = states.flatMap((state) => lasts.map((last) => ({ state, last })));
+
+  test("a request to cancel is never refused, and is fulfilled only if the subscription ends with its period", () => {
+    const wrong = cases.filter(({ state, last }) => {
+      const result = cancel(state, last);
+      const endsInTime = state.cancelAt != null && state.cancelAt <= PERIOD_END;
+      return result === "fulfilled" ? !endsInTime : endsInTime || result.startsWith("refused");
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test("a request to resume is fulfilled only if no end is scheduled and nothing is paused", () => {
+    const wrong = cases.filter(({ state, last }) => {
+      const isRunning = state.status !== "paused" && state.pauseBehavior == null && state.cancelAt == null;
+      return (resume(state, last) === "fulfilled") !== isRunning;
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test("a request to resume never removes an end that only the merchant can have set", () => {
+    const ofMerchant = cases.filter(
+      ({ state, last }) =>
+        state.cancelAt != null &&
+        (state.scheduleId != null ||
+          (state.cancelAt !== PERIOD_END && (last?.change !== "cancel" || last.cancelAt !== state.cancelAt))),
+    );
+    expect(new Set(ofMerchant.map(({ state, last }) => resume(state, last)))).toEqual(
+      new Set(["refused: set_by_merchant"]),
+    );
   });
 });
