@@ -3,14 +3,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createTollkeeper, optionsFromEnvironment } from "../../packages/tollkeeper/src/index.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import configuration from "../../tollkeeper.config.ts";
 import { freshDatabase, DIALECTS } from "../support/databases.ts";
-import { CLI, runCli, runNode } from "../support/program.ts";
+import { CLI, EMULATOR, runCli, runNode } from "../support/program.ts";
 import { startTestServers, type TestServers } from "../support/servers.ts";
 
 const { plans } = configuration;
@@ -224,6 +224,112 @@ test.each(DIALECTS)("tollkeeper migrate applies each migration to %s only once",
   expect((await runCli(["migrate"], { env })).output).toBe("Nothing to apply: the database is up to date.\n");
 });
 
+describe("a problem in the config file is reported with its place", () => {
+  test.each([
+    ["a syntax error in TypeScript", "bad.ts", "export default {\n  metricsToken: 'a' 'donttell',\n};", "bad.ts:2 "],
+    ["a syntax error in JavaScript", "bad.mjs", "export default {\n\n  metricsToken: 'a' donttell,\n};", "bad.mjs:3 "],
+    ["TypeScript that Node can't run", "enum.ts", "enum A { B }\nexport default { a: A.B };", "enum.ts:1 "],
+    ["an error while it runs", "run.mjs", "\n\nexport default { plans: undefined.x };", "run.mjs:3 "],
+    ["a missing file that it imports", "import.mjs", "import './nothing.mjs';", "nothing.mjs"],
+    ["a syntax error in a file that it imports", "outer.mjs", "import './inner.mjs';", "inner.mjs:2 "],
+    ["no default export", "none.mjs", "export const plans = [];", "none.mjs exports no options"],
+    ["a misspelt option", "option.mjs", "export default { plans: [], succesUrl: 'x' };", 'did you mean "successUrl"?'],
+    ["misspelt plans", "plans.mjs", "export default { plnas: [] };", 'did you mean "plans"?'],
+  ])("%s", async (_name, file, content, place) => {
+    const cwd = emptyFolder();
+    writeFileSync(join(cwd, file), content);
+    writeFileSync(join(cwd, "inner.mjs"), "\nexport const x = = 1;");
+    const { code, output } = await runCli(["plans", "check", "--config", file], {
+      cwd,
+      env: { STRIPE_SECRET_KEY: "sk_test_1" },
+    });
+    expect(code).toBe(1);
+    expect(output).toContain(place);
+    expect(output).not.toMatch(/    at |donttell/);
+  });
+
+  test.each(["serve", "reconcile", "events", "migrate"])("by %s, which then creates no database", async (command) => {
+    const cwd = emptyFolder();
+    writeFileSync(join(cwd, "tollkeeper.config.ts"), "export default {\n  metricsToken: 'a' 'donttell',\n};");
+    const { code, output } = await runCli([command], { cwd });
+    expect(code).toBe(1);
+    expect(output).toContain("tollkeeper.config.ts:2 can't be imported: syntax error");
+    expect(output).not.toMatch(/    at |donttell/);
+    expect(readdirSync(cwd)).toEqual(["tollkeeper.config.ts"]);
+  });
+});
+
+describe("an unreachable server is named with its address and the cause", () => {
+  test.each<[string, Record<string, string>]>([
+    ["migrate", { DATABASE_URL: "postgres://ada:donttell@127.0.0.1:64999/app" }],
+    ["events", { DATABASE_URL: "postgres://ada:donttell@127.0.0.1:64999/app" }],
+    ["plans check", { STRIPE_SECRET_KEY: "sk_test_donttell", STRIPE_API_BASE: "http://127.0.0.1:64999" }],
+  ])("by %s", async (command, env) => {
+    const { code, output } = await runCli(command.split(" "), { env });
+    expect(code).toBe(1);
+    expect(output).toContain("connect ECONNREFUSED 127.0.0.1:64999");
+    expect(output).not.toMatch(/ada|donttell|    at /);
+  });
+
+  test("by migrate, without the user name that PostgreSQL rejected", async () => {
+    const url = new URL(await freshDatabase("postgres"));
+    url.username = "ada";
+    url.password = "donttell";
+    const { code, output } = await runCli(["migrate"], { env: { DATABASE_URL: url.href } });
+    expect(code).toBe(1);
+    expect(output).toContain(`PostgreSQL at ${url.hostname}:${url.port}: `);
+    expect(output).not.toMatch(/ada|donttell|    at /);
+  });
+});
+
+test.each([
+  ["mysql://ada:donttell@x", 'DATABASE_URL must be "file:PATH"'],
+  ["postgress://ada:donttell@x", 'did you mean "postgres:"?'],
+  ["data/donttell.sqlite", 'DATABASE_URL must be "file:PATH"'],
+  ["file://donttell/app.sqlite", 'must not begin with "file://"'],
+  ["file:.", "names a folder"],
+])("with DATABASE_URL=%s, commands exit with 1 and create no file", async (url, problem) => {
+  const cwd = emptyFolder();
+  for (const command of ["migrate", "events"]) {
+    const { code, output } = await runCli([command], { cwd, env: { DATABASE_URL: url } });
+    expect(code).toBe(1);
+    expect(output).toContain(problem);
+    expect(output).not.toContain("donttell");
+  }
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
+test("a command warns about a variable with a misspelt name", async () => {
+  const { output } = await runCli(["plans", "check"], { env: { STRIPE_SECRET_KEYS: "sk_test_donttell" } });
+  expect(output).toContain("Warning: the variable STRIPE_SECRET_KEYS has no effect: did you mean STRIPE_SECRET_KEY?");
+  expect(output).not.toContain("donttell");
+});
+
+describe("on Node 20", () => {
+  const node20 = 'data:text/javascript,Object.defineProperty(process.versions,"node",{value:"20.20.2"})';
+
+  test.each([
+    ["tollkeeper", CLI],
+    ["@tollkeeper/emulator", EMULATOR],
+  ])("every command of %s exits with 1 and says which Node is needed", async (name, program) => {
+    for (const command of [["serve"], ["plans", "check"], ["--help"], []]) {
+      const started = runNode(["--import", node20, program, ...command]);
+      expect(await started.exited).toBe(1);
+      expect(started.output()).toMatch(new RegExp(`^${name} needs Node 22.18 or newer, but this is Node 20.20.2`));
+    }
+  });
+
+  test.each([
+    ["tollkeeper", CLI, "../node-version.js"],
+    ["@tollkeeper/emulator", EMULATOR, "./node-version.js"],
+  ])("the program of %s imports only what an old Node has, before the check", (_name, program, check) => {
+    const imports = (file: string) =>
+      [...readFileSync(file, "utf8").matchAll(/^import .*"(.*)";/gm)].map(([, from]) => from);
+    expect(imports(program)).toEqual([check]);
+    expect(imports(join(dirname(program), check))).toEqual(["node:fs"]);
+  });
+});
+
 describe("tollkeeper serve", () => {
   test("fails without Stripe keys, and names each missing environment variable", async () => {
     const { code, output } = await runCli(["serve"]);
@@ -237,6 +343,18 @@ describe("tollkeeper serve", () => {
     ])
       expect(output).toContain(`${name} `);
     expect(output).not.toContain("    at ");
+  });
+
+  test("names HOST and PORT if their values are no host and no port, without the values", async () => {
+    for (const [name, problem] of [
+      ["HOST", "must be a host name"],
+      ["PORT", "must be a whole number"],
+    ] as const) {
+      const { code, output } = await runCli(["serve"], { env: { [name]: "sk_test_donttell" } });
+      expect(code).toBe(1);
+      expect(output).toMatch(new RegExp(`${name} .*${problem}`));
+      expect(output).not.toContain("donttell");
+    }
   });
 
   test("names the config file if the file is missing", async () => {

@@ -48,7 +48,7 @@ describe("stripe-emulator", () => {
       EMULATOR,
       args.filter((arg) => arg !== ""),
     );
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(output).toMatch(/unknown|must be/);
     expect(output).not.toContain("    at ");
   });

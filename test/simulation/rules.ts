@@ -41,8 +41,9 @@ export const RULES: readonly Rule[] = [
   {
     rule: "hooks are written in the transaction of the change",
     file: "packages/tollkeeper/src/sync/sync.ts",
-    text: "alarms.push(...(await announce(parts, context, changes)));",
-    without: "announce(parts, context, changes).catch(() => {});",
+    text: "const announced = await announce(parts, context, changes);",
+    without:
+      "const announced: AfterCommit = { alarms: [], facts: [] };\n  announce(parts, context, changes).catch(() => {});",
   },
   {
     rule: "a payment that the mirror already has is not reported again",
@@ -222,8 +223,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "an operation's outcome is written once",
     file: "packages/tollkeeper/src/store/operations.ts",
-    text: '        .where(isState("pending"))\n        .execute();\n    },\n  };',
-    without: "        .execute();\n    },\n  };",
+    text: '        .where(isState("pending"))\n        .executeTakeFirst();\n      return finished',
+    without: "        .executeTakeFirst();\n      return finished",
   },
   {
     rule: "a stored customer is retrieved before it is used",

@@ -11,6 +11,7 @@ import {
   createTestGateway,
   pushTestPlans,
   TEST_SECRET_KEY,
+  TEST_STRIPE_URL,
   TEST_WEBHOOK_SECRET,
   type ServiceClient,
   type StripeClient,
@@ -42,6 +43,8 @@ export async function startTestServers({ plans, dialect = "sqlite" }: TestServer
   const appUrl = `http://127.0.0.1:${port}`;
   const emulator = await serveEmulator({
     port: emulatorPort,
+    // The gateway of the test names this host.
+    allowedHosts: [new URL(TEST_STRIPE_URL).hostname],
     seed: 7,
     webhooks: [{ url: `${appUrl}/stripe/webhook`, secret: TEST_WEBHOOK_SECRET }],
   });

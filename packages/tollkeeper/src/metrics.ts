@@ -11,6 +11,9 @@ const COUNTERS = {
   drift_total: "Differences from Stripe that reconcile found",
   reconciles_total: "Reconciles by outcome",
   alarms_total: "Alarms that an operator should look at, by kind",
+  payments_total: "Payments of owners by outcome, and by reason if they failed",
+  checkouts_total: "Checkout sessions of owners by outcome",
+  access_changes_total: "Changes of owners' access, by change",
   caught_up_total: "Events completed by a list of renewals",
 } as const;
 export type CounterName = keyof typeof COUNTERS;

@@ -45,6 +45,7 @@ const ALARMS = {
   two_subscriptions: "an owner has several live subscriptions in one plan group and pays for each of them",
 } as const;
 export type AlarmKind = keyof typeof ALARMS;
+export const ALARM_KINDS: readonly AlarmKind[] = Object.keys(ALARMS) as AlarmKind[];
 
 /** Raises an alarm. The fields identify the objects at Stripe; they never contain an owner's id, which may be an email. */
 export function raiseAlarm({ log, metrics }: Pick<Runtime, "log" | "metrics">, kind: AlarmKind, fields: object): void {

@@ -67,6 +67,7 @@ export const checkoutOperation: OperationKind<CheckoutParams, OpenedCheckout> = 
     const session = await gateway.findCheckoutSessionOfOperation(sent.customerId, id);
     return session && { session, trialDays: sent.trialDays };
   },
+  onSucceeded: ({ runtime }) => runtime.metrics.count("checkouts_total", { outcome: "started" }),
 };
 
 export const expiryOperation: OperationKind<{ sessionId: string }, CheckoutSessionRecord["status"] | null> = {

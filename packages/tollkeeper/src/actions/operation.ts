@@ -40,6 +40,8 @@ export interface OperationKind<Params, Result> {
     params: Params,
     operation: { id: string; createdAt: number; keyEndsAt: number },
   ): Promise<Result | null>;
+  /** Counts the operation. Called once, by the process that records the success. */
+  onSucceeded?(context: ActionContext): void;
 }
 
 export interface Intent<Params> {
@@ -219,7 +221,7 @@ async function lookUpOrActAgain<Params, Result>(
     const searchedAt = runtime.now();
     const found = await kind.lookUp(context, JSON.parse(operation.params ?? "null") as Params, operation);
     if (found !== null) {
-      await store.operations.finish(operation.id, "succeeded", JSON.stringify(found), runtime.now());
+      await recordSuccess(context, kind, operation, found);
       return found;
     }
     if (!isEmptyListConclusive(operation, searchedAt)) throw outcomeUnknown();
@@ -228,6 +230,17 @@ async function lookUpOrActAgain<Params, Result>(
   const replaced = newKey(context, kind, `${id}_${runtime.newId()}`);
   if (!(await store.operations.replaceKey({ id, from, ...replaced }))) throw inProgress();
   return send(context, kind, { ...operation, ...replaced });
+}
+
+async function recordSuccess<Params, Result>(
+  context: ActionContext,
+  kind: OperationKind<Params, Result>,
+  { id }: OperationRecord,
+  result: Result,
+): Promise<void> {
+  const { store, runtime } = context;
+  const isFirst = await store.operations.finish(id, "succeeded", JSON.stringify(result ?? null), runtime.now());
+  if (isFirst) kind.onSucceeded?.(context);
 }
 
 async function send<Params, Result>(
@@ -244,7 +257,7 @@ async function send<Params, Result>(
       key: { value: operation.idempotencyKey, endsAt: operation.keyEndsAt },
       subject: operation.subject,
     });
-    await store.operations.finish(operation.id, "succeeded", JSON.stringify(result ?? null), runtime.now());
+    await recordSuccess(context, kind, operation, result);
     runtime.log.info({ operationId: operation.id, kind: operation.kind }, "operation succeeded");
     return result;
   } catch (error) {

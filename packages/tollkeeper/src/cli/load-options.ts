@@ -1,13 +1,13 @@
 /** Loads the options of a command from the environment and the config file. */
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { optionsFromEnvironment, type Environment } from "../environment.ts";
 import { ConfigError } from "../errors.ts";
 import type { TollkeeperOptions } from "../options.ts";
+import type { WholeNumberRange } from "../config/defaults.ts";
+import { show } from "../config/problem-text.ts";
+import { findMisspeltVariables } from "../config/misspelt-variables.ts";
+import { findConfigFile, importConfigFile } from "./config-file.ts";
 
-const CONFIG_FILES = ["tollkeeper.config.ts", "tollkeeper.config.mjs", "tollkeeper.config.js"];
-const MAX_PORT = 65_535;
+const PORTS = { min: 0, max: 65_535 };
 
 /** The option with which each command names the config file, and its description. */
 export const CONFIG_OPTION = [
@@ -20,14 +20,8 @@ export const CONFIG_OPTION = [
  * same option, the config file wins. Throws `ConfigError` if there is no config file.
  */
 export async function loadOptions(env: Environment, configFile: string | undefined): Promise<TollkeeperOptions> {
-  const file = configFile ?? CONFIG_FILES.find((name) => existsSync(name));
-  if (file === undefined)
-    throw new ConfigError([
-      `${CONFIG_FILES[0]} is missing: create it with export default { plans: definePlans([...]) }`,
-    ]);
-  const { plans, ...options } = await importOptions(file);
-  if (!plans) throw new ConfigError([`${file} has no plans: add export default { plans: definePlans([...]) }`]);
-  return { ...optionsFromEnvironment(env), ...options, plans };
+  const options = mergeOptions(env, await importConfigFile(findConfigFile(configFile)));
+  return { ...options, plans: options.plans ?? [] };
 }
 
 /**
@@ -38,29 +32,42 @@ export async function loadOptionsWithoutPlans(
   env: Environment,
   configFile: string | undefined,
 ): Promise<Partial<TollkeeperOptions>> {
-  const file = configFile ?? CONFIG_FILES.find((name) => existsSync(name));
-  return { ...optionsFromEnvironment(env), ...(file !== undefined && (await importOptions(file))) };
+  const file = findConfigFile(configFile);
+  return mergeOptions(env, file === undefined ? {} : await importConfigFile(file));
 }
 
-async function importOptions(file: string): Promise<Partial<TollkeeperOptions>> {
-  if (!existsSync(file))
-    throw new ConfigError([`${file} is missing: create it with export default { plans: definePlans([...]) }`]);
-  const module = (await import(pathToFileURL(resolve(file)).href)) as { default?: Partial<TollkeeperOptions> };
-  return module.default ?? {};
+function mergeOptions(
+  env: Environment,
+  fromFile: Partial<TollkeeperOptions>,
+): Omit<TollkeeperOptions, "plans"> & Partial<TollkeeperOptions> {
+  const options = { ...optionsFromEnvironment(env), ...fromFile };
+  for (const warning of findMisspeltVariables(env, options)) console.error(`Warning: ${warning}`);
+  return options;
 }
 
 /** Returns the port that an environment variable sets. Throws `ConfigError` if the variable's value is not a port number. */
 export function portFrom(name: string, value: string | undefined, fallback: number): number {
-  return wholeNumberFrom(name, value, MAX_PORT) ?? fallback;
+  return wholeNumberFrom(name, value, PORTS) ?? fallback;
+}
+
+/** Returns the host that an environment variable sets. Throws `ConfigError` if it is no host name and no IP address. */
+export function hostFrom(name: string, value: string | undefined, fallback: string): string {
+  const host = value?.trim() || fallback;
+  if (/^[A-Za-z0-9.-]+$/.test(host) || /^[0-9a-fA-F:.%]+$/.test(host)) return host;
+  throw new ConfigError([`${name} ${show(host)} must be a host name or an IP address, such as 0.0.0.0`]);
 }
 
 /**
  * Returns an environment variable's value as a number; undefined if the value is absent or blank. Throws `ConfigError` if the
- * value is not a whole number from 0 to `max`.
+ * value is not a whole number in the range.
  */
-export function wholeNumberFrom(name: string, value: string | undefined, max: number): number | undefined {
+export function wholeNumberFrom(
+  name: string,
+  value: string | undefined,
+  { min, max }: WholeNumberRange,
+): number | undefined {
   if (value === undefined || value.trim() === "") return undefined;
   const number = Number(value);
-  if (Number.isInteger(number) && number >= 0 && number <= max) return number;
-  throw new ConfigError([`${name} "${value}" must be a whole number from 0 to ${max}`]);
+  if (Number.isInteger(number) && number >= min && number <= max) return number;
+  throw new ConfigError([`${name} ${show(value)} must be a whole number from ${min} to ${max}`]);
 }

@@ -1,38 +1,15 @@
 #!/usr/bin/env node
-/** Runs the command line program `tollkeeper`. */
-import { existsSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { TollkeeperError } from "../errors.ts";
-import { VERSION } from "../version.ts";
-import { addEvents } from "./commands/events.ts";
-import { addMigrate } from "./commands/migrate.ts";
-import { addPlans } from "./commands/plans.ts";
-import { addReconcile } from "./commands/reconcile.ts";
-import { addServe } from "./commands/serve.ts";
-import { EXIT_CODE_HELP, EXIT_CODES } from "./exit-codes.ts";
+/**
+ * Runs the command line program `tollkeeper`. The program is imported only if Node is new enough, because an older Node can't
+ * import it.
+ */
+import { findNodeProblem } from "../node-version.ts";
 
-const ENV_FILE = ".env";
-if (existsSync(ENV_FILE)) process.loadEnvFile(ENV_FILE);
-
-const program = new Command("tollkeeper")
-  .description("Stripe subscriptions for TypeScript apps")
-  .version(VERSION)
-  .addHelpText("afterAll", EXIT_CODE_HELP)
-  .showHelpAfterError()
-  .exitOverride();
-for (const add of [addServe, addMigrate, addPlans, addReconcile, addEvents]) add(program, process.env);
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  // Without a call of `process.exit`, timers and connections of a failed start would keep the process alive.
-  process.exit(exitCodeOf(error));
-}
-
-/** Prints the error, and returns the exit code. The parser of the command line has already printed its own errors. */
-function exitCodeOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.done : EXIT_CODES.usage;
-  const expected = error instanceof TollkeeperError || (error instanceof Error && "code" in error);
-  console.error(error instanceof Error ? (expected ? error.message : error.stack) : String(error));
-  return EXIT_CODES.failed;
+const problem = findNodeProblem(process.versions.node);
+if (problem === null) {
+  const { runProgram } = await import("./program.ts");
+  await runProgram();
+} else {
+  console.error(problem);
+  process.exitCode = 1;
 }

@@ -3,15 +3,24 @@ import type { Gauge } from "../metrics.ts";
 import { isSweepStopped } from "../reconcile/stop-mass-end.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/store.ts";
+import type { SubscriptionGauge } from "./subscription-gauge.ts";
 import type { RateBudget } from "../stripe/limits/request-budget.ts";
 
-export async function readGauges(store: Store, budget: RateBudget, runtime: Runtime): Promise<Gauge[]> {
+export interface GaugeSources {
+  store: Store;
+  budget: RateBudget;
+  runtime: Runtime;
+  subscriptions: SubscriptionGauge;
+}
+
+export async function readGauges({ store, budget, runtime, subscriptions }: GaugeSources): Promise<Gauge[]> {
   const { perSecond, inFlight, waiting } = budget.state();
   const withSeveral = await store.customers.countOwnersWithSeveral();
   const unhandled = [...(await store.outbox.countUnhandled())];
   const queues = await Promise.all((["inbox", "outbox"] as const).map((name) => queueGauges(store, name, runtime)));
   return [
     ...queues.flat(),
+    await subscriptions.read(),
     {
       name: "customers_with_alarms",
       help: "Owners whose customers at Stripe need an operator, by kind of alarm",

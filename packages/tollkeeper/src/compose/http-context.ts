@@ -20,6 +20,7 @@ import { createReceiveEvent } from "../ingest/receive-event.ts";
 import { STRIPE_API_VERSION } from "../stripe/gateway/gateway.ts";
 import type { ConfigResponse } from "../wire.ts";
 import { readGauges } from "./gauges.ts";
+import { createSubscriptionGauge } from "./subscription-gauge.ts";
 import type { Surroundings } from "./parts.ts";
 
 export interface HttpContextOptions {
@@ -37,6 +38,7 @@ export function createHttpContext(
   { options, start, startStore, onStored }: HttpContextOptions,
 ): HttpContext {
   const { metricsToken } = config;
+  const subscriptions = createSubscriptionGauge(store, config.plans, runtime);
   const limitUser = createUserLimiter(runtime.now);
   const limited =
     <Request, Result>(action: (context: ActionContext, user: User, request: Request) => Promise<Result>) =>
@@ -83,7 +85,7 @@ export function createHttpContext(
         ? null
         : {
             token: metricsToken,
-            render: async () => runtime.metrics.render(await readGauges(store, budget, runtime)),
+            render: async () => runtime.metrics.render(await readGauges({ store, budget, runtime, subscriptions })),
           },
   };
 }

@@ -4,6 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { pino } from "pino";
 import type { TollkeeperOptions } from "../options.ts";
 import { createMetrics } from "../metrics.ts";
+import { startSeries } from "./metrics-series.ts";
 import type { Runtime } from "../runtime.ts";
 import { createTrace } from "../tracing.ts";
 
@@ -20,7 +21,7 @@ export function createRuntime(options: TollkeeperOptions): Runtime {
     newId: randomUUID,
     sleep: (ms, signal) => wait(ms, undefined, { signal }).catch(() => {}),
     billingNow: now,
-    metrics: createMetrics(),
+    metrics: startSeries(createMetrics()),
     trace: createTrace(options.tracer),
     ...options.runtime,
     now,

@@ -3,8 +3,11 @@
  * correction.
  */
 import { z } from "zod";
+import { HOOK_NAMES, type Hooks } from "../domain/hooks.ts";
+import { nearestName } from "../domain/nearest-name.ts";
+import { definePlans, findPlanProblems, type Plans } from "../domain/plans.ts";
 import { RANGES } from "./defaults.ts";
-import { nameOf, show, type OptionName } from "./problem-text.ts";
+import { describeUnknownOption, nameOf, show, type OptionName } from "./problem-text.ts";
 
 /** Returns a text about the problem of an option's value, without the option's name; null if the value is valid. */
 export type Rule<Value> = (value: Value) => string | null;
@@ -86,4 +89,30 @@ export function describeTypeError(name: string, describe: (value: unknown) => st
  */
 function describeMissingOr(option: OptionName, rule: Rule<string>, describe: (value: unknown) => string) {
   return describeTypeError(nameOf(option), (value) => (value === undefined ? rule("") : null) ?? describe(value));
+}
+
+/** Checks that the hooks are functions with known names. */
+export function checkHooks(schema: z.ZodType<Hooks, Hooks>): z.ZodType<Hooks, Hooks> {
+  return schema.superRefine((hooks, context) => {
+    for (const [name, value] of Object.entries(hooks)) {
+      const isKnown = (HOOK_NAMES as readonly string[]).includes(name);
+      // The object may also hold helpers of the app, whose names are not like those of hooks.
+      const isMeantAsHook = /^on[A-Z]/.test(name) || nearestName(name, HOOK_NAMES) !== null;
+      if (!isKnown && isMeantAsHook) context.addIssue(describeUnknownOption(["hooks", name], HOOK_NAMES));
+      if (isKnown && value !== undefined && typeof value !== "function")
+        context.addIssue(`hooks.${name} must be a function`);
+    }
+  });
+}
+
+/** Checks plans and adds default values, because JavaScript code may pass plans that `definePlans` did not make. */
+export function plansField(): z.ZodType<Plans, Plans> {
+  const given = z.custom<Plans>((value) => Array.isArray(value) && value.length > 0, {
+    error: "plans are missing: define at least one plan with definePlans",
+  });
+  return given.transform((plans, context) => {
+    const problems = findPlanProblems(plans);
+    for (const problem of problems) context.addIssue(problem);
+    return problems.length > 0 ? z.NEVER : definePlans(plans);
+  });
 }

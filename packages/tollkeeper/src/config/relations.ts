@@ -1,7 +1,7 @@
 /** Checks combinations of options: modes, https in production, return URLs, sign-in and hooks. */
 import type { z } from "zod";
 import type { Mode } from "../domain/records.ts";
-import { checkReturnUrl, type UrlProblem } from "../domain/urls.ts";
+import { checkReturnUrl, isSecureUrl, type UrlProblem } from "../domain/urls.ts";
 import { nameOf, show, type OptionName } from "./problem-text.ts";
 import type { OPTION_FIELDS } from "./schema.ts";
 
@@ -54,6 +54,9 @@ function findModeConflicts({ options }: Checked): Problem[] {
   return problems;
 }
 
+const NOT_HTTPS =
+  "must use https because NODE_ENV is production: http is allowed only for localhost, *.localhost, 127.x.x.x and [::1]";
+
 function findHttpUrls({ options }: Checked): Problem[] {
   if (!requiresHttps(options)) return [];
   const { appUrl, allowedOrigins = [], authIssuer, authJwksUri, hooksUrl } = options;
@@ -66,8 +69,8 @@ function findHttpUrls({ options }: Checked): Problem[] {
   };
   return (Object.entries(urls) as [OptionName, readonly (string | undefined)[]][]).flatMap(([option, values]) =>
     values
-      .filter((url) => url && !url.startsWith("https:"))
-      .map((url) => ({ option, text: `${nameOf(option)} ${show(url)} must use https because NODE_ENV is production` })),
+      .filter((url) => url && URL.canParse(url) && !isSecureUrl(new URL(url)))
+      .map((url) => ({ option, text: `${nameOf(option)} ${show(url)} ${NOT_HTTPS}` })),
   );
 }
 
@@ -82,7 +85,7 @@ export function originsOf({ appUrl, allowedOrigins }: Pick<ParsedOptions, "appUr
 
 const RETURN_URL_PROBLEMS: Record<UrlProblem, string> = {
   malformed: "must be a URL",
-  not_https: "must use https because NODE_ENV is production",
+  not_https: NOT_HTTPS,
   has_credentials: "must not contain a user name or password",
   origin_not_allowed: "must be on the origin of APP_URL or on one of ALLOWED_ORIGINS",
 };

@@ -15,7 +15,7 @@ import {
   EMULATOR_REQUESTS_PER_ENDPOINT,
   EMULATOR_REQUESTS_PER_SECOND,
 } from "./defaults.ts";
-import { mask, type OptionName } from "./problem-text.ts";
+import { describeUnknownOption, type OptionName } from "./problem-text.ts";
 import { findConflicts, modeOf, originsOf, requiresHttps, type ParsedOptions } from "./relations.ts";
 import { OPTION_FIELDS } from "./schema.ts";
 
@@ -174,8 +174,18 @@ function byOption(one: Issue, other: Issue): number {
 
 function textsOf(issue: Issue): string[] {
   if (issue.code !== "unrecognized_keys") return [issue.message];
-  return issue.keys.map((key) => {
-    const name = [...issue.path.map(String), mask(key)].join(".");
-    return `option "${name}" is unknown: correct its name or remove it`;
-  });
+  const path = issue.path.map(String);
+  return issue.keys.map((key) => describeUnknownOption([...path, key], namesAt(path)));
+}
+
+/** Returns the known names in the options, or in the object at the given path of the options. */
+function namesAt(path: readonly string[]): string[] {
+  let fields: Readonly<Record<string, unknown>> = OPTION_FIELDS;
+  for (const name of path) fields = shapeOf(fields[name]);
+  return Object.keys(fields);
+}
+
+function shapeOf(field: unknown): Readonly<Record<string, unknown>> {
+  if (field instanceof z.ZodOptional || field instanceof z.ZodExactOptional) return shapeOf(field.unwrap());
+  return field instanceof z.ZodObject ? field.shape : {};
 }

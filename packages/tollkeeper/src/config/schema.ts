@@ -3,9 +3,10 @@
  * of several options.
  */
 import { z } from "zod";
+import { parseDatabaseUrl } from "../database-url.ts";
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Hooks } from "../domain/hooks.ts";
-import { APP_NAME, type Plans } from "../domain/plans.ts";
+import { APP_NAME } from "../domain/plans.ts";
 import { MODES } from "../domain/records.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import type { Logger, Runtime } from "../runtime.ts";
@@ -27,10 +28,12 @@ import {
   booleanField,
   check,
   checkEach,
+  checkHooks,
   describeTypeError,
   functionField,
   listField,
   objectField,
+  plansField,
   secretField,
   stringField,
   wholeNumberField,
@@ -66,14 +69,14 @@ const webhookSecretsRule: Rule<readonly string[]> = (secrets) => {
   return null;
 };
 
-const databaseRule: Rule<string> = (url) =>
-  /^(file:.+|postgres(ql)?:\/\/.+)$/.test(url)
-    ? null
-    : 'must be "file:PATH" or "postgres://USER:PASSWORD@HOST/DATABASE"';
+const databaseRule: Rule<string> = (url) => {
+  const parsed = parseDatabaseUrl(url);
+  return "problem" in parsed ? parsed.problem : null;
+};
 
 const appUrlRule: Rule<string> = (url) => {
   if (url === "") return "is missing: set it to the URL of the app's pages, such as https://app.example.com";
-  return isHttpUrl(url) ? null : `${show(url)} must be a URL such as https://app.example.com`;
+  return isHttpUrl(url) ? credentialsRule(url) : `${show(url)} must be a URL such as https://app.example.com`;
 };
 
 const originRule: Rule<string> = (origin) =>
@@ -81,7 +84,16 @@ const originRule: Rule<string> = (origin) =>
     ? null
     : `has ${show(origin)}: use an origin without a path, such as https://app.example.com`;
 
-const urlRule: Rule<string> = (url) => (isHttpUrl(url) ? null : `${show(url)} must be a URL`);
+const urlRule: Rule<string> = (url) =>
+  isHttpUrl(url) ? credentialsRule(url) : `${show(url)} must be a URL that begins with https:// or http://`;
+
+/** Refuses a user name or password in a URL. `fetch` refuses such URLs, and the password would appear in logs and errors. */
+const credentialsRule: Rule<string> = (url) => {
+  const { username, password } = new URL(url);
+  return username === "" && password === ""
+    ? null
+    : `${show(url)} must not contain a user name or password: remove the part before the @`;
+};
 
 const hooksSecretRule: Rule<string> = (secret) => {
   const { min, max } = HOOKS_SECRET_BYTES;
@@ -97,9 +109,7 @@ function isHttpUrl(url: string): boolean {
 
 /** The fields of the options' schema, by the name of the option that each field checks. */
 export const OPTION_FIELDS = {
-  plans: z.custom<Plans>((value) => Array.isArray(value) && value.length > 0, {
-    error: "plans are missing: define at least one plan with definePlans",
-  }),
+  plans: plansField(),
 
   stripeSecretKey: secretField("stripeSecretKey", secretKeyRule),
   stripePublishableKey: secretField("stripePublishableKey", publishableKeyRule),
@@ -110,7 +120,7 @@ export const OPTION_FIELDS = {
     })
     .optional(),
   stripeApiBase: stringField("stripeApiBase", (url) =>
-    isHttpUrl(url) ? null : `${show(url)} must be a URL such as http://127.0.0.1:12111`,
+    isHttpUrl(url) ? credentialsRule(url) : `${show(url)} must be a URL such as http://127.0.0.1:12111`,
   ).optional(),
   stripeNetworkRetries: wholeNumberField("stripeNetworkRetries").default(DEFAULT_NETWORK_RETRIES),
   stripeRequestsPerSecond: wholeNumberField("stripeRequestsPerSecond").optional(),
@@ -135,9 +145,7 @@ export const OPTION_FIELDS = {
     /^(\/[\w-]+)+$/.test(path) ? null : `${show(path)} must be a path such as "/stripe"`,
   ).default(DEFAULT_BASE_PATH),
 
-  authIssuer: stringField("authIssuer", (url) =>
-    url === "" || isHttpUrl(url) ? null : `${show(url)} must be a URL`,
-  ).optional(),
+  authIssuer: stringField("authIssuer", (url) => (url === "" ? null : urlRule(url))).optional(),
   authAudience: stringField("authAudience").optional(),
   authJwksUri: stringField("authJwksUri", urlRule).optional(),
   authenticate: functionField<Authenticate>("authenticate").optional(),
@@ -151,7 +159,7 @@ export const OPTION_FIELDS = {
   allowPromotionCodes: booleanField("allowPromotionCodes").default(false),
   access: ACCESS_FIELD.optional(),
 
-  hooks: objectField<Hooks>("hooks").optional(),
+  hooks: checkHooks(objectField<Hooks>("hooks")).optional(),
   hooksUrl: stringField("hooksUrl", urlRule).optional(),
   hooksSecret: secretField("hooksSecret", hooksSecretRule).optional(),
   hooksFetch: functionField<typeof fetch>("hooksFetch").optional(),

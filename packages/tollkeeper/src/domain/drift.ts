@@ -30,7 +30,7 @@ export interface Difference {
  * Fields that are not compared between the mirror and Stripe, because Stripe changes them without an event. The URL of an
  * invoice must also not appear in reports, because the invoice's page opens without a sign-in.
  */
-const IGNORED: ReadonlySet<string> = new Set(["hostedInvoiceUrl", "failureMessage"]);
+const IGNORED: ReadonlySet<string> = new Set(["hostedInvoiceUrl", "failureMessage", "declineCode"]);
 
 /**
  * Compares two records. Returns one difference for each field in which two records differ. Lists inside the compared records

@@ -95,3 +95,16 @@ export interface Hooks {
 }
 
 export type HookName = keyof Hooks;
+
+const NAMES: Record<HookName, true> = {
+  onAccessGranted: true,
+  onAccessRevoked: true,
+  onPaymentSucceeded: true,
+  onPaymentFailed: true,
+  onPaymentActionRequired: true,
+  onTrialStarted: true,
+  onTrialWillEnd: true,
+  onRefund: true,
+  onDispute: true,
+};
+export const HOOK_NAMES: readonly HookName[] = Object.keys(NAMES) as HookName[];

@@ -44,3 +44,44 @@ export function paymentHookId(invoice: InvoiceRecord, outcome: PaymentOutcome): 
   const attempt = outcome === "succeeded" ? "" : `:${invoice.attemptCount}`;
   return `payment_${outcome}:${invoice.id}${attempt}`;
 }
+
+/**
+ * The reasons that metrics show: the usual decline codes of cards, and error codes of payments without a decline code. The list
+ * is fixed, so that a new code of Stripe or of a bank creates no new time series.
+ * @see https://docs.stripe.com/declines/codes
+ */
+const KNOWN_CODES: ReadonlySet<string> = new Set([
+  "authentication_required",
+  "call_issuer",
+  "card_not_supported",
+  "card_velocity_exceeded",
+  "currency_not_supported",
+  "do_not_honor",
+  "expired_card",
+  "fraudulent",
+  "generic_decline",
+  "incorrect_cvc",
+  "incorrect_number",
+  "insufficient_funds",
+  "invalid_account",
+  "invoice_payment_intent_requires_action",
+  "issuer_not_available",
+  "lost_card",
+  "payment_intent_authentication_failure",
+  "pickup_card",
+  "processing_error",
+  "restricted_card",
+  "stolen_card",
+  "transaction_not_allowed",
+  "try_again_later",
+  "withdrawal_count_limit_exceeded",
+]);
+
+/** All reasons of failed payments that metrics show. */
+export const DECLINE_REASONS: readonly string[] = [...KNOWN_CODES, "other", "unknown"];
+
+/** Returns the reason of a failed payment for metrics: a known decline code, "other", or "unknown" if Stripe gave none. */
+export function declineReason({ declineCode }: Pick<InvoiceRecord, "declineCode">): string {
+  if (declineCode === null) return "unknown";
+  return KNOWN_CODES.has(declineCode) ? declineCode : "other";
+}

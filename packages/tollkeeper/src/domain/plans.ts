@@ -4,6 +4,7 @@
  */
 import { ConfigError } from "../errors.ts";
 import { chargeStepOf } from "./money.ts";
+import { findShapeProblems, type FieldType } from "./plan-shape.ts";
 import type { PriceRecord, ProductRecord } from "./records.ts";
 
 export const PLAN_INTERVALS = ["month", "year"] as const;
@@ -34,7 +35,7 @@ export interface Plan {
 export interface PlanInput {
   id: string;
   name: string;
-  description?: string;
+  description?: string | null;
   /** Name of the group to which the plan belongs. Default: "default". */
   group?: string;
   /** The plan's features, each given as an id, or as an id with a display name. */
@@ -43,6 +44,28 @@ export interface PlanInput {
 }
 
 export type Plans = readonly Plan[];
+
+type FieldsOf<T> = Record<keyof T, FieldType>;
+type FeatureInput = Exclude<PlanInput["features"][number], string>;
+
+/** The fields of the input, for the check of plans that JavaScript code passes. */
+const FIELDS = {
+  plan: {
+    id: "string",
+    name: "string",
+    description: "optional string",
+    group: "optional string",
+    features: "list",
+    prices: "list",
+  } satisfies FieldsOf<PlanInput>,
+  features: { id: "string", name: "string" } satisfies FieldsOf<FeatureInput>,
+  prices: {
+    interval: "string",
+    amount: "number",
+    currency: "string",
+    trialDays: "optional number",
+  } satisfies FieldsOf<PlanInput["prices"][number]>,
+};
 
 const ID = /^[a-z][a-z0-9_]{0,39}$/;
 const MAX_TRIAL_DAYS = 730;
@@ -58,12 +81,20 @@ const MAX_AMOUNT = 99_999_999;
  * }]);
  */
 export function definePlans(input: readonly PlanInput[]): Plans {
+  const problems = findPlanProblems(input);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return input.map(toPlan);
+}
+
+/** Returns one text for each problem of the plans. If plans have a wrong shape, returns only problems of the shape. */
+export function findPlanProblems(input: readonly PlanInput[]): string[] {
+  const shapeProblems = findShapeProblems(input, FIELDS);
+  if (shapeProblems.length > 0) return shapeProblems;
   const plans = input.map(toPlan);
   const problems = duplicates(plans.map((plan) => plan.id)).map((id) => `plan "${id}" is defined twice`);
   if (plans.length === 0) problems.push("plans are empty: define at least one plan");
   for (const plan of plans) problems.push(...problemsOf(plan).map((problem) => `plan "${plan.id}": ${problem}`));
-  if (problems.length > 0) throw new ConfigError(problems);
-  return plans;
+  return problems;
 }
 
 /** Form of an app's name. The metadata key of its users' ids, such as `shop_user_id`, has at most 40 characters. */

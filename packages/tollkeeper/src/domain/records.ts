@@ -100,6 +100,11 @@ export interface InvoiceRecord {
   payment: "none" | "pending" | "requires_action" | "failed" | "succeeded";
   /** Stripe's sentence for the cardholder after the card was declined; null without a decline. */
   failureMessage: string | null;
+  /**
+   * Stripe's decline code of the last failed payment attempt, or else its error code; null if no attempt failed.
+   * @see https://docs.stripe.com/declines/codes
+   */
+  declineCode: string | null;
 }
 
 /** @see https://docs.stripe.com/api/refunds/object#refund_object-status */

@@ -18,8 +18,17 @@ export function checkReturnUrl(
   if (url.protocol !== "https:" && url.protocol !== "http:") return "malformed";
   if (normalizeReturnUrl(text).length > MAX_URL_LENGTH) return "malformed";
   if (url.username !== "" || url.password !== "") return "has_credentials";
-  if (requireHttps && url.protocol !== "https:") return "not_https";
+  if (requireHttps && !isSecureUrl(url)) return "not_https";
   return allowedOrigins.includes(url.origin) ? null : "origin_not_allowed";
+}
+
+/**
+ * Returns true if a request to the URL can't be read on the network: the URL uses https, or a loopback address of this machine.
+ * Loopback addresses are secure in the same sense for browsers.
+ * @see https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy
+ */
+export function isSecureUrl({ protocol, hostname }: URL): boolean {
+  return protocol === "https:" || /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
 }
 
 /**

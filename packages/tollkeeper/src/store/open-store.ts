@@ -1,7 +1,8 @@
 /** Opens the store on SQLite or PostgreSQL. The store has one interface for SQLite and PostgreSQL. */
 import { Kysely, sql } from "kysely";
 import type { Mode } from "../domain/records.ts";
-import { UnavailableError } from "../errors.ts";
+import { parseDatabaseUrl, type DatabaseUrl } from "../database-url.ts";
+import { ConfigError, UnavailableError } from "../errors.ts";
 import { accountStore } from "./accounts.ts";
 import { listenForNewEvents, notifyNewEvents } from "./queue/event-notifications.ts";
 import { createReadyCheck } from "./check-ready.ts";
@@ -46,7 +47,7 @@ export interface StoreOptions {
 
 export function openStore(options: StoreOptions): Store {
   const { url, directUrl, mode, onConnectionLost = () => {}, onPolling = () => {} } = options;
-  const dialect = dialectOf(url);
+  const { dialect } = parseUrl(url);
   const pooler: PoolerState = { isPooled: false };
   const db = openDatabase(url, { ...options, onConnectionLost, pooler });
   const methods = guard({
@@ -84,8 +85,11 @@ export function openStore(options: StoreOptions): Store {
 const GROWING_TABLES =
   "customer_links, customers, subscriptions, subscription_items, invoices, payment_methods, announced_access, lanes, outbox";
 
-function dialectOf(url: string): Dialect {
-  return /^postgres(ql)?:/.test(url) ? "postgres" : "sqlite";
+/** Throws `ConfigError` if the URL has no known form, so that a wrong URL never creates a SQLite file. */
+function parseUrl(url: string): DatabaseUrl {
+  const parsed = parseDatabaseUrl(url);
+  if ("problem" in parsed) throw new ConfigError([`DATABASE_URL ${parsed.problem}`]);
+  return parsed;
 }
 
 interface DatabaseOptions {
@@ -99,11 +103,12 @@ interface DatabaseOptions {
 export function openDatabase(url: string, options: DatabaseOptions = {}): Kysely<Schema> {
   const { onConnectionLost = () => {}, responseTimeoutMs = RESPONSE_TIMEOUT_MS, readOnly = false } = options;
   const { pooler = { isPooled: false } } = options;
+  const parsed = parseUrl(url);
   return new Kysely<Schema>({
     dialect:
-      dialectOf(url) === "postgres"
+      parsed.dialect === "postgres"
         ? postgresDialect({ url, onConnectionLost, responseTimeoutMs, pooler })
-        : sqliteDialect(url.replace(/^file:/, ""), { readOnly, onFileLost: onConnectionLost }),
+        : sqliteDialect(parsed.path, { readOnly, onFileLost: onConnectionLost }),
     plugins: [new CamelCaseRows()],
   });
 }

@@ -32,7 +32,8 @@ export interface OperationStore {
    * returned list starts with the next operation.
    */
   listPending(before: number, after: OperationRecord | null, limit: number): Promise<OperationRecord[]>;
-  finish(id: string, state: "succeeded" | "failed", result: string, now: number): Promise<void>;
+  /** Records the outcome of a pending operation. Returns false if the outcome was already recorded. */
+  finish(id: string, state: "succeeded" | "failed", result: string, now: number): Promise<boolean>;
 }
 
 const COLUMNS = [
@@ -127,13 +128,14 @@ function operationWrites(db: Kysely<Schema>, mode: Mode): Omit<OperationStore, k
     },
 
     async finish(id, state, result, now) {
-      await db
+      const finished = await db
         .updateTable("operations")
         .set({ state, result, params: null, finishedAt: now })
         .where("mode", "=", mode)
         .where("id", "=", id)
         .where(isState("pending"))
-        .execute();
+        .executeTakeFirst();
+      return finished.numUpdatedRows > 0n;
     },
   };
 }

@@ -83,12 +83,32 @@ export function postgresDialect(options: PostgresOptions): PostgresDialect {
     try {
       return await pool.connect();
     } catch (error) {
-      if (!isParameterRefused(error)) throw error;
+      if (!isParameterRefused(error)) throw nameAddress(options.url, error);
       pooler.isPooled = true;
       return pool.connect();
     }
   };
   return new NamingDialect({ pool: { options: pool.options, connect, end: () => pool.end() } });
+}
+
+/** Class of PostgreSQL's error codes for a wrong user name or password. */
+const WRONG_CREDENTIALS_CLASS = /^28/;
+
+/**
+ * Returns an error that names host and port of the database and the cause. The error never contains the user name or the
+ * password.
+ */
+function nameAddress(url: string, error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { host, port } = new pg.Client({ connectionString: url });
+  const code = "code" in error ? String(error.code) : undefined;
+  const cause =
+    code !== undefined && WRONG_CREDENTIALS_CLASS.test(code)
+      ? "PostgreSQL rejected the user name or the password. Check DATABASE_URL."
+      : error instanceof AggregateError
+        ? error.errors.map((one: Error) => one.message).join("; ")
+        : error.message;
+  return Object.assign(new Error(`PostgreSQL at ${host}:${port}: ${cause}`, { cause: error }), code && { code });
 }
 
 class NamingDialect extends PostgresDialect {

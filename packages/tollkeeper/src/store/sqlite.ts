@@ -2,7 +2,7 @@
  * Opens the embedded database: node:sqlite with one connection. A commit is on disk when its promise resolves, unless the
  * transaction is non-durable.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { setTimeout as wait } from "node:timers/promises";
@@ -24,6 +24,8 @@ import { DatabaseFileLostError, watchFiles } from "./sqlite-files.ts";
 const BUSY_TIMEOUT_MS = 5_000;
 const BUSY_POLL_MS = 10;
 const MAX_CACHED_STATEMENTS = 500;
+/** Mode of a new database file: only its owner may read and write it. */
+const OWNER_ONLY = 0o600;
 
 /**
  * Isolation level that marks a transaction as non-durable. The name of an isolation level can mark non-durable transactions,
@@ -44,7 +46,8 @@ export function sqliteDialect(
 ): SqliteDialect {
   let database: Database | null = null;
   const checkFiles = path === ":memory:" ? () => {} : watchFiles(path, onFileLost);
-  return new BusyRetryDialect(() => (database ??= readOnly ? openToRead(path) : open(path)), checkFiles);
+  const openFile = readOnly ? openToRead : open;
+  return new BusyRetryDialect(() => (database ??= nameFile(path, openFile)), checkFiles);
 }
 
 class BusyRetryDialect extends SqliteDialect {
@@ -146,6 +149,19 @@ interface Database extends SqliteDatabase {
   setDurable(durable: boolean): void;
 }
 
+/** Opens the file. An error of SQLite then names the file. */
+function nameFile(path: string, openFile: (path: string) => Database): Database {
+  try {
+    return openFile(path);
+  } catch (error) {
+    if (!(error instanceof Error) || resultCode(error) === null) throw error;
+    throw Object.assign(new Error(`SQLite file ${path}: ${error.message}`, { cause: error }), {
+      code: "ERR_SQLITE_ERROR",
+      errcode: resultCode(error),
+    });
+  }
+}
+
 /**
  * Opens an existing file and changes nothing in it. The connection still has write access, because SQLite needs it to read a
  * file in WAL mode. Throws `ConfigError` if the file does not exist.
@@ -155,18 +171,35 @@ function openToRead(path: string): Database {
     throw new ConfigError([
       `DATABASE_URL names the file ${path}, which does not exist: correct the path, or run npx tollkeeper migrate`,
     ]);
+  refuseFolder(path);
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   database.exec("pragma query_only = on; pragma busy_timeout = 0");
   return adaptDatabase(database);
 }
 
 function open(path: string): Database {
-  if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+  if (path !== ":memory:") prepareFile(path);
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   database.exec(
     "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 0; pragma wal_autocheckpoint = 4000",
   );
   return adaptDatabase(database);
+}
+
+/**
+ * Creates a missing file that only the user of this process may read, because the file contains names and email addresses.
+ * SQLite gives the files with the suffixes -wal and -shm the same mode. The mode of an existing file stays as it is, because an
+ * operator may have chosen it.
+ */
+function prepareFile(path: string): void {
+  refuseFolder(path);
+  mkdirSync(dirname(path), { recursive: true });
+  closeSync(openSync(path, "a", OWNER_ONLY));
+}
+
+function refuseFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new ConfigError([`DATABASE_URL names the folder ${path}: add the name of a file`]);
 }
 
 function adaptDatabase(database: DatabaseSync): Database {

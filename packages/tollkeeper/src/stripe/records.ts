@@ -112,6 +112,7 @@ export function toInvoice(invoice: Stripe.Invoice): InvoiceRecord {
     dueAt: instantOrNull(invoice.due_date),
     payment: paymentState(invoice, intent),
     failureMessage: textOrNull(intent?.last_payment_error?.message),
+    declineCode: textOrNull(intent?.last_payment_error?.decline_code ?? intent?.last_payment_error?.code),
   };
 }
 

@@ -2,12 +2,12 @@
 import type { DisputeHook, HookName, PaymentHook, RefundHook, TrialHook } from "../domain/hooks.ts";
 import { fractionDigitsOf } from "../domain/money.ts";
 import type { BillingOwner } from "../domain/owner.ts";
-import { paymentHookId, paymentNotice, paymentOutcome, type PaymentOutcome } from "../domain/payment.ts";
+import { declineReason, paymentHookId, paymentNotice, paymentOutcome, type PaymentOutcome } from "../domain/payment.ts";
 import type { DisputeRecord, InvoiceRecord, RefundRecord, SubscriptionRecord } from "../domain/records.ts";
 import { disputeOutcome, isFullRefund, isRefundCounted } from "../domain/reversals.ts";
+import type { RecordedFact } from "./count-facts.ts";
 
-export interface Announcement {
-  hook: HookName;
+export interface Announcement extends RecordedFact {
   event: { id: string; owner: BillingOwner };
 }
 
@@ -89,7 +89,8 @@ function announcePayment(
     message,
     actionUrl,
   };
-  return [{ hook: PAYMENT_HOOKS[outcome], event }];
+  const reason = outcome === "failed" ? declineReason(invoice) : undefined;
+  return [{ hook: PAYMENT_HOOKS[outcome], event, reason }];
 }
 
 /**

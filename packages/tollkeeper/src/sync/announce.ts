@@ -17,6 +17,7 @@ import {
   type PreviousRecords,
   type WrittenRecords,
 } from "./announce-records.ts";
+import type { RecordedFact } from "./count-facts.ts";
 import type { PendingAlarm } from "./owners.ts";
 import { emptySnapshot, type Snapshot } from "./retrieve.ts";
 
@@ -41,13 +42,19 @@ export interface Change {
   id: string;
 }
 
-/** Adds the hooks that the changes cause to the outbox. Returns the alarms to raise after the commit. */
+/** The alarms to raise and the facts to count after the commit of a transaction. */
+export interface AfterCommit {
+  alarms: readonly PendingAlarm[];
+  facts: readonly RecordedFact[];
+}
+
+/** Adds the hooks about the changes to the outbox. Returns what the caller reports after the commit. */
 export async function announce(
   parts: StoreParts,
   context: AnnounceContext,
   changes: readonly Change[],
-): Promise<PendingAlarm[]> {
-  if (changes.length === 0) return [];
+): Promise<AfterCommit> {
+  if (changes.length === 0) return { alarms: [], facts: [] };
   // An owner with several customers may occur in several changes.
   const owners = [...new Map(changes.map(({ owner }) => [ownerKey(owner), owner])).values()];
   const announced = await parts.announcedAccess.lockForUpdate(owners);
@@ -55,8 +62,9 @@ export async function announce(
   const access = await announceAccess(parts, context, { owners, changes, announced, states });
   const messages = await announceWrites(parts, context, changes, states);
   const createdAt = context.runtime.now();
+  const announcements = [...access, ...messages];
   await parts.outbox.add(
-    [...access, ...messages].map(({ hook, event }) => ({
+    announcements.map(({ hook, event }) => ({
       id: event.id,
       owner: event.owner,
       hook,
@@ -64,7 +72,8 @@ export async function announce(
       createdAt,
     })),
   );
-  return changes.flatMap((change) => findDoubleSubscriptions(context.plans, change, states));
+  const alarms = changes.flatMap((change) => findDoubleSubscriptions(context.plans, change, states));
+  return { alarms, facts: announcements };
 }
 
 /** Returns an alarm for each plan group in which the owner has several live subscriptions, if one of them was written. */

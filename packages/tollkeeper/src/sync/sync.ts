@@ -10,8 +10,9 @@ import type { Store, StoreParts } from "../store/store.ts";
 import type { StripeGateway } from "../stripe/gateway/gateway.ts";
 import type { SyncedObject } from "../stripe/webhook/event-types.ts";
 import type { PreviousRecords } from "./announce-records.ts";
-import { announce, type AnnounceContext, type Change } from "./announce.ts";
+import { announce, type AfterCommit, type AnnounceContext, type Change } from "./announce.ts";
 import { raiseAlarms, saveCustomers, type PendingAlarm } from "./owners.ts";
+import { countFacts } from "./count-facts.ts";
 import { retrieve, retrieveCustomerWithSubscriptions } from "./retrieve.ts";
 import type { Snapshot } from "./retrieve.ts";
 
@@ -77,7 +78,8 @@ export function createSync(context: SyncContext): Sync {
 
     async access(owner) {
       const id = `checked:${context.runtime.newId()}`;
-      await store.transaction((parts) => announce(parts, context, [{ owner, snapshot: null, id }]));
+      const { facts } = await store.transaction((parts) => announce(parts, context, [{ owner, snapshot: null, id }]));
+      countFacts(context.runtime.metrics, facts);
     },
   };
 }
@@ -137,15 +139,16 @@ async function writeLanes(
   writes: readonly LaneWrite[],
   finish: Finish = async () => true,
 ): Promise<Set<string>> {
-  const { advanced, alarms } = await context.store.transaction(async (parts) => {
+  const { advanced, alarms, facts } = await context.store.transaction(async (parts) => {
     const advancedLanes = await parts.lanes.advance(new Map(writes.map(({ lane, version }) => [lane, version])));
     const fresh = writes.filter(({ lane }) => advancedLanes.has(lane));
     const [first] = fresh;
-    if (!first) return { advanced: advancedLanes, alarms: [] };
+    if (!first) return { advanced: advancedLanes, alarms: [], facts: [] };
     if (!(await finish(parts, first.snapshot))) throw new LeaseLostError(first.lane);
-    return { advanced: advancedLanes, alarms: await writeFreshLanes(parts, context, fresh) };
+    return { advanced: advancedLanes, ...(await writeFreshLanes(parts, context, fresh)) };
   });
   raiseAlarms(context.runtime, alarms);
+  countFacts(context.runtime.metrics, facts);
   return advanced;
 }
 
@@ -153,7 +156,7 @@ async function writeFreshLanes(
   parts: StoreParts,
   context: SyncContext,
   fresh: readonly LaneWrite[],
-): Promise<PendingAlarm[]> {
+): Promise<AfterCommit> {
   const lanes = fresh.map(({ lane }) => lane);
   const snapshots = fresh.flatMap(({ snapshot }) => snapshot ?? []);
   const ownersBefore = await parts.customers.findOwnersOf(lanes);
@@ -178,8 +181,8 @@ async function writeFreshLanes(
       { owner, snapshot, previous, id },
     ];
   });
-  alarms.push(...(await announce(parts, context, changes)));
-  return alarms;
+  const announced = await announce(parts, context, changes);
+  return { alarms: [...alarms, ...announced.alarms], facts: announced.facts };
 }
 
 async function findPrevious(parts: StoreParts, snapshots: readonly Snapshot[]): Promise<PreviousRecords> {

@@ -137,11 +137,26 @@ function inboxSource(options: SlotsOptions): Source {
         (event) => () =>
           runClaim(options, { counter: "events_total", queue: store.inbox, claim: event }, async () => {
             await syncEvent(sync, event);
+            await countCheckout(options, event);
             runtime.metrics.lag(Math.max(0, runtime.now() - event.eventCreatedAt) / 1_000);
           }),
       );
     },
   };
+}
+
+/** Outcomes of checkout sessions by the type of the event that reports them. */
+const CHECKOUT_OUTCOMES: ReadonlyMap<string, string> = new Map([
+  ["checkout.session.completed", "completed"],
+  ["checkout.session.expired", "expired"],
+]);
+
+/** Counts the end of an owner's checkout. The account may also have checkout sessions that are not the service's. */
+async function countCheckout({ store, runtime }: SlotsOptions, { type, lane }: ClaimedEvent): Promise<void> {
+  const outcome = CHECKOUT_OUTCOMES.get(type);
+  if (outcome === undefined) return;
+  const owner = await store.customers.findOwnerOf(lane).catch(() => null);
+  if (owner !== null) runtime.metrics.count("checkouts_total", { outcome });
 }
 
 async function syncEvent(sync: Sync, event: ClaimedEvent): Promise<void> {

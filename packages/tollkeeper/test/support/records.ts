@@ -58,6 +58,7 @@ export function invoiceRecord(changes: Partial<InvoiceRecord> = {}): InvoiceReco
     dueAt: null,
     payment: "succeeded",
     failureMessage: null,
+    declineCode: null,
     ...changes,
   };
 }

@@ -77,7 +77,8 @@ describe("a return URL", () => {
   test.each([
     ["https://app.example.com/a?b=c", true, null],
     ["http://localhost:3000/", false, null],
-    ["http://localhost:3000/", true, "not_https"],
+    ["http://localhost:3000/", true, null],
+    ["http://app.example.com/", true, "not_https"],
     ["https://evil.example.com/", true, "origin_not_allowed"],
     ["https://app.example.com.evil.com/", true, "origin_not_allowed"],
     ["https://app.example.com@evil.com/", true, "has_credentials"],

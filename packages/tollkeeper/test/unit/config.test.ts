@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { DEFAULT_ACCESS_POLICY } from "../../src/domain/access.ts";
+import { findMisspeltVariables } from "../../src/config/misspelt-variables.ts";
 import { resolveConfig } from "../../src/config/resolve-config.ts";
 import { OPTION_FIELDS } from "../../src/config/schema.ts";
 import { optionsFromEnvironment, VARIABLES } from "../../src/environment.ts";
@@ -210,7 +211,7 @@ describe("the service refuses an invalid configuration", () => {
     [
       "with a path among the origins",
       { ALLOWED_ORIGINS: "https://a.example.com/path" },
-      'ALLOWED_ORIGINS has "https://a.example.com/path": use an origin without a path',
+      'ALLOWED_ORIGINS has "https://a.example.com/…": use an origin without a path',
     ],
     [
       "with an http origin in production",
@@ -227,7 +228,7 @@ describe("the service refuses an invalid configuration", () => {
     [
       "with issuer keys over http in production",
       { NODE_ENV: "production", AUTH_JWKS_URI: "http://id.example.com/keys" },
-      'AUTH_JWKS_URI "http://id.example.com/keys" must use https because',
+      'AUTH_JWKS_URI "http://id.example.com/…" must use https because',
     ],
     [
       "with an http hooks URL in production",
@@ -262,8 +263,24 @@ describe("the service refuses an invalid configuration", () => {
   });
 
   test.each([
-    ["an unknown option", { webookSecrets: ["whsec_abcdefgh"] }, 'option "webookSecrets" is unknown'],
-    ["an unknown part of an option", { access: { graceDays: 3 } }, 'option "access.graceDays" is unknown'],
+    ["an unknown option", { webookSecrets: ["whsec_abcdefgh"] }, 'option "webookSecrets" is unknown: correct its name'],
+    ["an unknown part of an option", { access: { days: 3 } }, 'option "access.days" is unknown: correct its name'],
+    [
+      "a misspelt option",
+      { succesUrl: "https://app.example.com" },
+      '"succesUrl" is unknown: did you mean "successUrl"?',
+    ],
+    ["an option in wrong case", { successURL: "https://app.example.com" }, 'did you mean "successUrl"?'],
+    ["a misspelt part of the access policy", { access: { keepPaidPerod: true } }, 'mean "access.keepPaidPeriod"?'],
+    ["a misspelt hook", { hooks: { onAccesGranted() {} } }, 'mean "hooks.onAccessGranted"?'],
+    ["an unknown hook", { hooks: { onCoffee() {} } }, 'option "hooks.onCoffee" is unknown'],
+    ["a hook that is no function", { hooks: { onAccessGranted: true } }, "hooks.onAccessGranted must be a function"],
+    [
+      "a misspelt part of a plan",
+      { plans: [{ ...PLANS[0], feature: [] }] },
+      '"feature" is unknown: did you mean "features"?',
+    ],
+    ["plans that are no list", { plans: {} }, "plans are missing"],
     ["a function that is a text", { fetch: "fetch" }, "fetch must be a function"],
     ["a list that is a text", { allowedOrigins: "https://a.example" }, "ALLOWED_ORIGINS must be a list of strings"],
     [
@@ -300,6 +317,36 @@ describe("the service refuses an invalid configuration", () => {
     ]);
   });
 
+  test("the service keeps helpers of the app in the object of hooks", () => {
+    expect(() => resolve({}, { hooks: Object.assign({ onAccessGranted() {} }, { database: {} }) })).not.toThrow();
+  });
+
+  test.each(Object.values(VARIABLES))("the error does not contain a secret that was pasted into %s", (name) => {
+    for (const secret of PASTED_SECRETS)
+      expect(refusal({ APP_URL: "", [name]: secret, METRICS_TOKEN: "short" }).message).not.toMatch(/donttell/i);
+  });
+
+  test.each(["APP_URL", "ALLOWED_ORIGINS", "AUTH_ISSUER", "AUTH_JWKS_URI", "HOOKS_URL", "STRIPE_API_BASE"])(
+    "the service refuses a user name or password in %s",
+    (name) => {
+      for (const url of [
+        "https://ada:donttell@a.example",
+        "https://donttell@a.example",
+        "https://:donttell@a.example/x",
+      ]) {
+        const { message } = refusal({ [name]: url, HOOKS_SECRET: `whsec_${"a".repeat(40)}` });
+        expect(message).toMatch(new RegExp(`${name} .*(must not contain a user name|use an origin)`));
+        expect(message).not.toContain("donttell");
+      }
+    },
+  );
+
+  test("the service refuses a password in AUTH0_DOMAIN", () => {
+    const { message } = refusal({ AUTH0_DOMAIN: "ada:donttell@example.auth0.com" });
+    expect(message).toContain("must not contain a user name or password");
+    expect(message).not.toContain("donttell");
+  });
+
   test.each(["sk_test_donttell", "rk_live_donttell", "whsec_donttell", "postgres://ada:donttell@host", "donttell"])(
     "the error does not contain the secret %s, even if a wrong option has this value",
     (secret) => {
@@ -313,6 +360,69 @@ describe("the service refuses an invalid configuration", () => {
           expect(refusal({}, { appUrl: "", [option]: value, [secret]: value }).message).not.toContain("donttell");
     },
   );
+});
+
+/** Texts that a person may paste into a wrong variable. */
+const PASTED_SECRETS = [
+  "sk_live_donttell",
+  "whsec_donttell",
+  "donttell-1",
+  "Donttell",
+  "postgres://ada:donttell@db.example/app",
+  "https://ada:donttell@a.example",
+  "https://a.example/services/donttell?key=donttell",
+  "eyJhbGciOiJub25lIn0.donttell.x",
+  "c2VjcmV0ZG9udHRlbGw=donttell",
+];
+
+describe("in production", () => {
+  const names = ["APP_URL", "AUTH_ISSUER", "AUTH_JWKS_URI", "HOOKS_URL", "ALLOWED_ORIGINS"];
+  const env = { NODE_ENV: "production", HOOKS_SECRET: `whsec_${"a".repeat(40)}`, HOOKS_URL: "https://a.example" };
+
+  test.each([
+    "http://localhost:3000",
+    "http://app.localhost",
+    "http://127.0.0.1:3000",
+    "http://127.1.2.3",
+    "http://[::1]:3000",
+  ])("the loopback address %s may use http", (url) => {
+    for (const name of names) expect(() => resolve({ ...env, [name]: url })).not.toThrow();
+    expect(() => resolve({ ...env, APP_URL: url }, { successUrl: `${url}/done` })).not.toThrow();
+  });
+
+  test.each([
+    "http://localhost.example.com",
+    "http://notlocalhost",
+    "http://128.0.0.1",
+    "http://10.0.0.1",
+    "http://0.0.0.0",
+  ])("the address %s must use https", (url) => {
+    for (const name of names)
+      expect(() => resolve({ ...env, [name]: url })).toThrow(/must use https because NODE_ENV is production/);
+  });
+});
+
+describe("a variable with a misspelt name", () => {
+  const warningsOf = (env: Record<string, string>, options: Partial<TollkeeperOptions> = {}) =>
+    findMisspeltVariables(env, { ...optionsFromEnvironment(env), ...options });
+
+  test.each([
+    ["STRIPE_SECRET_KEYS", "STRIPE_SECRET_KEY"],
+    ["STRIPE_WEBHOK_SECRET", "STRIPE_WEBHOOK_SECRET"],
+    ["HOOK_URL", "HOOKS_URL"],
+    ["AUTH0_AUDIENCE", "AUTH_AUDIENCE"],
+    ["METRIC_TOKEN", "METRICS_TOKEN"],
+  ])("%s causes a warning that names %s", (name, meant) => {
+    expect(warningsOf({ [name]: "x" })).toEqual([`the variable ${name} has no effect: did you mean ${meant}?`]);
+  });
+
+  test("causes no warning if the option is set, or if another program may use the variable", () => {
+    expect(warningsOf({ STRIPE_SECRET_KEYS: "x", STRIPE_SECRET_KEY: "sk_test_1" })).toEqual([]);
+    expect(warningsOf({ AUTH0_AUDIENCE: "x" }, { authenticate: () => null })).toEqual([]);
+    expect(
+      warningsOf({ STRIPE_API_KEY: "x", LOGLEVEL: "x", DATABASE_URI: "x", APP_URI: "x", AUTH_SECRET: "x" }),
+    ).toEqual([]);
+  });
 });
 
 const SECRET_OPTIONS = ["stripeSecretKey", "stripeWebhookSecrets", "databaseUrl", "hooksSecret", "metricsToken"];

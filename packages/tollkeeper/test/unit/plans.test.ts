@@ -145,3 +145,43 @@ test("a plan's price is found by the price's billing interval", () => {
   expect(premium && findPlanPrice(premium, "year")).toMatchObject({ interval: "year", amount: 9_000 });
   expect(team && findPlanPrice(team, "year")).toBeUndefined();
 });
+
+describe("plans with a wrong shape are refused with the place of the mistake", () => {
+  test.each([
+    ["a misspelt field of a plan", { prises: [] }, 'plan "premium": "prises" is unknown: did you mean "prices"?'],
+    [
+      "a misspelt field of a price",
+      { prices: [{ ...PRICE, trailDays: 7 }] },
+      'price 1: "trailDays" is unknown: did you mean "trialDays"?',
+    ],
+    [
+      "a misspelt field of a feature",
+      { features: [{ id: "exports", nme: "Exports" }] },
+      'feature 1: "nme" is unknown: did you mean "name"?',
+    ],
+    ["an unknown field", { colour: "red" }, '"colour" is unknown: correct its name or remove it'],
+    ["no prices", { prices: undefined }, "prices must be a list"],
+    [
+      "a price that is a number",
+      { prices: [900] },
+      "price 1: must be an object with interval, amount, currency, trialDays",
+    ],
+    ["an amount that is a text", { prices: [{ ...PRICE, amount: "900" }] }, "price 1: amount must be a number"],
+    ["an id that is a number", { id: 7 }, "plan 1: id must be a string"],
+  ])("%s", (_name, changes, problem) => {
+    expect(problemsOf([plan(changes)]).join("\n")).toContain(problem);
+  });
+
+  test("plans that are no list", () => {
+    expect(problemsOf({} as PlanInput[])).toEqual(["plans must be a list: use definePlans([...])"]);
+  });
+
+  test("a plan that is no object", () => {
+    expect(problemsOf([null] as unknown as PlanInput[])).toEqual([expect.stringMatching(/^plan 1: must be an object/)]);
+  });
+
+  test("the plans that definePlans returned are accepted again", () => {
+    const plans = definePlans([plan()]);
+    expect(definePlans(plans)).toEqual(plans);
+  });
+});

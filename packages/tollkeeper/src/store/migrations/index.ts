@@ -13,9 +13,17 @@ import { customersAndRefunds } from "./0002-customers-and-refunds.ts";
 import { accounts } from "./0003-accounts.ts";
 import { hookHandlers } from "./0004-hook-handlers.ts";
 import { changesAndApps } from "./0005-changes-and-apps.ts";
+import { declineCode } from "./0006-decline-code.ts";
 import type { MigrationStep } from "./step.ts";
 
-export const STEPS: readonly MigrationStep[] = [initial, customersAndRefunds, accounts, hookHandlers, changesAndApps];
+export const STEPS: readonly MigrationStep[] = [
+  initial,
+  customersAndRefunds,
+  accounts,
+  hookHandlers,
+  changesAndApps,
+  declineCode,
+];
 
 /**
  * Number of PostgreSQL's advisory lock for migrations. The number of the lock is arbitrary. It is unlikely that another program

@@ -108,6 +108,7 @@ const STATE_COLUMNS = [
   "v.dueAt",
   "v.payment",
   "v.failureMessage",
+  "v.declineCode",
   "m.id as methodId",
   "m.customerId as methodCustomerId",
   "m.type as methodType",
@@ -269,6 +270,7 @@ function toInvoice(row: StateRow): InvoiceRecord | null {
     dueAt: row.dueAt,
     payment: row.payment ?? "none",
     failureMessage: row.failureMessage,
+    declineCode: row.declineCode,
   };
 }
 

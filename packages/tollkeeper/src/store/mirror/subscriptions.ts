@@ -6,6 +6,7 @@ import { FINAL_STATUSES, LIVE_STATUSES } from "../../domain/subscription.ts";
 import { atMost, isAnyOf, saveRows } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
+import { countLiveByPrice, type SubscriptionCount } from "./subscription-counts.ts";
 import { listOfOwners, type MirroredSubscription } from "./subscription-states.ts";
 
 export type { MirroredSubscription } from "./subscription-states.ts";
@@ -40,6 +41,8 @@ export interface SubscriptionStore {
   listUnendedIds(now: number): Promise<string[]>;
   /** Lists the ids of mirrored open invoices. */
   listOpenInvoiceIds(): Promise<string[]>;
+  /** Counts live subscriptions by status and by what their price and product say about the plan. Reads all of them. */
+  countLiveByPrice(): Promise<SubscriptionCount[]>;
 }
 
 export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): SubscriptionStore {
@@ -111,7 +114,7 @@ function toInvoice({ mode: _mode, attempted, ...invoice }: Selectable<Schema["in
 
 type SubscriptionMethods = Pick<
   SubscriptionStore,
-  "saveSubscriptions" | "findSubscriptions" | "listLiveIds" | "listUnendedIds"
+  "saveSubscriptions" | "findSubscriptions" | "listLiveIds" | "listUnendedIds" | "countLiveByPrice"
 >;
 
 function lookups(
@@ -212,16 +215,20 @@ function subscriptionRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Sub
 
     listUnendedIds: (now) => listUnendedIds(db, mode, now),
 
-    async listLiveIds() {
-      const rows = await db
-        .selectFrom("subscriptions")
-        .select("id")
-        .where("mode", "=", mode)
-        .where("status", "not in", FINAL_STATUSES)
-        .execute();
-      return rows.map((row) => row.id);
-    },
+    countLiveByPrice: () => countLiveByPrice(db, mode),
+
+    listLiveIds: () => listLiveIds(db, mode),
   };
+}
+
+async function listLiveIds(db: Kysely<Schema>, mode: Mode): Promise<string[]> {
+  const rows = await db
+    .selectFrom("subscriptions")
+    .select("id")
+    .where("mode", "=", mode)
+    .where("status", "not in", FINAL_STATUSES)
+    .execute();
+  return rows.map((row) => row.id);
 }
 
 async function listUnendedIds(db: Kysely<Schema>, mode: Mode, now: number): Promise<string[]> {

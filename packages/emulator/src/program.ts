@@ -1,0 +1,88 @@
+/** Defines the command line program `stripe-emulator`, which runs the emulator on a port. */
+import { Command, CommanderError } from "commander";
+import { DEFAULT_PORT, serveEmulator, VERSION } from "./index.ts";
+
+const MAX_PORT = 65_535;
+const MAX_SEED = 0x7fff_ffff;
+/** The longest time from SIGINT or SIGTERM to the exit of the process, even if a request never ends. */
+const STOP_TIMEOUT_MS = 10_000;
+
+interface Options {
+  port?: string;
+  host?: string;
+  allowedHost?: string[];
+  webhook?: string;
+  webhookSecret?: string;
+  state?: string;
+  seed?: string;
+}
+
+/** Runs the emulator with the options that the arguments of the process give. */
+export async function runProgram(): Promise<void> {
+  const program = new Command("stripe-emulator")
+    .description("A local Stripe for subscription billing. No account needed.")
+    .version(VERSION)
+    .option("--port <port>", `port (default: EMULATOR_PORT, else ${DEFAULT_PORT})`)
+    .option("--host <address>", "address to listen on (default: 127.0.0.1; 0.0.0.0 in a container)")
+    .option(
+      "--allowed-host <name...>",
+      "host names that requests may use besides localhost, for example of a container",
+    )
+    .option("--webhook <url>", "deliver events to this URL")
+    .option("--webhook-secret <secret>", "sign deliveries with this secret (whsec_…)")
+    .option("--state <file>", "keep the state in this file across restarts")
+    .option("--seed <number>", "seed of all random IDs (default: 1)")
+    .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong usage.")
+    .showHelpAfterError()
+    .exitOverride()
+    .action(run);
+
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.exit(exitCodeOf(error));
+  }
+}
+
+/** Prints the error, and returns the exit code. The parser of the command line has already printed its own errors. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const isExpected = error instanceof Error && "code" in error;
+  console.error(error instanceof Error ? (isExpected ? error.message : error.stack) : String(error));
+  return isExpected && error.code === "usage" ? 2 : 1;
+}
+
+async function run(options: Options): Promise<void> {
+  const port = options.port ?? process.env["EMULATOR_PORT"];
+  const emulator = await serveEmulator({
+    port: wholeNumber("--port", port, MAX_PORT) ?? DEFAULT_PORT,
+    host: options.host,
+    allowedHosts: options.allowedHost,
+    environment: process.env["NODE_ENV"],
+    stateFile: options.state,
+    onIgnored: (operation, param) => console.log(`ignored: parameter ${param} of ${operation} has no effect`),
+    seed: wholeNumber("--seed", options.seed, MAX_SEED),
+    webhooks: options.webhook === undefined ? [] : [{ url: options.webhook, secret: options.webhookSecret }],
+  });
+  console.log(
+    `Stripe emulator on ${emulator.url} · any sk_test_ key works · webhooks to ${options.webhook ?? "nowhere"}`,
+  );
+  await new Promise<void>((resolve) => {
+    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve());
+  });
+  setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
+  await emulator.close();
+  process.exit(0);
+}
+
+/**
+ * Parses a command line option as a whole number from 0 to `max`. Returns undefined if the option's value is missing or
+ * blank. Throws if the option's value is invalid.
+ */
+function wholeNumber(name: string, value: string | undefined, max: number): number | undefined {
+  if (value === undefined || value.trim() === "") return undefined;
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= 0 && number <= max) return number;
+  throw Object.assign(new Error(`${name} "${value}" must be a whole number from 0 to ${max}`), { code: "usage" });
+}

@@ -1,0 +1,35 @@
+/** Describes errors for the person at the terminal. Descriptions contain no secret. */
+import { mask } from "../config/problem-text.ts";
+import { TollkeeperError, UnavailableError } from "../errors.ts";
+
+/** Maximum number of causes that are searched, because an error may be its own cause. */
+const MAX_CAUSES = 5;
+
+/**
+ * Returns the message of an expected error, with the cause if a server is unavailable. Returns the stack of an unexpected error,
+ * because it is a bug.
+ */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return mask(String(error));
+  const isExpected = error instanceof TollkeeperError || "code" in error;
+  if (!isExpected) return mask(error.stack ?? error.message);
+  const cause = error instanceof UnavailableError ? describeCause(error) : null;
+  return cause === null ? error.message : `${error.message}\nCause: ${mask(cause)}`;
+}
+
+/** Returns the message of the first cause that has an error code, such as ECONNREFUSED. Otherwise returns the last cause. */
+function describeCause(error: Error): string | null {
+  const causes: Error[] = [];
+  for (let cause = causeOf(error); cause && causes.length < MAX_CAUSES; cause = causeOf(cause)) causes.push(cause);
+  const found = causes.find((cause) => "code" in cause && cause.code !== undefined) ?? causes.at(-1);
+  if (found === undefined) return null;
+  // The error for a host with several addresses has no message of its own.
+  if (found instanceof AggregateError) return found.errors.map((one: Error) => one.message).join("; ");
+  return found.message;
+}
+
+/** Returns the cause of an error. The SDK of Stripe stores the cause in the field `detail`. */
+function causeOf(error: Error): Error | null {
+  if (error.cause instanceof Error) return error.cause;
+  return "detail" in error && error.detail instanceof Error ? error.detail : null;
+}

@@ -1,0 +1,38 @@
+/** Defines the command line program `tollkeeper`: its commands, and the exit code of each outcome. */
+import { existsSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { VERSION } from "../version.ts";
+import { addEvents } from "./commands/events.ts";
+import { addMigrate } from "./commands/migrate.ts";
+import { addPlans } from "./commands/plans.ts";
+import { addReconcile } from "./commands/reconcile.ts";
+import { addServe } from "./commands/serve.ts";
+import { describeError } from "./describe-error.ts";
+import { EXIT_CODE_HELP, EXIT_CODES } from "./exit-codes.ts";
+
+const ENV_FILE = ".env";
+
+/** Runs the command that the arguments of the process name. */
+export async function runProgram(): Promise<void> {
+  if (existsSync(ENV_FILE)) process.loadEnvFile(ENV_FILE);
+  const program = new Command("tollkeeper")
+    .description("Stripe subscriptions for TypeScript apps")
+    .version(VERSION)
+    .addHelpText("afterAll", EXIT_CODE_HELP)
+    .showHelpAfterError()
+    .exitOverride();
+  for (const add of [addServe, addMigrate, addPlans, addReconcile, addEvents]) add(program, process.env);
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    // Without a call of `process.exit`, timers and connections of a failed start would keep the process alive.
+    process.exit(exitCodeOf(error));
+  }
+}
+
+/** Prints the error, and returns the exit code. The parser of the command line has already printed its own errors. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.done : EXIT_CODES.usage;
+  console.error(describeError(error));
+  return EXIT_CODES.failed;
+}

@@ -1,0 +1,27 @@
+/** Counts subscriptions for the metrics. */
+import type { Kysely } from "kysely";
+import type { Mode, PriceRecord, ProductRecord, SubscriptionRecord } from "../../domain/records.ts";
+import { FINAL_STATUSES } from "../../domain/subscription.ts";
+import type { Schema } from "../schema.ts";
+
+export interface SubscriptionCount extends Pick<ProductRecord, "plan" | "app">, Pick<PriceRecord, "lookupKey"> {
+  status: SubscriptionRecord["status"];
+  count: number;
+}
+
+/** Counts the subscriptions whose status can still change, with one query that reads all of them. */
+export async function countLiveByPrice(db: Kysely<Schema>, mode: Mode): Promise<SubscriptionCount[]> {
+  const rows = await db
+    .selectFrom("subscriptions as s")
+    .leftJoin("subscriptionItems as i", (join) =>
+      join.onRef("i.mode", "=", "s.mode").onRef("i.subscriptionId", "=", "s.id"),
+    )
+    .leftJoin("prices as p", (join) => join.onRef("p.mode", "=", "i.mode").onRef("p.id", "=", "i.priceId"))
+    .leftJoin("products as d", (join) => join.onRef("d.mode", "=", "i.mode").onRef("d.id", "=", "i.productId"))
+    .select(({ fn }) => ["s.status", "p.lookupKey", "d.plan", "d.app", fn.count("s.id").distinct().as("count")])
+    .where("s.mode", "=", mode)
+    .where("s.status", "not in", FINAL_STATUSES)
+    .groupBy(["s.status", "p.lookupKey", "d.plan", "d.app"])
+    .execute();
+  return rows.map((row) => ({ ...row, count: Number(row.count) }));
+}

@@ -1,0 +1,129 @@
+/** Tests the metrics about payments, checkouts, access and subscriptions. */
+import { describe, expect, test } from "vitest";
+import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { DIALECTS } from "../support/databases.ts";
+
+const TOKEN = "metrics-token-of-the-test";
+
+/** Returns the lines of the given metric that are not 0, without its prefix. */
+async function metric(billing: TestBilling, name: string, service = billing.service): Promise<string[]> {
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const response = await service.fetch(new Request("http://app.test/stripe/metrics", { headers }));
+  const lines = (await response.text()).split("\n");
+  const counted = lines.filter((line) => line.startsWith(`tollkeeper_${name}{`) && !line.endsWith(" 0"));
+  return counted.map((line) => line.replace("tollkeeper_", ""));
+}
+
+/** Lets the only customer pay renewals with a test card. */
+async function payRenewalsWith(billing: TestBilling, card: string): Promise<void> {
+  const first = async (path: string): Promise<string> => {
+    const { body } = await billing.stripe("GET", path);
+    return (body["data"] as { id: string }[])[0]?.id ?? "";
+  };
+  const customer = await first("/v1/customers");
+  await billing.stripe("POST", `/v1/payment_methods/${card}/attach`, { customer });
+  const method = await first(`/v1/customers/${customer}/payment_methods`);
+  await billing.stripe("POST", `/v1/subscriptions/${await first("/v1/subscriptions")}`, {
+    default_payment_method: method,
+  });
+}
+
+describe.each(DIALECTS)("metrics about payments on %s", (dialect) => {
+  const start = () => createTestBilling({ dialect, options: { metricsToken: TOKEN } });
+
+  test("count a checkout, its payment and its access once, however often Stripe reports them", async () => {
+    const billing = await start();
+    await billing.subscribe("ada");
+    const sessions = await billing.stripe("GET", "/v1/checkout/sessions");
+    const [session] = sessions.body["data"] as { id: string }[];
+    for (let times = 0; times < 2; times++)
+      await billing.call("ada", "GET", `checkout-session?session_id=${session?.id ?? ""}`);
+    await billing.service.reconcile({ sweep: true });
+    await billing.drain();
+    expect(await metric(billing, "checkouts_total")).toEqual([
+      'checkouts_total{outcome="started"} 1',
+      'checkouts_total{outcome="completed"} 1',
+    ]);
+    expect(await metric(billing, "payments_total")).toEqual(['payments_total{outcome="paid",reason="none"} 1']);
+    expect(await metric(billing, "access_changes_total")).toEqual(['access_changes_total{change="granted"} 1']);
+  });
+
+  test("count each failed attempt of a renewal with its decline code, and the end of access", async () => {
+    const billing = await start();
+    await billing.subscribe("ada");
+    await payRenewalsWith(billing, "pm_card_chargeCustomerFail");
+    await billing.advance(30 * DAY);
+    for (let days = 0; days < 30; days++) await billing.advance(DAY);
+    const payments = await metric(billing, "payments_total");
+    expect(payments[0]).toBe('payments_total{outcome="paid",reason="none"} 1');
+    expect(payments[1]).toMatch(/^payments_total\{outcome="failed",reason="generic_decline"\} [2-9]$/);
+    expect(payments).toHaveLength(2);
+    expect(await metric(billing, "access_changes_total")).toContain('access_changes_total{change="revoked"} 1');
+  });
+
+  test("count a payment that needs the user's confirmation", async () => {
+    const billing = await start();
+    await billing.subscribe("ada");
+    await payRenewalsWith(billing, "pm_card_authenticationRequired");
+    await billing.advance(31 * DAY);
+    expect(await metric(billing, "payments_total")).toEqual([
+      'payments_total{outcome="paid",reason="none"} 1',
+      'payments_total{outcome="action_required",reason="none"} 1',
+    ]);
+  });
+
+  test("count a checkout that expires", async () => {
+    const billing = await start();
+    await billing.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "month" });
+    await billing.advance(2 * DAY);
+    expect(await metric(billing, "checkouts_total")).toEqual([
+      'checkouts_total{outcome="started"} 1',
+      'checkouts_total{outcome="expired"} 1',
+    ]);
+  });
+
+  test("count a checkout once if the same user starts it twice on two replicas", async () => {
+    const billing = await start();
+    const other = billing.addReplica();
+    const plan = { plan: "premium", interval: "month" };
+    await billing.call("ada", "POST", "create-checkout-session", plan);
+    await billing.call("ada", "POST", "create-checkout-session", plan);
+    expect(await metric(billing, "checkouts_total")).toEqual(['checkouts_total{outcome="started"} 1']);
+    expect(await metric(billing, "checkouts_total", other)).toEqual([]);
+  });
+
+  test("show the live subscriptions by plan and status, from every replica", async () => {
+    const billing = await start();
+    const other = billing.addReplica();
+    await billing.subscribe("ada");
+    await billing.subscribe("bob");
+    const shown = ['subscriptions{plan="premium",status="active"} 2'];
+    expect(await metric(billing, "subscriptions")).toEqual(shown);
+    expect(await metric(billing, "subscriptions", other)).toEqual(shown);
+  });
+
+  test("begin with 0, so that Prometheus sees the first increase", async () => {
+    const billing = await start();
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const response = await billing.service.fetch(new Request("http://app.test/stripe/metrics", { headers }));
+    const text = await response.text();
+    for (const series of [
+      'payments_total{outcome="paid",reason="none"}',
+      'payments_total{outcome="failed",reason="insufficient_funds"}',
+      'payments_total{outcome="failed",reason="other"}',
+      'checkouts_total{outcome="completed"}',
+      'access_changes_total{change="revoked"}',
+      'alarms_total{kind="two_customers"}',
+    ])
+      expect(text).toContain(`tollkeeper_${series} 0\n`);
+  });
+
+  test("keep the counted subscriptions for 30 seconds, because the query reads all of them", async () => {
+    const billing = await start();
+    expect(await metric(billing, "subscriptions")).toEqual([]);
+    await billing.subscribe("ada");
+    expect(await metric(billing, "subscriptions")).toEqual([]);
+    await billing.advance(31);
+    expect(await metric(billing, "subscriptions")).toEqual(['subscriptions{plan="premium",status="active"} 1']);
+  });
+});
