@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { decimalsOf } from "../../../emulator/src/core/money.ts";
 import { chargeStepOf, describeMoney, fractionDigitsOf } from "../../src/domain/money.ts";
 import { formatMoney } from "../../src/elements/format.ts";
 import { definePlans } from "../../src/domain/plans.ts";
@@ -26,6 +27,10 @@ describe("the currency", () => {
   test.each(CURRENCIES)("$currency has $digits decimal digits at Stripe", ({ currency, digits }) => {
     expect(fractionDigitsOf(currency)).toBe(digits);
     expect(fractionDigitsOf(currency.toUpperCase())).toBe(digits);
+  });
+
+  test.each(CURRENCIES)("$currency has $digits decimal digits on the emulator's pages", ({ currency, digits }) => {
+    expect(decimalsOf(currency)).toBe(digits);
   });
 
   test.each(CURRENCIES)("$currency shows the same number in the modal and in the terminal", ({ currency, digits }) => {
