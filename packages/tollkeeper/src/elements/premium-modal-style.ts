@@ -45,7 +45,7 @@ ul { margin: 12px 0 18px; padding: 0; list-style: none; flex: 1; } li { padding:
 li::before { content: ""; position: absolute; left: 5px; top: 9px; width: 5px; height: 10px; transform: rotate(42deg);
   border: solid var(--tollkeeper-accent); border-width: 0 2.5px 2.5px 0; }
 .actions { display: flex; flex-wrap: wrap; gap: 10px; margin-top: 18px; }
-.messages { position: sticky; bottom: 0; z-index: 1; } .messages > * { margin: 18px 0 0; background: var(--tollkeeper-surface); }
+.messages { position: sticky; bottom: 12px; z-index: 1; } .messages > * { margin: 18px 0 0; background: var(--tollkeeper-surface); }
 .alert { margin-top: 10px; padding: 10px 14px; border: 1px solid currentcolor; border-radius: 10px; color: var(--tollkeeper-danger); }
 .current { margin: 0; padding: 11px 0; font-weight: 600; text-align: center; } section.plan + section.plan { margin-top: 16px; } .plans section.plan + section.plan { margin-top: 0; }
 label.field { display: block; margin-bottom: 6px; font-size: 14px; font-weight: 600; }
