@@ -13,7 +13,11 @@ export interface HookEvent {
   id: string;
   owner: { kind: "user" | "organization"; id: string };
   features?: readonly string[];
-  invoiceId?: string;
+  invoiceId?: string | null;
+  refundId?: string;
+  disputeId?: string;
+  /** The outcome of a refund or dispute. */
+  outcome?: string;
 }
 
 /** Contains the properties of a plan that the auditor needs. */

@@ -10,12 +10,14 @@ import { createHookAuditor } from "./hook-auditor.ts";
 import { createLeaseAuditor } from "./lease-auditor.ts";
 import { checkMirror, createMirrorAuditor } from "./mirror-auditor.ts";
 import { createOperationAuditor, type Intent } from "./operation-auditor.ts";
-import { entitledFeatures, usersOf } from "./stripe-books.ts";
+import { entitledFeatures } from "./stripe-books.ts";
 import { createStripeHistory } from "./stripe-history.ts";
 import type { MirrorSubscription } from "./subscription-state.ts";
 
 export interface Auditor {
   violations: string[];
+  /** Returns true if the customer's metadata has named several users. */
+  isMoved(customerId: string): boolean;
   /** Records all changes of Stripe's data since the last call of `update`. */
   update(): void;
   /** Call this function when the service has committed a transaction, or a single write outside a transaction. */
@@ -70,6 +72,7 @@ export function createAuditor(emulator: Emulator, plans: readonly AuditedPlan[])
   const { events, hooks, operations, mirror } = parts;
   return {
     violations,
+    isMoved: history.isMoved,
     update: history.update,
     acknowledged: events.acknowledged,
     forged: events.forged,
@@ -109,7 +112,7 @@ async function checkEnd(
   const tables = history.tables();
   if (!tables) return;
   await checkMirror(tables, store, violate);
-  for (const userId of usersOf(tables)) {
+  for (const userId of history.users) {
     const expected = entitledFeatures(tables, plans, userId, now());
     const actual = (await featuresOf(userId)).toSorted();
     if (actual.join() !== expected.join())

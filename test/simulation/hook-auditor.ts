@@ -1,7 +1,7 @@
 /** Checks the hooks of the app against the rules I2, I8 and I9. */
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import { DAY_MS, PENDING_MS, type AuditedPlan, type HookEvent, type Tables, type Violate } from "./audit-types.ts";
-import { entitledFeatures, paidInvoices, usersOf } from "./stripe-books.ts";
+import { entitledFeatures, paidInvoices, takenBack } from "./stripe-books.ts";
 import type { StripeHistory } from "./stripe-history.ts";
 
 export interface HookAuditor {
@@ -18,7 +18,7 @@ export interface HookAuditor {
   checkAccess(tables: Tables, store: Store): Promise<void>;
   /** Checks that hooks have granted exactly the given features (rule I2). */
   checkFeatures(userId: string, features: readonly string[]): void;
-  /** Checks that hooks have reported every payment (rule I2). */
+  /** Checks that hooks have reported every payment, refund and open dispute (rule I2). */
   checkPayments(tables: Tables): void;
 }
 
@@ -39,6 +39,7 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
   const completedAt = new Map<string, number>();
   /** Maps each user to the features that hooks have granted and not revoked. */
   const features = new Map<string, Set<string>>();
+  /** Contains the paid invoices, the refunds and the opened disputes that hooks have reported. */
   const reportedPayments = new Set<string>();
   const grantedTo = (userId: string): string[] => [...(features.get(userId) ?? [])].toSorted();
 
@@ -52,7 +53,9 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
       if (now() - (completedAt.get(id) ?? Infinity) > DAY_MS) violate(`I2: hook ${id} ran again long after its end`);
       contents.set(id, content);
       if (before !== undefined) return;
-      if (hook === "onPaymentSucceeded" && event.invoiceId !== undefined) {
+      if (event.refundId !== undefined && event.outcome === "refunded") reportedPayments.add(event.refundId);
+      if (event.disputeId !== undefined && event.outcome === "open") reportedPayments.add(event.disputeId);
+      if (hook === "onPaymentSucceeded" && event.invoiceId) {
         reportedPayments.add(event.invoiceId);
         checkPayment(options, owner.id, event.invoiceId);
       }
@@ -69,7 +72,7 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
     async checkAccess(tables, store) {
       const { pending, dead } = await store.outbox.countByState();
       if (pending > 0 || dead > 0) return;
-      for (const userId of usersOf(tables)) {
+      for (const userId of history.users) {
         const granted = grantedTo(userId).join();
         const [current, recent] = [0, PENDING_MS].map((ms) =>
           entitledFeatures(tables, plans, userId, now() - ms).join(),
@@ -83,11 +86,15 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
       if (granted !== expected.join())
         violate(`I2: hooks granted [${granted}] to ${userId}, but the user has [${expected.join()}]`);
     },
-    checkPayments(tables) {
-      for (const id of paidInvoices(tables))
-        if (!reportedPayments.has(id)) violate(`I2: no hook reported that ${id} is paid`);
-    },
+    checkPayments: (tables) => checkReported(tables, reportedPayments, violate),
   };
+}
+
+/** Checks that hooks have reported each paid invoice, refund and open dispute. */
+function checkReported(tables: Tables, reported: ReadonlySet<string>, violate: Violate): void {
+  for (const id of paidInvoices(tables)) if (!reported.has(id)) violate(`I2: no hook reported that ${id} is paid`);
+  const { refunds, disputes } = takenBack(tables);
+  for (const id of [...refunds, ...disputes]) if (!reported.has(id)) violate(`I2: no hook reported ${id}`);
 }
 
 /** Checks a payment that a hook reported. The payment must exist at Stripe and belong to the hook's user. */

@@ -66,6 +66,7 @@ export async function checkMirror(tables: Tables, store: Store, violate: Violate
     const invoice = row.latest_invoice === null ? undefined : tables.invoice.get(row.latest_invoice);
     if (invoice) await checkInvoice(invoice, store, compare);
   }
+  await checkReversals(tables, store, compare);
 }
 
 async function checkCustomers(tables: Tables, store: Store, compare: Compare): Promise<void> {
@@ -93,4 +94,15 @@ async function checkInvoice(row: StripeInvoice, store: Store, compare: Compare):
   ]);
   const next = row.next_payment_attempt === null ? null : row.next_payment_attempt * 1_000;
   compare(`${row.id} next attempt`, known?.nextPaymentAttemptAt, next);
+}
+
+async function checkReversals(tables: Tables, store: Store, compare: Compare): Promise<void> {
+  const refunds = await store.reversals.findRefunds([...tables.refund.keys()]);
+  for (const [id, { status, amount }] of tables.refund) compare(id, stateOf(refunds.get(id)), [status, amount]);
+  const disputes = await store.reversals.findDisputes([...tables.dispute.keys()]);
+  for (const [id, { status, amount }] of tables.dispute) compare(id, stateOf(disputes.get(id)), [status, amount]);
+}
+
+function stateOf(record: { status: string; amount: number } | undefined): [string, number] | null {
+  return record ? [record.status, record.amount] : null;
 }

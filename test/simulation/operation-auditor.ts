@@ -37,7 +37,8 @@ export function createOperationAuditor(options: OperationAuditorOptions): Operat
     begun({ kind, subject }) {
       intents.set(`${kind} ${subject}`, { kind, subject });
       const tables = history.tables();
-      if (tables && kind === "checkout") checkCheckout(tables, plans, { subject, now: now() }, violate);
+      if (tables && kind === "checkout")
+        checkCheckout(tables, plans, { subject, now: now(), isMoved: history.isMoved }, violate);
     },
     finished([id = "", state, result]) {
       if (!outcomes.has(id)) outcomes.set(id, `${state} ${result}`);

@@ -107,6 +107,48 @@ export const RULES: readonly Rule[] = [
     without: 'if (bought === "") await',
   },
   {
+    rule: "a full refund of the current period ends access",
+    file: "packages/tollkeeper/src/domain/access.ts",
+    text: '(refund === "full" && policy.fullRefund === "end")',
+    without: "false",
+  },
+  {
+    rule: "an open dispute ends access",
+    file: "packages/tollkeeper/src/domain/access.ts",
+    text: '(dispute === "open" && policy.openDispute === "end")',
+    without: "false",
+  },
+  {
+    rule: "a refund counts against all payments of its period",
+    file: "packages/tollkeeper/src/sync/retrieve.ts",
+    text: "invoices: [...snapshot.invoices, ...others]",
+    without: "invoices: snapshot.invoices",
+  },
+  {
+    rule: "paused collection ends access with the paid period",
+    file: "packages/tollkeeper/src/domain/access.ts",
+    text: 'latestInvoice?.status === "paid"',
+    without: "true",
+  },
+  {
+    rule: "a customer belongs to the user that its metadata names",
+    file: "packages/tollkeeper/src/sync/owners.ts",
+    text: 'decision.kind === "link" || decision.kind === "move"',
+    without: 'decision.kind === "link"',
+  },
+  {
+    rule: "the user who loses a customer loses its access",
+    file: "packages/tollkeeper/src/sync/sync.ts",
+    text: "{ owner: before, snapshot: null, id: `${id}:moved` },",
+    without: "",
+  },
+  {
+    rule: "a sweep finds refunds whose events were lost",
+    file: "packages/tollkeeper/src/reconcile/sweep-reversals.ts",
+    text: "if (!dryRun) await sync.object({ object, id, customerId });",
+    without: "",
+  },
+  {
     rule: "the subscriptions of a deleted customer give no access",
     file: "packages/tollkeeper/src/store/mirror/subscription-states.ts",
     text: '.where((eb) => eb(eb.fn.coalesce("c.deleted", sql.lit(0)), "=", sql.lit(0)))',

@@ -217,6 +217,9 @@ function createHooks(auditor: Auditor, fails: () => boolean): Hooks {
     onPaymentSucceeded: hook("onPaymentSucceeded"),
     onPaymentFailed: hook("onPaymentFailed"),
     onPaymentActionRequired: hook("onPaymentActionRequired"),
+    onTrialStarted: hook("onTrialStarted"),
     onTrialWillEnd: hook("onTrialWillEnd"),
+    onRefund: hook("onRefund"),
+    onDispute: hook("onDispute"),
   };
 }

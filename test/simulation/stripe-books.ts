@@ -11,6 +11,7 @@ import {
 export const USER_KEY = "auth0_user_id";
 const OPERATION_KEY = "tollkeeper_operation";
 const GRACE_MS = 7 * DAY_MS;
+const OPEN = new Set(["needs_response", "under_review"]);
 const LIVE = new Set(["trialing", "active", "past_due", "unpaid", "paused"]);
 
 export function isDeleted(customer: object): boolean {
@@ -31,11 +32,13 @@ export function usersOf(tables: Tables): string[] {
   return [...new Set(users)];
 }
 
-/** Returns the paid invoices of all customers that belong to a user. */
+/** Returns the invoices of all customers that belong to a user, if something was paid. */
 export function paidInvoices(tables: Tables): string[] {
-  return [...tables.invoice.values()].flatMap(({ id, status, customer }) => {
+  return [...tables.invoice.values()].flatMap(({ id, status, amount_paid: paid, customer }) => {
     const owner = tables.customer.get(customer);
-    return status === "paid" && owner && !isDeleted(owner) && owner.metadata[USER_KEY] !== undefined ? [id] : [];
+    return status === "paid" && paid > 0 && owner && !isDeleted(owner) && owner.metadata[USER_KEY] !== undefined
+      ? [id]
+      : [];
   });
 }
 
@@ -47,12 +50,18 @@ function planOf(tables: Tables, price: { product: string }): string | undefined 
 export function checkCheckout(
   tables: Tables,
   plans: readonly AuditedPlan[],
-  { subject, now }: { subject: string; now: number },
+  { subject, now, isMoved }: { subject: string; now: number; isMoved: (customerId: string) => boolean },
   violate: Violate,
 ): void {
   const [owner = "", group] = subject.split(" ");
   const userId = owner.replace(/^user:/, "");
-  const customers = customersOf(tables, userId);
+  // Of a customer that a person created or moved, the service may know nothing yet.
+  const customers = new Set(
+    [...customersOf(tables, userId)].filter((id) => {
+      const customer = tables.customer.get(id);
+      return customer && !isDeleted(customer) && customer.metadata[OPERATION_KEY] !== undefined && !isMoved(id);
+    }),
+  );
   // A subscription that was created in the dashboard is live immediately, and no operation of the service created it.
   for (const { id, customer, status, created, metadata, items } of tables.subscription.values()) {
     if (!customers.has(customer) || !LIVE.has(status) || metadata[OPERATION_KEY] !== undefined) continue;
@@ -64,11 +73,18 @@ export function checkCheckout(
   }
 }
 
-/** Checks the auditor's rules I5, I6 and I7 with Stripe's data only. */
-export function checkBooks(tables: Tables, violate: Violate): void {
+/**
+ * Checks the auditor's rules I5, I6 and I7 with Stripe's data only. Customers that a person created or moved to another user are
+ * not checked, because the service did not decide about them.
+ */
+export function checkBooks(tables: Tables, isMoved: (customerId: string) => boolean, violate: Violate): void {
   for (const userId of usersOf(tables)) {
-    const customers = customersOf(tables, userId);
-    if (customers.size > 1) violate(`I5: ${userId} has ${customers.size} customers`);
+    const customers = new Set([...customersOf(tables, userId)].filter((id) => !isMoved(id)));
+    const created = [...customers].filter((id) => {
+      const customer = tables.customer.get(id);
+      return customer !== undefined && !isDeleted(customer) && customer.metadata[OPERATION_KEY] !== undefined;
+    });
+    if (created.length > 1) violate(`I5: the service created ${created.length} customers for ${userId}`);
     // No operation of the service belongs to a subscription that was created in the dashboard.
     const live = [...tables.subscription.values()].filter(
       ({ customer, status, metadata }) =>
@@ -106,25 +122,71 @@ export function entitledFeatures(tables: Tables, plans: readonly AuditedPlan[], 
 }
 
 function givesAccess(tables: Tables, row: StripeSubscription, now: number): boolean {
+  return givesAccessByStatus(tables, row, now) && !isTakenBack(tables, row);
+}
+
+function givesAccessByStatus(tables: Tables, row: StripeSubscription, now: number): boolean {
   const endsLater = row.cancel_at === null || row.cancel_at * 1_000 > now;
   const paidUntil = Math.max(...row.items.data.map((item) => item.current_period_end * 1_000));
+  const invoice = row.latest_invoice === null ? undefined : tables.invoice.get(row.latest_invoice);
   switch (row.status) {
     case "active":
-    case "trialing":
-      return endsLater;
+    case "trialing": {
+      const behavior = row.pause_collection?.behavior ?? "keep_as_draft";
+      if (behavior === "keep_as_draft") return endsLater;
+      return endsLater && now < paidUntil && (invoice === undefined || invoice.status === "paid");
+    }
     case "past_due": {
       const unpaid = [...tables.invoice.values()].filter(
         ({ status, parent }) => status === "open" && parent?.subscription_details?.subscription === row.id,
       );
       const starts = row.items.data.map((item) => item.current_period_start);
-      const since = unpaid.length > 0 ? Math.min(...unpaid.map(({ created }) => created)) : Math.max(...starts);
+      const since =
+        unpaid.length > 0 ? Math.min(...unpaid.map((one) => one.due_date ?? one.created)) : Math.max(...starts);
       return endsLater && now < since * 1_000 + GRACE_MS;
     }
-    case "canceled": {
-      const invoice = row.latest_invoice === null ? undefined : tables.invoice.get(row.latest_invoice);
+    case "canceled":
       return invoice?.status === "paid" && invoice.total > 0 && now < paidUntil;
-    }
     default:
       return false;
   }
+}
+
+/** Returns true if the current period was refunded in full, or if a payment of the subscription is disputed or lost. */
+function isTakenBack(tables: Tables, row: StripeSubscription): boolean {
+  const invoices = [...tables.invoice.values()].filter(
+    ({ parent }) => parent?.subscription_details?.subscription === row.id,
+  );
+  const invoiceIds = new Set(invoices.map(({ id }) => id));
+  const isDisputed = [...tables.dispute.values()].some(
+    ({ status, payment_intent: intent }) =>
+      ["needs_response", "under_review", "lost"].includes(status) && invoiceIds.has(invoiceOf(tables, intent)),
+  );
+  if (isDisputed) return true;
+  const start = Math.max(...row.items.data.map((item) => item.current_period_start));
+  const current = invoices.filter(({ created }) => created >= start - 60);
+  const paid = current.reduce((total, { amount_paid: amount }) => total + amount, 0);
+  const refunded = [...tables.refund.values()].reduce((total, { amount, status, payment_intent: intent }) => {
+    const isCounted = status === "succeeded" || status === "pending";
+    return isCounted && current.some(({ id }) => id === invoiceOf(tables, intent)) ? total + amount : total;
+  }, 0);
+  return refunded > 0 && refunded >= paid;
+}
+
+/** Returns the id of the invoice that a payment intent has paid; an empty text if there is none. */
+function invoiceOf(tables: Tables, intent: string | null): string {
+  const payment = [...tables.invoice_payment.values()].find((row) => row.payment.payment_intent === intent);
+  return payment?.invoice ?? "";
+}
+
+/** Returns the refunds and decided or open disputes about payments of customers that belong to a user. */
+export function takenBack(tables: Tables): { refunds: string[]; disputes: string[] } {
+  const isOwned = (chargeId: string): boolean => {
+    const customer = tables.charge.get(chargeId)?.customer ?? null;
+    const owner = customer === null ? undefined : tables.customer.get(customer);
+    return owner !== undefined && !isDeleted(owner) && owner.metadata[USER_KEY] !== undefined;
+  };
+  const refunds = [...tables.refund.values()].filter(({ charge, status }) => status === "succeeded" && isOwned(charge));
+  const disputes = [...tables.dispute.values()].filter(({ charge, status }) => OPEN.has(status) && isOwned(charge));
+  return { refunds: refunds.map(({ id }) => id), disputes: disputes.map(({ id }) => id) };
 }

@@ -11,6 +11,10 @@ export interface StripeHistory {
   lastEvents: ReadonlyMap<string, string>;
   /** Maps each customer to all users that its metadata has named. */
   owners: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Contains all users that the metadata of a customer has named. */
+  users: ReadonlySet<string>;
+  /** Returns true if the customer's metadata has named several users. */
+  isMoved(customerId: string): boolean;
   /** Returns a copy of Stripe's current data. Copying Stripe's data is slow if the data is large. */
   tables(): Tables | null;
   /** Returns Stripe's data as the last call of `update` read it. */
@@ -34,6 +38,7 @@ export function createStripeHistory(emulator: Emulator, violate: Violate): Strip
   const states = new Map<string, string[]>();
   const lastEvents = new Map<string, string>();
   const owners = new Map<string, Set<string>>();
+  const users = new Set<string>();
   const seenEvents = new Set<string>();
   let lastTables: Tables | null = null;
   const tables = (): Tables | null => emulator.snapshot().accounts.get(ACCOUNT)?.tables ?? null;
@@ -46,6 +51,7 @@ export function createStripeHistory(emulator: Emulator, violate: Violate): Strip
   };
   const recordOwner = ({ id, metadata }: Owned): void => {
     const userId = metadata?.[USER_KEY];
+    if (userId !== undefined) users.add(userId);
     if (userId !== undefined) owners.set(id, (owners.get(id) ?? new Set()).add(userId));
   };
   const recordEvent = (eventId: string, object: { object: string }): void => {
@@ -57,7 +63,11 @@ export function createStripeHistory(emulator: Emulator, violate: Violate): Strip
     lastEvents.set((object as StripeSubscription).id, eventId);
   };
 
+  const isMoved = (customerId: string): boolean => (owners.get(customerId)?.size ?? 0) > 1;
+
   return {
+    users,
+    isMoved,
     states,
     lastEvents,
     owners,
@@ -70,7 +80,7 @@ export function createStripeHistory(emulator: Emulator, violate: Violate): Strip
       for (const event of now.event.values()) recordEvent(event.id, event.data.object as { object: string });
       for (const customer of now.customer.values()) if (!isDeleted(customer)) recordOwner(customer);
       for (const subscription of now.subscription.values()) recordState(subscription);
-      checkBooks(now, violate);
+      checkBooks(now, isMoved, violate);
       for (const problem of emulator.audit()) violate(`Stripe's books: ${problem}`);
     },
   };

@@ -9,6 +9,7 @@ export interface MirrorSubscription {
   cancelAt: number | null;
   endedAt: number | null;
   trialEnd: number | null;
+  pauseBehavior: string | null;
   items: readonly { id: string; priceId: string; quantity: number; currentPeriodEnd: number }[];
 }
 
@@ -16,7 +17,15 @@ export function stateAtStripe(row: StripeSubscription): string {
   const items = row.items.data
     .map((item) => `${item.id}=${item.price.id}x${item.quantity ?? 1}>${item.current_period_end}`)
     .toSorted();
-  return [row.status, row.cancel_at_period_end, row.cancel_at, row.ended_at, row.trial_end, ...items].join(" ");
+  return [
+    row.status,
+    row.cancel_at_period_end,
+    row.cancel_at,
+    row.ended_at,
+    row.trial_end,
+    row.pause_collection?.behavior ?? null,
+    ...items,
+  ].join(" ");
 }
 
 export function stateInMirror(record: MirrorSubscription): string {
@@ -24,6 +33,14 @@ export function stateInMirror(record: MirrorSubscription): string {
   const items = record.items
     .map((item) => `${item.id}=${item.priceId}x${item.quantity}>${item.currentPeriodEnd / 1_000}`)
     .toSorted();
-  const { status, cancelAtPeriodEnd, cancelAt, endedAt, trialEnd } = record;
-  return [status, cancelAtPeriodEnd, seconds(cancelAt), seconds(endedAt), seconds(trialEnd), ...items].join(" ");
+  const { status, cancelAtPeriodEnd, cancelAt, endedAt, trialEnd, pauseBehavior } = record;
+  return [
+    status,
+    cancelAtPeriodEnd,
+    seconds(cancelAt),
+    seconds(endedAt),
+    seconds(trialEnd),
+    pauseBehavior,
+    ...items,
+  ].join(" ");
 }

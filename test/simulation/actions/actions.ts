@@ -11,11 +11,16 @@ import {
   dashboardEnd,
   dashboardMany,
   dashboardSubscription,
+  decideDispute,
   deleteCustomer,
+  dispute,
   goodCard,
+  moveCustomer,
+  pauseCollection,
   payInvoice,
   refund,
   renameProduct,
+  secondCustomer,
 } from "./dashboard-actions.ts";
 import { deliveryFault, doubleEvents, forgedEvent, heal, partition, silence } from "./delivery-actions.ts";
 import { gift, swallowed, unseen } from "./lost-event-actions.ts";
@@ -50,6 +55,11 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   good_card: { weight: 3, act: goodCard },
   refund: { weight: 2, act: refund },
   pay_invoice: { weight: 2, act: payInvoice },
+  dispute: { weight: 2, act: dispute },
+  decide_dispute: { weight: 2, act: decideDispute },
+  pause_collection: { weight: 2, act: pauseCollection },
+  second_customer: { weight: 1, act: secondCustomer },
+  move_customer: { weight: 1, act: moveCustomer },
   rename_product: { weight: 1, act: renameProduct },
   short_time: { weight: 6, act: shortTime },
   time: { weight: 10, act: time, untilQuiet: true },

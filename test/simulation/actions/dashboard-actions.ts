@@ -1,6 +1,6 @@
 /** Defines the actions that people perform in Stripe's dashboard. */
 import type { Simulation } from "../simulation.ts";
-import type { User } from "./action.ts";
+import { USERS, type User } from "./action.ts";
 import { customersOf, list, onSubscription, subscriptionsOf } from "./lists.ts";
 
 export async function dashboardCancel(simulation: Simulation, user: User): Promise<void> {
@@ -90,12 +90,70 @@ async function setDefaultCard(simulation: Simulation, user: User, token: string)
   );
 }
 
+/** Refunds a payment of the user, in full or in part. */
 export async function refund(simulation: Simulation, user: User): Promise<void> {
+  const { random } = simulation.scheduler;
+  const charge = await paidCharge(simulation, user);
+  if (!charge) return;
+  const part = { amount: String(1 + random.below(Math.max(1, Number(charge["amount"]) - 1))) };
+  await simulation.stripe("POST", "/v1/refunds", { charge: String(charge["id"]), ...(random.happens(0.4) && part) });
+}
+
+/** The user's bank disputes a payment. */
+export async function dispute(simulation: Simulation, user: User): Promise<void> {
+  const charge = await paidCharge(simulation, user);
+  const reason = simulation.scheduler.random.pick(["fraudulent", "product_not_received", "inquiry"]);
+  if (charge) await simulation.control("disputes", { charge: String(charge["id"]), reason });
+}
+
+/** The bank decides a dispute of any user. */
+export async function decideDispute(simulation: Simulation): Promise<void> {
+  const { random } = simulation.scheduler;
+  const disputes = await list(simulation, "/v1/disputes");
+  if (disputes.length === 0) return;
+  const status = random.pick(["won", "won", "lost", "under_review"]);
+  await simulation.control("disputes/decide", { dispute: String(random.pick(disputes)["id"]), status });
+}
+
+async function paidCharge(simulation: Simulation, user: User): Promise<Record<string, unknown> | undefined> {
   const owners = new Set((await customersOf(simulation, user)).map((customer) => customer["id"]));
-  const charge = (await list(simulation, "/v1/charges")).find(
-    (one) => one["paid"] === true && owners.has(one["customer"]),
-  );
-  if (charge) await simulation.stripe("POST", "/v1/refunds", { charge: String(charge["id"]) });
+  const charges = await list(simulation, "/v1/charges");
+  return charges.find((one) => one["paid"] === true && owners.has(one["customer"]));
+}
+
+/** Pauses the collection of payments of a subscription, or resumes it. */
+export async function pauseCollection(simulation: Simulation, user: User): Promise<void> {
+  const { random } = simulation.scheduler;
+  await onSubscription(simulation, user, (id, subscription) => {
+    const behavior = random.pick(["void", "mark_uncollectible", "keep_as_draft"]);
+    const isPaused = subscription["pause_collection"] !== null;
+    const params =
+      isPaused && random.happens(0.7) ? { pause_collection: "" } : { "pause_collection[behavior]": behavior };
+    return simulation.stripe("POST", `/v1/subscriptions/${id}`, params);
+  });
+}
+
+/** Support creates another customer for a user, often with a subscription. */
+export async function secondCustomer(simulation: Simulation, user: User): Promise<void> {
+  const { random } = simulation.scheduler;
+  const { body } = await simulation.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": user });
+  if (random.happens(0.3)) return;
+  const prices = await list(simulation, "/v1/prices");
+  await simulation.stripe("POST", "/v1/subscriptions", {
+    customer: String(body["id"]),
+    "items[0][price]": String(random.pick(prices)["id"]),
+    trial_period_days: "5",
+  });
+}
+
+/** Support moves a customer to another user. */
+export async function moveCustomer(simulation: Simulation, user: User): Promise<void> {
+  const { random } = simulation.scheduler;
+  const customers = await customersOf(simulation, user);
+  if (customers.length === 0) return;
+  await simulation.stripe("POST", `/v1/customers/${String(random.pick(customers)["id"])}`, {
+    "metadata[auth0_user_id]": random.pick(USERS.filter((other) => other !== user)),
+  });
 }
 
 export async function payInvoice(simulation: Simulation, user: User): Promise<void> {
