@@ -20,6 +20,8 @@ const VALID_REQUESTS: Record<string, { query?: string; body?: object }> = {
   "/create-portal-session": { body: {} },
 };
 const METRICS_TOKEN = "metrics-token-1234";
+const WORK_TOKEN = "work-token-12345678";
+const TOKENS: Partial<Record<Access, string>> = { metrics_token: METRICS_TOKEN, work_token: WORK_TOKEN };
 const FOREIGN_ORIGIN = "https://evil.example";
 
 const rowsWith = (access: Access) => ROUTES.filter((route) => route.access === access);
@@ -113,6 +115,20 @@ describe.each(named(rowsWith("metrics_token")))("%s %s", (_method, _path, route)
   });
 });
 
+describe.each(named(rowsWith("work_token")))("%s %s", (_method, _path, route) => {
+  test("returns 200 with WORK_TOKEN, 401 without it or with another token, and 404 if WORK_TOKEN is not set", async () => {
+    const options = { workToken: WORK_TOKEN, metricsToken: METRICS_TOKEN };
+    const billing = await createTestBilling({ pushPlans: false, options });
+    const withToken = (token: string) => send(billing, route, { headers: { authorization: `Bearer ${token}` } });
+    const worked = await withToken(WORK_TOKEN);
+    expect(worked).toEqual({ status: 200, body: route.schema.response.parse({ processed: 0, more: false }) });
+    for (const refused of [await send(billing, route), await withToken(METRICS_TOKEN), await withToken("")])
+      expect(refused).toMatchObject({ status: 401, body: { error: { code: "unauthenticated" } } });
+    const closed = await createTestBilling({ pushPlans: false });
+    expect(await send(closed, route)).toMatchObject({ status: 404, body: { error: { code: "not_found" } } });
+  });
+});
+
 describe.each(named(rowsWith("stripe_signature")))("%s %s", (_method, _path, route) => {
   test("rejects a request body without a signature with 400, whatever origin the request comes from", async () => {
     const billing = await createTestBilling({ pushPlans: false });
@@ -124,7 +140,10 @@ describe.each(named(rowsWith("stripe_signature")))("%s %s", (_method, _path, rou
   });
 });
 
-describe.each(named(postRows))("%s %s", (_method, _path, route) => {
+// The route /work ignores its body, and checks its token before the body.
+const bodyRows = postRows.filter(({ access }) => access !== "work_token");
+
+describe.each(named(bodyRows))("%s %s", (_method, _path, route) => {
   const limit = route.bodyLimit ?? 0;
   const signIn = { authorization: "Bearer ada" };
   const signed = (billing: TestBilling, body: string) => ({
@@ -184,6 +203,7 @@ test("the OpenAPI document contains exactly the routes of the route table, with 
     public: [],
     user: ["bearer"],
     metrics_token: ["metricsToken"],
+    work_token: ["workToken"],
     stripe_signature: ["stripeSignature"],
   };
   expect(documented).toEqual(
@@ -358,7 +378,9 @@ describe("the service", () => {
 test("each JSON response has exactly the fields of its route's schema", async () => {
   const billing = await createTestBilling();
   let sessionId = "";
-  const jsonRoutes = ROUTES.filter(({ run, contentType }) => run && contentType === undefined);
+  const jsonRoutes = ROUTES.filter(
+    ({ run, contentType, access }) => run && contentType === undefined && access !== "work_token",
+  );
   for (const [method, path, { schema }] of named(jsonRoutes)) {
     const query = path === "/checkout-session" ? `?session_id=${sessionId}` : "";
     const { status, body } = await billing.call("ada", method, `${path.slice(1)}${query}`, VALID_REQUESTS[path]?.body);
@@ -372,7 +394,7 @@ test("each JSON response has exactly the fields of its route's schema", async ()
 });
 
 test("a slash at the end of a path changes no response, as Next's option trailingSlash adds one", async () => {
-  const billing = await createTestBilling({ options: { metricsToken: METRICS_TOKEN } });
+  const billing = await createTestBilling({ options: { metricsToken: METRICS_TOKEN, workToken: WORK_TOKEN } });
   const call = async (method: string, path: string, headers: Record<string, string>, body?: string) => {
     const url = `http://app.test/stripe${path}`;
     const response = await billing.service.fetch(new Request(url, { method, headers, ...(body && { body }) }));
@@ -384,7 +406,7 @@ test("a slash at the end of a path changes no response, as Next's option trailin
     const { query = "", body = {} } = VALID_REQUESTS[path] ?? {};
     const sent = JSON.stringify(body);
     const headers = {
-      authorization: `Bearer ${access === "metrics_token" ? METRICS_TOKEN : "ada"}`,
+      authorization: `Bearer ${TOKENS[access] ?? "ada"}`,
       "stripe-signature": signWebhook(sent, { now: billing.emulator.now() }),
       ...(method === "POST" && json),
     };

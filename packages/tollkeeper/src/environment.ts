@@ -15,6 +15,7 @@ export const VARIABLES = {
   stripeRequestsPerEndpoint: "STRIPE_REQUESTS_PER_ENDPOINT",
   stripeAccountChanged: "STRIPE_ACCOUNT_CHANGED",
   databaseUrl: "DATABASE_URL",
+  databaseDirectUrl: "DATABASE_DIRECT_URL",
   keepEventBodies: "KEEP_EVENT_BODIES",
   appUrl: "APP_URL",
   allowedOrigins: "ALLOWED_ORIGINS",
@@ -25,6 +26,7 @@ export const VARIABLES = {
   hooksUrl: "HOOKS_URL",
   hooksSecret: "HOOKS_SECRET",
   metricsToken: "METRICS_TOKEN",
+  workToken: "WORK_TOKEN",
   environment: "NODE_ENV",
   logLevel: "LOG_LEVEL",
 } as const satisfies { [Name in keyof TollkeeperOptions]?: string };
@@ -51,6 +53,7 @@ export function optionsFromEnvironment(env: Environment): Omit<TollkeeperOptions
     stripeAccountChanged: text("stripeAccountChanged"),
     keepEventBodies: toBoolean(text("keepEventBodies")),
     databaseUrl: text("databaseUrl"),
+    databaseDirectUrl: text("databaseDirectUrl"),
     appUrl: text("appUrl") ?? "",
     allowedOrigins: toList(text("allowedOrigins")),
     app: text("app"),
@@ -60,6 +63,7 @@ export function optionsFromEnvironment(env: Environment): Omit<TollkeeperOptions
     environment: text("environment"),
     logLevel: text("logLevel"),
     metricsToken: text("metricsToken"),
+    workToken: text("workToken"),
     hooksUrl: text("hooksUrl"),
     hooksSecret: text("hooksSecret"),
   };

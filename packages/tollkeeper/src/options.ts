@@ -65,6 +65,12 @@ export interface TollkeeperOptions {
   /** `DATABASE_URL`: the URL of the database, `file:PATH` or `postgres://…`. Default `file:.tollkeeper/tollkeeper.sqlite`. */
   databaseUrl?: string | undefined;
   /**
+   * `DATABASE_DIRECT_URL`: the URL of PostgreSQL without the connection pooler that `DATABASE_URL` names. The service uses it only
+   * to receive notifications of new events. Without it, a service behind a connection pooler looks for new events each second.
+   * Default none.
+   */
+  databaseDirectUrl?: string | undefined;
+  /**
    * Minutes between two reconciles. A reconcile reads the events that the webhook missed. Once a day, it compares Stripe's
    * lists of customers, subscriptions and open invoices with the mirror. Default 60; range 1 to 1440.
    */
@@ -144,6 +150,11 @@ export interface TollkeeperOptions {
    * disabled.
    */
   metricsToken?: string | undefined;
+  /**
+   * `WORK_TOKEN`: the bearer token for `/work`, at least 16 characters. A schedule requests `/work` on serverless platforms. Without
+   * a token for it, the route `/work` is disabled.
+   */
+  workToken?: string | undefined;
   /**
    * If true, this process runs the worker, which processes events and hooks. Set the option `runWorker` to false for replicas
    * that only serve requests. Default true.

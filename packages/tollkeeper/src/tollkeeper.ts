@@ -11,6 +11,7 @@ import {
   type Background,
   type Surroundings,
 } from "./compose/parts.ts";
+import { createWork } from "./compose/work.ts";
 import { resolveConfig } from "./config/resolve-config.ts";
 import type { TollkeeperOptions } from "./options.ts";
 import type { Entitlement } from "./domain/access.ts";
@@ -29,7 +30,10 @@ export type { ReconcileOptions, ReconcileReport };
 
 /** The service with all its methods. If a method's parameter `owner` is a string, it is a user's id. */
 export interface Tollkeeper {
-  /** Handles the requests to all routes. If `start` was not called, the first request starts the service. */
+  /**
+   * Handles the requests to all routes. If `start` was not called, the first request starts the service. On a serverless platform,
+   * pass `{ waitUntil }` as the second argument, so that the platform runs the work that a request caused.
+   */
   fetch: FetchHandler;
   basePath: string;
   /** The service's logger. `toNodeHandler` uses it. */
@@ -85,7 +89,13 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
   const { runtime, clock } = createClocks(config, options, () => worker.wake());
   const store = open({
     url: config.databaseUrl,
+    directUrl: config.databaseDirectUrl,
     mode: config.mode,
+    onPolling: () =>
+      runtime.log.info(
+        {},
+        "a connection pooler is in use, so new events are found by polling each second; set DATABASE_DIRECT_URL to avoid this",
+      ),
     onConnectionLost: (error) => runtime.log.warn({ error: error.message }, "database connection lost"),
   });
   const surroundings = createSurroundings({ config, runtime, store, clock }, options);
@@ -93,16 +103,17 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
   const background = createBackground(surroundings, context, options, catchUp);
   const { worker, drain, maintenance, reconcile } = background;
   const { start, startStore, stop } = createLifecycle(surroundings, background, options.runWorker !== false);
+  const work = createWork({ start, drainWithin: background.drainWithin, maintenance, runtime });
   const handler = createHandler(
-    createHttpContext(surroundings, context, { options, start, startStore, onStored: worker.wake }),
+    createHttpContext(surroundings, context, { options, start, startStore, onStored: worker.wake, work }),
   );
   /**
-   * Starts the service if it is not started, then runs the function `work`. A call of any method of the service first starts
+   * Starts the service if it is not started, then runs the function `act`. A call of any method of the service first starts
    * the service if the service is not started.
    */
-  const whenStarted = async <T>(work: () => Promise<T>): Promise<T> => {
+  const whenStarted = async <T>(act: () => Promise<T>): Promise<T> => {
     await start();
-    return work();
+    return act();
   };
   return {
     basePath: config.basePath,

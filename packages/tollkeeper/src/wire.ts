@@ -242,6 +242,11 @@ export const ErrorResponse = z.object({
 });
 export type ErrorResponse = z.infer<typeof ErrorResponse>;
 
+export const WorkResponse = z.object({
+  processed: z.int().describe("Number of events and hooks that this request processed"),
+  more: z.boolean().describe("True if a limit ended the work, so that more events and hooks may be due"),
+});
+
 export const WebhookResponse = z.object({
   status: z.enum(["accepted", "duplicate", "ignored", "rejected", "unavailable"]),
   eventId: z.string().optional(),
@@ -252,6 +257,7 @@ export const HealthResponse = z.object({ status: z.enum(["ok", "unavailable"]) }
 
 export type WebhookResponse = z.infer<typeof WebhookResponse>;
 export type HealthResponse = z.infer<typeof HealthResponse>;
+export type WorkResponse = z.infer<typeof WorkResponse>;
 export type CheckoutSessionRequest = z.infer<typeof CheckoutSessionRequest>;
 export type CheckoutSessionResponse = z.infer<typeof CheckoutSessionResponse>;
 export type CancelRequest = z.infer<typeof CancelRequest>;

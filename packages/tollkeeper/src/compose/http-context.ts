@@ -22,6 +22,7 @@ import type { ConfigResponse } from "../wire.ts";
 import { readGauges } from "./gauges.ts";
 import { createSubscriptionGauge } from "./subscription-gauge.ts";
 import type { Surroundings } from "./parts.ts";
+import type { Work } from "./work.ts";
 
 export interface HttpContextOptions {
   options: TollkeeperOptions;
@@ -30,12 +31,13 @@ export interface HttpContextOptions {
   startStore: () => Promise<void>;
   /** A callback function that is called after a new event was stored in the inbox. */
   onStored: () => void;
+  work: Work;
 }
 
 export function createHttpContext(
   { config, runtime, store, budget, account }: Surroundings,
   context: ActionContext,
-  { options, start, startStore, onStored }: HttpContextOptions,
+  { options, start, startStore, onStored, work }: HttpContextOptions,
 ): HttpContext {
   const { metricsToken } = config;
   const subscriptions = createSubscriptionGauge(store, config.plans, runtime);
@@ -80,6 +82,7 @@ export function createHttpContext(
       account.throwIfRefused();
       await store.ping();
     },
+    work: { token: config.workToken, ...work },
     metrics:
       metricsToken === null
         ? null

@@ -125,6 +125,8 @@ export interface Background {
   worker: Worker;
   /** Processes all work that is due at the current time of Stripe. */
   drain(): Promise<void>;
+  /** Processes due work within limits. */
+  drainWithin: Worker["drainWithin"];
   maintenance: Maintenance;
   reconcile: Reconcile;
 }
@@ -161,11 +163,22 @@ export function createBackground(
     deliverHook,
     runtime,
   });
-  const drain = async (): Promise<void> => {
+  const prepare = async (): Promise<void> => {
     await clock?.poll();
     // If the account can't be confirmed, events stay pending, and hooks run.
     await account.confirm().catch(() => {});
-    await worker.drain();
   };
-  return { worker, drain, maintenance, reconcile };
+  return {
+    worker,
+    maintenance,
+    reconcile,
+    async drain() {
+      await prepare();
+      await worker.drain();
+    },
+    async drainWithin(limits) {
+      await prepare();
+      return worker.drainWithin(limits);
+    },
+  };
 }

@@ -42,5 +42,5 @@ export const DEFAULT_WEBHOOK_TOLERANCE_SECONDS = 300;
 
 export const MAX_GRACE_DAYS = 90;
 export const MAX_METADATA_KEY_LENGTH = 40;
-export const MIN_METRICS_TOKEN_LENGTH = 16;
+export const MIN_TOKEN_LENGTH = 16;
 export const HOOKS_SECRET_BYTES = { min: 24, max: 64 };

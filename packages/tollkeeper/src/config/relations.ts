@@ -21,9 +21,14 @@ interface Checked {
 }
 
 export function findConflicts(checked: Checked): Problem[] {
-  return [findModeConflicts, findHttpUrls, findReturnUrlProblems, findSignInProblems, findHooksProblems].flatMap(
-    (find) => find(checked),
-  );
+  return [
+    findModeConflicts,
+    findDatabaseProblems,
+    findHttpUrls,
+    findReturnUrlProblems,
+    findSignInProblems,
+    findHooksProblems,
+  ].flatMap((find) => find(checked));
 }
 
 /** Returns the mode of a Stripe key: test or live. */
@@ -132,4 +137,11 @@ function findHooksProblems({ isSet }: Checked): Problem[] {
         },
       ]
     : [{ option: "hooksSecret", text: "HOOKS_SECRET is set without HOOKS_URL: set the URL that receives hooks" }];
+}
+
+function findDatabaseProblems({ options }: Checked): Problem[] {
+  const { databaseUrl = "", databaseDirectUrl } = options;
+  if (databaseDirectUrl === undefined || !databaseUrl.startsWith("file:")) return [];
+  const text = "DATABASE_DIRECT_URL is set but DATABASE_URL names a file: unset it, or set DATABASE_URL to PostgreSQL";
+  return [{ option: "databaseDirectUrl", text }];
 }

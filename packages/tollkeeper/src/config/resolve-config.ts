@@ -41,6 +41,7 @@ export interface Config {
   keepDoneMs: number;
   keepEventBodies: boolean;
   databaseUrl: string;
+  databaseDirectUrl: string | undefined;
   auth: { issuer: string; audience: string; jwksUri: string | undefined } | { authenticate: Authenticate };
   basePath: string;
   userIdMetadataKey: string;
@@ -49,6 +50,7 @@ export interface Config {
   access: AccessPolicy;
   webhookToleranceMs: number;
   metricsToken: string | null;
+  workToken: string | null;
   hooks: { url: string; secret: string } | null;
 }
 
@@ -106,6 +108,7 @@ function toConfig(options: ParsedOptions): Config {
     keepDoneMs: options.keepDoneDays * DAY_MS,
     keepEventBodies: options.keepEventBodies,
     databaseUrl: options.databaseUrl,
+    databaseDirectUrl: options.databaseDirectUrl,
     auth: toAuth(options),
     basePath: options.basePath,
     userIdMetadataKey: userIdKeyOf(options),
@@ -114,6 +117,7 @@ function toConfig(options: ParsedOptions): Config {
     access: completePolicy(options.access),
     webhookToleranceMs: options.webhookToleranceSeconds * 1_000,
     metricsToken: options.metricsToken ?? null,
+    workToken: options.workToken ?? null,
     hooks: toHooksTarget(options),
   };
 }

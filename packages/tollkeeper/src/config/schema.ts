@@ -22,7 +22,7 @@ import {
   DEFAULT_WEBHOOK_TOLERANCE_SECONDS,
   HOOKS_SECRET_BYTES,
   MAX_METADATA_KEY_LENGTH,
-  MIN_METRICS_TOKEN_LENGTH,
+  MIN_TOKEN_LENGTH,
 } from "./defaults.ts";
 import {
   booleanField,
@@ -73,6 +73,14 @@ const databaseRule: Rule<string> = (url) => {
   const parsed = parseDatabaseUrl(url);
   return "problem" in parsed ? parsed.problem : null;
 };
+
+const directDatabaseRule: Rule<string> = (url) =>
+  /^postgres(ql)?:\/\/.+$/.test(url) ? null : 'must be "postgres://USER:PASSWORD@HOST/DATABASE"';
+
+const tokenRule: Rule<string> = (token) =>
+  token.length >= MIN_TOKEN_LENGTH
+    ? null
+    : `must have at least ${MIN_TOKEN_LENGTH} characters, because it is a password`;
 
 const appUrlRule: Rule<string> = (url) => {
   if (url === "") return "is missing: set it to the URL of the app's pages, such as https://app.example.com";
@@ -132,6 +140,7 @@ export const OPTION_FIELDS = {
   ).optional(),
 
   databaseUrl: secretField("databaseUrl", databaseRule).default(DEFAULT_DATABASE_URL),
+  databaseDirectUrl: secretField("databaseDirectUrl", directDatabaseRule).optional(),
   reconcileEveryMinutes: wholeNumberField("reconcileEveryMinutes").default(DEFAULT_RECONCILE_EVERY_MINUTES),
   keepDoneDays: wholeNumberField("keepDoneDays").default(DEFAULT_KEEP_DONE_DAYS),
   keepEventBodies: booleanField(nameOf("keepEventBodies")).default(false),
@@ -165,11 +174,8 @@ export const OPTION_FIELDS = {
   hooksFetch: functionField<typeof fetch>("hooksFetch").optional(),
 
   webhookToleranceSeconds: wholeNumberField("webhookToleranceSeconds").default(DEFAULT_WEBHOOK_TOLERANCE_SECONDS),
-  metricsToken: secretField("metricsToken", (token) =>
-    token.length >= MIN_METRICS_TOKEN_LENGTH
-      ? null
-      : `must have at least ${MIN_METRICS_TOKEN_LENGTH} characters, because it is a password`,
-  ).optional(),
+  metricsToken: secretField("metricsToken", tokenRule).optional(),
+  workToken: secretField("workToken", tokenRule).optional(),
   runWorker: booleanField("runWorker").optional(),
   environment: stringField("environment").optional(),
   logLevel: stringField("logLevel", (level) =>

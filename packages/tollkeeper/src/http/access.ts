@@ -15,6 +15,8 @@ export interface Callers {
   user: User;
   /** Rule for routes that need `METRICS_TOKEN` as a bearer token. */
   metrics_token: null;
+  /** Rule for routes that need `WORK_TOKEN` as a bearer token. */
+  work_token: null;
   /**
    * Rule for the webhook, which needs a `Stripe-Signature` header. Only the webhook endpoint (http/webhook-endpoint.ts) checks
    * the header `Stripe-Signature`.
@@ -51,6 +53,16 @@ export const CHECKS: { readonly [A in RouterAccess]: Check<A> } = {
     await requireStart(context);
     return null;
   },
+
+  async work_token(context, request) {
+    const { work } = context;
+    if (work.token === null)
+      throw new NotFoundError("not_found", "This route is disabled. Set WORK_TOKEN to enable it.");
+    if (!isBearer(request.headers.get("authorization"), work.token))
+      throw new UnauthenticatedError("The token is not WORK_TOKEN. Send Authorization: Bearer <WORK_TOKEN>.");
+    await requireStart(context);
+    return null;
+  },
 };
 
 /**
@@ -84,6 +96,7 @@ async function run(authenticate: Authenticate, request: Request): Promise<unknow
 export const SECURITY_SCHEMES = {
   bearer: { type: "http", scheme: "bearer" },
   metricsToken: { type: "http", scheme: "bearer", description: "METRICS_TOKEN" },
+  workToken: { type: "http", scheme: "bearer", description: "WORK_TOKEN" },
   stripeSignature: { type: "apiKey", in: "header", name: "Stripe-Signature" },
 } as const;
 
@@ -91,6 +104,7 @@ export const SECURITY: Readonly<Record<Access, keyof typeof SECURITY_SCHEMES | n
   public: null,
   user: "bearer",
   metrics_token: "metricsToken",
+  work_token: "workToken",
   stripe_signature: "stripeSignature",
 };
 

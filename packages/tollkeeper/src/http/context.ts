@@ -15,6 +15,7 @@ import type {
   ResumeRequest,
   Subscription,
   VerifiedCheckout,
+  WorkResponse,
 } from "../wire.ts";
 
 export interface HttpContext {
@@ -43,6 +44,14 @@ export interface HttpContext {
   storeStarted(): Promise<void>;
   /** The token and the content of `/metrics`; null if `METRICS_TOKEN` is not set, so that the service has no metrics. */
   metrics: { token: string; render(): Promise<string> } | null;
+  work: {
+    /** The token of `/work`; null if `WORK_TOKEN` is not set, so that the route is disabled. */
+    token: string | null;
+    /** Processes due events and hooks, within fixed limits of time and rows. */
+    processDue(): Promise<WorkResponse>;
+    /** Processes due events and hooks, and does periodic work such as a due reconcile. The limits also apply to both. */
+    run(): Promise<WorkResponse>;
+  };
   /** Resolves if the service is ready to handle requests. Throws if the store is unavailable. */
   checkReady(): Promise<void>;
 }

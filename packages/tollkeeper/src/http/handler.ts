@@ -2,6 +2,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { cors } from "hono/cors";
+import { describeError } from "../domain/log-text.ts";
 import { ForbiddenError } from "../errors.ts";
 import type { HttpContext } from "./context.ts";
 import { respondToError, respondWithError } from "./error-response.ts";
@@ -13,7 +14,17 @@ import { bypassRouter, createWebhookEndpoint, type ReceiveWebhook } from "./webh
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
 const MAX_SHOWN_ORIGIN = 200;
 
-export type FetchHandler = (request: Request) => Promise<Response>;
+/** The part of a platform's context that the service uses, as of Cloudflare's `ExecutionContext`. */
+export interface FetchContext {
+  /** Keeps a serverless process running after the response until the promise is settled. */
+  waitUntil?: (work: Promise<unknown>) => void;
+}
+
+/**
+ * Handles one request. If the context has a function `waitUntil`, the service passes it the work that the request caused, such as
+ * the processing of a webhook's event.
+ */
+export type FetchHandler = (request: Request, context?: FetchContext) => Promise<Response>;
 
 export interface Handler {
   fetch: FetchHandler;
@@ -40,8 +51,32 @@ export function createHandler(context: HttpContext): Handler {
   });
   app.onError((error, c) => respondToError(runtime.log, error, c));
   const receiveWebhook = createWebhookEndpoint(context);
-  const fetchRoute: FetchHandler = async (request) => app.fetch(request);
-  return { receiveWebhook, fetch: bypassRouter(basePath, receiveWebhook, fetchRoute) };
+  const fetchRoute = async (request: Request): Promise<Response> => app.fetch(request);
+  return { receiveWebhook, fetch: withWaitUntil(context, bypassRouter(basePath, receiveWebhook, fetchRoute)) };
+}
+
+/**
+ * Returns a fetch function that passes the work that a request caused to `waitUntil`. Each POST request and the verification of a
+ * checkout can cause work.
+ */
+function withWaitUntil(
+  { work, runtime }: HttpContext,
+  fetchRequest: (request: Request) => Promise<Response>,
+): FetchHandler {
+  return async (request, context) => {
+    const response = await fetchRequest(request);
+    const canCauseWork = request.method === "POST" || new URL(request.url).pathname.includes("/checkout-session");
+    if (typeof context?.waitUntil === "function" && response.ok && canCauseWork)
+      context.waitUntil(
+        work.processDue().catch((error: unknown) => {
+          runtime.log.warn(
+            { error: describeError(error) },
+            "failed to process work after a response; the next request retries",
+          );
+        }),
+      );
+    return response;
+  };
 }
 
 function mountRoutes(context: HttpContext): OpenAPIHono<HttpEnv> {

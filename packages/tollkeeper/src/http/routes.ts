@@ -18,8 +18,10 @@ import {
   SubscriptionsResponse,
   VerifiedCheckout,
   WebhookResponse,
+  WorkResponse,
 } from "../wire.ts";
 import { requireStart } from "./access.ts";
+import type { HttpContext } from "./context.ts";
 import { defineRoute, type Route } from "./define-route.ts";
 import { MAX_WEBHOOK_BYTES, WEBHOOK_PATH } from "./webhook-endpoint.ts";
 
@@ -51,6 +53,21 @@ const webhook: Route = {
   },
   run: null,
 };
+
+/** Schedules of some platforms send GET requests, and those of others send POST requests. */
+const work = {
+  path: "/work",
+  access: "work_token",
+  schema: { response: WorkResponse },
+  description: "Processes due work on serverless platforms; a schedule requests this route each minute",
+  responses: {
+    200: "The due work is done, or a limit of this request ended it",
+    401: "The token is not WORK_TOKEN",
+    404: "WORK_TOKEN is not set",
+    503: "Stripe or the store is unavailable; retry later",
+  },
+  action: ({ work: { run } }: HttpContext) => run(),
+} as const;
 
 export const ROUTES: readonly Route[] = [
   webhook,
@@ -104,6 +121,9 @@ export const ROUTES: readonly Route[] = [
     contentType: PROMETHEUS_TEXT,
     action: async ({ metrics }) => (await metrics?.render()) ?? "",
   }),
+
+  defineRoute({ method: "get", bodyLimit: null, ...work }),
+  defineRoute({ method: "post", bodyLimit: MAX_JSON_BYTES, ...work }),
 
   defineRoute({
     method: "get",

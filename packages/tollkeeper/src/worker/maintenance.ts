@@ -27,6 +27,11 @@ export interface Maintenance {
   /** Runs one round of all periodic work except reconcile. */
   runOnce(): Promise<void>;
   /**
+   * Runs one round of all periodic work, including a reconcile if it is due, until the signal aborts. The next round continues
+   * an aborted reconcile.
+   */
+  runDue(signal: AbortSignal): Promise<void>;
+  /**
    * Starts all periodic work of this replica. If `runsWorker` is false, starts only the heartbeats of this replica. Heartbeats
    * are needed because a replica without a worker also sends requests to Stripe.
    */
@@ -51,15 +56,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
     options.onReplicas(await store.replicas.heartbeat(id, now, now - DEAD_AFTER_MS));
   };
 
-  const prune = async (): Promise<void> => {
-    const now = runtime.now();
-    await store.inbox.pruneDone(now - options.keepMs, MAX_PRUNED_PER_ROUND);
-    await store.outbox.pruneDone(now - options.keepMs, MAX_PRUNED_PER_ROUND);
-    await store.outbox.expireHooks(now);
-    for (const [hook, rows] of await store.outbox.pruneUnhandled(now - options.keepMs, now, MAX_PRUNED_PER_ROUND))
-      runtime.log.warn({ hook, rows }, "deleted old hooks that no process handles; define the hook, or set HOOKS_URL");
-  };
-
+  const prune = (): Promise<void> => pruneQueues(options);
   const reconcile = (stop: AbortSignal): Promise<void> => reconcileIfDue(options, stop);
 
   /**
@@ -81,6 +78,12 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       await options.finishOperations();
       await catchUp(new AbortController().signal);
     },
+    async runDue(signal) {
+      await prune();
+      await options.finishOperations();
+      await catchUp(signal);
+      if (!signal.aborted) await reconcile(signal);
+    },
     start(runsWorker) {
       if (looping) return;
       stopping = new AbortController();
@@ -95,6 +98,17 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       looping = null;
     },
   };
+}
+
+/** Deletes old rows of the inbox and the outbox. */
+async function pruneQueues({ store, runtime, keepMs }: MaintenanceOptions): Promise<void> {
+  const now = runtime.now();
+  const before = now - keepMs;
+  await store.inbox.pruneDone(before, MAX_PRUNED_PER_ROUND);
+  await store.outbox.pruneDone(before, MAX_PRUNED_PER_ROUND);
+  await store.outbox.expireHooks(now);
+  for (const [hook, rows] of await store.outbox.pruneUnhandled(before, now, MAX_PRUNED_PER_ROUND))
+    runtime.log.warn({ hook, rows }, "deleted old hooks that no process handles; define the hook, or set HOOKS_URL");
 }
 
 async function reconcileIfDue(

@@ -1,15 +1,26 @@
 /** The worker: processes due events, hooks and access checks until it is stopped. */
 import { describeError } from "../domain/log-text.ts";
+import type { Runtime } from "../runtime.ts";
 import { createSlots, type Slots, type SlotsOptions } from "./slots.ts";
 
 export interface Worker {
   /** Processes all work that is due now or becomes due before the processing ends. Returns the number of processed rows. */
   drain(): Promise<number>;
+  /**
+   * Processes due work until no work is due, `maxRows` rows were started, or `forMs` milliseconds have passed. Rows that are still
+   * running then are not waited for. Returns the number of started rows.
+   */
+  drainWithin(limits: DrainLimits): Promise<{ processed: number; more: boolean }>;
   /** Wakes the worker, because new events have arrived. */
   wake(): void;
   start(): void;
   /** Stops the worker. When the worker is stopped, it waits at most 8 seconds for running events and hooks. */
   stop(): Promise<void>;
+}
+
+export interface DrainLimits {
+  maxRows: number;
+  forMs: number;
 }
 
 /**
@@ -69,6 +80,7 @@ export function createWorker(options: SlotsOptions): Worker {
 
   return {
     drain: () => drain(slots),
+    drainWithin: (limits) => drainWithin(slots, runtime, limits),
     wake: () => wakeSignal.abort(NEW_EVENT),
     start() {
       if (looping) return;
@@ -95,6 +107,36 @@ async function drain(slots: Slots): Promise<number> {
     total += started;
     if (slots.running().length > 0) await Promise.race(slots.running());
     else if (started === 0 && slots.finished() === before) return total;
+  }
+}
+
+async function drainWithin(
+  slots: Slots,
+  runtime: Pick<Runtime, "sleep">,
+  { maxRows, forMs }: DrainLimits,
+): Promise<{ processed: number; more: boolean }> {
+  const finished = new AbortController();
+  let isOver = false;
+  const timeout = (async (): Promise<void> => {
+    await runtime.sleep(forMs, finished.signal);
+    isOver = true;
+  })();
+  let processed = 0;
+  try {
+    for (;;) {
+      const before = slots.finished();
+      const { started } = await slots.fill();
+      processed += started;
+      const running = slots.running();
+      if (running.length > 0) await Promise.race([timeout, ...running]);
+      else if (started === 0 && slots.finished() === before) return { processed, more: false };
+      if (isOver || processed >= maxRows) {
+        await Promise.race([timeout, Promise.all(slots.running())]);
+        return { processed, more: true };
+      }
+    }
+  } finally {
+    finished.abort();
   }
 }
 

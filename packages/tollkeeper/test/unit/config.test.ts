@@ -36,6 +36,7 @@ const EVERY_OPTION: Record<keyof TollkeeperOptions, true> = {
   stripeRequestsInFlight: true,
   stripeAccountChanged: true,
   databaseUrl: true,
+  databaseDirectUrl: true,
   reconcileEveryMinutes: true,
   keepDoneDays: true,
   keepEventBodies: true,
@@ -59,6 +60,7 @@ const EVERY_OPTION: Record<keyof TollkeeperOptions, true> = {
   hooksFetch: true,
   webhookToleranceSeconds: true,
   metricsToken: true,
+  workToken: true,
   runWorker: true,
   environment: true,
   logLevel: true,
@@ -102,6 +104,7 @@ test("an environment with only the required variables gets all defaults", () => 
     keepDoneMs: 35 * 86_400_000,
     keepEventBodies: false,
     databaseUrl: "file:.tollkeeper/tollkeeper.sqlite",
+    databaseDirectUrl: undefined,
     auth: { issuer: "https://example.eu.auth0.com", audience: "https://api.example.com", jwksUri: undefined },
     basePath: "/stripe",
     userIdMetadataKey: "auth0_user_id",
@@ -116,6 +119,7 @@ test("an environment with only the required variables gets all defaults", () => 
     access: DEFAULT_ACCESS_POLICY,
     webhookToleranceMs: 300_000,
     metricsToken: null,
+    workToken: null,
     hooks: null,
   });
 });
@@ -175,6 +179,13 @@ describe("the service refuses an invalid configuration", () => {
       "with a negative limit of an endpoint",
       { STRIPE_REQUESTS_PER_ENDPOINT: "-1" },
       "STRIPE_REQUESTS_PER_ENDPOINT -1 must be a whole number from 1 to 10000",
+    ],
+    ["with a short work token", { WORK_TOKEN: "short" }, "WORK_TOKEN must have at least 16"],
+    ["with a direct URL of a file", { DATABASE_DIRECT_URL: "file:x" }, "DATABASE_DIRECT_URL must be"],
+    [
+      "with a direct URL beside a file",
+      { DATABASE_DIRECT_URL: "postgres://h/d", DATABASE_URL: "file:x" },
+      "DATABASE_DIRECT_URL is set but DATABASE_URL names a file",
     ],
     ["with a short metrics token", { METRICS_TOKEN: "short" }, "METRICS_TOKEN must have at least 16"],
     [
@@ -425,7 +436,15 @@ describe("a variable with a misspelt name", () => {
   });
 });
 
-const SECRET_OPTIONS = ["stripeSecretKey", "stripeWebhookSecrets", "databaseUrl", "hooksSecret", "metricsToken"];
+const SECRET_OPTIONS = [
+  "stripeSecretKey",
+  "stripeWebhookSecrets",
+  "databaseUrl",
+  "databaseDirectUrl",
+  "hooksSecret",
+  "metricsToken",
+  "workToken",
+];
 
 function refusal(env: Record<string, string>, options: object = {}): ConfigError {
   try {

@@ -1,0 +1,94 @@
+/** Tests a service whose process is stopped between two requests, as on serverless platforms. */
+import { describe, expect, test } from "vitest";
+import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
+import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { DIALECTS } from "../support/databases.ts";
+
+const WORK_TOKEN = "work-token-12345678";
+
+async function requestWork(billing: TestBilling, method = "GET"): Promise<{ processed: number; more: boolean }> {
+  const headers = { authorization: `Bearer ${WORK_TOKEN}` };
+  const response = await billing.service.fetch(new Request("http://app.test/stripe/work", { method, headers }));
+  expect(response.status).toBe(200);
+  return (await response.json()) as { processed: number; more: boolean };
+}
+
+describe.each(DIALECTS)("on %s", (dialect) => {
+  test("waitUntil receives the processing of a webhook's event, so that access and hooks follow without a worker", async () => {
+    const granted: string[] = [];
+    const waiting: Promise<unknown>[] = [];
+    const billing: TestBilling = await createTestBilling({
+      dialect,
+      options: { hooks: { onAccessGranted: ({ owner }) => void granted.push(owner.id) } },
+      deliver: (request) => billing.service.fetch(request, { waitUntil: (work) => void waiting.push(work) }),
+    });
+    await billing.buy("ada");
+    await billing.emulator.drain();
+    expect(waiting.length).toBeGreaterThan(0);
+    await Promise.all(waiting);
+    expect(await billing.features("ada")).toContain("exports");
+    expect(granted).toEqual(["ada"]);
+  });
+
+  test("a request that causes no work, or is refused, passes nothing to waitUntil", async () => {
+    const waiting: Promise<unknown>[] = [];
+    const billing = await createTestBilling({ dialect, pushPlans: false });
+    const send = (path: string, init?: RequestInit) =>
+      billing.service.fetch(new Request(`http://app.test/stripe/${path}`, init), {
+        waitUntil: (work) => void waiting.push(work),
+      });
+    expect((await send("config")).status).toBe(200);
+    expect((await send("webhook", { method: "POST", body: "{}" })).status).toBe(400);
+    expect(waiting).toEqual([]);
+  });
+
+  test.each(["GET", "POST"])("a scheduled %s request to /work processes pending events and hooks", async (method) => {
+    const granted: string[] = [];
+    const hooks = { onAccessGranted: ({ owner }: { owner: { id: string } }) => void granted.push(owner.id) };
+    const billing = await createTestBilling({ dialect, options: { workToken: WORK_TOKEN, hooks } });
+    await billing.buy("ada");
+    await billing.emulator.drain();
+    expect(await billing.features("ada")).toEqual([]);
+    expect((await requestWork(billing, method)).processed).toBeGreaterThan(1);
+    expect(await billing.features("ada")).toContain("exports");
+    expect(granted).toEqual(["ada"]);
+  });
+
+  test("a scheduled request also reads events that no webhook delivered, and ends access in time", async () => {
+    let isConnected = true;
+    const billing = await createTestBilling({
+      dialect,
+      options: { workToken: WORK_TOKEN },
+      deliver: async (request, next) => (isConnected ? next(request) : new Response(null, { status: 500 })),
+    });
+    await requestWork(billing);
+    isConnected = false;
+    await billing.buy("ada");
+    await billing.emulator.advance(2 * 3_600);
+    await requestWork(billing);
+    expect(await billing.features("ada")).toContain("exports");
+    const { body } = await billing.call("ada", "POST", "cancel-subscription");
+    expect(body).toMatchObject({ subscription: { cancelAtPeriodEnd: true } });
+    await billing.emulator.advance(40 * DAY);
+    await requestWork(billing);
+    expect(await billing.features("ada")).toEqual([]);
+  });
+});
+
+test("one request to /work processes at most 500 rows, and reports that there is more", async () => {
+  const billing = await createTestBilling({ options: { workToken: WORK_TOKEN }, pushPlans: false });
+  const store = openStore({ url: billing.databaseUrl, mode: "test" });
+  const events = Array.from({ length: 1_100 }, (_, at) => ({
+    eventId: `evt_${at}`,
+    type: "customer.updated",
+    objectId: `cus_${at}`,
+    lane: `cus_${at}`,
+    eventCreatedAt: billing.emulator.now(),
+  }));
+  await store.inbox.add(events, billing.emulator.now());
+  await store.close();
+  const { processed, more } = await requestWork(billing);
+  expect(more).toBe(true);
+  expect(processed).toBeGreaterThanOrEqual(500);
+  expect(processed).toBeLessThan(1_100);
+});
