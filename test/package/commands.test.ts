@@ -158,9 +158,31 @@ test("tollkeeper events and migrate use the database that the config file names"
 });
 
 describe("tollkeeper reconcile", () => {
+  test("needs only the Stripe key, the database and the plans", async () => {
+    const servers = await startTestServers({ plans });
+    const { STRIPE_SECRET_KEY = "", STRIPE_API_BASE = "", DATABASE_URL = "" } = servers.env;
+    const env = { STRIPE_SECRET_KEY, STRIPE_API_BASE, DATABASE_URL, NODE_ENV: "production" };
+    expect(await runCli(["reconcile", "--sweep"], { env })).toMatchObject({ code: 0 });
+    const { code, output } = await runCli(["reconcile"], { env: { DATABASE_URL } });
+    expect(code).toBe(1);
+    expect(output).toContain("STRIPE_SECRET_KEY is missing");
+    expect(output).not.toMatch(/PUBLISHABLE|WEBHOOK|APP_URL|AUTH/);
+  });
+
+  test.each(DIALECTS)("changes no table of a database on %s in a dry run", async (dialect) => {
+    const servers = await startTestServers({ plans, dialect });
+    const store = openStore({ url: servers.env["DATABASE_URL"] ?? "", mode: "test" });
+    onTestFinished(() => store.close());
+    const { code, output } = await runCli(["reconcile", "--dry-run"], { env: servers.env });
+    expect(code).toBe(1);
+    expect(output).toMatch(/run npx tollkeeper migrate/);
+    expect(await store.findMissingMigrations()).toContain("0001-initial");
+  });
+
   test("shows a difference between Stripe and the mirror in a dry run, and repairs it in a real run", async () => {
     const servers = await startTestServers({ plans });
     const made = await servers.stripe("POST", "/v1/customers");
+    await runCli(["migrate"], { env: servers.env });
     const look = await runCli(["reconcile", "--dry-run", "--sweep"], { env: servers.env });
     expect(look).toMatchObject({ code: 3 });
     expect(look.output).toContain("1 difference, not repaired");

@@ -2,9 +2,13 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { describeDrift } from "../../domain/drift.ts";
 import { createTollkeeper, type ReconcileReport } from "../../tollkeeper.ts";
+import { modeOf } from "../../config/relations.ts";
+import { resolveOptions } from "../../config/resolve-config.ts";
 import type { Environment } from "../../environment.ts";
+import type { TollkeeperOptions } from "../../options.ts";
 import { exitWith, type Outcome } from "../exit-codes.ts";
 import { CONFIG_OPTION, loadOptions } from "../load-options.ts";
+import { openCommandStore, withMigratedStore } from "../open-command-store.ts";
 
 interface Options {
   accept?: boolean;
@@ -33,10 +37,44 @@ export function addReconcile(program: Command, env: Environment): void {
     .action((options: Options) => exitWith(runReconcile(env, options)));
 }
 
+/**
+ * The app runs the hooks. If this command ran them, the app could miss a change, for example one that it caches in memory.
+ */
+const WITHOUT_HOOKS = { hooks: undefined, hooksUrl: undefined, hooksSecret: undefined, runWorker: false };
+
+/**
+ * Returns the options of a service that receives no requests, so that this command does not ask for them: no webhook and no
+ * user reaches the command.
+ */
+function withoutRequests({ stripeSecretKey }: TollkeeperOptions): Partial<TollkeeperOptions> {
+  return {
+    stripePublishableKey: `pk_${modeOf(stripeSecretKey)}_none`,
+    stripeWebhookSecrets: ["whsec_receives_no_webhooks"],
+    stripeWebhookMode: undefined,
+    appUrl: "https://localhost",
+    allowedOrigins: undefined,
+    successUrl: undefined,
+    cancelUrl: undefined,
+    portalReturnUrl: undefined,
+    authIssuer: undefined,
+    authAudience: undefined,
+    authJwksUri: undefined,
+    authenticate: () => null,
+    metricsToken: undefined,
+  };
+}
+
+/** Throws `ConfigError` if the database does not exist or lacks a migration, because a dry run must not change the database. */
+async function checkDatabase(options: TollkeeperOptions): Promise<void> {
+  const { stripeSecretKey } = resolveOptions(options, ["plans", "stripeSecretKey"]);
+  const opened = openCommandStore(options, { mode: modeOf(stripeSecretKey), readOnly: true });
+  await withMigratedStore(opened, async () => {});
+}
+
 async function runReconcile(env: Environment, { config, dryRun, since, sweep, accept }: Options): Promise<Outcome> {
-  // The app runs the hooks. If this command ran them, the app could miss a change, for example one that it caches in memory.
-  const withoutHooks = { hooks: undefined, hooksUrl: undefined, hooksSecret: undefined, runWorker: false };
-  const tollkeeper = createTollkeeper({ ...(await loadOptions(env, config)), ...withoutHooks });
+  const options = await loadOptions(env, config);
+  if (dryRun) await checkDatabase(options);
+  const tollkeeper = createTollkeeper({ ...options, ...WITHOUT_HOOKS, ...withoutRequests(options) });
   const show = progress();
   try {
     const report = await tollkeeper.reconcile({
