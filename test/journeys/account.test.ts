@@ -3,12 +3,19 @@
  * many subscriptions stops.
  */
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { requireAccount } from "../../packages/tollkeeper/src/cli/require-account.ts";
 import type { TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
-import { TEST_SECRET_KEY, type Network } from "../../packages/tollkeeper/src/testing/index.ts";
+import {
+  createTestGateway,
+  emulatorOptions,
+  TEST_SECRET_KEY,
+  type Network,
+} from "../../packages/tollkeeper/src/testing/index.ts";
 import { createTestBilling, DAY, type TestBilling, type TestBillingOptions } from "../support/billing.ts";
 import { createDisconnectableBilling, subscriptionOf } from "../support/disconnectable-billing.ts";
+import { PLANS } from "../support/plans.ts";
 import { DIALECTS, freshDatabase } from "../support/databases.ts";
 
 const OTHER_KEY = "sk_test_456";
@@ -168,6 +175,18 @@ describe("a key that may not read its account", () => {
     await expect(other.start()).rejects.toThrow("none of 2 objects");
     expect(await billing.features("ada")).toEqual(FEATURES);
   });
+});
+
+test("plans push refuses the key of another account than the database, and accepts a database without an account", async () => {
+  const billing = await createTestBilling();
+  const options = { ...emulatorOptions(PLANS), databaseUrl: billing.databaseUrl };
+  await expect(requireAccount(options, billing.gateway)).resolves.toBeUndefined();
+  const other = { ...options, stripeSecretKey: OTHER_KEY };
+  const gateway = createTestGateway(billing.emulator, OTHER_KEY);
+  await expect(requireAccount(other, gateway)).rejects.toThrow(OTHER_ACCOUNT);
+  const fresh = { ...other, databaseUrl: await freshDatabase("postgres") };
+  await expect(requireAccount(fresh, gateway)).resolves.toBeUndefined();
+  expect(await openStoreOf(billing).accounts.find()).toBe(ACCOUNT);
 });
 
 /** Subscribes users, then cancels the subscriptions of some of them at Stripe while no webhook arrives. */

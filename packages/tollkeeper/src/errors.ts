@@ -6,6 +6,7 @@ export type ErrorCode =
   | "invalid_url"
   | "unknown_plan"
   | "unknown_price"
+  | "plan_retired"
   | "unauthenticated"
   | "origin_not_allowed"
   | "payment_failed"

@@ -22,6 +22,7 @@ import { createHandler, type FetchHandler } from "./http/handler.ts";
 import type { ReceiveWebhook } from "./http/webhook-endpoint.ts";
 import type { CatchUpOptions } from "./reconcile/catch-up.ts";
 import type { ReconcileOptions, ReconcileReport } from "./reconcile/reconcile.ts";
+import { reportRemovedPlans } from "./reconcile/compare-access.ts";
 import type { Logger } from "./runtime.ts";
 import { openStore } from "./store/open-store.ts";
 import type { Subscription } from "./wire.ts";
@@ -139,7 +140,7 @@ interface Lifecycle {
 }
 
 function createLifecycle(
-  { runtime, store, clock, account }: Surroundings,
+  { runtime, store, clock, account, catalogue }: Surroundings,
   { worker, maintenance }: Background,
   runsWorker: boolean,
 ): Lifecycle {
@@ -149,6 +150,8 @@ function createLifecycle(
   const start = once(async () => {
     try {
       await migrate();
+      const { inCode } = await catalogue.register();
+      await reportRemovedPlans({ store, runtime }, inCode);
       await account.start(stopping.signal, worker.wake);
     } catch (error) {
       runtime.log.error({ error: describeError(error) }, "failed to start the service; retrying with the next request");

@@ -201,12 +201,21 @@ async function expire(context: ActionContext, sessionId: string): Promise<void> 
   await runSimpleOperation(context, expiryOperation, { subject: sessionId, params: { sessionId } });
 }
 
+function namesOfSold(plans: Plans): string {
+  return plans.flatMap(({ id, retired }) => (retired ? [] : id)).join(", ");
+}
+
 function findChosenPrice({ plans }: ActionContext, request: CheckoutSessionRequest): { plan: Plan; price: PlanPrice } {
   const plan = findPlan(plans, request.plan);
   if (!plan)
     throw new InvalidRequestError(
       "unknown_plan",
-      `Plan "${request.plan}" does not exist. Plans: ${plans.map(({ id }) => id).join(", ")}.`,
+      `Plan "${request.plan}" does not exist. Plans: ${namesOfSold(plans)}.`,
+    );
+  if (plan.retired)
+    throw new InvalidRequestError(
+      "plan_retired",
+      `Plan "${plan.id}" is no longer sold. Choose one of these plans: ${namesOfSold(plans)}.`,
     );
   const price = findPlanPrice(plan, request.interval);
   if (!price)

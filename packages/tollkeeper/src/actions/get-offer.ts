@@ -20,7 +20,8 @@ export async function getOffer(context: ActionContext, user: User): Promise<Offe
     lastCheckouts: await loadLastCheckouts(context, user),
   };
   return {
-    plans: plans.map((plan) => {
+    plans: plans.flatMap((plan) => {
+      if (plan.retired) return [];
       const view = viewPlan(plan);
       return {
         ...view,

@@ -12,6 +12,13 @@ export const EXIT_CODES = {
 
 export type Outcome = keyof typeof EXIT_CODES;
 
+/** The result of one check of `tollkeeper plans check`. */
+export interface CheckResult {
+  /** The lines to print, in order. */
+  lines: readonly string[];
+  outcome: Outcome;
+}
+
 export const EXIT_CODE_HELP = `
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 differences found.
 Variables in the file .env of the working folder are read.`;

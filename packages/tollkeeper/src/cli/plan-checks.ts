@@ -7,18 +7,13 @@ import { withApp } from "../domain/plans.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import { createStripeGateway, type StripeGateway } from "../stripe/gateway/gateway.ts";
 import { VERSION } from "../version.ts";
-import type { Outcome } from "./exit-codes.ts";
-
-export interface CheckResult {
-  /** The lines to print, in order. */
-  lines: readonly string[];
-  outcome: Outcome;
-}
+import { checkAccess } from "./check-access.ts";
+import type { CheckResult, Outcome } from "./exit-codes.ts";
 
 export type PlanCheck = (options: TollkeeperOptions) => Promise<CheckResult>;
 
 /** All checks, in the order in which they run. Each check asks only for the options that it uses. */
-export const PLAN_CHECKS: readonly PlanCheck[] = [checkStripe];
+export const PLAN_CHECKS: readonly PlanCheck[] = [checkStripe, checkAccess];
 
 /** Outcomes from the best to the worst. */
 const BY_SEVERITY: readonly Outcome[] = ["done", "differences", "failed"];

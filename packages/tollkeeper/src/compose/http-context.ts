@@ -95,6 +95,7 @@ export function createHttpContext(
 
 /** Returns the configuration that browsers may see. The configuration for browsers contains no secret. */
 function publicConfig(config: Config): ConfigResponse {
+  const sold = config.plans.filter(({ retired }) => !retired);
   return {
     mode: config.mode,
     publishableKey: config.stripe.publishableKey,
@@ -102,9 +103,9 @@ function publicConfig(config: Config): ConfigResponse {
     features: {
       checkout: true,
       portal: true,
-      trials: config.plans.some((plan) => plan.prices.some((price) => price.trialDays > 0)),
+      trials: sold.some((plan) => plan.prices.some((price) => price.trialDays > 0)),
       promotionCodes: config.allowPromotionCodes,
     },
-    plans: config.plans.map(viewPlan),
+    plans: sold.map(viewPlan),
   };
 }

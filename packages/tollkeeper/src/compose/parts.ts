@@ -6,6 +6,7 @@ import type { Config } from "../config/resolve-config.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import { WEBHOOK_PATH } from "../http/webhook-endpoint.ts";
 import { createCatchUp, type CatchUpOptions } from "../reconcile/catch-up.ts";
+import { createCompareAccess } from "../reconcile/compare-access.ts";
 import { createReconcile, type Reconcile } from "../reconcile/reconcile.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/store.ts";
@@ -18,6 +19,7 @@ import { createDeliverHook } from "../worker/deliver-hook.ts";
 import { createMaintenance, type Maintenance } from "../worker/maintenance.ts";
 import { createWorker, type Worker } from "../worker/worker.ts";
 import { createAccountGuard, type AccountGuard } from "./account-guard.ts";
+import { createCurrentCatalogue, DEAD_AFTER_MS, type CurrentCatalogue } from "./catalogue.ts";
 import { createRuntime } from "./runtime.ts";
 
 export interface Surroundings {
@@ -28,6 +30,7 @@ export interface Surroundings {
   /** The emulator's clock; null if the service does not follow one. */
   clock: EmulatorClock | null;
   account: AccountGuard;
+  catalogue: CurrentCatalogue;
 }
 
 const globalFetch: typeof fetch = (input, init) => fetch(input, init);
@@ -61,19 +64,20 @@ export function createClocks(
 
 /** Creates the surroundings of the service: the request budget and the guard of the Stripe account. */
 export function createSurroundings(
-  basics: Omit<Surroundings, "budget" | "account">,
+  basics: Omit<Surroundings, "budget" | "account" | "catalogue">,
   options: TollkeeperOptions,
 ): Surroundings {
   const { config, runtime, store } = basics;
   const budget = createBudget(options, basics);
   const gateway = createGateway({ ...basics, budget }, "user");
   const account = createAccountGuard({ store, gateway, runtime, changedTo: config.stripe.accountChangedTo });
-  return { ...basics, budget, account };
+  const catalogue = createCurrentCatalogue({ store, runtime }, { plans: config.plans, policy: config.access });
+  return { ...basics, budget, account, catalogue };
 }
 
 function createBudget(
   options: TollkeeperOptions,
-  { config, runtime, clock }: Omit<Surroundings, "budget" | "account">,
+  { config, runtime, clock }: Omit<Surroundings, "budget" | "account" | "catalogue">,
 ): RateBudget {
   return createRateBudget({
     requestsPerSecond: config.stripe.requestsPerSecond,
@@ -92,13 +96,16 @@ function createBudget(
  * gateway and sync send to Stripe have the given urgency.
  */
 function createSyncStack(surroundings: Surroundings, urgency: Urgency) {
-  const { config, runtime, store, account } = surroundings;
+  const { runtime, store, account, catalogue } = surroundings;
   const gateway = account.protect(createGateway(surroundings, urgency));
-  const rules = { plans: config.plans, policy: config.access, runtime, store };
+  const rules = { plans: catalogue.plans, policy: catalogue.policy, runtime, store };
   return { ...rules, gateway, sync: createSync({ ...rules, gateway }) };
 }
 
-function createGateway({ config, runtime, budget }: Omit<Surroundings, "account">, urgency: Urgency): StripeGateway {
+function createGateway(
+  { config, runtime, budget }: Omit<Surroundings, "account" | "catalogue">,
+  urgency: Urgency,
+): StripeGateway {
   return createStripeGateway({
     secretKey: config.stripe.secretKey,
     mode: config.mode,
@@ -137,7 +144,7 @@ export function createBackground(
   options: TollkeeperOptions,
   catchUp?: CatchUpOptions,
 ): Background {
-  const { config, runtime, store, budget, clock, account } = surroundings;
+  const { config, runtime, store, budget, clock, account, catalogue } = surroundings;
   const background = createSyncStack(surroundings, "background");
   const target = config.hooks && { ...config.hooks, fetch: options.hooksFetch ?? fetch, now: runtime.now };
   const deliverHook = createDeliverHook(options.hooks ?? {}, target);
@@ -146,7 +153,11 @@ export function createBackground(
     webhookPath: `${config.basePath}${WEBHOOK_PATH}`,
     apiVersion: STRIPE_API_VERSION,
   });
+  const compareAccess = createCompareAccess({ store, runtime, sync: background.sync, follow: catalogue.follow });
   const maintenance = createMaintenance({
+    catalogue: catalogue.own,
+    followCatalogue: catalogue.follow,
+    compareAccess,
     store,
     runtime,
     reconcile,
@@ -154,6 +165,7 @@ export function createBackground(
     reconcileEveryMs: config.reconcileEveryMs,
     keepMs: config.keepDoneMs,
     finishOperations: createFinishOperations({ ...context, ...background }),
+    deadAfterMs: DEAD_AFTER_MS,
     onReplicas: budget.shareAmong,
   });
   const worker = createWorker({
@@ -167,6 +179,7 @@ export function createBackground(
     await clock?.poll();
     // If the account can't be confirmed, events stay pending, and hooks run.
     await account.confirm().catch(() => {});
+    await compareAccess(new AbortController().signal);
   };
   return {
     worker,
@@ -175,6 +188,8 @@ export function createBackground(
     async drain() {
       await prepare();
       await worker.drain();
+      // The processed events may have changed the plan of a product.
+      if ((await compareAccess(new AbortController().signal)) > 0) await worker.drain();
     },
     async drainWithin(limits) {
       await prepare();

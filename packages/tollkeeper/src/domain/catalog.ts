@@ -12,13 +12,17 @@ export type CatalogChange =
   | { kind: "create_price"; plan: Plan; price: PlanPrice; productId: string | null }
   | { kind: "replace_price"; plan: Plan; price: PlanPrice; productId: string; from: PriceRecord };
 
-/** Returns the changes that `plans push` makes, in order: products first, then their prices. */
+/**
+ * Returns the changes that `plans push` makes, in order: products first, then their prices. Retired plans are not sold, so they
+ * need no product and no price.
+ */
 export function diffCatalog(
   plans: Plans,
   products: readonly ProductRecord[],
   prices: readonly PriceRecord[],
 ): CatalogChange[] {
-  return plans.flatMap((plan) => {
+  const sold = plans.filter(({ retired }) => !retired);
+  return sold.flatMap((plan) => {
     const product = products.find(
       (candidate) => candidate.plan === plan.id && candidate.active && candidate.app === (plan.app ?? null),
     );

@@ -30,6 +30,8 @@ export interface Plan {
   prices: readonly PlanPrice[];
   /** Name of the app that sells the plan, from the option `app`; undefined if the option is not set. */
   app?: string | undefined;
+  /** If true, the plan is not sold and still gives access to its subscribers. */
+  retired: boolean;
 }
 
 export interface PlanInput {
@@ -41,6 +43,8 @@ export interface PlanInput {
   /** The plan's features, each given as an id, or as an id with a display name. */
   features: readonly (string | { id: string; name: string })[];
   prices: readonly (Omit<PlanPrice, "trialDays"> & { trialDays?: number })[];
+  /** If true, the plan is not sold and still gives access to its subscribers. Default false. */
+  retired?: boolean;
 }
 
 export type Plans = readonly Plan[];
@@ -151,11 +155,13 @@ function toPlan(input: PlanInput): Plan {
     group: input.group ?? "default",
     features: input.features.map((feature) => (typeof feature === "string" ? { id: feature, name: feature } : feature)),
     prices: input.prices.map((price) => ({ ...price, trialDays: price.trialDays ?? 0 })),
+    retired: input.retired ?? false,
   };
 }
 
 function problemsOf(plan: Plan): string[] {
   const problems: string[] = [];
+  if (typeof plan.retired !== "boolean") problems.push("retired must be true or false");
   if (!ID.test(plan.id)) problems.push(`id must match ${ID}`);
   if (!ID.test(plan.group)) problems.push(`group "${plan.group}" must match ${ID}`);
   if (plan.name.trim() === "") problems.push("name is blank");

@@ -4,6 +4,7 @@ import type { Mode } from "../domain/records.ts";
 import { parseDatabaseUrl, type DatabaseUrl } from "../database-url.ts";
 import { ConfigError, UnavailableError } from "../errors.ts";
 import { accountStore } from "./accounts.ts";
+import { catalogueStore } from "./catalogues.ts";
 import { listenForNewEvents, notifyNewEvents } from "./queue/event-notifications.ts";
 import { createReadyCheck } from "./check-ready.ts";
 import { catalogStore } from "./mirror/catalog.ts";
@@ -128,6 +129,7 @@ function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect, onAdded?: 
     tasks: guard(taskStore(db, mode, dialect)),
     replicas: guard(replicaStore(db, mode, dialect)),
     accounts: guard(accountStore(db, mode)),
+    catalogues: guard(catalogueStore(db, mode, dialect)),
   };
 }
 

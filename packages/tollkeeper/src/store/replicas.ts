@@ -8,9 +8,9 @@ import type { Schema } from "./schema.ts";
 export interface ReplicaStore {
   /**
    * Records a heartbeat of a replica, deletes replicas without a heartbeat since `deadBefore`, and returns the number of live
-   * replicas.
+   * replicas. `catalogue` is the fingerprint of the replica's own plans and policy.
    */
-  heartbeat(id: string, now: number, deadBefore: number): Promise<number>;
+  heartbeat(id: string, now: number, deadBefore: number, catalogue?: string | null): Promise<number>;
   leave(id: string): Promise<void>;
 }
 
@@ -19,13 +19,14 @@ interface Heartbeat {
   id: string;
   now: number;
   deadBefore: number;
+  catalogue: string | null;
 }
 
-const recordHeartbeat = prepare((db, { mode, id, now }: Heartbeat) =>
+const recordHeartbeat = prepare((db, { mode, id, now, catalogue }: Heartbeat) =>
   db
     .insertInto("replicas")
-    .values({ mode, id, seenAt: now })
-    .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet({ seenAt: now })),
+    .values({ mode, id, seenAt: now, catalogue })
+    .onConflict((conflict) => conflict.columns(["mode", "id"]).doUpdateSet({ seenAt: now, catalogue })),
 );
 
 const countReplicas = prepare((db, { mode, deadBefore }: Heartbeat) =>
@@ -43,8 +44,8 @@ const countReplicas = prepare((db, { mode, deadBefore }: Heartbeat) =>
 
 export function replicaStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): ReplicaStore {
   return {
-    async heartbeat(id, now, deadBefore) {
-      const heartbeat = { mode, id, now, deadBefore };
+    async heartbeat(id, now, deadBefore, catalogue = null) {
+      const heartbeat = { mode, id, now, deadBefore, catalogue };
       await recordHeartbeat.execute(db, dialect, heartbeat);
       const [count = { all: 1, dead: 0 }] = await countReplicas.execute(db, dialect, heartbeat);
       if (count.dead > 0)

@@ -81,7 +81,9 @@ export interface Schema {
   stripeAccounts: { mode: Mode; accountId: string; confirmedAt: number };
   /** The hooks that processes handle, with the time at which a process registered each hook last. */
   hookHandlers: { mode: Mode; hook: string; seenAt: number };
-  replicas: { mode: Mode; id: string; seenAt: number };
+  replicas: { mode: Mode; id: string; seenAt: number; catalogue: string | null };
+  catalogues: { mode: Mode; fingerprint: string; generation: number; plans: string; policy: string };
+  knownPlans: { mode: Mode; id: string; plan: string };
   announcedAccess: { mode: Mode; ownerKind: OwnerKind; ownerId: string; features: string; checkAt: number | null };
 }
 

@@ -1,6 +1,7 @@
 /** Declares the interface of the store, which is the same on SQLite and PostgreSQL. */
 import type { AccountStore } from "./accounts.ts";
 import type { AnnouncedAccessStore } from "./mirror/announced-access.ts";
+import type { CatalogueStore } from "./catalogues.ts";
 import type { CatalogStore } from "./mirror/catalog.ts";
 import type { CustomerStore } from "./mirror/customers.ts";
 import type { LaneStore } from "./mirror/lanes.ts";
@@ -31,6 +32,7 @@ export interface StoreParts {
   tasks: TaskStore;
   replicas: ReplicaStore;
   accounts: AccountStore;
+  catalogues: CatalogueStore;
 }
 
 export interface Store extends StoreParts {

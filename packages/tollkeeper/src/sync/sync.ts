@@ -13,6 +13,7 @@ import type { PreviousRecords } from "./announce-records.ts";
 import { announce, type AfterCommit, type AnnounceContext, type Change } from "./announce.ts";
 import { raiseAlarms, saveCustomers, type PendingAlarm } from "./owners.ts";
 import { countFacts } from "./count-facts.ts";
+import { recordChangedProducts } from "./changed-products.ts";
 import { retrieve, retrieveCustomerWithSubscriptions } from "./retrieve.ts";
 import type { Snapshot } from "./retrieve.ts";
 
@@ -51,6 +52,8 @@ export interface Sync {
   writeListed(snapshots: ReadonlyMap<string, Snapshot>, versions: ReadonlyMap<string, number>): Promise<string[]>;
   /** Decides an owner's access again, because time has passed, and announces the changes of access. */
   access(owner: BillingOwner): Promise<void>;
+  /** Decides the access of several owners again in one transaction, and announces the changes. Owners must be distinct. */
+  accessOf(owners: readonly BillingOwner[]): Promise<void>;
 }
 
 /**
@@ -74,6 +77,13 @@ export function createSync(context: SyncContext): Sync {
       const writes = [...snapshots].map(([lane, snapshot]) => ({ lane, snapshot, version: versions.get(lane) ?? 0 }));
       const written = await writeLanesSeparably(context, writes);
       return [...snapshots.keys()].filter((lane) => !written.has(lane));
+    },
+
+    async accessOf(owners) {
+      const { runtime } = context;
+      const changes = owners.map((owner) => ({ owner, snapshot: null, id: `catalogue:${runtime.newId()}` }));
+      const { facts } = await store.transaction((parts) => announce(parts, context, changes));
+      countFacts(runtime.metrics, facts);
     },
 
     async access(owner) {
@@ -161,6 +171,7 @@ async function writeFreshLanes(
   const snapshots = fresh.flatMap(({ snapshot }) => snapshot ?? []);
   const ownersBefore = await parts.customers.findOwnersOf(lanes);
   const previous = await findPrevious(parts, snapshots);
+  await recordChangedProducts(parts, snapshots, context.runtime);
   const alarms = await writeSnapshots(parts, snapshots, ownersBefore, context.runtime.now());
   // The write of a customer to the mirror can link the customer to an owner. Another worker may also have linked the customer
   // meanwhile.

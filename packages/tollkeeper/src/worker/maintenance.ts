@@ -6,6 +6,7 @@ import { describeError } from "../domain/log-text.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/store.ts";
 import type { CatchUp } from "../reconcile/catch-up.ts";
+import type { CompareAccess } from "../reconcile/compare-access.ts";
 import { RECONCILE_TASK, type Reconcile } from "../reconcile/reconcile.ts";
 
 export interface MaintenanceOptions {
@@ -19,6 +20,14 @@ export interface MaintenanceOptions {
   keepMs: number;
   /** Finishes operations that a crash left pending. Returns the number of finished operations. */
   finishOperations: () => Promise<number>;
+  /** Fingerprint of the plans and the policy of this replica's own code. */
+  catalogue: string;
+  /** Takes over the plans and the policy that count for all replicas. */
+  followCatalogue: () => Promise<unknown>;
+  /** Compares the access of all owners after the plans, the policy or a product's plan has changed. */
+  compareAccess: CompareAccess;
+  /** Milliseconds without a heartbeat after which a replica no longer counts as live. */
+  deadAfterMs: number;
   /** A callback that is called after each heartbeat with the number of live replicas. */
   onReplicas: (count: number) => void;
 }
@@ -40,8 +49,6 @@ export interface Maintenance {
 }
 
 const INTERVAL_MS = 10_000;
-/** Milliseconds without a heartbeat after which a replica no longer counts as live. */
-const DEAD_AFTER_MS = 35_000;
 /** Maximum number of old rows that one round of maintenance deletes from each queue, so that a round is short. */
 const MAX_PRUNED_PER_ROUND = 1_000;
 
@@ -53,7 +60,8 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
 
   const sendHeartbeat = async (): Promise<void> => {
     const now = runtime.now();
-    options.onReplicas(await store.replicas.heartbeat(id, now, now - DEAD_AFTER_MS));
+    options.onReplicas(await store.replicas.heartbeat(id, now, now - options.deadAfterMs, options.catalogue));
+    await options.followCatalogue();
   };
 
   const prune = (): Promise<void> => pruneQueues(options);
@@ -77,6 +85,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       await prune();
       await options.finishOperations();
       await catchUp(new AbortController().signal);
+      await options.compareAccess(new AbortController().signal);
     },
     async runDue(signal) {
       await prune();
@@ -88,7 +97,9 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       if (looping) return;
       stopping = new AbortController();
       const { signal } = stopping;
-      const acts = runsWorker ? [sendHeartbeat, prune, options.finishOperations, catchUp, reconcile] : [sendHeartbeat];
+      const acts = runsWorker
+        ? [sendHeartbeat, prune, options.finishOperations, catchUp, options.compareAccess, reconcile]
+        : [sendHeartbeat];
       looping = Promise.all(acts.map((act) => loop(signal, act)));
     },
     async stop() {

@@ -32,6 +32,7 @@ describe("plans", () => {
         group: "default",
         features: [{ id: "exports", name: "exports" }],
         prices: [{ ...PRICE, trialDays: 0 }],
+        retired: false,
       },
     ]);
   });
@@ -42,6 +43,7 @@ describe("plans", () => {
       group: "main",
       features: [{ id: "exports", name: "Exports" }],
       prices: [{ ...PRICE, trialDays: 7 }],
+      retired: true,
     });
     expect(definePlans([complete])).toEqual([complete]);
   });

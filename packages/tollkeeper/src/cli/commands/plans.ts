@@ -6,6 +6,7 @@ import { describeChange } from "../../domain/catalog.ts";
 import type { Environment } from "../../environment.ts";
 import { exitWith, type Outcome } from "../exit-codes.ts";
 import { CONFIG_OPTION, loadOptions } from "../load-options.ts";
+import { requireAccount } from "../require-account.ts";
 import { compareWithStripe, PLAN_CHECKS, worstOutcome } from "../plan-checks.ts";
 
 interface CheckOptions {
@@ -44,7 +45,9 @@ async function runCheck(env: Environment, { config }: CheckOptions): Promise<Out
 }
 
 async function runPush(env: Environment, { config, yes }: PushOptions): Promise<Outcome> {
-  const { gateway, changes, lines } = await compareWithStripe(await loadOptions(env, config));
+  const options = await loadOptions(env, config);
+  const { gateway, changes, lines } = await compareWithStripe(options);
+  await requireAccount(options, gateway);
   for (const line of lines) console.log(line);
   if (changes.length === 0) return "done";
   if (!yes && !(await confirm())) return "differences";

@@ -10,7 +10,7 @@ import type { Schema } from "../schema.ts";
 import { durable } from "../transactions.ts";
 import { initial } from "./0001-initial.ts";
 import { customersAndRefunds } from "./0002-customers-and-refunds.ts";
-import { accounts } from "./0003-accounts.ts";
+import { accounts, catalogues } from "./0003-accounts.ts";
 import { hookHandlers } from "./0004-hook-handlers.ts";
 import { changesAndApps } from "./0005-changes-and-apps.ts";
 import { declineCode } from "./0006-decline-code.ts";
@@ -20,6 +20,7 @@ export const STEPS: readonly MigrationStep[] = [
   initial,
   customersAndRefunds,
   accounts,
+  catalogues,
   hookHandlers,
   changesAndApps,
   declineCode,

@@ -23,6 +23,8 @@ export interface AnnouncedAccessStore {
    * transactions decide an owner's access, the second one waits for the first one and sees its result. Owners must be distinct.
    */
   lockForUpdate(owners: readonly BillingOwner[]): Promise<Map<string, AnnouncedAccess>>;
+  /** Returns the announced access of the owners, by `ownerKey`, without a lock. */
+  find(owners: readonly BillingOwner[]): Promise<Map<string, AnnouncedAccess>>;
   save(rows: readonly AnnouncedAccess[]): Promise<void>;
   /**
    * Lists owners whose access may have changed because time has passed. The owner whose access check has been due longest comes
@@ -66,13 +68,10 @@ export function announcedAccessStore(db: Kysely<Schema>, mode: Mode, dialect: Di
   return {
     async lockForUpdate(owners) {
       const rows = await (dialect === "postgres" ? insertOrLock(owners) : find(owners));
-      return new Map(
-        rows.map(({ ownerKind: kind, ownerId: id, features, checkAt }) => {
-          const owner = { kind, id };
-          return [ownerKey(owner), { owner, features: (parseStored(features) as string[] | null) ?? [], checkAt }];
-        }),
-      );
+      return byOwner(rows);
     },
+
+    find: async (owners) => byOwner(await find(owners)),
 
     save: (rows) => saveRows(db, { ...toRows(mode, dialect, rows), key: ["mode", "ownerKind", "ownerId"] }),
 
@@ -88,6 +87,15 @@ export function announcedAccessStore(db: Kysely<Schema>, mode: Mode, dialect: Di
       return rows.map(({ ownerKind, ownerId }) => ({ kind: ownerKind, id: ownerId }));
     },
   };
+}
+
+function byOwner(rows: readonly LockedRow[]): Map<string, AnnouncedAccess> {
+  return new Map(
+    rows.map(({ ownerKind: kind, ownerId: id, features, checkAt }) => {
+      const owner = { kind, id };
+      return [ownerKey(owner), { owner, features: (parseStored(features) as string[] | null) ?? [], checkAt }];
+    }),
+  );
 }
 
 function toRows(mode: Mode, dialect: Dialect, rows: readonly AnnouncedAccess[]): Rows {

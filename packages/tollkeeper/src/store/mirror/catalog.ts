@@ -1,7 +1,7 @@
 /** Stores the mirror's products and prices. */
 import type { Kysely } from "kysely";
 import type { Mode, PriceRecord, ProductRecord } from "../../domain/records.ts";
-import { addRows, sortByKey, saveRows, type Rows } from "../bulk.ts";
+import { addRows, atMost, isAnyOf, sortByKey, saveRows, type Rows } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
 
@@ -18,6 +18,14 @@ export interface CatalogStore {
   removeProduct(id: string): Promise<void>;
   removePrice(id: string): Promise<void>;
   hasProduct(id: string): Promise<boolean>;
+  /**
+   * Returns true if a write of the given products and prices would change the plan of a subscription that is already in the
+   * mirror.
+   */
+  changesPlans(
+    products: readonly Pick<ProductRecord, "id" | "plan" | "app">[],
+    prices: readonly Pick<PriceRecord, "id" | "lookupKey">[],
+  ): Promise<boolean>;
 }
 
 export function catalogStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): CatalogStore {
@@ -59,5 +67,66 @@ export function catalogStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): 
         .executeTakeFirst();
       return row !== undefined;
     },
+
+    changesPlans: (changedProducts, changedPrices) =>
+      changesPlans({ db, mode, dialect }, changedProducts, changedPrices),
   };
+}
+
+interface Scope {
+  db: Kysely<Schema>;
+  mode: Mode;
+  dialect: Dialect;
+}
+
+async function changesPlans(
+  scope: Scope,
+  newProducts: readonly Pick<ProductRecord, "id" | "plan" | "app">[],
+  newPrices: readonly Pick<PriceRecord, "id" | "lookupKey">[],
+): Promise<boolean> {
+  const { db, mode, dialect } = scope;
+  const products = await findChangedProducts(scope, newProducts);
+  const prices = await findChangedPrices(scope, newPrices);
+  if (products.length === 0 && prices.length === 0) return false;
+  const used = await db
+    .selectFrom("subscriptionItems")
+    .select("id")
+    .where("mode", "=", mode)
+    .where(({ or }) => or([isAnyOf(dialect, "productId", products), isAnyOf(dialect, "priceId", prices)]))
+    .limit(atMost(1))
+    .executeTakeFirst();
+  return used !== undefined;
+}
+
+async function findChangedProducts(
+  { db, mode, dialect }: Scope,
+  products: readonly Pick<ProductRecord, "id" | "plan" | "app">[],
+): Promise<string[]> {
+  const ids = products.map(({ id }) => id);
+  const rows = await db
+    .selectFrom("products")
+    .select(["id", "plan", "app"])
+    .where("mode", "=", mode)
+    .where(isAnyOf(dialect, "id", ids))
+    .execute();
+  const before = new Map(rows.map((row) => [row.id, row]));
+  return products.flatMap(({ id, plan, app }) => {
+    const old = before.get(id);
+    return (old?.plan ?? null) === plan && (old?.app ?? null) === app ? [] : id;
+  });
+}
+
+async function findChangedPrices(
+  { db, mode, dialect }: Scope,
+  prices: readonly Pick<PriceRecord, "id" | "lookupKey">[],
+): Promise<string[]> {
+  const ids = prices.map(({ id }) => id);
+  const rows = await db
+    .selectFrom("prices")
+    .select(["id", "lookupKey"])
+    .where("mode", "=", mode)
+    .where(isAnyOf(dialect, "id", ids))
+    .execute();
+  const before = new Map(rows.map(({ id, lookupKey }) => [id, lookupKey]));
+  return prices.flatMap(({ id, lookupKey }) => ((before.get(id) ?? null) === lookupKey ? [] : id));
 }
