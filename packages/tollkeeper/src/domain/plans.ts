@@ -61,6 +61,7 @@ const FIELDS = {
     group: "optional string",
     features: "list",
     prices: "list",
+    retired: "optional boolean",
   } satisfies FieldsOf<PlanInput>,
   features: { id: "string", name: "string" } satisfies FieldsOf<FeatureInput>,
   prices: {
@@ -161,7 +162,6 @@ function toPlan(input: PlanInput): Plan {
 
 function problemsOf(plan: Plan): string[] {
   const problems: string[] = [];
-  if (typeof plan.retired !== "boolean") problems.push("retired must be true or false");
   if (!ID.test(plan.id)) problems.push(`id must match ${ID}`);
   if (!ID.test(plan.group)) problems.push(`group "${plan.group}" must match ${ID}`);
   if (plan.name.trim() === "") problems.push("name is blank");
