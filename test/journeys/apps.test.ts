@@ -76,6 +76,26 @@ describe.each(DIALECTS)("two apps with equal plan ids and user ids in one Stripe
     ]);
   });
 
+  test("do not show or change each other's subscriptions, even if they share customers", async () => {
+    const userIdMetadataKey = "user_id";
+    const databaseUrl = await freshDatabase(dialect);
+    const options = { plans: SHOP_PLANS, app: "shop", userIdMetadataKey };
+    const billing = await createTestBilling({ dialect, options });
+    const blogService = billing.addReplica({ plans: BLOG_PLANS, app: "blog", userIdMetadataKey, databaseUrl });
+    onTestFinished(() => blogService.stop());
+    await push(billing, withApp(BLOG_PLANS, "blog"));
+    const blog = createServiceClient({ fetch: blogService.fetch });
+    await payCheckout(billing.stripe, String((await checkout(billing.call)).body["sessionId"]));
+    await billing.drain();
+    const { data } = await read(billing, "/v1/subscriptions");
+    const [{ id: subscriptionId } = { id: "" }] = data as { id: string }[];
+    await blogService.reconcile({ sweep: true });
+    expect((await blog("ada", "GET", "subscriptions")).body["subscriptions"]).toEqual([]);
+    for (const body of [{}, { subscriptionId }])
+      expect((await blog("ada", "POST", "cancel-subscription", body)).status).toBe(404);
+    expect((await checkout(blog)).status).toBe(200);
+  });
+
   test("push their plans as separate products, and neither renames the other's", async () => {
     const { billing } = await startApps(dialect);
     await push(billing, withApp(planOf("Shop Pro", 700, "discounts"), "shop"));

@@ -1,4 +1,5 @@
 /** Schedules the cancellation of a subscription for the end of its period, and reverts a scheduled cancellation. */
+import { withoutOtherApps } from "../domain/access.ts";
 import type { Cancellation } from "../domain/cancellation.ts";
 import { canonicalJson } from "../domain/operations.ts";
 import { userOwner } from "../domain/owner.ts";
@@ -136,7 +137,7 @@ async function findSubscription(
   user: User,
   { subscriptionId, route }: { subscriptionId: string | undefined; route: ChangeRequest["route"] },
 ): Promise<MirroredSubscription> {
-  const states = await context.store.subscriptions.listOfOwner(userOwner(user.id));
+  const states = withoutOtherApps(await context.store.subscriptions.listOfOwner(userOwner(user.id)), context.plans);
   if (subscriptionId !== undefined) {
     const named = states.find(({ subscription }) => subscription.id === subscriptionId);
     if (!named) throw new NotFoundError("not_found", `Subscription "${subscriptionId}" not found for this user.`);

@@ -1,4 +1,5 @@
 /** Lists a billing owner's subscriptions from the mirror. */
+import { withoutOtherApps } from "../domain/access.ts";
 import type { BillingOwner } from "../domain/owner.ts";
 import type { Subscription } from "../wire.ts";
 import type { ActionContext } from "./context.ts";
@@ -8,5 +9,6 @@ export async function listSubscriptions(
   context: Pick<ActionContext, "store" | "plans" | "policy" | "runtime">,
   owner: BillingOwner,
 ): Promise<Subscription[]> {
-  return viewSubscriptions(context, await context.store.subscriptions.listOfOwner(owner));
+  const states = await context.store.subscriptions.listOfOwner(owner);
+  return viewSubscriptions(context, withoutOtherApps(states, context.plans));
 }

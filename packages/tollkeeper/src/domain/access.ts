@@ -1,5 +1,5 @@
 /** Decides access from the mirror, the plans and the policy. No other module decides which features a user may use. */
-import { planOfPrice, type Plan, type Plans } from "./plans.ts";
+import { isOfOtherApp, planOfPrice, type Plan, type Plans } from "./plans.ts";
 import type { InvoiceRecord, PauseBehavior, PriceRecord, ProductRecord, SubscriptionRecord } from "./records.ts";
 import { refundOfPeriod, worstDispute, type Reversals } from "./reversals.ts";
 import { currentPeriod, paidUntil, scheduledEnd } from "./subscription.ts";
@@ -130,6 +130,20 @@ export function nextAccessChange(
     .map((state) => accessOf(state, policy, now))
     .flatMap((access) => (access?.endsAt === undefined ? [] : [access.endsAt]));
   return instants.length > 0 ? Math.min(...instants) : null;
+}
+
+/**
+ * Returns the subscriptions that do not belong to another app. Two apps that have the same metadata key for the user's id share
+ * customers, but neither app shows or changes the other's subscriptions.
+ */
+export function withoutOtherApps<State extends Pick<SubscriptionState, "products">>(
+  states: readonly State[],
+  plans: Plans,
+): State[] {
+  return states.filter(
+    ({ products }) =>
+      products.length === 0 || !products.every((product) => plans.every((plan) => isOfOtherApp(plan, product))),
+  );
 }
 
 /** Returns the plans to which the items of a subscription belong. */
