@@ -131,7 +131,7 @@ test("tollkeeper events creates no SQLite file, and names the missing file", asy
   const folder = emptyFolder();
   const { code, output } = await runCli(["events"], { cwd: folder });
   expect(code).toBe(1);
-  expect(output).toContain("names the file .tollkeeper/tollkeeper.sqlite, which does not exist");
+  expect(output).toContain("the SQLite file .tollkeeper/tollkeeper.sqlite does not exist: correct DATABASE_URL");
   expect(readdirSync(folder)).toEqual([]);
 });
 

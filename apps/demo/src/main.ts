@@ -46,5 +46,6 @@ function portFrom(name: string, fallback: number): number {
   if (!value) return fallback;
   const port = Number(value);
   if (Number.isInteger(port) && port >= 0 && port <= MAX_PORT) return port;
-  throw Object.assign(new Error(`${name} "${value}" must be a whole number from 0 to ${MAX_PORT}`), { code: "usage" });
+  // The value is not shown, because it may be a secret that was pasted into the wrong variable.
+  throw Object.assign(new Error(`${name} must be a whole number from 0 to ${MAX_PORT}`), { code: "usage" });
 }

@@ -4,6 +4,8 @@ import { DEFAULT_PORT, serveEmulator, VERSION } from "./index.ts";
 
 const MAX_PORT = 65_535;
 const MAX_SEED = 0x7fff_ffff;
+/** Maximum length of a wrong value that an error shows. */
+const MAX_SHOWN = 8;
 /** The longest time from SIGINT or SIGTERM to the exit of the process, even if a request never ends. */
 const STOP_TIMEOUT_MS = 10_000;
 
@@ -62,7 +64,8 @@ async function run(options: Options): Promise<void> {
     stateFile: options.state,
     onIgnored: (operation, param) => console.log(`ignored: parameter ${param} of ${operation} has no effect`),
     seed: wholeNumber("--seed", options.seed, MAX_SEED),
-    webhooks: options.webhook === undefined ? [] : [{ url: options.webhook, secret: options.webhookSecret }],
+    webhooks:
+      options.webhook === undefined ? [] : [{ url: webhookUrl(options.webhook), secret: options.webhookSecret }],
   });
   console.log(
     `Stripe emulator on ${emulator.url} · any sk_test_ key works · webhooks to ${options.webhook ?? "nowhere"}`,
@@ -84,5 +87,22 @@ function wholeNumber(name: string, value: string | undefined, max: number): numb
   if (value === undefined || value.trim() === "") return undefined;
   const number = Number(value);
   if (Number.isInteger(number) && number >= 0 && number <= max) return number;
-  throw Object.assign(new Error(`${name} "${value}" must be a whole number from 0 to ${max}`), { code: "usage" });
+  // A long value is not shown, because it may be a secret that was pasted into the wrong place.
+  const shown = value.length > MAX_SHOWN ? "" : ` "${value}"`;
+  throw usageError(`${name}${shown} must be a whole number from 0 to ${max}`);
+}
+
+/** Checks the URL of the webhook. Throws if it is no URL, or if it contains a password, which no delivery could use. */
+function webhookUrl(url: string): string {
+  const { protocol, username, password } = URL.canParse(url)
+    ? new URL(url)
+    : { protocol: "", username: "", password: "" };
+  if (protocol !== "http:" && protocol !== "https:")
+    throw usageError("--webhook must be a URL such as http://localhost:3000");
+  if (username !== "" || password !== "") throw usageError("--webhook must not contain a user name or password");
+  return url;
+}
+
+function usageError(message: string): Error {
+  return Object.assign(new Error(message), { code: "usage" });
 }

@@ -169,7 +169,7 @@ function nameFile(path: string, openFile: (path: string) => Database): Database 
 function openToRead(path: string): Database {
   if (!existsSync(path))
     throw new ConfigError([
-      `DATABASE_URL names the file ${path}, which does not exist: correct the path, or run npx tollkeeper migrate`,
+      `the SQLite file ${path} does not exist: correct DATABASE_URL, or run npx tollkeeper migrate`,
     ]);
   refuseFolder(path);
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
