@@ -17,10 +17,10 @@ const BATCH = 200;
 
 /**
  * Compares the access that hooks announced last with the access that the plans and the policy in code give. Fails if a plan was
- * removed that users pay for. Checks nothing if there is no database.
+ * removed that users pay for. Checks nothing if `DATABASE_URL` is not set or its SQLite file does not exist.
  */
 export async function checkAccess(options: TollkeeperOptions): Promise<CheckResult> {
-  if (!hasDatabase(options)) return { lines: [], outcome: "done" };
+  if (options.databaseUrl === undefined || !hasDatabase(options)) return { lines: [], outcome: "done" };
   const resolved = resolveOptions(options, ["plans", "app", "access", "stripeSecretKey"]);
   const plans = withApp(resolved.plans, resolved.app);
   const policy = completePolicy(resolved.access);
