@@ -1,25 +1,50 @@
 /** Starts a token issuer like Auth0 on a free port. The issuer serves a discovery document and its public keys. */
 import { createServer } from "node:http";
-import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { exportJWK, generateKeyPair, SignJWT, type JWK } from "jose";
 import { onTestFinished } from "vitest";
 import { freePort } from "./ports.ts";
 
 export interface TestIssuer {
   url: string;
   audience: string;
-  sign(userId: string): Promise<string>;
+  /** Returns an access token of a user. If `keyId` is given, the token names a key that the issuer does not have. */
+  sign(userId: string, keyId?: string): Promise<string>;
+  /** Replaces the issuer's key. Later tokens name the new key. */
+  rotateKey(): Promise<void>;
+  /** Returns how often the issuer's keys were requested. */
+  keyRequests(): number;
 }
 
-const AUDIENCE = "https://api.example.com";
-const KEY_ID = "test";
+export interface TestIssuerOptions {
+  /** Default RS256. */
+  algorithm?: string;
+  /** Claims that every token has. An `aud` of `undefined` makes tokens without an audience. */
+  claims?: Record<string, unknown>;
+  /** Current time in epoch milliseconds. Default: the machine's clock. */
+  now?: () => number;
+}
 
-export async function startIssuer(): Promise<TestIssuer> {
-  const { publicKey, privateKey } = await generateKeyPair("RS256");
-  const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: KEY_ID, alg: "RS256" }] };
+type PrivateKey = Awaited<ReturnType<typeof generateKeyPair>>["privateKey"];
+
+const AUDIENCE = "https://api.example.com";
+const TOKEN_SECONDS = 3_600;
+
+export async function startIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
+  const { algorithm = "RS256", claims = {}, now = Date.now } = options;
+  let rotations = 0;
+  let requests = 0;
+  const newKey = async (): Promise<{ jwk: JWK & { kid: string }; privateKey: PrivateKey }> => {
+    const { publicKey, privateKey } = await generateKeyPair(algorithm);
+    rotations += 1;
+    return { jwk: { ...(await exportJWK(publicKey)), kid: `key_${rotations}`, alg: algorithm }, privateKey };
+  };
+  let key = await newKey();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const server = createServer((request, response) => {
-    const document = request.url === "/jwks" ? jwks : { issuer: url, jwks_uri: `${url}/jwks` };
+    const isKeys = request.url === "/jwks";
+    if (isKeys) requests += 1;
+    const document = isKeys ? { keys: [key.jwk] } : { issuer: url, jwks_uri: `${url}/jwks` };
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(document));
   });
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
@@ -30,14 +55,16 @@ export async function startIssuer(): Promise<TestIssuer> {
   return {
     url,
     audience: AUDIENCE,
-    sign: (userId) =>
-      new SignJWT({ email: `${userId}@example.com` })
-        .setProtectedHeader({ alg: "RS256", kid: KEY_ID })
-        .setSubject(userId)
-        .setIssuer(url)
-        .setAudience(AUDIENCE)
-        .setIssuedAt()
-        .setExpirationTime("1h")
-        .sign(privateKey),
+    sign: async (userId, keyId = key.jwk.kid) => {
+      const issuedAt = Math.floor(now() / 1_000);
+      const standard = { iss: url, aud: AUDIENCE, sub: userId, iat: issuedAt, exp: issuedAt + TOKEN_SECONDS };
+      return new SignJWT({ email: `${userId}@example.com`, ...standard, ...claims })
+        .setProtectedHeader({ alg: algorithm, kid: keyId })
+        .sign(key.privateKey);
+    },
+    rotateKey: async () => {
+      key = await newKey();
+    },
+    keyRequests: () => requests,
   };
 }

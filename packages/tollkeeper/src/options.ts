@@ -102,10 +102,20 @@ export interface TollkeeperOptions {
   /** `AUTH_ISSUER`, or `AUTH0_DOMAIN` for `https://DOMAIN/`: the issuer of the users' access tokens. */
   authIssuer?: string | undefined;
   /**
-   * `AUTH_AUDIENCE`: the identifier of the API for which tokens must be issued. The option `AUTH_AUDIENCE` is required if an
-   * issuer is set.
+   * `AUTH_AUDIENCE`: the identifier of the API for which tokens must be issued. Required if an issuer is set, unless
+   * `AUTH_CLIENT_IDS` is set.
    */
   authAudience?: string | undefined;
+  /**
+   * `AUTH_CLIENT_IDS`: accepted values of the token's claims `azp` and `client_id`. A token must have one of these claims. Use
+   * this option without an audience if the issuer's tokens name no audience. Default: the claims are not checked.
+   */
+  authClientIds?: readonly string[] | undefined;
+  /**
+   * `AUTH_ALGORITHMS`: accepted signature algorithms of tokens. Default: all asymmetric algorithms, such as RS256, PS256, ES384
+   * and EdDSA. Algorithms with a shared secret are not allowed.
+   */
+  authAlgorithms?: readonly string[] | undefined;
   /**
    * `AUTH_JWKS_URI`: the URL of the sign-in issuer's keys. The default URL of the keys is the one in the issuer's discovery
    * document.

@@ -1,57 +1,61 @@
 /** Verifies access tokens of Auth0 or any other OpenID Connect issuer. */
-import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
+import { errors, jwtVerify, type JWTPayload } from "jose";
 import { findIdProblem } from "../domain/owner.ts";
 import { toUser, type User } from "../domain/user.ts";
-import { UnauthenticatedError, UnavailableError } from "../errors.ts";
+import { SIGNING_ALGORITHMS } from "../domain/signing-algorithms.ts";
+import { ConfigError, UnauthenticatedError, UnavailableError } from "../errors.ts";
 import type { Authenticate } from "./authenticate.ts";
+import { createSigningKeys } from "./signing-keys.ts";
 
 export interface OidcOptions {
   /** The issuer's URL, with or without a slash at the end. */
   issuer: string;
-  /** Identifier of the API for which tokens must be issued. A token that was issued for another API is rejected. */
-  audience: string;
+  /**
+   * Identifier of the API for which tokens must be issued. A token that was issued for another API is rejected. Without an
+   * audience, `clientIds` is required, for issuers whose tokens name no audience.
+   */
+  audience?: string | undefined;
+  /** Accepted values of the claims `azp` and `client_id`. Default: the claims `azp` and `client_id` are not checked. */
+  clientIds?: readonly string[] | undefined;
+  /** Accepted signature algorithms. Default: `SIGNING_ALGORITHMS`, all of which are asymmetric. */
+  algorithms?: readonly string[] | undefined;
   /** The URL of the issuer's keys. Default: the URL in the issuer's discovery document. */
   jwksUri?: string | undefined;
   now: () => number;
   fetch?: typeof fetch | undefined;
 }
 
-/**
- * Accepted signature algorithms. All accepted algorithms are asymmetric, so that a public key is never used as an HMAC secret.
- */
-const ALGORITHMS = ["RS256", "ES256"];
 const CLOCK_TOLERANCE_SECONDS = 30;
-/** Milliseconds for which known keys of the sign-in issuer stay valid while the issuer is unreachable. */
-const KEYS_MAX_AGE_MS = 24 * 3_600_000;
-/** Milliseconds in which tokens with unknown key ids cause at most one request for the issuer's keys. */
-const KEYS_COOLDOWN_MS = 30_000;
-const FETCH_TIMEOUT_MS = 5_000;
-/** Milliseconds after a failed request to the sign-in issuer during which no new request is sent to the issuer. */
-const FAILURE_COOLDOWN_MS = 5_000;
 /**
  * Accepted values of a token's `typ` header. Some issuers do not set the header `typ`. Tokens of any other type, such as logout
  * tokens and DPoP proofs, are rejected.
  */
 const TOKEN_TYPES: ReadonlySet<string> = new Set(["jwt", "at+jwt", "application/at+jwt"]);
 const MAX_TOKEN_LENGTH = 16_384;
+/** Maximum number of characters of a wrong value that an error text shows. */
+const MAX_SHOWN = 100;
 
+/** Creates a sign-in by access tokens. Throws `ConfigError` if neither an audience nor a client is required. */
 export function createOidcAuthenticate(options: OidcOptions): Authenticate {
+  checkOptions(options);
+  const { audience, clientIds = [], algorithms = SIGNING_ALGORITHMS, now, jwksUri } = options;
   const issuer = options.issuer.replace(/\/+$/, "");
-  const keys = lazyKeys(issuer, options);
+  const keys = createSigningKeys({ issuer, jwksUri, now, fetch: options.fetch ?? fetch });
   return async (request) => {
     const token = bearerToken(request);
     if (token === null) return null;
     try {
       const { payload, protectedHeader } = await jwtVerify(token, keys, {
-        algorithms: ALGORITHMS,
+        algorithms: [...algorithms],
         issuer: [issuer, `${issuer}/`],
-        audience: options.audience,
+        ...(audience && { audience }),
         requiredClaims: ["exp"],
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
-        currentDate: new Date(options.now()),
+        currentDate: new Date(now()),
       });
       if (protectedHeader.typ !== undefined && !TOKEN_TYPES.has(protectedHeader.typ.toLowerCase()))
         throw new UnauthenticatedError("The token is not an access token. Send an access token.");
+      if (clientIds.length > 0) requireClient(payload, clientIds);
       return userOf(payload);
     } catch (error) {
       throw toFailure(error);
@@ -80,55 +84,26 @@ function userOf({ sub, email, name }: JWTPayload): User {
   return toUser({ id: sub, email, name });
 }
 
-function lazyKeys(issuer: string, options: OidcOptions): JWTVerifyGetKey {
-  const fetchOnce = withCooldown(options.fetch ?? fetch, options.now);
-  let finding: Promise<JWTVerifyGetKey> | null = null;
-  const find = async (): Promise<JWTVerifyGetKey> =>
-    createRemoteJWKSet(new URL(options.jwksUri ?? (await discoverJwksUri(issuer, fetchOnce))), {
-      cacheMaxAge: KEYS_MAX_AGE_MS,
-      cooldownDuration: KEYS_COOLDOWN_MS,
-      timeoutDuration: FETCH_TIMEOUT_MS,
-      [customFetch]: fetchOnce,
-    });
-  return async (header, token) => {
-    finding ??= find().catch((error: unknown) => {
-      finding = null;
-      throw error;
-    });
-    return (await finding)(header, token);
-  };
+/** Checks the `azp` and `client_id` claims: at least one of them must be set, and each of them must be allowed. */
+function requireClient({ azp, client_id: clientId }: JWTPayload, allowed: readonly string[]): void {
+  const named = [azp, clientId].filter((claim) => claim !== undefined);
+  if (named.length > 0 && named.every((claim) => allowed.includes(claim as string))) return;
+  throw new UnauthenticatedError("The token was issued for another client. Sign in again.");
 }
 
-/**
- * Returns a fetch function that, after a failed request, returns the same failure for some seconds without a new request.
- * Because the failure is repeated, a flood of invalid tokens causes no flood of requests to the sign-in issuer.
- */
-function withCooldown(fetchNow: typeof fetch, now: () => number): typeof fetch {
-  const failures = new Map<string, { until: number; error: unknown }>();
-  return async (input, init) => {
-    const url = input instanceof Request ? input.url : String(input);
-    const failure = failures.get(url);
-    if (failure && now() < failure.until) throw failure.error;
-    try {
-      const response = await fetchNow(input, init);
-      if (!response.ok) throw new Error(`the issuer returned ${response.status} for ${url}`);
-      failures.delete(url);
-      return response;
-    } catch (error) {
-      failures.set(url, { until: now() + FAILURE_COOLDOWN_MS, error });
-      throw error;
-    }
-  };
-}
-
-/** @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig */
-async function discoverJwksUri(issuer: string, fetchDocument: typeof fetch): Promise<string> {
-  const response = await fetchDocument(`${issuer}/.well-known/openid-configuration`, {
-    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
-  });
-  const document = (await response.json()) as { jwks_uri?: unknown };
-  if (typeof document.jwks_uri !== "string") throw new Error("the issuer's discovery document has no jwks_uri");
-  return document.jwks_uri;
+/** Throws `ConfigError` if the options would accept tokens for other APIs or tokens signed with a shared secret. */
+function checkOptions({ audience, clientIds, algorithms }: OidcOptions): void {
+  const problems = [
+    ...(clientIds?.includes("") ? ["clientIds has a blank entry: remove it"] : []),
+    ...(!audience && !clientIds?.some((id) => id !== "")
+      ? ["audience is missing: set it, or set clientIds, because tokens for other APIs would be accepted without both"]
+      : []),
+    ...(algorithms?.length === 0 ? ["algorithms is empty: name at least one algorithm or leave the option out"] : []),
+    ...(algorithms ?? [])
+      .filter((name) => !SIGNING_ALGORITHMS.includes(name))
+      .map((name) => `algorithms has "${name.slice(0, MAX_SHOWN)}": use ${SIGNING_ALGORITHMS.join(", ")}`),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 /**

@@ -119,10 +119,11 @@ function findSignInProblems({ options, isSet }: Checked): Problem[] {
       option: "authIssuer",
       text: "AUTH_ISSUER or AUTH0_DOMAIN is missing: set the issuer of the users' access tokens",
     });
-  if (!isSet("authAudience") || options.authAudience === "")
+  const hasClients = isSet("authClientIds") && options.authClientIds?.length !== 0;
+  if ((!isSet("authAudience") || options.authAudience === "") && !hasClients)
     problems.push({
       option: "authAudience",
-      text: "AUTH_AUDIENCE is missing: without it the service would accept tokens for other APIs",
+      text: "AUTH_AUDIENCE is missing: without it the service would accept tokens for other APIs. If tokens name no audience, set AUTH_CLIENT_IDS",
     });
   return problems;
 }

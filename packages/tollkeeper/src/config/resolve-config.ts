@@ -22,6 +22,14 @@ import { OPTION_FIELDS } from "./schema.ts";
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
+interface IssuerConfig {
+  issuer: string;
+  audience: string | undefined;
+  clientIds: readonly string[] | undefined;
+  algorithms: readonly string[] | undefined;
+  jwksUri: string | undefined;
+}
+
 export interface Config {
   mode: Mode;
   plans: Plans;
@@ -42,7 +50,7 @@ export interface Config {
   keepEventBodies: boolean;
   databaseUrl: string;
   databaseDirectUrl: string | undefined;
-  auth: { issuer: string; audience: string; jwksUri: string | undefined } | { authenticate: Authenticate };
+  auth: IssuerConfig | { authenticate: Authenticate };
   basePath: string;
   userIdMetadataKey: string;
   urls: UrlPolicy;
@@ -146,10 +154,12 @@ function toStripeConfig(options: ParsedOptions, mode: Mode): Config["stripe"] {
   };
 }
 
-function toAuth({ authenticate, authIssuer, authAudience, authJwksUri }: ParsedOptions): Config["auth"] {
+function toAuth(options: ParsedOptions): Config["auth"] {
+  const { authenticate, authAudience: audience, authClientIds: clientIds } = options;
   if (authenticate) return { authenticate };
-  // The checks in relations.ts ensure that the options for issuer and audience are set here.
-  return { issuer: authIssuer ?? "", audience: authAudience ?? "", jwksUri: authJwksUri };
+  // The checks in relations.ts ensure that the option for the issuer is set here.
+  const { authIssuer: issuer = "", authAlgorithms: algorithms, authJwksUri: jwksUri } = options;
+  return { issuer, audience, clientIds, algorithms, jwksUri };
 }
 
 function toUrlPolicy(options: ParsedOptions): UrlPolicy {

@@ -8,6 +8,7 @@ import type { Authenticate } from "../auth/authenticate.ts";
 import type { Hooks } from "../domain/hooks.ts";
 import { APP_NAME } from "../domain/plans.ts";
 import { MODES } from "../domain/records.ts";
+import { SIGNING_ALGORITHMS } from "../domain/signing-algorithms.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import type { Logger, Runtime } from "../runtime.ts";
 import type { Tracer } from "../tracing.ts";
@@ -41,6 +42,7 @@ import {
 } from "./fields.ts";
 import { nameOf, show } from "./problem-text.ts";
 
+const ALGORITHMS_MISSING = `${nameOf("authAlgorithms")} is empty: name at least one algorithm or leave the option out`;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 
 const COPY_KEY = "is missing: copy it from Stripe's dashboard, Developers, API keys";
@@ -156,6 +158,12 @@ export const OPTION_FIELDS = {
 
   authIssuer: stringField("authIssuer", (url) => (url === "" ? null : urlRule(url))).optional(),
   authAudience: stringField("authAudience").optional(),
+  authClientIds: checkEach("authClientIds", listField("authClientIds"), (id) =>
+    id === "" ? "has a blank entry: remove it" : null,
+  ).optional(),
+  authAlgorithms: checkEach("authAlgorithms", listField("authAlgorithms").min(1, ALGORITHMS_MISSING), (name) =>
+    SIGNING_ALGORITHMS.includes(name) ? null : `has ${show(name)}: use ${SIGNING_ALGORITHMS.join(", ")}`,
+  ).optional(),
   authJwksUri: stringField("authJwksUri", urlRule).optional(),
   authenticate: functionField<Authenticate>("authenticate").optional(),
   app: stringField("app", (name) => (APP_NAME.test(name) ? null : `${show(name)} must match ${APP_NAME}`)).optional(),

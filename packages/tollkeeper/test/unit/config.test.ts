@@ -48,6 +48,8 @@ const EVERY_OPTION: Record<keyof TollkeeperOptions, true> = {
   basePath: true,
   authIssuer: true,
   authAudience: true,
+  authClientIds: true,
+  authAlgorithms: true,
   authJwksUri: true,
   authenticate: true,
   app: true,
@@ -231,6 +233,17 @@ describe("the service refuses an invalid configuration", () => {
     ],
     ["without an issuer", { AUTH0_DOMAIN: "" }, "AUTH_ISSUER or AUTH0_DOMAIN is missing"],
     ["without an audience", { AUTH_AUDIENCE: "" }, "AUTH_AUDIENCE is missing"],
+    [
+      "with blank client ids and without an audience",
+      { AUTH_AUDIENCE: "", AUTH_CLIENT_IDS: "web,," },
+      "AUTH_CLIENT_IDS has a blank entry",
+    ],
+    [
+      "with an algorithm that has a shared secret",
+      { AUTH_ALGORITHMS: "RS256,HS256" },
+      "AUTH_ALGORITHMS has (a text of 5 characters, which is not shown): use RS256, RS384",
+    ],
+    ["with tokens without a signature", { AUTH_ALGORITHMS: "none" }, 'AUTH_ALGORITHMS has "none": use RS256'],
     [
       "with an http issuer in production",
       { NODE_ENV: "production", AUTH_ISSUER: "http://id.example.com" },
