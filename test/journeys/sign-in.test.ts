@@ -1,7 +1,7 @@
 /** Tests sign-ins by the app's own function `authenticate`. */
 import { describe, expect, test } from "vitest";
 import type { User } from "../../packages/tollkeeper/src/domain/user.ts";
-import { createTestBilling } from "../support/billing.ts";
+import { createTestBilling, type TestBilling } from "../support/billing.ts";
 
 const CHECKOUT = { plan: "premium", interval: "month" };
 
@@ -75,4 +75,58 @@ test("the server's functions refuse an owner without a valid id", async () => {
   await expect(service.ensureCustomer(missing as unknown as User)).rejects.toMatchObject(refused);
   const { body } = await stripe("GET", "/v1/customers");
   expect(body["data"]).toEqual([]);
+});
+
+describe("a sign-in by cookies from another origin", () => {
+  const PAGES = "https://pages.example.com";
+  const options = {
+    allowedOrigins: [PAGES],
+    authenticate: (request: Request) =>
+      request.headers.get("cookie") === "session=ada" ? { id: "ada", email: null, name: null } : null,
+  };
+  const start = (corsCredentials?: boolean) => createTestBilling({ options: { ...options, corsCredentials } });
+  const send = async (billing: TestBilling, method: string, headers: Record<string, string>, path = "entitlements") =>
+    billing.service.fetch(new Request(`http://app.test/stripe/${path}`, { method, headers }));
+  const cors = ({ headers }: Response) => ({
+    origin: headers.get("access-control-allow-origin"),
+    credentials: headers.get("access-control-allow-credentials"),
+  });
+
+  test("is not allowed by default", async () => {
+    const billing = await start();
+    const preflight = { origin: PAGES, "access-control-request-method": "POST" };
+    for (const method of ["GET", "OPTIONS"])
+      expect(cors(await send(billing, method, preflight))).toEqual({ origin: PAGES, credentials: null });
+  });
+
+  test("is allowed for exactly the allowed origins if it is switched on", async () => {
+    const billing = await start(true);
+    const headers = (origin: string) => ({ origin, cookie: "session=ada", "access-control-request-method": "POST" });
+    for (const method of ["GET", "OPTIONS"])
+      expect(cors(await send(billing, method, headers(PAGES)))).toEqual({ origin: PAGES, credentials: "true" });
+    for (const origin of [
+      "https://evil.example",
+      `${PAGES}.evil.example`,
+      "https://pages.example.com:8443",
+      "null",
+      "*",
+    ])
+      for (const method of ["GET", "OPTIONS"])
+        expect([origin, cors(await send(billing, method, headers(origin))).origin]).toEqual([origin, null]);
+  });
+
+  test.each<[name: string, headers: Record<string, string>, status: number]>([
+    ["an allowed origin and JSON", { origin: PAGES, "content-type": "application/json" }, 200],
+    ["the service's own origin and JSON", { origin: "http://app.test", "content-type": "application/json" }, 200],
+    ["another origin", { origin: "https://evil.example", "content-type": "application/json" }, 403],
+    ["no origin", { "content-type": "application/json" }, 403],
+    ["the content type of a form", { origin: PAGES, "content-type": "application/x-www-form-urlencoded" }, 400],
+    ["the content type of a text", { origin: PAGES, "content-type": "text/plain" }, 400],
+    ["no content type", { origin: PAGES }, 400],
+  ])("returns a fitting status for a POST with cookies and %s", async (_name, headers, status) => {
+    const billing = await start(true);
+    await billing.service.ensureCustomer({ id: "ada", email: null, name: null });
+    const response = await send(billing, "POST", { ...headers, cookie: "session=ada" }, "create-portal-session");
+    expect(response.status).toBe(status);
+  });
 });

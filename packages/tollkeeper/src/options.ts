@@ -90,6 +90,11 @@ export interface TollkeeperOptions {
    * may return to them from Stripe. Default none.
    */
   allowedOrigins?: readonly string[] | undefined;
+  /**
+   * `CORS_CREDENTIALS`: `true` lets pages of `allowedOrigins` send cookies, for a sign-in by cookies on another origin. The
+   * service then accepts POST requests with cookies only with an allowed `Origin` and JSON. Default false.
+   */
+  corsCredentials?: boolean | undefined;
   /** The URL to which users return after payment. The service adds the checkout session's id to this URL. Default `APP_URL`. */
   successUrl?: string | undefined;
   /** The URL to which users return if they leave the checkout without paying. Default `APP_URL`. */

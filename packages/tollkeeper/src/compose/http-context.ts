@@ -51,6 +51,7 @@ export function createHttpContext(
   return {
     basePath: config.basePath,
     allowedOrigins: config.urls.allowedOrigins,
+    corsCredentials: config.corsCredentials,
     runtime,
     authenticate:
       "authenticate" in config.auth

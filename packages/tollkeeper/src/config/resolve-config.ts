@@ -54,6 +54,7 @@ export interface Config {
   basePath: string;
   userIdMetadataKey: string;
   urls: UrlPolicy;
+  corsCredentials: boolean;
   allowPromotionCodes: boolean;
   access: AccessPolicy;
   webhookToleranceMs: number;
@@ -121,6 +122,7 @@ function toConfig(options: ParsedOptions): Config {
     basePath: options.basePath,
     userIdMetadataKey: userIdKeyOf(options),
     urls: toUrlPolicy(options),
+    corsCredentials: options.corsCredentials,
     allowPromotionCodes: options.allowPromotionCodes,
     access: completePolicy(options.access),
     webhookToleranceMs: options.webhookToleranceSeconds * 1_000,

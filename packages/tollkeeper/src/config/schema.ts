@@ -149,6 +149,7 @@ export const OPTION_FIELDS = {
 
   appUrl: stringField("appUrl", appUrlRule),
   allowedOrigins: checkEach("allowedOrigins", listField("allowedOrigins"), originRule).default([]),
+  corsCredentials: booleanField(nameOf("corsCredentials")).default(false),
   successUrl: stringField("successUrl").optional(),
   cancelUrl: stringField("cancelUrl").optional(),
   portalReturnUrl: stringField("portalReturnUrl").optional(),

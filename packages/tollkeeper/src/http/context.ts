@@ -21,6 +21,8 @@ import type {
 export interface HttpContext {
   basePath: string;
   allowedOrigins: readonly string[];
+  /** If true, pages of allowed origins may send cookies. */
+  corsCredentials: boolean;
   runtime: Runtime;
   authenticate: Authenticate;
   config: ConfigResponse;

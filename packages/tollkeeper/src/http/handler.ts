@@ -5,6 +5,7 @@ import { cors } from "hono/cors";
 import { describeError } from "../domain/log-text.ts";
 import { ForbiddenError } from "../errors.ts";
 import type { HttpContext } from "./context.ts";
+import { requireJson } from "./read-body.ts";
 import { respondToError, respondWithError } from "./error-response.ts";
 import { OPENAPI_PATH, serveOpenApi } from "./openapi.ts";
 import { logRequests, type HttpEnv } from "./request-log.ts";
@@ -32,13 +33,14 @@ export interface Handler {
 }
 
 export function createHandler(context: HttpContext): Handler {
-  const { basePath, allowedOrigins, runtime } = context;
+  const { basePath, allowedOrigins, corsCredentials, runtime } = context;
   // If the router is not strict, it ignores a slash at the end of a path.
   const app = new OpenAPIHono<HttpEnv>({ strict: false });
   app.use(logRequests(runtime));
   app.use(
     cors({
       origin: [...allowedOrigins],
+      credentials: corsCredentials,
       allowHeaders: ["authorization", "content-type"],
       allowMethods: ["GET", "POST"],
       maxAge: PREFLIGHT_MAX_AGE_SECONDS,
@@ -82,7 +84,7 @@ function withWaitUntil(
 function mountRoutes(context: HttpContext): OpenAPIHono<HttpEnv> {
   const app = new OpenAPIHono<HttpEnv>();
   app.use(async (c, next) => {
-    requireAllowedOrigin(c.req.raw, context.allowedOrigins);
+    requireAllowedOrigin(c.req.raw, context);
     await next();
   });
   for (const { method, path, contentType, run } of ROUTES)
@@ -96,11 +98,22 @@ function mountRoutes(context: HttpContext): OpenAPIHono<HttpEnv> {
  * for a POST from an origin that is neither allowed nor the service's own. Requests of servers and scripts have no `Origin`
  * header, so the service accepts them. GET requests are accepted, because they change nothing, and CORS hides their responses
  * from other origins.
+ *
+ * If cookies of other origins are allowed, browsers send the user's cookies with requests of every site. So a POST with cookies
+ * must then have an `Origin`, and its content type must be JSON, even if its body is empty. A form can't send JSON.
  */
-function requireAllowedOrigin(request: Request, allowedOrigins: readonly string[]): void {
+function requireAllowedOrigin(request: Request, { allowedOrigins, corsCredentials }: HttpContext): void {
+  if (request.method !== "POST") return;
   const origin = request.headers.get("origin");
-  if (request.method !== "POST" || origin === null) return;
-  if (allowedOrigins.includes(origin) || origin === new URL(request.url).origin) return;
+  if (corsCredentials && request.headers.has("cookie")) {
+    if (origin === null)
+      throw new ForbiddenError(
+        "origin_not_allowed",
+        "The request has cookies but no Origin header. Send it from a page.",
+      );
+    requireJson(request.headers.get("content-type") ?? "");
+  }
+  if (origin === null || allowedOrigins.includes(origin) || origin === new URL(request.url).origin) return;
   const shown = origin.slice(0, MAX_SHOWN_ORIGIN);
   throw new ForbiddenError("origin_not_allowed", `Origin "${shown}" is not allowed. Add it to ALLOWED_ORIGINS.`);
 }

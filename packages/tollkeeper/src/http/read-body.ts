@@ -132,9 +132,7 @@ export async function readJsonRequest(received: Request, maxBytes: number | null
     throw new TollkeeperError(413, "payload_too_large", `The body exceeds ${maxBytes} bytes. Send a smaller body.`);
   if (read.kind !== "ok")
     throw new InvalidRequestError("invalid_request", "The body ended early. Send the request again.");
-  const type = received.headers.get("content-type") ?? "";
-  if (read.bytes.byteLength > 0 && !/^application\/json\b/i.test(type))
-    throw new InvalidRequestError("invalid_request", `Content type "${type}" is not supported. Send application/json.`);
+  if (read.bytes.byteLength > 0) requireJson(received.headers.get("content-type") ?? "");
   const headers = new Headers(received.headers);
   headers.set("content-type", "application/json");
   const body = read.bytes.byteLength > 0 ? read.bytes.slice() : "{}";
@@ -143,6 +141,12 @@ export async function readJsonRequest(received: Request, maxBytes: number | null
     request: new Request(url, { method, headers, body, signal }),
     json: () => parseJson(typeof body === "string" ? body : new TextDecoder().decode(body)),
   };
+}
+
+/** Throws `InvalidRequestError` if a content type is not JSON. */
+export function requireJson(type: string): void {
+  if (!/^application\/json\b/i.test(type))
+    throw new InvalidRequestError("invalid_request", `Content type "${type}" is not supported. Send application/json.`);
 }
 
 function parseJson(text: string): unknown {

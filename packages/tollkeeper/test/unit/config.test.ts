@@ -42,6 +42,7 @@ const EVERY_OPTION: Record<keyof TollkeeperOptions, true> = {
   keepEventBodies: true,
   appUrl: true,
   allowedOrigins: true,
+  corsCredentials: true,
   successUrl: true,
   cancelUrl: true,
   portalReturnUrl: true,
@@ -117,6 +118,7 @@ test("an environment with only the required variables gets all defaults", () => 
       cancelUrl: "https://app.example.com/",
       portalReturnUrl: "https://app.example.com/",
     },
+    corsCredentials: false,
     allowPromotionCodes: false,
     access: DEFAULT_ACCESS_POLICY,
     webhookToleranceMs: 300_000,
@@ -231,6 +233,12 @@ describe("the service refuses an invalid configuration", () => {
       { NODE_ENV: "production", ALLOWED_ORIGINS: "http://a.example.com" },
       'ALLOWED_ORIGINS "http://a.example.com" must use https because',
     ],
+    [
+      "with cookies for every origin",
+      { CORS_CREDENTIALS: "true", ALLOWED_ORIGINS: "*" },
+      "ALLOWED_ORIGINS has (a text of 1 characters",
+    ],
+    ["with a wrong switch for cookies", { CORS_CREDENTIALS: "yes" }, 'CORS_CREDENTIALS "yes" must be true or false'],
     ["without an issuer", { AUTH0_DOMAIN: "" }, "AUTH_ISSUER or AUTH0_DOMAIN is missing"],
     ["without an audience", { AUTH_AUDIENCE: "" }, "AUTH_AUDIENCE is missing"],
     [
