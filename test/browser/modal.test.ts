@@ -163,6 +163,17 @@ test("a failed request that was sent before a newer one does not replace the new
   expect(complaints).toEqual([]);
 });
 
+test("the modal loads its content again when the browser's back button shows the page from its cache", async () => {
+  const { page, show, billing } = await open({ getToken: "() => 'ada'" });
+  await show();
+  await choose(page).click();
+  await modal(page).getByText("Taking you to the secure checkout…").waitFor();
+  await billing.subscribe("ada");
+  await page.evaluate('dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))');
+  await modal(page).getByRole("heading", { name: "You have Premium" }).waitFor();
+  expect(await modal(page).getByText("Taking you to the secure checkout…").count()).toBe(0);
+});
+
 test("while a checkout is being opened, neither another plan nor another interval can be chosen", async () => {
   let answer: (() => void) | undefined;
   const prices = [

@@ -51,6 +51,22 @@ export class PremiumModal extends ElementBase {
     this.#keepEarlyProperties();
   }
 
+  connectedCallback(): void {
+    addEventListener("pageshow", this.#refresh);
+  }
+
+  disconnectedCallback(): void {
+    removeEventListener("pageshow", this.#refresh);
+  }
+
+  /**
+   * Loads the modal's content again when the user returns from Stripe's page with the browser's back button. The browser then
+   * shows the page as the user left it, although the user may have paid.
+   */
+  #refresh = (event: PageTransitionEvent): void => {
+    if (event.persisted && this.#dialog.open && this.#client) void this.show();
+  };
+
   /** The client whose plans and subscription the modal shows. */
   set client(client: TollkeeperClient | null) {
     this.#client = client;
