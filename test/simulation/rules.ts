@@ -119,12 +119,6 @@ export const RULES: readonly Rule[] = [
     without: "false",
   },
   {
-    rule: "a refund counts against all payments of its period",
-    file: "packages/tollkeeper/src/sync/retrieve.ts",
-    text: "invoices: [...snapshot.invoices, ...others]",
-    without: "invoices: snapshot.invoices",
-  },
-  {
     rule: "paused collection ends access with the paid period",
     file: "packages/tollkeeper/src/domain/access.ts",
     text: 'latestInvoice?.status === "paid"',
