@@ -4,7 +4,7 @@
  */
 import type { Emulator } from "../../packages/emulator/src/index.ts";
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
-import type { AuditedPlan, HookEvent, Violate, Write } from "./audit-types.ts";
+import type { AuditedPlan, HookEvent, Tables, Violate, Write } from "./audit-types.ts";
 import { createEventAuditor } from "./event-auditor.ts";
 import { createHookAuditor } from "./hook-auditor.ts";
 import { createLeaseAuditor } from "./lease-auditor.ts";
@@ -28,6 +28,11 @@ export interface Auditor {
   forged(eventId: string): void;
   /** Call this function when a hook of the app has run without an error. */
   hookRan(hook: string, event: HookEvent): void;
+  /**
+   * Call this function when the database was restored from a backup. The service has forgotten what happened since the backup,
+   * so the auditor checks only what holds nevertheless.
+   */
+  restored(): void;
   /** Checks the rules that must hold at every moment when no replica writes to the store. */
   check(store: Store, situation: Situation): Promise<void>;
   /** Checks the rules that apply after all faults have ended and a reconcile has run. */
@@ -62,21 +67,21 @@ export function createAuditor(emulator: Emulator, plans: readonly AuditedPlan[])
   const now = (): number => emulator.now();
   const history = createStripeHistory(emulator, violate);
   const shared = { history, plans, now, violate };
-  const parts: Parts = {
+  const createParts = (hooks: Parts["hooks"]): Parts => ({
     leases: createLeaseAuditor(violate),
     events: createEventAuditor(now, violate),
-    hooks: createHookAuditor(shared),
+    hooks,
     operations: createOperationAuditor(shared),
     mirror: createMirrorAuditor(history, violate),
-  };
-  const { events, hooks, operations, mirror } = parts;
+  });
+  let parts = createParts(createHookAuditor(shared));
   return {
     violations,
     isMoved: history.isMoved,
     update: history.update,
-    acknowledged: events.acknowledged,
-    forged: events.forged,
-    hookRan: hooks.ran,
+    acknowledged: (eventId) => parts.events.acknowledged(eventId),
+    forged: (eventId) => parts.events.forged(eventId),
+    hookRan: (hook, event) => parts.hooks.ran(hook, event),
     committed(writes) {
       if (
         writes.some(({ method }) => method === "subscriptions.saveSubscriptions" || method === "announcedAccess.save")
@@ -84,23 +89,41 @@ export function createAuditor(emulator: Emulator, plans: readonly AuditedPlan[])
         history.update();
       for (const write of writes) recordWrite(parts, write);
     },
-    async check(store, { isSettled, isCalm }) {
+    restored() {
+      history.restored();
+      parts.hooks.restored();
+      parts = createParts(parts.hooks);
+    },
+    async check(store, situation) {
       history.update();
-      const tables = history.tables();
-      const { pending, dead } = await store.inbox.countByState();
-      // If no event is pending, the mirror must be correct, because no later event will repair it.
-      const isDone = tables !== null && pending === 0 && dead === 0;
-      if (isDone && isSettled) {
-        await checkMirror(tables, store, violate);
-        if (isCalm) await hooks.checkAccess(tables, store);
-      }
-      if (isDone) await mirror.checkReported(tables, store, events.isAcknowledged);
-      await operations.check(store);
-      await events.check(store);
+      await check(parts, history.tables(), { store, situation, violate });
     },
     checkEnd: (store, end) => checkEnd({ ...shared, ...parts }, store, end),
     checkLog: (lines) => checkLog(lines, violate),
   };
+}
+
+interface CheckInput {
+  store: Store;
+  situation: Situation;
+  violate: Violate;
+}
+
+async function check(
+  { events, hooks, mirror, operations }: Parts,
+  tables: Tables | null,
+  { store, situation, violate }: CheckInput,
+): Promise<void> {
+  const { pending, dead } = await store.inbox.countByState();
+  // If no event is pending, the mirror must be correct, because no later event will repair it.
+  const isDone = tables !== null && pending === 0 && dead === 0;
+  if (isDone && situation.isSettled) {
+    await checkMirror(tables, store, violate);
+    if (situation.isCalm) await hooks.checkAccess(tables, store);
+  }
+  if (isDone) await mirror.checkReported(tables, store, events.isAcknowledged);
+  await operations.check(store);
+  await events.check(store);
 }
 
 async function checkEnd(

@@ -9,6 +9,8 @@ export interface SimulatedReplica {
   /** Holds the running service, or null while the replica is down. */
   service: Tollkeeper | null;
   faults: Faults;
+  /** Options of the replica's next life, which replace the options of the setup. */
+  options: Partial<TollkeeperOptions>;
   /** The URL path of the Stripe list of which a slow response is in transit to the replica. */
   slowList: string | null;
   /** Handles a request. The promise of an HTTP response rejects if the replica is down or crashes. */

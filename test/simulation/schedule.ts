@@ -5,7 +5,7 @@
 import { RECONCILE_TASK } from "../../packages/tollkeeper/src/reconcile/reconcile.ts";
 import { TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
 import { USERS, type User } from "./actions/action.ts";
-import { ACTIONS } from "./actions/actions.ts";
+import { ACTIONS, RESTORE_BACKUP } from "./actions/actions.ts";
 import { isCalm, NO_FAULTS, type Faults } from "./faults.ts";
 import { createRandom, type SeededRandom } from "./seeded-random.ts";
 import { createSimulation, EVENTS_KEPT_MS, type Simulation, type SimulationSetup } from "./simulation.ts";
@@ -24,7 +24,7 @@ export interface ScheduledAction {
 
 export interface Schedule {
   seed: number;
-  setup: SimulationSetup;
+  setup: Omit<SimulationSetup, "restores">;
   actions: ScheduledAction[];
 }
 
@@ -98,7 +98,8 @@ export interface Outcome {
 
 /** Plays a schedule, ends all faults, reconciles once, and returns the violations of the rules. */
 export async function play({ seed, setup, actions }: Schedule): Promise<Outcome> {
-  const simulation = await createSimulation(seed, setup);
+  const restores = actions.some(({ action }) => action === RESTORE_BACKUP);
+  const simulation = await createSimulation(seed, { ...setup, restores });
   const { auditor, scheduler } = simulation;
   try {
     for (const one of actions) {

@@ -19,6 +19,7 @@ export function createSimulatedReplica(setup: ReplicaSetup): SimulatedReplica {
     name: setup.name,
     service: null,
     faults: NO_FAULTS,
+    options: {},
     slowList: null,
     fetch: (request) => replica.run((service) => service.fetch(request)),
     run(work) {
@@ -50,11 +51,12 @@ export function createSimulatedReplica(setup: ReplicaSetup): SimulatedReplica {
 }
 
 function createService(life: Life): Tollkeeper {
-  const { setup } = life;
+  const { setup, replica } = life;
   const { scheduler, name } = setup;
   return compose(
     {
       ...setup.options,
+      ...replica.options,
       fetch: faultyNetwork(life),
       log: setup.log,
       runtime: {

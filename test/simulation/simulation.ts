@@ -4,7 +4,6 @@
  */
 import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
 import type { Hooks } from "../../packages/tollkeeper/src/index.ts";
-import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import {
   createLogRecorder,
@@ -27,6 +26,7 @@ import { observeStore, withoutEarlyPruning, withoutReconcile } from "./observed-
 import type { ReplicaSetup, SimulatedReplica } from "./replica-types.ts";
 import { createScheduler, type Scheduler } from "./scheduler.ts";
 import { createRandom, type SeededRandom } from "./seeded-random.ts";
+import { openRestorableStore } from "./restorable-store.ts";
 import { shortPages } from "./short-pages.ts";
 import { createSimulatedReplica } from "./simulated-replica.ts";
 
@@ -61,6 +61,8 @@ export interface SimulationSetup {
   /** The number of replicas that are up at the end of the schedule. */
   survivors: number;
   afterRetries: "cancel" | "unpaid" | "past_due" | "pause";
+  /** True if the schedule restores the database from a backup, so that the database must be in a file. */
+  restores: boolean;
 }
 
 export interface Simulation {
@@ -69,6 +71,12 @@ export interface Simulation {
   scheduler: Scheduler;
   auditor: Auditor;
   replicas: SimulatedReplica[];
+  /** The process of a command of the command line, which has no hooks and runs beside the replicas. */
+  command: SimulatedReplica;
+  /** Saves a copy of the database. */
+  backup(): void;
+  /** Replaces the database by its last copy. No replica may run meanwhile. */
+  restore(): Promise<void>;
   /** The store that all replicas share, without injected faults. */
   store: Store;
   deliveries: Deliveries;
@@ -102,11 +110,10 @@ export async function createSimulation(seed: number, setup: SimulationSetup): Pr
   emulator.restore({ ...(await loadFirstState()), afterRetries: setup.afterRetries });
   const scheduler = createScheduler(() => emulator.now(), createRandom(seed));
   const auditor = createAuditor(emulator, AUDITED_PLANS);
-  const store = openStore({ url: "file::memory:", mode: "test" });
-  await store.migrate();
+  const { store, ...backups } = await openRestorableStore(setup.restores);
   const log: LogLine[] = [];
   let hookFailureRate = 0;
-  const replicas = createReplicas(setup, {
+  const shared: SharedSetup = {
     scheduler,
     store: observeStore(withoutEarlyPruning(setup.losesEvents ? store : withoutReconcile(store)), auditor),
     now: () => emulator.now(),
@@ -122,7 +129,13 @@ export async function createSimulation(seed: number, setup: SimulationSetup): Pr
       reconcileEveryMinutes: setup.reconcileEveryMinutes,
       hooks: createHooks(auditor, () => scheduler.random.happens(hookFailureRate)),
     },
-  });
+    newId: createIds(),
+  };
+  const replicas = setup.skewMs
+    .slice(0, setup.replicas)
+    .map((skewMs, index) => createSimulatedReplica({ ...shared, name: `replica${index + 1}`, skewMs }));
+  const command = createSimulatedReplica({ ...shared, name: "command", skewMs: 0 });
+  command.options = { hooks: undefined, runWorker: false };
   const now = (): number => emulator.now();
   const deliveries = createDeliveries({ endpoint: WEBHOOK_ENDPOINT, replicas, scheduler, auditor, now });
   const simulation: Simulation = {
@@ -131,17 +144,19 @@ export async function createSimulation(seed: number, setup: SimulationSetup): Pr
     scheduler,
     auditor,
     replicas,
+    command,
+    ...backups,
     store,
     deliveries,
     setFaults(faults) {
-      for (const replica of replicas) replica.faults = faults;
+      for (const replica of [...replicas, command]) replica.faults = faults;
       hookFailureRate = isCalm(faults) ? 0 : HOOK_FAILURE_RATE;
     },
     ...createControls(emulator, scheduler, replicas),
     logText: () => log.map(({ level, message, fields }) => `${level} ${message} ${JSON.stringify(fields)}`),
     async stop() {
-      for (const replica of replicas) replica.crash();
-      await store.close();
+      for (const replica of [...replicas, command]) replica.crash();
+      await backups.close();
     },
   };
   for (const replica of replicas) replica.start();
@@ -149,15 +164,11 @@ export async function createSimulation(seed: number, setup: SimulationSetup): Pr
   return simulation;
 }
 
-function createReplicas(
-  { replicas, skewMs }: SimulationSetup,
-  shared: Omit<ReplicaSetup, "name" | "skewMs" | "newId">,
-): SimulatedReplica[] {
+type SharedSetup = Omit<ReplicaSetup, "name" | "skewMs">;
+
+function createIds(): () => string {
   let ids = 0;
-  const newId = (): string => `id${String(++ids).padStart(6, "0")}`;
-  return Array.from({ length: replicas }, (_, index) =>
-    createSimulatedReplica({ ...shared, name: `replica${index + 1}`, skewMs: skewMs[index] ?? 0, newId }),
-  );
+  return () => `id${String(++ids).padStart(6, "0")}`;
 }
 
 async function postControl(emulator: Emulator, path: string, body: object): Promise<void> {

@@ -25,13 +25,27 @@ import {
 import { deliveryFault, doubleEvents, forgedEvent, heal, partition, silence } from "./delivery-actions.ts";
 import { gift, swallowed, unseen } from "./lost-event-actions.ts";
 import { comeback, hasty, lastLink, lastMinute } from "./purchase-actions.ts";
-import { crash, freeze, outage, reconcile, restart, shortTime, time } from "./replica-actions.ts";
+import {
+  commandLine,
+  crash,
+  freeze,
+  outage,
+  reconcile,
+  restart,
+  restoreBackup,
+  shortTime,
+  time,
+  wrongKey,
+} from "./replica-actions.ts";
 import type { Simulation } from "../simulation.ts";
 import { buy, cancelRoute, checkout, pay, portal, resumeRoute, returnPage, viewSubscriptions } from "./user-actions.ts";
 
 async function twoTabs(simulation: Simulation, user: User): Promise<void> {
   await Promise.all([checkout(simulation, user), checkout(simulation, user)]);
 }
+
+/** The name of the action that restores the database from a backup. */
+export const RESTORE_BACKUP = "restore_backup";
 
 /** The order of the list of actions determines which action a seed picks. */
 export const ACTIONS: Readonly<Record<string, Action>> = {
@@ -67,6 +81,9 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   restart: { weight: 5, act: restart },
   freeze: { weight: 3, act: freeze },
   reconcile: { weight: 4, act: reconcile },
+  wrong_key: { weight: 1, act: wrongKey, untilQuiet: true },
+  command_line: { weight: 3, act: commandLine },
+  [RESTORE_BACKUP]: { weight: 1, act: restoreBackup, untilQuiet: true },
   comeback: { weight: 3, act: comeback, untilQuiet: true },
   last_minute: { weight: 2, act: lastMinute, untilQuiet: true },
   last_link: { weight: 1, act: lastLink, untilQuiet: true },

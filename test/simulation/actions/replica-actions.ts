@@ -1,7 +1,8 @@
 /** Actions that affect replicas, their operators and the clock. */
 import { NO_FAULTS, type Faults } from "../faults.ts";
 import type { Simulation } from "../simulation.ts";
-import { DAY, HOUR } from "./action.ts";
+import { DAY, HOUR, USERS } from "./action.ts";
+import { buy } from "./user-actions.ts";
 
 /**
  * Lists the periods of time that the action `time` lets pass. All periods of the action `time` are shorter than the time for
@@ -48,6 +49,55 @@ export async function freeze({ replicas, scheduler, emulator }: Simulation): Pro
 export async function reconcile({ replicas, scheduler }: Simulation): Promise<void> {
   const up = replicas.filter(({ service }) => service !== null);
   if (up.length > 0) await scheduler.random.pick(up).run((service) => service.reconcile({ sweep: true }));
+}
+
+/** The secret key of another Stripe account. */
+const OTHER_ACCOUNT = { stripeSecretKey: "sk_test_other" };
+
+/** For an hour, a replica has the secret key of another Stripe account. */
+export async function wrongKey(simulation: Simulation): Promise<void> {
+  const replica = simulation.scheduler.random.pick(simulation.replicas);
+  replica.crash();
+  replica.options = OTHER_ACCOUNT;
+  replica.start();
+  await simulation.untilQuiet();
+  simulation.passTime(HOUR);
+  await simulation.untilQuiet();
+  replica.crash();
+  replica.options = {};
+  replica.start();
+}
+
+/** An operator runs the command `reconcile` while the replicas are up or down. */
+export async function commandLine({ command, replicas, scheduler }: Simulation): Promise<void> {
+  if (command.service !== null) return;
+  if (scheduler.random.happens(0.5)) for (const replica of replicas) replica.crash();
+  const sweep = scheduler.random.happens(0.5);
+  command.start();
+  await command
+    .run(async (service) => {
+      await service.reconcile({ sweep });
+      await service.drain();
+    })
+    .finally(() => command.crash());
+}
+
+/** The database is lost, and an operator restores a backup that is some hours old. */
+export async function restoreBackup(simulation: Simulation): Promise<void> {
+  const { auditor, command, replicas, setup } = simulation;
+  // Only a reconcile finds the events since the backup.
+  if (!setup.losesEvents) return;
+  await simulation.untilQuiet();
+  simulation.backup();
+  for (const user of USERS) {
+    await withFaults(simulation, NO_FAULTS, () => buy(simulation, user));
+    simulation.passTime(HOUR);
+    await simulation.untilQuiet();
+  }
+  for (const replica of [...replicas, command]) replica.crash();
+  await simulation.restore();
+  auditor.restored();
+  await restart(simulation);
 }
 
 /** Keeps all replicas down for longer than Stripe keeps events. */
