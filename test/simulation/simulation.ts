@@ -3,7 +3,7 @@
  * whole simulation.
  */
 import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
-import type { Hooks } from "../../packages/tollkeeper/src/index.ts";
+import type { Hooks, Plans } from "../../packages/tollkeeper/src/index.ts";
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import {
   createLogRecorder,
@@ -36,11 +36,10 @@ import { createSimulatedReplica } from "./simulated-replica.ts";
  */
 export const EVENTS_KEPT_MS = 25 * 86_400_000;
 
-export const AUDITED_PLANS: readonly AuditedPlan[] = PLANS.map(({ id, group, features }) => ({
-  id,
-  group,
-  features: features.map((feature) => feature.id),
-}));
+const toAudited = (plans: Plans): AuditedPlan[] =>
+  plans.map(({ id, group, features }) => ({ id, group, features: features.map((feature) => feature.id) }));
+
+export const AUDITED_PLANS: readonly AuditedPlan[] = toAudited(PLANS);
 
 export interface SimulationSetup {
   replicas: number;
@@ -73,6 +72,10 @@ export interface Simulation {
   replicas: SimulatedReplica[];
   /** The process of a command of the command line, which has no hooks and runs beside the replicas. */
   command: SimulatedReplica;
+  /** Number of deployments so far. */
+  deployments: number;
+  /** Restarts all replicas with other plans. Plans that are left out keep their last features for their subscribers. */
+  deploy(plans: Plans): void;
   /** Saves a copy of the database. */
   backup(): void;
   /** Replaces the database by its last copy. No replica may run meanwhile. */
@@ -109,7 +112,8 @@ export async function createSimulation(seed: number, setup: SimulationSetup): Pr
   });
   emulator.restore({ ...(await loadFirstState()), afterRetries: setup.afterRetries });
   const scheduler = createScheduler(() => emulator.now(), createRandom(seed));
-  const auditor = createAuditor(emulator, AUDITED_PLANS);
+  const auditedPlans = [...AUDITED_PLANS];
+  const auditor = createAuditor(emulator, auditedPlans);
   const { store, ...backups } = await openRestorableStore(setup.restores);
   const log: LogLine[] = [];
   let hookFailureRate = 0;
@@ -145,6 +149,17 @@ export async function createSimulation(seed: number, setup: SimulationSetup): Pr
     auditor,
     replicas,
     command,
+    deployments: 0,
+    deploy(plans) {
+      simulation.deployments += 1;
+      const removed = auditedPlans.filter(({ id }) => !plans.some((plan) => plan.id === id));
+      auditedPlans.splice(0, Infinity, ...toAudited(plans), ...removed);
+      for (const replica of [...replicas, command]) {
+        replica.crash();
+        replica.options = { ...replica.options, plans };
+      }
+      for (const replica of replicas) replica.start();
+    },
     ...backups,
     store,
     deliveries,

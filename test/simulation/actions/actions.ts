@@ -26,6 +26,7 @@ import { deliveryFault, doubleEvents, forgedEvent, heal, partition, silence } fr
 import { gift, swallowed, unseen } from "./lost-event-actions.ts";
 import { comeback, hasty, lastLink, lastMinute } from "./purchase-actions.ts";
 import {
+  changeCatalogue,
   commandLine,
   crash,
   freeze,
@@ -82,6 +83,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   freeze: { weight: 3, act: freeze },
   reconcile: { weight: 4, act: reconcile },
   wrong_key: { weight: 1, act: wrongKey, untilQuiet: true },
+  change_catalogue: { weight: 2, act: changeCatalogue, untilQuiet: true },
   command_line: { weight: 3, act: commandLine },
   [RESTORE_BACKUP]: { weight: 1, act: restoreBackup, untilQuiet: true },
   comeback: { weight: 3, act: comeback, untilQuiet: true },

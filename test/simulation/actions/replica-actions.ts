@@ -1,4 +1,5 @@
 /** Actions that affect replicas, their operators and the clock. */
+import { PLANS } from "../../support/plans.ts";
 import { NO_FAULTS, type Faults } from "../faults.ts";
 import type { Simulation } from "../simulation.ts";
 import { DAY, HOUR, USERS } from "./action.ts";
@@ -57,15 +58,29 @@ const OTHER_ACCOUNT = { stripeSecretKey: "sk_test_other" };
 /** For an hour, a replica has the secret key of another Stripe account. */
 export async function wrongKey(simulation: Simulation): Promise<void> {
   const replica = simulation.scheduler.random.pick(simulation.replicas);
+  const { options } = replica;
   replica.crash();
-  replica.options = OTHER_ACCOUNT;
+  replica.options = { ...options, ...OTHER_ACCOUNT };
   replica.start();
   await simulation.untilQuiet();
   simulation.passTime(HOUR);
   await simulation.untilQuiet();
   replica.crash();
-  replica.options = {};
+  replica.options = options;
   replica.start();
+}
+
+/** A deploy adds a feature to a plan and removes another one, or removes a plan that users may pay for. */
+export async function changeCatalogue(simulation: Simulation): Promise<void> {
+  const { random } = simulation.scheduler;
+  const added = `feature_${simulation.deployments + 1}`;
+  const changed = random.pick(PLANS).id;
+  const plans = PLANS.map((plan) =>
+    plan.id === changed ? { ...plan, features: [...plan.features.slice(1), { id: added, name: added }] } : plan,
+  );
+  await simulation.untilQuiet();
+  simulation.deploy(random.happens(0.3) ? plans.filter(({ id }) => id !== "team") : plans);
+  await simulation.untilQuiet();
 }
 
 /** An operator runs the command `reconcile` while the replicas are up or down. */
