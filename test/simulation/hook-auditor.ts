@@ -60,16 +60,10 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
         violate(`I2: hook ${id} ran again long after its end`);
       contents.set(id, content);
       if (before !== undefined) return;
-      if (event.refundId !== undefined && event.outcome === "refunded") reportedPayments.add(event.refundId);
-      if (event.disputeId !== undefined && event.outcome === "open") reportedPayments.add(event.disputeId);
-      if (hook === "onPaymentSucceeded" && event.invoiceId) {
-        reportedPayments.add(event.invoiceId);
-        checkPayment(options, owner.id, event.invoiceId);
-      }
-      const left = features.get(owner.id) ?? new Set();
-      features.set(owner.id, left);
-      if (hook === "onAccessGranted") for (const feature of changed) left.add(feature);
-      if (hook === "onAccessRevoked") for (const feature of changed) left.delete(feature);
+      const reported = reportedBy(hook, event);
+      if (reported !== null) reportedPayments.add(reported);
+      if (hook === "onPaymentSucceeded" && event.invoiceId) checkPayment(options, owner.id, event.invoiceId);
+      features.set(owner.id, applyHook(features.get(owner.id) ?? new Set(), hook, changed));
     },
     restored: () => void (isRestored = true),
     completed: (id) => void completedAt.set(id, now()),
@@ -97,6 +91,19 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
     },
     checkPayments: (tables) => checkReported(tables, reportedPayments, violate),
   };
+}
+
+/** Returns the features that a user has after a hook. */
+function applyHook(features: ReadonlySet<string>, hook: string, changed: readonly string[]): Set<string> {
+  if (hook === "onAccessGranted") return new Set([...features, ...changed]);
+  return new Set([...features].filter((feature) => hook !== "onAccessRevoked" || !changed.includes(feature)));
+}
+
+/** Returns the id of the paid invoice, the refund or the new dispute that a hook reports; null for other hooks. */
+function reportedBy(hook: string, { invoiceId, refundId, disputeId, outcome }: HookEvent): string | null {
+  if (hook === "onPaymentSucceeded") return invoiceId ?? null;
+  if (hook === "onRefund" && outcome === "refunded") return refundId ?? null;
+  return hook === "onDispute" && outcome === "open" ? (disputeId ?? null) : null;
 }
 
 /** Checks that hooks have reported each paid invoice, refund and open dispute. */

@@ -72,8 +72,6 @@ export interface Simulation {
   replicas: SimulatedReplica[];
   /** The process of a command of the command line, which has no hooks and runs beside the replicas. */
   command: SimulatedReplica;
-  /** Number of deployments so far. */
-  deployments: number;
   /** Restarts all replicas with other plans. Plans that are left out keep their last features for their subscribers. */
   deploy(plans: Plans): void;
   /** Saves a copy of the database. */
@@ -118,28 +116,22 @@ export async function createSimulation(seed: number, setup: SimulationSetup): Pr
   const log: LogLine[] = [];
   let hookFailureRate = 0;
   const shared: SharedSetup = {
-    scheduler,
+    ...createShared({ emulator, scheduler }),
     store: observeStore(withoutEarlyPruning(setup.losesEvents ? store : withoutReconcile(store)), auditor),
-    now: () => emulator.now(),
     stripe: shortPages({
       fetch: (request) => emulator.fetch(request),
       pageSize: setup.pageSize,
       unreported: () => deliveries.unreported,
     }),
-    fail: (response) => postControl(emulator, "faults", response),
     log: createLogRecorder(log),
     options: {
       ...emulatorOptions(PLANS),
       reconcileEveryMinutes: setup.reconcileEveryMinutes,
       hooks: createHooks(auditor, () => scheduler.random.happens(hookFailureRate)),
     },
-    newId: createIds(),
   };
-  const replicas = setup.skewMs
-    .slice(0, setup.replicas)
-    .map((skewMs, index) => createSimulatedReplica({ ...shared, name: `replica${index + 1}`, skewMs }));
-  const command = createSimulatedReplica({ ...shared, name: "command", skewMs: 0 });
-  command.options = { hooks: undefined, runWorker: false };
+  const { replicas, command } = createProcesses(setup, shared);
+  const processes = [...replicas, command];
   const now = (): number => emulator.now();
   const deliveries = createDeliveries({ endpoint: WEBHOOK_ENDPOINT, replicas, scheduler, auditor, now });
   const simulation: Simulation = {
@@ -149,28 +141,18 @@ export async function createSimulation(seed: number, setup: SimulationSetup): Pr
     auditor,
     replicas,
     command,
-    deployments: 0,
-    deploy(plans) {
-      simulation.deployments += 1;
-      const removed = auditedPlans.filter(({ id }) => !plans.some((plan) => plan.id === id));
-      auditedPlans.splice(0, Infinity, ...toAudited(plans), ...removed);
-      for (const replica of [...replicas, command]) {
-        replica.crash();
-        replica.options = { ...replica.options, plans };
-      }
-      for (const replica of replicas) replica.start();
-    },
+    deploy: createDeploy({ replicas, command }, auditedPlans),
     ...backups,
     store,
     deliveries,
     setFaults(faults) {
-      for (const replica of [...replicas, command]) replica.faults = faults;
+      for (const replica of processes) replica.faults = faults;
       hookFailureRate = isCalm(faults) ? 0 : HOOK_FAILURE_RATE;
     },
     ...createControls(emulator, scheduler, replicas),
     logText: () => log.map(({ level, message, fields }) => `${level} ${message} ${JSON.stringify(fields)}`),
     async stop() {
-      for (const replica of [...replicas, command]) replica.crash();
+      for (const replica of processes) replica.crash();
       await backups.close();
     },
   };
@@ -181,9 +163,40 @@ export async function createSimulation(seed: number, setup: SimulationSetup): Pr
 
 type SharedSetup = Omit<ReplicaSetup, "name" | "skewMs">;
 
-function createIds(): () => string {
+function createShared({
+  emulator,
+  scheduler,
+}: Pick<Simulation, "emulator" | "scheduler">): Pick<SharedSetup, "scheduler" | "now" | "fail" | "newId"> {
   let ids = 0;
-  return () => `id${String(++ids).padStart(6, "0")}`;
+  return {
+    scheduler,
+    now: () => emulator.now(),
+    fail: (response) => postControl(emulator, "faults", response),
+    newId: () => `id${String(++ids).padStart(6, "0")}`,
+  };
+}
+
+type Processes = Pick<Simulation, "replicas" | "command">;
+
+function createProcesses({ replicas: count, skewMs }: SimulationSetup, shared: SharedSetup): Processes {
+  const replicas = Array.from({ length: count }, (_, index) =>
+    createSimulatedReplica({ ...shared, name: `replica${index + 1}`, skewMs: skewMs[index] ?? 0 }),
+  );
+  const command = createSimulatedReplica({ ...shared, name: "command", skewMs: 0 });
+  command.options = { hooks: undefined, runWorker: false };
+  return { replicas, command };
+}
+
+function createDeploy({ replicas, command }: Processes, auditedPlans: AuditedPlan[]): Simulation["deploy"] {
+  return (plans) => {
+    const removed = auditedPlans.filter(({ id }) => !plans.some((plan) => plan.id === id));
+    auditedPlans.splice(0, Infinity, ...toAudited(plans), ...removed);
+    for (const replica of [...replicas, command]) {
+      replica.crash();
+      replica.options = { ...replica.options, plans };
+    }
+    for (const replica of replicas) replica.start();
+  };
 }
 
 async function postControl(emulator: Emulator, path: string, body: object): Promise<void> {

@@ -73,7 +73,8 @@ export async function wrongKey(simulation: Simulation): Promise<void> {
 /** A deploy adds a feature to a plan and removes another one, or removes a plan that users may pay for. */
 export async function changeCatalogue(simulation: Simulation): Promise<void> {
   const { random } = simulation.scheduler;
-  const added = `feature_${simulation.deployments + 1}`;
+  // Each deploy is a new version of the catalogue.
+  const added = `feature_${simulation.emulator.now()}`;
   const changed = random.pick(PLANS).id;
   const plans = PLANS.map((plan) =>
     plan.id === changed ? { ...plan, features: [...plan.features.slice(1), { id: added, name: added }] } : plan,
