@@ -65,14 +65,14 @@ export interface TollkeeperOptions {
   /** `DATABASE_URL`: the URL of the database, `file:PATH` or `postgres://…`. Default `file:.tollkeeper/tollkeeper.sqlite`. */
   databaseUrl?: string | undefined;
   /**
-   * `DATABASE_DIRECT_URL`: the URL of PostgreSQL without the connection pooler that `DATABASE_URL` names. The service uses it only
-   * to receive notifications of new events. Without it, a service behind a connection pooler looks for new events each second.
-   * Default none.
+   * `DATABASE_DIRECT_URL`: the URL of PostgreSQL without the connection pooler that `DATABASE_URL` names. The service uses it
+   * only to receive notifications of new events. Without it, a service behind a connection pooler looks for new events each
+   * second. Default none.
    */
   databaseDirectUrl?: string | undefined;
   /**
    * Minutes between two reconciles. A reconcile reads the events that the webhook missed. Once a day, it compares Stripe's
-   * lists of customers, subscriptions and open invoices with the mirror. Default 60; range 1 to 1440.
+   * lists of customers, subscriptions, open invoices, refunds and disputes with the mirror. Default 60; range 1 to 1440.
    */
   reconcileEveryMinutes?: number | undefined;
   /** Days for which inbox and outbox keep processed rows. Stripe keeps events for 30 days. Default 35; range 31 to 3650. */

@@ -44,8 +44,8 @@ export interface Queue {
   /** Counts the rows by state. Rows whose hook no process handles count as pending. */
   countByState(): Promise<Record<"pending" | "done" | "dead", number>>;
   /**
-   * Counts the pending rows and the dead letters of the queue. Rows whose hook no process handles are not counted. The cost of counting pending rows and dead letters does not
-   * depend on the number of processed rows.
+   * Counts the pending rows and the dead letters of the queue. Rows whose hook no process handles are not counted. The cost of
+   * counting does not depend on the number of processed rows.
    */
   countUnfinished(): Promise<Record<"pending" | "dead", number>>;
 }
