@@ -107,6 +107,25 @@ export const RULES: readonly Rule[] = [
     without: 'if (bought === "") await',
   },
   {
+    rule: "a replica with another account's key does not start",
+    file: "packages/tollkeeper/src/domain/account.ts",
+    text: "if (remembered === null || changedTo === current)",
+    without: "if (remembered !== current)",
+  },
+  {
+    rule: "a process claims only hooks that it handles",
+    file: "packages/tollkeeper/src/worker/slots.ts",
+    text: "store.outbox.claim(limit, now, now + LEASE_MS, deliverHook.hooks)",
+    without:
+      'store.outbox.claim(limit, now, now + LEASE_MS, ["onAccessGranted", "onAccessRevoked", "onPaymentSucceeded"])',
+  },
+  {
+    rule: "hooks report the access that a deploy changes",
+    file: "packages/tollkeeper/src/reconcile/compare-access.ts",
+    text: "if (owners.length > 0) await sync.accessOf(owners);",
+    without: "",
+  },
+  {
     rule: "a full refund of the current period ends access",
     file: "packages/tollkeeper/src/domain/access.ts",
     text: '(refund === "full" && policy.fullRefund === "end")',
