@@ -97,7 +97,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
         {},
         "a connection pooler is in use, so new events are found by polling each second; set DATABASE_DIRECT_URL to avoid this",
       ),
-    onConnectionLost: (error) => runtime.log.warn({ error: error.message }, "database connection lost"),
+    onConnectionLost: (error) => runtime.log.warn({ error: describeError(error) }, "database connection lost"),
   });
   const surroundings = createSurroundings({ config, runtime, store, clock }, options);
   const context = createActionContext(surroundings);

@@ -1,5 +1,6 @@
 /** Writes objects from Stripe's lists to the mirror, reports the differences, and completes the events that a list covers. */
 import type { Difference } from "../domain/drift.ts";
+import { describeError } from "../domain/log-text.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Sample, Store } from "../store/store.ts";
 import type { SyncedObject } from "../stripe/webhook/event-types.ts";
@@ -76,6 +77,6 @@ export function completeEvents(
 /** Updates the database's statistics about its tables. If the update fails, writes a log line and continues. */
 export async function analyze(store: Store, runtime: Runtime, sample: Sample): Promise<void> {
   await store.analyze(sample).catch((error: unknown) => {
-    runtime.log.warn({ error: String(error) }, "failed to analyze the store; queries may be slow for a minute");
+    runtime.log.warn({ error: describeError(error) }, "failed to analyze the store; queries may be slow for a minute");
   });
 }

@@ -246,10 +246,10 @@ function statementName(text: string): string {
 }
 
 /**
- * PostgreSQL's error codes after which a session can't be used: connection exceptions, shutdowns, and writes in a read-only
- * session. After a failover, old connections may lead to a server that has become read-only.
+ * PostgreSQL's error codes after which a session can't be used: connection exceptions, shutdowns, writes in a read-only session,
+ * and transactions that lasted too long. After a failover, old connections may lead to a server that has become read-only.
  */
-const UNUSABLE_SESSION = /^(08|57P0[1-5]|25006)/;
+const UNUSABLE_SESSION = /^(08|57P0[1-5]|25006|25P0[34])/;
 
 function isSessionUnusable(error: unknown): error is pg.DatabaseError {
   return error instanceof pg.DatabaseError && UNUSABLE_SESSION.test(error.code ?? "");
@@ -257,12 +257,18 @@ function isSessionUnusable(error: unknown): error is pg.DatabaseError {
 
 /**
  * Classes of PostgreSQL's error codes: connection exceptions, insufficient resources, operator intervention, system errors,
- * deadlocks and serialization failures, and the code of a write in a read-only session.
+ * deadlocks and serialization failures; and the codes of a write in a read-only session, of transactions that lasted too long,
+ * and of a lock that was not available in time.
  */
-const OUT_OF_SERVICE_CLASS = /^(08|53|57|58|40|25006)/;
+const OUT_OF_SERVICE_CLASS = /^(08|53|57|58|40|25006|25P0[34]|55P03)/;
 const NETWORK_CODES: ReadonlySet<string> = new Set([
+  "ECONNABORTED",
   "ECONNREFUSED",
   "ECONNRESET",
+  "EHOSTDOWN",
+  "EHOSTUNREACH",
+  "ENETDOWN",
+  "ENETUNREACH",
   "EPIPE",
   "ETIMEDOUT",
   "ENOTFOUND",
@@ -276,6 +282,8 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
 export function isPostgresOutOfService(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  // A server that is restarting has no Unix socket.
+  if (code === "ENOENT") return error.message.includes("connect ENOENT");
   if (code !== "") return NETWORK_CODES.has(code) || OUT_OF_SERVICE_CLASS.test(code);
   return /connection terminated|is not queryable|timeout exceeded when trying to connect|cannot use a pool after/i.test(
     error.message,

@@ -121,9 +121,10 @@ class BusyRetryDriver extends SqliteDriver {
     this.#database().setDurable(true);
   }
 
+  /** Rolls back. After some errors, such as a full disk, SQLite has already rolled back, and would refuse to do it again. */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     try {
-      await super.rollbackTransaction(connection);
+      if (this.#database().isInTransaction()) await super.rollbackTransaction(connection);
     } finally {
       this.#database().setDurable(true);
     }
@@ -147,6 +148,7 @@ interface Database extends SqliteDatabase {
    * flag `durable` only when no transaction is open.
    */
   setDurable(durable: boolean): void;
+  isInTransaction(): boolean;
 }
 
 /** Opens the file. An error of SQLite then names the file. */
@@ -210,6 +212,7 @@ function adaptDatabase(database: DatabaseSync): Database {
   const isWal = database.prepare("pragma journal_mode").get()?.["journal_mode"] === "wal";
   return {
     close: () => database.close(),
+    isInTransaction: () => database.isTransaction,
     setDurable(durable) {
       if (!isWal || durable === isDurable) return;
       database.exec(`pragma synchronous = ${durable ? "full" : "normal"}`);

@@ -140,3 +140,18 @@ test.each(DIALECTS)("the readiness check on %s proves a write", async (dialect) 
   await store.ping();
   expect(await store.tasks.find("ready")).toEqual({ progress: null, finishedAt: null });
 });
+
+test("a transaction on a full SQLite database fails with the cause, and a later transaction succeeds", async () => {
+  const db = openTestDatabase(await freshDatabase("sqlite"));
+  await sql`create table notes (text text)`.execute(db);
+  const add = (bytes: number) =>
+    db.transaction().execute(async (transaction) => {
+      await sql`insert into notes values ('first')`.execute(transaction);
+      await sql`insert into notes values (${"x".repeat(bytes)})`.execute(transaction);
+    });
+  await sql.raw("pragma max_page_count = 20").execute(db);
+  await expect(add(200_000)).rejects.toThrow("database or disk is full");
+  await add(10);
+  const { rows } = await sql<{ text: string }>`select text from notes`.execute(db);
+  expect(rows.map(({ text }) => text)).toEqual(["first", "x".repeat(10)]);
+});

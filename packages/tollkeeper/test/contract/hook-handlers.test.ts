@@ -80,6 +80,19 @@ describe.each(STORE_DIALECTS)("the outbox on %s", (dialect) => {
     expect(await outbox.countUnhandled()).toEqual(new Map([["onPaymentSucceeded", 1]]));
   });
 
+  test("frees an owner's later hooks even if a claim that began earlier added a row after the first hook expired", async () => {
+    const outbox = await open();
+    await outbox.registerHooks(PAYMENTS, NOW);
+    const later = NOW + 10 * MINUTE_MS;
+    await outbox.registerHooks(ACCESS, later);
+    await outbox.expireHooks(later);
+    await outbox.add([outboxMessage("paid", { hook: "onPaymentSucceeded" }), outboxMessage("granted")]);
+    expect(await claimIds(outbox, ACCESS, later - 1)).toEqual([]);
+    await outbox.expireHooks(later + 10_000);
+    expect(await claimIds(outbox, ACCESS, later + 10_000)).toEqual(["granted"]);
+    expect(await outbox.countUnhandled()).toEqual(new Map([["onPaymentSucceeded", 1]]));
+  });
+
   test("completes a hook whose process was too slow to register its hooks again", async () => {
     const outbox = await open();
     await outbox.registerHooks(ACCESS, NOW);

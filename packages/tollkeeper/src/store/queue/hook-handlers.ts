@@ -16,6 +16,11 @@ import type { QueueScope } from "./queue-scope.ts";
  * the app, so that the hooks of one owner keep their order during a deploy.
  */
 export const HANDLED_FOR_MS = 600_000;
+/**
+ * Milliseconds after which an expired hook is forgotten. Until then, each call of `expireHooks` takes its rows out of the lanes.
+ * A process may stop between two transactions, and a claim that began before the hook expired may add a row to a lane.
+ */
+const FORGOTTEN_AFTER_MS = 2 * HANDLED_FOR_MS;
 /** Maximum number of rows that one transaction changes, so that other writers do not wait long. */
 const MAX_ROWS_PER_TRANSACTION = 1_000;
 
@@ -25,7 +30,7 @@ export interface HookHandlers {
    * process runs.
    */
   registerHooks(hooks: readonly string[], now: number): Promise<void>;
-  /** Removes hooks that no process has registered for `HANDLED_FOR_MS`. Takes their rows out of the lanes. */
+  /** Takes the rows of hooks that no process has registered for `HANDLED_FOR_MS` out of the lanes. Call it repeatedly. */
   expireHooks(now: number): Promise<void>;
   /** Counts the rows of the outbox whose hook no process handles, by hook. */
   countUnhandled(): Promise<Map<string, number>>;
@@ -68,16 +73,21 @@ export function hookHandlers(db: Kysely<Schema>, scope: QueueScope): HookHandler
 
     async expireHooks(now) {
       const expired = await db
-        .deleteFrom("hookHandlers")
+        .selectFrom("hookHandlers")
+        .select("hook")
         .where("mode", "=", mode)
         .where("seenAt", "<=", now - HANDLED_FOR_MS)
-        .returning("hook")
         .execute();
       if (expired.length === 0) return;
       const hooks = expired.map(({ hook }) => hook);
       let lanes;
       do lanes = await nonDurable(db, dialect).execute((inside) => takeOutOfLanes(inside, scope, hooks, now));
       while (lanes === MAX_ROWS_PER_TRANSACTION);
+      await db
+        .deleteFrom("hookHandlers")
+        .where("mode", "=", mode)
+        .where("seenAt", "<=", now - FORGOTTEN_AFTER_MS)
+        .execute();
     },
 
     async countUnhandled() {
