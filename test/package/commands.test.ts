@@ -5,9 +5,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { sql } from "kysely";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createTollkeeper, optionsFromEnvironment } from "../../packages/tollkeeper/src/index.ts";
-import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
+import { openDatabase, openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import configuration from "../../tollkeeper.config.ts";
 import { freshDatabase, DIALECTS } from "../support/databases.ts";
 import { CLI, EMULATOR, runCli, runNode } from "../support/program.ts";
@@ -30,6 +31,18 @@ async function pricesOf(servers: TestServers): Promise<unknown[]> {
 function catalogEnv({ env }: TestServers): Record<string, string> {
   const { STRIPE_SECRET_KEY = "", STRIPE_API_BASE = "" } = env;
   return { STRIPE_SECRET_KEY, STRIPE_API_BASE };
+}
+
+/** Returns all rows of all tables of the service's database. */
+async function readAllRows(url: string): Promise<Record<string, unknown[]>> {
+  const db = openDatabase(url);
+  try {
+    const names = (await db.introspection.getTables()).map(({ name }) => name).toSorted();
+    const rows = names.map(async (name) => [name, (await sql`select * from ${sql.table(name)}`.execute(db)).rows]);
+    return Object.fromEntries(await Promise.all(rows)) as Record<string, unknown[]>;
+  } finally {
+    await db.destroy();
+  }
 }
 
 describe("tollkeeper plans check", () => {
@@ -177,6 +190,16 @@ describe("tollkeeper reconcile", () => {
     expect(code).toBe(1);
     expect(output).toMatch(/run npx tollkeeper migrate/);
     expect(await store.findMissingMigrations()).toContain("0001-initial");
+  });
+
+  test.each(DIALECTS)("changes no row of a database on %s in a dry run, even with new plans", async (dialect) => {
+    const servers = await startTestServers({ plans, dialect });
+    await servers.stripe("POST", "/v1/customers");
+    await runCli(["migrate"], { env: servers.env });
+    const before = await readAllRows(servers.env["DATABASE_URL"] ?? "");
+    const { code, output } = await runCli(["reconcile", "--dry-run", "--sweep"], { env: servers.env });
+    expect({ code, output }).toMatchObject({ code: 3, output: expect.stringContaining("not repaired") as string });
+    expect(await readAllRows(servers.env["DATABASE_URL"] ?? "")).toEqual(before);
   });
 
   test("shows a difference between Stripe and the mirror in a dry run, and repairs it in a real run", async () => {

@@ -24,13 +24,16 @@ export function openCommandStore(options: Partial<TollkeeperOptions>, { mode, re
  */
 export async function withMigratedStore<T>(store: Store, work: (store: Store) => Promise<T>): Promise<T> {
   try {
-    const missing = await store.findMissingMigrations();
-    if (missing.length > 0)
-      throw new ConfigError([
-        `DATABASE_URL names a database without ${missing.join(", ")}: run npx tollkeeper migrate`,
-      ]);
+    await requireMigrations(store);
     return await work(store);
   } finally {
     await store.close();
   }
+}
+
+/** Throws `ConfigError` if a migration is missing. Changes nothing. */
+export async function requireMigrations(store: Pick<Store, "findMissingMigrations">): Promise<void> {
+  const missing = await store.findMissingMigrations();
+  if (missing.length > 0)
+    throw new ConfigError([`DATABASE_URL names a database without ${missing.join(", ")}: run npx tollkeeper migrate`]);
 }

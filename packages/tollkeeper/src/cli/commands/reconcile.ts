@@ -1,14 +1,14 @@
 /** `tollkeeper reconcile`: reads missed events and repairs the mirror. */
 import { InvalidArgumentError, type Command } from "commander";
 import { describeDrift } from "../../domain/drift.ts";
-import { createTollkeeper, type ReconcileReport } from "../../tollkeeper.ts";
+import { compose, type ReconcileReport } from "../../tollkeeper.ts";
 import { modeOf } from "../../config/relations.ts";
-import { resolveOptions } from "../../config/resolve-config.ts";
 import type { Environment } from "../../environment.ts";
 import type { TollkeeperOptions } from "../../options.ts";
+import { openStore } from "../../store/open-store.ts";
 import { exitWith, type Outcome } from "../exit-codes.ts";
 import { CONFIG_OPTION, loadOptions } from "../load-options.ts";
-import { openCommandStore, withMigratedStore } from "../open-command-store.ts";
+import { openDryRunStore } from "../open-dry-run-store.ts";
 
 interface Options {
   accept?: boolean;
@@ -64,17 +64,10 @@ function withoutRequests({ stripeSecretKey }: TollkeeperOptions): Partial<Tollke
   };
 }
 
-/** Throws `ConfigError` if the database does not exist or lacks a migration, because a dry run must not change the database. */
-async function checkDatabase(options: TollkeeperOptions): Promise<void> {
-  const { stripeSecretKey } = resolveOptions(options, ["plans", "stripeSecretKey"]);
-  const opened = openCommandStore(options, { mode: modeOf(stripeSecretKey), readOnly: true });
-  await withMigratedStore(opened, async () => {});
-}
-
 async function runReconcile(env: Environment, { config, dryRun, since, sweep, accept }: Options): Promise<Outcome> {
   const options = await loadOptions(env, config);
-  if (dryRun) await checkDatabase(options);
-  const tollkeeper = createTollkeeper({ ...options, ...WITHOUT_HOOKS, ...withoutRequests(options) });
+  const serviceOptions = { ...options, ...WITHOUT_HOOKS, ...withoutRequests(options) };
+  const tollkeeper = compose(serviceOptions, dryRun ? openDryRunStore : openStore);
   const show = progress();
   try {
     const report = await tollkeeper.reconcile({
