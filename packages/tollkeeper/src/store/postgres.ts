@@ -257,8 +257,8 @@ function isSessionUnusable(error: unknown): error is pg.DatabaseError {
 
 /**
  * Classes of PostgreSQL's error codes: connection exceptions, insufficient resources, operator intervention, system errors,
- * deadlocks and serialization failures; and the codes of a write in a read-only session, of transactions that lasted too long,
- * and of a lock that was not available in time.
+ * deadlocks and serialization failures. The single codes are those of a write in a read-only session, of a transaction that
+ * lasted too long, and of a lock that was not available in time.
  */
 const OUT_OF_SERVICE_CLASS = /^(08|53|57|58|40|25006|25P0[34]|55P03)/;
 const NETWORK_CODES: ReadonlySet<string> = new Set([
