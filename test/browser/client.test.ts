@@ -154,6 +154,11 @@ describe("a failure", () => {
       { code: "unexpected_answer", status: 502 },
     ],
     [
+      "an error of a proxy that is not in our format",
+      { status: 503, body: { error: { code: "FUNCTION_FAILED" } } },
+      { code: "unexpected_answer", status: 503 },
+    ],
+    [
       "no sign-in",
       {
         status: 401,
@@ -168,6 +173,38 @@ describe("a failure", () => {
       ...expected,
     });
   });
+});
+
+test.each([
+  ["origin_not_allowed", 403, 'Origin "https://app.test" is not allowed. Add it to ALLOWED_ORIGINS.'],
+  ["invalid_url", 400, "successUrl is not on an allowed origin. Add its origin to ALLOWED_ORIGINS."],
+  ["invalid_config", 500, "The configuration is invalid: STRIPE_SECRET_KEY is missing."],
+  ["body_already_read", 500, "The body was read before the handler. Mount the handler first."],
+  ["invalid_request", 400, "plan: Too small: expected string to have >=1 characters"],
+  ["payload_too_large", 413, "The body has more than 65536 bytes."],
+  ["unknown_plan", 400, 'Plan "pro" does not exist. Plans: premium.'],
+  ["unknown_price", 400, 'Plan "pro" has no price for interval "year". Intervals: month.'],
+  ["plan_retired", 400, 'Plan "pro" is no longer sold. Choose one of these plans: premium.'],
+  ["ambiguous_subscription", 409, "You have several subscriptions. Set subscriptionId to one of: sub_1, sub_2."],
+  ["not_found", 404, 'Subscription "sub_1" not found for this user.'],
+  ["overloaded", 503, "65 requests are being processed, and the limit is 64."],
+])("a message for developers with the code %s is replaced by a sentence for users", async (code, status, message) => {
+  const error = { code, message, requestId: "req_1" };
+  const { page } = await open({ service: { subscriptions: { status, body: { error } } } });
+  const shown = await refusal(page, "subscriptions");
+  expect(shown).toMatchObject({ code, status });
+  expect(shown?.message).toMatch(/^[A-Z][a-z' ]+\. [A-Z][a-z', ]+\.$/);
+});
+
+test("a response that breaks off is a network error", async () => {
+  const { page } = await open();
+  const code = await page.evaluate(`(async () => {
+    const { createTollkeeperClient } = await import("/browser/index.js");
+    const body = new ReadableStream({ start: (stream) => stream.error(new TypeError("network error")) });
+    const client = createTollkeeperClient({ getToken: () => null, fetch: async () => new Response(body) });
+    return client.config().catch((error) => error.code);
+  })()`);
+  expect(code).toBe("network_error");
 });
 
 describe("the return page", () => {

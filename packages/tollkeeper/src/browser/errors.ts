@@ -33,6 +33,10 @@ export class TollkeeperClientError extends Error {
   }
 }
 
+const NOT_SET_UP = "This page is not set up correctly. Please contact support.";
+const NOT_SOLD = "This plan is not available. Reload the page and choose another plan.";
+const NOT_ACCEPTED = "The service did not accept this. Please contact support.";
+
 /**
  * Maps error codes to sentences that the app can show to its users. The sentences for users replace error messages of the
  * service, which are meant for developers.
@@ -47,6 +51,18 @@ const SENTENCES: Record<string, string> = {
   sign_in_misconfigured: "Your sign-in cannot be checked. Please contact support.",
   stripe_rejected: "The payment service did not accept this. Please contact support.",
   price_not_ready: "This plan is unavailable at the moment. Please try again later.",
+  overloaded: "The service is unavailable at the moment. Please try again later.",
+  invalid_config: NOT_SET_UP,
+  origin_not_allowed: NOT_SET_UP,
+  invalid_url: NOT_SET_UP,
+  body_already_read: NOT_SET_UP,
+  unknown_plan: NOT_SOLD,
+  unknown_price: NOT_SOLD,
+  plan_retired: NOT_SOLD,
+  invalid_request: NOT_ACCEPTED,
+  payload_too_large: NOT_ACCEPTED,
+  not_found: "This was not found in your account. Reload the page, or contact support.",
+  ambiguous_subscription: "You have several subscriptions. Choose one of them.",
 };
 
 /** Creates the error for an error response. The cause of the error is the failure of `getToken`, if there was one. */

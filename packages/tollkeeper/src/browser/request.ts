@@ -32,7 +32,7 @@ export async function request<Body>(
   if (method === "POST") headers["content-type"] = "application/json";
   const init = { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) };
   const response = await send(options, path, method === "POST" ? { ...init, body: JSON.stringify(body ?? {}) } : init);
-  const json: unknown = await response.json().catch(() => undefined);
+  const json = await readJson(response);
   if (response.ok && typeof json === "object" && json !== null) return json as Body;
   throw isErrorResponse(json) ? fromErrorResponse(response.status, json, failure) : unexpectedResponse(response.status);
 }
@@ -41,6 +41,16 @@ async function send(options: RequestOptions, path: string, init: RequestInit): P
   try {
     return await options.fetch(`${options.baseUrl}/${path}`, init);
   } catch (error) {
+    throw noResponse(error);
+  }
+}
+
+/** Returns the JSON of a response; undefined if the body is no JSON. A body that breaks off counts as no response. */
+async function readJson(response: Response): Promise<unknown> {
+  try {
+    return (await response.json()) as unknown;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
     throw noResponse(error);
   }
 }
@@ -71,11 +81,11 @@ function isToken(value: unknown): value is string {
 }
 
 function isErrorResponse(json: unknown): json is ErrorResponse {
+  if (typeof json !== "object" || json === null || !("error" in json)) return false;
+  const { error } = json;
   return (
-    typeof json === "object" &&
-    json !== null &&
-    "error" in json &&
-    typeof json.error === "object" &&
-    json.error !== null
+    typeof error === "object" &&
+    error !== null &&
+    ["code", "message", "requestId"].every((name) => typeof Reflect.get(error, name) === "string")
   );
 }
