@@ -373,6 +373,90 @@ describe("a user", () => {
     expect(await modal(page).getByRole("status").innerText()).toBe(text);
   });
 
+  test("whose payments are paused, and whose subscription the seller ends later, reads when access ends", async () => {
+    const { page, show, billing } = await open(ADA);
+    await billing.subscribe("ada");
+    const { body } = await billing.stripe("GET", "/v1/subscriptions");
+    const [subscription] = body["data"] as { id: string }[];
+    await billing.stripe("POST", `/v1/subscriptions/${subscription?.id ?? ""}`, {
+      "pause_collection[behavior]": "void",
+      cancel_at: String(billing.emulator.now() / 1000 + 200 * DAY),
+      proration_behavior: "none",
+    });
+    await billing.drain();
+    await show();
+    const status = modal(page).getByRole("status");
+    expect(await status.innerText()).toBe(
+      "Payments are paused. You keep everything until February 28, 2026. Your subscription ends on August 19, 2026.",
+    );
+    await billing.advance(40 * DAY);
+    await show();
+    await modal(page).getByText("You have no access at the moment.").waitFor();
+    expect(await status.innerText()).toBe("Payments are paused. Your subscription ends on August 19, 2026.");
+  });
+
+  test("sees the own price of the current plan, even if the plan is sold at another price now", async () => {
+    const { page, show, billing } = await open(ADA, [plan(), plan({ id: "team", name: "Team" })]);
+    await billing.subscribe("ada");
+    const { body } = await billing.stripe("GET", "/v1/subscriptions");
+    type Item = { id: string; price: { product: string } };
+    const [subscription] = body["data"] as { id: string; items: { data: [Item] } }[];
+    const [item] = subscription?.items.data ?? [];
+    await billing.stripe("POST", `/v1/subscriptions/${subscription?.id ?? ""}`, {
+      "items[0][id]": item?.id ?? "",
+      "items[0][quantity]": "2",
+      "items[0][price_data][currency]": "usd",
+      "items[0][price_data][product]": item?.price.product ?? "",
+      "items[0][price_data][unit_amount]": "1900",
+      "items[0][price_data][recurring][interval]": "month",
+    });
+    await billing.drain();
+    await show();
+    await modal(page).getByRole("button", { name: "See all plans" }).click();
+    const current = modal(page).getByRole("region", { name: "Premium" });
+    await current.getByText("Your current plan").waitFor();
+    expect(await current.locator(".price").innerText()).toBe("$38 per month for 2 seats at $19 each");
+    expect(await modal(page).getByRole("region", { name: "Team" }).locator(".price").innerText()).toBe("$9 per month");
+  });
+
+  test.each([
+    ["the same part", 18_000, "Yearly (save 16%)"],
+    ["different parts", 23_000, "Yearly (save up to 16%)"],
+  ])("reads what yearly payments save if the plans save %s", async (_name, amount, text) => {
+    const yearly = (month: number, year: number) => [
+      { interval: "month" as const, amount: month, currency: "usd" },
+      { interval: "year" as const, amount: year, currency: "usd" },
+    ];
+    const { page, show } = await open({}, [
+      plan({ prices: yearly(900, 9_000) }),
+      plan({ id: "team", name: "Team", prices: yearly(1_800, amount) }),
+    ]);
+    await show();
+    await choose(page).waitFor();
+    expect(await modal(page).getByRole("group").innerText()).toContain(text);
+  });
+
+  test("reads that a subscription has ended, if the address of its old checkout is opened again", async () => {
+    const { page, billing } = await open(ADA);
+    const { body } = await billing.call("ada", "POST", "create-checkout-session", {
+      plan: "premium",
+      interval: "month",
+    });
+    const id = String(body["sessionId"]);
+    await billing.stripe("POST", `/v1/payment_pages/${id}/confirm`, { payment_method: "pm_card_visa" });
+    await billing.drain();
+    await billing.call("ada", "POST", "cancel-subscription", {});
+    await billing.advance(40 * DAY);
+    await page.evaluate(`(async () => {
+      history.replaceState(null, "", "/?session_id=${id}");
+      window.modal.showSuccess(await window.modal.client.handleReturn());
+    })()`);
+    await modal(page).getByRole("heading", { name: "Premium is not active" }).waitFor();
+    expect(await modal(page).getByRole("status").innerText()).toBe("Your subscription ended on February 28, 2026.");
+    await modal(page).getByRole("button", { name: "Done" }).click();
+    expect(await modal(page).count()).toBe(0);
+  });
+
   test("can choose a plan again after the return from a checkout that is not complete", async () => {
     const { page, billing } = await open(ADA);
     const { body } = await billing.call("ada", "POST", "create-checkout-session", {

@@ -13,7 +13,8 @@ export interface Messages {
   monthly: string;
   yearly: string;
   interval: string;
-  save: (percent: number) => string;
+  /** The saving of the yearly price. If the plans save different parts, `isSame` is false and `percent` is the largest. */
+  save: (percent: number, isSame: boolean) => string;
   perMonth: string;
   perYear: string;
   /** The interval of a price, such as "every 3 months". The texts `perMonth` and `perYear` are for single months and years. */
@@ -96,7 +97,7 @@ export const ENGLISH: Messages = {
   monthly: "Monthly",
   yearly: "Yearly",
   interval: "Billing period",
-  save: (percent) => `save ${percent}%`,
+  save: (percent, isSame) => `save ${isSame ? "" : "up to "}${percent}%`,
   perMonth: "per month",
   perYear: "per year",
   every: (count, interval) => (count === 1 ? `per ${interval}` : `every ${count} ${interval}s`),

@@ -3,7 +3,7 @@ import type { OfferedPlan } from "../wire.ts";
 import { h, type Child } from "./dom.ts";
 import { formatMoney } from "./format.ts";
 import { button, heading, type Account, type Interval, type ViewContext } from "./premium-modal-parts.ts";
-import { textsOf } from "./subscription-texts.ts";
+import { priceParts, textsOf } from "./subscription-texts.ts";
 
 export function renderPlans(
   { plans, interval, account }: { plans: OfferedPlan[]; interval: Interval; account: Account },
@@ -17,7 +17,7 @@ export function renderPlans(
     ended ? h("p", { role: "status" }, ended) : null,
     h("p", { class: "soft" }, messages.intro),
     intervals.size > 1 ? intervalSwitch(plans, interval, context) : null,
-    h("div", { class: "plans", part: "plans" }, ...plans.map((plan) => planCard(plan, interval, context))),
+    h("div", { class: "plans", part: "plans" }, ...plans.map((plan) => planCard(plan, { interval, account }, context))),
     h("p", { class: "soft footer" }, messages.secure),
     account.subscriptions.length > 0 ? button(messages.back, "quiet", actions.back) : null,
   ];
@@ -29,8 +29,10 @@ export function priceOf({ prices }: OfferedPlan, interval: Interval): OfferedPla
 }
 
 function intervalSwitch(plans: OfferedPlan[], chosen: Interval, { messages, actions }: ViewContext): HTMLElement {
-  const percent = Math.max(...plans.map(yearlySaving));
-  const yearly = percent > 0 ? `${messages.yearly} (${messages.save(percent)})` : messages.yearly;
+  const savings = plans.map(yearlySaving);
+  const most = Math.max(...savings);
+  const isSame = savings.every((saving) => saving === most);
+  const yearly = most > 0 ? `${messages.yearly} (${messages.save(most, isSame)})` : messages.yearly;
   const option = (interval: Interval, text: string) =>
     h(
       "label",
@@ -61,20 +63,37 @@ function yearlySaving({ prices }: OfferedPlan): number {
   return Math.max(0, Math.floor(100 * (1 - year.amount / (12 * month.amount))));
 }
 
-function planCard(plan: OfferedPlan, interval: Interval, context: ViewContext): HTMLElement {
-  const { messages, locale } = context;
+function planCard(
+  plan: OfferedPlan,
+  { interval, account }: { interval: Interval; account: Account },
+  context: ViewContext,
+): HTMLElement {
+  const { messages } = context;
   const price = priceOf(plan, interval);
-  const per = price?.interval === "year" ? messages.perYear : messages.perMonth;
+  const shown = price ? shownPrice(price, account, context) : null;
   return h(
     "section",
     { class: "plan", part: "plan", "aria-label": plan.name },
     h("h3", {}, plan.name),
     plan.description ? h("p", { class: "soft" }, plan.description) : null,
     price && price.trialDays > 0 ? h("span", { class: "soft" }, messages.trial(price.trialDays)) : null,
-    price ? h("div", { class: "price" }, formatMoney(price, locale), " ", h("small", {}, per)) : null,
+    shown && h("div", { class: "price" }, shown.total, " ", h("small", {}, shown.rhythm)),
     h("ul", {}, ...plan.features.map((feature) => h("li", {}, plan.featureNames[feature] ?? feature))),
     planButton(plan, price?.action ?? "checkout", context),
   );
+}
+
+/** Returns the texts of a plan's price. The user's own price can differ from the price at which the plan is sold now. */
+function shownPrice(
+  price: OfferedPlan["prices"][number],
+  account: Account,
+  context: ViewContext,
+): { total: string; rhythm: string } | null {
+  const { messages, locale } = context;
+  const own = account.subscriptions.find(({ id }) => price.action === "current" && id === price.subscriptionId);
+  if (own) return priceParts(own.price, context);
+  const rhythm = price.interval === "year" ? messages.perYear : messages.perMonth;
+  return { total: formatMoney(price, locale), rhythm };
 }
 
 function planButton(

@@ -65,8 +65,7 @@ function renderMember({ subscriptions, hasChoice }: Account, context: ViewContex
 function describe(subscription: Subscription, texts: SubscriptionTexts, context: ViewContext): Child[] {
   const details = [texts.price, cardOf(subscription)].filter((text) => text !== null);
   return [
-    texts.alert.length > 0 ? h("p", { class: "alert", role: "alert", part: "error" }, texts.alert.join(" ")) : null,
-    texts.status.length > 0 ? h("p", { role: "status" }, texts.status.join(" ")) : null,
+    ...sentences(texts),
     details.length > 0 ? h("p", { class: "soft" }, details.join(" · ")) : null,
     h(
       "div",
@@ -75,6 +74,13 @@ function describe(subscription: Subscription, texts: SubscriptionTexts, context:
         actionButton(action, subscription, { isFirst: index === 0, context }),
       ),
     ),
+  ];
+}
+
+function sentences({ alert, status }: SubscriptionTexts): Child[] {
+  return [
+    alert.length > 0 ? h("p", { class: "alert", role: "alert", part: "error" }, alert.join(" ")) : null,
+    status.length > 0 ? h("p", { role: "status" }, status.join(" ")) : null,
   ];
 }
 
@@ -148,10 +154,16 @@ function renderSuccess(
       h("p", { role: "status" }, messages.notCompleted),
       h("div", { class: "actions" }, button(messages.allPlans, "primary", actions.showPlans)),
     ];
+  const done = h("div", { class: "actions" }, button(messages.done, "primary", actions.close));
+  // The address of an old checkout can be opened again when its subscription has ended or is locked.
+  if (subscription && !subscription.access && subscription.status !== "incomplete") {
+    const texts = textsOf(subscription, context);
+    return [heading(texts.heading), ...sentences(texts), done];
+  }
   return [
     heading(messages.successHeading(subscription?.planName ?? "Premium")),
     h("p", { role: "status" }, successText(outcome, subscription, context)),
-    h("div", { class: "actions" }, button(messages.done, "primary", actions.close)),
+    done,
   ];
 }
 

@@ -33,13 +33,21 @@ export function nameOf({ planName, id }: Subscription): string {
 
 /** Formats what the user pays: "$45 per month for 5 seats at $9 each", or "$25 every 3 months". */
 export function priceText(price: Subscription["price"], context: TextContext): string | null {
-  const { messages, locale } = context;
+  const parts = priceParts(price, context);
+  return parts && `${parts.total} ${parts.rhythm}`;
+}
+
+/** Formats what the user pays, with the total apart from its interval and units. Returns null if the price is unknown. */
+export function priceParts(
+  price: Subscription["price"],
+  { messages, locale }: TextContext,
+): { total: string; rhythm: string } | null {
   if (price?.total == null || price.interval === null) return null;
   const { total, amount, quantity, intervalCount, interval } = price;
   const money = (value: number) => formatMoney({ ...price, amount: value }, locale);
-  const rhythm = `${money(total)} ${intervalText(interval, intervalCount, messages)}`;
+  const rhythm = intervalText(interval, intervalCount, messages);
   const hasUnits = quantity > 1 && amount !== null && amount * quantity === total;
-  return hasUnits ? `${rhythm} ${messages.units(quantity, money(amount))}` : rhythm;
+  return { total: money(total), rhythm: hasUnits ? `${rhythm} ${messages.units(quantity, money(amount))}` : rhythm };
 }
 
 function intervalText(
@@ -101,17 +109,19 @@ function lockOf({ access, dispute, refund }: Subscription, messages: Messages): 
 }
 
 /**
- * Describes the next event in the course of an active subscription: its end, a pause of its payments, the end of its trial, or
+ * Describes the next event in the course of an active subscription: a pause of its payments, its end, the end of its trial, or
  * its renewal.
  */
 function courseOf(subscription: Subscription, context: TextContext): string[] {
   const { messages, locale } = context;
   const { status, access, cancelAt, pausedCollection, trialEnd, currentPeriodEnd } = subscription;
-  if (cancelAt !== null) return endOf(subscription, context);
+  const end = endOf(subscription, context);
   if (pausedCollection !== null) {
     const until = pausedCollection.resumesAt === null ? null : formatDate(pausedCollection.resumesAt, locale);
-    return [messages.collectionPaused(until), ...(access ? accessOf(subscription, context) : [])];
+    const keeps = access && !keepsUntilEnd(subscription) ? accessOf(subscription, context) : [];
+    return [messages.collectionPaused(until), ...keeps, ...end];
   }
+  if (cancelAt !== null) return end;
   if (status === "trialing" && trialEnd !== null) return [messages.trialUntil(formatDate(trialEnd, locale))];
   return currentPeriodEnd === null ? [] : [messages.renewsOn(formatDate(currentPeriodEnd, locale))];
 }
@@ -144,9 +154,15 @@ function accessOf(subscription: Subscription, { messages, locale }: TextContext)
   return access.endsAt === null ? [] : [messages.accessUntil(formatDate(access.endsAt, locale))];
 }
 
-/** Describes the scheduled end of a subscription. The user keeps everything until the end only if there is access now. */
-function endOf({ cancelAt, access, status }: Subscription, { messages, locale }: TextContext): string[] {
-  if (cancelAt === null) return [];
-  const end = formatDate(cancelAt, locale);
-  return [access && status !== "past_due" ? messages.endsOn(end) : messages.endsWithoutAccess(end)];
+/** Describes the scheduled end of a subscription, and whether the user keeps everything until then. */
+function endOf(subscription: Subscription, { messages, locale }: TextContext): string[] {
+  if (subscription.cancelAt === null) return [];
+  const end = formatDate(subscription.cancelAt, locale);
+  return [keepsUntilEnd(subscription) ? messages.endsOn(end) : messages.endsWithoutAccess(end)];
+}
+
+/** Returns true if the user keeps access until the scheduled end. A failed or paused payment can end access earlier. */
+function keepsUntilEnd({ cancelAt, access, status }: Subscription): boolean {
+  if (access === null || cancelAt === null || status === "past_due") return false;
+  return access.endsAt === null || access.endsAt >= cancelAt;
 }
