@@ -8,7 +8,10 @@ export const tollkeeper = createTollkeeper({ ...options, plans });
 
 const authenticate = createOidcAuthenticate({
   issuer: options.authIssuer ?? "",
-  audience: options.authAudience ?? "",
+  audience: options.authAudience,
+  clientIds: options.authClientIds,
+  algorithms: options.authAlgorithms,
+  jwksUri: options.authJwksUri,
   now: Date.now,
 });
 

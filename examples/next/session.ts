@@ -7,11 +7,22 @@ import { createOidcAuthenticate, optionsFromEnvironment, type Authenticate, type
 let authenticate: Authenticate | undefined;
 
 export async function signedInUser(request: Request): Promise<User | null> {
-  const { authIssuer: issuer = "", authAudience: audience = "" } = optionsFromEnvironment(process.env);
-  authenticate ??= createOidcAuthenticate({ issuer, audience, now: Date.now });
+  authenticate ??= createAuthenticate();
   try {
     return await authenticate(request);
   } catch {
     return null;
   }
+}
+
+function createAuthenticate(): Authenticate {
+  const options = optionsFromEnvironment(process.env);
+  return createOidcAuthenticate({
+    issuer: options.authIssuer ?? "",
+    audience: options.authAudience,
+    clientIds: options.authClientIds,
+    algorithms: options.authAlgorithms,
+    jwksUri: options.authJwksUri,
+    now: Date.now,
+  });
 }

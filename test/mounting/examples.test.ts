@@ -44,6 +44,16 @@ test.each(EXAMPLES)(
   },
 );
 
+test("the examples sign users in whose tokens name a client and no audience", async () => {
+  const servers = await startTestServers({ plans, issuer: { claims: { aud: undefined, client_id: "web" } } });
+  const app = runNode(["examples/node-http.ts"], {
+    env: { ...servers.env, AUTH_AUDIENCE: "", AUTH_CLIENT_IDS: "web" },
+  });
+  await app.printed(/ on http/);
+  await sellAndGuard(servers);
+  expect(await app.stop()).toBe(0);
+});
+
 const NEXT = join(ROOT, "examples/next");
 const INSTALL_TIMEOUT_MS = 240_000;
 

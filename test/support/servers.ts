@@ -17,7 +17,7 @@ import {
   type StripeClient,
 } from "../../packages/tollkeeper/src/testing/index.ts";
 import { freshDatabase, type DialectName } from "./databases.ts";
-import { startIssuer, type TestIssuer } from "./issuer.ts";
+import { startIssuer, type TestIssuer, type TestIssuerOptions } from "./issuer.ts";
 import { freePort } from "./ports.ts";
 
 export interface TestServers {
@@ -35,10 +35,15 @@ export interface TestServers {
 export interface TestServersOptions {
   plans: Plans;
   dialect?: DialectName;
+  issuer?: TestIssuerOptions;
 }
 
 /** Starts the servers and creates the plans at Stripe. Stops the servers at the end of the test. */
-export async function startTestServers({ plans, dialect = "sqlite" }: TestServersOptions): Promise<TestServers> {
+export async function startTestServers({
+  plans,
+  dialect = "sqlite",
+  issuer: issuerOptions,
+}: TestServersOptions): Promise<TestServers> {
   const [port, emulatorPort] = [await freePort(), await freePort()];
   const appUrl = `http://127.0.0.1:${port}`;
   const emulator = await serveEmulator({
@@ -49,7 +54,7 @@ export async function startTestServers({ plans, dialect = "sqlite" }: TestServer
     webhooks: [{ url: `${appUrl}/stripe/webhook`, secret: TEST_WEBHOOK_SECRET }],
   });
   onTestFinished(() => emulator.close());
-  const issuer = await startIssuer();
+  const issuer = await startIssuer(issuerOptions);
   await pushTestPlans(createTestGateway(emulator), plans, Date.now);
   return {
     emulator,
