@@ -38,20 +38,30 @@ async function visit(options: { colorScheme?: "dark"; viewport?: { width: number
   return { page, complaints, user };
 }
 
+/** Sends a request to the emulator's API, as Stripe's dashboard does. */
+async function call(path: string, form?: Record<string, string>) {
+  const response = await fetch(`${demo.emulatorUrl}/v1/${path}`, {
+    headers: { authorization: "Bearer sk_test_demo" },
+    ...(form && { method: "POST", body: new URLSearchParams(form) }),
+  });
+  expect(response.status).toBe(200);
+  return (await response.json()) as { id: string; data: { id: string; customer: string }[] };
+}
+
+/** Returns the ids of the user's customer and of the newest subscription and charge. */
+async function findIds(user: string) {
+  const customer = (await call(`customers?email=${user}@example.com`)).data[0]?.id ?? "";
+  const [subscription = "", charge = ""] = await Promise.all(
+    ["subscriptions", "charges"].map(async (list) => (await call(`${list}?customer=${customer}`)).data[0]?.id),
+  );
+  return { customer, subscription, charge };
+}
+
 /** Sets another card for the user's subscription, as in Stripe's dashboard. */
 async function chargeNextTo(user: string, card: string): Promise<void> {
-  const call = async (path: string, form?: Record<string, string>) => {
-    const response = await fetch(`${demo.emulatorUrl}/v1/${path}`, {
-      headers: { authorization: "Bearer sk_test_demo" },
-      ...(form && { method: "POST", body: new URLSearchParams(form) }),
-    });
-    return (await response.json()) as { id: string; data: { id: string; customer: string }[] };
-  };
-  const customers = await call(`customers?email=${user}@example.com`);
-  const customer = customers.data[0]?.id ?? "";
+  const { customer, subscription } = await findIds(user);
   const method = await call(`payment_methods/${card}/attach`, { customer });
-  const subscriptions = await call(`subscriptions?customer=${customer}`);
-  await call(`subscriptions/${subscriptions.data[0]?.id ?? ""}`, { default_payment_method: method.id });
+  await call(`subscriptions/${subscription}`, { default_payment_method: method.id });
 }
 
 /** Moves the emulator's clock without the page. */
@@ -176,7 +186,7 @@ describe("the demo in a browser", () => {
     await page.getByTestId("cancel").click();
     expect(await page.getByTestId("state").textContent()).toContain("Ends on");
     await page.getByTestId("return").click();
-    await page.getByText("Ends", { exact: true }).waitFor();
+    await page.locator("#subscription").getByText("Ends on").waitFor();
   });
 
   test("the page shows a failed renewal, and the user can pay with another card", async () => {
@@ -205,7 +215,10 @@ describe("the demo in a browser", () => {
 describe("the demo's page", () => {
   const hooks = (page: Page) => page.locator("#hooks");
   const failWith503 = (route: Route) =>
-    route.fulfill({ status: 503, json: { error: { code: "down", message: "The demo is restarting." } } });
+    route.fulfill({
+      status: 503,
+      json: { error: { code: "down", message: "The demo is restarting.", requestId: "req_1" } },
+    });
 
   test("shows a hook that runs later without a reload, and the account after it", async () => {
     const { page, user } = await visit();
@@ -217,6 +230,56 @@ describe("the demo's page", () => {
     await hooks(page).locator("li", { hasText: "onAccessRevoked" }).filter({ hasText: user }).waitFor();
     await page.getByText("You use Fieldnotes for free.").waitFor();
     expect(await unlocked(page)).toBe("false");
+  });
+
+  test("shows changes that run no hook without a reload, in sentences that are true for the status", async () => {
+    const { page, user } = await visit();
+    await subscribe(page);
+    const { customer, subscription } = await findIds(user);
+    const shown = page.locator("#subscription");
+    await call(`subscriptions/${subscription}`, { cancel_at_period_end: "true" });
+    await shown.getByText("You keep everything until then.").waitFor();
+    await call(`subscriptions/${subscription}`, {
+      cancel_at_period_end: "false",
+      "pause_collection[behavior]": "void",
+    });
+    await shown.getByText("Payments are paused. You keep everything until").waitFor();
+    expect(await shown.innerText()).not.toContain("Renews");
+    const prices = (await call("prices?lookup_keys[]=studio_month")).data;
+    const { id: method } = await call("payment_methods/pm_card_visa/attach", { customer });
+    await call("subscriptions", {
+      customer,
+      "items[0][price]": prices[0]?.id ?? "",
+      default_payment_method: method,
+    });
+    await shown.getByText("Studio", { exact: true }).waitFor();
+    expect(await shown.innerText()).toContain("Premium");
+    expect(await page.locator("#badge").innerText()).toBe("Studio, Premium");
+  });
+
+  test("shows the hooks of a refund and of a dispute, and why the access is lost", async () => {
+    const { page, user } = await visit();
+    await subscribe(page);
+    const { charge } = await findIds(user);
+    await call("refunds", { charge, amount: "400" });
+    await hooks(page).getByText(`${user}: 4.00 USD refunded`).waitFor();
+    const response = await fetch(`${demo.emulatorUrl}/_emulator/disputes`, {
+      method: "POST",
+      body: JSON.stringify({ charge }),
+    });
+    expect(response.status).toBe(200);
+    await hooks(page).locator("li", { hasText: "onDispute" }).filter({ hasText: user }).waitFor();
+    await page.locator("#subscription").getByText("Your bank disputes a payment.").waitFor();
+    expect(await unlocked(page)).toBe("false");
+  });
+
+  test("shows the hook of a trial that starts", async () => {
+    const { page, user } = await visit();
+    await goToCheckout(page, "Studio");
+    await pay(page, "4242 4242 4242 4242");
+    await modal(page).getByText("Your trial has begun.").waitFor();
+    await hooks(page).locator("li", { hasText: "onTrialStarted" }).filter({ hasText: user }).waitFor();
+    expect(await page.locator("#badge").innerText()).toBe("Studio");
   });
 
   test.each([

@@ -117,7 +117,15 @@ function recordingHooks(hookLog: { at: number; hook: string; summary: string }[]
       record("onPaymentSucceeded", `${owner.id}: ${describeMoney(amount, currency)}`),
     onPaymentFailed: ({ owner, message }) => record("onPaymentFailed", `${owner.id}: ${message ?? ""}`),
     onPaymentActionRequired: ({ owner, message }) => record("onPaymentActionRequired", `${owner.id}: ${message ?? ""}`),
-    onTrialWillEnd: ({ owner, trialEnd }) =>
-      record("onTrialWillEnd", `${owner.id}: ${new Date(trialEnd).toDateString()}`),
+    onTrialStarted: ({ owner, trialEnd }) => record("onTrialStarted", `${owner.id}: until ${dayOf(trialEnd)}`),
+    onTrialWillEnd: ({ owner, trialEnd }) => record("onTrialWillEnd", `${owner.id}: ${dayOf(trialEnd)}`),
+    onRefund: ({ owner, amount, currency, outcome }) =>
+      record("onRefund", `${owner.id}: ${describeMoney(amount, currency)} ${outcome}`),
+    onDispute: ({ owner, amount, currency, outcome }) =>
+      record("onDispute", `${owner.id}: ${describeMoney(amount, currency)} ${outcome}`),
   };
+}
+
+function dayOf(instant: number): string {
+  return new Date(instant).toDateString();
 }

@@ -8,7 +8,7 @@ import { h } from "../../../../packages/tollkeeper/src/elements/dom.ts";
 import { formatDate } from "../../../../packages/tollkeeper/src/elements/format.ts";
 import { ENGLISH } from "../../../../packages/tollkeeper/src/elements/messages.ts";
 import { PremiumModal } from "../../../../packages/tollkeeper/src/elements/premium-modal-define.ts";
-import { priceText } from "../../../../packages/tollkeeper/src/elements/subscription-texts.ts";
+import { isShown, nameOf, textsOf } from "../../../../packages/tollkeeper/src/elements/subscription-texts.ts";
 import { postJson, request, requestJson } from "./requests.ts";
 import { clearError, createSection, messageOf, runAction, showError } from "./sections.ts";
 
@@ -23,11 +23,9 @@ const TOOLS = [
   { feature: "themes", name: "Night theme" },
 ];
 const USER_KEY = "fieldnotes-user";
-/** Milliseconds between two looks at hooks and clock. After failures, the time doubles up to the maximum. */
+/** Milliseconds between two looks at account, hooks and clock. After failures, the time doubles up to the maximum. */
 const POLL_MS = 1_000;
 const MAX_POLL_MS = 8_000;
-/** A larger step of the billing clock means that the clock was moved. */
-const CLOCK_MOVED_MS = 10_000;
 
 function find(id: string): HTMLElement;
 function find<T extends HTMLElement>(id: string, kind: new () => T): T;
@@ -90,12 +88,19 @@ function showAccount({ subscriptions, entitlements }: Account): void {
   if (json === shownAccount) return;
   shownAccount = json;
   const unlocked = new Set(entitlements.map((entitlement) => entitlement.feature));
-  const live = subscriptions.find((subscription) => subscription.live) ?? null;
-  find("badge").hidden = unlocked.size === 0;
-  find("account").textContent = live ? "Your plan" : "Go Premium";
+  const shown = subscriptions.filter(isShown);
+  const names = shown.filter(({ access }) => access !== null).map(nameOf);
+  find("badge").textContent = names.join(", ");
+  find("badge").hidden = names.length === 0;
+  find("account").textContent = shown.length > 0 ? "Your plan" : "Go Premium";
   find("tools").replaceChildren(...TOOLS.map((tool) => h("li", {}, toolButton(tool, unlocked.has(tool.feature)))));
-  find("subscription").replaceChildren(...(live ? describe(live) : [h("p", {}, "You use Fieldnotes for free.")]));
-  showNotice(live?.latestInvoice?.message ?? null, live?.latestInvoice?.actionUrl ?? null);
+  find("subscription").replaceChildren(
+    ...(shown.length > 0
+      ? [...shown.flatMap(describe), ...manageButton()]
+      : [h("p", {}, "You use Fieldnotes for free.")]),
+  );
+  const invoice = shown.map(({ latestInvoice }) => latestInvoice).find((latest) => latest?.message != null);
+  showNotice(invoice?.message ?? null, invoice?.actionUrl ?? null);
 }
 
 /** Removes the data of the previous user. */
@@ -131,21 +136,24 @@ async function useTool(feature: string, name: string): Promise<void> {
   output.hidden = false;
 }
 
+/** Describes a subscription with the sentences of the modal, so that they are true for every status. */
 function describe(subscription: Subscription): HTMLElement[] {
-  const { price, cancelAt, currentPeriodEnd, paymentMethod } = subscription;
-  const rows: [string, string][] = [
-    ["Plan", subscription.planName ?? "unknown"],
-    ["Status", subscription.status],
-  ];
-  const amount = priceText(price, { messages: ENGLISH, locale: "en" });
-  if (amount !== null) rows.push(["Price", amount]);
-  if (cancelAt !== null) rows.push(["Ends", formatDate(cancelAt, "en")]);
-  else if (currentPeriodEnd !== null) rows.push(["Renews", formatDate(currentPeriodEnd, "en")]);
+  const { paymentMethod } = subscription;
+  const { alert, status, price } = textsOf(subscription, { messages: ENGLISH, locale: "en" });
+  const rows: [string, string][] = [["Plan", nameOf(subscription)]];
+  if (price !== null) rows.push(["Price", price]);
   if (paymentMethod?.last4) rows.push(["Card", `${paymentMethod.brand ?? ""} •••• ${paymentMethod.last4}`]);
+  return [
+    h("dl", {}, ...rows.flatMap(([term, text]) => [h("dt", {}, term), h("dd", {}, text)])),
+    ...[alert, status].filter((texts) => texts.length > 0).map((texts) => h("p", {}, texts.join(" "))),
+  ];
+}
+
+function manageButton(): HTMLElement[] {
   const error = h("div", { class: "error", role: "alert", hidden: true });
   const manage = h("button", { type: "button" }, "Manage billing");
   manage.addEventListener("click", () => void runAction(manage, error, () => client.portal()));
-  return [h("dl", {}, ...rows.flatMap(([term, text]) => [h("dt", {}, term), h("dd", {}, text)])), manage, error];
+  return [manage, error];
 }
 
 function showNotice(message: string | null, actionUrl: string | null): void {
@@ -161,42 +169,37 @@ interface Panel {
   hooks: { at: number; hook: string; summary: string }[];
 }
 
-let shownPanel: Panel | null = null;
+/** The hooks that the page shows, as JSON. Equal hooks are not drawn again, so that a selection of their text stays. */
+let shownHooks = "";
 
 const panel = createSection<Panel>({
   load: () => requestJson("/demo/panel"),
-  show(loaded) {
-    const before = shownPanel;
-    shownPanel = loaded;
-    find("now").textContent = formatDate(loaded.now, "en");
-    find("emulator", HTMLAnchorElement).href = loaded.emulatorUrl;
-    if (before && !haveHooksChanged(before, loaded)) {
-      if (loaded.now - before.now > CLOCK_MOVED_MS) void account.load();
-      return;
-    }
-    const hooks = loaded.hooks.map(({ hook, summary }) => h("li", {}, h("code", {}, hook), ` ${summary}`));
-    find("hooks").replaceChildren(...(hooks.length > 0 ? hooks : [h("li", {}, "Nothing yet.")]));
-    if (before) void account.load();
+  show({ now, emulatorUrl, hooks }) {
+    find("now").textContent = formatDate(now, "en");
+    find("emulator", HTMLAnchorElement).href = emulatorUrl;
+    const json = JSON.stringify(hooks);
+    if (json === shownHooks) return;
+    shownHooks = json;
+    const items = hooks.map(({ hook, summary }) => h("li", {}, h("code", {}, hook), ` ${summary}`));
+    find("hooks").replaceChildren(...(items.length > 0 ? items : [h("li", {}, "Nothing yet.")]));
   },
   failed: "The hooks and the date could not be loaded.",
   places: () => [find("panel-error")],
 });
 
-function haveHooksChanged(before: Panel, after: Panel): boolean {
-  return JSON.stringify(before.hooks) !== JSON.stringify(after.hooks);
-}
-
 async function refresh(): Promise<void> {
   await Promise.all([account.load(), panel.load()]);
 }
 
-/** Keeps the page live: shows new hooks and the account after them, and repeats loads that failed. */
+/**
+ * Keeps the page live: shows each change of the account, the hooks and the date, and repeats loads that failed. A change of the
+ * account may run no hook, such as a scheduled cancellation.
+ */
 async function keepLive(): Promise<never> {
   for (let wait = POLL_MS; ;) {
     await new Promise((resolve) => setTimeout(resolve, wait));
     if (document.hidden) continue;
-    await panel.load();
-    if (account.hasFailed()) await account.load();
+    await refresh();
     wait = panel.hasFailed() || account.hasFailed() ? Math.min(wait * 2, MAX_POLL_MS) : POLL_MS;
   }
 }

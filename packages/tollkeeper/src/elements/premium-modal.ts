@@ -9,6 +9,7 @@ import type { Account, Interval, View, ViewContext } from "./premium-modal-parts
 import { priceOf } from "./premium-modal-plans.ts";
 import { STYLE } from "./premium-modal-style.ts";
 import { render } from "./premium-modal-views.ts";
+import { isShown } from "./subscription-texts.ts";
 
 export { ENGLISH, type Messages } from "./messages.ts";
 
@@ -267,12 +268,8 @@ export class PremiumModal extends ElementBase {
 
 const NO_ACCOUNT: Account = { subscriptions: [], ended: null, hasChoice: false };
 
-/** Chooses the subscriptions to show: those that Stripe may charge again, that give access, or that wait for a payment. */
 function accountOf(all: readonly Subscription[], plans: readonly Plan[]): Account {
-  const subscriptions = all.filter(
-    ({ live, access, status, actions }) =>
-      live || access !== null || (status === "incomplete" && actions.includes("pay")),
-  );
+  const subscriptions = all.filter(isShown);
   const ended = subscriptions.length === 0 ? (all[0] ?? null) : null;
   return { subscriptions, ended, hasChoice: plans.flatMap(({ prices }) => prices).length > 1 };
 }

@@ -27,6 +27,14 @@ export function textsOf(subscription: Subscription, context: TextContext): Subsc
   };
 }
 
+/**
+ * Returns true if the user needs to see a subscription: Stripe may charge for it again, it gives access, or it waits for its
+ * first payment.
+ */
+export function isShown({ live, access, status, actions }: Subscription): boolean {
+  return live || access !== null || (status === "incomplete" && actions.includes("pay"));
+}
+
 export function nameOf({ planName, id }: Subscription): string {
   return planName ?? id;
 }
