@@ -203,6 +203,17 @@ describe("posted hooks", () => {
     expect(ids.slice(0, 3)).toEqual([first, first, first]);
   });
 
+  test("that fail are logged with the cause, without the secrets and personal data of the app's error", async () => {
+    const billing = await posting(async () => {
+      throw new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED to mail of ada@example.com") });
+    });
+    await billing.subscribe("ada");
+    const failed = billing.log.filter(({ message }) => message === "job failed; retrying");
+    expect(failed.map(({ fields }) => fields)).toContainEqual(
+      expect.objectContaining({ reason: "fetch failed: connect ECONNREFUSED to mail of (email)" }),
+    );
+  });
+
   test("need a secret, so the service does not start without HOOKS_SECRET", async () => {
     await expect(createTestBilling({ options: { hooksUrl: "http://app.test/hooks" } })).rejects.toThrow("HOOKS_SECRET");
   });

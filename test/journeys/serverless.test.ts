@@ -1,6 +1,7 @@
 /** Tests a service whose process is stopped between two requests, as on serverless platforms. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
+import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { DIALECTS } from "../support/databases.ts";
 
@@ -28,6 +29,50 @@ describe.each(DIALECTS)("on %s", (dialect) => {
     await Promise.all(waiting);
     expect(await billing.features("ada")).toContain("exports");
     expect(granted).toEqual(["ada"]);
+  });
+
+  test("an event that arrives while a request ends its work is processed", async () => {
+    const waiting: Promise<unknown>[] = [];
+    const webhooks: Request[] = [];
+    const gate = Promise.withResolvers<void>();
+    const reached = Promise.withResolvers<void>();
+    let isArmed = false;
+    const billing: TestBilling = await createTestBilling({
+      dialect,
+      deliver(request) {
+        webhooks.push(request.clone());
+        return billing.service.fetch(request, { waitUntil: (work) => void waiting.push(work) });
+      },
+      open(options) {
+        const store = openStore(options);
+        const find: Store["dueWork"]["find"] = async (...times) => {
+          const due = await store.dueWork.find(...times);
+          if (isArmed && !due.inbox) {
+            reached.resolve();
+            await gate.promise;
+          }
+          return due;
+        };
+        return { ...store, dueWork: { find } };
+      },
+    });
+    await billing.buy("ada");
+    await billing.emulator.drain();
+    await Promise.all(waiting);
+    expect(await billing.features("ada")).toContain("exports");
+    // A duplicate causes a run that finds no work.
+    isArmed = true;
+    const [first] = webhooks;
+    if (first) await billing.service.fetch(first, { waitUntil: (work) => void waiting.push(work) });
+    await reached.promise;
+    await billing.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "bob" });
+    await billing.emulator.drain();
+    isArmed = false;
+    gate.resolve();
+    await Promise.all(waiting);
+    const store = openStore({ url: billing.databaseUrl, mode: "test" });
+    onTestFinished(() => store.close());
+    expect(await store.inbox.countUnfinished()).toEqual({ pending: 0, dead: 0 });
   });
 
   test("a request that causes no work, or is refused, passes nothing to waitUntil", async () => {

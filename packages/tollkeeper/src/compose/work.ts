@@ -29,7 +29,7 @@ interface WorkParts {
 }
 
 export function createWork({ start, drainWithin, maintenance, runtime }: WorkParts): Work {
-  const processDue = shared(async () => {
+  const processDue = coalesced(async () => {
     await start();
     return drainWithin({ maxRows: MAX_ROWS, forMs: WORK_FOR_MS });
   });
@@ -80,5 +80,25 @@ function shared<Result>(act: () => Promise<Result>): () => Promise<Result> {
       running = null;
     });
     return running;
+  };
+}
+
+/**
+ * Returns a function whose calls never run `act` at the same time. All calls during a run share the next run, because the current
+ * run may have looked for work before the calls.
+ */
+function coalesced<Result>(act: () => Promise<Result>): () => Promise<Result> {
+  let current: Promise<Result> | null = null;
+  let next: Promise<Result> | null = null;
+  const run = (): Promise<Result> => {
+    next = null;
+    current = act().finally(() => {
+      current = null;
+    });
+    return current;
+  };
+  return () => {
+    if (next !== null) return next;
+    return current === null ? run() : (next = current.then(run, run));
   };
 }

@@ -252,7 +252,7 @@ async function runClaim(
     runtime.log.info(attributes, "job done");
   } catch (error) {
     if (error instanceof LeaseLostError) return count("lease_lost");
-    const reason = toStorableText(String(error).slice(0, MAX_REASON_LENGTH));
+    const reason = toStorableText(describeError(error).slice(0, MAX_REASON_LENGTH));
     const decision = decideRetry(claim.attempts, failureOf(error, counter), retry, runtime.random());
     const fields = { ...attributes, reason };
     count(decision.kind === "retry" ? "retried" : "dead");
