@@ -36,7 +36,17 @@ describe.each(STORE_DIALECTS)("the outbox on %s", (dialect) => {
     await outbox.add([outboxMessage("granted")]);
     expect(await claimIds(outbox, [])).toEqual([]);
     expect(await outbox.countByState()).toMatchObject({ pending: 1, done: 0 });
+    await outbox.registerHooks(ACCESS, NOW);
     expect(await claimIds(outbox, ACCESS)).toEqual(["granted"]);
+  });
+
+  test("counts the hooks that no process handles, even if only a process without hooks runs", async () => {
+    const outbox = await open();
+    await outbox.registerHooks(PAYMENTS, NOW);
+    await outbox.add([outboxMessage("granted"), outboxMessage("paid", { hook: "onPaymentSucceeded" })]);
+    expect(await claimIds(outbox, [])).toEqual([]);
+    expect(await outbox.countUnhandled()).toEqual(new Map([["onAccessGranted", 1]]));
+    expect(await claimIds(outbox, PAYMENTS)).toEqual(["paid"]);
   });
 
   test("does not delay an owner's hooks by a hook that no process handles, which stays visible", async () => {

@@ -9,7 +9,7 @@ import { addRows } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
 import { findHandledHooks, hookHandlers, type HookHandlers } from "./hook-handlers.ts";
-import { claimRows, type Claim } from "./queue-lanes.ts";
+import { assignNewRows, claimRows, type Claim } from "./queue-lanes.ts";
 import { queue, queued, type Queue } from "./queue.ts";
 import type { QueueScope } from "./queue-scope.ts";
 
@@ -56,9 +56,11 @@ export function outboxStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): O
       }),
 
     async claim(limit, now, leasedUntil, hooks) {
-      if (hooks.length === 0) return [];
       const handled = [...hooks, ...(await findHandledHooks(db, scope, now))];
-      return claimRows<ClaimedMessage>(db, { ...scope, now, leasedUntil, limit, hooks, handled });
+      if (hooks.length > 0) return claimRows<ClaimedMessage>(db, { ...scope, now, leasedUntil, limit, hooks, handled });
+      // Without this step, the rows would stay new, and the metric of unhandled rows would be 0.
+      await assignNewRows(db, { ...scope, handled });
+      return [];
     },
   };
 }
