@@ -247,12 +247,14 @@ test("a dead letter is processed after Stripe delivers its event again", async (
 });
 
 test("a hook that never returns delays neither the hooks of other users nor the stop of the service", async () => {
+  let now = (): number => TEST_START;
   const billing = await createTestBilling({
     options: {
       hooks: { onAccessGranted: ({ owner }) => (owner.id === "ada" ? new Promise(() => {}) : undefined) },
-      runtime: hurrying(() => billing.emulator.now()),
+      runtime: hurrying(() => now()),
     },
   });
+  now = () => billing.emulator.now();
   const service = billing.addReplica({ runWorker: true });
   await service.start();
   for (const user of ["ada", "bob"]) await billing.buy(user);
@@ -263,6 +265,7 @@ test("a hook that never returns delays neither the hooks of other users nor the 
 
 test("a worker keeps its lease if one attempt to renew the lease fails", async () => {
   let beats = 0;
+  let now = (): number => TEST_START;
   const held = Promise.withResolvers<void>();
   const billing = await createTestBilling({
     open: (given) => {
@@ -277,9 +280,10 @@ test("a worker keeps its lease if one attempt to renew the lease fails", async (
     },
     options: {
       hooks: { onAccessGranted: () => held.promise },
-      runtime: hurrying(() => billing.emulator.now()),
+      runtime: hurrying(() => now()),
     },
   });
+  now = () => billing.emulator.now();
   const service = billing.addReplica({ runWorker: true });
   await service.start();
   await billing.buy("ada");
@@ -362,6 +366,7 @@ test("a hook that throws is retried with the same id, and before the user's next
 
 test("a slow hook is not claimed by another replica while the first replica runs it", async () => {
   let calls = 0;
+  let now = (): number => TEST_START;
   const heartbeats: (() => void)[] = [];
   const billing = await createTestBilling({
     options: {
@@ -377,7 +382,7 @@ test("a slow hook is not claimed by another replica while the first replica runs
         },
       },
       runtime: sleeping(
-        () => billing.emulator.now(),
+        () => now(),
         (ms, wake) => {
           // The sleep that enforces the time limit of hooks never ends in this test.
           if (ms < 5_000) heartbeats.push(wake);
@@ -385,6 +390,7 @@ test("a slow hook is not claimed by another replica while the first replica runs
       ),
     },
   });
+  now = () => billing.emulator.now();
   const other = billing.addReplica();
   await billing.subscribe("ada");
   expect(calls).toBe(1);

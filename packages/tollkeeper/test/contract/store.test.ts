@@ -207,6 +207,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
         unpaidSince: invoiceRecord().createdAt,
         prices: [],
         products: [product],
+        reversals: null,
         paymentMethod: card,
       },
     ]);
