@@ -1,5 +1,14 @@
-/** Finds the key that verifies a token, in the key set of the sign-in issuer. */
-import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from "jose";
+/** Verifies the signatures of tokens with the key set of the sign-in issuer. */
+import {
+  createRemoteJWKSet,
+  customFetch,
+  decodeProtectedHeader,
+  errors,
+  jwtVerify,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  type JWTVerifyResult,
+} from "jose";
 
 export interface SigningKeysOptions {
   /** The URL of the issuer, without a slash at the end. */
@@ -10,65 +19,101 @@ export interface SigningKeysOptions {
   fetch: typeof fetch;
 }
 
+/** Verifies a token. Throws an error of jose for an invalid token, and another error if the keys are unavailable. */
+export type VerifyToken = (token: string, options: JWTVerifyOptions) => Promise<JWTVerifyResult>;
+
 /** Milliseconds for which known keys of the sign-in issuer stay valid while the issuer is unreachable. */
 const KEYS_MAX_AGE_MS = 24 * 3_600_000;
+/** Milliseconds after which known keys are requested again, so that a key that the issuer has withdrawn is soon refused. */
+const REFRESH_KEYS_AFTER_MS = 10 * 60_000;
 const FETCH_TIMEOUT_MS = 5_000;
 /** Milliseconds after a failed request to the sign-in issuer during which no new request is sent to the issuer. */
 const FAILURE_COOLDOWN_MS = 5_000;
 /**
- * A token with an unknown key id causes a request for the issuer's keys, so that a new key works at once. An attacker can send
- * any number of unknown key ids, so these requests are limited: one in each second and ten in each minute.
+ * A token with an unknown key causes a request for the issuer's keys, so that a new key works at once. An attacker can send any
+ * number of tokens with unknown keys, so these requests are limited: one in each second and ten in each minute.
  */
 const MIN_REFRESH_INTERVAL_MS = 1_000;
 const MAX_REFRESHES = 10;
 const REFRESH_WINDOW_MS = 60_000;
 
-export function createSigningKeys(options: SigningKeysOptions): JWTVerifyGetKey {
-  const fetchOnce = withCooldown(options.fetch, options.now);
-  let finding: Promise<JWTVerifyGetKey> | null = null;
-  const find = async (): Promise<JWTVerifyGetKey> => {
-    const url = options.jwksUri ?? (await discoverJwksUri(options.issuer, fetchOnce));
-    return createKeySet(new URL(url), fetchOnce, options.now);
+export function createSigningKeys(options: SigningKeysOptions): VerifyToken {
+  const fetchDocument = withCooldown(options.fetch, options.now);
+  let finding: Promise<VerifyToken> | null = null;
+  const find = async (): Promise<VerifyToken> => {
+    const url = options.jwksUri ?? (await discoverJwksUri(options.issuer, fetchDocument));
+    return createKeySet(new URL(url), fetchDocument, options.now);
   };
-  return async (header, token) => {
+  return async (token, verifyOptions) => {
     finding ??= find().catch((error: unknown) => {
       finding = null;
       throw error;
     });
-    return (await finding)(header, token);
+    return (await finding)(token, verifyOptions);
   };
 }
 
-/** Returns a function that finds a key in a remote key set, and requests the key set again for an unknown key id. */
-function createKeySet(url: URL, fetchKeys: typeof fetch, now: () => number): JWTVerifyGetKey {
+/** Returns a function that verifies tokens with a remote key set, and requests the key set again for an unknown key. */
+function createKeySet(url: URL, fetchDocument: FetchDocument, now: () => number): VerifyToken {
   const limit = createRefreshLimit(now);
   let loads = 0;
+  let loadedAt = now();
   const keySet = createRemoteJWKSet(url, {
     cacheMaxAge: KEYS_MAX_AGE_MS,
     // The key set itself never requests an unknown key id, because its own limit has only one interval.
     cooldownDuration: Infinity,
     timeoutDuration: FETCH_TIMEOUT_MS,
-    [customFetch]: async (...request: Parameters<typeof fetch>) => {
+    [customFetch]: async (address, init) => {
       limit.record();
-      const response = await fetchKeys(...request);
+      const keys = await fetchDocument(address, { init, parse: parseKeys });
       loads += 1;
-      return response;
+      loadedAt = now();
+      return Response.json(keys);
     },
   });
-  return async (header, token) => {
+  /** Requests old keys again. Does not wait for the request, so that a slow issuer delays no user. */
+  const refreshOldKeys = (): void => {
+    const isOld = loads > 0 && now() - loadedAt >= REFRESH_KEYS_AFTER_MS;
+    if (isOld && !keySet.reloading && limit.allows()) void keySet.reload().catch(() => {});
+  };
+  return async (token, options) => {
+    refreshOldKeys();
     const loadsBefore = loads;
     try {
-      return await keySet(header, token);
+      return await verifyWith(keySet, token, options);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      if (!isOfUnknownKey(error, token)) throw error;
       // Another token may have requested the key set meanwhile.
       if (loads === loadsBefore) {
         if (!keySet.reloading && !limit.allows()) throw error;
         await keySet.reload();
       }
-      return keySet(header, token);
+      return verifyWith(keySet, token, options);
     }
   };
+}
+
+/** Verifies a token. If the token has no key id, tries all keys that its algorithm allows. */
+async function verifyWith(keySet: JWTVerifyGetKey, token: string, options: JWTVerifyOptions): Promise<JWTVerifyResult> {
+  try {
+    return await jwtVerify(token, keySet, options);
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    for await (const key of error)
+      try {
+        return await jwtVerify(token, key, options);
+      } catch (failure) {
+        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure;
+      }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
+}
+
+/** Returns true if a token may be signed with a key that the known key set does not contain. */
+function isOfUnknownKey(error: unknown, token: string): boolean {
+  if (error instanceof errors.JWKSNoMatchingKey) return true;
+  const namesNoKey = (): boolean => decodeProtectedHeader(token).kid === undefined;
+  return error instanceof errors.JWSSignatureVerificationFailed && namesNoKey();
 }
 
 interface RefreshLimit {
@@ -79,30 +124,42 @@ interface RefreshLimit {
 function createRefreshLimit(now: () => number): RefreshLimit {
   /** Times of the last requests, the oldest first. */
   let times: number[] = [];
+  const inWindow = (): number[] => times.filter((at) => now() - at < REFRESH_WINDOW_MS);
   return {
-    allows() {
-      times = times.filter((at) => now() - at < REFRESH_WINDOW_MS);
-      return times.length < MAX_REFRESHES && now() - (times.at(-1) ?? -Infinity) >= MIN_REFRESH_INTERVAL_MS;
+    allows: () => inWindow().length < MAX_REFRESHES && now() - (times.at(-1) ?? -Infinity) >= MIN_REFRESH_INTERVAL_MS,
+    record() {
+      times = [...inWindow().slice(-MAX_REFRESHES), now()];
     },
-    record: () => void times.push(now()),
   };
 }
 
+interface DocumentRequest<T> {
+  init: RequestInit;
+  /** Returns the usable part of a document. Throws if the document is not usable. */
+  parse: (document: unknown) => T;
+}
+
+/** Requests a JSON document of the sign-in issuer. */
+type FetchDocument = <T>(url: string, request: DocumentRequest<T>) => Promise<T>;
+
 /**
- * Returns a fetch function that, after a failed request, returns the same failure for some seconds without a new request.
- * Because the failure is repeated, a flood of invalid tokens causes no flood of requests to the sign-in issuer.
+ * Returns a function that, after a failed request or an unusable document, throws the same failure for some seconds without a
+ * new request. So a flood of invalid tokens causes no flood of requests to the sign-in issuer.
  */
-function withCooldown(fetchNow: typeof fetch, now: () => number): typeof fetch {
+function withCooldown(fetchNow: typeof fetch, now: () => number): FetchDocument {
   const failures = new Map<string, { until: number; error: unknown }>();
-  return async (input, init) => {
-    const url = input instanceof Request ? input.url : String(input);
+  return async (url, { init, parse }) => {
     const failure = failures.get(url);
     if (failure && now() < failure.until) throw failure.error;
     try {
-      const response = await fetchNow(input, init);
+      const response = await fetchNow(url, init);
       if (!response.ok) throw new Error(`the issuer returned ${response.status} for ${url}`);
+      const document: unknown = await response.json().catch((cause: unknown) => {
+        throw new Error(`the issuer returned no JSON for ${url}`, { cause });
+      });
+      const parsed = parse(document);
       failures.delete(url);
-      return response;
+      return parsed;
     } catch (error) {
       failures.set(url, { until: now() + FAILURE_COOLDOWN_MS, error });
       throw error;
@@ -111,11 +168,20 @@ function withCooldown(fetchNow: typeof fetch, now: () => number): typeof fetch {
 }
 
 /** @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig */
-async function discoverJwksUri(issuer: string, fetchDocument: typeof fetch): Promise<string> {
-  const response = await fetchDocument(`${issuer}/.well-known/openid-configuration`, {
-    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+function discoverJwksUri(issuer: string, fetchDocument: FetchDocument): Promise<string> {
+  return fetchDocument(`${issuer}/.well-known/openid-configuration`, {
+    init: { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) },
+    parse(document) {
+      const { jwks_uri: uri } = (document ?? {}) as { jwks_uri?: unknown };
+      if (typeof uri === "string" && URL.canParse(uri)) return uri;
+      throw new Error("the issuer's discovery document has no jwks_uri that is a URL");
+    },
   });
-  const document = (await response.json()) as { jwks_uri?: unknown };
-  if (typeof document.jwks_uri !== "string") throw new Error("the issuer's discovery document has no jwks_uri");
-  return document.jwks_uri;
+}
+
+function parseKeys(document: unknown): { keys: object[] } {
+  const { keys } = (document ?? {}) as { keys?: unknown };
+  if (Array.isArray(keys) && keys.every((key) => typeof key === "object" && key !== null && !Array.isArray(key)))
+    return { keys: keys as object[] };
+  throw new Error("the issuer's key set is not a list of keys");
 }

@@ -23,16 +23,21 @@ interface Network {
   fetch: typeof fetch;
   calls: string[];
   down: boolean;
+  /** Bodies that the issuer returns instead of its documents, by the end of the URL. */
+  bodies: Record<string, string>;
 }
 
 function network(): Network {
   const state: Network = {
     calls: [],
     down: false,
+    bodies: {},
     fetch: async (input) => {
       const url = String(input instanceof Request ? input.url : input);
       state.calls.push(url);
       if (state.down) throw new TypeError("fetch failed");
+      const body = Object.entries(state.bodies).find(([end]) => url.endsWith(end))?.[1];
+      if (body !== undefined) return new Response(body);
       if (url.endsWith("/openid-configuration")) return Response.json({ issuer: ISSUER, jwks_uri: `${ISSUER}/jwks` });
       return Response.json({
         keys: [
@@ -160,6 +165,39 @@ describe("a sign-in", () => {
     const jwt = await token().setProtectedHeader({ alg: "RS256", kid: "rsa" }).sign(stranger.privateKey);
     await Promise.allSettled(Array.from({ length: 50 }, async () => authenticate(requestWith(`Bearer ${jwt}`))));
     expect(issuer.calls.length).toBeLessThanOrEqual(2);
+  });
+
+  test.each([
+    ["/openid-configuration", "<html>"],
+    ["/openid-configuration", "null"],
+    ["/openid-configuration", "{}"],
+    ["/openid-configuration", '{"jwks_uri":"/jwks"}'],
+    ["/jwks", "<html>"],
+    ["/jwks", "{}"],
+    ["/jwks", '{"keys":[null]}'],
+  ])("requests %s at most once for twenty tokens if the issuer returns 200 with %s", async (end, body) => {
+    const issuer = network();
+    issuer.bodies = { [end]: body };
+    let now = NOW;
+    const authenticate = authenticator(issuer, () => now);
+    const jwt = await signed(token());
+    for (let sent = 0; sent < 20; sent++)
+      await expect(async () => authenticate(requestWith(`Bearer ${jwt}`))).rejects.toMatchObject({
+        code: "sign_in_unavailable",
+      });
+    expect(issuer.calls.filter((url) => url.endsWith(end))).toHaveLength(1);
+    issuer.bodies = {};
+    now += 6_000;
+    expect(await authenticate(requestWith(`Bearer ${jwt}`))).toMatchObject({ id: "auth0|ada" });
+  });
+
+  test("refuses a token whose typ header is a number", async () => {
+    const jwt = await token()
+      .setProtectedHeader({ alg: "RS256", kid: "rsa", typ: 5 as unknown as string })
+      .sign(rsa.privateKey);
+    await expect(async () => authenticator()(requestWith(`Bearer ${jwt}`))).rejects.toMatchObject({
+      code: "unauthenticated",
+    });
   });
 
   test("fetches the issuer's keys at most once for fifty tokens with unknown key ids", async () => {

@@ -140,3 +140,41 @@ describe("an issuer's new key", () => {
     expect(await signIn(await issuer.sign("grace"))).toMatchObject({ id: "grace" });
   });
 });
+
+test("a key that the issuer has withdrawn is refused after ten minutes", async () => {
+  const { issuer, clock, signIn } = await stand();
+  const old = await issuer.sign("ada");
+  await signIn(old);
+  await issuer.rotateKey();
+  clock.now += 599_000;
+  expect(await signIn(old)).toMatchObject({ id: "ada" });
+  expect(issuer.keyRequests()).toBe(1);
+  clock.now += 1_000;
+  // The first token after ten minutes causes the request, and does not wait for it.
+  expect(await signIn(old)).toMatchObject({ id: "ada" });
+  await expect.poll(() => signIn(old).catch((error: unknown) => error)).toMatchObject(REFUSED);
+  expect(issuer.keyRequests()).toBe(2);
+});
+
+describe("a token that names no key", () => {
+  test("is accepted if one of the issuer's keys has signed it", async () => {
+    const { issuer, signIn } = await stand({ keyIds: false });
+    const old = await issuer.sign("ada");
+    await issuer.rotateKey({ keepOld: true });
+    expect(await signIn(await issuer.sign("grace"))).toMatchObject({ id: "grace" });
+    expect(await signIn(old)).toMatchObject({ id: "ada" });
+    expect(issuer.keyRequests()).toBe(1);
+  });
+
+  test("is accepted if a new key has signed it, and refused if a stranger's key has signed it", async () => {
+    const { issuer, clock, signIn } = await stand({ keyIds: false });
+    const stranger = await startIssuer({ keyIds: false, claims: { iss: issuer.url }, now: () => clock.now });
+    await signIn(await issuer.sign("ada"));
+    await issuer.rotateKey();
+    clock.now += 5_000;
+    expect(await signIn(await issuer.sign("ada"))).toMatchObject({ id: "ada" });
+    for (let sent = 0; sent < 20; sent++)
+      await expect(signIn(await stranger.sign("ada"))).rejects.toMatchObject(REFUSED);
+    expect(issuer.keyRequests()).toBe(2);
+  });
+});
