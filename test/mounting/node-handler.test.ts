@@ -60,6 +60,16 @@ describe("the handler for Node", () => {
     expect(await deliver(billing, await serve(app))).toEqual(ACCEPTED);
   });
 
+  test("responds to a health check of HTTP/1.0 without a Host header, as some load balancers send it", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const url = new URL(await serve(toNodeHandler(billing.service)));
+    const socket = connect(Number(url.port), "127.0.0.1", () => socket.write("GET /stripe/health HTTP/1.0\r\n\r\n"));
+    let received = "";
+    socket.on("data", (piece: Buffer) => (received += piece.toString()));
+    await closed(socket);
+    expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\{"status":"ok"\}$/);
+  });
+
   test("explains how to mount the handler if express.json() has already read the body", async () => {
     const billing = await createTestBilling({ pushPlans: false });
     const app = express().use(express.json()).use(toNodeHandler(billing.service));

@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { sql } from "kysely";
@@ -180,6 +180,32 @@ describe("tollkeeper reconcile", () => {
     expect(code).toBe(1);
     expect(output).toContain("STRIPE_SECRET_KEY is missing");
     expect(output).not.toMatch(/PUBLISHABLE|WEBHOOK|APP_URL|AUTH/);
+  });
+
+  test("ignores wrong values of variables that it does not use", async () => {
+    const servers = await startTestServers({ plans });
+    const wrong = {
+      ALLOWED_ORIGINS: "app",
+      AUTH_ALGORITHMS: "HS256",
+      AUTH_CLIENT_IDS: ",",
+      CORS_CREDENTIALS: "yes",
+      HOOKS_URL: "app",
+      KEEP_EVENT_BODIES: "yes",
+      METRICS_TOKEN: "short",
+      STRIPE_WEBHOOK_MODE: "live",
+      WORK_TOKEN: "short",
+    };
+    expect(await runCli(["reconcile", "--sweep"], { env: { ...servers.env, ...wrong } })).toMatchObject({ code: 0 });
+  });
+
+  test("refuses an unknown option of the config file", async () => {
+    const cwd = emptyFolder();
+    const plan =
+      '{ id: "pro", name: "Pro", features: [], prices: [{ interval: "month", amount: 900, currency: "usd" }] }';
+    writeFileSync(join(cwd, "tollkeeper.config.mjs"), `export default { plans: [${plan}], workTokn: "x" };`);
+    const { code, output } = await runCli(["reconcile"], { cwd, env: { STRIPE_SECRET_KEY: "sk_test_1" } });
+    expect(code).toBe(1);
+    expect(output).toContain('option "workTokn" is unknown: did you mean "workToken"?');
   });
 
   test.each(DIALECTS)("changes no table of a database on %s in a dry run", async (dialect) => {
@@ -402,6 +428,21 @@ describe("tollkeeper serve", () => {
     }
   });
 
+  test.each(["0", "3601", "1.5"])("refuses KEEP_ALIVE_SECONDS=%s and shows the range", async (value) => {
+    const { code, output } = await runCli(["serve"], { env: { KEEP_ALIVE_SECONDS: value } });
+    expect(code).toBe(1);
+    expect(output).toContain(`KEEP_ALIVE_SECONDS "${value}" must be a whole number from 1 to 3600`);
+  });
+
+  const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
+  test.skipIf(!hasIpv6)("prints a URL that can be opened if HOST is an IPv6 address", async () => {
+    const servers = await startTestServers({ plans });
+    const service = runNode([CLI, "serve"], { env: { ...servers.env, HOST: "::1" } });
+    const line = await service.printed(/^Tollkeeper on http/);
+    const url = /http\S+/.exec(line)?.[0];
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+  });
+
   test("names the config file if the file is missing", async () => {
     const { code, output } = await runCli(["serve"], { cwd: emptyFolder() });
     expect(code).toBe(1);
@@ -426,6 +467,12 @@ describe("tollkeeper serve", () => {
       expect(await service.stop(signal)).toBe(0);
     }
   });
+});
+
+test("a folder with the name .env does not stop a command", async () => {
+  const cwd = emptyFolder();
+  mkdirSync(join(cwd, ".env"));
+  expect(await runCli(["migrate"], { cwd })).toMatchObject({ code: 0 });
 });
 
 describe("a wrong command line exits with 2 and shows the help text", () => {

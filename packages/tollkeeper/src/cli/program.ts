@@ -1,5 +1,5 @@
 /** Defines the command line program `tollkeeper`: its commands, and the exit code of each outcome. */
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { VERSION } from "../version.ts";
 import { addEvents } from "./commands/events.ts";
@@ -14,7 +14,8 @@ const ENV_FILE = ".env";
 
 /** Runs the command that the arguments of the process name. */
 export async function runProgram(): Promise<void> {
-  if (existsSync(ENV_FILE)) process.loadEnvFile(ENV_FILE);
+  // Python's virtual environments are often folders with the name ".env".
+  if (statSync(ENV_FILE, { throwIfNoEntry: false })?.isDirectory() === false) process.loadEnvFile(ENV_FILE);
   const program = new Command("tollkeeper")
     .description("Stripe subscriptions for TypeScript apps")
     .version(VERSION)

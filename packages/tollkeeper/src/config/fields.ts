@@ -29,7 +29,7 @@ export function checkEach(
   rule: Rule<string>,
 ): z.ZodArray<z.ZodString> {
   return schema.superRefine((values, context) => {
-    for (const found of values.map(rule)) if (found !== null) context.addIssue(`${nameOf(option)} ${found}`);
+    for (const found of new Set(values.map(rule))) if (found !== null) context.addIssue(`${nameOf(option)} ${found}`);
   });
 }
 

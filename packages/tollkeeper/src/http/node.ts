@@ -21,6 +21,9 @@ export interface Mountable {
   log?: Pick<Logger, "warn">;
 }
 
+/** The host of requests without the header `Host`. Health checks of some load balancers, such as HAProxy, use HTTP/1.0. */
+const HOST_IF_MISSING = "localhost";
+
 /**
  * Returns the service as a Node handler. As Express middleware, the handler calls `next` for requests outside its base path.
  * Mount the handler before `express.json()`, or keep the raw bytes as a Buffer in `request.rawBody`, because Stripe signs the
@@ -30,7 +33,7 @@ export interface Mountable {
  * app.use(toNodeHandler(tollkeeper));
  */
 export function toNodeHandler({ fetch, basePath, receiveWebhook, log }: Mountable): NodeHandler {
-  const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
+  const listener = getRequestListener(fetch, { hostname: HOST_IF_MISSING, overrideGlobalObjects: false });
   return (request, response, next) => {
     // Express removes the mount path from `request.url`. The whole path is restored only for requests that Tollkeeper handles,
     // because Express's `next` expects the path without the mount path.

@@ -349,6 +349,10 @@ describe("the service refuses an invalid configuration", () => {
     ]);
   });
 
+  test("a problem that several entries of a list have is listed once", () => {
+    expect(refusal({ AUTH_CLIENT_IDS: ",web,," }).problems).toEqual(["AUTH_CLIENT_IDS has a blank entry: remove it"]);
+  });
+
   test("the service keeps helpers of the app in the object of hooks", () => {
     expect(() => resolve({}, { hooks: Object.assign({ onAccessGranted() {} }, { database: {} }) })).not.toThrow();
   });

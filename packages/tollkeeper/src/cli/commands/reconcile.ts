@@ -3,6 +3,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { describeDrift } from "../../domain/drift.ts";
 import { compose, type ReconcileReport } from "../../tollkeeper.ts";
 import { modeOf } from "../../config/relations.ts";
+import { resolveOptions } from "../../config/resolve-config.ts";
 import type { Environment } from "../../environment.ts";
 import type { TollkeeperOptions } from "../../options.ts";
 import { openStore } from "../../store/open-store.ts";
@@ -37,37 +38,53 @@ export function addReconcile(program: Command, env: Environment): void {
     .action((options: Options) => exitWith(runReconcile(env, options)));
 }
 
-/**
- * The app runs the hooks. If this command ran them, the app could miss a change, for example one that it caches in memory.
- */
-const WITHOUT_HOOKS = { hooks: undefined, hooksUrl: undefined, hooksSecret: undefined, runWorker: false };
+/** The options that this command uses. It asks for no others, because no webhook and no user reaches the command. */
+const USED = [
+  "plans",
+  "app",
+  "access",
+  "userIdMetadataKey",
+  "stripeSecretKey",
+  "stripeApiBase",
+  "stripeNetworkRetries",
+  "stripeRequestsPerSecond",
+  "stripeRequestsPerEndpoint",
+  "stripeRequestsInFlight",
+  "stripeAccountChanged",
+  "databaseUrl",
+  "reconcileEveryMinutes",
+  "keepDoneDays",
+  "logLevel",
+  "log",
+  "tracer",
+  "fetch",
+  "runtime",
+] as const satisfies readonly (keyof TollkeeperOptions)[];
 
 /**
- * Returns the options of a service that receives no requests, so that this command does not ask for them: no webhook and no
- * user reaches the command.
+ * Returns the options of a service that receives no requests and runs no hooks. The app runs the hooks. If this command ran them,
+ * the app could miss a change, for example one that it caches in memory. Throws `ConfigError` for an invalid value of a used
+ * option, and for an unknown option.
  */
-function withoutRequests({ stripeSecretKey }: TollkeeperOptions): Partial<TollkeeperOptions> {
+function withoutRequestsAndHooks(options: TollkeeperOptions): TollkeeperOptions {
+  const { stripeSecretKey } = resolveOptions(options, USED);
+  const used = Object.fromEntries(USED.map((name) => [name, options[name]])) as Pick<
+    TollkeeperOptions,
+    (typeof USED)[number]
+  >;
   return {
+    ...used,
     stripePublishableKey: `pk_${modeOf(stripeSecretKey)}_none`,
     stripeWebhookSecrets: ["whsec_receives_no_webhooks"],
-    stripeWebhookMode: undefined,
     appUrl: "https://localhost",
-    allowedOrigins: undefined,
-    successUrl: undefined,
-    cancelUrl: undefined,
-    portalReturnUrl: undefined,
-    authIssuer: undefined,
-    authAudience: undefined,
-    authJwksUri: undefined,
     authenticate: () => null,
-    metricsToken: undefined,
+    runWorker: false,
   };
 }
 
 async function runReconcile(env: Environment, { config, dryRun, since, sweep, accept }: Options): Promise<Outcome> {
-  const options = await loadOptions(env, config);
-  const serviceOptions = { ...options, ...WITHOUT_HOOKS, ...withoutRequests(options) };
-  const tollkeeper = compose(serviceOptions, dryRun ? openDryRunStore : openStore);
+  const options = withoutRequestsAndHooks(await loadOptions(env, config));
+  const tollkeeper = compose(options, dryRun ? openDryRunStore : openStore);
   const show = progress();
   try {
     const report = await tollkeeper.reconcile({

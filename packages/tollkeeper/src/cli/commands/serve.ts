@@ -32,7 +32,8 @@ export async function runServe(env: Environment, configFile: string | undefined)
     portName: "PORT",
     keepAliveMs: (keepAliveSeconds ?? DEFAULT_KEEP_ALIVE_SECONDS) * 1_000,
   });
-  console.log(`Tollkeeper on http://${host}:${port}${tollkeeper.basePath} · ${options.stripeApiBase ?? "Stripe"}`);
+  const shownHost = host.includes(":") ? `[${host}]` : host;
+  console.log(`Tollkeeper on http://${shownHost}:${port}${tollkeeper.basePath} · ${options.stripeApiBase ?? "Stripe"}`);
   return untilStopped(async () => {
     await server.close();
     await tollkeeper.stop();
