@@ -99,13 +99,25 @@ async function verifyWith(keySet: JWTVerifyGetKey, token: string, options: JWTVe
     return await jwtVerify(token, keySet, options);
   } catch (error) {
     if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-    for await (const key of error)
-      try {
-        return await jwtVerify(token, key, options);
-      } catch (failure) {
-        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure;
-      }
+    for await (const key of error) {
+      const verified = await verifyWithKey(key, token, options);
+      if (verified) return verified;
+    }
     throw new errors.JWSSignatureVerificationFailed();
+  }
+}
+
+/** Returns null if another key has signed the token. */
+async function verifyWithKey(
+  key: Awaited<ReturnType<JWTVerifyGetKey>>,
+  token: string,
+  options: JWTVerifyOptions,
+): Promise<JWTVerifyResult | null> {
+  try {
+    return await jwtVerify(token, key, options);
+  } catch (error) {
+    if (error instanceof errors.JWSSignatureVerificationFailed) return null;
+    throw error;
   }
 }
 
