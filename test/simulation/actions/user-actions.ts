@@ -64,6 +64,7 @@ export async function viewSubscriptions(simulation: Simulation, user: User): Pro
     const owner = await simulation.stripe("GET", `/v1/customers/${String(body["customer"])}`);
     const metadata = owner.body["metadata"] as Record<string, string> | undefined;
     // Until the service knows that a person has moved the customer to another user, the subscription belongs to both.
+    simulation.auditor.update();
     const isMoved = simulation.auditor.isMoved(String(body["customer"]));
     if (metadata !== undefined && metadata["auth0_user_id"] !== user && !isMoved)
       simulation.auditor.violations.push(`I9: ${user} sees ${id} of ${metadata["auth0_user_id"] ?? "no user"}`);
