@@ -101,6 +101,25 @@ describe.each(DIALECTS)("on %s", (dialect) => {
     },
   );
 
+  test("a user can buy after the customer was moved away and back, even if the last event is lost", async () => {
+    let isLost = false;
+    const billing = await createTestBilling({
+      dialect,
+      deliver: (request, next) => (isLost ? Promise.resolve(new Response(null, { status: 503 })) : next(request)),
+    });
+    await billing.call("ada", "POST", "create-checkout-session", PREMIUM);
+    await billing.drain();
+    const { body } = await billing.stripe("GET", "/v1/customers");
+    const path = `/v1/customers/${(body["data"] as { id: string }[])[0]?.id ?? ""}`;
+    await billing.stripe("POST", path, { "metadata[auth0_user_id]": "grace" });
+    await billing.drain();
+    isLost = true;
+    await billing.stripe("POST", path, { "metadata[auth0_user_id]": "ada" });
+    expect(await billing.call("ada", "POST", "create-checkout-session", PREMIUM)).toMatchObject({ status: 200 });
+    const { body: after } = await billing.stripe("GET", "/v1/customers");
+    expect(after["data"]).toHaveLength(1);
+  });
+
   test("a user whose customer was deleted at Stripe gets no second trial", async () => {
     const [plan] = PLANS;
     const plans = PLANS.map((one) => ({ ...one, prices: one.prices.map((price) => ({ ...price, trialDays: 14 })) }));

@@ -109,14 +109,19 @@ async function createCustomer(context: ActionContext, user: User, basedOn: numbe
 
 /**
  * Links a customer that an operation created to its owner, if the sync has not linked it meanwhile. Returns the owner's primary
- * customer.
+ * customer. Throws `UnavailableError` if the customer is moved to another owner at the same time.
  */
-async function link({ store, runtime }: ActionContext, owner: BillingOwner, customerId: string): Promise<string> {
+async function link({ store, sync, runtime }: ActionContext, owner: BillingOwner, customerId: string): Promise<string> {
   await store.customers.addLink({ owner, customerId }, runtime.now());
-  const customerIds = await store.customers.listCustomersOf(owner);
+  let customerIds = await store.customers.listCustomersOf(owner);
+  if (customerIds.length === 0) {
+    // The customer was moved to another owner and back, and the event about the move back has not arrived yet.
+    await sync.object({ object: "customer", id: customerId, customerId });
+    customerIds = await store.customers.listCustomersOf(owner);
+  }
   if (customerIds.length > 1) raiseAlarm(runtime, "two_customers", { customerId, customerIds });
   const [primary] = customerIds;
   if (primary === undefined)
-    throw new Error(`customer ${customerId} is linked to another owner than its metadata names; the link was kept`);
+    throw new UnavailableError("operation_in_progress", "Your customer is being changed. Retry in a moment.");
   return primary;
 }
