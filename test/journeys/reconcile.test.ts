@@ -217,7 +217,10 @@ test("both a dry run and a repairing reconcile report an object that is missing 
 
 test("a dry run and a repairing reconcile report the same differences for a subscription that Stripe no longer has", async () => {
   let gone = false;
+  let billingTime = Date.UTC(2026, 0, 1);
+  let ahead = 0;
   const billing = await createTestBilling({
+    options: { runtime: { now: () => billingTime - ahead, billingNow: () => billingTime } },
     network: async (request, next) => {
       if (!gone || !request.url.includes("/v1/subscriptions")) return next(request);
       return request.url.includes("/v1/subscriptions/")
@@ -225,10 +228,14 @@ test("a dry run and a repairing reconcile report the same differences for a subs
         : Response.json({ object: "list", data: [], has_more: false, url: "/v1/subscriptions" });
     },
   });
+  billingTime = billing.emulator.now();
   await billing.subscribe("ada");
   gone = true;
+  // The billing clock is ahead of the wall clock, as with an emulator whose clock was moved.
+  ahead = DAY * 1_000;
   const dry = await billing.service.reconcile({ sweep: true, dryRun: true });
   expect(dry?.drift.map(({ field }) => field).toSorted()).toEqual(["canceledAt", "endedAt", "status"]);
+  expect(dry?.drift).toContainEqual(expect.objectContaining({ field: "endedAt", stripe: billingTime }));
   const report = await billing.service.reconcile({ sweep: true });
   expect(report?.drift).toEqual(dry?.drift.map((one) => ({ ...one, repairedBy: "retrieve" })));
   expect(await subscriptionOf(billing, "ada")).toMatchObject({ status: "canceled" });

@@ -22,7 +22,7 @@ export function isPaused({ status, pauseBehavior }: Pick<SubscriptionRecord, "st
 
 /**
  * Returns the record to store for a subscription that Stripe no longer has. The end of a subscription that Stripe no longer has
- * is now, or earlier if the subscription had already ended.
+ * is now, in billing time, or earlier if the subscription had already ended.
  */
 export function toEnded(subscription: SubscriptionRecord, now: number): SubscriptionRecord {
   const { status, canceledAt, endedAt } = subscription;

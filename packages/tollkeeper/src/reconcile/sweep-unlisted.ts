@@ -77,7 +77,7 @@ async function expectedRecord(
   const { customers, subscriptions, invoices, removed } = await retrieve(gateway, store, object, id);
   if (removed.subscription === id) {
     const mirrored = (await store.subscriptions.findSubscriptions([id])).get(id);
-    return mirrored ? toEnded(mirrored, runtime.now()) : null;
+    return mirrored ? toEnded(mirrored, runtime.billingNow()) : null;
   }
   const found = { customer: customers, subscription: subscriptions.map(withSortedItems), invoice: invoices }[object];
   return found.find((row) => row.id === id) ?? null;

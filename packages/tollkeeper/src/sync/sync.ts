@@ -172,7 +172,7 @@ async function writeFreshLanes(
   const ownersBefore = await parts.customers.findOwnersOf(lanes);
   const previous = await findPrevious(parts, snapshots);
   await recordChangedProducts(parts, snapshots, context.runtime);
-  const alarms = await writeSnapshots(parts, snapshots, ownersBefore, context.runtime.now());
+  const alarms = await writeSnapshots(parts, snapshots, ownersBefore, context.runtime.billingNow());
   // The write of a customer to the mirror can link the customer to an owner. Another worker may also have linked the customer
   // meanwhile.
   const mayHaveNewLinks = fresh.some(({ lane, snapshot }) => !ownersBefore.has(lane) || snapshot?.customers.length);
