@@ -92,10 +92,14 @@ describe.each(DIALECTS)("a changed catalogue on %s", (dialect) => {
     await billing.subscribe("ada", "team");
     await billing.service.stop();
     reported.length = 0;
-    const next = billing.addReplica({ plans: definePlans([premium]) });
+    const metricsToken = "m".repeat(32);
+    const next = billing.addReplica({ plans: definePlans([premium]), metricsToken });
     await next.start();
     await next.drain();
     expect(await next.can("ada", "seats")).toBe(true);
+    const headers = { authorization: `Bearer ${metricsToken}` };
+    const metrics = await next.fetch(new Request("https://app.test/stripe/metrics", { headers }));
+    expect(await metrics.text()).toContain('subscriptions{plan="team",status="active"} 1');
     expect(reported).toEqual([]);
     expect(billing.log.map(({ fields }) => fields)).toContainEqual({
       alarm: "plan_removed",

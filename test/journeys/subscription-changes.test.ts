@@ -325,14 +325,20 @@ describe.each(DIALECTS)("a user on %s with two live subscriptions of one plan gr
     const response = await billing.service.fetch(
       new Request("http://app.test/stripe/metrics", { headers: { authorization: `Bearer ${METRICS_TOKEN}` } }),
     );
-    expect(await response.text()).toMatch(/alarms_total\{kind="two_subscriptions"\} [1-9]/);
+    const metrics = await response.text();
+    expect(metrics).toMatch(/alarms_total\{kind="two_subscriptions"\} [1-9]/);
+    expect(metrics).toContain('customers_with_alarms{kind="two_subscriptions"} 1');
   });
 });
 
 test("a user with subscriptions in two plan groups causes no alarm", async () => {
   const plans = PLANS.map((plan) => (plan.id === "team" ? { ...plan, group: "teams" } : plan));
-  const billing = await createTestBilling({ options: { plans } });
+  const billing = await createTestBilling({ options: { plans, metricsToken: METRICS_TOKEN } });
   await billing.subscribe("ada");
   await billing.subscribe("ada", "team");
   expect(billing.log.filter(({ fields }) => "alarm" in fields)).toEqual([]);
+  const response = await billing.service.fetch(
+    new Request("http://app.test/stripe/metrics", { headers: { authorization: `Bearer ${METRICS_TOKEN}` } }),
+  );
+  expect(await response.text()).toContain('customers_with_alarms{kind="two_subscriptions"} 0');
 });

@@ -16,15 +16,19 @@ export interface GaugeSources {
 export async function readGauges({ store, budget, runtime, subscriptions }: GaugeSources): Promise<Gauge[]> {
   const { perSecond, inFlight, waiting } = budget.state();
   const withSeveral = await store.customers.countOwnersWithSeveral();
+  const { subscriptions: live, ownersWithSeveral } = await subscriptions.read();
   const unhandled = [...(await store.outbox.countUnhandled())];
   const queues = await Promise.all((["inbox", "outbox"] as const).map((name) => queueGauges(store, name, runtime)));
   return [
     ...queues.flat(),
-    await subscriptions.read(),
+    live,
     {
       name: "customers_with_alarms",
       help: "Owners whose customers at Stripe need an operator, by kind of alarm",
-      values: [{ labels: { kind: "two_customers" }, value: withSeveral }],
+      values: [
+        { labels: { kind: "two_customers" }, value: withSeveral },
+        { labels: { kind: "two_subscriptions" }, value: ownersWithSeveral },
+      ],
     },
     {
       name: "sweep_stopped",

@@ -35,12 +35,12 @@ export interface HttpContextOptions {
 }
 
 export function createHttpContext(
-  { config, runtime, store, budget, account }: Surroundings,
+  { config, runtime, store, budget, account, catalogue }: Surroundings,
   context: ActionContext,
   { options, start, startStore, onStored, work }: HttpContextOptions,
 ): HttpContext {
   const { metricsToken } = config;
-  const subscriptions = createSubscriptionGauge(store, config.plans, runtime);
+  const subscriptions = createSubscriptionGauge(store, catalogue.plans, runtime);
   const limitUser = createUserLimiter(runtime.now);
   const limited =
     <Request, Result>(action: (context: ActionContext, user: User, request: Request) => Promise<Result>) =>

@@ -1,7 +1,9 @@
 /** Counts subscriptions for the metrics. */
 import type { Kysely } from "kysely";
+import type { BillingOwner } from "../../domain/owner.ts";
 import type { Mode, PriceRecord, ProductRecord, SubscriptionRecord } from "../../domain/records.ts";
-import { FINAL_STATUSES } from "../../domain/subscription.ts";
+import { FINAL_STATUSES, LIVE_STATUSES } from "../../domain/subscription.ts";
+import { atMost } from "../bulk.ts";
 import type { Schema } from "../schema.ts";
 
 export interface SubscriptionCount extends Pick<ProductRecord, "plan" | "app">, Pick<PriceRecord, "lookupKey"> {
@@ -24,4 +26,27 @@ export async function countLiveByPrice(db: Kysely<Schema>, mode: Mode): Promise<
     .groupBy(["s.status", "p.lookupKey", "d.plan", "d.app"])
     .execute();
   return rows.map((row) => ({ ...row, count: Number(row.count) }));
+}
+
+/** Lists owners that have several live subscriptions, of whatever plan, with one query that reads all live subscriptions. */
+export async function listOwnersWithSeveralLive(
+  db: Kysely<Schema>,
+  mode: Mode,
+  limit: number,
+): Promise<BillingOwner[]> {
+  const rows = await db
+    .selectFrom("subscriptions as s")
+    .innerJoin("customerLinks as l", (join) =>
+      join.onRef("l.mode", "=", "s.mode").onRef("l.customerId", "=", "s.customerId"),
+    )
+    .select(["l.ownerKind", "l.ownerId"])
+    .where("s.mode", "=", mode)
+    .where("s.status", "in", LIVE_STATUSES)
+    .groupBy(["l.ownerKind", "l.ownerId"])
+    .having((eb) => eb.fn.count("s.id"), ">", 1)
+    .orderBy("l.ownerKind")
+    .orderBy("l.ownerId")
+    .limit(atMost(limit))
+    .execute();
+  return rows.map(({ ownerKind: kind, ownerId: id }) => ({ kind, id }));
 }

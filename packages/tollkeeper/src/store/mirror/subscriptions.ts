@@ -6,7 +6,7 @@ import { FINAL_STATUSES, LIVE_STATUSES } from "../../domain/subscription.ts";
 import { atMost, isAnyOf, saveRows } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
-import { countLiveByPrice, type SubscriptionCount } from "./subscription-counts.ts";
+import { countLiveByPrice, listOwnersWithSeveralLive, type SubscriptionCount } from "./subscription-counts.ts";
 import { listOfOwners, type MirroredSubscription } from "./subscription-states.ts";
 
 export type { MirroredSubscription } from "./subscription-states.ts";
@@ -43,6 +43,8 @@ export interface SubscriptionStore {
   listOpenInvoiceIds(): Promise<string[]>;
   /** Counts live subscriptions by status and by what their price and product say about the plan. Reads all of them. */
   countLiveByPrice(): Promise<SubscriptionCount[]>;
+  /** Lists at most `limit` owners that have several live subscriptions, of whatever plan. Reads all live subscriptions. */
+  listOwnersWithSeveralLive(limit: number): Promise<BillingOwner[]>;
 }
 
 export function subscriptionStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): SubscriptionStore {
@@ -114,7 +116,12 @@ function toInvoice({ mode: _mode, attempted, ...invoice }: Selectable<Schema["in
 
 type SubscriptionMethods = Pick<
   SubscriptionStore,
-  "saveSubscriptions" | "findSubscriptions" | "listLiveIds" | "listUnendedIds" | "countLiveByPrice"
+  | "saveSubscriptions"
+  | "findSubscriptions"
+  | "listLiveIds"
+  | "listUnendedIds"
+  | "countLiveByPrice"
+  | "listOwnersWithSeveralLive"
 >;
 
 function lookups(
@@ -216,6 +223,8 @@ function subscriptionRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Sub
     listUnendedIds: (now) => listUnendedIds(db, mode, now),
 
     countLiveByPrice: () => countLiveByPrice(db, mode),
+
+    listOwnersWithSeveralLive: (limit) => listOwnersWithSeveralLive(db, mode, limit),
 
     listLiveIds: () => listLiveIds(db, mode),
   };
