@@ -169,6 +169,27 @@ test("a refund that the bank does not accept gives access again", async () => {
   expect(calls.slice(-4).toSorted()).toEqual(["failed 900 in part", "granted", "refunded 900 in full", "revoked"]);
 });
 
+test("a full refund of an upgrade keeps access if the period was paid without Stripe", async () => {
+  const { billing } = await createScene("webhooks");
+  await billing.subscribe("ada");
+  const subscription = await subscriptionId(billing);
+  const path = `/v1/subscriptions/${subscription}`;
+  await billing.stripe("POST", path, { collection_method: "send_invoice", days_until_due: "30" });
+  await billing.advance(29 * DAY);
+  const { id: renewal, customer } = await first(billing, "/v1/invoices");
+  await billing.stripe("POST", `/v1/invoices/${String(renewal)}/pay`, { paid_out_of_band: "true" });
+  const item = { customer: String(customer), subscription, amount: "100", currency: "usd" };
+  await billing.stripe("POST", "/v1/invoiceitems", item);
+  const { body: extra } = await billing.stripe("POST", "/v1/invoices", { customer: String(customer), subscription });
+  expect(await billing.stripe("POST", `/v1/invoices/${String(extra["id"])}/pay`)).toMatchObject({ status: 200 });
+  await billing.drain();
+  await refund(billing);
+  await billing.drain();
+  const { body } = await billing.call("ada", "GET", "subscriptions");
+  expect(body).toMatchObject({ subscriptions: [{ refund: "part" }] });
+  expect(await billing.features("ada")).not.toEqual([]);
+});
+
 test("a policy can keep access after a full refund and during a dispute", async () => {
   const { billing, learn } = await createScene("webhooks", {
     options: { access: { fullRefund: "keep", openDispute: "keep" } },
@@ -207,6 +228,22 @@ describe("paused collection", () => {
       expect(await billing.features("ada")).not.toEqual([]);
     },
   );
+
+  test("that resumes before the next payment keeps access, even if the events of the renewal are late", async () => {
+    const { billing, calls, loseWebhooks, learn } = await createScene("a sweep");
+    await billing.subscribe("ada");
+    await billing.stripe("POST", `/v1/subscriptions/${await subscriptionId(billing)}`, {
+      "pause_collection[behavior]": "void",
+      "pause_collection[resumes_at]": String(billing.emulator.now() / 1_000 + 10 * DAY),
+    });
+    await billing.drain();
+    loseWebhooks();
+    // Stripe waits up to three days for the endpoint before it charges a renewal.
+    await billing.advance(32 * DAY);
+    expect(await billing.features("ada")).not.toEqual([]);
+    await learn();
+    expect(calls).toEqual(["granted", "paid 900 of 900", "paid 900 of 900"]);
+  });
 
   test("with keep_as_draft keeps access, and a policy can say otherwise", async () => {
     for (const [effect, expected] of [

@@ -191,7 +191,7 @@ function accessByStatus(state: SubscriptionState, policy: AccessPolicy, now: num
   switch (subscription.status) {
     case "active":
     case "trialing": {
-      const paid = pausedUntil(state, policy);
+      const paid = pausedUntil(state, policy, now);
       if (paid !== null) return ending("collection_paused", Math.min(paid, end ?? Infinity), now);
       // Stripe ends the subscription at the instant `end`, but the event about the end may arrive later.
       if (end !== null) return ending(subscription.status, end, now);
@@ -217,13 +217,21 @@ function accessByStatus(state: SubscriptionState, policy: AccessPolicy, now: num
 
 /**
  * Returns the instant at which access ends because the collection of payments is paused: the end of the current period if its
- * invoice is paid, or else 0. Returns null if collection is not paused, or if the policy keeps access.
+ * invoice is paid, or else 0. Returns null if collection is not paused, if the policy keeps access, or if collection resumes
+ * before the pause ends access.
  */
-function pausedUntil({ subscription, latestInvoice }: SubscriptionState, policy: AccessPolicy): number | null {
+function pausedUntil(
+  { subscription, latestInvoice }: SubscriptionState,
+  policy: AccessPolicy,
+  now: number,
+): number | null {
   const { pauseBehavior, latestInvoiceId } = subscription;
   if (pauseBehavior === null || policy.pausedCollection[pauseBehavior] === "keep") return null;
+  const resumesAt = subscription.pauseResumesAt ?? Infinity;
   const isPaid = latestInvoiceId === null || latestInvoice?.status === "paid";
-  return isPaid ? (currentPeriod(subscription)?.end ?? 0) : 0;
+  const end = isPaid ? (currentPeriod(subscription)?.end ?? 0) : 0;
+  // Stripe resumes collection at the instant `resumesAt`, but the event about it may arrive later.
+  return resumesAt <= Math.max(now, end) ? null : end;
 }
 
 function ending(reason: AccessReason, end: number, now: number): Access | null {

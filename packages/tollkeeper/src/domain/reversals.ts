@@ -5,7 +5,7 @@ import type { DisputeRecord, DisputeStatus, InvoiceRecord, RefundRecord, RefundS
 export interface Reversals {
   refunds: readonly RefundRecord[];
   disputes: readonly DisputeRecord[];
-  invoices: readonly Pick<InvoiceRecord, "id" | "amountPaid" | "createdAt">[];
+  invoices: readonly Pick<InvoiceRecord, "id" | "status" | "total" | "amountPaid" | "createdAt">[];
 }
 
 /** Statuses of a refund whose money is returned or on its way. A refund may still fail afterwards. */
@@ -54,7 +54,8 @@ export type DisputeState = (typeof DISPUTE_STATES)[number];
 
 /**
  * Returns the part of a period's payments that was refunded. All invoices since the start of the period count together, so that
- * a refund of a small change within the period is not a full refund.
+ * a refund of a small change within the period is not a full refund. An invoice that was paid without Stripe, or with the
+ * customer's credit, has no payment that a refund can return. So it is never refunded.
  */
 export function refundOfPeriod({ refunds, invoices }: Reversals, periodStart: number): RefundExtent {
   const ofPeriod = invoices.filter(({ createdAt }) => createdAt >= periodStart - PERIOD_SLACK_MS);
@@ -63,7 +64,10 @@ export function refundOfPeriod({ refunds, invoices }: Reversals, periodStart: nu
   const counted = refunds.filter((refund) => refund.invoiceId !== null && ids.has(refund.invoiceId));
   const refunded = sum(counted.filter(isRefundCounted).map(({ amount }) => amount));
   if (refunded <= 0) return "none";
-  return refunded >= paid ? "full" : "part";
+  const isPaidOtherwise = ofPeriod.some(
+    ({ status, total, amountPaid }) => status === "paid" && total > 0 && amountPaid === 0,
+  );
+  return refunded >= paid && !isPaidOtherwise ? "full" : "part";
 }
 
 /** Returns true if the refunds of an invoice return everything that was paid. */

@@ -109,9 +109,9 @@ describe("access by status", () => {
 });
 
 describe("access after refunds and disputes", () => {
-  const paid = { id: "in_1", amountPaid: 900, createdAt: NOW - 10 * DAY_MS };
-  const earlier = { id: "in_0", amountPaid: 900, createdAt: NOW - 40 * DAY_MS };
-  const upgrade = { id: "in_2", amountPaid: 500, createdAt: NOW - DAY_MS };
+  const paid = { id: "in_1", status: "paid", total: 900, amountPaid: 900, createdAt: NOW - 10 * DAY_MS } as const;
+  const earlier = { ...paid, id: "in_0", createdAt: NOW - 40 * DAY_MS };
+  const upgrade = { ...paid, id: "in_2", total: 500, amountPaid: 500, createdAt: NOW - DAY_MS };
   const refund = (changes: Partial<RefundRecord>): RefundRecord => ({
     id: "re_1",
     customerId: "cus_1",
@@ -137,6 +137,16 @@ describe("access after refunds and disputes", () => {
     ["a failed refund does not count", true, { refunds: [refund({ status: "failed" })] }],
     ["a canceled refund does not count", true, { refunds: [refund({ status: "canceled" })] }],
     ["a refund of a part keeps access", true, { refunds: [refund({ amount: 899 })] }],
+    [
+      "a full refund of an upgrade keeps access if the period was paid without Stripe or with credit",
+      true,
+      { invoices: [{ ...paid, amountPaid: 0 }, upgrade], refunds: [refund({ invoiceId: "in_2", amount: 500 })] },
+    ],
+    [
+      "a full refund ends access if another invoice of the period is void",
+      false,
+      { invoices: [paid, { ...upgrade, status: "void", amountPaid: 0 }], refunds: [refund({})] },
+    ],
     [
       "two refunds that return everything end access",
       false,
@@ -237,6 +247,21 @@ describe("access while the collection of payments is paused", () => {
     [
       "a subscription without any invoice gives access until its period ends",
       stateOf({ pauseBehavior: "void", latestInvoiceId: null }, null),
+      paidEnd,
+    ],
+    [
+      "void keeps access if collection resumes before the period ends",
+      stateOf({ pauseBehavior: "void", pauseResumesAt: paidEnd - 1 }),
+      paidEnd,
+    ],
+    [
+      "void gives access until the paid period ends if collection resumes later",
+      stateOf({ pauseBehavior: "void", pauseResumesAt: paidEnd + 1 }),
+      paidEnd,
+    ],
+    [
+      "void gives access again when collection resumes, even if Stripe's event is late",
+      stateOf({ pauseBehavior: "void", pauseResumesAt: NOW }, { status: "void" }),
       paidEnd,
     ],
     [

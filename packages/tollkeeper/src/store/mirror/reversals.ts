@@ -66,7 +66,7 @@ export async function listReversals(
   const disputes = await db.selectFrom("disputes").selectAll().where("mode", "=", mode).where(isListed).execute();
   const invoices = await db
     .selectFrom("invoices")
-    .select(["id", "subscriptionId", "amountPaid", "createdAt"])
+    .select(["id", "subscriptionId", "status", "total", "amountPaid", "createdAt"])
     .where("mode", "=", mode)
     .where(isListed)
     .execute();
