@@ -126,9 +126,10 @@ export function nextAccessChange(
   policy: AccessPolicy,
   now: number,
 ): number | null {
-  const instants = states
-    .map((state) => accessOf(state, policy, now))
-    .flatMap((access) => (access?.endsAt === undefined ? [] : [access.endsAt]));
+  const ends = states.flatMap((state) => accessOf(state, policy, now)?.endsAt ?? []);
+  // Access can start again when the collection of payments resumes.
+  const resumptions = states.flatMap(({ subscription }) => subscription.pauseResumesAt ?? []);
+  const instants = [...ends, ...resumptions.filter((instant) => instant > now)];
   return instants.length > 0 ? Math.min(...instants) : null;
 }
 

@@ -207,6 +207,13 @@ describe("access after refunds and disputes", () => {
   });
 });
 
+test("access is decided again when the collection of payments resumes", () => {
+  const state = stateOf({ pauseBehavior: "void", pauseResumesAt: NOW + 5 }, { status: "void" });
+  expect(decide([state])).toEqual([]);
+  expect(nextAccessChange([state], DEFAULT_ACCESS_POLICY, NOW)).toBe(NOW + 5);
+  expect(nextAccessChange([state], DEFAULT_ACCESS_POLICY, NOW + 5)).toBeNull();
+});
+
 describe("access while the collection of payments is paused", () => {
   const paidEnd = NOW + 20 * DAY_MS;
   const open = { status: "open", amountPaid: 0 } as const;
