@@ -115,6 +115,19 @@ describe.each(STORE_DIALECTS)("the outbox on %s", (dialect) => {
     expect(await outbox.countByState()).toEqual({ pending: 0, done: 1, dead: 0 });
   });
 
+  test("completes a hook that another process registers while a process that was too slow still runs it", async () => {
+    const outbox = await open();
+    await outbox.registerHooks(ACCESS, NOW);
+    await outbox.add([outboxMessage("granted")]);
+    const claimed = onlyClaim(await outbox.claim(9, NOW, NOW + 1_000, ACCESS));
+    const later = NOW + 11 * MINUTE_MS;
+    await outbox.expireHooks(later);
+    await outbox.registerHooks(ACCESS, later);
+    await outbox.complete(claimed);
+    expect(await outbox.countByState()).toMatchObject({ pending: 0, done: 1 });
+    expect(await claimIds(outbox, ACCESS, later)).toEqual([]);
+  });
+
   test("deletes old hooks that no process handles, in batches, and keeps those that a process handles", async () => {
     const outbox = await open();
     const old = { createdAt: NOW - 10 };

@@ -69,8 +69,9 @@ function claimEndings(db: Kysely<Schema>, scope: QueueScope): ClaimEndings {
         .set(fields)
         .where("mode", "=", scope.mode)
         .where("seq", "=", claim.seq)
-        // A row can become unhandled while a worker processes it, if the worker did not register its hooks in time.
-        .where("state", "in", ["pending", "unhandled"])
+        // While a worker that did not register its hooks in time processes a row, the row can become unhandled. When another
+        // process registers the hook, the row becomes new.
+        .where("state", "in", ["pending", "unhandled", "new"])
         .execute();
     });
   return {
