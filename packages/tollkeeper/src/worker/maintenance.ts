@@ -52,11 +52,15 @@ const INTERVAL_MS = 10_000;
 /** Maximum number of old rows that one round of maintenance deletes from each queue, so that a round is short. */
 const MAX_PRUNED_PER_ROUND = 1_000;
 
+/** Milliseconds after the start of a process in which it deletes no hooks that no process handles. */
+const UNHANDLED_KEPT_AFTER_START_MS = 600_000;
+
 export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const { store, runtime, catchUp } = options;
   const id = runtime.newId();
   let stopping: AbortController | null = null;
   let looping: Promise<unknown> | null = null;
+  let startedAt = -Infinity;
 
   const sendHeartbeat = async (): Promise<void> => {
     const now = runtime.now();
@@ -64,7 +68,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
     await options.followCatalogue();
   };
 
-  const prune = (): Promise<void> => pruneQueues(options);
+  const prune = (): Promise<void> => pruneQueues(options, startedAt);
   const reconcile = (stop: AbortSignal): Promise<void> => reconcileIfDue(options, stop);
 
   /**
@@ -97,6 +101,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       if (looping) return;
       stopping = new AbortController();
       const { signal } = stopping;
+      startedAt = runtime.now();
       const acts = runsWorker
         ? [sendHeartbeat, prune, options.finishOperations, catchUp, options.compareAccess, reconcile]
         : [sendHeartbeat];
@@ -111,13 +116,22 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   };
 }
 
-/** Deletes old rows of the inbox and the outbox. */
-async function pruneQueues({ store, runtime, keepMs }: MaintenanceOptions): Promise<void> {
+/** Deletes old rows of the inbox and the outbox. `startedAt` is the instant at which the process started. */
+async function pruneQueues(options: MaintenanceOptions, startedAt: number): Promise<void> {
+  const { store, runtime, keepMs } = options;
   const now = runtime.now();
   const before = now - keepMs;
   await store.inbox.pruneDone(before, MAX_PRUNED_PER_ROUND);
   await store.outbox.pruneDone(before, MAX_PRUNED_PER_ROUND);
   await store.outbox.expireHooks(now);
+  // After a long outage, the processes of the app first register the hooks that they handle.
+  if (now - startedAt >= UNHANDLED_KEPT_AFTER_START_MS) await pruneUnhandledHooks(options);
+}
+
+/** Deletes old hooks that no process handles. */
+async function pruneUnhandledHooks({ store, runtime, keepMs }: MaintenanceOptions): Promise<void> {
+  const now = runtime.now();
+  const before = now - keepMs;
   for (const [hook, rows] of await store.outbox.pruneUnhandled(before, now, MAX_PRUNED_PER_ROUND))
     runtime.log.warn({ hook, rows }, "deleted old hooks that no process handles; define the hook, or set HOOKS_URL");
 }

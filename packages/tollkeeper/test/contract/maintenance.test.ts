@@ -1,0 +1,53 @@
+/** Tests the periodic work of a process. */
+import { expect, onTestFinished, test } from "vitest";
+import { createLogRecorder } from "../../src/testing/log-recorder.ts";
+import { createMetrics } from "../../src/metrics.ts";
+import { createTrace } from "../../src/tracing.ts";
+import { createMaintenance } from "../../src/worker/maintenance.ts";
+import { freshDatabase } from "../../../../test/support/databases.ts";
+import { DAY_MS, NOW } from "../support/records.ts";
+import { openStoreAt, outboxMessage } from "../support/store.ts";
+
+const MINUTE_MS = 60_000;
+const nothing = async (): Promise<number> => 0;
+
+test("a process deletes old hooks that no process handles only after other processes had time to start", async () => {
+  const store = await openStoreAt(await freshDatabase("sqlite"));
+  await store.outbox.add([outboxMessage("granted", { createdAt: NOW - 40 * DAY_MS })]);
+  let now = NOW;
+  const sleeps: (() => void)[] = [];
+  const maintenance = createMaintenance({
+    store,
+    runtime: {
+      now: () => now,
+      billingNow: () => now,
+      random: () => 0.5,
+      newId: () => "replica",
+      sleep: (_ms, signal) =>
+        new Promise((resolve) => {
+          sleeps.push(resolve);
+          signal.addEventListener("abort", () => resolve());
+        }),
+      log: createLogRecorder([]),
+      metrics: createMetrics(),
+      trace: createTrace(undefined),
+    },
+    reconcile: async () => null,
+    catchUp: nothing,
+    reconcileEveryMs: DAY_MS,
+    keepMs: 30 * DAY_MS,
+    finishOperations: nothing,
+    catalogue: "",
+    followCatalogue: nothing,
+    compareAccess: nothing,
+    deadAfterMs: MINUTE_MS,
+    onReplicas() {},
+  });
+  maintenance.start(true);
+  onTestFinished(() => maintenance.stop());
+  await expect.poll(() => sleeps.length).toBe(6);
+  expect(await store.outbox.countByState()).toMatchObject({ pending: 1 });
+  now += 10 * MINUTE_MS;
+  for (const wake of sleeps.splice(0)) wake();
+  await expect.poll(() => store.outbox.countByState()).toMatchObject({ pending: 0 });
+});
