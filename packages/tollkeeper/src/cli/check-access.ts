@@ -27,7 +27,7 @@ export async function checkAccess(options: TollkeeperOptions): Promise<CheckResu
   const opened = openCommandStore(options, { mode: modeOf(resolved.stripeSecretKey), readOnly: true });
   return withMigratedStore(opened, async (store) => {
     const known = await store.catalogues.listKnownPlans();
-    const removed = findPaidRemovedPlans(plans, known, await store.catalogues.countLive());
+    const removed = findPaidRemovedPlans(plans, known, await store.subscriptions.countLiveByPrice());
     const changes = await findAccessChanges(store, withRemovedPlans(plans, known), policy);
     const lines = [...removed.map(describeRemoved), ...describeChanges(changes)];
     if (removed.length > 0) return { lines, outcome: "failed" };

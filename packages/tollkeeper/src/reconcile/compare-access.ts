@@ -90,11 +90,11 @@ function readProgress(json: string | null): Progress | null {
 
 /** Raises an alarm for each plan that is no longer in the code and that users pay for. */
 export async function reportRemovedPlans(
-  { store, runtime }: { store: Pick<Store, "catalogues">; runtime: Runtime },
+  { store, runtime }: { store: Pick<Store, "catalogues" | "subscriptions">; runtime: Runtime },
   code: Plans,
 ): Promise<void> {
   const known = await store.catalogues.listKnownPlans();
   if (known.every(({ id }) => findPlan(code, id) !== undefined)) return;
-  for (const paid of findPaidRemovedPlans(code, known, await store.catalogues.countLive()))
+  for (const paid of findPaidRemovedPlans(code, known, await store.subscriptions.countLiveByPrice()))
     raiseAlarm(runtime, "plan_removed", paid);
 }

@@ -1,12 +1,11 @@
 /** Stores the plans and policies of the app's versions, and the last known form of each plan. */
 import { sql, type Kysely } from "kysely";
-import type { Catalogue, RegisteredCatalogue, SubscriptionCount } from "../domain/catalogue.ts";
+import type { Catalogue, RegisteredCatalogue } from "../domain/catalogue.ts";
 import type { AccessPolicy } from "../domain/access.ts";
 import type { BillingOwner } from "../domain/owner.ts";
 import type { Plan, Plans } from "../domain/plans.ts";
 import type { Mode } from "../domain/records.ts";
 import { parseStored } from "../domain/stored-json.ts";
-import { LIVE_STATUSES } from "../domain/subscription.ts";
 import { atMost, saveRows } from "./bulk.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Schema } from "./schema.ts";
@@ -22,17 +21,13 @@ export interface CatalogueStore {
   listKnownPlans(): Promise<Plan[]>;
   /** Lists owners of customers in the order of their keys, starting after the given owner. */
   listOwners(after: BillingOwner | null, limit: number): Promise<BillingOwner[]>;
-  /** Counts live subscriptions by the plan in their product's metadata and by their price's lookup key. */
-  countLive(): Promise<SubscriptionCount[]>;
 }
 
 export function catalogueStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): CatalogueStore {
-  return { ...versions(db, mode, dialect), ...subscribers(db, mode) };
+  return { ...versions(db, mode, dialect), listOwners: (after, limit) => listOwners(db, mode, after, limit) };
 }
 
-type SubscriberMethods = Pick<CatalogueStore, "listOwners" | "countLive">;
-
-function versions(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Omit<CatalogueStore, keyof SubscriberMethods> {
+function versions(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Omit<CatalogueStore, "listOwners"> {
   return {
     register: (fingerprint, catalogue) => register(db, mode, fingerprint, catalogue),
 
@@ -79,40 +74,27 @@ function versions(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Omit<Catalo
   };
 }
 
-function subscribers(db: Kysely<Schema>, mode: Mode): SubscriberMethods {
-  return {
-    async listOwners(after, limit) {
-      const rows = await db
-        .selectFrom("customerLinks")
-        .select(["ownerKind", "ownerId"])
-        .distinct()
-        .where("mode", "=", mode)
-        .$if(after !== null, (query) =>
-          query.where(({ eb, refTuple, tuple }) =>
-            eb(refTuple("ownerKind", "ownerId"), ">", tuple(after?.kind ?? "user", after?.id ?? "")),
-          ),
-        )
-        .orderBy("ownerKind")
-        .orderBy("ownerId")
-        .limit(atMost(limit))
-        .execute();
-      return rows.map(({ ownerKind: kind, ownerId: id }) => ({ kind, id }));
-    },
-
-    countLive: () =>
-      db
-        .selectFrom("subscriptions as s")
-        .innerJoin("subscriptionItems as i", (join) =>
-          join.onRef("i.mode", "=", "s.mode").onRef("i.subscriptionId", "=", "s.id"),
-        )
-        .leftJoin("products as d", (join) => join.onRef("d.mode", "=", "i.mode").onRef("d.id", "=", "i.productId"))
-        .leftJoin("prices as p", (join) => join.onRef("p.mode", "=", "i.mode").onRef("p.id", "=", "i.priceId"))
-        .select(({ fn }) => ["d.plan", "d.app", "p.lookupKey", fn.count<number>("s.id").distinct().as("count")])
-        .where("s.mode", "=", mode)
-        .where("s.status", "in", LIVE_STATUSES)
-        .groupBy(["d.plan", "d.app", "p.lookupKey"])
-        .execute(),
-  };
+async function listOwners(
+  db: Kysely<Schema>,
+  mode: Mode,
+  after: BillingOwner | null,
+  limit: number,
+): Promise<BillingOwner[]> {
+  const rows = await db
+    .selectFrom("customerLinks")
+    .select(["ownerKind", "ownerId"])
+    .distinct()
+    .where("mode", "=", mode)
+    .$if(after !== null, (query) =>
+      query.where(({ eb, refTuple, tuple }) =>
+        eb(refTuple("ownerKind", "ownerId"), ">", tuple(after?.kind ?? "user", after?.id ?? "")),
+      ),
+    )
+    .orderBy("ownerKind")
+    .orderBy("ownerId")
+    .limit(atMost(limit))
+    .execute();
+  return rows.map(({ ownerKind: kind, ownerId: id }) => ({ kind, id }));
 }
 
 async function register(

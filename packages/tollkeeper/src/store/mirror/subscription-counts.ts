@@ -1,18 +1,18 @@
 /** Counts subscriptions for the metrics. */
 import type { Kysely } from "kysely";
+import type { SubscriptionCount } from "../../domain/catalogue.ts";
 import type { BillingOwner } from "../../domain/owner.ts";
-import type { Mode, PriceRecord, ProductRecord, SubscriptionRecord } from "../../domain/records.ts";
-import { FINAL_STATUSES, LIVE_STATUSES } from "../../domain/subscription.ts";
+import type { Mode, SubscriptionStatus } from "../../domain/records.ts";
+import { LIVE_STATUSES } from "../../domain/subscription.ts";
 import { atMost } from "../bulk.ts";
 import type { Schema } from "../schema.ts";
 
-export interface SubscriptionCount extends Pick<ProductRecord, "plan" | "app">, Pick<PriceRecord, "lookupKey"> {
-  status: SubscriptionRecord["status"];
-  count: number;
+export interface LiveCount extends SubscriptionCount {
+  status: SubscriptionStatus;
 }
 
-/** Counts the subscriptions whose status can still change, with one query that reads all of them. */
-export async function countLiveByPrice(db: Kysely<Schema>, mode: Mode): Promise<SubscriptionCount[]> {
+/** Counts live subscriptions by the plan of their price, with one query that reads all of them. */
+export async function countLiveByPrice(db: Kysely<Schema>, mode: Mode): Promise<LiveCount[]> {
   const rows = await db
     .selectFrom("subscriptions as s")
     .leftJoin("subscriptionItems as i", (join) =>
@@ -22,7 +22,7 @@ export async function countLiveByPrice(db: Kysely<Schema>, mode: Mode): Promise<
     .leftJoin("products as d", (join) => join.onRef("d.mode", "=", "i.mode").onRef("d.id", "=", "i.productId"))
     .select(({ fn }) => ["s.status", "p.lookupKey", "d.plan", "d.app", fn.count("s.id").distinct().as("count")])
     .where("s.mode", "=", mode)
-    .where("s.status", "not in", FINAL_STATUSES)
+    .where("s.status", "in", LIVE_STATUSES)
     .groupBy(["s.status", "p.lookupKey", "d.plan", "d.app"])
     .execute();
   return rows.map((row) => ({ ...row, count: Number(row.count) }));

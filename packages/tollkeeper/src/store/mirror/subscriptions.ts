@@ -6,7 +6,7 @@ import { FINAL_STATUSES, LIVE_STATUSES } from "../../domain/subscription.ts";
 import { atMost, isAnyOf, saveRows } from "../bulk.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
-import { countLiveByPrice, listOwnersWithSeveralLive, type SubscriptionCount } from "./subscription-counts.ts";
+import { countLiveByPrice, listOwnersWithSeveralLive, type LiveCount } from "./subscription-counts.ts";
 import { listOfOwners, type MirroredSubscription } from "./subscription-states.ts";
 
 export type { MirroredSubscription } from "./subscription-states.ts";
@@ -42,7 +42,7 @@ export interface SubscriptionStore {
   /** Lists the ids of mirrored open invoices. */
   listOpenInvoiceIds(): Promise<string[]>;
   /** Counts live subscriptions by status and by what their price and product say about the plan. Reads all of them. */
-  countLiveByPrice(): Promise<SubscriptionCount[]>;
+  countLiveByPrice(): Promise<LiveCount[]>;
   /** Lists at most `limit` owners that have several live subscriptions, of whatever plan. Reads all live subscriptions. */
   listOwnersWithSeveralLive(limit: number): Promise<BillingOwner[]>;
 }
