@@ -20,7 +20,7 @@ const MAX_TEXT_LENGTH = 100;
 const GROUPS = {
   domain: {
     files: [`${SRC}/domain/*.ts`],
-    tests: [`${UNIT}/{access,catalog,checkout,decisions,drift,money,owner,plans,subscription}.test.ts`],
+    tests: [`${UNIT}/{access,checkout,decisions,drift,money,owner,plans,product-changes,subscription}.test.ts`],
   },
   auth: { files: [`${SRC}/auth/*.ts`], tests: [`${UNIT}/oidc.test.ts`, `${CONTRACT}/auth.test.ts`] },
   signature: { files: [`${SRC}/stripe/webhook/signature.ts`], tests: [`${UNIT}/signature.test.ts`] },

@@ -28,7 +28,7 @@ async function pricesOf(servers: TestServers): Promise<unknown[]> {
 }
 
 /** The variables of commands that only read products and prices. */
-function catalogEnv({ env }: TestServers): Record<string, string> {
+function plansEnv({ env }: TestServers): Record<string, string> {
   const { STRIPE_SECRET_KEY = "", STRIPE_API_BASE = "" } = env;
   return { STRIPE_SECRET_KEY, STRIPE_API_BASE };
 }
@@ -48,7 +48,7 @@ async function readAllRows(url: string): Promise<Record<string, unknown[]>> {
 describe("tollkeeper plans check", () => {
   test("exits with 3 if Stripe differs from the plans, and with 0 if not, and changes nothing", async () => {
     const servers = await startTestServers({ plans: [] });
-    const env = catalogEnv(servers);
+    const env = plansEnv(servers);
     const before = await runCli(["plans", "check"], { env });
     expect(before).toMatchObject({
       code: 3,

@@ -11,7 +11,7 @@ import {
   type CheckoutIntent,
   type LastCheckout,
 } from "../domain/checkout.ts";
-import { isPriceOfPlan } from "../domain/catalog.ts";
+import { isPriceOfPlan } from "../domain/product-changes.ts";
 import { canonicalJson, settledGeneration } from "../domain/operations.ts";
 import { ownerKey, userOwner } from "../domain/owner.ts";
 import {

@@ -2,7 +2,7 @@
  * Creates the products and prices at Stripe that the plans in code need. The command `plans push` never deletes a product or
  * price at Stripe.
  */
-import { diffCatalog, findPricesOfOtherApps, type CatalogChange } from "../domain/catalog.ts";
+import { diffProducts, findPricesOfOtherApps, type ProductChange } from "../domain/product-changes.ts";
 import { IDEMPOTENCY_KEY_LIFETIME_MS } from "../domain/operations.ts";
 import { lookupKey, type Plans } from "../domain/plans.ts";
 import { ConfigError } from "../errors.ts";
@@ -13,12 +13,12 @@ import type { StripeGateway } from "../stripe/gateway/gateway.ts";
  * Returns the changes of products and prices that `pushPlans` would make now. Throws `ConfigError` if a price with one of the
  * plans' lookup keys belongs to another app.
  */
-export async function planChanges(gateway: StripeGateway, plans: Plans): Promise<CatalogChange[]> {
+export async function planChanges(gateway: StripeGateway, plans: Plans): Promise<ProductChange[]> {
   const keys = plans.flatMap((plan) => plan.prices.map((price) => lookupKey(plan.id, price.interval, plan.app)));
   const [products, prices] = await Promise.all([gateway.listProducts(), gateway.listPricesByLookupKey(keys)]);
   const problems = findPricesOfOtherApps(plans, products, prices);
   if (problems.length > 0) throw new ConfigError(problems);
-  return diffCatalog(plans, products, prices);
+  return diffProducts(plans, products, prices);
 }
 
 /**
@@ -27,9 +27,9 @@ export async function planChanges(gateway: StripeGateway, plans: Plans): Promise
  */
 export async function pushPlans(
   gateway: StripeGateway,
-  changes: readonly CatalogChange[],
+  changes: readonly ProductChange[],
   { newId, now }: Pick<Runtime, "newId" | "now">,
-  onDone: (change: CatalogChange) => void = () => {},
+  onDone: (change: ProductChange) => void = () => {},
 ): Promise<void> {
   const created = new Map<string, string>();
   for (const change of changes) {

@@ -2,7 +2,7 @@
 import { planChanges } from "../actions/push-plans.ts";
 import { modeOf } from "../config/relations.ts";
 import { resolveOptions, userIdKeyOf } from "../config/resolve-config.ts";
-import { describeChange, type CatalogChange } from "../domain/catalog.ts";
+import { describeChange, type ProductChange } from "../domain/product-changes.ts";
 import { withApp } from "../domain/plans.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import { createStripeGateway, type StripeGateway } from "../stripe/gateway/gateway.ts";
@@ -35,7 +35,7 @@ async function checkStripe(options: TollkeeperOptions): Promise<CheckResult> {
 
 export interface StripeComparison {
   gateway: StripeGateway;
-  changes: CatalogChange[];
+  changes: ProductChange[];
   /** Describes the comparison, one line per change. */
   lines: string[];
 }

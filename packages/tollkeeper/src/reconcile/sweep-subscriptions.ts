@@ -151,7 +151,7 @@ function retrieveOnce(
   id: string,
 ): Promise<ProductRecord | null> {
   const retrieve = async (): Promise<ProductRecord | null> =>
-    (await store.catalog.hasProduct(id)) ? null : gateway.retrieveProduct(id);
+    (await store.products.hasProduct(id)) ? null : gateway.retrieveProduct(id);
   const request = retrieving.get(id) ?? retrieve().finally(() => retrieving.delete(id));
   retrieving.set(id, request);
   return request;

@@ -7,7 +7,7 @@ import { accountStore } from "./accounts.ts";
 import { catalogueStore } from "./catalogues.ts";
 import { listenForNewEvents, notifyNewEvents } from "./queue/event-notifications.ts";
 import { createReadyCheck } from "./check-ready.ts";
-import { catalogStore } from "./mirror/catalog.ts";
+import { productStore } from "./mirror/products.ts";
 import { customerStore } from "./mirror/customers.ts";
 import { dueWorkStore } from "./queue/due-work.ts";
 import { announcedAccessStore } from "./mirror/announced-access.ts";
@@ -119,7 +119,7 @@ function storeParts(db: Kysely<Schema>, mode: Mode, dialect: Dialect, onAdded?: 
     customers: guard(customerStore(db, mode, dialect)),
     subscriptions: guard(subscriptionStore(db, mode, dialect)),
     reversals: guard(reversalStore(db, mode, dialect)),
-    catalog: guard(catalogStore(db, mode, dialect)),
+    products: guard(productStore(db, mode, dialect)),
     inbox: guard(inboxStore(db, mode, dialect, onAdded)),
     outbox: guard(outboxStore(db, mode, dialect)),
     operations: guard(operationStore(db, mode)),

@@ -2,7 +2,7 @@
 import type { AccountStore } from "./accounts.ts";
 import type { AnnouncedAccessStore } from "./mirror/announced-access.ts";
 import type { CatalogueStore } from "./catalogues.ts";
-import type { CatalogStore } from "./mirror/catalog.ts";
+import type { ProductStore } from "./mirror/products.ts";
 import type { CustomerStore } from "./mirror/customers.ts";
 import type { LaneStore } from "./mirror/lanes.ts";
 import type { ReversalStore } from "./mirror/reversals.ts";
@@ -22,7 +22,7 @@ export interface StoreParts {
   customers: CustomerStore;
   subscriptions: SubscriptionStore;
   reversals: ReversalStore;
-  catalog: CatalogStore;
+  products: ProductStore;
   inbox: InboxStore;
   outbox: OutboxStore;
   operations: OperationStore;

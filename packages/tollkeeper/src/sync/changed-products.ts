@@ -24,6 +24,6 @@ export async function recordChangedProducts(
     ...(removed.price === undefined ? [] : [{ id: removed.price, lookupKey: null }]),
   ]);
   if (products.length === 0 && prices.length === 0) return;
-  if (await parts.catalog.changesPlans(products, prices))
+  if (await parts.products.changesPlans(products, prices))
     await parts.tasks.recordProgress(PRODUCT_PLANS_TASK, runtime.newId());
 }

@@ -44,7 +44,7 @@ export interface Snapshot {
   removed: { subscription?: string; paymentMethod?: string; product?: string; price?: string };
 }
 
-export type RetrieveSource = Pick<Store, "catalog">;
+export type RetrieveSource = Pick<Store, "products">;
 
 export async function retrieve(
   gateway: StripeGateway,
@@ -166,7 +166,7 @@ async function toSnapshot(
   const invoice = knownInvoice?.id === subscription.latestInvoiceId ? null : await latestInvoice(gateway, found);
   const products: ProductRecord[] = [];
   for (const productId of new Set(subscription.items.map((item) => item.productId))) {
-    const product = (await store.catalog.hasProduct(productId)) ? null : await gateway.retrieveProduct(productId);
+    const product = (await store.products.hasProduct(productId)) ? null : await gateway.retrieveProduct(productId);
     if (product) products.push(product);
   }
   const customer = customerSnapshot(subscription.customerId, found.customer);

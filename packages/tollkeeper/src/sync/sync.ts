@@ -231,10 +231,10 @@ async function writeSnapshots(
   await parts.reversals.saveRefunds(snapshots.flatMap(({ refunds }) => refunds));
   await parts.reversals.saveDisputes(snapshots.flatMap(({ disputes }) => disputes));
   await parts.customers.savePaymentMethods(snapshots.flatMap(({ paymentMethods }) => paymentMethods));
-  await parts.catalog.saveProducts(snapshots.flatMap(({ products }) => products));
-  await parts.catalog.savePrices(snapshots.flatMap(({ prices }) => prices));
-  await parts.catalog.addProducts(snapshots.flatMap(({ embedded }) => embedded.products));
-  await parts.catalog.addPrices(snapshots.flatMap(({ embedded }) => embedded.prices));
+  await parts.products.saveProducts(snapshots.flatMap(({ products }) => products));
+  await parts.products.savePrices(snapshots.flatMap(({ prices }) => prices));
+  await parts.products.addProducts(snapshots.flatMap(({ embedded }) => embedded.products));
+  await parts.products.addPrices(snapshots.flatMap(({ embedded }) => embedded.prices));
   for (const { removed } of snapshots) await remove(parts, removed, now);
   return alarms;
 }
@@ -246,8 +246,8 @@ async function remove(
 ): Promise<void> {
   if (subscription) await endSubscription(parts, subscription, now);
   if (paymentMethod) await parts.customers.removePaymentMethod(paymentMethod);
-  if (product) await parts.catalog.removeProduct(product);
-  if (price) await parts.catalog.removePrice(price);
+  if (product) await parts.products.removeProduct(product);
+  if (price) await parts.products.removePrice(price);
 }
 
 async function endSubscription(parts: StoreParts, subscriptionId: string, now: number): Promise<void> {

@@ -1,6 +1,6 @@
 /** Creates the plans of a test as products and prices in the emulator. */
 import { pushPlans } from "../actions/push-plans.ts";
-import { diffCatalog } from "../domain/catalog.ts";
+import { diffProducts } from "../domain/product-changes.ts";
 import type { Plans } from "../domain/plans.ts";
 import { createStripeGateway, type StripeGateway } from "../stripe/gateway/gateway.ts";
 import { TEST_SECRET_KEY, TEST_STRIPE_URL } from "./constants.ts";
@@ -26,5 +26,5 @@ export function createTestGateway(
 /** Creates the products and prices of all plans in a Stripe account without products. */
 export async function pushTestPlans(gateway: StripeGateway, plans: Plans, now: () => number): Promise<void> {
   let count = 0;
-  await pushPlans(gateway, diffCatalog(plans, [], []), { newId: () => `push${++count}`, now });
+  await pushPlans(gateway, diffProducts(plans, [], []), { newId: () => `push${++count}`, now });
 }

@@ -179,7 +179,7 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
   });
 
   test("returns a subscription with its invoice, price, product and card", async () => {
-    const { customers, subscriptions, catalog } = await open();
+    const { customers, subscriptions, products } = await open();
     await customers.link([{ owner: userOwner("ada"), customerId: "cus_1" }], NOW);
     await customers.saveCustomers([
       { id: "cus_1", owner: userOwner("ada"), deleted: false, createdAt: NOW, defaultPaymentMethodId: "pm_1" },
@@ -195,8 +195,8 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     };
     await customers.savePaymentMethods([card]);
     const product = { id: "prod_1", name: "Premium", active: true, plan: "premium", app: null };
-    await catalog.saveProducts([product]);
-    await catalog.addProducts([{ ...product, name: "stale" }]);
+    await products.saveProducts([product]);
+    await products.addProducts([{ ...product, name: "stale" }]);
     await subscriptions.saveSubscriptions([subscriptionRecord()]);
     await subscriptions.saveSubscriptions([subscriptionRecord(), subscriptionRecord({ status: "past_due" })]);
     await subscriptions.saveInvoices([invoiceRecord({ status: "open", attempted: true })]);

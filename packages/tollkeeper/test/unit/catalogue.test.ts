@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { DEFAULT_ACCESS_POLICY } from "../../src/domain/access.ts";
-import { diffCatalog } from "../../src/domain/catalog.ts";
+import { diffProducts } from "../../src/domain/product-changes.ts";
 import { chooseCatalogue, findPaidRemovedPlans, withRemovedPlans } from "../../src/domain/catalogue.ts";
 import { definePlans } from "../../src/domain/plans.ts";
 
@@ -47,5 +47,5 @@ test("subscriptions to a removed plan are found by the product's plan and by the
 });
 
 test("plans push creates neither a product nor a price of a retired plan", () => {
-  expect(diffCatalog(definePlans([{ ...premium!, retired: true }]), [], [])).toEqual([]);
+  expect(diffProducts(definePlans([{ ...premium!, retired: true }]), [], [])).toEqual([]);
 });

@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { pushPlans } from "../../actions/push-plans.ts";
-import { describeChange } from "../../domain/catalog.ts";
+import { describeChange } from "../../domain/product-changes.ts";
 import type { Environment } from "../../environment.ts";
 import { exitWith, type Outcome } from "../exit-codes.ts";
 import { CONFIG_OPTION, loadOptions } from "../load-options.ts";

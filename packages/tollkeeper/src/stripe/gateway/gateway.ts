@@ -6,7 +6,7 @@ import Stripe from "stripe";
 import type { Mode } from "../../domain/records.ts";
 import { createKeyGuard } from "../limits/operation-key.ts";
 import { accountCalls } from "./account.ts";
-import { catalogCalls } from "./catalog.ts";
+import { productCalls } from "./products.ts";
 import { checkoutCalls } from "./checkout.ts";
 import { customerCalls } from "./customers.ts";
 import { listCalls } from "./lists.ts";
@@ -49,7 +49,7 @@ export function createStripeGateway(options: GatewayOptions): StripeGateway {
     ...subscriptionCalls(stripe, context),
     ...reversalCalls(stripe),
     ...listCalls(stripe, context),
-    ...catalogCalls(stripe, context),
+    ...productCalls(stripe, context),
   };
 }
 

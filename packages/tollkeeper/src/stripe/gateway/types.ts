@@ -212,7 +212,7 @@ export interface ListedPrice extends PriceRecord {
   productApp: string | null;
 }
 
-export interface CatalogCalls {
+export interface ProductCalls {
   retrieveProduct(id: string): Promise<ProductRecord | null>;
   retrievePrice(id: string): Promise<PriceRecord | null>;
   listProducts(): Promise<ProductRecord[]>;
@@ -228,7 +228,7 @@ export interface CatalogCalls {
  * `TollkeeperError`.
  */
 export interface StripeGateway
-  extends AccountCalls, CustomerCalls, CheckoutCalls, SubscriptionCalls, ReversalCalls, ListCalls, CatalogCalls {}
+  extends AccountCalls, CustomerCalls, CheckoutCalls, SubscriptionCalls, ReversalCalls, ListCalls, ProductCalls {}
 
 /** The values that all methods of the gateway need, in addition to the SDK. */
 export interface CallContext {

@@ -17,19 +17,19 @@ const PRICE: PriceRecord = {
 };
 
 describe.each(STORE_DIALECTS)("products and prices in the mirror on %s", (dialect) => {
-  async function openCatalog() {
+  async function openProducts() {
     const url = await freshDatabase(dialect);
-    const { catalog } = await openStoreAt(url);
+    const { products: store } = await openStoreAt(url);
     const db = openDatabase(url);
     const products = () => db.selectFrom("products").select(["id", "name"]).orderBy("id").execute();
     const prices = () => db.selectFrom("prices").select(["id", "unitAmount"]).orderBy("id").execute();
-    return { catalog, products, prices, close: () => db.destroy() };
+    return { store, products, prices, close: () => db.destroy() };
   }
 
   test("a product that is embedded in another object does not overwrite data from the product's own event", async () => {
-    const { catalog, products, close } = await openCatalog();
-    await catalog.saveProducts([PRODUCT]);
-    await catalog.addProducts([
+    const { store, products, close } = await openProducts();
+    await store.saveProducts([PRODUCT]);
+    await store.addProducts([
       { ...PRODUCT, name: "outdated" },
       { ...PRODUCT, id: "prod_2", name: "Team" },
     ]);
@@ -41,9 +41,9 @@ describe.each(STORE_DIALECTS)("products and prices in the mirror on %s", (dialec
   });
 
   test("a price that is embedded in another object does not overwrite data from the price's own event", async () => {
-    const { catalog, prices, close } = await openCatalog();
-    await catalog.savePrices([PRICE]);
-    await catalog.addPrices([
+    const { store, prices, close } = await openProducts();
+    await store.savePrices([PRICE]);
+    await store.addPrices([
       { ...PRICE, unitAmount: 1 },
       { ...PRICE, id: "price_2", unitAmount: 2_900 },
     ]);
@@ -55,11 +55,11 @@ describe.each(STORE_DIALECTS)("products and prices in the mirror on %s", (dialec
   });
 
   test("an event about a product or a price overwrites the data of this product or price in the mirror", async () => {
-    const { catalog, products, prices, close } = await openCatalog();
-    await catalog.addProducts([PRODUCT]);
-    await catalog.addPrices([PRICE]);
-    await catalog.saveProducts([{ ...PRODUCT, name: "Premium Plus" }]);
-    await catalog.savePrices([{ ...PRICE, unitAmount: 1_000 }]);
+    const { store, products, prices, close } = await openProducts();
+    await store.addProducts([PRODUCT]);
+    await store.addPrices([PRICE]);
+    await store.saveProducts([{ ...PRODUCT, name: "Premium Plus" }]);
+    await store.savePrices([{ ...PRICE, unitAmount: 1_000 }]);
     expect(await products()).toEqual([{ id: "prod_1", name: "Premium Plus" }]);
     expect(await prices()).toEqual([{ id: "price_1", unitAmount: 1_000 }]);
     await close();

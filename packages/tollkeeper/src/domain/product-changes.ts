@@ -6,7 +6,7 @@ import { describeMoney } from "./money.ts";
 import { isOfOtherApp, lookupKey, type Plan, type PlanPrice, type Plans } from "./plans.ts";
 import type { PriceRecord, ProductRecord } from "./records.ts";
 
-export type CatalogChange =
+export type ProductChange =
   | { kind: "create_product"; plan: Plan }
   | { kind: "rename_product"; plan: Plan; productId: string; from: string }
   | { kind: "create_price"; plan: Plan; price: PlanPrice; productId: string | null }
@@ -16,17 +16,17 @@ export type CatalogChange =
  * Returns the changes that `plans push` makes, in order: products first, then their prices. Retired plans are not sold, so they
  * need no product and no price.
  */
-export function diffCatalog(
+export function diffProducts(
   plans: Plans,
   products: readonly ProductRecord[],
   prices: readonly PriceRecord[],
-): CatalogChange[] {
+): ProductChange[] {
   const sold = plans.filter(({ retired }) => !retired);
   return sold.flatMap((plan) => {
     const product = products.find(
       (candidate) => candidate.plan === plan.id && candidate.active && candidate.app === (plan.app ?? null),
     );
-    const changes: CatalogChange[] = [];
+    const changes: ProductChange[] = [];
     if (!product) changes.push({ kind: "create_product", plan });
     else if (product.name !== plan.name)
       changes.push({ kind: "rename_product", plan, productId: product.id, from: product.name });
@@ -59,7 +59,7 @@ export function findPricesOfOtherApps(
 }
 
 /** Describes a change of the products and prices in one line. */
-export function describeChange(change: CatalogChange): string {
+export function describeChange(change: ProductChange): string {
   switch (change.kind) {
     case "create_product":
       return `+ product ${change.plan.id} "${change.plan.name}"`;
@@ -95,7 +95,7 @@ function diffPrice(
   price: PlanPrice,
   productId: string | null,
   prices: readonly PriceRecord[],
-): CatalogChange[] {
+): ProductChange[] {
   const known = prices.find((candidate) => candidate.lookupKey === lookupKey(plan.id, price.interval, plan.app));
   if (!known || productId === null) return [{ kind: "create_price", plan, price, productId }];
   const same = known.active && isPriceOfPlan(known, price) && known.productId === productId;

@@ -5,7 +5,7 @@ import { addRows, atMost, isAnyOf, sortByKey, saveRows, type Rows } from "../bul
 import type { Dialect } from "../dialect.ts";
 import type { Schema } from "../schema.ts";
 
-export interface CatalogStore {
+export interface ProductStore {
   saveProducts(products: readonly ProductRecord[]): Promise<void>;
   savePrices(prices: readonly PriceRecord[]): Promise<void>;
   /**
@@ -28,7 +28,7 @@ export interface CatalogStore {
   ): Promise<boolean>;
 }
 
-export function catalogStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): CatalogStore {
+export function productStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): ProductStore {
   const products = (records: readonly ProductRecord[]): Rows => ({
     dialect,
     table: "products",

@@ -3,12 +3,12 @@ import type Stripe from "stripe";
 import { lookupKey, type Plan } from "../../domain/plans.ts";
 import * as records from "../records.ts";
 import { translateErrors, translateErrorsOrNull } from "./stripe-errors.ts";
-import { MAX_LISTED, PAGE_SIZE, type CallContext, type CatalogCalls, type ListedPrice } from "./types.ts";
+import { MAX_LISTED, PAGE_SIZE, type CallContext, type ProductCalls, type ListedPrice } from "./types.ts";
 
 /** Stripe accepts at most ten lookup keys per list request. */
 const LOOKUP_KEYS_PER_LIST = 10;
 
-export function catalogCalls(stripe: Stripe, { withKey }: Pick<CallContext, "withKey">): CatalogCalls {
+export function productCalls(stripe: Stripe, { withKey }: Pick<CallContext, "withKey">): ProductCalls {
   return {
     retrieveProduct: (id) => translateErrorsOrNull(async () => records.toProduct(await stripe.products.retrieve(id))),
     retrievePrice: (id) => translateErrorsOrNull(async () => records.toPrice(await stripe.prices.retrieve(id))),

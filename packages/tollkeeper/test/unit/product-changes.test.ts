@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { describeChange, diffCatalog } from "../../src/domain/catalog.ts";
+import { describeChange, diffProducts } from "../../src/domain/product-changes.ts";
 import { definePlans } from "../../src/domain/plans.ts";
 import { PLANS as TWO_PLANS } from "../../../../test/support/plans.ts";
 import type { PriceRecord, ProductRecord } from "../../src/domain/records.ts";
@@ -25,7 +25,7 @@ const PRICE: PriceRecord = {
   intervalCount: 1,
 };
 const diff = (product: Partial<ProductRecord>, price: Partial<PriceRecord>) =>
-  diffCatalog(PLANS, [{ ...PRODUCT, ...product }], [{ ...PRICE, ...price }]);
+  diffProducts(PLANS, [{ ...PRODUCT, ...product }], [{ ...PRICE, ...price }]);
 
 describe("pushing plans", () => {
   test("changes nothing if Stripe already has the same product and price", () => {
@@ -33,7 +33,7 @@ describe("pushing plans", () => {
   });
 
   test("creates each product before its prices if Stripe has none of them", () => {
-    expect(diffCatalog(TWO_PLANS, [], []).map(({ kind, plan }) => [kind, plan.id])).toEqual([
+    expect(diffProducts(TWO_PLANS, [], []).map(({ kind, plan }) => [kind, plan.id])).toEqual([
       ["create_product", "premium"],
       ["create_price", "premium"],
       ["create_price", "premium"],
@@ -78,9 +78,9 @@ describe("pushing plans", () => {
   });
 });
 
-describe("a change of the plan catalog is described in one line:", () => {
+describe("a change of products and prices is described in one line:", () => {
   test.each([
-    ["a new product", diffCatalog(PLANS, [], []), '+ product premium "Premium"'],
+    ["a new product", diffProducts(PLANS, [], []), '+ product premium "Premium"'],
     ["a renamed product", diff({ name: "Old" }, {}), '~ product premium "Old" -> "Premium"'],
     ["a new price", diff({}, { lookupKey: null }), "+ price premium_month 9.00 USD a month"],
     [
