@@ -122,7 +122,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "hooks report the access that a deploy changes",
     file: "packages/tollkeeper/src/reconcile/compare-access.ts",
-    text: "if (owners.length > 0) await sync.accessOf(owners);",
+    text: "if (owners.length > 0) await sync.announceAccess(owners);",
     without: "",
   },
   {
@@ -152,7 +152,7 @@ export const RULES: readonly Rule[] = [
   {
     rule: "the user who loses a customer loses its access",
     file: "packages/tollkeeper/src/sync/sync.ts",
-    text: "{ owner: before, snapshot: null, id: `${id}:moved` },",
+    text: "{ owner: before, snapshot: null },",
     without: "",
   },
   {

@@ -73,7 +73,7 @@ async function compareAll(
   let count = 0;
   while (!signal.aborted) {
     const owners = await store.catalogues.listOwners(progress.after, BATCH);
-    if (owners.length > 0) await sync.accessOf(owners);
+    if (owners.length > 0) await sync.announceAccess(owners);
     count += owners.length;
     progress.after = owners.at(-1) ?? progress.after;
     progress.isDone = owners.length < BATCH;

@@ -38,8 +38,6 @@ export interface Change {
    * yet. The id is undefined if the write linked no customer.
    */
   newlyLinkedCustomer?: string;
-  /** Id of the write to the mirror. The ids of the access hooks are this id and a random part. */
-  id: string;
 }
 
 /** The alarms to raise and the facts to count after the commit of a transaction. */
@@ -59,7 +57,7 @@ export async function announce(
   const owners = [...new Map(changes.map(({ owner }) => [ownerKey(owner), owner])).values()];
   const announced = await parts.announcedAccess.lockForUpdate(owners);
   const states = await parts.subscriptions.listOfOwners(owners);
-  const access = await announceAccess(parts, context, { owners, changes, announced, states });
+  const access = await announceAccess(parts, context, { owners, announced, states });
   const messages = await announceWrites(parts, context, changes, states);
   const createdAt = context.runtime.now();
   const announcements = [...access, ...messages];
@@ -124,7 +122,6 @@ type StatesByOwner = ReadonlyMap<string, readonly MirroredSubscription[]>;
 
 interface AccessInput {
   owners: readonly BillingOwner[];
-  changes: readonly Change[];
   announced: ReadonlyMap<string, AnnouncedAccess>;
   states: StatesByOwner;
 }
@@ -133,10 +130,9 @@ interface AccessInput {
 async function announceAccess(
   parts: StoreParts,
   { plans, policy, runtime }: AnnounceContext,
-  { owners, changes, announced, states }: AccessInput,
+  { owners, announced, states }: AccessInput,
 ): Promise<Announcement[]> {
   const now = runtime.billingNow();
-  const changeIds = new Map(changes.map(({ owner, id }) => [ownerKey(owner), id]));
   const decided = owners.map((owner) => {
     const ofOwner = states.get(ownerKey(owner)) ?? [];
     const entitlements = decideEntitlements(ofOwner, plans, policy, now);
@@ -145,12 +141,10 @@ async function announceAccess(
   await parts.announcedAccess.save(
     decided.map(({ owner, entitlements, checkAt }) => ({ owner, features: featuresOf(entitlements), checkAt })),
   );
-  return decided.flatMap(({ owner, entitlements }) => {
-    const key = ownerKey(owner);
-    // The id of a change contains a counter. If the database is restored from a backup, the counter repeats its values.
-    const changeId = `${changeIds.get(key) ?? ""}:${runtime.newId()}`;
-    return accessChanges(owner, entitlements, announced.get(key)?.features ?? [], changeId);
-  });
+  return decided.flatMap(({ owner, entitlements }) =>
+    // The id is random, because a counter would repeat its values after the database was restored from a backup.
+    accessChanges(owner, entitlements, announced.get(ownerKey(owner))?.features ?? [], runtime.newId()),
+  );
 }
 
 function featuresOf(entitlements: readonly Entitlement[]): string[] {

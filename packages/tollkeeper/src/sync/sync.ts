@@ -34,7 +34,7 @@ export interface SyncRequest {
   finish?: Finish;
 }
 
-type Finish = (parts: StoreParts, snapshot: Snapshot | null) => Promise<boolean>;
+type Finish = (parts: StoreParts, snapshot: Snapshot) => Promise<boolean>;
 
 export interface Sync {
   /**
@@ -50,10 +50,11 @@ export interface Sync {
    * the skipped lanes one by one.
    */
   writeListed(snapshots: ReadonlyMap<string, Snapshot>, versions: ReadonlyMap<string, number>): Promise<string[]>;
-  /** Decides an owner's access again, because time has passed, and announces the changes of access. */
-  access(owner: BillingOwner): Promise<void>;
-  /** Decides the access of several owners again in one transaction, and announces the changes. Owners must be distinct. */
-  accessOf(owners: readonly BillingOwner[]): Promise<void>;
+  /**
+   * Decides the access of owners again in one transaction, because time has passed or the plans have changed, and announces the
+   * changes of access.
+   */
+  announceAccess(owners: readonly BillingOwner[]): Promise<void>;
 }
 
 /**
@@ -79,16 +80,9 @@ export function createSync(context: SyncContext): Sync {
       return [...snapshots.keys()].filter((lane) => !written.has(lane));
     },
 
-    async accessOf(owners) {
-      const { runtime } = context;
-      const changes = owners.map((owner) => ({ owner, snapshot: null, id: `catalogue:${runtime.newId()}` }));
+    async announceAccess(owners) {
+      const changes = owners.map((owner) => ({ owner, snapshot: null }));
       const { facts } = await store.transaction((parts) => announce(parts, context, changes));
-      countFacts(runtime.metrics, facts);
-    },
-
-    async access(owner) {
-      const id = `checked:${context.runtime.newId()}`;
-      const { facts } = await store.transaction((parts) => announce(parts, context, [{ owner, snapshot: null, id }]));
       countFacts(context.runtime.metrics, facts);
     },
   };
@@ -101,14 +95,14 @@ export function createSync(context: SyncContext): Sync {
 async function writeFresh(
   context: SyncContext,
   firstLane: string,
-  ask: () => Promise<Snapshot | null>,
+  ask: () => Promise<Snapshot>,
   finish: Finish = async () => true,
 ): Promise<void> {
   let lane = firstLane;
   for (let responses = 0; responses < MAX_STALE_RESPONSES; responses++) {
     const version = await context.store.lanes.versionOf(lane);
     const snapshot = await ask();
-    if (snapshot?.customerId && snapshot.customerId !== lane) {
+    if (snapshot.customerId !== null && snapshot.customerId !== lane) {
       // Stripe's response shows that the object belongs to another lane, the lane of its customer. `sync` reads the version of
       // the customer's lane and then repeats the request to Stripe.
       lane = snapshot.customerId;
@@ -123,8 +117,8 @@ interface LaneWrite {
   lane: string;
   /** Version of the lane, read before the request to Stripe was sent. */
   version: number;
-  /** The records to write to the mirror; null if there is nothing to write and only the owner's access is decided again. */
-  snapshot: Snapshot | null;
+  /** The records to write to the mirror. */
+  snapshot: Snapshot;
 }
 
 /**
@@ -168,28 +162,27 @@ async function writeFreshLanes(
   fresh: readonly LaneWrite[],
 ): Promise<AfterCommit> {
   const lanes = fresh.map(({ lane }) => lane);
-  const snapshots = fresh.flatMap(({ snapshot }) => snapshot ?? []);
+  const snapshots = fresh.map(({ snapshot }) => snapshot);
   const ownersBefore = await parts.customers.findOwnersOf(lanes);
   const previous = await findPrevious(parts, snapshots);
   await recordChangedProducts(parts, snapshots, context.runtime);
   const alarms = await writeSnapshots(parts, snapshots, ownersBefore, context.runtime.billingNow());
   // The write of a customer to the mirror can link the customer to an owner. Another worker may also have linked the customer
   // meanwhile.
-  const mayHaveNewLinks = fresh.some(({ lane, snapshot }) => !ownersBefore.has(lane) || snapshot?.customers.length);
+  const mayHaveNewLinks = fresh.some(({ lane, snapshot }) => !ownersBefore.has(lane) || snapshot.customers.length > 0);
   const owners = mayHaveNewLinks
     ? new Map([...ownersBefore, ...(await parts.customers.findOwnersOf(lanes))])
     : ownersBefore;
-  const changes = fresh.flatMap(({ lane, version, snapshot }): Change[] => {
+  const changes = fresh.flatMap(({ lane, snapshot }): Change[] => {
     const owner = owners.get(lane);
     if (owner === undefined) return [];
-    const id = `${lane}:${version + 1}`;
     const before = ownersBefore.get(lane);
-    if (before === undefined) return [{ owner, snapshot, newlyLinkedCustomer: lane, id }];
-    if (ownerKey(before) === ownerKey(owner)) return [{ owner, snapshot, previous, id }];
+    if (before === undefined) return [{ owner, snapshot, newlyLinkedCustomer: lane }];
+    if (ownerKey(before) === ownerKey(owner)) return [{ owner, snapshot, previous }];
     // The customer was moved to another owner. Its payments were already announced to the owner before.
     return [
-      { owner: before, snapshot: null, id: `${id}:moved` },
-      { owner, snapshot, previous, id },
+      { owner: before, snapshot: null },
+      { owner, snapshot, previous },
     ];
   });
   const announced = await announce(parts, context, changes);

@@ -166,7 +166,7 @@ async function syncEvent(sync: Sync, event: ClaimedEvent): Promise<void> {
     object: allowed.object,
     id: event.objectId,
     customerId: event.lane === event.objectId ? null : event.lane,
-    finish: (parts, snapshot) => parts.inbox.complete(event, snapshot ? coveredIds(snapshot) : []),
+    finish: (parts, snapshot) => parts.inbox.complete(event, coveredIds(snapshot)),
   });
 }
 
@@ -216,7 +216,7 @@ function accessSource({ store, sync, runtime }: SlotsOptions): Source {
       for (const owner of owners) inProgress.add(ownerKey(owner));
       return owners.map((owner) => async () => {
         try {
-          await sync.access(owner);
+          await sync.announceAccess([owner]);
         } catch (error) {
           runtime.log.warn({ error: describeError(error) }, "failed to check an owner's access; retrying later");
         } finally {
