@@ -42,7 +42,7 @@ export function createCurrentCatalogue(
   const policy: AccessPolicy = { ...code.policy };
   const own = createHash("sha256").update(canonicalJson(code)).digest("hex");
   let followed: string | null = null;
-  const follow = async (): Promise<CatalogueState> => {
+  const takeOver = async (): Promise<CatalogueState> => {
     const running = await store.catalogues.listRunning(runtime.now() - DEAD_AFTER_MS, own);
     const chosen = chooseCatalogue(running);
     const known = await store.catalogues.listKnownPlans();
@@ -55,6 +55,13 @@ export function createCurrentCatalogue(
       Object.assign(policy, code.policy, counting.policy);
     }
     return { fingerprint, isShared: running.length <= 1, inCode: counting.plans };
+  };
+  let previous: Promise<unknown> = Promise.resolve();
+  /** Runs one call after the other, because a slow older reading would replace a newer one. */
+  const follow = (): Promise<CatalogueState> => {
+    const next = previous.then(takeOver, takeOver);
+    previous = next;
+    return next;
   };
   return {
     plans,

@@ -14,7 +14,7 @@ import { PRODUCT_PLANS_TASK } from "../sync/changed-products.ts";
 
 export interface CompareAccessContext {
   store: Store;
-  sync: Pick<Sync, "accessOf">;
+  sync: Pick<Sync, "announceAccess">;
   runtime: Runtime;
   /** Returns the fingerprint of the plans and policy that count, and true if no replica has others. */
   follow(): Promise<{ fingerprint: string; isShared: boolean }>;
@@ -57,7 +57,8 @@ export function createCompareAccess(context: CompareAccessContext): CompareAcces
     if (task === null) return 0;
     const before = readProgress(task.progress);
     const isResumed = before?.compared === compared && !before.isDone;
-    const progress: Progress = { compared, after: isResumed ? before.after : null, isDone: false, isMixed: !isShared };
+    const isMixed = !isShared || (isResumed && before.isMixed);
+    const progress: Progress = { compared, after: isResumed ? before.after : null, isDone: false, isMixed };
     try {
       return await compareAll(context, { progress, holder, signal });
     } finally {

@@ -1,11 +1,9 @@
 /** Tests the periodic work of a process. */
 import { expect, onTestFinished, test } from "vitest";
-import { createLogRecorder } from "../../src/testing/log-recorder.ts";
-import { createMetrics } from "../../src/metrics.ts";
-import { createTrace } from "../../src/tracing.ts";
 import { createMaintenance } from "../../src/worker/maintenance.ts";
 import { freshDatabase } from "../../../../test/support/databases.ts";
 import { DAY_MS, NOW } from "../support/records.ts";
+import { testRuntime } from "../support/runtime.ts";
 import { openStoreAt, outboxMessage } from "../support/store.ts";
 
 const MINUTE_MS = 60_000;
@@ -18,20 +16,13 @@ test("a process deletes old hooks that no process handles only after other proce
   const sleeps: (() => void)[] = [];
   const maintenance = createMaintenance({
     store,
-    runtime: {
-      now: () => now,
-      billingNow: () => now,
-      random: () => 0.5,
-      newId: () => "replica",
+    runtime: testRuntime(() => now, {
       sleep: (_ms, signal) =>
         new Promise((resolve) => {
           sleeps.push(resolve);
           signal.addEventListener("abort", () => resolve());
         }),
-      log: createLogRecorder([]),
-      metrics: createMetrics(),
-      trace: createTrace(undefined),
-    },
+    }),
     reconcile: async () => null,
     catchUp: nothing,
     reconcileEveryMs: DAY_MS,
