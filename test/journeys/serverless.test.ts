@@ -4,12 +4,13 @@ import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { DIALECTS } from "../support/databases.ts";
+import { PLANS } from "../support/plans.ts";
 
 const WORK_TOKEN = "work-token-12345678";
 
-async function requestWork(billing: TestBilling, method = "GET"): Promise<{ processed: number; more: boolean }> {
+async function requestWork({ service }: Pick<TestBilling, "service">, method = "GET"): Promise<{ processed: number; more: boolean }> {
   const headers = { authorization: `Bearer ${WORK_TOKEN}` };
-  const response = await billing.service.fetch(new Request("http://app.test/stripe/work", { method, headers }));
+  const response = await service.fetch(new Request("http://app.test/stripe/work", { method, headers }));
   expect(response.status).toBe(200);
   return (await response.json()) as { processed: number; more: boolean };
 }
@@ -99,6 +100,18 @@ describe.each(DIALECTS)("on %s", (dialect) => {
     expect(granted).toEqual(["ada"]);
   });
 
+  test("a scheduled request reports the access that a deploy changes", async () => {
+    const granted: string[] = [];
+    const hooks = { onAccessGranted: ({ features }: { features: readonly string[] }) => void granted.push(...features) };
+    const billing = await createTestBilling({ dialect, options: { workToken: WORK_TOKEN, hooks } });
+    await billing.subscribe("ada");
+    granted.length = 0;
+    const reports = { id: "reports", name: "Reports" };
+    const plans = PLANS.map((plan) => ({ ...plan, features: [...plan.features, reports] }));
+    await requestWork({ service: billing.addReplica({ plans }) });
+    expect(granted).toEqual(["reports"]);
+  });
+
   test("a scheduled request also reads events that no webhook delivered, and ends access in time", async () => {
     let isConnected = true;
     const billing = await createTestBilling({
@@ -120,7 +133,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   });
 });
 
-test("one request to /work processes at most 500 rows, and reports that there is more", async () => {
+test("one request to /work processes at most about 1,000 rows, and reports that there is more", async () => {
   const billing = await createTestBilling({ options: { workToken: WORK_TOKEN }, pushPlans: false });
   const store = openStore({ url: billing.databaseUrl, mode: "test" });
   const events = Array.from({ length: 1_100 }, (_, at) => ({

@@ -128,6 +128,9 @@ export function createActionContext(surroundings: Surroundings): ActionContext {
   };
 }
 
+/** Maximum time in milliseconds that a limited drain waits for Stripe before it processes due work. */
+const PREPARE_FOR_MS = 2_000;
+
 export interface Background {
   worker: Worker;
   /** Processes all work that is due at the current time of Stripe. */
@@ -179,7 +182,6 @@ export function createBackground(
     await clock?.poll();
     // If the account can't be confirmed, events stay pending, and hooks run.
     await account.confirm().catch(() => {});
-    await compareAccess(new AbortController().signal);
   };
   return {
     worker,
@@ -187,12 +189,15 @@ export function createBackground(
     reconcile,
     async drain() {
       await prepare();
+      await compareAccess(new AbortController().signal);
       await worker.drain();
       // The processed events may have changed the plan of a product.
       if ((await compareAccess(new AbortController().signal)) > 0) await worker.drain();
     },
     async drainWithin(limits) {
-      await prepare();
+      const over = new AbortController();
+      await Promise.race([prepare(), runtime.sleep(PREPARE_FOR_MS, over.signal)]);
+      over.abort();
       return worker.drainWithin(limits);
     },
   };

@@ -5,13 +5,13 @@ import type { Maintenance } from "../worker/maintenance.ts";
 import type { Worker } from "../worker/worker.ts";
 
 /**
- * Maximum time in milliseconds that one call processes events and hooks, and the same time again for periodic work. Many
- * platforms end a request after 15 seconds or more. The next call continues unfinished work.
+ * Maximum time in milliseconds of each part of a call of `run`: due events and hooks, periodic work, and the events and hooks
+ * that became due meanwhile. Many platforms end a request after 15 seconds or more. The next call continues unfinished work.
  */
-const WORK_FOR_MS = 6_000;
+const WORK_FOR_MS = 4_000;
 /** Milliseconds that periodic work has to save its progress after its time is over. */
 const STOP_WITHIN_MS = 2_000;
-/** Maximum number of events and hooks that one call processes. */
+/** Maximum number of events and hooks that each part of a call processes. */
 const MAX_ROWS = 500;
 
 export interface Work {

@@ -95,6 +95,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       await prune();
       await options.finishOperations();
       await catchUp(signal);
+      await options.compareAccess(signal);
       if (!signal.aborted) await reconcile(signal);
     },
     start(runsWorker) {
