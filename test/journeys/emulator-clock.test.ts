@@ -121,3 +121,30 @@ test.each([
   expect(billing.hooks).toEqual(["granted"]);
   expect(await billing.features("ada")).toContain("exports");
 });
+
+test("a service that is stopped while it starts does not follow the clock afterwards", async () => {
+  const billing = await startBesideEmulator();
+  const polls: string[] = [];
+  const reached = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
+  const replica = billing.addReplica({
+    fetch: async (input, init) => {
+      const request = new Request(input, init);
+      const { pathname } = new URL(request.url);
+      if (pathname === "/_emulator/clock") polls.push(pathname);
+      if (pathname === "/v1/account") {
+        reached.resolve();
+        await held.promise;
+      }
+      return billing.emulator.fetch(request);
+    },
+  });
+  const started = replica.start();
+  await reached.promise;
+  const stopped = replica.stop();
+  held.resolve();
+  await Promise.all([started, stopped]);
+  const before = polls.length;
+  await wait(3_000 / SHORTENED);
+  expect(polls).toHaveLength(before);
+});

@@ -157,6 +157,7 @@ function createLifecycle(
       runtime.log.error({ error: describeError(error) }, "failed to start the service; retrying with the next request");
       throw error;
     }
+    if (stopping.signal.aborted) return;
     await clock?.start();
     if (stopping.signal.aborted) return;
     if (runsWorker) {
