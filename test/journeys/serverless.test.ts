@@ -8,7 +8,10 @@ import { PLANS } from "../support/plans.ts";
 
 const WORK_TOKEN = "work-token-12345678";
 
-async function requestWork({ service }: Pick<TestBilling, "service">, method = "GET"): Promise<{ processed: number; more: boolean }> {
+async function requestWork(
+  { service }: Pick<TestBilling, "service">,
+  method = "GET",
+): Promise<{ processed: number; more: boolean }> {
   const headers = { authorization: `Bearer ${WORK_TOKEN}` };
   const response = await service.fetch(new Request("http://app.test/stripe/work", { method, headers }));
   expect(response.status).toBe(200);
@@ -102,7 +105,9 @@ describe.each(DIALECTS)("on %s", (dialect) => {
 
   test("a scheduled request reports the access that a deploy changes", async () => {
     const granted: string[] = [];
-    const hooks = { onAccessGranted: ({ features }: { features: readonly string[] }) => void granted.push(...features) };
+    const hooks = {
+      onAccessGranted: ({ features }: { features: readonly string[] }) => void granted.push(...features),
+    };
     const billing = await createTestBilling({ dialect, options: { workToken: WORK_TOKEN, hooks } });
     await billing.subscribe("ada");
     granted.length = 0;

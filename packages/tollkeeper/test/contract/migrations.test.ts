@@ -15,21 +15,25 @@ describe.each(DIALECTS)("migrations on %s", (dialect) => {
     expect(await stores[0]?.migrate()).toEqual([]);
   });
 
-  test("keep the links of the first release, and link a second customer that was mirrored without a link", async () => {
+  test("keep the data of the first release, and link a second customer that was mirrored without a link", async () => {
     const url = await freshDatabase(dialect);
     const db = openDatabase(url);
     onTestFinished(() => db.destroy());
     await migrate(db, dialect, STEPS.slice(0, 1));
     await sql`insert into customer_links (mode, owner_kind, owner_id, customer_id, linked_at)
-      values ('test', 'user', 'ada', 'cus_1', 5)`.execute(db);
-    await sql`insert into customers (mode, id, owner_kind, owner_id, deleted) values ('test', 'cus_1', 'user', 'ada', 0),
-      ('test', 'cus_2', 'user', 'ada', 0), ('test', 'cus_3', 'user', 'ada', 1), ('test', 'cus_4', null, null, 0)`.execute(
+      values ('test', 'user', 'ada', 'cus_b', 5)`.execute(db);
+    await sql`insert into customers (mode, id, owner_kind, owner_id, deleted) values ('test', 'cus_a', 'user', 'ada', 0),
+      ('test', 'cus_b', 'user', 'ada', 0), ('test', 'cus_c', 'user', 'ada', 1), ('test', 'cus_d', null, null, 0)`.execute(
       db,
     );
+    await sql`insert into invoices (mode, id, customer_id, status, currency, total, amount_paid, attempted, attempt_count,
+      created_at, payment) values ('test', 'in_1', 'cus_b', 'open', 'usd', 900, 200, 1, 1, 5, 'failed')`.execute(db);
     await migrate(db, dialect);
     const store = openStore({ url, mode: "test" });
     onTestFinished(() => store.close());
-    expect(await store.customers.listCustomersOf({ kind: "user", id: "ada" })).toEqual(["cus_1", "cus_2"]);
+    // The customer that the first release used stays the primary customer.
+    expect(await store.customers.listCustomersOf({ kind: "user", id: "ada" })).toEqual(["cus_b", "cus_a"]);
+    expect(await store.subscriptions.findInvoice("in_1")).toMatchObject({ amountRemaining: 700 });
   });
 });
 
