@@ -127,6 +127,29 @@ test("the offer writes nothing at Stripe and creates no customer", async () => {
   expect(body["data"]).toEqual([]);
 });
 
+test("the offer sends no request to Stripe about checkouts that expired", async () => {
+  const requests: string[] = [];
+  const billing = await createTestBilling({
+    options: { plans: PLANS },
+    network: (request, next) => {
+      requests.push(`${request.method} ${new URL(request.url).pathname}`);
+      return next(request);
+    },
+  });
+  for (const plan of ["premium", "storage"])
+    await billing.call("ada", "POST", "create-checkout-session", { plan, interval: "month" });
+  requests.length = 0;
+  await plansFor(billing, "ada");
+  expect(requests.map((request) => request.replace(/cs_.*/, "cs"))).toEqual([
+    "GET /v1/checkout/sessions/cs",
+    "GET /v1/checkout/sessions/cs",
+  ]);
+  await billing.advance(2 * DAY);
+  requests.length = 0;
+  await plansFor(billing, "ada");
+  expect(requests).toEqual([]);
+});
+
 test("a visitor gets no offer, and uses the configuration", async () => {
   const billing = await createTestBilling({ options: { plans: PLANS } });
   expect(await billing.call(null, "GET", "offer")).toMatchObject({

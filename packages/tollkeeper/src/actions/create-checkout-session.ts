@@ -9,14 +9,14 @@ import {
   trialDaysFor,
   isClientReference,
   type CheckoutIntent,
-  type LastCheckout,
 } from "../domain/checkout.ts";
 import { isPriceOfPlan } from "../domain/product-changes.ts";
-import { canonicalJson, settledGeneration } from "../domain/operations.ts";
-import { ownerKey, userOwner } from "../domain/owner.ts";
+import { canonicalJson } from "../domain/operations.ts";
+import { userOwner } from "../domain/owner.ts";
 import {
   findPlan,
   findPlanPrice,
+  groupsOf,
   isOfOtherApp,
   lookupKey,
   type Plan,
@@ -24,7 +24,6 @@ import {
   type Plans,
 } from "../domain/plans.ts";
 import type { CheckoutSessionRecord } from "../domain/records.ts";
-import { parseStored } from "../domain/stored-json.ts";
 import { scheduledEnd } from "../domain/subscription.ts";
 import { withSessionId } from "../domain/urls.ts";
 import type { User } from "../domain/user.ts";
@@ -33,6 +32,13 @@ import type { MirroredSubscription } from "../store/mirror/subscriptions.ts";
 import type { CheckoutSessionRequest, CheckoutSessionResponse } from "../wire.ts";
 import type { ActionContext } from "./context.ts";
 import { ensureCustomer } from "./ensure-customer.ts";
+import {
+  CHECKOUT_KIND,
+  checkoutSubject,
+  loadLastCheckout,
+  loadLastCheckouts,
+  type OpenedCheckout,
+} from "./last-checkouts.ts";
 import { fingerprintOf, logLeftOut, runOperation, runSimpleOperation, type OperationKind } from "./operation.ts";
 import { returnUrl } from "./return-url.ts";
 import { planNameOf } from "./subscription-view.ts";
@@ -53,11 +59,8 @@ interface CheckoutParams extends CheckoutIntent {
  */
 const MAX_ROUNDS = 12;
 
-/** The result of a checkout operation. The row of the operation has the fingerprint of the session's parameters. */
-type OpenedCheckout = Pick<LastCheckout, "session" | "trialDays">;
-
 export const checkoutOperation: OperationKind<CheckoutParams, OpenedCheckout> = {
-  kind: "checkout",
+  kind: CHECKOUT_KIND,
   async act({ gateway, runtime }, sent, { id, key }) {
     if (!isClientReference(sent.userId)) logLeftOut(runtime, ["client_reference_id"], id);
     const session = await gateway.createCheckoutSession({ ...sent, operationId: id }, key);
@@ -114,11 +117,11 @@ async function attempt(
 ): Promise<CheckoutSessionRecord | null> {
   const { store, sync } = context;
   const owner = userOwner(user.id);
-  const subject = subjectOf(user, plan.group);
+  const subject = checkoutSubject(user, plan.group);
   const customerId = await ensureCustomer(context, user);
   // The user's last checkout session is loaded before the subscriptions. If the user completes the session before the
   // subscriptions are loaded, the loaded subscriptions contain the new one.
-  const { last, generation } = await loadLast(context, subject);
+  const { last, generation } = await loadLastCheckout(context, subject);
   for (const customer of await store.customers.listCustomersOf(owner)) await sync.customerWithSubscriptions(customer);
   // Stripe's lists may lack new subscriptions, so the subscription of the last checkout is also retrieved by its id.
   const bought = last?.session.subscriptionId ?? null;
@@ -128,6 +131,7 @@ async function attempt(
   const live = findLiveInGroup(states, context.plans, plan.group);
   if (live) throw alreadySubscribed(plan, live, context.plans);
   const found = await findPrice(context, plan, price);
+  const otherGroups = groupsOf(context.plans).filter((group) => group !== plan.group);
   const params: CheckoutParams | null =
     found.priceId === null
       ? null
@@ -137,11 +141,9 @@ async function attempt(
           customerId,
           priceId: found.priceId,
           quantity: 1,
-          trialDays: trialDaysFor(
-            price,
-            await store.subscriptions.hasHadTrial(owner),
-            await loadOthers(context, user, plan.group),
-          ),
+          trialDays: trialDaysFor(price, await store.subscriptions.hasHadTrial(owner), [
+            ...(await loadLastCheckouts(context, user, otherGroups)).values(),
+          ]),
           allowPromotionCodes: context.allowPromotionCodes,
           ...(plan.app !== undefined && { app: plan.app }),
         };
@@ -161,40 +163,6 @@ async function start(
 ): Promise<CheckoutSessionRecord | null> {
   const outcome = await runOperation(context, checkoutOperation, { subject, params, basedOn });
   return outcome.kind === "done" ? outcome.result.session : null;
-}
-
-/** Retrieves the user's last checkout session from Stripe, because only Stripe knows if the session is still open. */
-async function loadLast(
-  { store, gateway }: ActionContext,
-  subject: string,
-): Promise<{ last: LastCheckout | null; generation: number }> {
-  const operation = await store.operations.findCurrent(checkoutOperation.kind, subject);
-  const generation = settledGeneration(operation);
-  if (operation?.state !== "succeeded") return { last: null, generation };
-  const opened = parseStored(operation.result) as OpenedCheckout | null;
-  if (opened === null) return { last: null, generation };
-  const session = await gateway.retrieveCheckoutSession(opened.session.id);
-  return { last: session && { ...opened, session, fingerprint: operation.fingerprint }, generation };
-}
-
-/** Returns the user's last checkout in a plan group; null if there is none. */
-export async function loadLastCheckout(
-  context: ActionContext,
-  user: User,
-  group: string,
-): Promise<LastCheckout | null> {
-  return (await loadLast(context, subjectOf(user, group))).last;
-}
-
-/** Returns the user's last checkout in each plan group other than the requested plan's group. */
-async function loadOthers(context: ActionContext, user: User, group: string): Promise<LastCheckout[]> {
-  const groups = [...new Set(context.plans.map((plan) => plan.group))].filter((other) => other !== group);
-  const loaded = await Promise.all(groups.map((other) => loadLast(context, subjectOf(user, other))));
-  return loaded.flatMap(({ last }) => last ?? []);
-}
-
-function subjectOf(user: User, group: string): string {
-  return `${ownerKey(userOwner(user.id))} ${group}`;
 }
 
 async function expire(context: ActionContext, sessionId: string): Promise<void> {

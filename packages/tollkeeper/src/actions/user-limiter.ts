@@ -1,4 +1,4 @@
-/** Limits the requests of each user that write at Stripe. Each process counts by itself. */
+/** Limits the requests of each user that can cause requests to Stripe. Each process counts by itself. */
 import { decideRate, USER_RATE, type RequestRate } from "../domain/request-rate.ts";
 import { TooManyRequestsError } from "../errors.ts";
 

@@ -43,10 +43,12 @@ export function createHttpContext(
   const subscriptions = createSubscriptionGauge(store, catalogue.plans, runtime);
   const limitUser = createUserLimiter(runtime.now);
   const limited =
-    <Request, Result>(action: (context: ActionContext, user: User, request: Request) => Promise<Result>) =>
-    async (user: User, request: Request): Promise<Result> => {
+    <Input extends unknown[], Result>(
+      action: (context: ActionContext, user: User, ...input: Input) => Promise<Result>,
+    ) =>
+    async (user: User, ...input: Input): Promise<Result> => {
       limitUser(user.id);
-      return action(context, user, request);
+      return action(context, user, ...input);
     };
   return {
     basePath: config.basePath,
@@ -76,7 +78,7 @@ export function createHttpContext(
       cancelSubscription: limited(cancelSubscription),
       resumeSubscription: limited(resumeSubscription),
       createPortalSession: limited(createPortalSession),
-      getOffer: (user) => getOffer(context, user),
+      getOffer: limited(getOffer),
       listEntitlements: (user) => listEntitlements(context, userOwner(user.id)),
     },
     checkReady: async () => {

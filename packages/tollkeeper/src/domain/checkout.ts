@@ -1,6 +1,6 @@
 /** Decides if a checkout may start, so that no user pays twice for one plan group. */
 import { plansOf, type SubscriptionState } from "./access.ts";
-import type { PlanInterval, PlanPrice, Plans } from "./plans.ts";
+import { groupsOf, type PlanInterval, type PlanPrice, type Plans } from "./plans.ts";
 import type { CheckoutSessionRecord } from "./records.ts";
 import { isLive } from "./subscription.ts";
 
@@ -53,7 +53,7 @@ export function findSeveralLive(
   plans: Plans,
 ): { group: string; subscriptionIds: string[] }[] {
   const live = states.filter(({ subscription }) => isLive(subscription));
-  return [...new Set(plans.map((plan) => plan.group))]
+  return groupsOf(plans)
     .map((group) => ({
       group,
       subscriptionIds: live
@@ -71,6 +71,14 @@ export function findSeveralLive(
 export function decideCheckout(last: LastCheckout | null, fingerprint: string | null): CheckoutDecision {
   if (last?.session.status !== "open") return { kind: "start" };
   return { kind: last.fingerprint === fingerprint ? "continue" : "replace", session: last.session };
+}
+
+/** Milliseconds by which our clock may differ from Stripe's clock. */
+const CLOCK_SLACK_MS = 300_000;
+
+/** Returns true if the session can't be open at the instant `now`, even if our clock is a little ahead of Stripe's clock. */
+export function isLongExpired({ expiresAt }: Pick<CheckoutSessionRecord, "expiresAt">, now: number): boolean {
+  return now >= expiresAt + CLOCK_SLACK_MS;
 }
 
 /**

@@ -177,6 +177,11 @@ function problemsOf(plan: Plan): string[] {
   return problems;
 }
 
+/** Returns the names of the plan groups, each once. */
+export function groupsOf(plans: Plans): string[] {
+  return [...new Set(plans.map((plan) => plan.group))];
+}
+
 function problemsOfPrice(price: PlanPrice): string[] {
   const problems: string[] = [];
   if (price.interval !== "month" && price.interval !== "year") problems.push('interval must be "month" or "year"');

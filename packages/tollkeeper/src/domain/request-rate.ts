@@ -1,8 +1,8 @@
-/** Decides if a user may send another request that writes at Stripe, or must wait. */
+/** Decides if a user may send another request that can cause requests to Stripe, or must wait. */
 
 /**
- * Limits of the requests of one user that write at Stripe: a user may send `burst` requests at once, and then one request per
- * `intervalMs`. Repeated clicks and several tabs stay far below the limits.
+ * Limits of the requests of one user that can cause requests to Stripe: a user may send `burst` requests at once, and then one
+ * request per `intervalMs`. Repeated clicks and several tabs stay far below the limits.
  */
 export const USER_RATE = { burst: 60, intervalMs: 1_000 };
 

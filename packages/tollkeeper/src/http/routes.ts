@@ -131,7 +131,10 @@ export const ROUTES: readonly Route[] = [
     access: "user",
     bodyLimit: null,
     schema: { response: OfferResponse },
-    responses: { 200: "The plans, with the trial and the action that apply to the user; visitors use /config" },
+    responses: {
+      200: "The plans, with the trial and the action that apply to the user; visitors use /config",
+      429: TOO_MANY_REQUESTS,
+    },
     action: ({ actions }, { caller }) => actions.getOffer(caller),
   }),
 

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { decideCheckout, findLiveInGroup, trialDaysFor, type LastCheckout } from "../../src/domain/checkout.ts";
+import {
+  decideCheckout,
+  findLiveInGroup,
+  isLongExpired,
+  trialDaysFor,
+  type LastCheckout,
+} from "../../src/domain/checkout.ts";
 import type { SubscriptionState } from "../../src/domain/access.ts";
 import type { CheckoutSessionRecord } from "../../src/domain/records.ts";
 import { checkReturnUrl, normalizeReturnUrl, withSessionId } from "../../src/domain/urls.ts";
@@ -70,6 +76,12 @@ test("each user gets at most one trial", () => {
   expect(trialDaysFor(price, false, [other])).toBe(0);
   expect(trialDaysFor(price, false, [{ ...other, session: { ...SESSION, status: "expired" } }])).toBe(14);
   expect(trialDaysFor(price, false, [{ ...other, trialDays: 0 }])).toBe(14);
+});
+
+test("a session can still be open for five minutes after its end, because clocks differ", () => {
+  const session = { expiresAt: 1_000_000 };
+  expect(isLongExpired(session, 1_299_999)).toBe(false);
+  expect(isLongExpired(session, 1_300_000)).toBe(true);
 });
 
 describe("a return URL", () => {
