@@ -104,6 +104,45 @@ describe.each(DIALECTS)("the offer on %s", (dialect) => {
     expect(await trials()).toEqual(["premium 14", "team 14", "storage 7"]);
   });
 
+  test("marks the plan of each live subscription as current until the subscription ends", async () => {
+    const billing = await start();
+    const current = async () => (await plansFor(billing, "ada")).flatMap((plan) => (plan.current ? [plan.id] : []));
+    await billing.subscribe("ada", "team");
+    await billing.subscribe("ada", "storage");
+    expect(await current()).toEqual(["team", "storage"]);
+    const { body } = await billing.call("ada", "GET", "subscriptions");
+    for (const { id } of body["subscriptions"] as { id: string }[])
+      await billing.stripe("DELETE", `/v1/subscriptions/${id}`);
+    await billing.drain();
+    expect(await current()).toEqual([]);
+  });
+
+  test("marks the plan of a subscription with a price every 3 months as current", async () => {
+    const billing = await start();
+    await billing.subscribe("ada", "team");
+    const { body } = await billing.stripe("GET", "/v1/subscriptions");
+    const [subscription] = body["data"] as {
+      id: string;
+      items: { data: { id: string; price: { product: string } }[] };
+    }[];
+    const [item] = subscription?.items.data ?? [];
+    const price = await billing.stripe("POST", "/v1/prices", {
+      product: item?.price.product ?? "",
+      currency: "usd",
+      unit_amount: "7500",
+      "recurring[interval]": "month",
+      "recurring[interval_count]": "3",
+    });
+    const changed = await billing.stripe("POST", `/v1/subscriptions/${subscription?.id ?? ""}`, {
+      "items[0][id]": item?.id ?? "",
+      "items[0][price]": String(price.body["id"]),
+    });
+    expect(changed.status).toBe(200);
+    await billing.drain();
+    const team = (await plansFor(billing, "ada")).find(({ id }) => id === "team");
+    expect(team).toMatchObject({ current: true, prices: [{ action: "manage", reason: "other_interval" }] });
+  });
+
   test("of one user does not depend on another user", async () => {
     const billing = await start();
     await billing.subscribe("grace");

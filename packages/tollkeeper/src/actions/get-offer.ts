@@ -1,5 +1,5 @@
 /** Returns the plans with what applies to one user. Changes nothing at Stripe, and creates no customer. */
-import { isCurrentPlan, offerPrice, type OfferInput } from "../domain/offer.ts";
+import { offerPrice, type OfferInput } from "../domain/offer.ts";
 import { userOwner } from "../domain/owner.ts";
 import { groupsOf } from "../domain/plans.ts";
 import type { User } from "../domain/user.ts";
@@ -24,11 +24,9 @@ export async function getOffer(context: ActionContext, user: User): Promise<Offe
     plans: plans.flatMap((plan) => {
       if (plan.retired) return [];
       const view = viewPlan(plan);
-      return {
-        ...view,
-        current: isCurrentPlan(plan, input),
-        prices: view.prices.map((price) => ({ ...price, ...offerPrice(plan, price, input) })),
-      };
+      const prices = view.prices.map((price) => ({ ...price, ...offerPrice(plan, price, input) }));
+      const current = prices.some(({ reason }) => reason === "current_price" || reason === "other_interval");
+      return { ...view, current, prices };
     }),
   };
 }

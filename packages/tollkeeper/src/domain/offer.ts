@@ -9,7 +9,10 @@ import type { Plan, PlanPrice, Plans } from "./plans.ts";
 export const OFFER_ACTIONS = ["checkout", "current", "manage"] as const;
 export type OfferAction = (typeof OFFER_ACTIONS)[number];
 
-/** The reasons why a user can't buy a price: it is the current one, or the live subscription has another interval or another plan. */
+/**
+ * The reasons why a user can't buy a price: it is the current one, or the live subscription has another interval or another
+ * plan.
+ */
 export const OFFER_REASONS = ["current_price", "other_interval", "other_plan"] as const;
 export type OfferReason = (typeof OFFER_REASONS)[number];
 
@@ -53,10 +56,4 @@ export function offerPrice(
   return isCurrent
     ? { trialDays: 0, action: "current", reason: "current_price", subscriptionId }
     : { trialDays: 0, action: "manage", reason: "other_interval", subscriptionId };
-}
-
-/** Returns true if the user has a live subscription to the plan. */
-export function isCurrentPlan(plan: Plan, { plans, states }: Pick<OfferInput, "plans" | "states">): boolean {
-  const live = findLiveInGroup(states, plans, plan.group);
-  return live !== undefined && plansOf(live, plans).includes(plan);
 }

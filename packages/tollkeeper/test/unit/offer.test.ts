@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { SubscriptionState } from "../../src/domain/access.ts";
 import type { LastCheckout } from "../../src/domain/checkout.ts";
-import { isCurrentPlan, offerPrice, type OfferInput } from "../../src/domain/offer.ts";
+import { offerPrice, type OfferInput } from "../../src/domain/offer.ts";
 import { definePlans, findPlan, findPlanPrice, type PlanInterval } from "../../src/domain/plans.ts";
 import { stateOf } from "../support/records.ts";
 
@@ -106,11 +106,4 @@ describe("the offer to a user", () => {
     const states = [{ ...state, prices: state.prices.map((price) => ({ ...price, intervalCount: 3 })) }];
     expect(offer("premium", "month", { states })).toMatchObject({ action: "manage", reason: "other_interval" });
   });
-});
-
-test("the current plan is the one of a live subscription", () => {
-  const current = (states: SubscriptionState[]) =>
-    PLANS.filter((plan) => isCurrentPlan(plan, { plans: PLANS, states })).map(({ id }) => id);
-  expect(current([stateOf({}, {}, "team"), stateOf({}, {}, "storage")])).toEqual(["team", "storage"]);
-  expect(current([stateOf({ status: "canceled" })])).toEqual([]);
 });
