@@ -58,14 +58,20 @@ function createKeySet(url: URL, fetchDocument: FetchDocument, now: () => number)
   const limit = createRefreshLimit(now);
   let loads = 0;
   let loadedAt = now();
+  /** The error of the last load; null if the last load succeeded. */
+  let failure: Error | null = null;
   const keySet = createRemoteJWKSet(url, {
     cacheMaxAge: KEYS_MAX_AGE_MS,
     // The key set itself never requests an unknown key id, because its own limit has only one interval.
     cooldownDuration: Infinity,
     timeoutDuration: FETCH_TIMEOUT_MS,
     [customFetch]: async (address, init) => {
-      limit.record();
-      const keys = await fetchDocument(address, { init, parse: parseKeys });
+      const onRequest = (): void => limit.record();
+      const keys = await fetchDocument(address, { init, parse: parseKeys, onRequest }).catch((error: Error) => {
+        failure = error;
+        throw error;
+      });
+      failure = null;
       loads += 1;
       loadedAt = now();
       return Response.json(keys);
@@ -85,7 +91,8 @@ function createKeySet(url: URL, fetchDocument: FetchDocument, now: () => number)
       if (!isOfUnknownKey(error, token)) throw error;
       // Another token may have requested the key set meanwhile.
       if (loads === loadsBefore) {
-        if (!keySet.reloading && !limit.allows()) throw error;
+        // If the last load failed, the issuer may have the key, so the token is not known to be invalid.
+        if (!keySet.reloading && !limit.allows()) throw failure ?? error;
         await keySet.reload();
       }
       return verifyWith(keySet, token, options);
@@ -149,6 +156,8 @@ interface DocumentRequest<T> {
   init: RequestInit;
   /** Returns the usable part of a document. Throws if the document is not usable. */
   parse: (document: unknown) => T;
+  /** Called before a request is sent. */
+  onRequest?: () => void;
 }
 
 /** Requests a JSON document of the sign-in issuer. */
@@ -160,9 +169,10 @@ type FetchDocument = <T>(url: string, request: DocumentRequest<T>) => Promise<T>
  */
 function withCooldown(fetchNow: typeof fetch, now: () => number): FetchDocument {
   const failures = new Map<string, { until: number; error: unknown }>();
-  return async (url, { init, parse }) => {
+  return async (url, { init, parse, onRequest }) => {
     const failure = failures.get(url);
     if (failure && now() < failure.until) throw failure.error;
+    onRequest?.();
     try {
       const response = await fetchNow(url, init);
       if (!response.ok) throw new Error(`the issuer returned ${response.status} for ${url}`);

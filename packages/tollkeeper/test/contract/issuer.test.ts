@@ -141,6 +141,47 @@ describe("an issuer's new key", () => {
   });
 });
 
+describe("a token with a new key, sent each second while the issuer is unreachable", () => {
+  /** Signs in once per second from second 1 to `last`. The issuer is unreachable until `outageEnds`. Returns the outcomes. */
+  async function signInEachSecond({ outageEnds, last }: { outageEnds: number; last: number }): Promise<string[]> {
+    const outage = { isOn: false, requests: 0 };
+    const fetchUnlessDown: typeof fetch = async (...request) => {
+      if (!outage.isOn) return fetch(...request);
+      outage.requests += 1;
+      throw new TypeError("fetch failed");
+    };
+    const { issuer, clock, signIn } = await stand({}, { fetch: fetchUnlessDown });
+    await signIn(await issuer.sign("ada"));
+    await issuer.rotateKey();
+    const outcomes: string[] = [];
+    for (let second = 1; second <= last; second++) {
+      clock.now = START + second * 1_000;
+      outage.isOn = second < outageEnds;
+      const outcome = signIn(await issuer.sign("ada")).then(
+        (user) => user?.id ?? "no user",
+        (error: { code: string }) => error.code,
+      );
+      outcomes.push(await outcome);
+    }
+    expect(outage.requests).toBeLessThanOrEqual(Math.ceil(outageEnds / 5));
+    return outcomes;
+  }
+
+  test("is accepted five seconds after the last failed request for the keys", async () => {
+    // The service requests the keys in the seconds 1, 6, 11 and 16.
+    expect(await signInEachSecond({ outageEnds: 12, last: 60 })).toEqual([
+      ...Array.from({ length: 15 }, () => "sign_in_unavailable"),
+      ...Array.from({ length: 45 }, () => "ada"),
+    ]);
+  });
+
+  test("is never called invalid, even if the outage uses up the requests of a minute", async () => {
+    const outcomes = await signInEachSecond({ outageEnds: 100, last: 130 });
+    expect(outcomes).not.toContain("unauthenticated");
+    expect(outcomes.at(-1)).toBe("ada");
+  });
+});
+
 test("a key that the issuer has withdrawn is refused after ten minutes", async () => {
   const { issuer, clock, signIn } = await stand();
   const old = await issuer.sign("ada");
