@@ -2,6 +2,10 @@
  * Tests that a key of another Stripe account changes nothing: the database remembers its account, and a sweep that would end
  * many subscriptions stops.
  */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { requireAccount } from "../../packages/tollkeeper/src/cli/require-account.ts";
 import type { TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
@@ -187,6 +191,20 @@ test("plans push refuses the key of another account than the database, and accep
   const fresh = { ...other, databaseUrl: await freshDatabase("postgres") };
   await expect(requireAccount(fresh, gateway)).resolves.toBeUndefined();
   expect(await openStoreOf(billing).accounts.find()).toBe(ACCOUNT);
+});
+
+test("plans push refuses the key of another account if DATABASE_URL names the file with file:/// and %20", async () => {
+  const billing = await createTestBilling({ dialect: "sqlite" });
+  const folder = await mkdtemp(join(tmpdir(), "tollkeeper a b "));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const databaseUrl = pathToFileURL(join(folder, "my app.sqlite")).href;
+  expect(databaseUrl).toContain("my%20app.sqlite");
+  const replica = billing.addReplica({ databaseUrl });
+  await replica.start();
+  await replica.stop();
+  const options = { ...emulatorOptions(PLANS), databaseUrl, stripeSecretKey: OTHER_KEY };
+  const gateway = createTestGateway(billing.emulator, OTHER_KEY);
+  await expect(requireAccount(options, gateway)).rejects.toThrow(OTHER_ACCOUNT);
 });
 
 /** Subscribes users, then cancels the subscriptions of some of them at Stripe while no webhook arrives. */

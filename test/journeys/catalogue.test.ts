@@ -1,4 +1,5 @@
 /** Tests that hooks and access follow a changed catalogue: other features, removed plans, another policy, tagged products. */
+import { existsSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { definePlans, type Plans, type TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
 import { checkAccess } from "../../packages/tollkeeper/src/cli/check-access.ts";
@@ -66,6 +67,26 @@ describe.each(DIALECTS)("plans check with a database on %s", (dialect) => {
     const retired = definePlans([premium, { ...team, retired: true }]);
     expect(await check(billing, retired)).toMatchObject({ outcome: "done" });
   });
+});
+
+describe("plans check without a database", () => {
+  const options = emulatorOptions(BEFORE);
+
+  test("says that access was not compared if DATABASE_URL is not set, and succeeds", async () => {
+    expect(await checkAccess({ ...options, databaseUrl: undefined })).toEqual({
+      lines: ["Access was not compared, because DATABASE_URL is not set."],
+      outcome: "done",
+    });
+  });
+
+  test.each(["file:missing.sqlite", "file:///tmp/missing%20folder/app.sqlite"])(
+    "fails if DATABASE_URL is %s, whose file does not exist, and creates no file",
+    async (databaseUrl) => {
+      const failure = await checkAccess({ ...options, databaseUrl }).catch((error: unknown) => error);
+      expect(String(failure)).toMatch(/missing.*does not exist/);
+      expect(existsSync("missing.sqlite")).toBe(false);
+    },
+  );
 });
 
 describe.each(DIALECTS)("a changed catalogue on %s", (dialect) => {

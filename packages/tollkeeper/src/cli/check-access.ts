@@ -9,7 +9,6 @@ import type { TollkeeperOptions } from "../options.ts";
 import type { Store } from "../store/store.ts";
 import type { CheckResult } from "./exit-codes.ts";
 import { openCommandStore, withMigratedStore } from "./open-command-store.ts";
-import { hasDatabase } from "./require-account.ts";
 
 /** Maximum number of owners that the check lists. */
 const MAX_SHOWN = 50;
@@ -17,10 +16,12 @@ const BATCH = 200;
 
 /**
  * Compares the access that hooks announced last with the access that the plans and the policy in code give. Fails if a plan was
- * removed that users pay for. Checks nothing if `DATABASE_URL` is not set or its SQLite file does not exist.
+ * removed that users pay for. Compares nothing if `DATABASE_URL` is not set. Throws `ConfigError` if its SQLite file does not
+ * exist or lacks a migration.
  */
 export async function checkAccess(options: TollkeeperOptions): Promise<CheckResult> {
-  if (options.databaseUrl === undefined || !hasDatabase(options)) return { lines: [], outcome: "done" };
+  if (options.databaseUrl === undefined)
+    return { lines: ["Access was not compared, because DATABASE_URL is not set."], outcome: "done" };
   const resolved = resolveOptions(options, ["plans", "app", "access", "stripeSecretKey"]);
   const plans = withApp(resolved.plans, resolved.app);
   const policy = completePolicy(resolved.access);

@@ -1,5 +1,6 @@
 /** Checks combinations of options: modes, https in production, return URLs, sign-in and hooks. */
 import type { z } from "zod";
+import { parseDatabaseUrl } from "../database-url.ts";
 import type { Mode } from "../domain/records.ts";
 import { checkReturnUrl, isSecureUrl, type UrlProblem } from "../domain/urls.ts";
 import { nameOf, show, type OptionName } from "./problem-text.ts";
@@ -142,7 +143,7 @@ function findHooksProblems({ isSet }: Checked): Problem[] {
 
 function findDatabaseProblems({ options }: Checked): Problem[] {
   const { databaseUrl = "", databaseDirectUrl } = options;
-  if (databaseDirectUrl === undefined || !databaseUrl.startsWith("file:")) return [];
+  if (databaseDirectUrl === undefined || !("path" in parseDatabaseUrl(databaseUrl))) return [];
   const text = "DATABASE_DIRECT_URL is set but DATABASE_URL names a file: unset it, or set DATABASE_URL to PostgreSQL";
   return [{ option: "databaseDirectUrl", text }];
 }

@@ -76,8 +76,12 @@ const databaseRule: Rule<string> = (url) => {
   return "problem" in parsed ? parsed.problem : null;
 };
 
-const directDatabaseRule: Rule<string> = (url) =>
-  /^postgres(ql)?:\/\/.+$/.test(url) ? null : 'must be "postgres://USER:PASSWORD@HOST/DATABASE"';
+const directDatabaseRule: Rule<string> = (url) => {
+  const parsed = parseDatabaseUrl(url);
+  if ("dialect" in parsed && parsed.dialect === "postgres") return null;
+  const isPostgres = /^postgres(ql)?:/.test(url);
+  return "problem" in parsed && isPostgres ? parsed.problem : 'must be "postgres://USER:PASSWORD@HOST/DATABASE"';
+};
 
 const tokenRule: Rule<string> = (token) =>
   token.length >= MIN_TOKEN_LENGTH

@@ -187,6 +187,11 @@ describe("the service refuses an invalid configuration", () => {
     ["with a short work token", { WORK_TOKEN: "short" }, "WORK_TOKEN must have at least 16"],
     ["with a direct URL of a file", { DATABASE_DIRECT_URL: "file:x" }, "DATABASE_DIRECT_URL must be"],
     [
+      "with a direct URL whose password has a #",
+      { DATABASE_DIRECT_URL: "postgres://ada:don#ttell@h/d" },
+      "DATABASE_DIRECT_URL must have the form",
+    ],
+    [
       "with a direct URL beside a file",
       { DATABASE_DIRECT_URL: "postgres://h/d", DATABASE_URL: "file:x" },
       "DATABASE_DIRECT_URL is set but DATABASE_URL names a file",
