@@ -74,6 +74,14 @@ test("each alert rule has a severity, a summary and an action, and the recorded 
   for (const name of recorded) expect(rules.some(({ expr }) => expr.includes(`${name} `))).toBe(true);
 });
 
+test("the threshold of the alert about lost access exists if no subscription is left", () => {
+  const rule = readRules().find(({ alert }) => alert === "TollkeeperAccessEndsForMany");
+  // In PromQL, the sum of no series is empty, and so is each result that is computed from it.
+  const threshold = rule?.expr.split(">")[1] ?? "";
+  expect(threshold).toMatch(/\(sum\(.*tollkeeper_subscriptions\)+ or vector\(0\)\)$/m);
+  expect(rule?.expr.split(">")).toHaveLength(2);
+});
+
 test("the parentheses and braces of all expressions are balanced", () => {
   for (const { expr } of [...readRules(), ...readPanels().flatMap(({ targets }) => targets)])
     for (const [open, close] of [
