@@ -20,7 +20,7 @@ export const VARIABLES = {
   appUrl: "APP_URL",
   allowedOrigins: "ALLOWED_ORIGINS",
   corsCredentials: "CORS_CREDENTIALS",
-  app: "APP_NAME",
+  app: "TOLLKEEPER_APP",
   authIssuer: "AUTH_ISSUER",
   authAudience: "AUTH_AUDIENCE",
   authClientIds: "AUTH_CLIENT_IDS",

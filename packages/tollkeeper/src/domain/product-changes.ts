@@ -52,7 +52,7 @@ export function findPricesOfOtherApps(
       if (!product || !isOfOtherApp(plan, product)) return [];
       return [
         `price "${key}" belongs to product ${product.id} of the app "${product.app}": ` +
-          `give this app its own name in APP_NAME, or remove tollkeeper_app from the product's metadata`,
+          `give this app its own name in TOLLKEEPER_APP, or remove tollkeeper_app from the product's metadata`,
       ];
     }),
   );

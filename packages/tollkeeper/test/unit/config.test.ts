@@ -152,6 +152,11 @@ test("an access policy with only some options gets defaults for the missing opti
   });
 });
 
+test("the variable APP_NAME, which frameworks set for their own use, does not name the app", () => {
+  expect(resolve({ APP_NAME: "laravel" })).toEqual(resolve());
+  expect(resolve({ TOLLKEEPER_APP: "shop" }).userIdMetadataKey).toBe("shop_user_id");
+});
+
 describe("the service refuses an invalid configuration", () => {
   test.each([
     ["without a secret key", { STRIPE_SECRET_KEY: "" }, "STRIPE_SECRET_KEY is missing"],
@@ -325,7 +330,7 @@ describe("the service refuses an invalid configuration", () => {
       { appUrl: "https://a:donttell@app.example" },
       'APP_URL "https://…@app.example" must not',
     ],
-    ["an app name with upper case", { app: "Shop" }, 'APP_NAME "Shop" must match'],
+    ["an app name with upper case", { app: "Shop" }, 'TOLLKEEPER_APP "Shop" must match'],
     ["an app name of 33 characters", { app: "a".repeat(33) }, "must match"],
     ["a required option that is undefined", { appUrl: undefined }, "APP_URL is missing"],
     ["a secret key that is undefined", { stripeSecretKey: undefined }, "STRIPE_SECRET_KEY is missing"],
