@@ -86,7 +86,9 @@ describe.each(DIALECTS)("on %s", (dialect) => {
       expect(await billing.features("ada")).toEqual([]);
       expect(calls.toSorted()).toEqual(["granted", "paid 900 of 900", "refunded 900 in full", "revoked"]);
       const { body } = await billing.call("ada", "GET", "subscriptions");
-      expect(body).toMatchObject({ subscriptions: [{ status: "canceled", refund: "full", dispute: "none" }] });
+      expect(body).toMatchObject({
+        subscriptions: [{ status: "canceled", noAccess: "refunded", refund: "full", dispute: "none" }],
+      });
     },
   );
 
@@ -218,9 +220,12 @@ describe("paused collection", () => {
       expect(body).toMatchObject({ entitlements: [{ reason: "collection_paused", until }, {}] });
       const listed = await billing.call("ada", "GET", "subscriptions");
       expect(listed.body).toMatchObject({
-        subscriptions: [{ status: "active", pausedCollection: { behavior, resumesAt: null } }],
+        subscriptions: [{ status: "active", noAccess: null, pausedCollection: { behavior, resumesAt: null } }],
       });
       await billing.advance(29 * DAY);
+      expect((await billing.call("ada", "GET", "subscriptions")).body).toMatchObject({
+        subscriptions: [{ access: null, noAccess: "collection_paused" }],
+      });
       expect(await billing.features("ada")).toEqual([]);
       expect(calls.at(-1)).toBe("revoked");
       await billing.stripe("POST", path, { pause_collection: "" });

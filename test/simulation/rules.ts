@@ -128,13 +128,13 @@ export const RULES: readonly Rule[] = [
   {
     rule: "a full refund of the current period ends access",
     file: "packages/tollkeeper/src/domain/access.ts",
-    text: '(refund === "full" && policy.fullRefund === "end")',
+    text: 'refund === "full" && policy.fullRefund === "end"',
     without: "false",
   },
   {
     rule: "an open dispute ends access",
     file: "packages/tollkeeper/src/domain/access.ts",
-    text: '(dispute === "open" && policy.openDispute === "end")',
+    text: 'dispute === "open" && policy.openDispute === "end"',
     without: "false",
   },
   {

@@ -3,7 +3,7 @@
  * of schemas. Instants are epoch milliseconds.
  */
 import { z } from "zod";
-import { ACCESS_REASONS } from "./domain/access.ts";
+import { ACCESS_REASONS, NO_ACCESS_REASONS } from "./domain/access.ts";
 import { CANCELLATION_REASONS } from "./domain/cancellation.ts";
 import { CHECKOUT_OUTCOMES } from "./domain/checkout-outcome.ts";
 import { SUBSCRIPTION_ACTIONS } from "./domain/due-payment.ts";
@@ -73,6 +73,10 @@ export const Subscription = z.object({
     })
     .nullable()
     .describe("Null if the subscription gives no access now"),
+  noAccess: z
+    .enum(NO_ACCESS_REASONS)
+    .nullable()
+    .describe("Why the subscription gives no access now; null if it gives access"),
   due: z
     .object({
       invoiceId: z.string(),

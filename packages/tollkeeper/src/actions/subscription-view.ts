@@ -1,5 +1,5 @@
 /** Builds the JSON of a subscription for its user. Instants in the JSON of a subscription are epoch milliseconds. */
-import { accessOf, plansOf, type AccessPolicy, type SubscriptionState } from "../domain/access.ts";
+import { decideAccess, plansOf, type AccessPolicy, type SubscriptionState } from "../domain/access.ts";
 import { duePayment, possibleActions, totalAmount } from "../domain/due-payment.ts";
 import { fractionDigitsOf } from "../domain/money.ts";
 import { paymentNotice } from "../domain/payment.ts";
@@ -50,7 +50,7 @@ function toView(
 ): Subscription {
   const { subscription, paymentMethod, latestInvoice } = state;
   const due = duePayment(openInvoice);
-  const access = accessOf(state, policy, now);
+  const access = decideAccess(state, policy, now);
   const [plan] = plansOf(state, plans);
   const period = currentPeriod(subscription);
   const live = isLive(subscription);
@@ -61,7 +61,8 @@ function toView(
     planName: planNameOf(state, plans),
     status: subscription.status,
     live,
-    access: access && { reason: access.reason, endsAt: access.endsAt ?? null },
+    access: access.granted ? { reason: access.reason, endsAt: access.endsAt } : null,
+    noAccess: access.granted ? null : access.reason,
     due,
     actions: possibleActions(subscription, due, now),
     price: viewPrice(state),

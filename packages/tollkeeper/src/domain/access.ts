@@ -83,6 +83,23 @@ export const ACCESS_REASONS = [
 ] as const;
 export type AccessReason = (typeof ACCESS_REASONS)[number];
 
+/**
+ * The reasons for which a subscription gives no access. If a refund or a dispute ends access, it is the reason, whatever the
+ * status of the subscription.
+ */
+export const NO_ACCESS_REASONS = [
+  "refunded",
+  "dispute_open",
+  "dispute_lost",
+  "collection_paused",
+  "payment_overdue",
+  "first_payment_open",
+  "first_payment_missed",
+  "paused",
+  "ended",
+] as const;
+export type NoAccessReason = (typeof NO_ACCESS_REASONS)[number];
+
 export interface Entitlement {
   feature: string;
   plan: string;
@@ -111,8 +128,8 @@ export function decideEntitlements(
 }
 
 function entitlementsOf(state: SubscriptionState, plans: Plans, policy: AccessPolicy, now: number): Entitlement[] {
-  const access = accessOf(state, policy, now);
-  if (!access) return [];
+  const access = decideAccess(state, policy, now);
+  if (!access.granted) return [];
   const { reason, until } = access;
   const subscriptionId = state.subscription.id;
   return plansOf(state, plans).flatMap((plan) =>
@@ -126,7 +143,8 @@ export function nextAccessChange(
   policy: AccessPolicy,
   now: number,
 ): number | null {
-  const ends = states.flatMap((state) => accessOf(state, policy, now)?.endsAt ?? []);
+  const decisions = states.map((state) => decideAccess(state, policy, now));
+  const ends = decisions.flatMap((access) => (access.granted ? (access.endsAt ?? []) : []));
   // Access can start again when the collection of payments resumes.
   const resumptions = states.flatMap(({ subscription }) => subscription.pauseResumesAt ?? []);
   const instants = [...ends, ...resumptions.filter((instant) => instant > now)];
@@ -157,62 +175,73 @@ export function plansOf(state: Pick<SubscriptionState, "subscription" | "prices"
   return [...new Set(found)];
 }
 
-interface Access {
-  reason: AccessReason;
-  until: number | null;
-  /**
-   * The instant at which access ends even if nothing changes at Stripe. The end of access is undefined if only a change at
-   * Stripe ends the access.
-   */
-  endsAt?: number;
+/** The access that one subscription gives, or the reason for which it gives none. */
+export type AccessDecision =
+  | {
+      granted: true;
+      reason: AccessReason;
+      until: number | null;
+      /** The instant at which access ends even if nothing changes at Stripe; null if only a change at Stripe ends it. */
+      endsAt: number | null;
+    }
+  | { granted: false; reason: NoAccessReason };
+
+/** Decides the access that one subscription gives at the instant `now`. */
+export function decideAccess(state: SubscriptionState, policy: AccessPolicy, now: number): AccessDecision {
+  const reversal = endingReversal(state, policy);
+  return reversal === null ? accessByStatus(state, policy, now) : refused(reversal);
 }
 
-/** Returns the access that one subscription gives at the instant `now`; null if it gives none. */
-export function accessOf(state: SubscriptionState, policy: AccessPolicy, now: number): Access | null {
-  return isReversed(state, policy) ? null : accessByStatus(state, policy, now);
-}
-
-/** Returns true if a refund or a dispute ends the access that the subscription would give otherwise. */
-function isReversed({ subscription, reversals }: SubscriptionState, policy: AccessPolicy): boolean {
-  if (reversals === null) return false;
+/** Returns the refund or dispute that ends the access which the subscription would give otherwise; null if there is none. */
+function endingReversal(
+  { subscription, reversals }: SubscriptionState,
+  policy: AccessPolicy,
+): "refunded" | "dispute_open" | "dispute_lost" | null {
+  if (reversals === null) return null;
   const refund = refundOfPeriod(reversals, currentPeriod(subscription)?.start ?? 0);
   const dispute = worstDispute(reversals);
-  return (
-    (refund === "full" && policy.fullRefund === "end") ||
-    (refund === "part" && policy.partialRefund === "end") ||
-    (dispute === "open" && policy.openDispute === "end") ||
-    (dispute === "lost" && policy.lostDispute === "end")
-  );
+  if (dispute === "open" && policy.openDispute === "end") return "dispute_open";
+  if (dispute === "lost" && policy.lostDispute === "end") return "dispute_lost";
+  if (refund === "full" && policy.fullRefund === "end") return "refunded";
+  return refund === "part" && policy.partialRefund === "end" ? "refunded" : null;
 }
 
-function accessByStatus(state: SubscriptionState, policy: AccessPolicy, now: number): Access | null {
+function accessByStatus(state: SubscriptionState, policy: AccessPolicy, now: number): AccessDecision {
   const { subscription, latestInvoice } = state;
   const period = currentPeriod(subscription);
   const end = scheduledEnd(subscription);
-  switch (subscription.status) {
+  const { status } = subscription;
+  switch (status) {
     case "active":
     case "trialing": {
       const paid = pausedUntil(state, policy, now);
-      if (paid !== null) return ending("collection_paused", Math.min(paid, end ?? Infinity), now);
+      if (paid !== null && now >= paid) return refused("collection_paused");
       // Stripe ends the subscription at the instant `end`, but the event about the end may arrive later.
-      if (end !== null) return ending(subscription.status, end, now);
-      return { reason: subscription.status, until: period?.end ?? null };
+      if (end !== null && now >= end) return refused("ended");
+      if (paid !== null) return granted("collection_paused", Math.min(paid, end ?? Infinity));
+      return end === null
+        ? { granted: true, reason: status, until: period?.end ?? null, endsAt: null }
+        : granted(status, end);
     }
     case "past_due": {
       const since = state.unpaidSince ?? period?.start;
-      if (since === undefined) return null;
-      const graceEnd = since + policy.pastDueGraceDays * DAY_MS;
-      return ending("past_due_grace", end === null ? graceEnd : Math.min(graceEnd, end), now);
+      const graceEnd = since === undefined ? 0 : since + policy.pastDueGraceDays * DAY_MS;
+      if (now >= graceEnd) return refused("payment_overdue");
+      if (end !== null && now >= end) return refused("ended");
+      return granted("past_due_grace", Math.min(graceEnd, end ?? Infinity));
     }
     case "canceled": {
       const paid = policy.keepPaidPeriod ? paidUntil(subscription, latestInvoice) : null;
-      return paid === null ? null : ending("canceled_paid_period", paid, now);
+      return paid === null || now >= paid ? refused("ended") : granted("canceled_paid_period", paid);
     }
     case "incomplete":
+      return refused("first_payment_open");
     case "incomplete_expired":
+      return refused("first_payment_missed");
     case "unpaid":
+      return refused("payment_overdue");
     case "paused":
-      return null;
+      return refused("paused");
   }
 }
 
@@ -235,8 +264,12 @@ function pausedUntil(
   return resumesAt <= Math.max(now, end) ? null : end;
 }
 
-function ending(reason: AccessReason, end: number, now: number): Access | null {
-  return now < end ? { reason, until: end, endsAt: end } : null;
+function granted(reason: AccessReason, end: number): AccessDecision {
+  return { granted: true, reason, until: end, endsAt: end };
+}
+
+function refused(reason: NoAccessReason): AccessDecision {
+  return { granted: false, reason };
 }
 
 function lastsLonger(one: Entitlement, other: Entitlement): boolean {

@@ -108,12 +108,15 @@ function mustAct(due: Due): boolean {
   return due !== null && (due.outcome === "failed" || due.outcome === "action_required");
 }
 
+/** The texts for reasons of no access. The other sentences about the subscription give the reasons that have no text here. */
+const NO_ACCESS_TEXTS: Partial<Record<NonNullable<Subscription["noAccess"]>, "disputed" | "disputeLost" | "refunded">> =
+  { refunded: "refunded", dispute_open: "disputed", dispute_lost: "disputeLost" };
+
 /** Describes why a subscription gives no access. Returns no sentence if it gives access. */
-function lockOf({ access, dispute, refund }: Subscription, messages: Messages): string[] {
-  if (access) return [];
-  if (dispute === "open") return [messages.disputed, messages.noAccess];
-  if (dispute === "lost") return [messages.disputeLost, messages.noAccess];
-  return refund === "none" ? [messages.noAccess] : [messages.refunded, messages.noAccess];
+function lockOf({ noAccess }: Subscription, messages: Messages): string[] {
+  if (noAccess === null) return [];
+  const reason = NO_ACCESS_TEXTS[noAccess];
+  return reason === undefined ? [messages.noAccess] : [messages[reason], messages.noAccess];
 }
 
 /**

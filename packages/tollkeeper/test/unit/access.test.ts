@@ -2,11 +2,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   completePolicy,
+  decideAccess,
   decideEntitlements,
   DEFAULT_ACCESS_POLICY,
   nextAccessChange,
   plansOf,
   type AccessPolicyInput,
+  type NoAccessReason,
+  type SubscriptionState,
 } from "../../src/domain/access.ts";
 import { definePlans } from "../../src/domain/plans.ts";
 import type { DisputeRecord, RefundRecord, SubscriptionStatus } from "../../src/domain/records.ts";
@@ -204,6 +207,64 @@ describe("access after refunds and disputes", () => {
     expect(
       nextAccessChange([{ ...stateOf({ status: "canceled" }), reversals }], DEFAULT_ACCESS_POLICY, NOW),
     ).toBeNull();
+  });
+});
+
+describe("the reason for which a subscription gives no access is", () => {
+  const paid = { id: "in_1", status: "paid", total: 900, amountPaid: 900, createdAt: NOW - 10 * DAY_MS } as const;
+  const partialRefund: RefundRecord = {
+    id: "re_1",
+    customerId: "cus_1",
+    invoiceId: "in_1",
+    subscriptionId: "sub_1",
+    amount: 400,
+    currency: "usd",
+    createdAt: NOW,
+    status: "succeeded",
+  };
+  const openDispute: DisputeRecord = { ...partialRefund, id: "du_1", status: "needs_response" };
+  const partlyRefunded: Reversals = { refunds: [partialRefund], disputes: [], invoices: [paid] };
+  const refundedAndDisputed: Reversals = {
+    refunds: [{ ...partialRefund, amount: 900 }],
+    disputes: [openDispute],
+    invoices: [paid],
+  };
+  const paused = stateOf({ pauseBehavior: "void" }, { status: "void" });
+
+  test.each<[NoAccessReason, string, SubscriptionState, AccessPolicyInput?]>([
+    ["collection_paused", "if a refund of a part keeps access", { ...paused, reversals: partlyRefunded }],
+    [
+      "refunded",
+      "if the policy ends access after a refund of a part",
+      { ...paused, reversals: partlyRefunded },
+      { partialRefund: "end" },
+    ],
+    [
+      "refunded",
+      "if the policy keeps access during a dispute",
+      { ...stateOf(), reversals: refundedAndDisputed },
+      { openDispute: "keep" },
+    ],
+    ["dispute_open", "if the period is refunded too", { ...stateOf(), reversals: refundedAndDisputed }],
+    [
+      "dispute_lost",
+      "after a lost dispute",
+      { ...stateOf(), reversals: { refunds: [], disputes: [{ ...openDispute, status: "lost" }], invoices: [paid] } },
+    ],
+    ["payment_overdue", "after the grace of a failed payment", stateOf({ status: "past_due" })],
+    ["payment_overdue", "of an unpaid subscription", stateOf({ status: "unpaid" })],
+    ["ended", "after a scheduled end", stateOf({ cancelAt: NOW })],
+    [
+      "ended",
+      "of a canceled subscription without a paid period",
+      stateOf({ status: "canceled" }, { amountPaid: 0, total: 0 }),
+    ],
+    ["ended", "at the end of a paid period", stateOf({ status: "canceled", items: [itemFrom(NOW - 30 * DAY_MS)] })],
+    ["first_payment_open", "of an incomplete subscription", stateOf({ status: "incomplete" })],
+    ["first_payment_missed", "of an incomplete subscription that expired", stateOf({ status: "incomplete_expired" })],
+    ["paused", "of a paused subscription", stateOf({ status: "paused" })],
+  ])("%s %s", (reason, _when, state, policy) => {
+    expect(decideAccess(state, completePolicy(policy), NOW)).toEqual({ granted: false, reason });
   });
 });
 

@@ -38,6 +38,7 @@ function subscription(changes: Partial<Subscription> = {}): Subscription {
     status: "active",
     live: true,
     access: ACCESS,
+    noAccess: null,
     due: null,
     actions: [],
     price: PRICE,
@@ -107,26 +108,45 @@ describe("a subscription that is", () => {
     ],
     [
       "active, with paused payments and no access",
-      { pausedCollection: { behavior: "void", resumesAt: null }, access: null },
+      { pausedCollection: { behavior: "void", resumesAt: null }, access: null, noAccess: "collection_paused" },
       [LOCKED, NO_ACCESS, "Payments are paused."],
     ],
     [
+      "active, with paused payments and no access, although a partial refund keeps access",
+      {
+        pausedCollection: { behavior: "void", resumesAt: null },
+        refund: "part",
+        access: null,
+        noAccess: "collection_paused",
+      },
+      [LOCKED, NO_ACCESS, "Payments are paused."],
+    ],
+    [
+      "active, with a refunded payment and a dispute that keeps access",
+      { refund: "full", dispute: "open", access: null, noAccess: "refunded" },
+      [LOCKED, `Your payment was refunded. ${NO_ACCESS}`, "Renews on July 5, 2026."],
+    ],
+    [
       "active, with a refunded payment",
-      { refund: "full", access: null, cancelAt: END },
+      { refund: "full", access: null, noAccess: "refunded", cancelAt: END },
       [LOCKED, `Your payment was refunded. ${NO_ACCESS}`, "Your subscription ends on July 5, 2026."],
     ],
     [
       "active, with a disputed payment",
-      { dispute: "open", refund: "part", access: null },
+      { dispute: "open", refund: "part", access: null, noAccess: "dispute_open" },
       [LOCKED, `Your bank disputes a payment. ${NO_ACCESS}`, "Renews on July 5, 2026."],
     ],
     [
       "active, after a lost dispute",
-      { dispute: "lost", access: null },
+      { dispute: "lost", access: null, noAccess: "dispute_lost" },
       [LOCKED, `A payment was returned after a dispute. ${NO_ACCESS}`, "Renews on July 5, 2026."],
     ],
     ["active, with a partly refunded payment and access", { refund: "part" }, [HAVE, "", "Renews on July 5, 2026."]],
-    ["active, but gives no access", { access: null }, [LOCKED, NO_ACCESS, "Renews on July 5, 2026."]],
+    [
+      "active, but its scheduled end has passed",
+      { access: null, noAccess: "ended" },
+      [LOCKED, NO_ACCESS, "Renews on July 5, 2026."],
+    ],
     ["trialing", { status: "trialing", trialEnd: END }, [HAVE, "", "Free trial until July 5, 2026."]],
     [
       "trialing, with a scheduled end",
@@ -140,7 +160,7 @@ describe("a subscription that is", () => {
     ],
     [
       "past due, without access",
-      { status: "past_due", due: DUE, access: null },
+      { status: "past_due", due: DUE, access: null, noAccess: "payment_overdue" },
       [LOCKED, `${FAILED} ${NEXT} ${NO_ACCESS}`, ""],
     ],
     [
@@ -155,27 +175,33 @@ describe("a subscription that is", () => {
     ],
     [
       "unpaid",
-      { status: "unpaid", due: { ...DUE, nextAttemptAt: null }, access: null },
+      { status: "unpaid", due: { ...DUE, nextAttemptAt: null }, access: null, noAccess: "payment_overdue" },
       [LOCKED, `${FAILED} ${NO_NEXT} ${NO_ACCESS}`, ""],
     ],
     [
       "unpaid, without an open invoice",
-      { status: "unpaid", access: null },
+      { status: "unpaid", access: null, noAccess: "payment_overdue" },
       [LOCKED, `Your payment did not go through. ${NO_NEXT} ${NO_ACCESS}`, ""],
     ],
     [
       "paused",
-      { status: "paused", access: null },
+      { status: "paused", access: null, noAccess: "paused" },
       [LOCKED, `Your subscription is paused. Add a payment method to continue. ${NO_ACCESS}`, ""],
     ],
     [
       "incomplete",
-      { status: "incomplete", live: false, access: null, due: { ...DUE, nextAttemptAt: null } },
+      {
+        status: "incomplete",
+        live: false,
+        access: null,
+        noAccess: "first_payment_open",
+        due: { ...DUE, nextAttemptAt: null },
+      },
       [LOCKED, "Your first payment of $9 is not complete. Complete it to start. Your card was declined.", ""],
     ],
     [
       "incomplete_expired",
-      { status: "incomplete_expired", live: false, access: null },
+      { status: "incomplete_expired", live: false, access: null, noAccess: "first_payment_missed" },
       [LOCKED, "", "Your first payment was not completed in time, so nothing was charged. You can start again."],
     ],
     [
@@ -190,7 +216,7 @@ describe("a subscription that is", () => {
     ],
     [
       "canceled, without access",
-      { status: "canceled", live: false, access: null, endedAt: noon("2026-06-07") },
+      { status: "canceled", live: false, access: null, noAccess: "ended", endedAt: noon("2026-06-07") },
       [LOCKED, "", "Your subscription ended on June 7, 2026."],
     ],
   ])("%s has its own heading, problem and status", (_name, changes, expected) => {
