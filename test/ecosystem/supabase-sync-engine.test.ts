@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
 import { freshDatabase } from "../support/databases.ts";
 import { purchase } from "./purchase.ts";
-import { byId, DAY, LISTS, type Row } from "./sync-app.ts";
+import { byId, DAY, LISTS, MONTH, type Row } from "./sync-app.ts";
 
 // The ES module of `@supabase/stripe-sync-engine` does not find its migration files.
 const own = createRequire(createRequire(import.meta.url).resolve("@supabase/stripe-sync-engine"));
@@ -101,10 +101,10 @@ test("from a purchase to the end of the subscription, sync-engine's columns equa
 
   const bad = await app.stripe.paymentMethods.attach("pm_card_chargeCustomerFail", { customer });
   await app.stripe.subscriptions.update(subscription, { default_payment_method: bad.id });
-  await app.emulator.advance(30 * DAY);
+  await app.emulator.advance(MONTH);
   await app.expectSame();
   expect((await app.table("subscriptions")).get(subscription)).toMatchObject({ status: "past_due" });
-  await app.emulator.advance(30 * DAY);
+  await app.emulator.advance(MONTH);
   await app.expectSame();
   expect((await app.table("subscriptions")).get(subscription)).toMatchObject({ status: "canceled" });
 });

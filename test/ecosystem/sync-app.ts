@@ -9,6 +9,8 @@ import { freshDatabase } from "../support/databases.ts";
 import { writeDescription } from "./openapi.ts";
 
 export const DAY = 86_400;
+/** More than a month and the hour after which Stripe charges a renewal, so that the tests pass on each date. */
+export const MONTH = 32 * DAY;
 const KEY = "sk_test_sync";
 const HOOK = "http://app.test/hook";
 

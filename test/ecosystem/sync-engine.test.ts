@@ -1,7 +1,7 @@
 /** Runs the published `@stripe/sync-engine`. Checks that PostgreSQL contains the emulator's responses. */
 import { describe, expect, test } from "vitest";
 import { purchase } from "./purchase.ts";
-import { createSyncApp, DAY, type SyncApp, type Table } from "./sync-app.ts";
+import { createSyncApp, DAY, MONTH, type SyncApp, type Table } from "./sync-app.ts";
 
 describe("webhooks to sync-engine", () => {
   test("store a purchase in the tables", async () => {
@@ -21,18 +21,18 @@ describe("webhooks to sync-engine", () => {
     const app = await createSyncApp();
     await app.receive();
     const { customer, subscription } = await purchase(app);
-    await app.emulator.advance(32 * DAY);
+    await app.emulator.advance(MONTH);
     await app.expectSame();
     expect(await statuses(app, "invoices")).toEqual(["paid", "paid"]);
 
     const bad = await app.stripe.paymentMethods.attach("pm_card_chargeCustomerFail", { customer });
     await app.stripe.subscriptions.update(subscription, { default_payment_method: bad.id });
-    await app.emulator.advance(30 * DAY);
+    await app.emulator.advance(MONTH);
     await app.expectSame();
     expect(await statuses(app, "subscriptions")).toEqual(["past_due"]);
     expect(await statuses(app, "charges")).toContain("failed");
 
-    await app.emulator.advance(30 * DAY);
+    await app.emulator.advance(MONTH);
     await app.expectSame();
     expect(await statuses(app, "subscriptions")).toEqual(["canceled"]);
     expect(app.errors).toEqual([]);
