@@ -98,6 +98,7 @@ const TOLLKEEPER = {
   cli: [
     "actions",
     "config",
+    "database-url",
     "domain",
     "environment",
     "errors",

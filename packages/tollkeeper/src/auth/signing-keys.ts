@@ -66,11 +66,12 @@ function createKeySet(url: URL, fetchDocument: FetchDocument, now: () => number)
     cooldownDuration: Infinity,
     timeoutDuration: FETCH_TIMEOUT_MS,
     [customFetch]: async (address, init) => {
-      const onRequest = (): void => limit.record();
-      const keys = await fetchDocument(address, { init, parse: parseKeys, onRequest }).catch((error: Error) => {
-        failure = error;
-        throw error;
-      });
+      const keys = await fetchDocument(address, { init, parse: parseKeys, onRequest: limit.record }).catch(
+        (error: Error) => {
+          failure = error;
+          throw error;
+        },
+      );
       failure = null;
       loads += 1;
       loadedAt = now();
@@ -137,7 +138,7 @@ function isOfUnknownKey(error: unknown, token: string): boolean {
 
 interface RefreshLimit {
   allows(): boolean;
-  record(): void;
+  record: () => void;
 }
 
 function createRefreshLimit(now: () => number): RefreshLimit {
@@ -146,7 +147,7 @@ function createRefreshLimit(now: () => number): RefreshLimit {
   const inWindow = (): number[] => times.filter((at) => now() - at < REFRESH_WINDOW_MS);
   return {
     allows: () => inWindow().length < MAX_REFRESHES && now() - (times.at(-1) ?? -Infinity) >= MIN_REFRESH_INTERVAL_MS,
-    record() {
+    record: () => {
       times = [...inWindow().slice(-MAX_REFRESHES), now()];
     },
   };

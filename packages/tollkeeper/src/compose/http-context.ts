@@ -9,6 +9,7 @@ import { listSubscriptions } from "../actions/list-subscriptions.ts";
 import { viewPlan } from "../actions/plan-view.ts";
 import { createUserLimiter } from "../actions/user-limiter.ts";
 import { verifyCheckoutSession } from "../actions/verify-checkout-session.ts";
+import type { Authenticate } from "../auth/authenticate.ts";
 import { createOidcAuthenticate } from "../auth/oidc.ts";
 import type { Config } from "../config/resolve-config.ts";
 import type { TollkeeperOptions } from "../options.ts";
@@ -17,6 +18,7 @@ import type { User } from "../domain/user.ts";
 import type { HttpContext } from "../http/context.ts";
 import { createInboxWriter } from "../ingest/inbox-writer.ts";
 import { createReceiveEvent } from "../ingest/receive-event.ts";
+import type { Runtime } from "../runtime.ts";
 import { STRIPE_API_VERSION } from "../stripe/gateway/gateway.ts";
 import type { ConfigResponse } from "../wire.ts";
 import { readGauges } from "./gauges.ts";
@@ -55,10 +57,7 @@ export function createHttpContext(
     allowedOrigins: config.urls.allowedOrigins,
     corsCredentials: config.corsCredentials,
     runtime,
-    authenticate:
-      "authenticate" in config.auth
-        ? config.auth.authenticate
-        : createOidcAuthenticate({ ...config.auth, now: runtime.now, fetch: options.fetch }),
+    authenticate: createAuthenticate(config, runtime, options),
     config: publicConfig(config),
     started: start,
     storeStarted: startStore,
@@ -94,6 +93,10 @@ export function createHttpContext(
             render: async () => runtime.metrics.render(await readGauges({ store, budget, runtime, subscriptions })),
           },
   };
+}
+
+function createAuthenticate({ auth }: Config, { now }: Runtime, { fetch }: TollkeeperOptions): Authenticate {
+  return "authenticate" in auth ? auth.authenticate : createOidcAuthenticate({ ...auth, now, fetch });
 }
 
 /** Returns the configuration that browsers may see. The configuration for browsers contains no secret. */

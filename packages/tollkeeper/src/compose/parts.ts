@@ -6,7 +6,7 @@ import type { Config } from "../config/resolve-config.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import { WEBHOOK_PATH } from "../http/webhook-endpoint.ts";
 import { createCatchUp, type CatchUpOptions } from "../reconcile/catch-up.ts";
-import { createCompareAccess } from "../reconcile/compare-access.ts";
+import { createCompareAccess, type CompareAccess } from "../reconcile/compare-access.ts";
 import { createReconcile, type Reconcile } from "../reconcile/reconcile.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Store } from "../store/store.ts";
@@ -187,6 +187,20 @@ export function createBackground(
     worker,
     maintenance,
     reconcile,
+    ...createDrains({ worker, runtime, compareAccess, prepare }),
+  };
+}
+
+interface DrainOptions {
+  worker: Worker;
+  runtime: Runtime;
+  compareAccess: CompareAccess;
+  /** Reads the clock of Stripe, and confirms the account. */
+  prepare: () => Promise<void>;
+}
+
+function createDrains({ worker, runtime, compareAccess, prepare }: DrainOptions) {
+  return {
     async drain() {
       await prepare();
       await compareAccess(new AbortController().signal);
@@ -200,5 +214,5 @@ export function createBackground(
       over.abort();
       return worker.drainWithin(limits);
     },
-  };
+  } satisfies Pick<Background, "drain" | "drainWithin">;
 }

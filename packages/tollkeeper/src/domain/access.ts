@@ -207,31 +207,14 @@ function endingReversal(
 }
 
 function accessByStatus(state: SubscriptionState, policy: AccessPolicy, now: number): AccessDecision {
-  const { subscription, latestInvoice } = state;
-  const period = currentPeriod(subscription);
-  const end = scheduledEnd(subscription);
-  const { status } = subscription;
-  switch (status) {
+  switch (state.subscription.status) {
     case "active":
-    case "trialing": {
-      const paid = pausedUntil(state, policy, now);
-      if (paid !== null && now >= paid) return refused("collection_paused");
-      // Stripe ends the subscription at the instant `end`, but the event about the end may arrive later.
-      if (end !== null && now >= end) return refused("ended");
-      if (paid !== null) return granted("collection_paused", Math.min(paid, end ?? Infinity));
-      return end === null
-        ? { granted: true, reason: status, until: period?.end ?? null, endsAt: null }
-        : granted(status, end);
-    }
-    case "past_due": {
-      const since = state.unpaidSince ?? period?.start;
-      const graceEnd = since === undefined ? 0 : since + policy.pastDueGraceDays * DAY_MS;
-      if (now >= graceEnd) return refused("payment_overdue");
-      if (end !== null && now >= end) return refused("ended");
-      return granted("past_due_grace", Math.min(graceEnd, end ?? Infinity));
-    }
+    case "trialing":
+      return accessOfActive(state, policy, now);
+    case "past_due":
+      return accessOfPastDue(state, policy, now);
     case "canceled": {
-      const paid = policy.keepPaidPeriod ? paidUntil(subscription, latestInvoice) : null;
+      const paid = policy.keepPaidPeriod ? paidUntil(state.subscription, state.latestInvoice) : null;
       return paid === null || now >= paid ? refused("ended") : granted("canceled_paid_period", paid);
     }
     case "incomplete":
@@ -243,6 +226,28 @@ function accessByStatus(state: SubscriptionState, policy: AccessPolicy, now: num
     case "paused":
       return refused("paused");
   }
+}
+
+function accessOfActive(state: SubscriptionState, policy: AccessPolicy, now: number): AccessDecision {
+  const { subscription } = state;
+  const end = scheduledEnd(subscription);
+  const paid = pausedUntil(state, policy, now);
+  if (paid !== null && now >= paid) return refused("collection_paused");
+  // Stripe ends the subscription at the instant `end`, but the event about the end may arrive later.
+  if (end !== null && now >= end) return refused("ended");
+  if (paid !== null) return granted("collection_paused", Math.min(paid, end ?? Infinity));
+  const reason = subscription.status === "trialing" ? "trialing" : "active";
+  if (end !== null) return granted(reason, end);
+  return { granted: true, reason, until: currentPeriod(subscription)?.end ?? null, endsAt: null };
+}
+
+function accessOfPastDue(state: SubscriptionState, policy: AccessPolicy, now: number): AccessDecision {
+  const end = scheduledEnd(state.subscription);
+  const since = state.unpaidSince ?? currentPeriod(state.subscription)?.start;
+  const graceEnd = since === undefined ? 0 : since + policy.pastDueGraceDays * DAY_MS;
+  if (now >= graceEnd) return refused("payment_overdue");
+  if (end !== null && now >= end) return refused("ended");
+  return granted("past_due_grace", Math.min(graceEnd, end ?? Infinity));
 }
 
 /**

@@ -71,19 +71,6 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const prune = (): Promise<void> => pruneQueues(options, startedAt);
   const reconcile = (stop: AbortSignal): Promise<void> => reconcileIfDue(options, stop);
 
-  /**
-   * Repeats one kind of periodic work until the service stops. Each kind of work has its own loop, so that a long reconcile
-   * does not delay other work.
-   */
-  const loop = async (stop: AbortSignal, act: (stop: AbortSignal) => Promise<unknown>): Promise<void> => {
-    while (!stop.aborted) {
-      await act(stop).catch((error: unknown) =>
-        runtime.log.warn({ error: describeError(error) }, "maintenance failed; retrying"),
-      );
-      await runtime.sleep(INTERVAL_MS, stop);
-    }
-  };
-
   return {
     async runOnce() {
       await prune();
@@ -106,7 +93,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       const acts = runsWorker
         ? [sendHeartbeat, prune, options.finishOperations, catchUp, options.compareAccess, reconcile]
         : [sendHeartbeat];
-      looping = Promise.all(acts.map((act) => loop(signal, act)));
+      looping = Promise.all(acts.map((act) => repeat(act, runtime, signal)));
     },
     async stop() {
       stopping?.abort();
@@ -115,6 +102,23 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       looping = null;
     },
   };
+}
+
+/**
+ * Repeats one kind of periodic work until the service stops. Each kind of work is repeated for itself, so that a long reconcile
+ * does not delay other work.
+ */
+async function repeat(
+  act: (stop: AbortSignal) => Promise<unknown>,
+  runtime: Pick<Runtime, "sleep" | "log">,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    await act(stop).catch((error: unknown) =>
+      runtime.log.warn({ error: describeError(error) }, "maintenance failed; retrying"),
+    );
+    await runtime.sleep(INTERVAL_MS, stop);
+  }
 }
 
 /** Deletes old rows of the inbox and the outbox. `startedAt` is the instant at which the process started. */
