@@ -472,4 +472,25 @@ describe("a user", () => {
     await choose(page).waitFor();
     expect(await modal(page).getByRole("heading").first().innerText()).toBe("Go Premium");
   });
+
+  test("with a subscription sees it after the return from another checkout that is not complete", async () => {
+    const plans = [plan(), plan({ id: "storage", name: "Storage", group: "extras" })];
+    const { page, billing } = await open(ADA, plans);
+    await billing.subscribe("ada", "premium");
+    const { body } = await billing.call("ada", "POST", "create-checkout-session", {
+      plan: "storage",
+      interval: "month",
+    });
+    await page.evaluate(`(async () => {
+      history.replaceState(null, "", "/?session_id=${String(body["sessionId"])}");
+      window.modal.showSuccess(await window.modal.client.handleReturn());
+    })()`);
+    await modal(page).getByText("Nothing was charged. You can choose a plan again.").waitFor();
+    await modal(page).getByRole("button", { name: "See all plans" }).click();
+    await modal(page).getByRole("heading", { name: "You have Premium" }).waitFor();
+    await modal(page).getByRole("button", { name: "See all plans" }).click();
+    await choose(page, "Storage").waitFor();
+    await modal(page).getByRole("button", { name: "Go back" }).click();
+    await modal(page).getByText("Renews on").waitFor();
+  });
 });

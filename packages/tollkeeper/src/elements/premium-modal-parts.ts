@@ -26,11 +26,13 @@ export interface ViewContext {
   messages: Messages;
   locale: string;
   actions: {
-    retry(): void;
+    /** Loads the account, and shows the subscriptions, or else the plans. */
+    show(): void;
     close(): void;
     choose(plan: OfferedPlan): void;
     setInterval(interval: Interval): void;
     manage(): void;
+    /** Shows the plans to the account of the current view. */
     showPlans(): void;
     askCancel(subscription: Subscription): void;
     back(): void;

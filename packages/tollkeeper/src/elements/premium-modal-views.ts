@@ -32,7 +32,7 @@ function renderFailed(message: string, { messages, actions }: ViewContext): Chil
   return [
     heading(messages.heading),
     h("p", { class: "alert", role: "alert", part: "error" }, message),
-    h("div", { class: "actions" }, button(messages.retry, "primary", actions.retry)),
+    h("div", { class: "actions" }, button(messages.retry, "primary", actions.show)),
   ];
 }
 
@@ -152,7 +152,7 @@ function renderSuccess(
     return [
       heading(messages.openHeading),
       h("p", { role: "status" }, messages.notCompleted),
-      h("div", { class: "actions" }, button(messages.allPlans, "primary", actions.showPlans)),
+      h("div", { class: "actions" }, button(messages.allPlans, "primary", actions.show)),
     ];
   const done = h("div", { class: "actions" }, button(messages.done, "primary", actions.close));
   // The address of an old checkout can be opened again when its subscription has ended or is locked.

@@ -148,14 +148,16 @@ export class PremiumModal extends ElementBase {
   }
 
   /** Shows the plans to a user who already has a subscription. Loads them again, because the subscription may have changed. */
-  async #showPlans(): Promise<void> {
+  #showPlans(): void {
     const client = this.#needClient();
     const opening = this.#opening;
-    const account = "account" in this.#view ? this.#view.account : NO_ACCOUNT;
-    await this.#run(async () => {
-      const view = await this.#plansView(client, account, null);
-      if (opening === this.#opening) this.#setView(view);
-    });
+    this.#withAccount(
+      (account) =>
+        void this.#run(async () => {
+          const view = await this.#plansView(client, account, null);
+          if (opening === this.#opening) this.#setView(view);
+        }),
+    );
   }
 
   #setView(view: View): void {
@@ -189,12 +191,12 @@ export class PremiumModal extends ElementBase {
       messages: this.#messages,
       locale: chooseLocale(this.getAttribute("locale"), document.documentElement.lang),
       actions: {
-        retry: () => void this.show(),
+        show: () => void this.show(),
         close: () => this.close(),
         choose: (plan) => void this.#choose(plan),
         setInterval: (interval) => this.#switchInterval(interval),
         manage: () => void this.#run(() => this.#needClient().portal()),
-        showPlans: () => void this.#showPlans(),
+        showPlans: () => this.#showPlans(),
         back: () => this.#withAccount((account) => this.#setView({ kind: "member", account })),
         askCancel: (subscription) =>
           this.#withAccount((account) => this.#setView({ kind: "canceling", account, subscription })),
@@ -265,8 +267,6 @@ export class PremiumModal extends ElementBase {
       control.disabled = busy;
   }
 }
-
-const NO_ACCOUNT: Account = { subscriptions: [], ended: null, hasChoice: false };
 
 function accountOf(all: readonly Subscription[], plans: readonly Plan[]): Account {
   const subscriptions = all.filter(isShown);
