@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openDatabase, openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import type { StoreOptions } from "../../packages/tollkeeper/src/store/open-store.ts";
+import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import type { Tollkeeper } from "../../packages/tollkeeper/src/index.ts";
 import { createTestBilling } from "../support/billing.ts";
 import { freshDatabase } from "../support/databases.ts";
@@ -18,6 +19,14 @@ const inboxEvent = (at: number) => ({
 
 const name = HAS_PGBOUNCER ? "" : ": skipped, because it is not installed (apt-get install pgbouncer)";
 
+test.skipIf(!HAS_PGBOUNCER)(
+  "a test that starts PgBouncer with a setting that PgBouncer refuses ends with an error",
+  async () => {
+    const starting = startPgBouncer("postgres://postgres@127.0.0.1:5432/postgres", "pool_mode = none");
+    await expect(starting).rejects.toThrow("PgBouncer did not start");
+  },
+);
+
 describe.skipIf(!HAS_PGBOUNCER)(`behind PgBouncer in transaction mode${name}`, () => {
   const open = async (options: Partial<StoreOptions> = {}) => {
     const direct = await freshDatabase("postgres");
@@ -27,6 +36,17 @@ describe.skipIf(!HAS_PGBOUNCER)(`behind PgBouncer in transaction mode${name}`, (
     onTestFinished(() => store.close());
     return { direct, url, store, polling };
   };
+
+  /** Adds and reads events in many transactions at once. Returns the events that were found. */
+  async function addEvents(store: Store, count: number): Promise<unknown[]> {
+    await store.migrate();
+    const work = Array.from({ length: count }, async (_, at) => {
+      await store.inbox.add([inboxEvent(at)], 1);
+      await store.transaction((parts) => parts.lanes.advance(new Map([[`cus_${at}`, 0]])));
+      return store.inbox.find(`evt_${at}`);
+    });
+    return (await Promise.all(work)).filter((found) => found !== null);
+  }
 
   test("a purchase gives access, and runs its hooks", async () => {
     const granted: string[] = [];
@@ -51,13 +71,7 @@ describe.skipIf(!HAS_PGBOUNCER)(`behind PgBouncer in transaction mode${name}`, (
 
   test("many concurrent transactions and queries succeed, and no prepared statement stays in a session", async () => {
     const { store, url } = await open();
-    await store.migrate();
-    const work = Array.from({ length: 60 }, async (_, at) => {
-      await store.inbox.add([inboxEvent(at)], 1);
-      await store.transaction((parts) => parts.lanes.advance(new Map([[`cus_${at}`, 0]])));
-      return store.inbox.find(`evt_${at}`);
-    });
-    expect((await Promise.all(work)).every((found) => found !== null)).toBe(true);
+    expect(await addEvents(store, 60)).toHaveLength(60);
     expect(await store.inbox.claim(100, 2, 3)).toHaveLength(60);
     const db = openDatabase(url);
     onTestFinished(() => db.destroy());
@@ -71,13 +85,7 @@ describe.skipIf(!HAS_PGBOUNCER)(`behind PgBouncer in transaction mode${name}`, (
     const url = await startPgBouncer(await freshDatabase("postgres"), "ignore_startup_parameters = statement_timeout");
     const store = openStore({ url, mode: "test" });
     onTestFinished(() => store.close());
-    await store.migrate();
-    const work = Array.from({ length: 60 }, async (_, at) => {
-      await store.inbox.add([inboxEvent(at)], 1);
-      await store.transaction((parts) => parts.lanes.advance(new Map([[`cus_${at}`, 0]])));
-      return store.inbox.find(`evt_${at}`);
-    });
-    expect((await Promise.all(work)).every((found) => found !== null)).toBe(true);
+    expect(await addEvents(store, 60)).toHaveLength(60);
   });
 
   test("each transaction has a time limit, which does not stay in the session", async () => {

@@ -1,12 +1,12 @@
 /** Runs PgBouncer, a connection pooler for PostgreSQL, in transaction mode with its defaults. */
 import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { onTestFinished } from "vitest";
+import { endProcess, UNPRIVILEGED_IDS } from "./child-process.ts";
 import { freePort } from "./ports.ts";
 
 /** False if the program `pgbouncer` is not installed. On Debian, install it with `apt-get install pgbouncer`. */
@@ -17,7 +17,7 @@ const TRY_AGAIN_MS = 25;
 
 /**
  * Starts PgBouncer for a database, and returns the URL with which clients connect to it. Stops it at the end of the test. The
- * parameter `setting` is a line of PgBouncer's configuration.
+ * parameter `setting` is a line of PgBouncer's configuration. Throws if PgBouncer does not start.
  */
 export async function startPgBouncer(databaseUrl: string, setting = ""): Promise<string> {
   const { hostname, port, username, password, pathname } = new URL(databaseUrl);
@@ -30,14 +30,9 @@ export async function startPgBouncer(databaseUrl: string, setting = ""): Promise
     file,
     `[databases]\n* = ${server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = ${listenPort}\nauth_type = any\npool_mode = transaction\nunix_socket_dir =\n${setting}\n`,
   );
-  /** PgBouncer refuses to run as root. This is the user id of an account without privileges. */
-  const unprivileged = 65534;
-  const ids = process.getuid?.() === 0 ? { uid: unprivileged, gid: unprivileged } : {};
-  const program = spawn("pgbouncer", [file], { ...ids, stdio: "ignore" });
+  const program = spawn("pgbouncer", [file], { ...UNPRIVILEGED_IDS, stdio: "ignore" });
   onTestFinished(async () => {
-    const ended = once(program, "exit");
-    program.kill("SIGINT");
-    await ended;
+    await endProcess(program, "SIGINT");
     rmSync(folder, { recursive: true, force: true });
   });
   for (let tries = 0; !(await accepts(listenPort)); tries += 1) {
@@ -47,11 +42,14 @@ export async function startPgBouncer(databaseUrl: string, setting = ""): Promise
   return `postgres://${username}@127.0.0.1:${listenPort}${pathname}`;
 }
 
+/** Returns true if a program accepts connections at the port. */
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("close", () => socket.destroy());
-    socket.once("connect", () => socket.end());
+    const finish = (accepted: boolean): void => {
+      socket.destroy();
+      resolve(accepted);
+    };
+    socket.once("connect", () => finish(true)).once("error", () => finish(false));
   });
 }
