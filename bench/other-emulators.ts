@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { Agent, request, type IncomingMessage } from "node:http";
 import { fileURLToPath } from "node:url";
+import { endProcess } from "../test/support/child-process.ts";
 import { figuresOf, percentile, writeResult } from "./results.ts";
 
 const CONNECTIONS = 8;
@@ -102,8 +103,5 @@ try {
   writeResult("other-emulators", figures);
 } finally {
   agent.destroy();
-  for (const child of children) {
-    child.kill();
-    if (child.exitCode === null) await once(child, "exit");
-  }
+  for (const child of children) await endProcess(child, "SIGTERM");
 }

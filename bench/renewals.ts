@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createTollkeeper } from "../packages/tollkeeper/src/index.ts";
+import { endProcess } from "../test/support/child-process.ts";
 import { BENCH_METRICS_TOKEN, benchOptions } from "./account.ts";
 import type { FromStripe } from "./renewals-stripe.ts";
 import { figuresOf, percentile, writeResult, type Figure } from "./results.ts";
@@ -150,10 +151,7 @@ async function measure(name: string, databaseUrl: string): Promise<void> {
   const played = messageOf(stripe, "played");
   const looks = await untilCaughtUp(played);
   const { latenciesMs, failed, endedAt } = await played;
-  for (const child of [service, stripe]) {
-    child.kill();
-    await once(child, "exit");
-  }
+  for (const child of [service, stripe]) await endProcess(child, "SIGTERM");
   report(name, { startedAt, endedAt, latenciesMs, failed, looks });
 }
 

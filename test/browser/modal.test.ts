@@ -492,5 +492,6 @@ describe("a user", () => {
     await choose(page, "Storage").waitFor();
     await modal(page).getByRole("button", { name: "Go back" }).click();
     await modal(page).getByText("Renews on").waitFor();
+    expect(await modal(page).getByRole("heading").first().innerText()).toBe("You have Premium");
   });
 });
