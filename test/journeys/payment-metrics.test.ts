@@ -1,5 +1,6 @@
 /** Tests the metrics about payments, checkouts, access and subscriptions. */
 import { describe, expect, test } from "vitest";
+import { signedWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { DIALECTS } from "../support/databases.ts";
 
@@ -46,6 +47,31 @@ describe.each(DIALECTS)("metrics about payments on %s", (dialect) => {
     ]);
     expect(await metric(billing, "payments_total")).toEqual(['payments_total{outcome="paid",reason="none"} 1']);
     expect(await metric(billing, "access_changes_total")).toEqual(['access_changes_total{change="granted"} 1']);
+  });
+
+  test("count a completed checkout once if the event about its delayed payment is processed first", async () => {
+    const billing = await createTestBilling({
+      dialect,
+      options: { metricsToken: TOKEN },
+      deliver: async (request, next) => {
+        const event = (await request.clone().json()) as { id: string; type: string };
+        if (event.type !== "checkout.session.completed") return next(request);
+        const paid = { ...event, id: `${event.id}_paid`, type: "checkout.session.async_payment_succeeded" };
+        await next(signedWebhook(JSON.stringify(paid), { now: billing.emulator.now() }));
+        return next(request);
+      },
+    });
+    await billing.subscribe("ada");
+    const done = billing.log
+      .filter(({ message }) => message === "job done")
+      .map(({ fields }) => JSON.stringify(fields));
+    expect(done.filter((fields) => fields.includes('"checkout.session.'))).toEqual([
+      expect.stringContaining('"eventType":"checkout.session.async_payment_succeeded"'),
+    ]);
+    expect(await metric(billing, "checkouts_total")).toEqual([
+      'checkouts_total{outcome="started"} 1',
+      'checkouts_total{outcome="completed"} 1',
+    ]);
   });
 
   test("count each failed attempt of a renewal with its decline code, and the end of access", async () => {

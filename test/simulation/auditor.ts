@@ -171,7 +171,7 @@ function recordWrite({ leases, events, hooks, operations, mirror }: Parts, write
   if (method === "operations.begin" && result === true) operations.begun(args[0] as Intent);
   if (method === "outbox.complete" && result === true) hooks.completed((args[0] as { id: string }).id);
   if (method === "operations.finish") operations.finished(args as string[]);
-  if (method === "inbox.complete" && result === true) events.completed((args[0] as { eventId: string }).eventId);
+  if (method === "inbox.complete" && result !== null) events.completed((args[0] as { eventId: string }).eventId);
   if (method === "subscriptions.saveSubscriptions")
     for (const record of args[0] as MirrorSubscription[]) mirror.saved(record);
   if (method === "announcedAccess.save")

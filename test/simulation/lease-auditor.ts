@@ -62,7 +62,8 @@ export function createLeaseAuditor(violate: Violate): LeaseAuditor {
       const leases = tables.get(table);
       if (!leases) return;
       if (name === "claim") claim(table, result as ClaimedRow[], args[1] as number, args[2] as number);
-      if (result !== true) return;
+      const isWritten = method === "inbox.complete" ? result !== null : result === true;
+      if (!isWritten) return;
       const row = args[0] as ClaimedRow;
       const lease = leases.get(row.seq);
       if (!lease) return;

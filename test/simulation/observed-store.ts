@@ -25,7 +25,7 @@ export function withoutReconcile(store: Store): Store {
  * a tenth of its time on the deletion of old rows.
  */
 export function withoutEarlyPruning(store: Store): Store {
-  const lazy = (queue: Queue): Pick<Queue, "pruneDone"> => ({
+  const lazy = (queue: Pick<Queue, "pruneDone">): Pick<Queue, "pruneDone"> => ({
     pruneDone: async (before, limit) => (before < TEST_START ? 0 : queue.pruneDone(before, limit)),
   });
   return {

@@ -136,8 +136,7 @@ function inboxSource(options: SlotsOptions): Source {
       return events.map(
         (event) => () =>
           runClaim(options, { counter: "events_total", queue: store.inbox, claim: event }, async () => {
-            await syncEvent(sync, event);
-            await countCheckout(options, event);
+            await countCheckouts(options, event.lane, await syncEvent(sync, event));
             runtime.metrics.lag(Math.max(0, runtime.now() - event.eventCreatedAt) / 1_000);
           }),
       );
@@ -145,29 +144,39 @@ function inboxSource(options: SlotsOptions): Source {
   };
 }
 
-/** Outcomes of checkout sessions by the type of the event that reports them. */
-const CHECKOUT_OUTCOMES: ReadonlyMap<string, string> = new Map([
+/** The values of the metric's label `outcome`, by the type of the event that reports the end of a checkout session. */
+const CHECKOUT_ENDS: ReadonlyMap<string, string> = new Map([
   ["checkout.session.completed", "completed"],
   ["checkout.session.expired", "expired"],
 ]);
 
-/** Counts the end of an owner's checkout. The account may also have checkout sessions that are not the service's. */
-async function countCheckout({ store, runtime }: SlotsOptions, { type, lane }: ClaimedEvent): Promise<void> {
-  const outcome = CHECKOUT_OUTCOMES.get(type);
-  if (outcome === undefined) return;
+/**
+ * Counts the ends of an owner's checkouts. `types` has the type of each completed event. The account may also have checkout
+ * sessions that are not the service's.
+ */
+async function countCheckouts({ store, runtime }: SlotsOptions, lane: string, types: readonly string[]): Promise<void> {
+  const outcomes = types.flatMap((type) => CHECKOUT_ENDS.get(type) ?? []);
+  if (outcomes.length === 0) return;
   const owner = await store.customers.findOwnerOf(lane).catch(() => null);
-  if (owner !== null) runtime.metrics.count("checkouts_total", { outcome });
+  if (owner === null) return;
+  for (const outcome of outcomes) runtime.metrics.count("checkouts_total", { outcome });
 }
 
-async function syncEvent(sync: Sync, event: ClaimedEvent): Promise<void> {
+/** Syncs the object of an event. Returns the types of all events that the sync has completed. */
+async function syncEvent(sync: Sync, event: ClaimedEvent): Promise<readonly string[]> {
   const allowed = ALLOWED_WEBHOOK_EVENTS.get(event.type);
   if (!allowed) throw new UnreadableRowError(`event type ${event.type} is no longer on the allowlist`);
+  let completed: readonly string[] | null = null;
   await sync.object({
     object: allowed.object,
     id: event.objectId,
     customerId: event.lane === event.objectId ? null : event.lane,
-    finish: (parts, snapshot) => parts.inbox.complete(event, coveredIds(snapshot)),
+    finish: async (parts, snapshot) => {
+      completed = await parts.inbox.complete(event, coveredIds(snapshot));
+      return completed !== null;
+    },
   });
+  return completed ?? [];
 }
 
 function outboxSource(options: SlotsOptions): Source {

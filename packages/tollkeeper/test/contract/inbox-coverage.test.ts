@@ -84,7 +84,7 @@ describe.each(STORE_DIALECTS)(
       expect(await stateOf(store, "evt_free")).toBe("done");
       expect(await stateOf(store, "evt_leased_1")).toBe("pending");
       expect(await stateOf(store, "evt_leased_2")).toBe("pending");
-      expect(await inbox.complete(claimed)).toBe(true);
+      expect(await inbox.complete(claimed)).not.toBeNull();
     });
 
     test("a list covers events of a lane whose lease has expired", async () => {

@@ -50,7 +50,7 @@ test.each([
       await (held > ours.lane ? untilLockWaits(url, 2) : end);
       return [claim, end];
     });
-    expect(await ending).toBe(true);
+    expect(await ending).toEqual(["customer.subscription.updated"]);
     const due = [...(await claiming), ...(await inbox.claim(5, NOW + 30, NOW + 9_000))];
     expect(due.map(({ eventId }) => eventId).toSorted()).toEqual(["evt_3", "evt_4"]);
   },

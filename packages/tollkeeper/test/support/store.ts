@@ -49,7 +49,7 @@ export function onlyClaim<T extends Claim>(claims: readonly T[]): T {
 export async function endClaims(
   inbox: Store["inbox"],
   now: number,
-  endings: Record<string, (claim: ClaimedEvent) => Promise<boolean>> = {},
+  endings: Record<string, (claim: ClaimedEvent) => Promise<unknown>> = {},
 ): Promise<void> {
   for (const claim of await inbox.claim(100, now, now + 1_000))
     await (endings[claim.eventId] ?? ((it: ClaimedEvent) => inbox.complete(it)))(claim);

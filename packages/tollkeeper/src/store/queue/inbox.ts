@@ -55,9 +55,9 @@ export type PendingLanes = ReadonlyMap<string, { version: number; oldestAt: numb
 export interface InboxStore extends Omit<Queue, "complete"> {
   /**
    * Marks an event as processed. Also marks the lane's other events, up to the row `upToSeq`, that are about the event's object
-   * or the objects `objectIds`. Returns false if this worker has lost the lane's lease.
+   * or the objects `objectIds`. Returns the types of all marked events; null if this worker has lost the lane's lease.
    */
-  complete(event: ClaimedEvent, objectIds?: readonly string[]): Promise<boolean>;
+  complete(event: ClaimedEvent, objectIds?: readonly string[]): Promise<string[] | null>;
   /**
    * Stores new events in one commit. If Stripe delivered a dead letter's event again, makes the dead letter due again. Returns
    * the ids of the new events and of the dead letters that became due again. `runAt` is the time from which the added events
@@ -107,9 +107,10 @@ export function inboxStore(
     ...coverage(db, scope),
     ...pending(db, scope),
 
-    complete: (event, objectIds = []) =>
-      endClaim(db, scope, event, async (transaction) => {
-        await transaction
+    async complete(event, objectIds = []) {
+      let types: string[] = [];
+      const isEnded = await endClaim(db, scope, event, async (transaction) => {
+        const completed = await transaction
           .updateTable("inbox")
           .set({ state: "done", reason: null })
           .where("mode", "=", mode)
@@ -117,8 +118,12 @@ export function inboxStore(
           .where(isAnyOf(dialect, "objectId", [event.objectId, ...objectIds]))
           .where(isState("pending"))
           .where("seq", "<=", event.upToSeq)
+          .returning("type")
           .execute();
-      }),
+        types = completed.map(({ type }) => type);
+      });
+      return isEnded ? types : null;
+    },
 
     async claim(limit, now, leasedUntil) {
       const rows = await claimRows<InboxEvent & Claim>(db, { ...scope, now, leasedUntil, limit });
