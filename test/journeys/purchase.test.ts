@@ -89,11 +89,22 @@ test("an ended subscription can be neither canceled nor resumed, and the user ca
   await billing.advance(31 * DAY);
   expect(await billing.call("ada", "POST", "cancel-subscription", { subscriptionId })).toMatchObject({
     status: 409,
-    body: { error: { code: "not_cancelable" } },
+    body: {
+      error: {
+        code: "not_cancelable",
+        message: "Your subscription to Premium has ended, so it can't be canceled.",
+        details: { subscriptionId },
+      },
+    },
   });
   expect(await billing.call("ada", "POST", "resume-subscription", { subscriptionId })).toMatchObject({
     status: 409,
-    body: { error: { code: "not_resumable" } },
+    body: {
+      error: {
+        code: "not_resumable",
+        message: "Your subscription to Premium has ended. Start a new checkout instead.",
+      },
+    },
   });
   await billing.subscribe("ada");
   expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);

@@ -182,7 +182,11 @@ describe("an end that the merchant has set months ahead", () => {
     expect(await resume(billing)).toMatchObject({
       status: 409,
       body: {
-        error: { code: "not_resumable", message: expect.stringContaining(dayOf(end)), possible: [] },
+        error: {
+          code: "not_resumable",
+          message: `Your subscription to Premium ends on ${dayOf(end)}. The seller has set this date, so only the seller can change it. Contact support.`,
+          possible: [],
+        },
       },
     });
     expect(await subscriptionOf(billing)).toMatchObject({ cancel_at: end });
@@ -210,6 +214,7 @@ describe.each(DIALECTS)("a subscription on %s whose payments the merchant has pa
       body: {
         error: {
           code: "not_resumable",
+          message: expect.stringMatching(/^Your subscription to Premium has no scheduled cancellation\. /) as string,
           possible: [{ route: "cancel-subscription", subscriptionId: id, planName: "Premium" }],
         },
       },
@@ -249,6 +254,7 @@ test("a subscription that is paused is canceled at its period's end, and the use
     body: {
       error: {
         code: "not_resumable",
+        message: expect.stringMatching(/^Your subscription to Premium is paused, /) as string,
         possible: [
           { route: "create-portal-session" },
           { route: "cancel-subscription", subscriptionId: before.id, planName: "Premium" },

@@ -6,7 +6,10 @@ import { ConflictError, type PossibleRequest } from "../errors.ts";
 import type { MirroredSubscription } from "../store/mirror/subscriptions.ts";
 import { planNameOf } from "./subscription-view.ts";
 
-/** Returns the error for a refused request. The error names the reason and the requests that are possible instead. */
+/**
+ * Returns the error for a refused request. The error names the reason and the requests that are possible instead. The sentence
+ * for the user names the plan instead of the subscription's id.
+ */
 export function changeRefused(
   route: "cancel-subscription" | "resume-subscription",
   reason: RefusalReason,
@@ -19,7 +22,9 @@ export function changeRefused(
   const code = route === "cancel-subscription" ? "not_cancelable" : "not_resumable";
   const { text, possible } = refusalOf(route, reason, state);
   const end = scheduledEnd(subscription);
-  return new ConflictError(code, `Subscription "${subscription.id}" ${text}`, {
+  const yours = planName === null ? "Your subscription" : `Your subscription to ${planName}`;
+  return new ConflictError(code, `Subscription "${subscription.id}" (${subscription.status}) ${text}`, {
+    userMessage: `${yours} ${text}`,
     details: {
       subscriptionId: subscription.id,
       reason,
@@ -37,10 +42,12 @@ function refusalOf(
   { subscription }: MirroredSubscription,
 ): { text: string; possible: PossibleRequest["route"][] } {
   switch (reason) {
-    case "not_live":
+    case "not_live": {
+      const state = subscription.status === "incomplete" ? "has not started" : "has ended";
       return route === "cancel-subscription"
-        ? { text: `is ${subscription.status}, so it can't be canceled.`, possible: [] }
-        : { text: `is ${subscription.status}. Start a new checkout instead.`, possible: ["create-checkout-session"] };
+        ? { text: `${state}, so it can't be canceled.`, possible: [] }
+        : { text: `${state}. Start a new checkout instead.`, possible: ["create-checkout-session"] };
+    }
     case "set_by_merchant": {
       const day = new Date(scheduledEnd(subscription) ?? 0).toISOString().slice(0, 10);
       return {

@@ -208,7 +208,9 @@ async function failUnreadable({ store, runtime }: ActionContext, { id, kind }: O
   const message = `The stored parameters of operation ${id} are damaged, so it was ended. Send the request again.`;
   runtime.log.error({ operationId: id, kind }, "an operation's stored parameters are damaged; the operation is ended");
   await store.operations.finish(id, "failed", JSON.stringify({ code: "operation_in_progress" }), runtime.now());
-  throw new ConflictError("operation_in_progress", message);
+  throw new ConflictError("operation_in_progress", message, {
+    userMessage: "Your last request was not completed. Please try again.",
+  });
 }
 
 async function lookUpOrActAgain<Params, Result>(
