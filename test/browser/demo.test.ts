@@ -196,7 +196,10 @@ describe("the demo in a browser", () => {
     await advance(page, "+ 31 days");
     await advance(page, "+ 1 day");
     const notice = page.locator("#notice");
-    await notice.getByText("Your card was declined. We will try again; you can also pay now.").waitFor();
+    await notice
+      .getByText(/^Your payment of \$9 did not go through\. Your card was declined\. We will try again on /)
+      .waitFor();
+    expect(await page.locator("#subscription").innerText()).not.toContain("did not go through");
     expect(await unlocked(page)).toBe("true");
     await page.getByRole("link", { name: "Pay now" }).click();
     await pay(page, "4242424242424242");
@@ -269,7 +272,7 @@ describe("the demo's page", () => {
     });
     expect(response.status).toBe(200);
     await hooks(page).locator("li", { hasText: "onDispute" }).filter({ hasText: user }).waitFor();
-    await page.locator("#subscription").getByText("Your bank disputes a payment.").waitFor();
+    await page.locator("#notice").getByText("Your bank disputes a payment.").waitFor();
     expect(await unlocked(page)).toBe("false");
   });
 

@@ -134,10 +134,20 @@ export const Subscription = z.object({
       currency: z.string(),
       fractionDigits,
       outcome: z.enum(["none", ...PAYMENT_OUTCOMES]),
-      message: z.string().nullable(),
-      actionUrl: z.string().nullable(),
+      message: z
+        .string()
+        .nullable()
+        .describe("A sentence for the user about a payment that failed or must be confirmed; otherwise null"),
+      actionUrl: z
+        .string()
+        .nullable()
+        .describe("The page on which the user can pay or confirm; null if the user has nothing to do"),
     })
-    .nullable(),
+    .nullable()
+    .describe(
+      "The newest invoice, paid or not, with the outcome of its payment, for apps without the modal. " +
+        "An amount that is unpaid is in `due`, also if it belongs to an earlier invoice",
+    ),
 });
 export type Subscription = z.infer<typeof Subscription>;
 

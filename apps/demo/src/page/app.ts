@@ -8,7 +8,8 @@ import { h } from "../../../../packages/tollkeeper/src/elements/dom.ts";
 import { formatDate } from "../../../../packages/tollkeeper/src/elements/format.ts";
 import { ENGLISH } from "../../../../packages/tollkeeper/src/elements/messages.ts";
 import { PremiumModal } from "../../../../packages/tollkeeper/src/elements/premium-modal-define.ts";
-import { isShown, nameOf, textsOf } from "../../../../packages/tollkeeper/src/elements/subscription-texts.ts";
+import { isShown } from "../../../../packages/tollkeeper/src/elements/shown-subscriptions.ts";
+import { textsOf, type SubscriptionTexts } from "../../../../packages/tollkeeper/src/elements/subscription-texts.ts";
 import { postJson, request, requestJson } from "./requests.ts";
 import { clearError, createSection, messageOf, runAction, showError } from "./sections.ts";
 
@@ -89,7 +90,7 @@ function showAccount({ subscriptions, entitlements }: Account): void {
   shownAccount = json;
   const unlocked = new Set(entitlements.map((entitlement) => entitlement.feature));
   const shown = subscriptions.filter(isShown);
-  const names = shown.filter(({ access }) => access !== null).map(nameOf);
+  const names = shown.filter(({ access }) => access !== null).map(({ planName }) => planName ?? "Premium");
   find("badge").textContent = names.join(", ");
   find("badge").hidden = names.length === 0;
   find("account").textContent = shown.length > 0 ? "Your plan" : "Go Premium";
@@ -99,8 +100,7 @@ function showAccount({ subscriptions, entitlements }: Account): void {
       ? [...shown.flatMap(describe), ...manageButton()]
       : [h("p", {}, "You use Fieldnotes for free.")]),
   );
-  const invoice = shown.map(({ latestInvoice }) => latestInvoice).find((latest) => latest?.message != null);
-  showNotice(invoice?.message ?? null, invoice?.actionUrl ?? null);
+  showAlerts(shown);
 }
 
 /** Removes the data of the previous user. */
@@ -110,7 +110,7 @@ function clearAccount(): void {
   find("output").hidden = true;
   find("tools").replaceChildren();
   find("subscription").replaceChildren(h("p", { class: "soft" }, "Loading…"));
-  showNotice(null, null);
+  showAlerts([]);
 }
 
 function toolButton({ feature, name }: (typeof TOOLS)[number], unlocked: boolean): HTMLElement {
@@ -136,16 +136,22 @@ async function useTool(feature: string, name: string): Promise<void> {
   output.hidden = false;
 }
 
-/** Describes a subscription with the sentences of the modal, so that they are true for every status. */
+/** Returns the sentences of the modal about a subscription, which are true for every status. */
+function sentencesAbout(subscription: Subscription): SubscriptionTexts {
+  return textsOf(subscription, { messages: ENGLISH, locale: "en" });
+}
+
+/** Describes a subscription. The problems that need the user's attention are above the page. */
 function describe(subscription: Subscription): HTMLElement[] {
-  const { paymentMethod } = subscription;
-  const { alert, status, price } = textsOf(subscription, { messages: ENGLISH, locale: "en" });
-  const rows: [string, string][] = [["Plan", nameOf(subscription)]];
-  if (price !== null) rows.push(["Price", price]);
-  if (paymentMethod?.last4) rows.push(["Card", `${paymentMethod.brand ?? ""} •••• ${paymentMethod.last4}`]);
+  const { status, price, card } = sentencesAbout(subscription);
+  const rows: [string, string | null][] = [
+    ["Plan", subscription.planName],
+    ["Price", price],
+    ["Card", card],
+  ];
   return [
-    h("dl", {}, ...rows.flatMap(([term, text]) => [h("dt", {}, term), h("dd", {}, text)])),
-    ...[alert, status].filter((texts) => texts.length > 0).map((texts) => h("p", {}, texts.join(" "))),
+    h("dl", {}, ...rows.flatMap(([term, text]) => (text ? [h("dt", {}, term), h("dd", {}, text)] : []))),
+    ...(status.length > 0 ? [h("p", {}, status.join(" "))] : []),
   ];
 }
 
@@ -156,11 +162,16 @@ function manageButton(): HTMLElement[] {
   return [manage, error];
 }
 
-function showNotice(message: string | null, actionUrl: string | null): void {
-  const notice = find("notice");
-  notice.hidden = message === null;
-  notice.replaceChildren(message ?? "");
-  if (actionUrl !== null) notice.append(" ", h("a", { href: actionUrl }, "Pay now"));
+/** Shows the problems that need the user's attention, each with a link to the payment that solves it. */
+function showAlerts(subscriptions: Subscription[]): void {
+  const alerts = subscriptions.flatMap((subscription) => {
+    const { alert } = sentencesAbout(subscription);
+    if (alert.length === 0) return [];
+    const payUrl = subscription.actions.includes("pay") ? subscription.due?.payUrl : null;
+    return h("p", {}, alert.join(" "), ...(payUrl ? [" ", h("a", { href: payUrl }, ENGLISH.payNow)] : []));
+  });
+  find("notice").hidden = alerts.length === 0;
+  find("notice").replaceChildren(...alerts);
 }
 
 interface Panel {

@@ -30,9 +30,10 @@ export interface Messages {
   back: string;
   redirecting: string;
   secure: string;
-  memberHeading: (plan: string) => string;
+  /** The headings of one subscription. The plan is null if its name is unknown. */
+  memberHeading: (plan: string | null) => string;
   /** The heading of a subscription that gives no access. */
-  lockedHeading: (plan: string) => string;
+  lockedHeading: (plan: string | null) => string;
   severalHeading: string;
   renewsOn: (date: string) => string;
   trialUntil: (date: string) => string;
@@ -61,7 +62,7 @@ export interface Messages {
   cancel: string;
   resume: string;
   restart: string;
-  cancelHeading: (plan: string) => string;
+  cancelHeading: (plan: string | null) => string;
   cancelText: (date: string) => string;
   cancelTextWithoutAccess: string;
   /** Replaces the other texts about a cancellation if a payment is open. */
@@ -71,7 +72,7 @@ export interface Messages {
   noAnswer: string;
   confirmCancel: string;
   keep: string;
-  successHeading: (plan: string) => string;
+  successHeading: (plan: string | null) => string;
   successText: string;
   trialStarted: (trialEnd: string | null, price: string | null) => string;
   processing: string;
@@ -110,8 +111,8 @@ export const ENGLISH: Messages = {
   back: "Go back",
   redirecting: "Taking you to the secure checkout…",
   secure: "Payment by Stripe. Your card never reaches us.",
-  memberHeading: (plan) => `You have ${plan}`,
-  lockedHeading: (plan) => `${plan} is not active`,
+  memberHeading: (plan) => `You have ${plan ?? "a subscription"}`,
+  lockedHeading: (plan) => `${plan ?? "Your subscription"} is not active`,
   severalHeading: "Your subscriptions",
   renewsOn: (date) => `Renews on ${date}.`,
   trialUntil: (date) => `Free trial until ${date}.`,
@@ -139,7 +140,7 @@ export const ENGLISH: Messages = {
   cancel: "Cancel subscription",
   resume: "Keep my subscription",
   restart: "Start again",
-  cancelHeading: (plan) => `Cancel ${plan}?`,
+  cancelHeading: (plan) => `Cancel ${plan ?? "your subscription"}?`,
   cancelText: (date) => `You keep everything until ${date}, and are not charged again.`,
   cancelTextWithoutAccess: "You are not charged again.",
   cancelTextWithDue: (amount) => `Your subscription will not renew. The open payment of ${amount} stays due.`,
@@ -156,7 +157,7 @@ export const ENGLISH: Messages = {
   noAnswer: "No answer",
   confirmCancel: "Cancel subscription",
   keep: "Go back",
-  successHeading: (plan) => `Welcome to ${plan}`,
+  successHeading: (plan) => (plan === null ? "Welcome" : `Welcome to ${plan}`),
   successText: "Your payment went through, and everything is unlocked.",
   trialStarted: (trialEnd, price) =>
     trialEnd === null

@@ -3,7 +3,7 @@ import type { OfferedPlan } from "../wire.ts";
 import { h, type Child } from "./dom.ts";
 import { formatMoney } from "./format.ts";
 import { button, heading, type Account, type Interval, type ViewContext } from "./premium-modal-parts.ts";
-import { priceParts, textsOf } from "./subscription-texts.ts";
+import { intervalText, priceParts, textsOf } from "./subscription-texts.ts";
 
 export function renderPlans(
   { plans, interval, account }: { plans: OfferedPlan[]; interval: Interval; account: Account },
@@ -92,8 +92,7 @@ function shownPrice(
   const { messages, locale } = context;
   const own = account.subscriptions.find(({ id }) => price.action === "current" && id === price.subscriptionId);
   if (own) return priceParts(own.price, context);
-  const rhythm = price.interval === "year" ? messages.perYear : messages.perMonth;
-  return { total: formatMoney(price, locale), rhythm };
+  return { total: formatMoney(price, locale), rhythm: intervalText(price.interval, 1, messages) };
 }
 
 function planButton(

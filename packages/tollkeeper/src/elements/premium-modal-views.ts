@@ -5,7 +5,7 @@ import { formatDate } from "./format.ts";
 import type { CancelReason, CheckoutOutcome } from "./messages.ts";
 import { button, heading, type Account, type View, type ViewContext } from "./premium-modal-parts.ts";
 import { renderPlans } from "./premium-modal-plans.ts";
-import { dueText, nameOf, priceText, textsOf, type SubscriptionTexts } from "./subscription-texts.ts";
+import { dueText, priceText, textsOf, type SubscriptionTexts } from "./subscription-texts.ts";
 
 export function render(view: View, context: ViewContext): Child[] {
   switch (view.kind) {
@@ -63,7 +63,7 @@ function renderMember({ subscriptions, hasChoice }: Account, context: ViewContex
 
 /** Describes one subscription, and renders a button for each action. The first action, which helps most, stands out. */
 function describe(subscription: Subscription, texts: SubscriptionTexts, context: ViewContext): Child[] {
-  const details = [texts.price, cardOf(subscription)].filter((text) => text !== null);
+  const details = [texts.price, texts.card].filter((text) => text !== null);
   return [
     ...sentences(texts),
     details.length > 0 ? h("p", { class: "soft" }, details.join(" · ")) : null,
@@ -107,10 +107,6 @@ function actionButton(
   }
 }
 
-function cardOf({ paymentMethod }: Subscription): string | null {
-  return paymentMethod?.last4 ? `${paymentMethod.brand ?? paymentMethod.type} •••• ${paymentMethod.last4}` : null;
-}
-
 function renderCanceling(subscription: Subscription, context: ViewContext): Child[] {
   const { messages, actions } = context;
   const reasons = Object.entries(messages.cancelReasons) as [CancelReason, string][];
@@ -121,7 +117,7 @@ function renderCanceling(subscription: Subscription, context: ViewContext): Chil
     ...reasons.map(([value, text]) => h("option", { value }, text)),
   );
   return [
-    heading(messages.cancelHeading(nameOf(subscription))),
+    heading(messages.cancelHeading(subscription.planName)),
     h("p", {}, cancelText(subscription, context)),
     h("label", { class: "field", for: "reason" }, messages.cancelReason),
     select,
@@ -161,7 +157,7 @@ function renderSuccess(
     return [heading(texts.heading), ...sentences(texts), done];
   }
   return [
-    heading(messages.successHeading(subscription?.planName ?? "Premium")),
+    heading(messages.successHeading(subscription?.planName ?? null)),
     h("p", { role: "status" }, successText(outcome, subscription, context)),
     done,
   ];

@@ -9,7 +9,7 @@ import type { Account, Interval, View, ViewContext } from "./premium-modal-parts
 import { priceOf } from "./premium-modal-plans.ts";
 import { STYLE } from "./premium-modal-style.ts";
 import { render } from "./premium-modal-views.ts";
-import { isShown } from "./subscription-texts.ts";
+import { isShown } from "./shown-subscriptions.ts";
 
 export { ENGLISH, type Messages } from "./messages.ts";
 

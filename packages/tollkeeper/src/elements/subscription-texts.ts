@@ -15,28 +15,24 @@ export interface SubscriptionTexts {
   status: string[];
   /** The price with its interval; null if the price is unknown. */
   price: string | null;
+  /** The card that Stripe charges; null if it is unknown. */
+  card: string | null;
 }
 
 export function textsOf(subscription: Subscription, context: TextContext): SubscriptionTexts {
   const { messages } = context;
-  const name = nameOf(subscription);
+  const { access, planName, price, paymentMethod } = subscription;
   return {
-    heading: subscription.access ? messages.memberHeading(name) : messages.lockedHeading(name),
+    heading: access ? messages.memberHeading(planName) : messages.lockedHeading(planName),
     ...sentencesOf(subscription, context),
-    price: priceText(subscription.price, context),
+    price: priceText(price, context),
+    card: cardText(paymentMethod),
   };
 }
 
-/**
- * Returns true if the user needs to see a subscription: Stripe may charge for it again, it gives access, or it waits for its
- * first payment.
- */
-export function isShown({ live, access, status, actions }: Subscription): boolean {
-  return live || access !== null || (status === "incomplete" && actions.includes("pay"));
-}
-
-export function nameOf({ planName, id }: Subscription): string {
-  return planName ?? id;
+/** Names a card: "visa •••• 4242". */
+function cardText(method: Subscription["paymentMethod"]): string | null {
+  return method?.last4 ? `${method.brand ?? method.type} •••• ${method.last4}` : null;
 }
 
 /** Formats what the user pays: "$45 per month for 5 seats at $9 each", or "$25 every 3 months". */
@@ -58,7 +54,8 @@ export function priceParts(
   return { total: money(total), rhythm: hasUnits ? `${rhythm} ${messages.units(quantity, money(amount))}` : rhythm };
 }
 
-function intervalText(
+/** Formats the interval of a price: "per month", or "every 3 months". */
+export function intervalText(
   interval: NonNullable<NonNullable<Subscription["price"]>["interval"]>,
   count: number,
   messages: Messages,

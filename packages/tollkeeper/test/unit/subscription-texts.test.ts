@@ -225,6 +225,27 @@ describe("a subscription that is", () => {
   });
 });
 
+test("a subscription whose plan has no known name is shown without its id", () => {
+  const unnamed = { id: "sub_1", plan: null, planName: null };
+  const texts = textsOf(subscription(unnamed), CONTEXT);
+  const locked = textsOf(subscription({ ...unnamed, access: null, noAccess: "ended" }), CONTEXT);
+  expect([texts.heading, locked.heading, ENGLISH.cancelHeading(null), ENGLISH.successHeading(null)]).toEqual([
+    "You have a subscription",
+    "Your subscription is not active",
+    "Cancel your subscription?",
+    "Welcome",
+  ]);
+});
+
+test.each([
+  ["its brand", { type: "card", brand: "visa", last4: "4242" }, "visa •••• 4242"],
+  ["its type if the brand is unknown", { type: "sepa_debit", brand: null, last4: "3000" }, "sepa_debit •••• 3000"],
+  ["nothing without the last digits", { type: "link", brand: null, last4: null }, null],
+])("a card is shown with %s", (_name, method, text) => {
+  const paymentMethod = { ...method, expMonth: null, expYear: null };
+  expect(textsOf(subscription({ paymentMethod }), CONTEXT).card).toBe(text);
+});
+
 describe("the price of a subscription", () => {
   test.each<[string, Partial<typeof PRICE> | object, string | null]>([
     ["per month", {}, "$9 per month"],
