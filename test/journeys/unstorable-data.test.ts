@@ -38,23 +38,27 @@ function openDatabaseOf({ databaseUrl }: TestBilling): ReturnType<typeof openDat
   return db;
 }
 
-const UNSTORABLE: [name: string, value: object][] = [
-  ["a creation time far in the future", event({ created: 1e13 })],
-  ["a creation time with more digits than a number can hold", event({ created: 1e300 })],
-  ["a negative creation time", event({ created: -1e12 })],
-  ["a creation time with a fraction of a millisecond", event({ created: 1_770_000_000.000_1 })],
-  ["a NUL in its id", event({ id: "evt_\0" })],
-  ["half a character in its id", event({ id: "evt_\ud800" })],
-  ["a NUL in its object's id", event({}, { id: "cus_\0" })],
-  ["half a character in its object's id", event({}, { id: "cus_\udfff" })],
-  ["a NUL in its customer's id", event({ type: "invoice.paid" }, { id: "in_1", object: "invoice", customer: "c\0" })],
-  ["a NUL in its request's id", event({ request: { id: "req_\0" } })],
+const UNSTORABLE: [name: string, field: string, value: object][] = [
+  ["a creation time far in the future", "createdAt", event({ created: 1e13 })],
+  ["a creation time with more digits than a number can hold", "createdAt", event({ created: 1e300 })],
+  ["a negative creation time", "createdAt", event({ created: -1e12 })],
+  ["a creation time with a fraction of a millisecond", "createdAt", event({ created: 1_770_000_000.000_1 })],
+  ["a NUL in its id", "id", event({ id: "evt_\0" })],
+  ["half a character in its id", "id", event({ id: "evt_\ud800" })],
+  ["a NUL in its object's id", "objectId", event({}, { id: "cus_\0" })],
+  ["half a character in its object's id", "objectId", event({}, { id: "cus_\udfff" })],
+  [
+    "a NUL in its customer's id",
+    "customerId",
+    event({ type: "invoice.paid" }, { id: "in_1", object: "invoice", customer: "c\0" }),
+  ],
+  ["a NUL in its request's id", "requestId", event({ request: { id: "req_\0" } })],
 ];
 
 describe.each(DIALECTS)("on %s", (dialect) => {
   test.each(UNSTORABLE)(
-    "the webhook endpoint rejects an event with %s, and stores its neighbours",
-    async (_, value) => {
+    "the webhook endpoint rejects an event with %s, logs its field %s, and stores its neighbours",
+    async (_, field, value) => {
       const billing = await createTestBilling({ dialect, pushPlans: false });
       const results = await Promise.all([
         deliver(billing, event({ id: "evt_before" })),
@@ -66,6 +70,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
         { status: 400, body: { status: "rejected", reason: "invalid_event" } },
         { status: 200, body: { status: "accepted", eventId: "evt_after" } },
       ]);
+      expect(billing.log.filter(({ level }) => level === "warn")).toMatchObject([{ fields: { field } }]);
       await billing.service.drain();
       expect(await openTestStoreOf(billing).inbox.countByState()).toMatchObject({ pending: 0, done: 2 });
     },

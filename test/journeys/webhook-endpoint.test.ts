@@ -191,6 +191,35 @@ describe("the webhook endpoint", () => {
     expect(billing.log.at(-1)).toMatchObject({ level: "warn", fields: { reason: "invalid_event" } });
   });
 
+  test("logs why an event is not stored if the database can't be prepared", async () => {
+    const databaseUrl = "postgres://ada:secret@127.0.0.1:1/billing";
+    const billing = await createTestBilling({ pushPlans: false });
+    const service = billing.addReplica({ databaseUrl });
+    const body = JSON.stringify(EVENT);
+    expect(await post({ ...billing, service }, body, sign(billing, body))).toEqual({
+      status: 503,
+      body: { status: "unavailable", reason: "store_unavailable" },
+    });
+    expect(billing.log.filter(({ message }) => message.startsWith("webhook not stored"))).toMatchObject([
+      { fields: { error: expect.stringContaining("ECONNREFUSED") as string } },
+    ]);
+    expect(JSON.stringify(billing.log)).not.toContain("secret");
+  });
+
+  test("logs why the body of an event could not be read", async () => {
+    const billing = await createTestBilling({ pushPlans: false });
+    const reply = await billing.service.receiveWebhook({
+      signature: sign(billing, "{}"),
+      readBody: () => Promise.reject(new TypeError("request.rawBody is not a function")),
+    });
+    expect(reply.status).toBe(400);
+    expect(billing.log.at(-1)).toMatchObject({
+      level: "warn",
+      message: "webhook rejected",
+      fields: { reason: "unreadable_body", error: "request.rawBody is not a function" },
+    });
+  });
+
   test("checks the signature of an event before anything else", async () => {
     const billing = await createTestBilling({ pushPlans: false });
     const body = JSON.stringify({ ...EVENT, type: "invoice.upcoming" });

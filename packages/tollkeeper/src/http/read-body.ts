@@ -9,18 +9,10 @@ export type NodeRequest = IncomingMessage & { originalUrl?: string; rawBody?: un
 export type BodyResult =
   | { kind: "ok"; bytes: Uint8Array }
   | { kind: "too_large" }
-  | { kind: "unreadable" }
+  /** The body ended early or was already read; `error` is the reason, if it is known. */
+  | { kind: "unreadable"; error?: unknown }
   /** The process holds too many bytes of bodies. */
   | { kind: "overloaded" };
-
-/** Reads the body of a request that has a declared length, up to `maxBytes`, in one piece. */
-async function readWhole(request: Request): Promise<BodyResult> {
-  try {
-    return { kind: "ok", bytes: new Uint8Array(await request.arrayBuffer()) };
-  } catch {
-    return { kind: "unreadable" };
-  }
-}
 
 /** Reads the body of a request, up to `maxBytes`. If `account` is given, it counts the bytes and can stop the reading. */
 export async function readBody(request: Request, maxBytes: number, account?: BodyAccount): Promise<BodyResult> {
@@ -48,10 +40,19 @@ export async function readBody(request: Request, maxBytes: number, account?: Bod
       if (account && !account.take(value.byteLength)) return { kind: "overloaded" };
       collector.add(value);
     }
-  } catch {
-    return { kind: isDropped ? "overloaded" : "unreadable" };
+  } catch (error) {
+    return isDropped ? { kind: "overloaded" } : { kind: "unreadable", error };
   } finally {
     stop();
+  }
+}
+
+/** Reads the body of a request in one piece. The caller has checked the body's declared length. */
+async function readWhole(request: Request): Promise<BodyResult> {
+  try {
+    return { kind: "ok", bytes: new Uint8Array(await request.arrayBuffer()) };
+  } catch (error) {
+    return { kind: "unreadable", error };
   }
 }
 
@@ -78,7 +79,7 @@ export function readNodeBody(request: IncomingMessage, maxBytes: number, account
     account.onDropped = () => stop({ kind: "overloaded" });
     request.on("data", take);
     request.on("end", () => resolve({ kind: "ok", bytes: collector.bytes() }));
-    request.on("error", () => resolve({ kind: "unreadable" }));
+    request.on("error", (error) => resolve({ kind: "unreadable", error }));
     request.on("close", () => resolve({ kind: "unreadable" }));
   });
 }

@@ -4,6 +4,7 @@
  * skips the checks of the route table.
  */
 import type { ServerResponse } from "node:http";
+import { describeError } from "../domain/log-text.ts";
 import type { ReceiveResult } from "../ingest/receive-event.ts";
 import type { WebhookResponse } from "../wire.ts";
 import { createBodyBudget, type BodyAccount } from "./body-budget.ts";
@@ -53,10 +54,13 @@ export interface WebhookDelivery {
 /** Receives one webhook delivery. Never throws. */
 export type ReceiveWebhook = (delivery: WebhookDelivery) => Promise<WebhookReply>;
 
-type Unread = Exclude<BodyResult["kind"], "ok">;
+/** Handles one request. Calls `onWork` if the request has added, or can have added, events or hooks to the queues. */
+export type FetchAndNoteWork = (request: Request, onWork: () => void) => Promise<Response>;
+
+type Unread = Exclude<BodyResult, { kind: "ok" }>;
 type Refusal = Extract<ReceiveResult, { status: "rejected" | "unavailable" }>;
 
-const REFUSALS: Record<Unread, { status: 400 | 413 | 503; result: Refusal }> = {
+const REFUSALS: Record<Unread["kind"], { status: 400 | 413 | 503; result: Refusal }> = {
   too_large: { status: 413, result: { status: "rejected", reason: "payload_too_large" } },
   unreadable: { status: 400, result: { status: "rejected", reason: "unreadable_body" } },
   overloaded: { status: 503, result: { status: "unavailable", reason: "overloaded" } },
@@ -70,15 +74,18 @@ export function createWebhookEndpoint(context: HttpContext): ReceiveWebhook {
   const { receiveEvent, runtime } = context;
   const budget = createBodyBudget();
 
-  const refuse = (kind: Unread): [status: number, ReceiveResult] => {
-    const { status, result } = REFUSALS[kind];
-    runtime.log.warn({ outcome: result.status, reason: result.reason }, "webhook rejected");
+  const refuse = (body: Unread): [status: number, ReceiveResult] => {
+    const { status, result } = REFUSALS[body.kind];
+    const error = body.kind === "unreadable" && body.error !== undefined ? { error: describeError(body.error) } : {};
+    runtime.log.warn({ outcome: result.status, reason: result.reason, ...error }, "webhook rejected");
     return [status, result];
   };
 
   const readAndStore = async (delivery: WebhookDelivery, account: BodyAccount): Promise<[number, ReceiveResult]> => {
-    const body = await delivery.readBody(account).catch((): BodyResult => ({ kind: "unreadable" }));
-    if (body.kind !== "ok") return refuse(body.kind);
+    const body = await delivery
+      .readBody(account)
+      .catch((error: unknown): BodyResult => ({ kind: "unreadable", error }));
+    if (body.kind !== "ok") return refuse(body);
     account.complete();
     const received = await receiveEvent.receive(body.bytes, delivery.signature);
     return [STATUS[received.status], received];
@@ -89,9 +96,12 @@ export function createWebhookEndpoint(context: HttpContext): ReceiveWebhook {
     if (rejected) return [STATUS[rejected.status], rejected];
     try {
       await context.storeStarted();
-    } catch {
+    } catch (error) {
       const reason = "store_unavailable";
-      runtime.log.warn({ outcome: "unavailable", reason }, "webhook not stored: the service has not started");
+      runtime.log.warn(
+        { outcome: "unavailable", reason, error: describeError(error) },
+        "webhook not stored: the service has not started; Stripe delivers it again",
+      );
       return [STATUS.unavailable, { status: "unavailable", reason }];
     }
     const account = budget.open();

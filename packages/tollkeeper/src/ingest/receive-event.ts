@@ -67,7 +67,8 @@ export function createReceiveEvent(options: ReceiveEventOptions): ReceiveEvent {
     return trace("receive_event", names, async (note) => {
       const result = findRefusal(options, head) ?? (await storeOrReject(options, envelope, payload));
       note({ outcome: result.status });
-      if (result.status === "rejected") return reject(result.reason, { bytes, ...names, ...modes(options, head) });
+      if (result.status === "rejected")
+        return reject(result.reason, { bytes, ...names, ...modes(options, head), ...unstorableField(envelope) });
       log.debug({ ...names, outcome: result.status }, "webhook received");
       return result;
     });
@@ -109,6 +110,12 @@ function findRefusal({ mode }: ReceiveEventOptions, head: EventHead): ReceiveRes
 /** Returns the modes of the event and of the service if they differ. */
 function modes({ mode }: ReceiveEventOptions, head: EventHead): object {
   return head.mode === null || head.mode === mode ? {} : { eventMode: head.mode, serviceMode: mode };
+}
+
+/** Returns the name of the envelope's field that the databases can't store, if there is one. */
+function unstorableField(envelope: Envelope | null): object {
+  const field = envelope && findUnstorableField(envelope);
+  return field === null ? {} : { field };
 }
 
 /** Stores an event that the service needs. Rejects the event if its envelope is not readable. */
