@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { createServiceClient, signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { PLANS } from "../support/plans.ts";
 
@@ -81,14 +82,40 @@ describe.each(DIALECTS)("on %s", (dialect) => {
 
   test("a request that causes no work, or is refused, passes nothing to waitUntil", async () => {
     const waiting: Promise<unknown>[] = [];
-    const billing = await createTestBilling({ dialect, pushPlans: false });
+    const billing = await createTestBilling({ dialect, pushPlans: false, options: { workToken: WORK_TOKEN } });
     const send = (path: string, init?: RequestInit) =>
       billing.service.fetch(new Request(`http://app.test/stripe/${path}`, init), {
         waitUntil: (work) => void waiting.push(work),
       });
     expect((await send("config")).status).toBe(200);
     expect((await send("webhook", { method: "POST", body: "{}" })).status).toBe(400);
+    const unneeded = JSON.stringify({ id: "evt_1", object: "event", type: "charge.updated", livemode: false });
+    const signed = { "stripe-signature": signWebhook(unneeded, { now: billing.emulator.now() }) };
+    const ignored = await send("webhook", { method: "POST", headers: signed, body: unneeded });
+    expect(await ignored.json()).toMatchObject({ status: "ignored" });
+    const authorization = `Bearer ${WORK_TOKEN}`;
+    for (const method of ["GET", "POST"])
+      expect((await send("work", { method, headers: { authorization } })).status).toBe(200);
     expect(waiting).toEqual([]);
+  });
+
+  test("a checkout and its verification pass the processing of due work to waitUntil", async () => {
+    const waiting: Promise<unknown>[] = [];
+    const billing = await createTestBilling({ dialect });
+    const call = createServiceClient({
+      fetch: (request) => billing.service.fetch(request, { waitUntil: (work) => void waiting.push(work) }),
+    });
+    const { status, body } = await call("ada", "POST", "create-checkout-session", {
+      plan: "premium",
+      interval: "month",
+    });
+    expect(status).toBe(200);
+    expect(waiting).toHaveLength(1);
+    expect((await call("ada", "GET", `checkout-session?session_id=${String(body["sessionId"])}`)).status).toBe(200);
+    expect(waiting).toHaveLength(2);
+    expect((await call("ada", "GET", "checkout-session?session_id=cs_unknown")).status).toBe(404);
+    expect(waiting).toHaveLength(2);
+    await Promise.all(waiting);
   });
 
   test.each(["GET", "POST"])("a scheduled %s request to /work processes pending events and hooks", async (method) => {

@@ -29,6 +29,11 @@ type MethodAndLimit = { method: "get"; bodyLimit: null } | { method: "post"; bod
 interface RouteTexts {
   /** Path of the route below the service's base path. */
   path: `/${string}`;
+  /**
+   * True if a successful request can add events or hooks to the queues. On a serverless platform, their processing is then
+   * passed to `waitUntil`.
+   */
+  causesWork: boolean;
   /** Description of the route in the OpenAPI document. */
   description?: string;
   /**

@@ -10,7 +10,7 @@ import { respondToError, respondWithError } from "./error-response.ts";
 import { OPENAPI_PATH, serveOpenApi } from "./openapi.ts";
 import { logRequests, type HttpEnv } from "./request-log.ts";
 import { ROUTES } from "./routes.ts";
-import { bypassRouter, createWebhookEndpoint, type ReceiveWebhook } from "./webhook-endpoint.ts";
+import { bypassRouter, createWebhookEndpoint, type FetchAndNoteWork, type ReceiveWebhook } from "./webhook-endpoint.ts";
 
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
 const MAX_SHOWN_ORIGIN = 200;
@@ -53,22 +53,18 @@ export function createHandler(context: HttpContext): Handler {
   });
   app.onError((error, c) => respondToError(runtime.log, error, c));
   const receiveWebhook = createWebhookEndpoint(context);
-  const fetchRoute = async (request: Request): Promise<Response> => app.fetch(request);
+  const fetchRoute: FetchAndNoteWork = async (request, onWork) => app.fetch(request, { onWork });
   return { receiveWebhook, fetch: withWaitUntil(context, bypassRouter(basePath, receiveWebhook, fetchRoute)) };
 }
 
-/**
- * Returns a fetch function that passes the work that a request caused to `waitUntil`. Each POST request and the verification of a
- * checkout can cause work.
- */
-function withWaitUntil(
-  { work, runtime }: HttpContext,
-  fetchRequest: (request: Request) => Promise<Response>,
-): FetchHandler {
+/** Returns a fetch function that passes the work that a request caused to `waitUntil`. */
+function withWaitUntil({ work, runtime }: HttpContext, fetchRequest: FetchAndNoteWork): FetchHandler {
   return async (request, context) => {
-    const response = await fetchRequest(request);
-    const canCauseWork = request.method === "POST" || new URL(request.url).pathname.includes("/checkout-session");
-    if (typeof context?.waitUntil === "function" && response.ok && canCauseWork)
+    let causedWork = false;
+    const response = await fetchRequest(request, () => {
+      causedWork = true;
+    });
+    if (typeof context?.waitUntil === "function" && causedWork)
       context.waitUntil(
         work.processDue().catch((error: unknown) => {
           runtime.log.warn(
@@ -87,8 +83,13 @@ function mountRoutes(context: HttpContext): OpenAPIHono<HttpEnv> {
     requireAllowedOrigin(c.req.raw, context);
     await next();
   });
-  for (const { method, path, contentType, run } of ROUTES)
-    if (run) app.on(method.toUpperCase(), path, async (c) => respond(c, await run(context, c.req.raw), contentType));
+  for (const { method, path, contentType, causesWork, run } of ROUTES)
+    if (run)
+      app.on(method.toUpperCase(), path, async (c) => {
+        const body = await run(context, c.req.raw);
+        if (causesWork) c.env.onWork();
+        return respond(c, body, contentType);
+      });
   serveOpenApi(app, ROUTES, context.basePath);
   return app;
 }
@@ -96,8 +97,8 @@ function mountRoutes(context: HttpContext): OpenAPIHono<HttpEnv> {
 /**
  * Rejects requests that pages of other sites send with the user's cookies (cross-site request forgery). Throws `ForbiddenError`
  * for a POST from an origin that is neither allowed nor the service's own. Requests of servers and scripts have no `Origin`
- * header, so the service accepts them. GET requests are accepted, because they change nothing, and CORS hides their responses
- * from other origins.
+ * header, so the service accepts them. GET requests are accepted: only `/work` and `/checkout-session` change anything, and a repeated request to
+ * them is harmless. CORS hides the responses to GET requests from other origins.
  *
  * If cookies of other origins are allowed, browsers send the user's cookies with requests of every site. So a POST with cookies
  * must then have an `Origin`, and its content type must be JSON, even if its body is empty. A form can't send JSON.

@@ -3,6 +3,8 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { Runtime } from "../runtime.ts";
 
 export interface HttpEnv {
+  /** Called after a route that can cause work has succeeded. */
+  Bindings: { onWork: () => void };
   Variables: { requestId: string };
 }
 

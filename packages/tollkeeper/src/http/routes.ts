@@ -43,6 +43,7 @@ const webhook: Route = {
   path: WEBHOOK_PATH,
   access: "stripe_signature",
   bodyLimit: MAX_WEBHOOK_BYTES,
+  causesWork: true,
   schema: { response: WebhookResponse, error: WebhookResponse },
   description: "Receives Stripe's signed events; the body is raw bytes",
   responses: {
@@ -58,6 +59,7 @@ const webhook: Route = {
 const work = {
   path: "/work",
   access: "work_token",
+  causesWork: false,
   schema: { response: WorkResponse },
   description: "Processes due work on serverless platforms; a schedule requests this route each minute",
   responses: {
@@ -77,6 +79,7 @@ export const ROUTES: readonly Route[] = [
     path: "/config",
     access: "public",
     bodyLimit: null,
+    causesWork: false,
     schema: { response: ConfigResponse },
     responses: { 200: "Mode, publishable key, plans and feature flags; never a secret" },
     action: ({ config }) => config,
@@ -87,6 +90,7 @@ export const ROUTES: readonly Route[] = [
     path: "/health",
     access: "public",
     bodyLimit: null,
+    causesWork: false,
     schema: { response: HealthResponse },
     responses: { 200: "The process runs" },
     action: () => HEALTHY,
@@ -97,6 +101,7 @@ export const ROUTES: readonly Route[] = [
     path: "/ready",
     access: "public",
     bodyLimit: null,
+    causesWork: false,
     schema: { response: HealthResponse },
     responses: { 200: "The service has started and the store is available" },
     action: async (context) => {
@@ -111,6 +116,7 @@ export const ROUTES: readonly Route[] = [
     path: "/metrics",
     access: "metrics_token",
     bodyLimit: null,
+    causesWork: false,
     schema: { response: z.string() },
     responses: {
       200: "Metrics for Prometheus",
@@ -130,6 +136,7 @@ export const ROUTES: readonly Route[] = [
     path: "/offer",
     access: "user",
     bodyLimit: null,
+    causesWork: false,
     schema: { response: OfferResponse },
     responses: {
       200: "The plans, with the trial and the action that apply to the user; visitors use /config",
@@ -143,6 +150,7 @@ export const ROUTES: readonly Route[] = [
     path: "/create-checkout-session",
     access: "user",
     bodyLimit: MAX_JSON_BYTES,
+    causesWork: true,
     schema: { body: CheckoutSessionRequest, response: CheckoutSessionResponse },
     responses: {
       200: "Opens Stripe's checkout for a plan; the same request returns the same open session",
@@ -157,6 +165,7 @@ export const ROUTES: readonly Route[] = [
     path: "/checkout-session",
     access: "user",
     bodyLimit: null,
+    causesWork: true,
     schema: { query: SessionQuery, response: VerifiedCheckout },
     responses: {
       200: "Verifies a checkout session of the user and syncs its subscription",
@@ -171,6 +180,7 @@ export const ROUTES: readonly Route[] = [
     path: "/subscriptions",
     access: "user",
     bodyLimit: null,
+    causesWork: false,
     schema: { response: SubscriptionsResponse },
     responses: { 200: "The user's subscriptions, newest first" },
     action: async ({ actions }, { caller }) => ({ subscriptions: await actions.listSubscriptions(caller) }),
@@ -181,6 +191,7 @@ export const ROUTES: readonly Route[] = [
     path: "/entitlements",
     access: "user",
     bodyLimit: null,
+    causesWork: false,
     schema: { response: EntitlementsResponse },
     responses: { 200: "The features that the user may use now, until when, and why" },
     action: async ({ actions }, { caller }) => ({ entitlements: await actions.listEntitlements(caller) }),
@@ -191,6 +202,7 @@ export const ROUTES: readonly Route[] = [
     path: "/cancel-subscription",
     access: "user",
     bodyLimit: MAX_JSON_BYTES,
+    causesWork: true,
     schema: { body: CancelRequest, response: SubscriptionResponse },
     responses: {
       200: "Cancels the subscription at the end of its period",
@@ -208,6 +220,7 @@ export const ROUTES: readonly Route[] = [
     path: "/resume-subscription",
     access: "user",
     bodyLimit: MAX_JSON_BYTES,
+    causesWork: true,
     schema: { body: ResumeRequest, response: SubscriptionResponse },
     responses: {
       200: "Undoes a cancellation before the period ends",
@@ -225,6 +238,7 @@ export const ROUTES: readonly Route[] = [
     path: "/create-portal-session",
     access: "user",
     bodyLimit: MAX_JSON_BYTES,
+    causesWork: true,
     schema: { body: PortalRequest, response: PortalResponse },
     responses: {
       200: "Opens Stripe's customer portal",

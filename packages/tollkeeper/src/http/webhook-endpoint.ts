@@ -38,6 +38,8 @@ export interface WebhookReply {
   status: number;
   headers: Record<string, string>;
   body: string;
+  /** True if the inbox contains the event, so that its processing can be due. */
+  causesWork: boolean;
 }
 
 /** One webhook delivery of Stripe, whose body has not been read yet. */
@@ -125,6 +127,8 @@ export function createWebhookEndpoint(context: HttpContext): ReceiveWebhook {
         ...(status === STATUS.unavailable && { "retry-after": RETRY_AFTER_SECONDS }),
       },
       body: json,
+      // Stripe repeats a delivery if the process ended before its response, so the event of a duplicate may still be pending.
+      causesWork: result.status === "accepted" || result.status === "duplicate",
     };
   };
 }
@@ -139,20 +143,17 @@ export function createWebhookEndpoint(context: HttpContext): ReceiveWebhook {
 export function bypassRouter(
   basePath: string,
   receiveWebhook: ReceiveWebhook,
-  fetchRoute: (request: Request) => Promise<Response>,
-): (request: Request) => Promise<Response> {
-  return async (request) =>
-    request.method === "POST" && isWebhookPath(pathOf(request.url), basePath)
-      ? handleWebhook(receiveWebhook, request)
-      : fetchRoute(request);
-}
-
-async function handleWebhook(receiveWebhook: ReceiveWebhook, request: Request): Promise<Response> {
-  const { status, headers, body } = await receiveWebhook({
-    signature: request.headers.get("stripe-signature"),
-    readBody: (account) => readBody(request, MAX_WEBHOOK_BYTES, account),
-  });
-  return new Response(body, { status, headers });
+  fetchRoute: FetchAndNoteWork,
+): FetchAndNoteWork {
+  return async (request, onWork) => {
+    if (request.method !== "POST" || !isWebhookPath(pathOf(request.url), basePath)) return fetchRoute(request, onWork);
+    const { status, headers, body, causesWork } = await receiveWebhook({
+      signature: request.headers.get("stripe-signature"),
+      readBody: (account) => readBody(request, MAX_WEBHOOK_BYTES, account),
+    });
+    if (causesWork) onWork();
+    return new Response(body, { status, headers });
+  };
 }
 
 /** Returns the path of a URL without parsing the whole URL, which is faster. */
