@@ -224,3 +224,38 @@ test("a retired plan gives access, and is neither sold nor shown nor created at 
   expect(await checkout.json()).toMatchObject({ error: { code: "plan_retired" } });
   expect(billing.log.filter(({ fields }) => "alarm" in fields)).toEqual([]);
 });
+
+describe.each(DIALECTS)("an open checkout session on %s", (dialect) => {
+  const yearly = { ...team, prices: [{ interval: "year" as const, amount: 9_000, currency: "usd" }] };
+  test.each([
+    ["its plan is retired", "plan_retired", { ...team, retired: true }],
+    ["its plan has no price for the interval any more", "unknown_price", yearly],
+  ])("expires when its user asks for it again and %s", async (_, code, changed) => {
+    const billing = await createTestBilling({ dialect, options: { plans: BEFORE } });
+    const request = { plan: "team", interval: "month" };
+    const { body: opened } = await billing.call("ada", "POST", "create-checkout-session", request);
+    const { body: other } = await billing.call("ada", "POST", "create-checkout-session", {
+      ...request,
+      plan: "premium",
+    });
+    await billing.service.stop();
+    const replica = billing.addReplica({ plans: definePlans([premium, changed]) });
+    const ask = (): Promise<Response> =>
+      replica.fetch(
+        new Request("http://app.test/stripe/create-checkout-session", {
+          method: "POST",
+          headers: { authorization: "Bearer ada", "content-type": "application/json" },
+          body: JSON.stringify(request),
+        }),
+      );
+    const statusOf = async ({ sessionId }: Record<string, unknown>): Promise<unknown> =>
+      (await billing.stripe("GET", `/v1/checkout/sessions/${String(sessionId)}`)).body["status"];
+    for (let times = 0; times < 2; times++) {
+      const response = await ask();
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ error: { code } });
+      expect(await statusOf(opened)).toBe("expired");
+    }
+    expect(await statusOf(other)).toBe("open");
+  });
+});

@@ -89,7 +89,12 @@ export async function createCheckoutSession(
   user: User,
   request: CheckoutSessionRequest,
 ): Promise<CheckoutSessionResponse> {
-  const { plan, price } = findChosenPrice(context, request);
+  const plan = findChosenPlan(context, request);
+  const price = findSoldPrice(context, plan, request);
+  if (price instanceof InvalidRequestError) {
+    await context.serialize(`checkout:${user.id}`, () => expireOpenSession(context, user, plan.group));
+    throw price;
+  }
   const intent: CheckoutIntent = {
     plan: plan.id,
     interval: price.interval,
@@ -173,26 +178,41 @@ function namesOfSold(plans: Plans): string {
   return plans.flatMap(({ id, retired }) => (retired ? [] : id)).join(", ");
 }
 
-function findChosenPrice({ plans }: ActionContext, request: CheckoutSessionRequest): { plan: Plan; price: PlanPrice } {
+function findChosenPlan({ plans }: ActionContext, request: CheckoutSessionRequest): Plan {
   const plan = findPlan(plans, request.plan);
-  if (!plan)
-    throw new InvalidRequestError(
-      "unknown_plan",
-      `Plan "${request.plan}" does not exist. Plans: ${namesOfSold(plans)}.`,
-    );
+  if (plan) return plan;
+  throw new InvalidRequestError("unknown_plan", `Plan "${request.plan}" does not exist. Plans: ${namesOfSold(plans)}.`);
+}
+
+/** Returns the plan's price for the requested interval. Returns an error if the app no longer sells the plan at this interval. */
+function findSoldPrice(
+  { plans }: ActionContext,
+  plan: Plan,
+  { interval }: CheckoutSessionRequest,
+): PlanPrice | InvalidRequestError {
   if (plan.retired)
-    throw new InvalidRequestError(
+    return new InvalidRequestError(
       "plan_retired",
       `Plan "${plan.id}" is no longer sold. Choose one of these plans: ${namesOfSold(plans)}.`,
     );
-  const price = findPlanPrice(plan, request.interval);
-  if (!price)
-    throw new InvalidRequestError(
+  return (
+    findPlanPrice(plan, interval) ??
+    new InvalidRequestError(
       "unknown_price",
-      `Plan "${plan.id}" has no price for interval "${request.interval}". ` +
-        `Intervals: ${plan.prices.map(({ interval }) => interval).join(", ")}.`,
-    );
-  return { plan, price };
+      `Plan "${plan.id}" has no price for interval "${interval}". ` +
+        `Intervals: ${plan.prices.map((price) => price.interval).join(", ")}.`,
+    )
+  );
+}
+
+/**
+ * Expires the user's open checkout session of a plan group. If the user opened the session when the app still sold the plan,
+ * the user could otherwise pay in the session.
+ */
+async function expireOpenSession(context: ActionContext, user: User, group: string): Promise<void> {
+  const last = (await loadLastCheckouts(context, user, [group])).get(group) ?? null;
+  const decision = decideCheckout(last, null);
+  if (decision.kind === "replace") await expire(context, decision.session.id);
 }
 
 /** Finds the plan's price at Stripe by its lookup key. The price must be as in the plan, so that users pay what they see. */
