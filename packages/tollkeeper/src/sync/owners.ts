@@ -45,7 +45,7 @@ export async function saveCustomers(
 }
 
 /** Returns an alarm for each newly linked customer whose owner has further customers at Stripe. */
-export async function findSeveralCustomers(
+async function findSeveralCustomers(
   { customers }: Pick<StoreParts, "customers">,
   links: readonly CustomerLink[],
 ): Promise<PendingAlarm[]> {

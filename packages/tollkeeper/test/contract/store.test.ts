@@ -48,6 +48,33 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
     expect(await customers.countOwnersWithSeveral()).toBe(1);
   });
 
+  test("an owner has several customers if several of the owner's linked customers are not deleted at Stripe", async () => {
+    const url = await freshDatabase(dialect);
+    const { customers } = await open(url);
+    const counted = async () => customers.countOwnersWithSeveral();
+    const customer = (id: string, owner = false, deleted = false) => ({
+      id,
+      owner: owner ? userOwner("ada") : null,
+      deleted,
+      createdAt: 1,
+      defaultPaymentMethodId: null,
+    });
+    const link = async (customerId: string) => customers.link([{ owner: userOwner("ada"), customerId }], NOW);
+    await customers.saveCustomers([customer("cus_a", true), customer("cus_b")]);
+    await customers.link([{ owner: userOwner("grace"), customerId: "cus_g" }], NOW);
+    await link("cus_a");
+    expect(await counted()).toBe(0);
+    await link("cus_b");
+    expect(await counted()).toBe(1);
+    expect(await (await open(url, "live")).customers.countOwnersWithSeveral()).toBe(0);
+    await customers.saveCustomers([customer("cus_b", true, true)]);
+    expect(await counted()).toBe(0);
+    await link("cus_not_mirrored_yet");
+    expect(await counted()).toBe(1);
+    await link("cus_c");
+    expect(await counted()).toBe(1);
+  });
+
   test("an operation links its customer only if no owner is linked to the customer yet", async () => {
     const { customers } = await open();
     await customers.link([{ owner: userOwner("grace"), customerId: "cus_1" }], NOW);

@@ -30,7 +30,7 @@ export interface CustomerStore {
   link(links: readonly CustomerLink[], now: number): Promise<void>;
   /** Links a customer to an owner. Does nothing if the customer is linked to an owner already. */
   addLink(link: CustomerLink, now: number): Promise<void>;
-  /** Counts the owners that have more than one customer at Stripe. */
+  /** Counts the owners for which `listCustomersOf` returns more than one customer. */
   countOwnersWithSeveral(): Promise<number>;
   saveCustomers(customers: readonly CustomerRecord[]): Promise<void>;
   savePaymentMethods(methods: readonly PaymentMethodRecord[]): Promise<void>;
@@ -43,15 +43,19 @@ export interface CustomerStore {
   findCustomers(ids: readonly string[]): Promise<Map<string, CustomerRecord>>;
 }
 
-const listLinksOf = prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKind; id: string }) =>
+/** Selects the links of the customers that are not deleted at Stripe. The mirror may not contain a new customer yet. */
+const selectUndeletedLinks = (db: Kysely<Schema>, mode: Mode) =>
   db
     .selectFrom("customerLinks as l")
     .leftJoin("customers as c", (join) => join.onRef("c.mode", "=", "l.mode").onRef("c.id", "=", "l.customerId"))
-    .select("l.customerId")
     .where("l.mode", "=", mode)
+    .where((eb) => eb(eb.fn.coalesce("c.deleted", sql.lit(0)), "=", sql.lit(0)));
+
+const listLinksOf = prepare((db, { mode, kind, id }: { mode: Mode; kind: OwnerKind; id: string }) =>
+  selectUndeletedLinks(db, mode)
+    .select("l.customerId")
     .where("l.ownerKind", "=", kind)
     .where("l.ownerId", "=", id)
-    .where((eb) => eb(eb.fn.coalesce("c.deleted", sql.lit(0)), "=", sql.lit(0)))
     .orderBy(
       (eb) =>
         eb.exists(
@@ -137,18 +141,22 @@ function linkStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): LinkStore 
     addLink: (link, now) => addRows(db, toRows([link], now)),
 
     async countOwnersWithSeveral() {
-      const several = db
-        .selectFrom("customers")
-        .select("ownerId")
+      // Only few owners have several links. So the query looks up only the customers of these owners, not all customers.
+      const candidates = db
+        .selectFrom("customerLinks")
+        .select(["ownerKind", "ownerId"])
         .where("mode", "=", mode)
-        .where("deleted", "=", 0)
-        .where("ownerId", "is not", null)
         .groupBy(["ownerKind", "ownerId"])
         .having((eb) => eb.fn.countAll(), ">", 1)
-        .as("several");
+        .as("candidates");
+      const customersOfCandidate = selectUndeletedLinks(db, mode)
+        .select((eb) => eb.fn.countAll<number | string>().as("customers"))
+        .where("l.ownerKind", "=", sql.ref<OwnerKind>("candidates.ownerKind"))
+        .where("l.ownerId", "=", sql.ref<string>("candidates.ownerId"));
       const { owners } = await db
-        .selectFrom(several)
+        .selectFrom(candidates)
         .select((eb) => eb.fn.countAll<number | string>().as("owners"))
+        .where(customersOfCandidate, ">", 1)
         .executeTakeFirstOrThrow();
       return Number(owners);
     },
