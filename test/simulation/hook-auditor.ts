@@ -1,7 +1,7 @@
 /** Checks the hooks of the app against the rules I2, I8 and I9. */
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import { DAY_MS, PENDING_MS, type AuditedPlan, type HookEvent, type Tables, type Violate } from "./audit-types.ts";
-import { entitledFeatures, paidInvoices, takenBack } from "./stripe-books.ts";
+import { entitledFeatures, paidInvoices, reportableReversals } from "./stripe-books.ts";
 import type { StripeHistory } from "./stripe-history.ts";
 
 export interface HookAuditor {
@@ -109,7 +109,7 @@ function reportedBy(hook: string, { invoiceId, refundId, disputeId, outcome }: H
 /** Checks that hooks have reported each paid invoice, refund and open dispute. */
 function checkReported(tables: Tables, reported: ReadonlySet<string>, violate: Violate): void {
   for (const id of paidInvoices(tables)) if (!reported.has(id)) violate(`I2: no hook reported that ${id} is paid`);
-  const { refunds, disputes } = takenBack(tables);
+  const { refunds, disputes } = reportableReversals(tables);
   for (const id of [...refunds, ...disputes]) if (!reported.has(id)) violate(`I2: no hook reported ${id}`);
 }
 

@@ -11,7 +11,9 @@ import {
 export const USER_KEY = "auth0_user_id";
 const OPERATION_KEY = "tollkeeper_operation";
 const GRACE_MS = 7 * DAY_MS;
-const OPEN = new Set(["needs_response", "under_review"]);
+const OPEN_DISPUTES = new Set(["needs_response", "under_review"]);
+/** Seconds by which a period's invoice may be older than the period. */
+const INVOICE_LEAD_SECONDS = 60;
 const LIVE = new Set(["trialing", "active", "past_due", "unpaid", "paused"]);
 
 export function isDeleted(customer: object): boolean {
@@ -23,6 +25,15 @@ function customersOf(tables: Tables, userId: string): Set<string> {
   for (const customer of tables.customer.values())
     if (!isDeleted(customer) && customer.metadata[USER_KEY] === userId) ids.add(customer.id);
   return ids;
+}
+
+/**
+ * Returns the user's customers that the service created and no person moved to the user. The service may know nothing yet of other
+ * customers.
+ */
+function createdByService(tables: Tables, userId: string, isMoved: (customerId: string) => boolean): Set<string> {
+  const ids = [...customersOf(tables, userId)];
+  return new Set(ids.filter((id) => !isMoved(id) && tables.customer.get(id)?.metadata[OPERATION_KEY] !== undefined));
 }
 
 export function usersOf(tables: Tables): string[] {
@@ -55,13 +66,7 @@ export function checkCheckout(
 ): void {
   const [owner = "", group] = subject.split(" ");
   const userId = owner.replace(/^user:/, "");
-  // Of a customer that a person created or moved, the service may know nothing yet.
-  const customers = new Set(
-    [...customersOf(tables, userId)].filter((id) => {
-      const customer = tables.customer.get(id);
-      return customer && !isDeleted(customer) && customer.metadata[OPERATION_KEY] !== undefined && !isMoved(id);
-    }),
-  );
+  const customers = createdByService(tables, userId, isMoved);
   // A subscription that was created in the dashboard is live immediately, and no operation of the service created it.
   for (const { id, customer, status, created, metadata, items } of tables.subscription.values()) {
     if (!customers.has(customer) || !LIVE.has(status) || metadata[OPERATION_KEY] !== undefined) continue;
@@ -80,11 +85,8 @@ export function checkCheckout(
 export function checkBooks(tables: Tables, isMoved: (customerId: string) => boolean, violate: Violate): void {
   for (const userId of usersOf(tables)) {
     const customers = new Set([...customersOf(tables, userId)].filter((id) => !isMoved(id)));
-    const created = [...customers].filter((id) => {
-      const customer = tables.customer.get(id);
-      return customer !== undefined && !isDeleted(customer) && customer.metadata[OPERATION_KEY] !== undefined;
-    });
-    if (created.length > 1) violate(`I5: the service created ${created.length} customers for ${userId}`);
+    const created = createdByService(tables, userId, isMoved).size;
+    if (created > 1) violate(`I5: the service created ${created} customers for ${userId}`);
     // No operation of the service belongs to a subscription that was created in the dashboard.
     const live = [...tables.subscription.values()].filter(
       ({ customer, status, metadata }) =>
@@ -160,11 +162,11 @@ function isTakenBack(tables: Tables, row: StripeSubscription): boolean {
   const invoiceIds = new Set(invoices.map(({ id }) => id));
   const isDisputed = [...tables.dispute.values()].some(
     ({ status, payment_intent: intent }) =>
-      ["needs_response", "under_review", "lost"].includes(status) && invoiceIds.has(invoiceOf(tables, intent)),
+      (OPEN_DISPUTES.has(status) || status === "lost") && invoiceIds.has(invoiceOf(tables, intent)),
   );
   if (isDisputed) return true;
   const start = Math.max(...row.items.data.map((item) => item.current_period_start));
-  const current = invoices.filter(({ created }) => created >= start - 60);
+  const current = invoices.filter(({ created }) => created >= start - INVOICE_LEAD_SECONDS);
   const paid = current.reduce((total, { amount_paid: amount }) => total + amount, 0);
   const refunded = [...tables.refund.values()].reduce((total, { amount, status, payment_intent: intent }) => {
     const isCounted = status === "succeeded" || status === "pending";
@@ -179,14 +181,16 @@ function invoiceOf(tables: Tables, intent: string | null): string {
   return payment?.invoice ?? "";
 }
 
-/** Returns the refunds and decided or open disputes about payments of customers that belong to a user. */
-export function takenBack(tables: Tables): { refunds: string[]; disputes: string[] } {
+/** Returns the ids of the refunds that succeeded and of the open disputes, about payments of customers that belong to a user. */
+export function reportableReversals(tables: Tables): { refunds: string[]; disputes: string[] } {
   const isOwned = (chargeId: string): boolean => {
     const customer = tables.charge.get(chargeId)?.customer ?? null;
     const owner = customer === null ? undefined : tables.customer.get(customer);
     return owner !== undefined && !isDeleted(owner) && owner.metadata[USER_KEY] !== undefined;
   };
   const refunds = [...tables.refund.values()].filter(({ charge, status }) => status === "succeeded" && isOwned(charge));
-  const disputes = [...tables.dispute.values()].filter(({ charge, status }) => OPEN.has(status) && isOwned(charge));
+  const disputes = [...tables.dispute.values()].filter(
+    ({ charge, status }) => OPEN_DISPUTES.has(status) && isOwned(charge),
+  );
   return { refunds: refunds.map(({ id }) => id), disputes: disputes.map(({ id }) => id) };
 }
