@@ -140,11 +140,18 @@ describe("Stripe.js", () => {
 });
 
 describe("a failure", () => {
-  test("from the service has the service's code, status and request id", async () => {
-    const error = { code: "already_subscribed", message: "You already have Premium.", requestId: "req_1" };
-    const { page } = await open({ service: { "create-checkout-session": { status: 409, body: { error } } } });
-    expect(await refusal(page, "checkout")).toEqual({ ...error, kind: "TollkeeperClientError", status: 409 });
-  });
+  test.each([
+    ["already_subscribed", 409, "You already have Premium."],
+    ["stripe_unavailable", 503, "Payments are unavailable at the moment. Please try again later."],
+    ["not_resumable", 409, "Your subscription to Premium has ended. Start a new checkout instead."],
+  ])(
+    "%s from the service keeps the service's code, status, request id and sentence for users",
+    async (code, status, message) => {
+      const error = { code, message, requestId: "req_1" };
+      const { page } = await open({ service: { "create-checkout-session": { status, body: { error } } } });
+      expect(await refusal(page, "checkout")).toEqual({ ...error, kind: "TollkeeperClientError", status });
+    },
+  );
 
   test.each([
     ["no network", "offline" as const, { code: "network_error", status: null }],

@@ -30,6 +30,9 @@ export type ErrorCode =
   | "body_already_read"
   | "internal_error";
 
+/** The sentence for the app's user if the service gets no usable response from Stripe. */
+export const PAYMENTS_UNAVAILABLE = "Payments are unavailable at the moment. Please try again later.";
+
 export type ErrorStatus = 400 | 401 | 402 | 403 | 404 | 409 | 413 | 429 | 500 | 503;
 
 export interface ErrorOptions {

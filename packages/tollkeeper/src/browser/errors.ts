@@ -39,17 +39,16 @@ const NOT_ACCEPTED = "The service did not accept this. Please contact support.";
 
 /**
  * Maps error codes to sentences that the app can show to its users. The sentences for users replace error messages of the
- * service, which are meant for developers.
+ * service, which are meant for developers. For other codes, such as `stripe_unavailable`, the service's message is already for
+ * users.
  */
 const SENTENCES: Record<string, string> = {
   unauthenticated: "Please sign in to continue.",
   internal_error: "Something went wrong. Please try again.",
   account_unconfirmed: "Payments are unavailable at the moment. Please try again later.",
-  stripe_unavailable: "Payments are unavailable at the moment. Please try again later.",
   store_unavailable: "The service is unavailable at the moment. Please try again later.",
   sign_in_unavailable: "Your sign-in cannot be checked at the moment. Please try again later.",
   sign_in_misconfigured: "Your sign-in cannot be checked. Please contact support.",
-  stripe_rejected: "The payment service did not accept this. Please contact support.",
   price_not_ready: "This plan is unavailable at the moment. Please try again later.",
   overloaded: "The service is unavailable at the moment. Please try again later.",
   invalid_config: NOT_SET_UP,

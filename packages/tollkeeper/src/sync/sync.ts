@@ -5,7 +5,7 @@
  */
 import { ownerKey, type BillingOwner } from "../domain/owner.ts";
 import { toEnded } from "../domain/subscription.ts";
-import { TollkeeperError, UnavailableError } from "../errors.ts";
+import { PAYMENTS_UNAVAILABLE, TollkeeperError, UnavailableError } from "../errors.ts";
 import type { Store, StoreParts } from "../store/store.ts";
 import type { StripeGateway } from "../stripe/gateway/gateway.ts";
 import type { SyncedObject } from "../stripe/webhook/event-types.ts";
@@ -110,7 +110,9 @@ async function writeFresh(
     }
     if ((await writeLanes(context, [{ lane, version, snapshot }], finish)).has(lane)) return;
   }
-  throw new UnavailableError("stripe_unavailable", `"${lane}" changed faster than it could be read. Retry later.`);
+  throw new UnavailableError("stripe_unavailable", `"${lane}" changed faster than it could be read. Retry later.`, {
+    userMessage: PAYMENTS_UNAVAILABLE,
+  });
 }
 
 interface LaneWrite {

@@ -1,7 +1,13 @@
 /** Translates the SDK's errors to `TollkeeperError`. A translated error is retryable, fixable by the user, or final. */
 import Stripe from "stripe";
 import { describeError, toLogText } from "../../domain/log-text.ts";
-import { InvalidRequestError, PaymentError, TollkeeperError, UnavailableError } from "../../errors.ts";
+import {
+  InvalidRequestError,
+  PAYMENTS_UNAVAILABLE,
+  PaymentError,
+  TollkeeperError,
+  UnavailableError,
+} from "../../errors.ts";
 
 /** Runs a call of Stripe's SDK. If the SDK throws an error, throws the corresponding `TollkeeperError`. */
 export async function translateErrors<T>(call: () => Promise<T>): Promise<T> {
@@ -48,7 +54,7 @@ function toTollkeeperError(error: unknown): unknown {
     );
   if (!(error instanceof Stripe.errors.StripeError)) return error;
   const log = logFieldsOf(error);
-  const options = { cause: error, log, userMessage: UNAVAILABLE };
+  const options = { cause: error, log, userMessage: PAYMENTS_UNAVAILABLE };
   // Stripe writes the messages of declined cards for the cardholder.
   if (error instanceof Stripe.errors.StripeCardError) return new PaymentError(error.message, { cause: error, log });
   const because = describe(log);
@@ -78,7 +84,6 @@ function toTollkeeperError(error: unknown): unknown {
   });
 }
 
-const UNAVAILABLE = "Payments are unavailable at the moment. Please try again later.";
 const REFUSED = "The payment service did not accept this request. Please contact support.";
 
 /** Parameters whose value is personal. Stripe's message about such a parameter often quotes the value. */
