@@ -287,7 +287,11 @@ test("the first reconcile reads the events of the last hour, unless an earlier s
   await billing.emulator.advance(5 * DAY);
   await billing.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "bob" });
   expect(await billing.service.reconcile()).toMatchObject({ events: { read: 1 }, swept: { customers: 2 } });
-  expect(await billing.service.reconcile({ sweep: false, since: TEST_START })).toMatchObject({ events: { read: 2 } });
+  expect(await billing.service.reconcile({ sweep: false, since: TEST_START })).toMatchObject({
+    events: { read: 2, since: TEST_START },
+  });
+  const old = await billing.service.reconcile({ sweep: false, since: TEST_START - 40 * DAY * 1_000 });
+  expect(old?.events.since).toBe(billing.emulator.now() - 29 * DAY * 1_000);
 });
 
 test("a reconcile finds a missed event even if the replica's clock is days behind", async () => {
@@ -302,6 +306,6 @@ test("a reconcile finds a missed event even if the replica's clock is days behin
     runtime: { now: () => billing.emulator.now() - 40 * DAY * 1_000, billingNow: () => billing.emulator.now() },
   });
   const dry = await billing.service.reconcile({ dryRun: true });
-  expect(dry?.events).toEqual({ read: 1, missed: 1 });
+  expect(dry?.events).toEqual({ read: 1, missed: 1, since: expect.any(Number) as number });
   expect(await behind.reconcile({ sweep: false })).toMatchObject({ events: { missed: 1 } });
 });

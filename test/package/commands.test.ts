@@ -288,6 +288,25 @@ describe("tollkeeper reconcile", () => {
     expect(code).toBe(2);
     expect(output).toContain('"yesterday" is not a date: use a date such as 2026-01-31');
   });
+
+  test("rejects a date in the future", async () => {
+    const { code, output } = await runCli(["reconcile", "--since", "2999-01-31"]);
+    expect(code).toBe(2);
+    expect(output).toContain('"2999-01-31" is in the future: use a date in the past');
+  });
+
+  test("shows since when events were read if Stripe no longer keeps the events of the date", async () => {
+    const servers = await startTestServers({ plans });
+    const old = await runCli(["reconcile", "--since", "2020-01-31"], { env: servers.env });
+    expect(old.code).toBe(0);
+    expect(old.output).toMatch(
+      /! Events before 20\d\d-[\d-]+T[\d:.]+Z were not read, because Stripe keeps events for 30 days/,
+    );
+    const recent = new Date(Date.now() - 86_400_000).toISOString();
+    const { code, output } = await runCli(["reconcile", "--since", recent], { env: servers.env });
+    expect(code).toBe(0);
+    expect(output).not.toContain("were not read");
+  });
 });
 
 test.each(DIALECTS)("tollkeeper migrate applies each migration to %s only once", async (dialect) => {

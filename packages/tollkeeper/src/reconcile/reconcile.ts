@@ -57,8 +57,11 @@ export interface ReconcileProgress {
 }
 
 export interface ReconcileReport {
-  /** Number of events that Stripe listed, and number of listed events that no webhook had delivered. */
-  events: { read: number; missed: number };
+  /**
+   * Number of events that Stripe listed, number of listed events that no webhook had delivered, and the instant since which
+   * events were listed. The instant is later than the option `since` if Stripe no longer keeps events that old.
+   */
+  events: EventCounts;
   /** Number of objects that the sweep read from each of Stripe's lists; null if there was no sweep. */
   swept: Record<SweptList, number> | null;
   /**
@@ -74,6 +77,12 @@ export interface ReconcileReport {
   differences: number;
   /** Warnings about settings at Stripe that an operator should check, one sentence each. */
   warnings: string[];
+}
+
+interface EventCounts {
+  read: number;
+  missed: number;
+  since: number;
 }
 
 const DAY_MS = 86_400_000;
@@ -101,7 +110,7 @@ interface Progress {
   /** True if the sweep may end subscriptions: few subscriptions end, or an operator accepted the sweep. */
   mayEnd: boolean;
   sweepStopped: MassEnd | null;
-  events: { read: number; missed: number } | null;
+  events: EventCounts | null;
   lists: Partial<Record<SweptList, ListProgress>>;
   drift: DriftSummary;
 }
@@ -213,25 +222,28 @@ async function readAndRepair(context: ReconcileContext, options: ReconcileOption
   const { store, runtime } = context;
   const dryRun = options.dryRun ?? false;
   const { progress, since } = await plan(context, options, current.before);
-  progress.events ??= await importMissedEvents(context, {
+  const save = (): Promise<void> => current.saveProgress(progress);
+  progress.events ??= {
+    ...(await importMissedEvents(context, {
+      since,
+      dryRun,
+      sweeping: progress.sweeping,
+      onPage: (read) => {
+        options.onProgress?.({ step: "events", read });
+        return save();
+      },
+    })),
     since,
-    dryRun,
-    sweeping: progress.sweeping,
-    onPage: (read) => {
-      options.onProgress?.({ step: "events", read });
-      return current.saveProgress(progress);
-    },
-  });
+  };
   // If the webhook missed many events, a sweep of all lists needs fewer requests than a retrieve of each event's object.
   progress.sweeping ||= options.sweep !== false && progress.events.missed > SWEEP_ABOVE_MISSED;
-  await current.saveProgress(progress);
+  await save();
   if (progress.sweeping && !progress.mayEnd) {
-    const onPage = (): Promise<void> => current.saveProgress(progress);
-    progress.sweepStopped = await stopMassEnd(context, { dryRun, onPage });
+    progress.sweepStopped = await stopMassEnd(context, { dryRun, onPage: save });
     progress.mayEnd = progress.sweepStopped === null;
     // A dry run changes nothing, so it also reports the differences of a sweep that would stop.
     progress.sweeping = progress.mayEnd || dryRun;
-    await current.saveProgress(progress);
+    await save();
   }
   const problems = progress.sweeping ? await sweepLists(context, options, { progress, current }) : [];
   // After a sweep, the worker processes the missed events that the sweep did not cover.
@@ -248,7 +260,7 @@ function toReport(
   const swept = Object.fromEntries(SWEPT_LISTS.map((list) => [list, lists[list]?.read ?? 0]));
   return {
     startedAt,
-    events: events ?? { read: 0, missed: 0 },
+    events: events ?? { read: 0, missed: 0, since: startedAt },
     swept: sweeping ? (swept as Record<SweptList, number>) : null,
     sweepStopped,
     drift: drift.first,

@@ -31,7 +31,7 @@ export function addReconcile(program: Command, env: Environment): void {
     .option(
       "--since <date>",
       "read events from this date, such as 2026-01-31 or 2026-01-31T12:00:00Z",
-      (text: string): number => instantOf(text),
+      (text: string): number => pastInstantOf(text, Date.now()),
     )
     .option("--sweep", "read all lists, even if they were read today")
     .option("--accept", "sweep even if that ends 10 or more, and over 20 %, of the live subscriptions")
@@ -82,7 +82,8 @@ function withoutRequestsAndHooks(options: TollkeeperOptions): TollkeeperOptions 
   };
 }
 
-async function runReconcile(env: Environment, { config, dryRun, since, sweep, accept }: Options): Promise<Outcome> {
+async function runReconcile(env: Environment, chosen: Options): Promise<Outcome> {
+  const { config, dryRun, since, sweep, accept } = chosen;
   const options = withoutRequestsAndHooks(await loadOptions(env, config));
   const tollkeeper = compose(options, dryRun ? openDryRunStore : openStore);
   const show = progress();
@@ -103,7 +104,7 @@ async function runReconcile(env: Environment, { config, dryRun, since, sweep, ac
       console.log("Processing missed events ...");
       await tollkeeper.drain();
     }
-    console.log(describe(report, dryRun ?? false));
+    console.log(describe(report, chosen));
     if (report.sweepStopped && !dryRun) return "failed";
     const differs = report.differences > 0 || report.events.missed > 0;
     return dryRun && differs ? "differences" : "done";
@@ -112,10 +113,14 @@ async function runReconcile(env: Environment, { config, dryRun, since, sweep, ac
   }
 }
 
-function describe(report: ReconcileReport, dryRun: boolean): string {
+function describe(report: ReconcileReport, { dryRun = false, since = Infinity }: Options): string {
   const { events, swept, sweepStopped, drift, differences, warnings } = report;
   const lines = [
     `Events: ${events.read} read, ${events.missed} had not arrived.`,
+    since < events.since
+      ? `! Events before ${new Date(events.since).toISOString()} were not read, because Stripe keeps events for 30 days only. ` +
+        "A sweep finds older changes."
+      : null,
     swept
       ? `Swept: ${swept.customers} customers, ${swept.subscriptions} subscriptions, ${swept.open_invoices} open invoices, ` +
         `${swept.refunds} refunds, ${swept.disputes} disputes.`
@@ -143,9 +148,10 @@ function describeStop({ live, ending }: NonNullable<ReconcileReport["sweepStoppe
         `together. If the subscriptions have really ended, run: npx tollkeeper reconcile --accept`;
 }
 
-function instantOf(text: string): number {
+function pastInstantOf(text: string, now: number): number {
   const at = Date.parse(text);
   if (Number.isNaN(at)) throw new InvalidArgumentError(`"${text}" is not a date: use a date such as 2026-01-31.`);
+  if (at > now) throw new InvalidArgumentError(`"${text}" is in the future: use a date in the past.`);
   return at;
 }
 
