@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { mask } from "../config/problem-text.ts";
+import { maskSecrets } from "../domain/log-text.ts";
 import { ConfigError } from "../errors.ts";
 import type { TollkeeperOptions } from "../options.ts";
 
@@ -42,7 +42,7 @@ function problemOfFile(file: string, url: string, error: unknown): unknown {
 
 function describe(error: Error): string {
   if (!(error instanceof SyntaxError) || !/^(Unexpected|Expected|Invalid|Unterminated)/.test(error.message))
-    return mask(error.message);
+    return maskSecrets(error.message);
   // The parser quotes the text of the file, so only quoted punctuation is shown.
   const withoutText = error.message.replaceAll(QUOTED, (quoted) => (/\w/.test(quoted) ? "…" : quoted));
   return `syntax error: ${withoutText}`;

@@ -1,6 +1,13 @@
 /** Describes errors for the person at the terminal. Descriptions contain no secret. */
-import { mask } from "../config/problem-text.ts";
-import { TollkeeperError, UnavailableError } from "../errors.ts";
+import { maskSecrets } from "../domain/log-text.ts";
+import { TollkeeperError, UnavailableError, type ErrorCode } from "../errors.ts";
+
+/** Codes of the errors of PostgreSQL. */
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** Code of all errors of Node's SQLite. */
+const SQLITE_CODE = "ERR_SQLITE_ERROR";
+/** Code of a `ConfigError`. The config file may throw the `ConfigError` of another copy of this package. */
+const CONFIG_CODE: ErrorCode = "invalid_config";
 
 /** Maximum number of causes that are searched, because an error may be its own cause. */
 const MAX_CAUSES = 5;
@@ -9,12 +16,22 @@ const MAX_CAUSES = 5;
  * Returns the message of an expected error, with the cause if a server is unavailable. Returns the stack of an unexpected error,
  * because it is a bug.
  */
-export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return mask(String(error));
-  const isExpected = error instanceof TollkeeperError || "code" in error;
-  if (!isExpected) return mask(error.stack ?? error.message);
+export function errorText(error: unknown): string {
+  return maskSecrets(describe(error));
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (!isExpected(error)) return error.stack ?? error.message;
   const cause = error instanceof UnavailableError ? describeCause(error) : null;
-  return cause === null ? error.message : `${error.message}\nCause: ${mask(cause)}`;
+  return cause === null ? error.message : `${error.message}\nCause: ${cause}`;
+}
+
+/** Returns true for the errors of this package, of the operating system and of a database. Every other error is a bug. */
+function isExpected(error: Error): boolean {
+  if (error instanceof TollkeeperError || "syscall" in error) return true;
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && (SQLSTATE.test(code) || code === SQLITE_CODE || code === CONFIG_CODE);
 }
 
 /** Returns the message of the first cause that has an error code, such as ECONNREFUSED. Otherwise returns the last cause. */

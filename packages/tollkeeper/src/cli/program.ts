@@ -7,7 +7,7 @@ import { addMigrate } from "./commands/migrate.ts";
 import { addPlans } from "./commands/plans.ts";
 import { addReconcile } from "./commands/reconcile.ts";
 import { addServe } from "./commands/serve.ts";
-import { describeError } from "./describe-error.ts";
+import { errorText } from "./error-text.ts";
 import { EXIT_CODE_HELP, EXIT_CODES } from "./exit-codes.ts";
 
 const ENV_FILE = ".env";
@@ -34,6 +34,6 @@ export async function runProgram(): Promise<void> {
 /** Prints the error, and returns the exit code. The parser of the command line has already printed its own errors. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.done : EXIT_CODES.usage;
-  console.error(describeError(error));
+  console.error(errorText(error));
   return EXIT_CODES.failed;
 }

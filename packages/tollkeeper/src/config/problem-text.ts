@@ -1,12 +1,10 @@
 /** Writes the texts of configuration problems. The texts of configuration problems never contain a secret. */
+import { maskSecrets } from "../domain/log-text.ts";
 import { nearestName } from "../domain/nearest-name.ts";
 import { VARIABLES } from "../environment.ts";
 import type { TollkeeperOptions } from "../options.ts";
 
 export type OptionName = keyof TollkeeperOptions;
-
-const SECRET_VALUE = /\b(sk_test|sk_live|rk_test|rk_live|whsec)_\S*/g;
-const URL_CREDENTIALS = /\/\/\S*@/g;
 
 /**
  * Returns the name of the environment variable that sets an option. If the option has no environment variable, returns the
@@ -45,17 +43,12 @@ function originOf(text: string): string | null {
   return `"${protocol}//${credentials}${host}${rest}"`;
 }
 
-/** Hides the parts of a text that look like a secret. */
-export function mask(text: string): string {
-  return text.replaceAll(SECRET_VALUE, "$1_…").replaceAll(URL_CREDENTIALS, "//…@");
-}
-
 const MAX_NAME_LENGTH = 40;
 
 /** Returns a text about an unknown name, with the known name that is nearest to it. */
 export function describeUnknownOption(path: readonly string[], known: Iterable<string>): string {
   const name = path.at(-1) ?? "";
-  const isShown = name.length <= MAX_NAME_LENGTH && /^[A-Za-z_$][\w$]*$/.test(name) && mask(name) === name;
+  const isShown = name.length <= MAX_NAME_LENGTH && /^[A-Za-z_$][\w$]*$/.test(name) && maskSecrets(name) === name;
   const shown = isShown ? `option "${path.join(".")}"` : `an option with a name of ${name.length} characters`;
   const nearest = nearestName(name, known);
   if (nearest === null) return `${shown} is unknown: correct its name or remove it`;

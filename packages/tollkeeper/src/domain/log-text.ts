@@ -1,4 +1,4 @@
-/** Prepares error texts for the log. The texts of others, such as Stripe, can contain secrets and personal data. */
+/** Prepares error texts for logs and terminals. The texts of others, such as Stripe, can contain secrets and personal data. */
 import { TollkeeperError } from "../errors.ts";
 
 const MAX_LENGTH = 500;
@@ -6,21 +6,25 @@ const MAX_LENGTH = 500;
 const MAX_CAUSES = 4;
 
 const MASKS: readonly [pattern: RegExp, replacement: string][] = [
-  [/\/\/[^\s/]*@/g, "//…@"],
-  [/\b(sk_test|sk_live|rk_test|rk_live|whsec)_\S*/g, "$1_…"],
+  // A password in a URL may contain slashes. The paths of files in stacks begin with three slashes.
+  [/(?<!\/)\/\/[^\s/]\S*@/g, "//…@"],
+  // A prefix alone, as in "must begin with sk_test_", is no secret.
+  [/\b(sk_test|sk_live|rk_test|rk_live|whsec)_[\w+/=-]\S*/g, "$1_…"],
   [/\beyJ[\w-]+\.[\w.-]+/g, "(token)"],
   [/\bBearer +[\w.~+/=-]{8,}/gi, "Bearer (token)"],
   [/[\p{L}\p{N}_.+%-]+@[\p{L}\p{N}.-]+/gu, "(email)"],
 ];
 
-/** Returns the text without keys, tokens, passwords and email addresses, and with at most `maxLength` characters. */
+/** Returns the text without secrets and email addresses, and with at most `maxLength` characters. */
 export function toLogText(text: string, maxLength: number = MAX_LENGTH): string {
   // A longer text is cut before it is masked, so that a huge text costs little.
   const short = text.slice(0, 2 * maxLength);
-  return MASKS.reduce((masked, [pattern, replacement]) => masked.replaceAll(pattern, replacement), short).slice(
-    0,
-    maxLength,
-  );
+  return maskSecrets(short).slice(0, maxLength);
+}
+
+/** Returns the text without keys, tokens, passwords and email addresses. */
+export function maskSecrets(text: string): string {
+  return MASKS.reduce((masked, [pattern, replacement]) => masked.replaceAll(pattern, replacement), text);
 }
 
 /**

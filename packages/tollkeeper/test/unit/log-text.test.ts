@@ -7,11 +7,19 @@ test.each([
   ["a secret key", "Invalid key sk_live_abc123", "Invalid key sk_live_…"],
   ["a signing secret", "whsec_abc is wrong", "whsec_… is wrong"],
   ["a password in a URL", "postgres://ada:pw@db.test/x failed", "postgres://…@db.test/x failed"],
+  ["a password with a slash", "postgres://ada:p/w@db.test/x failed", "postgres://…@db.test/x failed"],
   ["a token", "bad token eyJhbGciOi.eyJzdWIi.c2ln", "bad token (token)"],
   ["a bearer token", "Authorization: Bearer abc.def.ghi", "Authorization: Bearer (token)"],
 ])("a text for the log does not contain %s", (_name, text, expected) => {
   expect(toLogText(text)).toBe(expected);
 });
+
+test.each(["must begin with sk_test_, sk_live_ or rk_live_", "at file:///app/node_modules/@acme/x/index.js:1:2"])(
+  'a text for the log keeps "%s", which contains no secret',
+  (text) => {
+    expect(toLogText(text)).toBe(text);
+  },
+);
 
 test("a text for the log has at most 500 characters", () => {
   expect(toLogText("x".repeat(1_000_000))).toHaveLength(500);
