@@ -54,7 +54,7 @@ export function faultyStore(life: Life): Store {
     migrate: () => callStore(life, "migrate", () => store.migrate()),
     findMissingMigrations: () => callStore(life, "findMissingMigrations", () => store.findMissingMigrations()),
     analyze: (sample) => callStore(life, "analyze", () => store.analyze(sample)),
-    ping: () => callStore(life, "ping", () => store.ping()),
+    ping: (now) => callStore(life, "ping", () => store.ping(now)),
     onNewEvents: (listener) => store.onNewEvents(listener),
     close: async () => {},
   };

@@ -48,7 +48,7 @@ export function observeStore(store: Store, auditor: Auditor): Store {
     migrate: () => store.migrate(),
     findMissingMigrations: () => store.findMissingMigrations(),
     analyze: (sample) => store.analyze(sample),
-    ping: () => store.ping(),
+    ping: (now) => store.ping(now),
     onNewEvents: (listener) => store.onNewEvents(listener),
     close: () => store.close(),
   };

@@ -66,7 +66,7 @@ function followStore(first: Store, current: () => Store): Store {
     migrate: () => current().migrate(),
     findMissingMigrations: () => current().findMissingMigrations(),
     analyze: (sample) => current().analyze(sample),
-    ping: () => current().ping(),
+    ping: (now) => current().ping(now),
     onNewEvents: (listener) => current().onNewEvents(listener),
     close: () => current().close(),
   };

@@ -82,7 +82,7 @@ export function createHttpContext(
     },
     checkReady: async () => {
       account.throwIfRefused();
-      await store.ping();
+      await store.ping(runtime.now());
     },
     work: { token: config.workToken, ...work },
     metrics:

@@ -46,8 +46,8 @@ export interface Store extends StoreParts {
   /** Applies missing migrations. Returns the names of the applied migrations. */
   migrate(): Promise<string[]>;
   /**
-   * Returns the names of the migrations that `migrate` would apply. Changes nothing. Throws `ConfigError` if a newer version has
-   * changed the database, and if the store was opened with `readOnly` and the SQLite file does not exist.
+   * Returns the names of the migrations that `migrate` would apply. Changes nothing. Throws `ConfigError` if a newer version
+   * has changed the database, and if the store was opened with `readOnly` and the SQLite file does not exist.
    */
   findMissingMigrations(): Promise<string[]>;
   /**
@@ -61,8 +61,8 @@ export interface Store extends StoreParts {
    * Statistics from a small sample need a tenth of the usual computing time, and are accurate enough while tables grow.
    */
   analyze(sample: Sample): Promise<void>;
-  /** Resolves if the database responds. Throws if the database is unavailable. */
-  ping(): Promise<void>;
+  /** Resolves if the database can be read and written at the instant `now`. Throws if the database is unavailable. */
+  ping(now: number): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -42,13 +42,13 @@ describe("after a failover of PostgreSQL", () => {
     const { store, lost } = await openAt(url);
     await administer(`alter database ${name} set default_transaction_read_only = on`);
     await endSessions(name);
-    await expect.poll(() => store.ping().then(String, String)).toContain("database is unavailable");
+    await expect.poll(() => store.ping(NOW).then(String, String)).toContain("database is unavailable");
     // Each session that the store opens now is read-only.
-    await expect(store.ping()).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.ping(NOW)).rejects.toMatchObject(UNAVAILABLE);
     await expect(store.inbox.add([inboxEvent("evt_1")], NOW)).rejects.toMatchObject(UNAVAILABLE);
-    await expect(store.replicas.heartbeat("r1", NOW, 0)).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.replicas.heartbeat("r1", NOW, 0, null)).rejects.toMatchObject(UNAVAILABLE);
     await administer(`alter database ${name} reset default_transaction_read_only`);
-    await store.ping();
+    await store.ping(NOW);
     expect(await store.inbox.add([inboxEvent("evt_1")], NOW)).toEqual(new Set(["evt_1"]));
     expect(lost.filter((message) => message.includes("read-only"))).not.toEqual([]);
   });
@@ -57,11 +57,11 @@ describe("after a failover of PostgreSQL", () => {
     const url = await freshDatabase("postgres");
     const name = new URL(url).pathname.slice(1);
     const { store } = await openAt(url);
-    await store.ping();
+    await store.ping(NOW);
     await administer(`alter database ${name} set default_transaction_read_only = on`);
     await endSessions(name);
-    await store.ping().catch(() => {});
-    await expect(store.ping()).rejects.toMatchObject(UNAVAILABLE);
+    await store.ping(NOW).catch(() => {});
+    await expect(store.ping(NOW)).rejects.toMatchObject(UNAVAILABLE);
   });
 
   test("a transaction in a read-only session fails as unavailable, and its session is closed", async () => {
@@ -80,10 +80,10 @@ describe("after a failover of PostgreSQL", () => {
   test("sessions that PostgreSQL ended fail at most one call each, and are replaced", async () => {
     const url = await freshDatabase("postgres");
     const { store } = await openAt(url);
-    await Promise.all(Array.from({ length: 5 }, () => store.ping()));
+    await Promise.all(Array.from({ length: 5 }, () => store.ping(NOW)));
     await endSessions(new URL(url).pathname.slice(1));
-    await Promise.allSettled(Array.from({ length: 5 }, () => store.ping()));
-    await store.ping();
+    await Promise.allSettled(Array.from({ length: 5 }, () => store.ping(NOW)));
+    await store.ping(NOW);
     expect(await store.inbox.add([inboxEvent("evt_1")], NOW)).toEqual(new Set(["evt_1"]));
   });
 });
@@ -107,9 +107,9 @@ describe("a SQLite file that is in use", () => {
   ])("makes all calls fail as unavailable and is reported once if it is %s", async (_, damage) => {
     const { store, lost, path } = await open();
     await store.inbox.add([inboxEvent("evt_1")], NOW);
-    await store.ping();
+    await store.ping(NOW);
     damage(path);
-    await expect(store.ping()).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.ping(NOW)).rejects.toMatchObject(UNAVAILABLE);
     await expect(store.inbox.add([inboxEvent("evt_2")], NOW)).rejects.toMatchObject(UNAVAILABLE);
     await expect(store.transaction(async ({ lanes }) => lanes.versionOf("cus_1"))).rejects.toMatchObject(UNAVAILABLE);
     expect(lost).toEqual([expect.stringMatching(/removed or replaced .* restart the service/)]);
@@ -137,8 +137,25 @@ test.each(DIALECTS)("the readiness check on %s proves a write", async (dialect) 
   const url = await freshDatabase(dialect);
   const { store } = await openAt(url);
   expect(await store.tasks.find("ready")).toBeNull();
-  await store.ping();
+  await store.ping(NOW);
   expect(await store.tasks.find("ready")).toEqual({ progress: null, finishedAt: null });
+});
+
+test.each(DIALECTS)("the readiness check on %s writes at most once a second", async (dialect) => {
+  const url = await freshDatabase(dialect);
+  const { store } = await openAt(url);
+  const db = openTestDatabase(url);
+  /** Returns true if a check at the instant writes to the database. */
+  const writesAt = async (now: number): Promise<boolean> => {
+    await sql`delete from tasks where name = 'ready'`.execute(db);
+    await store.ping(now);
+    return (await store.tasks.find("ready")) !== null;
+  };
+  expect(await writesAt(NOW)).toBe(true);
+  expect(await writesAt(NOW + 999)).toBe(false);
+  expect(await writesAt(NOW + 1_000)).toBe(true);
+  // The clock was corrected.
+  expect(await writesAt(NOW - 60_000)).toBe(true);
 });
 
 test("a transaction on a full SQLite database fails with the cause, and a later transaction succeeds", async () => {

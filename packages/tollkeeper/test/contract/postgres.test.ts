@@ -31,7 +31,7 @@ test("the store's analyze method updates PostgreSQL's statistics from a sample o
 test("the store fails with an unavailable error if PostgreSQL is unreachable", async () => {
   const store = openStore({ url: "postgres://unknown@127.0.0.1:1/none", mode: "test" });
   onTestFinished(() => store.close());
-  await expect(store.ping()).rejects.toMatchObject({ code: "store_unavailable", retryable: true });
+  await expect(store.ping(NOW)).rejects.toMatchObject({ code: "store_unavailable", retryable: true });
 });
 
 test("the store fails with an unavailable error if PostgreSQL does not respond, and then opens a new connection", async () => {
@@ -61,7 +61,7 @@ test("the store fails with an unavailable error if PostgreSQL does not respond, 
     server.close();
   });
   await store.migrate();
-  await store.ping();
+  await store.ping(NOW);
   const save = (work: () => void) =>
     store.transaction(async (parts) => {
       await parts.customers.link([{ owner: userOwner("ada"), customerId: "cus_1" }], NOW);
@@ -73,7 +73,7 @@ test("the store fails with an unavailable error if PostgreSQL does not respond, 
   const calls = [
     async () => {
       silence();
-      await store.ping();
+      await store.ping(NOW);
     },
     () => save(silence),
     () =>
@@ -86,7 +86,7 @@ test("the store fails with an unavailable error if PostgreSQL does not respond, 
     expect(lost).toHaveLength(before);
     await expect(call()).rejects.toMatchObject({ code: "store_unavailable", retryable: true });
     isSilent = false;
-    await store.ping();
+    await store.ping(NOW);
   }
   expect(new Set(lost)).toEqual(new Set(["PostgreSQL sent no response for 1000 ms"]));
   expect(await store.customers.findPrimaryCustomer(userOwner("ada"))).toBeNull();
