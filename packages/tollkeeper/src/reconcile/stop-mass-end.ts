@@ -47,7 +47,7 @@ export async function isSweepStopped({ tasks }: Pick<Store, "tasks">): Promise<b
 }
 
 async function countEnds({ store, gateway, runtime }: SweepContext, onPage: () => Promise<void>): Promise<MassEnd> {
-  const mirrored = await store.subscriptions.listUnendedIds(runtime.billingNow());
+  const mirrored = await store.subscriptions.listLiveIds(runtime.billingNow());
   // So few subscriptions never stop a sweep, so their state at Stripe is not read.
   if (mirrored.length < MIN_STOPPING_ENDS) return { live: mirrored.length, ending: 0 };
   const missing = new Set(mirrored);

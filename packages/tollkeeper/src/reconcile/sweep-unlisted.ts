@@ -50,7 +50,7 @@ async function mirroredObjects({ customers, subscriptions }: Store, list: SweptL
     case "subscriptions":
       return {
         object: "subscription",
-        ids: await subscriptions.listLiveIds(),
+        ids: await subscriptions.listChangeableIds(),
         find: async (id) => (await subscriptions.findSubscriptions([id])).get(id) ?? null,
       };
     case "open_invoices":

@@ -33,12 +33,12 @@ export interface SubscriptionStore {
   /** Returns the newest open invoice of a subscription; null if no invoice is open. */
   findOpenInvoice(subscriptionId: string): Promise<InvoiceRecord | null>;
   /** Lists the ids of mirrored subscriptions whose status can still change. */
-  listLiveIds(): Promise<string[]>;
+  listChangeableIds(): Promise<string[]>;
   /**
    * Lists the ids of mirrored subscriptions that are live at the instant `now`: Stripe may charge them again, and no scheduled
    * end has passed.
    */
-  listUnendedIds(now: number): Promise<string[]>;
+  listLiveIds(now: number): Promise<string[]>;
   /** Lists the ids of mirrored open invoices. */
   listOpenInvoiceIds(): Promise<string[]>;
   /** Counts live subscriptions by status and by what their price and product say about the plan. Reads all of them. */
@@ -118,8 +118,8 @@ type SubscriptionMethods = Pick<
   SubscriptionStore,
   | "saveSubscriptions"
   | "findSubscriptions"
+  | "listChangeableIds"
   | "listLiveIds"
-  | "listUnendedIds"
   | "countLiveByPrice"
   | "listOwnersWithSeveralLive"
 >;
@@ -220,17 +220,17 @@ function subscriptionRows(db: Kysely<Schema>, mode: Mode, dialect: Dialect): Sub
       );
     },
 
-    listUnendedIds: (now) => listUnendedIds(db, mode, now),
+    listLiveIds: (now) => listLiveIds(db, mode, now),
 
     countLiveByPrice: () => countLiveByPrice(db, mode),
 
     listOwnersWithSeveralLive: (limit) => listOwnersWithSeveralLive(db, mode, limit),
 
-    listLiveIds: () => listLiveIds(db, mode),
+    listChangeableIds: () => listChangeableIds(db, mode),
   };
 }
 
-async function listLiveIds(db: Kysely<Schema>, mode: Mode): Promise<string[]> {
+async function listChangeableIds(db: Kysely<Schema>, mode: Mode): Promise<string[]> {
   const rows = await db
     .selectFrom("subscriptions")
     .select("id")
@@ -240,7 +240,7 @@ async function listLiveIds(db: Kysely<Schema>, mode: Mode): Promise<string[]> {
   return rows.map((row) => row.id);
 }
 
-async function listUnendedIds(db: Kysely<Schema>, mode: Mode, now: number): Promise<string[]> {
+async function listLiveIds(db: Kysely<Schema>, mode: Mode, now: number): Promise<string[]> {
   const rows = await db
     .selectFrom("subscriptions as s")
     .select("s.id")
