@@ -140,7 +140,7 @@ test("during a deploy, replicas of the old version follow the new plans, and hoo
   reported.length = 0;
   const next = billing.addReplica({ plans: AFTER });
   await next.start();
-  await expect.poll(() => store.replicas.heartbeat("probe", billing.emulator.now(), 0)).toBeGreaterThan(2);
+  await expect.poll(() => store.replicas.heartbeat("probe", billing.emulator.now(), 0, null)).toBeGreaterThan(2);
   await next.drain();
   expect(reported.toSorted()).toEqual(["ada +reports", "ada -exports"]);
   const restarted = billing.addReplica({ plans: BEFORE });

@@ -1,8 +1,9 @@
 /**
- * Blocks all requests to Stripe until the Stripe account is confirmed. A request with another account's key would return 404 for
- * each mirrored object, and the service would take each 404 for a deletion.
+ * Blocks all requests to Stripe until the Stripe account is confirmed. A request with another account's key would return 404
+ * for each mirrored object, and the service would take each 404 for a deletion.
  */
 import { confirmAccount, type ConfirmAccountContext } from "../actions/confirm-account.ts";
+import { describeError } from "../domain/log-text.ts";
 import { decideRetry, type RetryPolicy } from "../domain/retry.ts";
 import { ConfigError, UnavailableError } from "../errors.ts";
 import { raiseAlarm, type Runtime } from "../runtime.ts";
@@ -139,6 +140,8 @@ function refused(cause: ConfigError): UnavailableError {
 /** Logs a failed attempt to confirm the account. A refused account was already reported as an alarm. */
 function logUnconfirmed({ log }: Runtime, error: unknown): void {
   if (error instanceof ConfigError) return;
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-  log.warn({ error: cause }, "failed to confirm the Stripe account; retrying. Events and operations wait for it");
+  log.warn(
+    { error: describeError(error) },
+    "failed to confirm the Stripe account; retrying. Events and operations wait for it",
+  );
 }

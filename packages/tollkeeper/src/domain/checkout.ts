@@ -42,9 +42,11 @@ export function findLiveInGroup<State extends SubscriptionState>(
   plans: Plans,
   group: string,
 ): State | undefined {
-  return states.find(
-    (state) => isLive(state.subscription) && plansOf(state, plans).some((plan) => plan.group === group),
-  );
+  return states.find((state) => isLiveInGroup(state, plans, group));
+}
+
+function isLiveInGroup(state: SubscriptionState, plans: Plans, group: string): boolean {
+  return isLive(state.subscription) && plansOf(state, plans).some((plan) => plan.group === group);
 }
 
 /** Returns each plan group in which the owner has several live subscriptions, and so pays several times. */
@@ -52,12 +54,11 @@ export function findSeveralLive(
   states: readonly SubscriptionState[],
   plans: Plans,
 ): { group: string; subscriptionIds: string[] }[] {
-  const live = states.filter(({ subscription }) => isLive(subscription));
   return groupsOf(plans)
     .map((group) => ({
       group,
-      subscriptionIds: live
-        .filter((state) => plansOf(state, plans).some((plan) => plan.group === group))
+      subscriptionIds: states
+        .filter((state) => isLiveInGroup(state, plans, group))
         .map(({ subscription }) => subscription.id),
     }))
     .filter(({ subscriptionIds }) => subscriptionIds.length > 1);

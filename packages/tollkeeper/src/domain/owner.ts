@@ -1,5 +1,6 @@
 /** Defines the billing owner: the party that is billed, which is one user or an organization with many users. */
 import { InvalidRequestError } from "../errors.ts";
+import { isStorableText } from "./storable-text.ts";
 
 export const OWNER_KINDS = ["user", "organization"] as const;
 export type OwnerKind = (typeof OWNER_KINDS)[number];
@@ -32,7 +33,7 @@ export function findIdProblem(id: unknown): string | null {
   if (id.trim() === "") return "is empty";
   if (TEXTS_OF_MISSING_IDS.has(id)) return `is the text "${id}", which stands for a missing id`;
   if (id.length > MAX_ID_LENGTH) return `has ${id.length} characters, but at most ${MAX_ID_LENGTH} are allowed`;
-  if (id.includes("\0") || !id.isWellFormed()) return "contains a NUL character or invalid Unicode";
+  if (!isStorableText(id)) return "contains a NUL character or invalid Unicode";
   return null;
 }
 

@@ -10,7 +10,7 @@ export interface ReplicaStore {
    * Records a heartbeat of a replica, deletes replicas without a heartbeat since `deadBefore`, and returns the number of live
    * replicas. `catalogue` is the fingerprint of the replica's own plans and policy.
    */
-  heartbeat(id: string, now: number, deadBefore: number, catalogue?: string | null): Promise<number>;
+  heartbeat(id: string, now: number, deadBefore: number, catalogue: string | null): Promise<number>;
   leave(id: string): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ const countReplicas = prepare((db, { mode, deadBefore }: Heartbeat) =>
 
 export function replicaStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): ReplicaStore {
   return {
-    async heartbeat(id, now, deadBefore, catalogue = null) {
+    async heartbeat(id, now, deadBefore, catalogue) {
       const heartbeat = { mode, id, now, deadBefore, catalogue };
       await recordHeartbeat.execute(db, dialect, heartbeat);
       const [count = { all: 1, dead: 0 }] = await countReplicas.execute(db, dialect, heartbeat);

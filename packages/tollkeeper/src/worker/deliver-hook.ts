@@ -1,6 +1,6 @@
 /** Runs the app's hook function for a message of the outbox, and posts the message to `HOOKS_URL` if this option is set. */
 import { createHmac } from "node:crypto";
-import type { HookName, Hooks } from "../domain/hooks.ts";
+import { HOOK_NAMES, type HookName, type Hooks } from "../domain/hooks.ts";
 import { UnreadableRowError } from "../domain/unreadable-row.ts";
 import type { OutboxMessage } from "../store/queue/outbox.ts";
 
@@ -48,8 +48,9 @@ export function createDeliverHook(hooks: Hooks, target: HookTarget | null): Deli
     await hook?.(readPayload(message));
     if (target && TYPES[name]) await post(target, TYPES[name], message, signal);
   };
-  const names = Object.keys(TYPES) as HookName[];
-  return Object.assign(deliver, { hooks: target ? names : names.filter((name) => hooks[name] !== undefined) });
+  return Object.assign(deliver, {
+    hooks: target ? HOOK_NAMES : HOOK_NAMES.filter((name) => hooks[name] !== undefined),
+  });
 }
 
 function readPayload({ payload }: HookMessage): unknown {

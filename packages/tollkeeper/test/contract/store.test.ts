@@ -171,11 +171,11 @@ describe.each(DIALECTS)("the store on %s", (dialect) => {
 
   test("counts live replicas, and removes a replica without a recent heartbeat", async () => {
     const { replicas } = await open();
-    expect(await replicas.heartbeat("a", NOW, 0)).toBe(1);
-    expect(await replicas.heartbeat("b", NOW + 10, 0)).toBe(2);
-    expect(await replicas.heartbeat("b", NOW + 20, NOW + 10)).toBe(1);
-    expect(await replicas.heartbeat("b", NOW + 20, 0)).toBe(1);
-    expect(await replicas.heartbeat("a", NOW + 30, NOW + 10)).toBe(2);
+    expect(await replicas.heartbeat("a", NOW, 0, null)).toBe(1);
+    expect(await replicas.heartbeat("b", NOW + 10, 0, null)).toBe(2);
+    expect(await replicas.heartbeat("b", NOW + 20, NOW + 10, null)).toBe(1);
+    expect(await replicas.heartbeat("b", NOW + 20, 0, null)).toBe(1);
+    expect(await replicas.heartbeat("a", NOW + 30, NOW + 10, null)).toBe(2);
   });
 
   test("begins only one of several operations with the same generation number", async () => {
