@@ -43,25 +43,25 @@ describe("a checkout", () => {
   });
 
   test.each(["active", "trialing", "past_due", "unpaid", "paused"] as const)(
-    "is refused while a subscription is %s",
+    "finds a subscription of the plan group that is %s",
     (status) => {
       expect(findLive([stateOf({ status: "canceled" }), stateOf({ status })])?.subscription.status).toBe(status);
     },
   );
 
   test.each(["incomplete", "incomplete_expired", "canceled"] as const)(
-    "is allowed if the user's last subscription is %s",
+    "finds no subscription of the plan group if the user's only subscription is %s",
     (status) => {
       expect(findLive([stateOf({ status })])).toBeUndefined();
     },
   );
 
-  test("is allowed if the user has a subscription that belongs to no plan", () => {
+  test("finds no subscription of the plan group if the user's only subscription belongs to no plan", () => {
     expect(findLive([stateOf({}, {}, "consulting")])).toBeUndefined();
   });
 });
 
-test("a checkout is allowed beside a subscription of another plan group", () => {
+test("a live subscription is found only in the plan group of its plan", () => {
   const plans = PLANS.map((plan) => (plan.id === "team" ? { ...plan, group: "teams" } : plan));
   const states = [stateOf({}, {}, "team")];
   expect(findLiveInGroup(states, plans, "default")).toBeUndefined();
