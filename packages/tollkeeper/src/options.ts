@@ -130,8 +130,8 @@ export interface TollkeeperOptions {
   authenticate?: Authenticate | undefined;
   /**
    * `TOLLKEEPER_APP`: name of the app, if several apps with their own plans share one Stripe account: 1 to 32 lower-case
-   * letters, digits and underscores. The name stands in the metadata of products, prices, sessions and subscriptions. It is also
-   * a prefix of lookup keys. Default: no name. Set it before the first `plans push`.
+   * letters, digits and underscores. The name stands in the metadata of products, prices, sessions and subscriptions. It is
+   * also a prefix of lookup keys. Default: no name. Set it before the first `plans push`.
    */
   app?: string | undefined;
   /** Metadata key of Stripe customers that holds the user's id; 1 to 40 characters. Default `auth0_user_id`, or

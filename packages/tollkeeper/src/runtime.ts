@@ -1,6 +1,6 @@
 /**
- * Declares the runtime: clock, random numbers, ids, sleep, logger and alarms. Functions receive the runtime as a parameter, so that
- * tests and simulations control it.
+ * Declares the runtime: clock, random numbers, ids, sleep, logger and alarms. Functions receive the runtime as a parameter, so
+ * that tests and simulations control it.
  */
 
 import type { Metrics } from "./metrics.ts";

@@ -32,8 +32,8 @@ export type { ReconcileOptions, ReconcileReport };
 /** The service with all its methods. If a method's parameter `owner` is a string, it is a user's id. */
 export interface Tollkeeper {
   /**
-   * Handles the requests to all routes. If `start` was not called, the first request starts the service. On a serverless platform,
-   * pass `{ waitUntil }` as the second argument, so that the platform runs the work that a request caused.
+   * Handles the requests to all routes. If `start` was not called, the first request starts the service. On a serverless
+   * platform, pass `{ waitUntil }` as the second argument, so that the platform runs the work that a request caused.
    */
   fetch: FetchHandler;
   basePath: string;

@@ -12,8 +12,8 @@ export interface ConfirmAccountContext {
 }
 
 /**
- * Confirms the account, and remembers it in the database if the database remembers none. Throws `ConfigError` if the key belongs
- * to another account, and `UnavailableError` if Stripe or the store is unavailable.
+ * Confirms the account, and remembers it in the database if the database remembers none. Throws `ConfigError` if the key
+ * belongs to another account, and `UnavailableError` if Stripe or the store is unavailable.
  */
 export async function confirmAccount(context: ConfirmAccountContext, changedTo: string | null): Promise<void> {
   const { store, gateway, runtime } = context;

@@ -30,9 +30,9 @@ export const customerOperation: OperationKind<Omit<NewCustomer, "operationId">, 
 const MAX_ROUNDS = 12;
 
 /**
- * Returns the id of the user's primary Stripe customer. Creates the customer if there is none. Concurrent calls for one user return
- * the same customer. Throws `UnavailableError` if Stripe or the store is unavailable. A failed search at Stripe never counts as
- * "the user has no customer".
+ * Returns the id of the user's primary Stripe customer. Creates the customer if there is none. Concurrent calls for one user
+ * return the same customer. Throws `UnavailableError` if Stripe or the store is unavailable. A failed search at Stripe never
+ * counts as "the user has no customer".
  */
 export async function ensureCustomer(context: ActionContext, user: User): Promise<string> {
   const owner = userOwner(user.id);

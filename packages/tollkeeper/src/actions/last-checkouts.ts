@@ -18,8 +18,8 @@ export function checkoutSubject(user: User, group: string): string {
 }
 
 /**
- * Returns the last checkout of a subject; null if there is none. Retrieves its session from Stripe, because only Stripe knows if
- * the session is still open. `generation` is the sequence number on which a decision about the checkout is based.
+ * Returns the last checkout of a subject; null if there is none. Retrieves its session from Stripe, because only Stripe knows
+ * if the session is still open. `generation` is the sequence number on which a decision about the checkout is based.
  */
 export async function loadLastCheckout(
   context: ActionContext,

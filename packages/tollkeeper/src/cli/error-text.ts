@@ -13,8 +13,8 @@ const CONFIG_CODE: ErrorCode = "invalid_config";
 const MAX_CAUSES = 5;
 
 /**
- * Returns the message of an expected error, with the cause if a server is unavailable. Returns the stack of an unexpected error,
- * because it is a bug.
+ * Returns the message of an expected error, with the cause if a server is unavailable. Returns the stack of an unexpected
+ * error, because it is a bug.
  */
 export function errorText(error: unknown): string {
   return maskSecrets(describe(error));

@@ -7,9 +7,9 @@ import { requireMigrations } from "./open-command-store.ts";
 const ASSUMED_REPLICAS = 2;
 
 /**
- * Opens a store for a service that only looks. The service registers neither itself, its plans nor its Stripe account. Otherwise
- * a dry run with new plans or with the key of another account would change what the running service does. Throws `ConfigError`
- * at start if the database does not exist or lacks a migration.
+ * Opens a store for a service that only looks. The service registers neither itself, its plans nor its Stripe account.
+ * Otherwise a dry run with new plans or with the key of another account would change what the running service does. Throws
+ * `ConfigError` at start if the database does not exist or lacks a migration.
  */
 export function openDryRunStore(options: StoreOptions): Store {
   const store = openStore({ ...options, readOnly: true });

@@ -46,8 +46,8 @@ export function createWork({ start, drainWithin, maintenance, runtime }: WorkPar
 }
 
 /**
- * Runs the function with a signal that aborts after a time. An error that follows from the abort is ignored. If the function does
- * not end soon after the abort, it is not waited for.
+ * Runs the function with a signal that aborts after a time. An error that follows from the abort is ignored. If the function
+ * does not end soon after the abort, it is not waited for.
  */
 async function runWithin(
   { sleep, log }: Runtime,
@@ -84,8 +84,8 @@ function shared<Result>(act: () => Promise<Result>): () => Promise<Result> {
 }
 
 /**
- * Returns a function whose calls never run `act` at the same time. All calls during a run share the next run, because the current
- * run may have looked for work before the calls.
+ * Returns a function whose calls never run `act` at the same time. All calls during a run share the next run, because the
+ * current run may have looked for work before the calls.
  */
 function coalesced<Result>(act: () => Promise<Result>): () => Promise<Result> {
   let current: Promise<Result> | null = null;

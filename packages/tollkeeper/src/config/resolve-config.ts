@@ -133,7 +133,8 @@ function toConfig(options: ParsedOptions): Config {
 }
 
 /**
- * Returns the metadata key that holds the user's id. Each app has its own key, because the users of two apps may have equal ids.
+ * Returns the metadata key that holds the user's id. Each app has its own key, because the users of two apps may have equal
+ * ids.
  */
 export function userIdKeyOf({ app, userIdMetadataKey }: Pick<ParsedOptions, "app" | "userIdMetadataKey">): string {
   return userIdMetadataKey ?? (app === undefined ? DEFAULT_USER_ID_METADATA_KEY : `${app}_user_id`);

@@ -3,8 +3,8 @@ import type { CheckoutSessionRecord, SubscriptionStatus } from "./records.ts";
 
 export const CHECKOUT_OUTCOMES = ["open", "expired", "processing", "trial_started", "paid", "nothing_due"] as const;
 /**
- * The outcome of a checkout. In "processing", the payment is not confirmed yet, as with a bank debit. In "nothing_due", the user
- * had nothing to pay, for example because of a discount.
+ * The outcome of a checkout. In "processing", the payment is not confirmed yet, as with a bank debit. In "nothing_due", the
+ * user had nothing to pay, for example because of a discount.
  */
 export type CheckoutOutcome = (typeof CHECKOUT_OUTCOMES)[number];
 

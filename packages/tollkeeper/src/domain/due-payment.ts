@@ -66,8 +66,9 @@ function mustPay(status: SubscriptionRecord["status"], { outcome, dueAt }: DuePa
 }
 
 /**
- * Returns the amount that the user pays per interval: the sum over all items, in minor units, before discounts and taxes. Returns
- * null if the price of an item depends on its use or on a table, or if the items have different intervals or currencies.
+ * Returns the amount that the user pays per interval: the sum over all items, in minor units, before discounts and taxes.
+ * Returns null if the price of an item depends on its use or on a table, or if the items have different intervals or
+ * currencies.
  */
 export function totalAmount(items: readonly SubscriptionItemRecord[], prices: readonly PriceRecord[]): number | null {
   const [first] = prices;

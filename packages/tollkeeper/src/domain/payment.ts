@@ -13,8 +13,9 @@ export interface PaymentNotice {
 }
 
 /**
- * Returns the outcome of a payment, or null if nothing was paid, as for the first invoice of a trial. Returns it from the invoice's current state, not from the event. An invoice that failed and was paid
- * later is a success.
+ * Returns the outcome of an invoice's payment, which depends only on the invoice's current state. So the payment of an invoice
+ * that failed and was paid later is a success. Returns null if the payment is pending, or if nothing was to pay, as for the
+ * first invoice of a trial.
  * @see https://docs.stripe.com/billing/subscriptions/webhooks#payment-failures
  */
 export function paymentOutcome(invoice: InvoiceRecord): PaymentOutcome | null {

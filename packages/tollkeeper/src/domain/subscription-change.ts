@@ -1,6 +1,6 @@
 /**
- * Decides the effect of a request to cancel or to resume a subscription. A request is fulfilled, changes the subscription, or is
- * refused. A fulfilled request changes nothing, so that a repeated request returns the same response.
+ * Decides the effect of a request to cancel or to resume a subscription. A request is fulfilled, changes the subscription, or
+ * is refused. A fulfilled request changes nothing, so that a repeated request returns the same response.
  */
 import type { SubscriptionRecord } from "./records.ts";
 import { currentPeriod, isLive, isPaused, scheduledEnd } from "./subscription.ts";
@@ -76,8 +76,8 @@ export function decideCancel(subscription: SubscriptionRecord, last: LastChange 
 }
 
 /**
- * Decides a request to resume, which reverts a scheduled cancellation. An end that the merchant has set is never removed. If the
- * user's cancellation has replaced an end that the merchant had set, that end holds again.
+ * Decides a request to resume, which reverts a scheduled cancellation. An end that the merchant has set is never removed. If
+ * the user's cancellation has replaced an end that the merchant had set, that end holds again.
  */
 export function decideResume(subscription: SubscriptionRecord, last: LastChange | null, now: number): ChangeDecision {
   if (!isLive(subscription)) return { kind: "refused", reason: "not_live" };

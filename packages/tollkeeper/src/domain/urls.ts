@@ -41,7 +41,7 @@ export const SESSION_ID_PLACEHOLDER = "{CHECKOUT_SESSION_ID}";
 const ESCAPED_PLACEHOLDER = "%7BCHECKOUT_SESSION_ID%7D";
 
 /**
- * Returns the URL as browsers read it, such as "https://a.test/@b.test" for "https://a.test\\@b.test". Only this form is sent to
+ * Returns the URL as browsers read it, such as "https://a.test/@b.test" for "https://a.test\@b.test". Only this form is sent to
  * Stripe, because another program could find another host in the original text. Keeps the placeholder of the session id.
  */
 export function normalizeReturnUrl(text: string): string {

@@ -240,7 +240,8 @@ export class PremiumModal extends ElementBase {
   }
 
   /**
-   * Runs an action of the modal, during which all controls are disabled. If the action fails, shows the error and returns false.
+   * Runs an action of the modal, during which all controls are disabled. If the action fails, shows the error and returns
+   * false.
    */
   async #run(act: () => Promise<void>): Promise<boolean> {
     const opening = this.#opening;

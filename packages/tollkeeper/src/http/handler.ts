@@ -22,8 +22,8 @@ export interface FetchContext {
 }
 
 /**
- * Handles one request. If the context has a function `waitUntil`, the service passes it the work that the request caused, such as
- * the processing of a webhook's event.
+ * Handles one request. If the context has a function `waitUntil`, the service passes it the work that the request caused, such
+ * as the processing of a webhook's event.
  */
 export type FetchHandler = (request: Request, context?: FetchContext) => Promise<Response>;
 
@@ -97,8 +97,8 @@ function mountRoutes(context: HttpContext): OpenAPIHono<HttpEnv> {
 /**
  * Rejects requests that pages of other sites send with the user's cookies (cross-site request forgery). Throws `ForbiddenError`
  * for a POST from an origin that is neither allowed nor the service's own. Requests of servers and scripts have no `Origin`
- * header, so the service accepts them. GET requests are accepted: only `/work` and `/checkout-session` change anything, and a repeated request to
- * them is harmless. CORS hides the responses to GET requests from other origins.
+ * header, so the service accepts them. GET requests are accepted: only `/work` and `/checkout-session` change anything, and a
+ * repeated request to them is harmless. CORS hides the responses to GET requests from other origins.
  *
  * If cookies of other origins are allowed, browsers send the user's cookies with requests of every site. So a POST with cookies
  * must then have an `Origin`, and its content type must be JSON, even if its body is empty. A form can't send JSON.

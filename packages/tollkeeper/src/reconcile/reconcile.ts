@@ -1,9 +1,9 @@
 /**
  * Repairs the mirror (the local copy of Stripe's objects) after events were lost. First, reconcile reads the events that Stripe
- * created since the last reconcile. Stripe keeps events for 30 days. After the events, reconcile reads all customers,
- * subscriptions and open invoices. Reconcile reports each field that differs from the mirror, and repairs each difference
- * through `sync`. Only one replica reconciles at a time. If the replica that reconciles dies, another replica continues the
- * reconcile from the saved progress.
+ * created since the last reconcile. Stripe keeps events for 30 days. After the events, reconcile sweeps: it reads all
+ * customers, subscriptions, open invoices, refunds and disputes. Reconcile reports each field that differs from the mirror, and
+ * repairs each difference through `sync`. A sweep that would end many live subscriptions stops instead. Only one replica
+ * reconciles at a time. If the replica that reconciles dies, another replica continues the reconcile from the saved progress.
  */
 import type { Difference, Drift, Repair } from "../domain/drift.ts";
 import { describeError } from "../domain/log-text.ts";

@@ -1,6 +1,6 @@
 /**
- * Handles one page of the list of refunds or disputes. Retrieves each refund or dispute that differs from the mirror, because the
- * list does not contain the invoice whose payment it takes back.
+ * Handles one page of the list of refunds or disputes. Retrieves each refund or dispute that differs from the mirror, because
+ * the list does not contain the invoice whose payment it takes back.
  */
 import { compareRecords } from "../domain/drift.ts";
 import type { DisputeRecord, RefundRecord } from "../domain/records.ts";

@@ -35,7 +35,7 @@ export async function saveRows(db: Kysely<Schema>, { key, ...rows }: Rows & { ke
   });
 }
 
-/** Inserts new rows. Inserts rows, but skips each row whose key already exists in the table. */
+/** Inserts rows, but skips each row whose key already exists in the table. */
 export async function addRows(db: Kysely<Schema>, rows: Rows): Promise<void> {
   await executeInsert(db, "add", rows, (insert) => sql`${insert} on conflict do nothing`);
 }

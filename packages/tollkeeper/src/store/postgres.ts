@@ -246,8 +246,9 @@ function statementName(text: string): string {
 }
 
 /**
- * PostgreSQL's error codes after which a session can't be used: connection exceptions, shutdowns, writes in a read-only session,
- * and transactions that lasted too long. After a failover, old connections may lead to a server that has become read-only.
+ * PostgreSQL's error codes after which a session can't be used: connection exceptions, shutdowns, writes in a read-only
+ * session, and transactions that lasted too long. After a failover, old connections may lead to a server that has become
+ * read-only.
  */
 const UNUSABLE_SESSION = /^(08|57P0[1-5]|25006|25P0[34])/;
 

@@ -42,8 +42,10 @@ interface RecordsInput extends WrittenRecords {
 }
 
 /**
- * Returns the hooks that must run about written records. Returns no hook for a state that a hook has already announced. The
- * outbox's unique ids alone do not prevent repeated hooks, because old rows of the outbox are deleted.
+ * Returns the hooks that must run about written records. Compares the records with their previous state, and returns no hook
+ * for a state that a hook has already announced. The outbox's unique ids alone do not prevent repeated hooks, because old rows
+ * of the outbox are deleted. `onTrialWillEnd` is the exception: it is returned for each write in the last days of a trial, and
+ * only the outbox's unique id prevents that it is repeated.
  */
 export function announceRecords(owner: BillingOwner, input: RecordsInput): Announcement[] {
   const { invoices, subscriptions, refunds, disputes, previous, now } = input;

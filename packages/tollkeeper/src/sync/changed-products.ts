@@ -7,8 +7,8 @@ import type { Snapshot } from "./retrieve.ts";
 export const PRODUCT_PLANS_TASK = "product_plans";
 
 /**
- * Records a change of a product's plan or of a price's lookup key, if a mirrored subscription uses the product or price. Must run
- * before the snapshots are written.
+ * Records a change of a product's plan or of a price's lookup key, if a mirrored subscription uses the product or price. Must
+ * run before the snapshots are written.
  */
 export async function recordChangedProducts(
   parts: StoreParts,

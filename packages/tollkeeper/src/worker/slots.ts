@@ -289,8 +289,8 @@ function attributesOf(claim: ClaimedEvent | ClaimedMessage): SpanAttributes {
 }
 
 /**
- * Returns the kind of an error: an outage, a refused request or unreadable row, or an unexpected error. A failure that a bug or the app's hook
- * caused may not occur again, so the event or hook is retried a limited number of times.
+ * Returns the kind of an error: an outage, a refused request or unreadable row, or an unexpected error. A failure that a bug or
+ * the app's hook caused may not occur again, so the event or hook is retried a limited number of times.
  */
 function failureOf(error: unknown, counter: Counter): Failure {
   if (error instanceof UnreadableRowError) return "refused";

@@ -7,8 +7,8 @@ export interface Worker {
   /** Processes all work that is due now or becomes due before the processing ends. Returns the number of processed rows. */
   drain(): Promise<number>;
   /**
-   * Processes due work until no work is due, `maxRows` rows were started, or `forMs` milliseconds have passed. Rows that are still
-   * running then are not waited for. Returns the number of started rows, and true in `more` if more work may be due.
+   * Processes due work until no work is due, `maxRows` rows were started, or `forMs` milliseconds have passed. Rows that are
+   * still running then are not waited for. Returns the number of started rows, and true in `more` if more work may be due.
    */
   drainWithin(limits: DrainLimits): Promise<{ processed: number; more: boolean }>;
   /** Wakes the worker, because new events have arrived. */

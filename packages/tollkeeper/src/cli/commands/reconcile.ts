@@ -62,9 +62,9 @@ const USED = [
 ] as const satisfies readonly (keyof TollkeeperOptions)[];
 
 /**
- * Returns the options of a service that receives no requests and runs no hooks. The app runs the hooks. If this command ran them,
- * the app could miss a change, for example one that it caches in memory. Throws `ConfigError` for an invalid value of a used
- * option, and for an unknown option.
+ * Returns the options of a service that receives no requests and runs no hooks. The app runs the hooks. If this command ran
+ * them, the app could miss a change, for example one that it caches in memory. Throws `ConfigError` for an invalid value of a
+ * used option, and for an unknown option.
  */
 function withoutRequestsAndHooks(options: TollkeeperOptions): TollkeeperOptions {
   const { stripeSecretKey } = resolveOptions(options, USED);

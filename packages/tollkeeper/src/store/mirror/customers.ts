@@ -15,9 +15,9 @@ export interface CustomerLink {
 
 export interface CustomerStore {
   /**
-   * Returns the ids of the owner's customers that are not deleted at Stripe, primary customer first. The primary customer is the
-   * one with a live subscription. If several customers have a live subscription, or none has, the primary customer is the one
-   * that Stripe created first.
+   * Returns the ids of the owner's customers that are not deleted at Stripe, primary customer first. The primary customer is
+   * the one with a live subscription. If several customers have a live subscription, or none has, the primary customer is the
+   * one that Stripe created first.
    */
   listCustomersOf(owner: BillingOwner): Promise<string[]>;
   /** Returns the id of the owner's primary customer; null before the first checkout and if all customers are deleted. */

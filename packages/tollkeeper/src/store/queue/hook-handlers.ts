@@ -17,8 +17,8 @@ import type { QueueScope } from "./queue-scope.ts";
  */
 export const HANDLED_FOR_MS = 600_000;
 /**
- * Milliseconds after which an expired hook is forgotten. Until then, each call of `expireHooks` takes its rows out of the lanes.
- * A process may stop between two transactions, and a claim that began before the hook expired may add a row to a lane.
+ * Milliseconds after which an expired hook is forgotten. Until then, each call of `expireHooks` takes its rows out of the
+ * lanes. A process may stop between two transactions, and a claim that began before the hook expired may add a row to a lane.
  */
 const FORGOTTEN_AFTER_MS = 2 * HANDLED_FOR_MS;
 /** Maximum number of rows that one transaction changes, so that other writers do not wait long. */
