@@ -29,10 +29,10 @@ export interface Auditor {
   /** Call this function when a hook of the app has run without an error. */
   hookRan(hook: string, event: HookEvent): void;
   /**
-   * Call this function when the database was restored from a backup. The service has forgotten what happened since the backup,
-   * so the auditor checks only what holds nevertheless.
+   * Call this function when the database was restored from a backup that was made at the instant `backupAt`. The service has
+   * forgotten what happened since then, so the auditor exempts the users, hooks and operations of that time from some rules.
    */
-  restored(): void;
+  restored(backupAt: number): void;
   /** Checks the rules that must hold at every moment when no replica writes to the store. */
   check(store: Store, situation: Situation): Promise<void>;
   /** Checks the rules that apply after all faults have ended and a reconcile has run. */
@@ -89,9 +89,9 @@ export function createAuditor(emulator: Emulator, plans: readonly AuditedPlan[])
         history.update();
       for (const write of writes) recordWrite(parts, write);
     },
-    restored() {
-      history.restored();
-      parts.hooks.restored();
+    restored(backupAt) {
+      history.restored(backupAt);
+      parts.hooks.restored(backupAt);
       parts = createParts(parts.hooks);
     },
     async check(store, situation) {

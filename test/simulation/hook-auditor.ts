@@ -9,8 +9,11 @@ export interface HookAuditor {
   ran(hook: string, event: HookEvent): void;
   /** Call this function when the outbox has marked a hook as done. */
   completed(id: string): void;
-  /** Call this function when the service's database was restored. From now on, hooks may report earlier changes again. */
-  restored(): void;
+  /**
+   * Call this function when the service's database was restored from a backup that was made at the instant `backupAt`. The hooks
+   * that ran since then may run again. The service does not know the access that these hooks granted or revoked.
+   */
+  restored(backupAt: number): void;
   /** Checks that every user to whom a hook grants features has or had a subscription (rule I8). */
   granted(userId: string, features: readonly string[]): void;
   /**
@@ -34,7 +37,7 @@ export interface HookAuditorOptions {
 }
 
 export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
-  const { history, plans, now, violate } = options;
+  const { history, now, violate } = options;
   /** Maps each hook to the content that it had when it first ran. */
   const contents = new Map<string, string>();
   /** Maps each hook to the time at which the outbox completed it. */
@@ -43,54 +46,71 @@ export function createHookAuditor(options: HookAuditorOptions): HookAuditor {
   const features = new Map<string, Set<string>>();
   /** Contains the paid invoices, the refunds and the opened disputes that hooks have reported. */
   const reportedPayments = new Set<string>();
-  let isRestored = false;
+  /** Maps each hook to the time at which it ran for the first time. */
+  const ranAt = new Map<string, number>();
+  /** Maps each user to the time at which a hook last changed the user's features. */
+  const changedAt = new Map<string, number>();
+  /** The hooks and the users' access that the service has forgotten, because its database was restored. */
+  const forgotten = { hooks: new Set<string>(), users: new Set<string>() };
   const grantedTo = (userId: string): string[] => [...(features.get(userId) ?? [])].toSorted();
 
   return {
     ran(hook, event) {
       const { id, owner, features: changed = [] } = event;
-      // After a restore, a payment may be reported again, to the owner to whom its customer was moved meanwhile.
-      const isRepeatable = isRestored && !id.startsWith("access_");
-      const content = JSON.stringify(event);
-      const before = contents.get(id);
-      if (before !== undefined && before !== content && !isRepeatable)
+      // A forgotten payment may be reported again, to the owner to whom its customer was moved meanwhile.
+      const isForgotten = forgotten.hooks.has(id);
+      const [content, before] = [JSON.stringify(event), contents.get(id)];
+      if (before !== undefined && before !== content && !isForgotten)
         violate(`I2: hook ${id} ran twice with different contents`);
-      // A frozen replica with an expired lease may run a completed hook again, but not more than a day after its completion.
-      if (now() - (completedAt.get(id) ?? Infinity) > DAY_MS && !isRestored)
+      // A frozen replica may run a completed hook again, but not more than a day after its completion.
+      if (now() - (completedAt.get(id) ?? Infinity) > DAY_MS && !isForgotten)
         violate(`I2: hook ${id} ran again long after its end`);
       contents.set(id, content);
       if (before !== undefined) return;
+      ranAt.set(id, now());
       const reported = reportedBy(hook, event);
       if (reported !== null) reportedPayments.add(reported);
       if (hook === "onPaymentSucceeded" && event.invoiceId) checkPayment(options, owner.id, event.invoiceId);
+      if (changed.length > 0) changedAt.set(owner.id, now());
       features.set(owner.id, applyHook(features.get(owner.id) ?? new Set(), hook, changed));
     },
-    restored: () => void (isRestored = true),
-    completed: (id) => void completedAt.set(id, now()),
-    granted(userId, changed) {
-      if (changed.length > 0 && !everHadAccess(history, userId))
-        violate(`I8: ${userId} got ${changed.join(", ")} without a payment`);
+    restored(backupAt) {
+      for (const [id, at] of [...ranAt, ...completedAt]) if (at >= backupAt) forgotten.hooks.add(id);
+      for (const [userId, at] of changedAt) if (at >= backupAt) forgotten.users.add(userId);
     },
+    completed: (id) => void completedAt.set(id, now()),
+    granted: (userId, changed) => checkGrant(options, userId, changed),
     async checkAccess(tables, store) {
       const { pending, dead } = await store.outbox.countByState();
-      if (isRestored || pending > 0 || dead > 0) return;
-      for (const userId of history.users) {
-        const granted = grantedTo(userId).join();
-        const [current, recent] = [0, PENDING_MS].map((ms) =>
-          entitledFeatures(tables, plans, userId, now() - ms).join(),
-        );
-        if (granted !== current && granted !== recent)
-          violate(`I8: hooks granted [${granted}] to ${userId}, but the user is entitled to [${current}]`);
-      }
+      if (pending > 0 || dead > 0) return;
+      for (const userId of history.users)
+        if (!forgotten.users.has(userId)) checkGranted(options, tables, userId, grantedTo(userId));
     },
     checkFeatures(userId, expected) {
-      if (isRestored) return;
       const granted = grantedTo(userId).join();
-      if (granted !== expected.join())
+      if (granted !== expected.join() && !forgotten.users.has(userId))
         violate(`I2: hooks granted [${granted}] to ${userId}, but the user has [${expected.join()}]`);
     },
     checkPayments: (tables) => checkReported(tables, reportedPayments, violate),
   };
+}
+
+function checkGrant({ history, violate }: HookAuditorOptions, userId: string, changed: readonly string[]): void {
+  if (changed.length > 0 && !everHadAccess(history, userId))
+    violate(`I8: ${userId} got ${changed.join(", ")} without a payment`);
+}
+
+/** Checks that the features that hooks granted to a user are those of the user now, or those of a short time ago. */
+function checkGranted(
+  { plans, now, violate }: HookAuditorOptions,
+  tables: Tables,
+  userId: string,
+  features: readonly string[],
+): void {
+  const granted = features.join();
+  const [current, recent] = [0, PENDING_MS].map((ms) => entitledFeatures(tables, plans, userId, now() - ms).join());
+  if (granted !== current && granted !== recent)
+    violate(`I8: hooks granted [${granted}] to ${userId}, but the user is entitled to [${current}]`);
 }
 
 /** Returns the features that a user has after a hook. */

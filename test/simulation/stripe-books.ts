@@ -80,10 +80,16 @@ export function checkCheckout(
 
 /**
  * Checks the auditor's rules I5, I6 and I7 with Stripe's data only. Customers that a person created or moved to another user are
- * not checked, because the service did not decide about them.
+ * not checked, because the service did not decide about them. The users in `forgottenUsers` may have a second customer and a
+ * second subscription.
  */
-export function checkBooks(tables: Tables, isMoved: (customerId: string) => boolean, violate: Violate): void {
+export function checkBooks(
+  tables: Tables,
+  { isMoved, forgottenUsers }: { isMoved: (customerId: string) => boolean; forgottenUsers: ReadonlySet<string> },
+  violate: Violate,
+): void {
   for (const userId of usersOf(tables)) {
+    if (forgottenUsers.has(userId)) continue;
     const customers = new Set([...customersOf(tables, userId)].filter((id) => !isMoved(id)));
     const created = createdByService(tables, userId, isMoved).size;
     if (created > 1) violate(`I5: the service created ${created} customers for ${userId}`);
@@ -97,6 +103,16 @@ export function checkBooks(tables: Tables, isMoved: (customerId: string) => bool
   checkOperations(tables["checkout.session"].values(), "checkout sessions", violate);
   const customers = [...tables.customer.values()].filter((customer) => !isDeleted(customer));
   checkOperations(customers, "customers", violate);
+}
+
+/** Returns the users for whom the service has created a customer or a checkout session since the instant `since`. */
+export function usersServedSince(tables: Tables, since: number): string[] {
+  const isOfService = ({ created, metadata }: { created: number; metadata?: Record<string, string> | null }): boolean =>
+    created * 1_000 >= since && metadata?.[OPERATION_KEY] !== undefined;
+  const customers = [...tables.customer.values()].filter((customer) => !isDeleted(customer) && isOfService(customer));
+  const sessions = [...tables["checkout.session"].values()].filter(isOfService);
+  const ids = new Set([...customers.map(({ id }) => id), ...sessions.map(({ customer }) => customer)]);
+  return usersOf(tables).filter((userId) => [...customersOf(tables, userId)].some((id) => ids.has(id)));
 }
 
 /** Checks that each operation has created at most one object at Stripe. */
@@ -167,6 +183,9 @@ function isTakenBack(tables: Tables, row: StripeSubscription): boolean {
   if (isDisputed) return true;
   const start = Math.max(...row.items.data.map((item) => item.current_period_start));
   const current = invoices.filter(({ created }) => created >= start - INVOICE_LEAD_SECONDS);
+  // A refund returns only card payments. An invoice that the customer's credit paid keeps access to its period.
+  if (current.some(({ status, total, amount_paid: amount }) => status === "paid" && total > 0 && amount === 0))
+    return false;
   const paid = current.reduce((total, { amount_paid: amount }) => total + amount, 0);
   const refunded = [...tables.refund.values()].reduce((total, { amount, status, payment_intent: intent }) => {
     const isCounted = status === "succeeded" || status === "pending";

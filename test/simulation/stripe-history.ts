@@ -1,7 +1,7 @@
 /** Records the past states of Stripe's objects, which the mirror and the hooks may still show. */
 import type { Emulator } from "../../packages/emulator/src/index.ts";
 import type { StripeSubscription, Tables, Violate } from "./audit-types.ts";
-import { checkBooks, isDeleted, USER_KEY } from "./stripe-books.ts";
+import { checkBooks, isDeleted, USER_KEY, usersServedSince } from "./stripe-books.ts";
 import { stateAtStripe } from "./subscription-state.ts";
 
 export interface StripeHistory {
@@ -15,8 +15,11 @@ export interface StripeHistory {
   users: ReadonlySet<string>;
   /** Returns true if the customer's metadata has named several users. */
   isMoved(customerId: string): boolean;
-  /** Call this function when the service's database was restored, so that the service may repeat its earlier changes. */
-  restored(): void;
+  /**
+   * Call this function when the service's database was restored from a backup that was made at the instant `backupAt`. The service
+   * may create again what it created for users since then.
+   */
+  restored(backupAt: number): void;
   /** Returns a copy of Stripe's current data. Copying Stripe's data is slow if the data is large. */
   tables(): Tables | null;
   /** Returns Stripe's data as the last call of `update` read it. */
@@ -42,7 +45,8 @@ export function createStripeHistory(emulator: Emulator, violate: Violate): Strip
   const owners = new Map<string, Set<string>>();
   const users = new Set<string>();
   const seenEvents = new Set<string>();
-  let isRestored = false;
+  /** Contains the users for whom the service created something that it has forgotten. */
+  const forgottenUsers = new Set<string>();
   let lastTables: Tables | null = null;
   const tables = (): Tables | null => emulator.snapshot().accounts.get(ACCOUNT)?.tables ?? null;
 
@@ -71,7 +75,10 @@ export function createStripeHistory(emulator: Emulator, violate: Violate): Strip
   return {
     users,
     isMoved,
-    restored: () => void (isRestored = true),
+    restored(backupAt) {
+      const now = tables();
+      if (now) for (const userId of usersServedSince(now, backupAt)) forgottenUsers.add(userId);
+    },
     states,
     lastEvents,
     owners,
@@ -84,7 +91,7 @@ export function createStripeHistory(emulator: Emulator, violate: Violate): Strip
       for (const event of now.event.values()) recordEvent(event.id, event.data.object as { object: string });
       for (const customer of now.customer.values()) if (!isDeleted(customer)) recordOwner(customer);
       for (const subscription of now.subscription.values()) recordState(subscription);
-      if (!isRestored) checkBooks(now, isMoved, violate);
+      checkBooks(now, { isMoved, forgottenUsers }, violate);
       for (const problem of emulator.audit()) violate(`Stripe's books: ${problem}`);
     },
   };

@@ -100,11 +100,12 @@ export async function commandLine({ command, replicas, scheduler }: Simulation):
 
 /** The database is lost, and an operator restores a backup that is some hours old. */
 export async function restoreBackup(simulation: Simulation): Promise<void> {
-  const { auditor, command, replicas, setup } = simulation;
+  const { auditor, command, emulator, replicas, setup } = simulation;
   // Only a reconcile finds the events since the backup.
   if (!setup.losesEvents) return;
   await simulation.untilQuiet();
   simulation.backup();
+  const backupAt = emulator.now();
   for (const user of USERS) {
     await withFaults(simulation, NO_FAULTS, () => buy(simulation, user));
     simulation.passTime(HOUR);
@@ -112,7 +113,7 @@ export async function restoreBackup(simulation: Simulation): Promise<void> {
   }
   for (const replica of [...replicas, command]) replica.crash();
   await simulation.restore();
-  auditor.restored();
+  auditor.restored(backupAt);
   await restart(simulation);
 }
 
