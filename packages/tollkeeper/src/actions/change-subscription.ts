@@ -43,8 +43,7 @@ export const changeOperation: OperationKind<ChangeParams, LastChange> = {
 /**
  * Cancels a subscription at the end of its period. The user keeps access until the period ends. A schedule of the subscription
  * is released first. A repeated request changes nothing. Throws `NotFoundError` if the subscription belongs to another user,
- * and
- * `ConflictError` `not_cancelable` if it has ended.
+ * and `ConflictError` `not_cancelable` if it has ended.
  */
 export async function cancelSubscription(
   context: ActionContext,

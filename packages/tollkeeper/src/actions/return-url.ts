@@ -18,8 +18,7 @@ const EXPLANATIONS: Record<UrlProblem, (url: string) => string> = {
 
 /**
  * Returns the requested return URL as browsers read it, or the app's default URL if the request names none. Throws
- * `InvalidRequestError`
- * `invalid_url` if the URL is not allowed.
+ * `InvalidRequestError` `invalid_url` if the URL is not allowed.
  */
 export function returnUrl(policy: UrlPolicy, field: UrlField, requested: string | undefined): string {
   if (requested === undefined) return field === "returnUrl" ? policy.portalReturnUrl : policy[field];
