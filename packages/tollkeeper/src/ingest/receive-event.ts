@@ -58,7 +58,7 @@ export function createReceiveEvent(options: ReceiveEventOptions): ReceiveEvent {
     const body = parseJson(payload);
     const head = parseHead(body);
     if (!head) return reject("not_an_event", { bytes });
-    const envelope = parseEnvelope(body);
+    const envelope = parseEnvelope(body, head);
     const names = {
       ...(head.id !== null && { eventId: head.id }),
       eventType: head.type,

@@ -49,31 +49,29 @@ export function parseHead(body: unknown): EventHead | null {
 }
 
 /**
- * Parses the body of a webhook whose type the service needs. Returns null if the body is neither a snapshot event nor a thin
- * notification about a v1 object, or if it names no object.
+ * Parses the body of a webhook whose type the service needs. If the body's head was parsed before, pass it as `head`. Returns
+ * null if the body is neither a snapshot event nor a thin notification about a v1 object, or if it names no object.
  * @see https://docs.stripe.com/webhooks
  */
-export function parseEnvelope(body: unknown): Envelope | null {
-  if (!isObject(body) || typeof body["livemode"] !== "boolean") return null;
-  const mode: Mode = body["livemode"] ? "live" : "test";
+export function parseEnvelope(body: unknown, head: EventHead | null = parseHead(body)): Envelope | null {
+  if (!isObject(body) || head === null) return null;
+  const { id, type, mode } = head;
+  if (id === null || mode === null) return null;
   const parts =
     body["object"] === "event" ? snapshotParts(body) : body["object"] === THIN_EVENT ? thinParts(body) : null;
-  const id = text(body["id"]);
-  if (!parts || id === null) return null;
-  return { id, mode, ...parts };
+  return parts && { id, type, mode, ...parts };
 }
 
-type Parts = Omit<Envelope, "id" | "mode">;
+type Parts = Omit<Envelope, keyof EventHead>;
 
 function snapshotParts(body: Record<string, unknown>): Parts | null {
   const object = isObject(body["data"]) ? body["data"]["object"] : null;
-  const type = text(body["type"]);
-  if (!isObject(object) || type === null || typeof body["created"] !== "number") return null;
+  if (!isObject(object) || typeof body["created"] !== "number") return null;
   const objectId = text(object["id"]);
   if (objectId === null) return null;
   const customerId = object["object"] === "customer" ? objectId : idOf(object["customer"]);
   const createdAt = body["created"] * 1000;
-  return { type, objectId, customerId, createdAt, requestId: idOf(body["request"]) };
+  return { objectId, customerId, createdAt, requestId: idOf(body["request"]) };
 }
 
 function thinParts(body: Record<string, unknown>): Parts | null {
@@ -82,13 +80,7 @@ function thinParts(body: Record<string, unknown>): Parts | null {
   const createdAt = typeof body["created"] === "string" ? Date.parse(body["created"]) : NaN;
   if (!type?.startsWith("v1.") || objectId === null || Number.isNaN(createdAt)) return null;
   const customerId = objectId.startsWith("cus_") ? objectId : null;
-  return {
-    type: type.slice("v1.".length),
-    objectId,
-    customerId,
-    createdAt,
-    requestId: requestOf(body["reason"]),
-  };
+  return { objectId, customerId, createdAt, requestId: requestOf(body["reason"]) };
 }
 
 /** Returns the id of the API request that caused a thin notification; null if no request caused it. */
