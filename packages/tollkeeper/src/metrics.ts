@@ -8,7 +8,7 @@ const COUNTERS = {
   events_total: "Attempts to process an event, by outcome",
   hooks_total: "Attempts to run a hook, by outcome",
   stripe_requests_total: "Requests to Stripe by result and urgency",
-  drift_total: "Differences from Stripe that reconcile found",
+  drift_total: "Differences from Stripe that reconcile repaired",
   reconciles_total: "Reconciles by outcome",
   alarms_total: "Alarms that an operator should look at, by kind",
   payments_total: "Payments of owners by outcome, and by reason if they failed",

@@ -2,12 +2,10 @@
 import { optionsFromEnvironment, type Environment } from "../environment.ts";
 import { ConfigError } from "../errors.ts";
 import type { TollkeeperOptions } from "../options.ts";
-import type { WholeNumberRange } from "../config/defaults.ts";
+import { PORT_RANGE, type WholeNumberRange } from "../config/defaults.ts";
 import { show } from "../config/problem-text.ts";
 import { findMisspeltVariables } from "../config/misspelt-variables.ts";
 import { findConfigFile, importConfigFile } from "./config-file.ts";
-
-const PORTS = { min: 0, max: 65_535 };
 
 /** The option with which each command names the config file, and its description. */
 export const CONFIG_OPTION = [
@@ -47,7 +45,7 @@ function mergeOptions(
 
 /** Returns the port that an environment variable sets. Throws `ConfigError` if the variable's value is not a port number. */
 export function portFrom(name: string, value: string | undefined, fallback: number): number {
-  return wholeNumberFrom(name, value, PORTS) ?? fallback;
+  return wholeNumberFrom(name, value, PORT_RANGE) ?? fallback;
 }
 
 /** Returns the host that an environment variable sets. Throws `ConfigError` if it is no host name and no IP address. */

@@ -24,6 +24,10 @@ export interface WholeNumberRange {
   max: number;
 }
 
+/** Ranges of the variables that only commands read. */
+export const PORT_RANGE: WholeNumberRange = { min: 0, max: 65_535 };
+export const KEEP_ALIVE_SECONDS_RANGE: WholeNumberRange = { min: 1, max: 3_600 };
+
 export const RANGES = {
   stripeNetworkRetries: { min: 0, max: 10 },
   stripeRequestsPerSecond: { min: 1, max: 10_000 },

@@ -2,7 +2,7 @@
  * Defines the schema of the options: one field per option, each with its own check. The module relations.ts checks combinations
  * of several options.
  */
-import { z } from "zod";
+import type { z } from "zod";
 import { parseDatabaseUrl } from "../database-url.ts";
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Hooks } from "../domain/hooks.ts";
@@ -30,7 +30,7 @@ import {
   check,
   checkEach,
   checkHooks,
-  describeTypeError,
+  choiceField,
   functionField,
   listField,
   objectField,
@@ -128,11 +128,7 @@ export const OPTION_FIELDS = {
   stripeSecretKey: secretField("stripeSecretKey", secretKeyRule),
   stripePublishableKey: secretField("stripePublishableKey", publishableKeyRule),
   stripeWebhookSecrets: check("stripeWebhookSecrets", listField("stripeWebhookSecrets"), webhookSecretsRule),
-  stripeWebhookMode: z
-    .enum(MODES, {
-      error: describeTypeError(nameOf("stripeWebhookMode"), (value) => `${show(value)} must be test or live`),
-    })
-    .optional(),
+  stripeWebhookMode: choiceField(nameOf("stripeWebhookMode"), MODES).optional(),
   stripeApiBase: stringField("stripeApiBase", (url) =>
     isHttpUrl(url) ? credentialsRule(url) : `${show(url)} must be a URL such as http://127.0.0.1:12111`,
   ).optional(),

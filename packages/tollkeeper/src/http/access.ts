@@ -45,25 +45,27 @@ export const CHECKS: { readonly [A in RouterAccess]: Check<A> } = {
     return user;
   },
 
-  async metrics_token(context, request) {
-    const { metrics } = context;
-    if (!metrics) throw new NotFoundError("not_found", "Metrics are disabled. Set METRICS_TOKEN to enable them.");
-    if (!isBearer(request.headers.get("authorization"), metrics.token))
-      throw new UnauthenticatedError("The token is not METRICS_TOKEN. Send Authorization: Bearer <METRICS_TOKEN>.");
-    await requireStart(context);
-    return null;
-  },
-
-  async work_token(context, request) {
-    const { work } = context;
-    if (work.token === null)
-      throw new NotFoundError("not_found", "This route is disabled. Set WORK_TOKEN to enable it.");
-    if (!isBearer(request.headers.get("authorization"), work.token))
-      throw new UnauthenticatedError("The token is not WORK_TOKEN. Send Authorization: Bearer <WORK_TOKEN>.");
-    await requireStart(context);
-    return null;
-  },
+  metrics_token: checkToken("METRICS_TOKEN", ({ metrics }) => metrics?.token ?? null),
+  work_token: checkToken("WORK_TOKEN", ({ work }) => work.token),
 };
+
+/**
+ * Creates the check of routes that need a token of the configuration. The check throws `NotFoundError` if the variable with the
+ * name is not set, and `UnauthenticatedError` if the request has another token.
+ */
+function checkToken(
+  name: "METRICS_TOKEN" | "WORK_TOKEN",
+  tokenOf: (context: HttpContext) => string | null,
+): (context: HttpContext, request: Request) => Promise<null> {
+  return async (context, request) => {
+    const token = tokenOf(context);
+    if (token === null) throw new NotFoundError("not_found", `This route is disabled. Set ${name} to enable it.`);
+    if (!isBearer(request.headers.get("authorization"), token))
+      throw new UnauthenticatedError(`The token is not ${name}. Send Authorization: Bearer <${name}>.`);
+    await requireStart(context);
+    return null;
+  };
+}
 
 /**
  * Returns the user who sent the request; null if the request has no credentials. Throws an error with the code

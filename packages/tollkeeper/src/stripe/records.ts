@@ -206,7 +206,7 @@ export function instantOrNull(seconds: number | null | undefined): number | null
   return seconds == null ? null : instant(seconds);
 }
 
-/** Converts epoch milliseconds to a timestamp of Stripe, in seconds. */
+/** Converts epoch milliseconds to a timestamp of Stripe, in seconds. Rounds down. */
 export function toSeconds(at: number): number {
   return Math.floor(at / 1000);
 }

@@ -218,7 +218,7 @@ describe("the service refuses an invalid configuration", () => {
     [
       "with an unknown webhook mode",
       { STRIPE_WEBHOOK_MODE: "prod" },
-      'STRIPE_WEBHOOK_MODE "prod" must be test or live',
+      'STRIPE_WEBHOOK_MODE "prod" must be "test" or "live"',
     ],
     ["with an unknown log level", { LOG_LEVEL: "loud" }, 'LOG_LEVEL "loud" must be one of fatal, error, warn'],
     [

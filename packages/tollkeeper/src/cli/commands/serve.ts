@@ -1,6 +1,6 @@
 /** `tollkeeper serve`: runs the service as a separate process. */
 import type { Command } from "commander";
-import { DEFAULT_HOST, DEFAULT_PORT } from "../../config/defaults.ts";
+import { DEFAULT_HOST, DEFAULT_PORT, KEEP_ALIVE_SECONDS_RANGE } from "../../config/defaults.ts";
 import { DEFAULT_KEEP_ALIVE_SECONDS, listen } from "../../http/listen.ts";
 import { toNodeHandler } from "../../http/node.ts";
 import { createTollkeeper } from "../../tollkeeper.ts";
@@ -8,8 +8,6 @@ import type { Environment } from "../../environment.ts";
 import { exitWith, type Outcome } from "../exit-codes.ts";
 import { CONFIG_OPTION, hostFrom, loadOptions, portFrom, wholeNumberFrom } from "../load-options.ts";
 import { untilStopped } from "../until-stopped.ts";
-
-const KEEP_ALIVE_SECONDS = { min: 1, max: 3_600 };
 
 export function addServe(program: Command, env: Environment): void {
   program
@@ -23,7 +21,7 @@ export async function runServe(env: Environment, configFile: string | undefined)
   const options = await loadOptions(env, configFile);
   const port = portFrom("PORT", env["PORT"], DEFAULT_PORT);
   const host = hostFrom("HOST", env["HOST"], DEFAULT_HOST);
-  const keepAliveSeconds = wholeNumberFrom("KEEP_ALIVE_SECONDS", env["KEEP_ALIVE_SECONDS"], KEEP_ALIVE_SECONDS);
+  const keepAliveSeconds = wholeNumberFrom("KEEP_ALIVE_SECONDS", env["KEEP_ALIVE_SECONDS"], KEEP_ALIVE_SECONDS_RANGE);
   const tollkeeper = createTollkeeper(options);
   await tollkeeper.start();
   const server = await listen(toNodeHandler(tollkeeper), {

@@ -25,7 +25,7 @@ export function customerCalls(stripe: Stripe, { userIdKey, withKey }: CallContex
     findCustomerOfOperation: (operationId, { from, until }) =>
       translateErrors(async () => {
         const created = {
-          gte: Math.floor(from / 1000) - CLOCK_SLACK_SECONDS,
+          gte: records.toSeconds(from) - CLOCK_SLACK_SECONDS,
           lte: Math.ceil(until / 1000) + CLOCK_SLACK_SECONDS,
         };
         const listed = await stripe.customers

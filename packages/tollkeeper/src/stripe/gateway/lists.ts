@@ -53,7 +53,7 @@ export function listCalls(stripe: Stripe, { userIdKey }: CallContext): ListCalls
 
     listRenewedPage: (since, after) =>
       translateErrors(() => {
-        const current_period_start = { gte: Math.floor(since / 1000) };
+        const current_period_start = { gte: records.toSeconds(since) };
         return listSubscriptions({ current_period_start }, after, [...EXPANDED, "customer"]);
       }),
 
@@ -97,7 +97,7 @@ export function pageParams(after: string | null) {
 }
 
 export function createdIn({ from, until }: CreatedRange) {
-  return { created: { gte: Math.floor(from / 1000), lt: Math.ceil(until / 1000) } };
+  return { created: { gte: records.toSeconds(from), lt: Math.ceil(until / 1000) } };
 }
 
 export async function toPage<Listed extends { id: string; created: number }, Row>(

@@ -29,7 +29,7 @@ export function reversalCalls(stripe: Stripe): ReversalCalls {
 
     listPaidInvoices: (subscription, since) =>
       translateErrors(async () => {
-        const created = { gte: Math.floor(since / 1000) };
+        const created = { gte: records.toSeconds(since) };
         const listed = await stripe.invoices
           .list({ subscription, created, status: "paid", limit: PAGE_SIZE })
           .autoPagingToArray({ limit: MAX_LISTED });
