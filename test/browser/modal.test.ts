@@ -4,6 +4,7 @@ import { definePlans, type PlanInput } from "../../packages/tollkeeper/src/index
 import { createTestBilling, DAY } from "../support/billing.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { openModalPage, type ModalPageOptions } from "../support/modal-page.ts";
+import { findSubscription } from "../support/stripe-subscription.ts";
 
 /** The modal runs as built, in Chromium, with the real service and the emulator. */
 let browser: Browser;
@@ -293,12 +294,9 @@ describe("a user", () => {
   test("whose payment failed sees what is due, the next try, the end of access and where to pay", async () => {
     const { page, show, billing } = await open(ADA);
     await billing.subscribe("ada");
-    const { body } = await billing.stripe("GET", "/v1/subscriptions");
-    const [subscription] = body["data"] as { id: string; customer: string }[];
-    const method = await billing.stripe("POST", "/v1/payment_methods/pm_card_chargeCustomerFail/attach", {
-      customer: subscription?.customer ?? "",
-    });
-    await billing.stripe("POST", `/v1/subscriptions/${subscription?.id ?? ""}`, {
+    const { id, customer } = await findSubscription(billing);
+    const method = await billing.stripe("POST", "/v1/payment_methods/pm_card_chargeCustomerFail/attach", { customer });
+    await billing.stripe("POST", `/v1/subscriptions/${id}`, {
       default_payment_method: String(method.body["id"]),
     });
     await billing.advance(29 * DAY);
@@ -322,10 +320,9 @@ describe("a user", () => {
   test("with five seats sees the total and the price of one seat", async () => {
     const { page, show, billing } = await open(ADA);
     await billing.subscribe("ada");
-    const { body } = await billing.stripe("GET", "/v1/subscriptions");
-    const [subscription] = body["data"] as { id: string; items: { data: { id: string }[] } }[];
-    await billing.stripe("POST", `/v1/subscriptions/${subscription?.id ?? ""}`, {
-      "items[0][id]": subscription?.items.data[0]?.id ?? "",
+    const { id, items } = await findSubscription(billing);
+    await billing.stripe("POST", `/v1/subscriptions/${id}`, {
+      "items[0][id]": items.data[0]?.id ?? "",
       "items[0][quantity]": "5",
     });
     await billing.drain();
@@ -376,9 +373,8 @@ describe("a user", () => {
   test("whose payments are paused, and whose subscription the seller ends later, reads when access ends", async () => {
     const { page, show, billing } = await open(ADA);
     await billing.subscribe("ada");
-    const { body } = await billing.stripe("GET", "/v1/subscriptions");
-    const [subscription] = body["data"] as { id: string }[];
-    await billing.stripe("POST", `/v1/subscriptions/${subscription?.id ?? ""}`, {
+    const { id } = await findSubscription(billing);
+    await billing.stripe("POST", `/v1/subscriptions/${id}`, {
       "pause_collection[behavior]": "void",
       cancel_at: String(billing.emulator.now() / 1000 + 200 * DAY),
       proration_behavior: "none",
@@ -398,11 +394,9 @@ describe("a user", () => {
   test("sees the own price of the current plan, even if the plan is sold at another price now", async () => {
     const { page, show, billing } = await open(ADA, [plan(), plan({ id: "team", name: "Team" })]);
     await billing.subscribe("ada");
-    const { body } = await billing.stripe("GET", "/v1/subscriptions");
-    type Item = { id: string; price: { product: string } };
-    const [subscription] = body["data"] as { id: string; items: { data: [Item] } }[];
-    const [item] = subscription?.items.data ?? [];
-    await billing.stripe("POST", `/v1/subscriptions/${subscription?.id ?? ""}`, {
+    const { id, items } = await findSubscription(billing);
+    const [item] = items.data;
+    await billing.stripe("POST", `/v1/subscriptions/${id}`, {
       "items[0][id]": item?.id ?? "",
       "items[0][quantity]": "2",
       "items[0][price_data][currency]": "usd",

@@ -6,6 +6,7 @@ import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { signWebhook, TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { findSubscription } from "../support/stripe-subscription.ts";
 
 /** Returns a test service whose webhook deliveries are collected, so that a test can deliver the events in any order. */
 async function collectDeliveries(options: Parameters<typeof createTestBilling>[0] = {}) {
@@ -55,14 +56,11 @@ function hurrying(now: () => number): NonNullable<TollkeeperOptions["runtime"]> 
 
 async function lifeUntilCanceled(billing: TestBilling): Promise<void> {
   await billing.subscribe("ada");
-  await billing.stripe("POST", `/v1/subscriptions/${await subscriptionId(billing)}`, { cancel_at_period_end: "true" });
+  await billing.stripe("POST", `/v1/subscriptions/${(await findSubscription(billing)).id}`, {
+    cancel_at_period_end: "true",
+  });
   await billing.emulator.drain();
   await billing.emulator.advance(29 * DAY);
-}
-
-async function subscriptionId(billing: TestBilling): Promise<string> {
-  const { body } = await billing.stripe("GET", "/v1/subscriptions", { status: "all" });
-  return (body["data"] as { id: string }[])[0]?.id ?? "";
 }
 
 test("the mirror's final state does not depend on the order or the repetition of webhook deliveries", async () => {
@@ -138,7 +136,7 @@ test("all pending events about one object are processed with one retrieve reques
     },
   });
   await billing.subscribe("ada");
-  const id = await subscriptionId(billing);
+  const { id } = await findSubscription(billing);
   for (let at = 0; at < 20; at++)
     await billing.stripe("POST", `/v1/subscriptions/${id}`, { "metadata[n]": String(at) });
   await billing.emulator.drain();
@@ -326,7 +324,7 @@ test("a stale response of Stripe does not overwrite newer data that is already i
     },
   });
   await billing.subscribe("ada");
-  const id = await subscriptionId(billing);
+  const { id } = await findSubscription(billing);
   await billing.stripe("POST", `/v1/subscriptions/${id}`, { "metadata[a]": "1" });
   await billing.emulator.drain();
   hold = true;
@@ -355,7 +353,7 @@ test("a hook that throws is retried with the same id, and before the user's next
     },
   });
   await billing.subscribe("ada");
-  await billing.stripe("DELETE", `/v1/subscriptions/${await subscriptionId(billing)}`);
+  await billing.stripe("DELETE", `/v1/subscriptions/${(await findSubscription(billing)).id}`);
   await billing.drain();
   await billing.advance(120);
   await billing.advance(31 * DAY);

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test, vi, type MockInstance } from "v
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
+import { findSubscription } from "../support/stripe-subscription.ts";
 
 const PREMIUM = { plan: "premium", interval: "month" };
 
@@ -318,12 +319,9 @@ async function subscribe(billing: TestBilling): Promise<void> {
 
 /** Gives the customer a card that can be saved but not charged. */
 async function failNextCharges(billing: TestBilling): Promise<void> {
-  const { body } = await billing.stripe("GET", "/v1/subscriptions");
-  const [subscription] = body["data"] as { id: string; customer: string }[];
-  const method = await billing.stripe("POST", "/v1/payment_methods/pm_card_chargeCustomerFail/attach", {
-    customer: subscription?.customer ?? "",
-  });
-  await billing.stripe("POST", `/v1/subscriptions/${subscription?.id ?? ""}`, {
+  const { id, customer } = await findSubscription(billing);
+  const method = await billing.stripe("POST", "/v1/payment_methods/pm_card_chargeCustomerFail/attach", { customer });
+  await billing.stripe("POST", `/v1/subscriptions/${id}`, {
     default_payment_method: String(method.body["id"]),
   });
   await billing.drain();

@@ -6,6 +6,7 @@ import { describe, expect, inject, onTestFinished, test } from "vitest";
 import type { Tollkeeper, TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { DIALECTS, freshDatabase, type DialectName } from "../support/databases.ts";
+import { findSubscription } from "../support/stripe-subscription.ts";
 
 type Hooks = NonNullable<TollkeeperOptions["hooks"]>;
 
@@ -81,7 +82,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
       return ids;
     };
     await billing.subscribe("ada");
-    const sub = await subscriptionId(billing);
+    const { id: sub } = await findSubscription(billing);
     await billing.service.stop();
     const backup = await copyDatabase(dialect, billing.databaseUrl);
     const before = await start(billing.databaseUrl);
@@ -102,11 +103,6 @@ describe.each(DIALECTS)("on %s", (dialect) => {
 
 function clockOf({ emulator }: TestBilling) {
   return { now: () => emulator.now(), billingNow: () => emulator.now() };
-}
-
-async function subscriptionId(billing: TestBilling): Promise<string> {
-  const { body } = await billing.call("ada", "GET", "subscriptions");
-  return (body["subscriptions"] as { id: string }[])[0]?.id ?? "";
 }
 
 /** Returns the URL of a copy of a database that no process uses. */

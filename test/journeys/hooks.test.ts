@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { InvalidRequestError } from "../../packages/tollkeeper/src/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import type { PaymentHook } from "../../packages/tollkeeper/src/index.ts";
+import { findSubscription } from "../support/stripe-subscription.ts";
 
 const TOKEN = "a token of the tests";
 
@@ -41,8 +42,8 @@ describe("metrics", () => {
     });
     await billing.subscribe("ada");
     isLost = true;
-    const [subscription] = (await billing.stripe("GET", "/v1/subscriptions")).body["data"] as { id: string }[];
-    await billing.stripe("POST", `/v1/subscriptions/${subscription?.id}`, { cancel_at_period_end: "true" });
+    const { id } = await findSubscription(billing);
+    await billing.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" });
     const since = billing.emulator.now() + 1_000;
     expect(await billing.service.reconcile({ sweep: true, since, dryRun: true })).not.toMatchObject({ differences: 0 });
     expect((await metrics(billing, TOKEN)).text).not.toMatch(/^tollkeeper_drift_total [1-9]/m);

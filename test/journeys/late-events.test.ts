@@ -1,6 +1,7 @@
 /** Tests events that Stripe lists late, and events that arrive without the other events of the same change. */
 import { expect, test } from "vitest";
 import { createTestBilling } from "../support/billing.ts";
+import { findSubscription } from "../support/stripe-subscription.ts";
 
 const HALF_AN_HOUR = 1_800;
 
@@ -23,8 +24,7 @@ test("reconcile imports an old event that was missing from Stripe's list during 
   await billing.subscribe("ada");
   await billing.service.reconcile();
   isHidden = true;
-  const { body } = await billing.stripe("GET", "/v1/subscriptions");
-  const id = (body["data"] as { id: string }[])[0]?.id ?? "";
+  const { id } = await findSubscription(billing);
   await billing.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" });
   await billing.emulator.advance(HALF_AN_HOUR);
   expect(await billing.service.reconcile({ sweep: false })).toMatchObject({ events: { missed: 0 } });
@@ -42,8 +42,7 @@ test("the event customer.subscription.resumed restores the access from a paused 
     },
   });
   await billing.subscribe("ada");
-  const { body } = await billing.stripe("GET", "/v1/subscriptions");
-  const id = (body["data"] as { id: string }[])[0]?.id ?? "";
+  const { id } = await findSubscription(billing);
   await billing.stripe("POST", `/v1/subscriptions/${id}/pause`);
   await billing.drain();
   expect(await billing.features("ada")).toEqual([]);

@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { INVALID_TOKEN, type LogLine } from "../../packages/tollkeeper/src/testing/index.ts";
 import { createTestBilling, DAY } from "../support/billing.ts";
+import { findSubscription } from "../support/stripe-subscription.ts";
 
 test("no log line contains the user's id when access ends after the user's customer was deleted", async () => {
   const user = "ada_lovelace";
@@ -13,8 +14,7 @@ test("no log line contains the user's id when access ends after the user's custo
     options: { hooks: { onAccessRevoked: async ({ owner }) => void revoked.push(owner.id) } },
   });
   expect(await billing.subscribe(user)).toMatchObject({ status: 200 });
-  const { body } = await billing.stripe("GET", "/v1/subscriptions");
-  const id = (body["data"] as { id: string }[])[0]?.id ?? "";
+  const { id } = await findSubscription(billing);
   await billing.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "true" });
   await billing.drain();
   delivers = false;

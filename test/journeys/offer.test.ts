@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { definePlans } from "../../packages/tollkeeper/src/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { DIALECTS } from "../support/databases.ts";
+import { findSubscription } from "../support/stripe-subscription.ts";
 
 const month = (amount: number, trialDays: number) => ({
   interval: "month" as const,
@@ -120,12 +121,8 @@ describe.each(DIALECTS)("the offer on %s", (dialect) => {
   test("marks the plan of a subscription with a price every 3 months as current", async () => {
     const billing = await start();
     await billing.subscribe("ada", "team");
-    const { body } = await billing.stripe("GET", "/v1/subscriptions");
-    const [subscription] = body["data"] as {
-      id: string;
-      items: { data: { id: string; price: { product: string } }[] };
-    }[];
-    const [item] = subscription?.items.data ?? [];
+    const { id, items } = await findSubscription(billing);
+    const [item] = items.data;
     const price = await billing.stripe("POST", "/v1/prices", {
       product: item?.price.product ?? "",
       currency: "usd",
@@ -133,13 +130,13 @@ describe.each(DIALECTS)("the offer on %s", (dialect) => {
       "recurring[interval]": "month",
       "recurring[interval_count]": "3",
     });
-    const changed = await billing.stripe("POST", `/v1/subscriptions/${subscription?.id ?? ""}`, {
+    const changed = await billing.stripe("POST", `/v1/subscriptions/${id}`, {
       "items[0][id]": item?.id ?? "",
       "items[0][price]": String(price.body["id"]),
     });
     expect(changed.status).toBe(200);
     await billing.drain();
-    const team = (await plansFor(billing, "ada")).find(({ id }) => id === "team");
+    const team = (await plansFor(billing, "ada")).find((offered) => offered.id === "team");
     expect(team).toMatchObject({ current: true, prices: [{ action: "manage", reason: "other_interval" }] });
   });
 

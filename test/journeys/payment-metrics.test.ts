@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { signedWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { DIALECTS } from "../support/databases.ts";
+import { findSubscription } from "../support/stripe-subscription.ts";
 
 const TOKEN = "metrics-token-of-the-test";
 
@@ -17,16 +18,9 @@ async function metric(billing: TestBilling, name: string, service = billing.serv
 
 /** Lets the only customer pay renewals with a test card. */
 async function payRenewalsWith(billing: TestBilling, card: string): Promise<void> {
-  const first = async (path: string): Promise<string> => {
-    const { body } = await billing.stripe("GET", path);
-    return (body["data"] as { id: string }[])[0]?.id ?? "";
-  };
-  const customer = await first("/v1/customers");
-  await billing.stripe("POST", `/v1/payment_methods/${card}/attach`, { customer });
-  const method = await first(`/v1/customers/${customer}/payment_methods`);
-  await billing.stripe("POST", `/v1/subscriptions/${await first("/v1/subscriptions")}`, {
-    default_payment_method: method,
-  });
+  const { id, customer } = await findSubscription(billing);
+  const { body } = await billing.stripe("POST", `/v1/payment_methods/${card}/attach`, { customer });
+  await billing.stripe("POST", `/v1/subscriptions/${id}`, { default_payment_method: String(body["id"]) });
 }
 
 describe.each(DIALECTS)("metrics about payments on %s", (dialect) => {

@@ -3,6 +3,7 @@ import { definePlans, type Tollkeeper } from "../../packages/tollkeeper/src/inde
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
+import { findSubscription } from "../support/stripe-subscription.ts";
 
 const PREMIUM = { plan: "premium", interval: "month" };
 const ADA = { id: "ada", email: "ada@example.com", name: "Ada" };
@@ -123,13 +124,6 @@ test("two replicas that finish one interrupted operation create only one custome
 });
 
 describe("a cancellation that returns 200 has taken effect", () => {
-  async function subscription(billing: TestBilling): Promise<{ id: string; cancel_at_period_end: boolean }> {
-    const { body } = await billing.stripe("GET", "/v1/subscriptions");
-    const [row] = body["data"] as { id: string; cancel_at_period_end: boolean }[];
-    if (!row) throw new Error("there is no subscription");
-    return row;
-  }
-
   test("even if the webhook about an earlier resumption arrives late", async () => {
     let late = false;
     const billing = await createTestBilling({
@@ -139,10 +133,10 @@ describe("a cancellation that returns 200 has taken effect", () => {
     await billing.call("ada", "POST", "cancel-subscription");
     await billing.drain();
     late = true;
-    const { id } = await subscription(billing);
+    const { id } = await findSubscription(billing);
     await billing.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "false" });
     expect(await billing.call("ada", "POST", "cancel-subscription")).toMatchObject({ status: 200 });
-    expect(await subscription(billing)).toMatchObject({ cancel_at_period_end: true });
+    expect(await findSubscription(billing)).toMatchObject({ cancel_at_period_end: true });
   });
 
   test("even if the user undid an earlier cancellation, and Stripe's response to the earlier cancellation was lost", async () => {
@@ -159,11 +153,11 @@ describe("a cancellation that returns 200 has taken effect", () => {
     loseAnswer = true;
     expect(await billing.call("ada", "POST", "cancel-subscription")).toMatchObject({ status: 503 });
     await billing.drain();
-    const { id } = await subscription(billing);
+    const { id } = await findSubscription(billing);
     await billing.stripe("POST", `/v1/subscriptions/${id}`, { cancel_at_period_end: "false" });
     await billing.drain();
     expect(await billing.call("ada", "POST", "cancel-subscription")).toMatchObject({ status: 200 });
-    expect(await subscription(billing)).toMatchObject({ cancel_at_period_end: true });
+    expect(await findSubscription(billing)).toMatchObject({ cancel_at_period_end: true });
   });
 });
 

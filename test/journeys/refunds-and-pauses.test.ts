@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
 import { createTestBilling, DAY, type TestBilling, type TestBillingOptions } from "../support/billing.ts";
 import { DIALECTS } from "../support/databases.ts";
+import { findSubscription } from "../support/stripe-subscription.ts";
 
 interface Scene {
   billing: TestBilling;
@@ -54,9 +55,6 @@ async function first(billing: TestBilling, path: string): Promise<Record<string,
   return row ?? {};
 }
 
-const subscriptionId = async (billing: TestBilling): Promise<string> =>
-  String((await first(billing, "/v1/subscriptions"))["id"]);
-
 async function refund(billing: TestBilling, amount?: number): Promise<void> {
   const { id } = await first(billing, "/v1/charges");
   const params = { charge: String(id), ...(amount !== undefined && { amount: String(amount) }) };
@@ -81,7 +79,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
       await billing.subscribe("ada");
       loseWebhooks();
       await refund(billing);
-      await billing.stripe("DELETE", `/v1/subscriptions/${await subscriptionId(billing)}`);
+      await billing.stripe("DELETE", `/v1/subscriptions/${(await findSubscription(billing)).id}`);
       await learn();
       expect(await billing.features("ada")).toEqual([]);
       expect(calls.toSorted()).toEqual(["granted", "paid 900 of 900", "refunded 900 in full", "revoked"]);
@@ -174,7 +172,7 @@ test("a refund that the bank does not accept gives access again", async () => {
 test("a full refund of an upgrade keeps access if the period was paid without Stripe", async () => {
   const { billing } = await createScene("webhooks");
   await billing.subscribe("ada");
-  const subscription = await subscriptionId(billing);
+  const { id: subscription } = await findSubscription(billing);
   const path = `/v1/subscriptions/${subscription}`;
   await billing.stripe("POST", path, { collection_method: "send_invoice", days_until_due: "30" });
   await billing.advance(29 * DAY);
@@ -212,7 +210,7 @@ describe("paused collection", () => {
     async (behavior) => {
       const { billing, calls } = await createScene("webhooks");
       await billing.subscribe("ada");
-      const path = `/v1/subscriptions/${await subscriptionId(billing)}`;
+      const path = `/v1/subscriptions/${(await findSubscription(billing)).id}`;
       await billing.stripe("POST", path, { "pause_collection[behavior]": behavior });
       await billing.drain();
       const { body } = await billing.call("ada", "GET", "entitlements");
@@ -237,7 +235,7 @@ describe("paused collection", () => {
   test("that resumes before the next payment keeps access, even if the events of the renewal are late", async () => {
     const { billing, calls, loseWebhooks, learn } = await createScene("a sweep");
     await billing.subscribe("ada");
-    await billing.stripe("POST", `/v1/subscriptions/${await subscriptionId(billing)}`, {
+    await billing.stripe("POST", `/v1/subscriptions/${(await findSubscription(billing)).id}`, {
       "pause_collection[behavior]": "void",
       "pause_collection[resumes_at]": String(billing.emulator.now() / 1_000 + 10 * DAY),
     });
@@ -259,7 +257,7 @@ describe("paused collection", () => {
         options: { access: { pausedCollection: { keep_as_draft: effect } } },
       });
       await billing.subscribe("ada");
-      const path = `/v1/subscriptions/${await subscriptionId(billing)}`;
+      const path = `/v1/subscriptions/${(await findSubscription(billing)).id}`;
       await billing.stripe("POST", path, { "pause_collection[behavior]": "keep_as_draft" });
       await billing.advance(40 * DAY);
       expect(await billing.features("ada")).toHaveLength(expected);
@@ -270,10 +268,10 @@ describe("paused collection", () => {
 test("the grace of an invoice with payment terms starts at its due date", async () => {
   const { billing } = await createScene("webhooks");
   await billing.subscribe("ada");
-  const path = `/v1/subscriptions/${await subscriptionId(billing)}`;
+  const path = `/v1/subscriptions/${(await findSubscription(billing)).id}`;
   await billing.stripe("POST", path, { collection_method: "send_invoice", days_until_due: "30" });
   await billing.advance(28 * DAY + 31 * DAY);
-  expect(await first(billing, "/v1/subscriptions")).toMatchObject({ status: "past_due" });
+  expect(await findSubscription(billing)).toMatchObject({ status: "past_due" });
   expect(await billing.features("ada")).not.toEqual([]);
   await billing.advance(7 * DAY);
   expect(await billing.features("ada")).toEqual([]);

@@ -423,16 +423,16 @@ test("a slash at the end of a path changes no response, as Next's option trailin
   expect((await call("POST", "/nothing/", json, "{}")).status).toBe(404);
 });
 
-describe("a user who sends 500 requests at once", () => {
+describe("the limit of requests of one user", () => {
   const limitedRows = ROUTES.filter(({ responses }) => 429 in responses);
 
-  test("is limited on each route that can cause requests to Stripe", () => {
+  test("applies to each route that can cause requests to Stripe", () => {
     const local = ["/subscriptions", "/entitlements"];
     const sending = rowsWith("user").filter(({ path }) => !local.includes(path));
     expect(limitedRows.map(({ path }) => path)).toEqual(sending.map(({ path }) => path));
   });
 
-  test("for portal links with changing URLs gets links and 429 with Retry-After, and does not slow down others", async () => {
+  test("accepts 60 of 500 requests for portal links, returns 429 with Retry-After for the others, and does not affect other users", async () => {
     const billing = await createTestBilling();
     await billing.subscribe("ada");
     await billing.subscribe("bob");
@@ -460,7 +460,7 @@ describe("a user who sends 500 requests at once", () => {
     expect((await portal("ada", 0)).status).toBe(200);
   });
 
-  test.each(named(limitedRows))("%s %s gets 429 for the requests above the limit", async (method, path) => {
+  test.each(named(limitedRows))("makes %s %s return 429 for the requests above the limit", async (method, path) => {
     const billing = await createTestBilling();
     const { query = "", body } = VALID_REQUESTS[path] ?? {};
     const requests = Array.from({ length: 70 }, () => billing.call("ada", method, `${path.slice(1)}${query}`, body));

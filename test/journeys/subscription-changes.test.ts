@@ -2,26 +2,9 @@ import { describe, expect, test } from "vitest";
 import { DIALECTS } from "../support/databases.ts";
 import { createTestBilling, DAY, type TestBilling, type TestBillingOptions } from "../support/billing.ts";
 import { PLANS } from "../support/plans.ts";
+import { findSubscription, type StripeSubscription } from "../support/stripe-subscription.ts";
 
 const METRICS_TOKEN = "metrics-token-1234";
-
-interface StripeSubscription {
-  id: string;
-  customer: string;
-  schedule: string | null;
-  status: string;
-  cancel_at: number | null;
-  cancel_at_period_end: boolean;
-  pause_collection: object | null;
-  items: { data: { price: { lookup_key: string }; current_period_end: number }[] };
-}
-
-async function subscriptionOf(billing: TestBilling): Promise<StripeSubscription> {
-  const { body } = await billing.stripe("GET", "/v1/subscriptions", { status: "all" });
-  const [row] = body["data"] as StripeSubscription[];
-  if (!row) throw new Error("there is no subscription");
-  return row;
-}
 
 const periodEndOf = ({ items }: StripeSubscription): number => items.data[0]?.current_period_end ?? 0;
 const change = (billing: TestBilling, fields: Record<string, string>, id: string) =>
@@ -34,7 +17,7 @@ const dayOf = (seconds: number): string => new Date(seconds * 1000).toISOString(
 async function withDowngrade(options: TestBillingOptions = {}): Promise<TestBilling> {
   const billing = await createTestBilling(options);
   await billing.subscribe("ada", "team");
-  const subscription = await subscriptionOf(billing);
+  const subscription = await findSubscription(billing);
   const { body } = await billing.stripe("POST", "/v1/subscription_schedules", { from_subscription: subscription.id });
   const [phase] = body["phases"] as { start_date: number; end_date: number; items: { price: string }[] }[];
   const prices = await billing.stripe("GET", "/v1/prices", { "lookup_keys[0]": "premium_month" });
@@ -54,15 +37,15 @@ describe.each(DIALECTS)(
   (dialect) => {
     test("releases the schedule, keeps the plan until the period's end, and ends the subscription then", async () => {
       const billing = await withDowngrade({ dialect });
-      const before = await subscriptionOf(billing);
+      const before = await findSubscription(billing);
       expect(before.schedule).toMatch(/^sub_sched_/);
       expect(await cancel(billing)).toMatchObject({ status: 200, body: { subscription: { cancelAtPeriodEnd: true } } });
-      expect(await subscriptionOf(billing)).toMatchObject({ schedule: null, cancel_at: periodEndOf(before) });
+      expect(await findSubscription(billing)).toMatchObject({ schedule: null, cancel_at: periodEndOf(before) });
       expect(await cancel(billing)).toMatchObject({ status: 200, body: { subscription: { plan: "team" } } });
       await billing.drain();
       expect(await billing.features("ada")).toContain("seats");
       await billing.advance(40 * DAY);
-      expect(await subscriptionOf(billing)).toMatchObject({
+      expect(await findSubscription(billing)).toMatchObject({
         status: "canceled",
         items: { data: [{ price: { lookup_key: "team_month" } }] },
       });
@@ -102,10 +85,10 @@ describe.each(DIALECTS)(
       expect((await cancel(billing)).status).toBe(503);
       isDown = false;
       isFirst = false;
-      expect(await subscriptionOf(billing)).toMatchObject({ schedule: null, cancel_at_period_end: false });
+      expect(await findSubscription(billing)).toMatchObject({ schedule: null, cancel_at_period_end: false });
       await billing.advance(DAY);
       await billing.service.runMaintenance();
-      expect(await subscriptionOf(billing)).toMatchObject({ schedule: null, cancel_at_period_end: true });
+      expect(await findSubscription(billing)).toMatchObject({ schedule: null, cancel_at_period_end: true });
     });
   },
 );
@@ -123,10 +106,10 @@ test("a cancellation succeeds if the merchant attaches a schedule while the requ
     },
   });
   await billing.subscribe("ada");
-  const { id } = await subscriptionOf(billing);
+  const { id } = await findSubscription(billing);
   attach = async () => void (await billing.stripe("POST", "/v1/subscription_schedules", { from_subscription: id }));
   expect((await cancel(billing)).status).toBe(200);
-  expect(await subscriptionOf(billing)).toMatchObject({ schedule: null, cancel_at_period_end: true });
+  expect(await findSubscription(billing)).toMatchObject({ schedule: null, cancel_at_period_end: true });
 });
 
 test("a resumption after the cancellation of a scheduled change keeps the current plan and has no schedule", async () => {
@@ -136,14 +119,14 @@ test("a resumption after the cancellation of a scheduled change keeps the curren
     status: 200,
     body: { subscription: { cancelAt: null, plan: "team" } },
   });
-  expect(await subscriptionOf(billing)).toMatchObject({ schedule: null, cancel_at: null });
+  expect(await findSubscription(billing)).toMatchObject({ schedule: null, cancel_at: null });
 });
 
 describe("an end that the merchant has set months ahead", () => {
   async function withMerchantEnd(days = 100): Promise<{ billing: TestBilling; id: string; end: number }> {
     const billing = await createTestBilling();
     await billing.subscribe("ada");
-    const { id } = await subscriptionOf(billing);
+    const { id } = await findSubscription(billing);
     const end = Math.floor(billing.emulator.now() / 1000) + days * DAY;
     await change(billing, { cancel_at: String(end) }, id);
     await billing.drain();
@@ -154,11 +137,11 @@ describe("an end that the merchant has set months ahead", () => {
     const { billing, end } = await withMerchantEnd();
     for (let times = 0; times < 2; times++)
       expect(await cancel(billing)).toMatchObject({ status: 200, body: { subscription: { cancelAtPeriodEnd: true } } });
-    const canceled = await subscriptionOf(billing);
+    const canceled = await findSubscription(billing);
     expect(canceled.cancel_at).toBe(periodEndOf(canceled));
     for (let times = 0; times < 2; times++)
       expect(await resume(billing)).toMatchObject({ status: 200, body: { subscription: { cancelAt: end * 1000 } } });
-    expect(await subscriptionOf(billing)).toMatchObject({ cancel_at: end, cancel_at_period_end: false });
+    expect(await findSubscription(billing)).toMatchObject({ cancel_at: end, cancel_at_period_end: false });
   });
 
   test("holds again after the user resumes, even if the service has lost its record of the cancellation", async () => {
@@ -174,7 +157,7 @@ describe("an end that the merchant has set months ahead", () => {
       }),
     );
     expect(response.status).toBe(200);
-    expect(await subscriptionOf(billing)).toMatchObject({ cancel_at: end });
+    expect(await findSubscription(billing)).toMatchObject({ cancel_at: end });
   });
 
   test.each([10, 100])("and that is %s days ahead is never removed by the user", async (days) => {
@@ -189,7 +172,7 @@ describe("an end that the merchant has set months ahead", () => {
         },
       },
     });
-    expect(await subscriptionOf(billing)).toMatchObject({ cancel_at: end });
+    expect(await findSubscription(billing)).toMatchObject({ cancel_at: end });
   });
 
   test("and that is before the period's end fulfils the user's cancellation", async () => {
@@ -202,7 +185,7 @@ describe.each(DIALECTS)("a subscription on %s whose payments the merchant has pa
   async function withPause(): Promise<{ billing: TestBilling; id: string }> {
     const billing = await createTestBilling({ dialect });
     await billing.subscribe("ada");
-    const { id } = await subscriptionOf(billing);
+    const { id } = await findSubscription(billing);
     await change(billing, { "pause_collection[behavior]": "void" }, id);
     return { billing, id };
   }
@@ -219,7 +202,7 @@ describe.each(DIALECTS)("a subscription on %s whose payments the merchant has pa
         },
       },
     });
-    expect(await subscriptionOf(billing)).toMatchObject({ pause_collection: { behavior: "void" } });
+    expect(await findSubscription(billing)).toMatchObject({ pause_collection: { behavior: "void" } });
   });
 
   test("can be canceled and resumed, and repeated requests return the same response", async () => {
@@ -228,7 +211,7 @@ describe.each(DIALECTS)("a subscription on %s whose payments the merchant has pa
       expect(await cancel(billing)).toMatchObject({ status: 200, body: { subscription: { cancelAtPeriodEnd: true } } });
     for (let times = 0; times < 2; times++)
       expect(await resume(billing)).toMatchObject({ status: 200, body: { subscription: { cancelAt: null } } });
-    expect(await subscriptionOf(billing)).toMatchObject({ cancel_at: null, pause_collection: { behavior: "void" } });
+    expect(await findSubscription(billing)).toMatchObject({ cancel_at: null, pause_collection: { behavior: "void" } });
     await change(billing, { pause_collection: "" }, id);
     expect((await resume(billing)).status).toBe(200);
   });
@@ -239,7 +222,7 @@ test("a subscription whose payments are paused after the user has resumed it can
   await billing.subscribe("ada");
   await cancel(billing);
   expect((await resume(billing)).status).toBe(200);
-  const { id } = await subscriptionOf(billing);
+  const { id } = await findSubscription(billing);
   await change(billing, { "pause_collection[behavior]": "keep_as_draft" }, id);
   expect((await resume(billing)).status).toBe(409);
 });
@@ -247,7 +230,7 @@ test("a subscription whose payments are paused after the user has resumed it can
 test("a subscription that is paused is canceled at its period's end, and the user can revert this cancellation", async () => {
   const billing = await createTestBilling();
   await billing.subscribe("ada");
-  const before = await subscriptionOf(billing);
+  const before = await findSubscription(billing);
   await billing.stripe("POST", `/v1/subscriptions/${before.id}/pause`);
   expect(await resume(billing)).toMatchObject({
     status: 409,
@@ -269,13 +252,13 @@ test("a subscription that is paused is canceled at its period's end, and the use
   for (let times = 0; times < 2; times++) expect((await resume(billing)).status).toBe(200);
   expect((await cancel(billing)).status).toBe(200);
   await billing.advance(40 * DAY);
-  expect(await subscriptionOf(billing)).toMatchObject({ status: "canceled" });
+  expect(await findSubscription(billing)).toMatchObject({ status: "canceled" });
 });
 
 test("a subscription that is paused beyond its period's end is canceled immediately, and a repeated request returns 200", async () => {
   const billing = await createTestBilling();
   await billing.subscribe("ada");
-  const { id } = await subscriptionOf(billing);
+  const { id } = await findSubscription(billing);
   await billing.stripe("POST", `/v1/subscriptions/${id}/pause`);
   await billing.advance(40 * DAY);
   for (let times = 0; times < 2; times++)
@@ -289,7 +272,7 @@ describe.each(DIALECTS)("a user on %s with two live subscriptions of one plan gr
   async function withTwo(): Promise<{ billing: TestBilling; first: string; second: string }> {
     const billing = await createTestBilling({ dialect, options: { metricsToken: METRICS_TOKEN } });
     await billing.subscribe("ada");
-    const { id: first, customer } = await subscriptionOf(billing);
+    const { id: first, customer } = await findSubscription(billing);
     const prices = await billing.stripe("GET", "/v1/prices", { "lookup_keys[0]": "team_month" });
     const [team] = prices.body["data"] as { id: string }[];
     const card = await billing.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", { customer });

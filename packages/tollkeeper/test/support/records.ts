@@ -3,7 +3,7 @@
  * test. The fields of a record that a test does not set have default values.
  */
 import type { SubscriptionState } from "../../src/domain/access.ts";
-import type { InvoiceRecord, SubscriptionRecord } from "../../src/domain/records.ts";
+import type { InvoiceRecord, PriceRecord, SubscriptionRecord } from "../../src/domain/records.ts";
 
 export const NOW = Date.UTC(2026, 5, 15, 12);
 export const DAY_MS = 86_400_000;
@@ -63,6 +63,20 @@ export function invoiceRecord(changes: Partial<InvoiceRecord> = {}): InvoiceReco
   };
 }
 
+export function priceRecord(changes: Partial<PriceRecord> = {}): PriceRecord {
+  return {
+    id: "price_1",
+    productId: "prod_1",
+    active: true,
+    lookupKey: null,
+    currency: "usd",
+    unitAmount: 900,
+    interval: "month",
+    intervalCount: 1,
+    ...changes,
+  };
+}
+
 export function stateOf(
   subscription: Partial<SubscriptionRecord> = {},
   invoice: Partial<InvoiceRecord> | null = {},
@@ -72,18 +86,7 @@ export function stateOf(
     subscription: subscriptionRecord(subscription),
     latestInvoice: invoice && invoiceRecord(invoice),
     unpaidSince: invoice?.status === "open" ? invoiceRecord(invoice).createdAt : null,
-    prices: [
-      {
-        id: "price_1",
-        productId: "prod_1",
-        active: true,
-        lookupKey: null,
-        currency: "usd",
-        unitAmount: 900,
-        interval: "month",
-        intervalCount: 1,
-      },
-    ],
+    prices: [priceRecord()],
     products: [{ id: "prod_1", name: plan, active: true, plan, app: null }],
     reversals: null,
   };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { duePayment, possibleActions, totalAmount } from "../../src/domain/due-payment.ts";
-import type { InvoiceRecord, PriceRecord, SubscriptionRecord } from "../../src/domain/records.ts";
-import { DAY_MS, invoiceRecord, NOW, subscriptionRecord } from "../support/records.ts";
+import type { InvoiceRecord, SubscriptionRecord } from "../../src/domain/records.ts";
+import { DAY_MS, invoiceRecord, NOW, priceRecord, subscriptionRecord } from "../support/records.ts";
 
 const open = (changes: Partial<InvoiceRecord> = {}) =>
   invoiceRecord({ status: "open", amountPaid: 0, amountRemaining: 900, payment: "failed", ...changes });
@@ -78,17 +78,6 @@ describe("the actions of a subscription", () => {
 });
 
 describe("the total price of a subscription", () => {
-  const price = (changes: Partial<PriceRecord> = {}): PriceRecord => ({
-    id: "price_1",
-    productId: "prod_1",
-    active: true,
-    lookupKey: null,
-    currency: "usd",
-    unitAmount: 900,
-    interval: "month",
-    intervalCount: 1,
-    ...changes,
-  });
   const item = (priceId: string, quantity: number) => ({
     id: `si_${priceId}`,
     priceId,
@@ -99,27 +88,27 @@ describe("the total price of a subscription", () => {
   });
 
   test.each([
-    ["of one seat", [item("price_1", 1)], [price()], 900],
-    ["of five seats", [item("price_1", 5)], [price()], 4_500],
-    ["of no seats", [item("price_1", 0)], [price()], 0],
+    ["of one seat", [item("price_1", 1)], [priceRecord()], 900],
+    ["of five seats", [item("price_1", 5)], [priceRecord()], 4_500],
+    ["of no seats", [item("price_1", 0)], [priceRecord()], 0],
     [
       "of a plan and an extra",
       [item("price_1", 2), item("b", 1)],
-      [price(), price({ id: "b", unitAmount: 50 })],
+      [priceRecord(), priceRecord({ id: "b", unitAmount: 50 })],
       1_850,
     ],
-    ["with a table of prices is unknown", [item("price_1", 1)], [price({ unitAmount: null })], null],
-    ["with a missing price is unknown", [item("price_1", 1), item("b", 1)], [price()], null],
+    ["with a table of prices is unknown", [item("price_1", 1)], [priceRecord({ unitAmount: null })], null],
+    ["with a missing price is unknown", [item("price_1", 1), item("b", 1)], [priceRecord()], null],
     [
       "with two intervals is unknown",
       [item("price_1", 1), item("b", 1)],
-      [price(), price({ id: "b", interval: "year" })],
+      [priceRecord(), priceRecord({ id: "b", interval: "year" })],
       null,
     ],
     [
       "with two interval counts is unknown",
       [item("price_1", 1), item("b", 1)],
-      [price(), price({ id: "b", intervalCount: 3 })],
+      [priceRecord(), priceRecord({ id: "b", intervalCount: 3 })],
       null,
     ],
     ["without items is unknown", [], [], null],

@@ -1,0 +1,21 @@
+/** Reads the subscription of a test at Stripe, the emulator. */
+import type { TestBilling } from "./billing.ts";
+
+export interface StripeSubscription {
+  id: string;
+  customer: string;
+  schedule: string | null;
+  status: string;
+  cancel_at: number | null;
+  cancel_at_period_end: boolean;
+  pause_collection: object | null;
+  items: { data: { id: string; price: { lookup_key: string; product: string }; current_period_end: number }[] };
+}
+
+/** Returns the newest subscription of all customers, whatever its status. Throws if there is none. */
+export async function findSubscription({ stripe }: Pick<TestBilling, "stripe">): Promise<StripeSubscription> {
+  const { body } = await stripe("GET", "/v1/subscriptions", { status: "all" });
+  const [newest] = body["data"] as StripeSubscription[];
+  if (!newest) throw new Error("there is no subscription");
+  return newest;
+}
