@@ -9,7 +9,7 @@ import {
   pushTestPlans,
   type StripeClient,
   type StripeRow,
-} from "../packages/tollkeeper/src/testing/index.ts";
+} from "../packages/tollkeeper/src/testing/harness/index.ts";
 
 export interface AccountSize {
   subscriptions: number;

@@ -12,7 +12,7 @@ import {
   pushTestPlans,
   TEST_SECRET_KEY,
   TEST_WEBHOOK_SECRET,
-} from "../../packages/tollkeeper/src/testing/index.ts";
+} from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createAuditor } from "../simulation/auditor.ts";
 import { createRandom, type SeededRandom } from "../simulation/seeded-random.ts";
 import { AUDITED_PLANS } from "../simulation/simulation.ts";

@@ -10,7 +10,7 @@ import {
   type ServiceClient,
   type StripeClient,
   type TestResponse,
-} from "../../packages/tollkeeper/src/testing/index.ts";
+} from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import type { SeededRandom } from "../simulation/seeded-random.ts";
 
 export interface Users {

@@ -4,7 +4,7 @@
  * until the service returns a status of 2xx.
  */
 import { Agent, request } from "node:http";
-import { signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
+import { signWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import type { SeededRandom } from "../simulation/seeded-random.ts";
 import { createEventSource, MAX_RECENT, type EventSource, type SentEvent } from "./event-source.ts";
 import { createPortPicker, type PortPicker } from "./port-picker.ts";

@@ -16,7 +16,7 @@ import {
   emulatorOptions,
   TEST_SECRET_KEY,
   type Network,
-} from "../../packages/tollkeeper/src/testing/index.ts";
+} from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, DAY, type TestBilling, type TestBillingOptions } from "../support/billing.ts";
 import { createDisconnectableBilling, subscriptionOf } from "../support/disconnectable-billing.ts";
 import { PLANS } from "../support/plans.ts";

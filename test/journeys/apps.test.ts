@@ -2,7 +2,11 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { planChanges, pushPlans } from "../../packages/tollkeeper/src/actions/push-plans.ts";
 import { withApp } from "../../packages/tollkeeper/src/domain/plans.ts";
 import { definePlans, type Plans, type Tollkeeper } from "../../packages/tollkeeper/src/index.ts";
-import { createServiceClient, payCheckout, type ServiceClient } from "../../packages/tollkeeper/src/testing/index.ts";
+import {
+  createServiceClient,
+  payCheckout,
+  type ServiceClient,
+} from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, type TestBilling } from "../support/billing.ts";
 import { DIALECTS, freshDatabase, type DialectName } from "../support/databases.ts";
 

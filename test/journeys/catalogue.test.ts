@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { definePlans, type Plans, type TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
 import { checkAccess } from "../../packages/tollkeeper/src/cli/check-access.ts";
 import type { CheckResult } from "../../packages/tollkeeper/src/cli/exit-codes.ts";
-import { emulatorOptions } from "../../packages/tollkeeper/src/testing/index.ts";
+import { emulatorOptions } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { createTestBilling, type TestBilling } from "../support/billing.ts";
 import { DIALECTS } from "../support/databases.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { planChanges, pushPlans } from "../../packages/tollkeeper/src/actions/push-plans.ts";
 import { LIST_LAG_MS } from "../../packages/tollkeeper/src/domain/operations.ts";
 import { DIALECTS } from "../support/databases.ts";
-import { payCheckout } from "../../packages/tollkeeper/src/testing/index.ts";
+import { payCheckout } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import type { Plan, Tollkeeper, TollkeeperOptions, User } from "../../packages/tollkeeper/src/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { PLANS } from "../support/plans.ts";

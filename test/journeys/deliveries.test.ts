@@ -4,7 +4,7 @@ import { UnavailableError, type TollkeeperOptions } from "../../packages/tollkee
 import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { DIALECTS } from "../support/databases.ts";
-import { signWebhook, TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
+import { signWebhook, TEST_START } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { findSubscription } from "../support/stripe-subscription.ts";
 

@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
 import type { TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
-import * as testing from "../../packages/tollkeeper/src/testing/index.ts";
+import * as testing from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { DAY } from "../support/billing.ts";
 import { DIALECTS, freshDatabase, type DialectName } from "../support/databases.ts";
 import { PLANS } from "../support/plans.ts";
@@ -15,13 +15,13 @@ const SHORTENED = 20;
 interface Setup {
   dialect?: DialectName;
   options?: Partial<TollkeeperOptions>;
-  deliver?: testing.TestBillingOptions["deliver"];
+  deliver?: testing.HarnessOptions["deliver"];
 }
 
 /** Starts a service beside an emulator whose clock stands still. Only the waits of the service are replaced. */
 async function startBesideEmulator({ dialect = "sqlite", options = {}, deliver }: Setup = {}) {
   const hooks: string[] = [];
-  const billing = await testing.createTestBilling<Emulator>({
+  const billing = await testing.createHarness<Emulator>({
     plans: PLANS,
     ...(deliver && { deliver }),
     databaseUrl: await freshDatabase(dialect),

@@ -5,7 +5,7 @@
  */
 import { expect, test } from "vitest";
 import type { Emulator } from "../../packages/emulator/src/index.ts";
-import { signWebhook, TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
+import { signWebhook, TEST_START } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, type TestBilling } from "../support/billing.ts";
 
 const DELIVERED = /"type": "(customer\.subscription\.(created|updated|deleted)|invoice\.(finalized|paid))"/;

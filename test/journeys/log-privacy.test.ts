@@ -1,7 +1,7 @@
 /** Tests that logs contain no personal data. The id of a user may be an email address. */
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
-import { INVALID_TOKEN, type LogLine } from "../../packages/tollkeeper/src/testing/index.ts";
+import { INVALID_TOKEN, type LogLine } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, DAY } from "../support/billing.ts";
 import { findSubscription } from "../support/stripe-subscription.ts";
 

@@ -1,6 +1,6 @@
 /** Tests the metrics about payments, checkouts, access and subscriptions. */
 import { describe, expect, test } from "vitest";
-import { signedWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
+import { signedWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { findSubscription } from "../support/stripe-subscription.ts";

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { lookupKey } from "../../packages/tollkeeper/src/domain/plans.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../../packages/tollkeeper/src/stripe/webhook/event-types.ts";
-import { TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
+import { TEST_START } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, DAY } from "../support/billing.ts";
 import { createDisconnectableBilling, subscriptionOf } from "../support/disconnectable-billing.ts";
 

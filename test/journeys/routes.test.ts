@@ -5,7 +5,7 @@ import { defineRoute, type Route } from "../../packages/tollkeeper/src/http/defi
 import { ROUTES } from "../../packages/tollkeeper/src/http/routes.ts";
 import { HealthResponse } from "../../packages/tollkeeper/src/wire.ts";
 import { freshDatabase } from "../support/databases.ts";
-import { INVALID_TOKEN, payCheckout, signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
+import { INVALID_TOKEN, payCheckout, signWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, type TestBilling } from "../support/billing.ts";
 
 /** Contains a valid request for each route that needs a signed-in user. */

@@ -1,7 +1,7 @@
 /** Tests the rotation of a webhook secret on running replicas, as docs/operations.md describes it. */
 import { expect, test } from "vitest";
 import type { Tollkeeper } from "../../packages/tollkeeper/src/index.ts";
-import { TEST_WEBHOOK_SECRET as OLD } from "../../packages/tollkeeper/src/testing/index.ts";
+import { TEST_WEBHOOK_SECRET as OLD } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, DAY } from "../support/billing.ts";
 
 test("a rotation of the webhook secret rejects no genuine delivery on any replica", async () => {

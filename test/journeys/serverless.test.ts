@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
-import { createServiceClient, signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
+import { createServiceClient, signWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { PLANS } from "../support/plans.ts";
 

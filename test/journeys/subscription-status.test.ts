@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { DIALECTS } from "../support/databases.ts";
-import { TEST_STRIPE_URL } from "../../packages/tollkeeper/src/testing/constants.ts";
+import { TEST_STRIPE_URL } from "../../packages/tollkeeper/src/testing/harness/constants.ts";
 import type { Subscription } from "../../packages/tollkeeper/src/wire.ts";
 
 const START = Date.UTC(2026, 0, 31, 12);

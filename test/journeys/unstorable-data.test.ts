@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
 import { openDatabase, openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
-import { signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
+import { signWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, type TestBilling } from "../support/billing.ts";
 import { DIALECTS } from "../support/databases.ts";
 

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { ALLOWED_WEBHOOK_EVENTS } from "../../packages/tollkeeper/src/index.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { DIALECTS } from "../support/databases.ts";
-import { signWebhook, TEST_WEBHOOK_SECRET } from "../../packages/tollkeeper/src/testing/index.ts";
+import { signWebhook, TEST_WEBHOOK_SECRET } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, type TestBilling } from "../support/billing.ts";
 
 const EVENT = {

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { plans } from "../../examples/plans.ts";
 import { ROOT, runNode } from "../support/program.ts";
-import { payCheckout } from "../../packages/tollkeeper/src/testing/index.ts";
+import { payCheckout } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { eventually, startTestServers, type TestServers } from "../support/servers.ts";
 
 const EXAMPLES = ["express", "fastify", "hono", "node-http"];

@@ -3,7 +3,7 @@ import { connect, type AddressInfo, type Socket } from "node:net";
 import express from "express";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { toNodeHandler } from "../../packages/tollkeeper/src/index.ts";
-import { signWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
+import { signWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { createTestBilling, type TestBilling } from "../support/billing.ts";
 
 const EVENT = JSON.stringify({

@@ -2,7 +2,7 @@
  * Delivers Stripe's webhooks to the replicas. The simulation can lose or duplicate Stripe's deliveries, and can send forged
  * deliveries.
  */
-import { signedWebhook } from "../../packages/tollkeeper/src/testing/index.ts";
+import { signedWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import type { Auditor } from "./auditor.ts";
 import type { SimulatedReplica } from "./replica-types.ts";
 import type { Scheduler } from "./scheduler.ts";

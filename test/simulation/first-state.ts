@@ -6,7 +6,7 @@ import {
   TEST_APP_URL,
   TEST_START,
   TEST_WEBHOOK_SECRET,
-} from "../../packages/tollkeeper/src/testing/index.ts";
+} from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { PLANS } from "../support/plans.ts";
 
 export const WEBHOOK_ENDPOINT = { url: `${TEST_APP_URL}/stripe/webhook`, secret: TEST_WEBHOOK_SECRET };

@@ -2,7 +2,7 @@
 import { RECONCILE_TASK } from "../../packages/tollkeeper/src/reconcile/reconcile.ts";
 import type { Queue } from "../../packages/tollkeeper/src/store/queue/queue.ts";
 import type { Store, StoreParts } from "../../packages/tollkeeper/src/store/store.ts";
-import { TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
+import { TEST_START } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import type { Auditor } from "./auditor.ts";
 import type { Write } from "./audit-types.ts";
 import { wrapParts } from "./wrap-store.ts";

@@ -3,7 +3,7 @@
  * are removed from the schedule.
  */
 import { RECONCILE_TASK } from "../../packages/tollkeeper/src/reconcile/reconcile.ts";
-import { TEST_START } from "../../packages/tollkeeper/src/testing/index.ts";
+import { TEST_START } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { USERS, type User } from "./actions/action.ts";
 import { ACTIONS, RESTORE_BACKUP } from "./actions/actions.ts";
 import { isCalm, NO_FAULTS, type Faults } from "./faults.ts";

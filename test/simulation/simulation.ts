@@ -15,7 +15,7 @@ import {
   type LogLine,
   type StripeClient,
   type TestResponse,
-} from "../../packages/tollkeeper/src/testing/index.ts";
+} from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { PLANS } from "../support/plans.ts";
 import type { AuditedPlan, HookEvent } from "./audit-types.ts";
 import { createAuditor, type Auditor } from "./auditor.ts";

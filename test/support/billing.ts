@@ -7,20 +7,20 @@ import { createEmulator, type Emulator } from "../../packages/emulator/src/index
 import type { TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import type { StripeGateway } from "../../packages/tollkeeper/src/stripe/gateway/gateway.ts";
-import * as testing from "../../packages/tollkeeper/src/testing/index.ts";
+import * as testing from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { compose } from "../../packages/tollkeeper/src/tollkeeper.ts";
 import { freshDatabase, type DialectName } from "./databases.ts";
 import { PLANS } from "./plans.ts";
 
 export const DAY = 86_400;
 
-export interface TestBilling extends testing.TestBilling<Emulator> {
+export interface TestBilling extends testing.Harness<Emulator> {
   gateway: StripeGateway;
   databaseUrl: string;
 }
 
 export interface TestBillingOptions extends Pick<
-  testing.TestBillingOptions,
+  testing.HarnessOptions,
   "network" | "deliver" | "payload" | "pushPlans"
 > {
   dialect?: DialectName;
@@ -39,7 +39,7 @@ export async function createTestBilling(setup: TestBillingOptions = {}): Promise
   const { dialect = "sqlite", options: { plans = PLANS, ...options } = {}, open = openStore, ...rest } = setup;
   const { catchUpAbove, ...harness } = rest;
   const databaseUrl = await freshDatabase(dialect);
-  const billing = await testing.createTestBilling<Emulator>({
+  const billing = await testing.createHarness<Emulator>({
     ...harness,
     plans,
     options,

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { onTestFinished } from "vitest";
-import { TEST_APP_URL } from "../../packages/tollkeeper/src/testing/constants.ts";
+import { TEST_APP_URL } from "../../packages/tollkeeper/src/testing/harness/constants.ts";
 
 /** Handles a request of the page. Returns undefined to pass the request to the service. */
 export type Intercept = (request: Request) => Response | Promise<Response> | undefined;

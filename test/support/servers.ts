@@ -15,7 +15,7 @@ import {
   TEST_WEBHOOK_SECRET,
   type ServiceClient,
   type StripeClient,
-} from "../../packages/tollkeeper/src/testing/index.ts";
+} from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { freshDatabase, type DialectName } from "./databases.ts";
 import { startIssuer, type TestIssuer, type TestIssuerOptions } from "./issuer.ts";
 import { freePort } from "./ports.ts";

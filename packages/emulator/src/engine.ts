@@ -14,7 +14,7 @@ import { advanceTimeTo } from "./core/virtual-time.ts";
 
 export interface EngineOptions {
   state: State;
-  baseUrl: string;
+  baseUrl: () => string;
   network: DeliveryNetwork;
   /**
    * If the clock has the value "running", virtual time follows wall time. If the clock has the value "still", only `advance`
@@ -56,6 +56,11 @@ export interface Engine {
   catchUp(): void;
   /** Advances virtual time and runs all due timers and deliveries in order. Returns the new time in epoch seconds. */
   advance(by: { seconds: number; stopAt?: StopAt | undefined }): Promise<number>;
+  /**
+   * Returns the virtual time at which the next timer or delivery is due, in epoch seconds. Returns null if nothing is planned.
+   * Held deliveries and the timers of test clocks do not count.
+   */
+  nextDueAt(): number | null;
   /** Sends all webhook deliveries that are due now. */
   deliverDue(): Promise<void>;
   /**
@@ -97,6 +102,7 @@ export function createEngine(options: EngineOptions): Engine {
       return engine.state.now;
     },
     catchUp: () => catchUp(engine, options),
+    nextDueAt: () => nextDue(engine, Infinity)?.timer.at ?? null,
     deliverDue: shareRun(() => deliverAll(engine, options)),
     async deliverNow(id) {
       const context = engine.contexts().find(({ account }) => account.deliveries.has(id));
@@ -126,7 +132,7 @@ function newContext({ baseUrl, freezeRows }: EngineOptions, state: State, accoun
     state,
     account,
     clock: null,
-    baseUrl,
+    baseUrl: baseUrl(),
     request: { id: null, idempotencyKey: null },
     writable: new Set(),
     undo: [],
@@ -188,18 +194,15 @@ async function advance(engine: Engine, seconds: number, stopAt: StopAt | undefin
   const target = engine.state.now + seconds;
   await engine.deliverDue();
   for (;;) {
-    const billing = earliest(engine.contexts(), (context) => nextTimer(context.account.timers, "", target));
-    const delivery = engine.deliveries.held
-      ? null
-      : earliest(engine.contexts(), (context) => nextDelivery(context.account.timers, target));
-    if (delivery && (!billing || delivery.timer.at <= billing.timer.at)) {
-      advanceTimeTo(engine.state, delivery.timer.at);
+    const due = nextDue(engine, target);
+    if (!due) break;
+    if (due.timer.kind === "delivery") {
+      advanceTimeTo(engine.state, due.timer.at);
       await engine.deliverDue();
       continue;
     }
-    if (!billing) break;
-    if (stopAt?.when === "before" && runAndCheckEvent(onFork(billing), stopAt.event)) return;
-    if (runAndCheckEvent(billing, stopAt?.event ?? null)) return;
+    if (stopAt?.when === "before" && runAndCheckEvent(onFork(due), stopAt.event)) return;
+    if (runAndCheckEvent(due, stopAt?.event ?? null)) return;
   }
   advanceTimeTo(engine.state, target);
 }
@@ -207,6 +210,14 @@ async function advance(engine: Engine, seconds: number, stopAt: StopAt | undefin
 interface DueTimer {
   context: Context;
   timer: Timer;
+}
+
+/** Returns the next timer that is due at or before `until`. A delivery comes before a billing timer of the same time. */
+function nextDue(engine: Engine, until: number): DueTimer | null {
+  const billing = earliest(engine.contexts(), (context) => nextTimer(context.account.timers, "", until));
+  if (engine.deliveries.held) return billing;
+  const delivery = earliest(engine.contexts(), (context) => nextDelivery(context.account.timers, until));
+  return delivery && (!billing || delivery.timer.at <= billing.timer.at) ? delivery : billing;
 }
 
 function earliest(contexts: readonly Context[], next: (context: Context) => Timer | null): DueTimer | null {

@@ -37,7 +37,7 @@ export function fidelity(): OperationFidelity[] {
 function usesByRoute(): Map<string, UsedParams> {
   const engine = createEngine({
     state: newState(1, 0),
-    baseUrl: "",
+    baseUrl: () => "",
     network: {
       fetch: () => Promise.reject(new Error("the generator of FIDELITY.md must not send requests")),
       wallNow: () => 0,

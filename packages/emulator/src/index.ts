@@ -11,6 +11,7 @@ import { type AfterRetries, newState, type State } from "./core/state.ts";
 import { createEngine, type Engine, type StopAt } from "./engine.ts";
 import { ConnectionReset } from "./fault-response.ts";
 import { refuseForeignRequests } from "./foreign-requests.ts";
+import type { StripeEvent } from "./objects/event.ts";
 import type { EndpointInput } from "./objects/webhook-endpoint.ts";
 import { addPageHeaders } from "./page-headers.ts";
 import { PAGES } from "./pages/index.ts";
@@ -19,8 +20,10 @@ import { RESOURCES } from "./resources/index.ts";
 import { addEndpoint } from "./resources/webhook-endpoints.ts";
 
 export interface EmulatorOptions {
-  /** The base URL of the emulator's pages. Default http://127.0.0.1:12111. */
-  baseUrl?: string | undefined;
+  /**
+   * The base URL of the emulator's pages, or a function that returns the current base URL. Default http://127.0.0.1:12111.
+   */
+  baseUrl?: string | (() => string) | undefined;
   /**
    * Host names that requests may name besides loopback names and the name in `baseUrl`, such as "emulator" or "emulator:12111"
    * in a container. Default: none.
@@ -66,8 +69,15 @@ export interface Emulator {
   advance(seconds: number, stopAt?: StopAt): Promise<number>;
   /** Waits until every due delivery has been attempted. */
   drain(): Promise<void>;
+  /**
+   * Returns the virtual time at which the next timer or delivery is due, in epoch milliseconds. Returns null if nothing is
+   * planned. Test clocks do not count.
+   */
+  nextDueAt(): number | null;
   /** Returns all deliveries with their attempts, oldest first. */
   deliveries(): readonly Readonly<Delivery>[];
+  /** Returns the events of the last 30 days, oldest first. */
+  events(): readonly Readonly<StripeEvent>[];
   /**
    * Checks sums, charges, balances and status changes of all accounts. Returns one line per problem that the audit
    * finds.
@@ -112,6 +122,14 @@ function isOwnApiRequest(c: HttpContext): boolean {
   return (c.env as Bindings | undefined)?.fromPort !== true && /^\/v[12]\//.test(c.req.path);
 }
 
+function baseUrlOf({ baseUrl = DEFAULT_BASE_URL }: EmulatorOptions): string {
+  return typeof baseUrl === "string" ? baseUrl : baseUrl();
+}
+
+function toMilliseconds(seconds: number | null): number | null {
+  return seconds === null ? null : seconds * 1000;
+}
+
 interface BuiltEmulator {
   emulator: Emulator;
   /** Handles a request that arrived at the emulator's port. */
@@ -124,7 +142,7 @@ function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
   const file = createStateFile(options.stateFile, () => engine.state);
   const engine = createEngine({
     state,
-    baseUrl: options.baseUrl ?? DEFAULT_BASE_URL,
+    baseUrl: () => baseUrlOf(options),
     network: { fetch: options.fetch ?? ((request) => fetch(request)), wallNow },
     clock: options.clock ?? "still",
     freezeRows: options.checkResponses ?? false,
@@ -139,6 +157,8 @@ function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
     now: () => engine.now() * 1000,
     advance: async (seconds, stopAt) => (await engine.advance({ seconds, stopAt })) * 1000,
     drain: engine.deliverDue,
+    nextDueAt: () => toMilliseconds(engine.nextDueAt()),
+    events: () => [...engine.state.accounts.values()].flatMap((account) => [...account.tables.event.values()]),
     deliveries: () => [...engine.state.accounts.values()].flatMap((account) => [...account.deliveries.values()]),
     audit: () => audit(engine.state),
     snapshot: () => fork(engine.state),
@@ -159,7 +179,7 @@ function createApp(engine: Engine, options: EmulatorOptions): Hono {
   app.use(
     "*",
     refuseForeignRequests({
-      ownUrl: options.baseUrl ?? DEFAULT_BASE_URL,
+      ownUrl: baseUrlOf(options),
       allowedHosts: options.allowedHosts,
       remedy: ", or start the emulator with --allowed-host",
       allowsAnyHost: isOwnApiRequest,
@@ -205,7 +225,8 @@ export async function serveEmulator(
       "The emulator does not start with NODE_ENV=production. Unset NODE_ENV, or use Stripe itself.",
     );
   const host = options.host ?? "127.0.0.1";
-  const baseUrl = options.baseUrl ?? `http://${hostOfUrl(host)}:${options.port}`;
+  const url = `http://${hostOfUrl(host)}:${options.port}`;
+  const baseUrl = baseUrlOf({ baseUrl: options.baseUrl ?? url });
   const state = loadState(options.stateFile) ?? initialState(options);
   const { emulator, fetchFromPort, save } = buildEmulator({ clock: "running", ...options, baseUrl }, state);
   const server = serve({ fetch: toHttpHandler(fetchFromPort), port: options.port, hostname: host });

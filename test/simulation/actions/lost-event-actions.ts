@@ -1,5 +1,5 @@
 /** Actions after which events are lost, so that only a reconcile can find the changes. */
-import { TEST_START } from "../../../packages/tollkeeper/src/testing/index.ts";
+import { TEST_START } from "../../../packages/tollkeeper/src/testing/harness/index.ts";
 import { NO_FAULTS } from "../faults.ts";
 import { EVENTS_KEPT_MS, type Simulation } from "../simulation.ts";
 import { HOUR, type Act, type User } from "./action.ts";

@@ -1,5 +1,5 @@
 /** Actions that users perform in the app and on Stripe's pages. */
-import { payCheckout, TEST_STRIPE_URL } from "../../../packages/tollkeeper/src/testing/index.ts";
+import { payCheckout, TEST_STRIPE_URL } from "../../../packages/tollkeeper/src/testing/harness/index.ts";
 import { PLANS } from "../../support/plans.ts";
 import type { Simulation } from "../simulation.ts";
 import type { User } from "./action.ts";

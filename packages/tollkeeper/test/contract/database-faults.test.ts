@@ -7,7 +7,7 @@ import { createTestBilling } from "../../../../test/support/billing.ts";
 import { DIALECTS, freshDatabase } from "../../../../test/support/databases.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import type { Store } from "../../src/store/store.ts";
-import { signWebhook } from "../../src/testing/index.ts";
+import { signWebhook } from "../../src/testing/harness/index.ts";
 import { NOW } from "../support/records.ts";
 import { inboxEvent, openTestDatabase } from "../support/test-store.ts";
 

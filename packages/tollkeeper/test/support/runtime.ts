@@ -1,7 +1,7 @@
 /** Makes runtimes for tests of single parts of the service. */
 import { createMetrics } from "../../src/metrics.ts";
 import type { Runtime } from "../../src/runtime.ts";
-import { createLogRecorder } from "../../src/testing/log-recorder.ts";
+import { createLogRecorder } from "../../src/testing/harness/log-recorder.ts";
 import { createTrace } from "../../src/tracing.ts";
 
 /** Returns a runtime whose clocks are the given function, and whose sleeps end only when their signal aborts. */

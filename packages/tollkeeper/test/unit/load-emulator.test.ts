@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ConfigError } from "../../src/errors.ts";
-import { loadEmulator } from "../../src/testing/index.ts";
+import { loadEmulator } from "../../src/testing/harness/index.ts";
 
 function failWith(message: string) {
   return () => Promise.reject(Object.assign(new Error(message), { code: "ERR_MODULE_NOT_FOUND" }));

@@ -22,6 +22,8 @@ export interface DueWorkStore {
    * access ends.
    */
   find(now: number, billingNow: number): Promise<DueWork>;
+  /** Returns the earliest instant at which work of the worker is or becomes due; null if no work is planned. Never writes. */
+  findNextInstant(): Promise<number | null>;
 }
 
 // Each "order by" clause has the same order as an index. Without an "order by" clause, PostgreSQL may read the whole table,
@@ -40,11 +42,25 @@ const findDue = prepare(
           order by check_at limit 1) is not null as access`,
 );
 
+const findNext = prepare(
+  (_, { mode }: { mode: Mode }) => sql<{ at: number | string | null }>`
+    select min(at) as at from (
+      select min(run_at) as at from inbox where mode = ${mode} and state = 'new'
+      union all select min(run_at) from outbox where mode = ${mode} and state = 'new'
+      union all select min(due_at) from queue_lanes where mode = ${mode}
+      union all select min(check_at) from announced_access where mode = ${mode}
+    ) as instants`,
+);
+
 export function dueWorkStore(db: Kysely<Schema>, mode: Mode, dialect: Dialect): DueWorkStore {
   return {
     async find(now, billingNow) {
       const [due] = await findDue.execute(db, dialect, { mode, now, billingNow });
       return { inbox: Boolean(due?.inbox), outbox: Boolean(due?.outbox), access: Boolean(due?.access) };
+    },
+    async findNextInstant() {
+      const [next] = await findNext.execute(db, dialect, { mode });
+      return next?.at == null ? null : Number(next.at);
     },
   };
 }

@@ -1,8 +1,8 @@
 /** Creates the plans of a test as products and prices in the emulator. */
-import { pushPlans } from "../actions/push-plans.ts";
-import { diffProducts } from "../domain/product-changes.ts";
-import type { Plans } from "../domain/plans.ts";
-import { createStripeGateway, type StripeGateway } from "../stripe/gateway/gateway.ts";
+import { pushPlans } from "../../actions/push-plans.ts";
+import { diffProducts } from "../../domain/product-changes.ts";
+import type { Plans } from "../../domain/plans.ts";
+import { createStripeGateway, type StripeGateway } from "../../stripe/gateway/gateway.ts";
 import { TEST_SECRET_KEY, TEST_STRIPE_URL } from "./constants.ts";
 import type { TestEmulator } from "./emulator.ts";
 

@@ -1,5 +1,5 @@
 /** Buys plans through checkout. */
-import type { Plans } from "../domain/plans.ts";
+import type { Plans } from "../../domain/plans.ts";
 import type { TestResponse } from "./read-response.ts";
 import type { ServiceClient } from "./service-client.ts";
 import type { StripeClient } from "./stripe-client.ts";

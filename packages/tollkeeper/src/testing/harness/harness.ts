@@ -1,7 +1,7 @@
 /** A service and the emulator in one process, on one virtual clock, without sockets. */
-import { withApp, type Plans } from "../domain/plans.ts";
-import type { TollkeeperOptions } from "../options.ts";
-import { createTollkeeper, type Tollkeeper } from "../tollkeeper.ts";
+import { withApp, type Plans } from "../../domain/plans.ts";
+import type { TollkeeperOptions } from "../../options.ts";
+import { createTollkeeper, type Tollkeeper } from "../../tollkeeper.ts";
 import { TEST_APP_URL, TEST_STRIPE_URL, TEST_WEBHOOK_SECRET } from "./constants.ts";
 import { loadEmulator, type CreateEmulator, type Network, type TestEmulator } from "./emulator.ts";
 import { createLogRecorder, type LogLine } from "./log-recorder.ts";
@@ -17,7 +17,7 @@ export const TEST_START: number = Date.UTC(2026, 0, 31, 12);
 /** A test's interceptor handles a request itself or passes the request to `next`. */
 export type Interceptor = (request: Request, next: Network) => Promise<Response>;
 
-export interface TestBillingOptions<Emulator extends TestEmulator = TestEmulator> {
+export interface HarnessOptions<Emulator extends TestEmulator = TestEmulator> {
   plans: Plans;
   /** Default: a database in memory. A test with several replicas needs PostgreSQL or a SQLite database in a file. */
   databaseUrl?: string;
@@ -37,7 +37,7 @@ export interface TestBillingOptions<Emulator extends TestEmulator = TestEmulator
   pushPlans?: boolean;
 }
 
-export interface TestBilling<Emulator extends TestEmulator = TestEmulator> {
+export interface Harness<Emulator extends TestEmulator = TestEmulator> {
   emulator: Emulator;
   service: Tollkeeper;
   log: LogLine[];
@@ -62,9 +62,9 @@ export interface TestBilling<Emulator extends TestEmulator = TestEmulator> {
 const SEED = 7;
 const pass: Interceptor = (request, next) => next(request);
 
-export async function createTestBilling<Emulator extends TestEmulator = TestEmulator>(
-  setup: TestBillingOptions<Emulator>,
-): Promise<TestBilling<Emulator>> {
+export async function createHarness<Emulator extends TestEmulator = TestEmulator>(
+  setup: HarnessOptions<Emulator>,
+): Promise<Harness<Emulator>> {
   const createEmulator = setup.createEmulator ?? ((await loadEmulator()) as CreateEmulator<Emulator>);
   const log: LogLine[] = [];
   const replicas: Tollkeeper[] = [];
@@ -104,7 +104,7 @@ export async function createTestBilling<Emulator extends TestEmulator = TestEmul
   return { emulator, service, log, addReplica, stop, ...createActions(service, emulator, setup.plans) };
 }
 
-type Actions = Pick<TestBilling, "call" | "stripe" | "drain" | "advance" | "buy" | "subscribe" | "features">;
+type Actions = Pick<Harness, "call" | "stripe" | "drain" | "advance" | "buy" | "subscribe" | "features">;
 
 function createActions(service: Tollkeeper, emulator: TestEmulator, plans: Plans): Actions {
   const call = createServiceClient({ fetch: service.fetch });

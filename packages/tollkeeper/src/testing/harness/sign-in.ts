@@ -1,6 +1,6 @@
 /** Signs in test users by name. */
-import { UnauthenticatedError } from "../errors.ts";
-import type { User } from "../domain/user.ts";
+import { UnauthenticatedError } from "../../errors.ts";
+import type { User } from "../../domain/user.ts";
 
 /** A bearer token that the test sign-in rejects. */
 export const INVALID_TOKEN = "invalid";

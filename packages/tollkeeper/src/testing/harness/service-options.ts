@@ -1,6 +1,6 @@
 /** The options of a service that uses the emulator. */
-import type { Plans } from "../domain/plans.ts";
-import type { TollkeeperOptions } from "../options.ts";
+import type { Plans } from "../../domain/plans.ts";
+import type { TollkeeperOptions } from "../../options.ts";
 import {
   TEST_APP_URL,
   TEST_PUBLISHABLE_KEY,

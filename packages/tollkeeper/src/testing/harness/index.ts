@@ -9,5 +9,5 @@ export { createServiceClient, type ServiceClient } from "./service-client.ts";
 export { emulatorOptions } from "./service-options.ts";
 export { authenticateTestUser, INVALID_TOKEN } from "./sign-in.ts";
 export { createStripeClient, listAll, type StripeClient, type StripeRow } from "./stripe-client.ts";
-export { createTestBilling, TEST_START, type TestBilling, type TestBillingOptions } from "./test-billing.ts";
+export { createHarness, TEST_START, type Harness, type HarnessOptions } from "./harness.ts";
 export { signedWebhook, signWebhook } from "./webhook-signature.ts";

@@ -1,5 +1,5 @@
 /** Declares the parts of `@tollkeeper/emulator` that the harness uses, and loads that package. */
-import { ConfigError } from "../errors.ts";
+import { ConfigError } from "../../errors.ts";
 
 /** A request handler. The emulator, the service and every simulated network between them are functions of this type. */
 export type Network = (request: Request) => Promise<Response>;

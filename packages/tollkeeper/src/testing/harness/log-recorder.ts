@@ -1,5 +1,5 @@
 /** Records log lines. */
-import type { Logger } from "../runtime.ts";
+import type { Logger } from "../../runtime.ts";
 
 export interface LogLine {
   level: "debug" | "info" | "warn" | "error";
