@@ -58,7 +58,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
           }
           return due;
         };
-        return { ...store, dueWork: { find } };
+        return { ...store, dueWork: { ...store.dueWork, find } };
       },
     });
     await billing.buy("ada");

@@ -14,6 +14,19 @@ export interface TestEmulator {
   advance(seconds: number): Promise<number>;
   /** Delivers every webhook that is due now. */
   drain(): Promise<void>;
+  /** Returns the time at which the next timer or delivery is due, in epoch milliseconds; null if nothing is planned. */
+  nextDueAt(): number | null;
+  /** Returns the events of the last 30 days, the oldest first. */
+  events(): readonly TestEvent[];
+}
+
+/** The part of Stripe's events that tests read. */
+export interface TestEvent {
+  id: string;
+  type: string;
+  /** Epoch seconds. */
+  created: number;
+  data: { object: object };
 }
 
 export interface TestEmulatorOptions {
@@ -23,7 +36,7 @@ export interface TestEmulatorOptions {
   startAt: number;
   /** Returns the time that webhook signatures contain, in epoch milliseconds. */
   wallNow: () => number;
-  baseUrl: string;
+  baseUrl: string | (() => string);
   webhooks: readonly { url: string; secret: string; payload?: "snapshot" | "thin" | undefined }[];
   /** Delivers webhooks. */
   fetch: Network;

@@ -59,7 +59,8 @@ export interface Harness<Emulator extends TestEmulator = TestEmulator> {
   stop(): Promise<void>;
 }
 
-const SEED = 7;
+/** The seed of the ids in tests. */
+export const SEED = 7;
 const pass: Interceptor = (request, next) => next(request);
 
 export async function createHarness<Emulator extends TestEmulator = TestEmulator>(
@@ -136,7 +137,7 @@ function createActions(service: Tollkeeper, emulator: TestEmulator, plans: Plans
 }
 
 /** All clocks follow the emulator's clock, and ids are numbered. */
-function virtualRuntime({ now }: TestEmulator): NonNullable<TollkeeperOptions["runtime"]> {
+export function virtualRuntime({ now }: Pick<TestEmulator, "now">): NonNullable<TollkeeperOptions["runtime"]> {
   let count = 0;
   return {
     now: () => now(),

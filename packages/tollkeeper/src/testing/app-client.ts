@@ -1,0 +1,109 @@
+/** Sends requests to the app's own routes, as a user would, without a socket. */
+import { createServer, request as httpRequest, type IncomingMessage, type RequestListener } from "node:http";
+import { duplexPair, Readable } from "node:stream";
+import { TEST_APP_URL } from "./harness/constants.ts";
+import type { TestClock } from "./test-clock.ts";
+import type { Timeline } from "./timeline.ts";
+
+type FetchFunction = (request: Request) => Response | Promise<Response>;
+type Methods = Partial<Record<"GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS", FetchFunction>>;
+
+/**
+ * The app's routes, in one of these forms:
+ * - a function `(request: Request) => Response`
+ * - an object with such a function `fetch`, for example a Hono app
+ * - a module of a Next route: an object with functions such as `GET` and `POST`
+ * - a function `(request, response)` of node:http, for example an Express app
+ * - an object with such a function `routing`, for example a Fastify app after `await app.ready()`
+ */
+export type AppHandler =
+  | FetchFunction
+  | { fetch: FetchFunction }
+  | Methods
+  | RequestListener
+  | { routing: RequestListener };
+
+/**
+ * Sends a request to the app as a user, or without a sign-in if `user` is null. The path may be a whole URL. After the request,
+ * each due webhook is delivered and all due work is processed.
+ */
+export type AppClient = (user: string | null, path: string, init?: RequestInit) => Promise<Response>;
+
+/** Returns a function that passes a request to the app. */
+export function toFetch(handler: AppHandler): FetchFunction {
+  if (typeof handler === "function")
+    return handler.length < 2 ? (handler as FetchFunction) : fromNode(handler as RequestListener);
+  if ("routing" in handler) return fromNode(handler.routing);
+  if ("fetch" in handler) return (request) => handler.fetch(request);
+  return (request) => {
+    const method = handler[request.method as keyof Methods];
+    return method ? method(request) : new Response(null, { status: 405 });
+  };
+}
+
+/** Returns a listener of node:http that passes requests to the app. */
+export function toNodeListener(handler: AppHandler): RequestListener | null {
+  if (typeof handler === "function") return handler.length < 2 ? null : (handler as RequestListener);
+  return "routing" in handler ? handler.routing : null;
+}
+
+/** Connects a client and a server of node:http with streams in memory. */
+function fromNode(listener: RequestListener): FetchFunction {
+  const server = createServer(listener);
+  return async (request) => {
+    const [near, far] = duplexPair();
+    server.emit("connection", far);
+    const body = Buffer.from(await request.arrayBuffer());
+    const { pathname, search, host } = new URL(request.url);
+    const headers = {
+      host,
+      connection: "close",
+      ...Object.fromEntries(request.headers),
+      "content-length": body.length,
+    };
+    const sent = httpRequest({
+      createConnection: () => near,
+      method: request.method,
+      path: pathname + search,
+      headers,
+    });
+    return new Promise<Response>((resolve, reject) => {
+      sent.once("error", reject);
+      sent.once("response", (received) => resolve(toResponse(received, request.method)));
+      sent.end(body);
+    });
+  };
+}
+
+const WITHOUT_BODY = new Set([204, 205, 304]);
+
+function toResponse(received: IncomingMessage, method: string): Response {
+  const { statusCode: status = 500, headersDistinct } = received;
+  const headers = Object.entries(headersDistinct).flatMap(([name, values = []]) =>
+    values.map((value): [string, string] => [name, value]),
+  );
+  const isEmpty = method === "HEAD" || WITHOUT_BODY.has(status);
+  if (isEmpty) received.resume();
+  return new Response(isEmpty ? null : (Readable.toWeb(received) as ReadableStream), { status, headers });
+}
+
+export interface AppClientOptions {
+  handler: AppHandler;
+  /** Returns the headers that sign a user in. */
+  signIn: (user: string) => Record<string, string> | Promise<Record<string, string>>;
+  clock: Pick<TestClock, "settle">;
+  timeline: Pick<Timeline, "add">;
+}
+
+export function createAppClient({ handler, signIn, clock, timeline }: AppClientOptions): AppClient {
+  const fetch = toFetch(handler);
+  return async (user, path, init = {}) => {
+    const headers = new Headers(user === null ? {} : await signIn(user));
+    for (const [name, value] of new Headers(init.headers)) headers.set(name, value);
+    const request = new Request(new URL(path, TEST_APP_URL), { ...init, headers });
+    const response = await fetch(request);
+    timeline.add(user, "request", `${request.method} ${new URL(request.url).pathname}: ${response.status}`);
+    await clock.settle();
+    return response;
+  };
+}

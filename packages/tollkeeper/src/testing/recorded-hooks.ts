@@ -1,0 +1,34 @@
+/** Records the hooks that run. */
+import { HOOK_NAMES, type HookName, type Hooks } from "../domain/hooks.ts";
+
+type EventOf<Name extends HookName> = Parameters<NonNullable<Hooks[Name]>>[0];
+
+/** One run of a hook. */
+export type HookRun = {
+  [Name in HookName]: {
+    hook: Name;
+    event: EventOf<Name>;
+    /** The virtual time of the run. */
+    at: Date;
+    /** What the app's hook threw; undefined if it threw nothing. */
+    error?: unknown;
+  };
+}[HookName];
+
+/** Returns hooks that call the app's hooks and report each run. Hooks that the app does not define are reported too. */
+export function recordHooks(hooks: Hooks, now: () => number, onRun: (run: HookRun) => void): Hooks {
+  const record =
+    (hook: HookName) =>
+    async (event: EventOf<HookName>): Promise<void> => {
+      const run = { hook, event, at: new Date(now()) } as HookRun;
+      try {
+        await (hooks[hook] as ((given: typeof event) => unknown) | undefined)?.(event);
+      } catch (error) {
+        run.error = error;
+        throw error;
+      } finally {
+        onRun(run);
+      }
+    };
+  return Object.fromEntries(HOOK_NAMES.map((hook) => [hook, record(hook)]));
+}
