@@ -34,6 +34,7 @@ export type { Logger, Runtime } from "./runtime.ts";
 export type { Span, SpanAttributes, Tracer } from "./tracing.ts";
 export type { Authenticate } from "./auth/authenticate.ts";
 export { createOidcAuthenticate, type OidcOptions } from "./auth/oidc.ts";
+export type { SignedRequest } from "./http/get-user.ts";
 export { toNodeHandler, type NodeHandler } from "./http/node.ts";
 export type { BodyAccount } from "./http/body-budget.ts";
 export type { BodyResult } from "./http/read-body.ts";

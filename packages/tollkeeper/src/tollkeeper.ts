@@ -18,6 +18,7 @@ import type { Entitlement } from "./domain/access.ts";
 import { describeError } from "./domain/log-text.ts";
 import { toOwner, type BillingOwner } from "./domain/owner.ts";
 import { toUser, type User } from "./domain/user.ts";
+import { getUser, type SignedRequest } from "./http/get-user.ts";
 import { createHandler, type FetchHandler } from "./http/handler.ts";
 import type { ReceiveWebhook } from "./http/webhook-endpoint.ts";
 import type { CatchUpOptions } from "./reconcile/catch-up.ts";
@@ -65,6 +66,12 @@ export interface Tollkeeper {
    * automatically, at the interval `reconcileEveryMinutes`. Throws `UnavailableError` if Stripe or the store is unavailable.
    */
   reconcile(options?: ReconcileOptions): Promise<ReconcileReport | null>;
+  /**
+   * Returns the user who sent a request to one of the app's own routes, with the sign-in of the service's routes. Returns null
+   * if nobody is signed in. Accepts a `Request`, and a request of node:http, Express or Fastify. Throws `UnavailableError` if
+   * the sign-in cannot be checked now.
+   */
+  getUser(request: SignedRequest): Promise<User | null>;
   /** Returns true if the owner may use the feature now. */
   can(owner: string | BillingOwner, feature: string): Promise<boolean>;
   getEntitlements(owner: string | BillingOwner): Promise<Entitlement[]>;
@@ -105,9 +112,8 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
   const { worker, drain, maintenance, reconcile } = background;
   const { start, startStore, stop } = createLifecycle(surroundings, background, options.runWorker !== false);
   const work = createWork({ start, drainWithin: background.drainWithin, maintenance, runtime });
-  const handler = createHandler(
-    createHttpContext(surroundings, context, { options, start, startStore, onStored: worker.wake, work }),
-  );
+  const http = createHttpContext(surroundings, context, { options, start, startStore, onStored: worker.wake, work });
+  const handler = createHandler(http);
   /**
    * Starts the service if it is not started, then runs the function `act`. A call of any method of the service first starts
    * the service if the service is not started.
@@ -125,6 +131,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
     drain: () => whenStarted(drain),
     runMaintenance: () => whenStarted(maintenance.runOnce),
     reconcile: (request) => whenStarted(() => reconcile(request)),
+    getUser: (request) => getUser(http, request),
     can: (owner, feature) => whenStarted(() => can(context, toOwner(owner), feature)),
     getEntitlements: (owner) => whenStarted(() => getEntitlements(context, toOwner(owner))),
     listSubscriptions: (owner) => whenStarted(() => listSubscriptions(context, toOwner(owner))),

@@ -72,7 +72,10 @@ function checkToken(
  * `sign_in_misconfigured` if the app's `Authenticate` function returns anything but a user. Without this check, all users whose
  * id is missing would share one customer.
  */
-async function authenticateUser({ authenticate }: HttpContext, request: Request): Promise<User | null> {
+export async function authenticateUser(
+  { authenticate }: Pick<HttpContext, "authenticate">,
+  request: Request,
+): Promise<User | null> {
   const returned: unknown = await run(authenticate, request);
   if (returned === null || returned === undefined) return null;
   try {

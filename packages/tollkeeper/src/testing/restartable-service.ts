@@ -37,6 +37,7 @@ export function createRestartableService(first: TollkeeperOptions): RestartableS
     drain: () => current.drain(),
     runMaintenance: () => current.runMaintenance(),
     reconcile: (request) => current.reconcile(request),
+    getUser: (request) => current.getUser(request),
     can: (...input) => current.can(...input),
     getEntitlements: (owner) => current.getEntitlements(owner),
     listSubscriptions: (owner) => current.listSubscriptions(owner),

@@ -1,0 +1,39 @@
+/** Tells the app's own routes who sent a request, with the sign-in of the service's routes. */
+import type { IncomingHttpHeaders } from "node:http";
+import type { User } from "../domain/user.ts";
+import { UnauthenticatedError } from "../errors.ts";
+import { authenticateUser } from "./access.ts";
+import type { HttpContext } from "./context.ts";
+
+/** A request of the app's server: a `Request`, or a request of node:http, Express or Fastify. */
+export type SignedRequest =
+  | Request
+  | { headers: IncomingHttpHeaders; url?: string | undefined; method?: string | undefined };
+
+/** The host of the URL of a request of node:http. Sign-in functions read headers, and may read the path. */
+const HOST = "http://localhost";
+
+/** Returns the user; null if the request has no credentials or invalid ones. */
+export async function getUser(
+  context: Pick<HttpContext, "authenticate">,
+  request: SignedRequest,
+): Promise<User | null> {
+  try {
+    return await authenticateUser(context, request instanceof Request ? request : toRequest(request));
+  } catch (error) {
+    if (error instanceof UnauthenticatedError) return null;
+    throw error;
+  }
+}
+
+/** Returns a request without a body, because the app's server reads the body. */
+function toRequest({ headers: given, url = "/", method = "GET" }: Exclude<SignedRequest, Request>): Request {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(given))
+    for (const one of [value].flat()) if (one !== undefined && !name.startsWith(":")) headers.append(name, one);
+  const path = URL.canParse(url, HOST) ? url : "/";
+  return new Request(new URL(path, HOST), { headers, method: FORBIDDEN.has(method.toUpperCase()) ? "GET" : method });
+}
+
+/** Methods that a `Request` can't have. */
+const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
