@@ -68,7 +68,7 @@ export interface Tollkeeper {
   reconcile(options?: ReconcileOptions): Promise<ReconcileReport | null>;
   /**
    * Returns the user who sent a request to one of the app's own routes, with the sign-in of the service's routes. Returns null
-   * if nobody is signed in. Accepts a `Request`, and a request of node:http, Express or Fastify. Throws `UnavailableError` if
+   * if the request has no valid credentials. Accepts a `Request`, and a request of node:http, Express or Fastify. Throws `UnavailableError` if
    * the sign-in cannot be checked now.
    */
   getUser(request: SignedRequest): Promise<User | null>;

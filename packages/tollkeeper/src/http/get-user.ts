@@ -1,4 +1,4 @@
-/** Tells the app's own routes who sent a request, with the sign-in of the service's routes. */
+/** Finds the user who sent a request to one of the app's own routes, with the sign-in of the service's routes. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { User } from "../domain/user.ts";
 import { UnauthenticatedError } from "../errors.ts";

@@ -38,7 +38,7 @@ export interface Kit {
   createUser(id: string): TestUser;
 }
 
-/** What changes during a test. */
+/** The parts of the kit that change during a test. */
 export interface KitState {
   isStripeDown: boolean;
   /** The instant at which the service looks for missed events; null if it has missed none. */

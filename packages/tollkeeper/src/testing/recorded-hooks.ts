@@ -10,7 +10,7 @@ export type HookRun = {
     event: EventOf<Name>;
     /** The virtual time of the run. */
     at: Date;
-    /** What the app's hook threw; undefined if it threw nothing. */
+    /** The error that the app's hook threw; undefined if it threw none. */
     error?: unknown;
   };
 }[HookName];

@@ -42,7 +42,7 @@ async function bindToVitest(end: TestEnd): Promise<void> {
 /** A name in a variable, so that the compiler and bundlers do not need the package. */
 const VITEST: string = "vitest";
 
-/** What was created since the last test ended. */
+/** The billings that were created since the last test ended. */
 let unfinished: TestEnd[] = [];
 
 function testEnded(hasFailed: boolean): void {

@@ -4,7 +4,7 @@ import { cardFields, type CardName } from "./cards.ts";
 import { postForm } from "./control.ts";
 import type { TestEmulator } from "./harness/emulator.ts";
 
-/** What happened when a user tried to pay. */
+/** The result of a user's attempt to pay. */
 export type PaymentResult =
   | { status: "paid" }
   /** Stripe waits for the user's bank: call `authenticate` or `refuseAuthentication`. */
@@ -20,7 +20,7 @@ export interface TestCheckout {
   pay(card?: CardName): Promise<PaymentResult>;
 }
 
-/** What the pages need: Stripe, and a function that processes everything that a payment caused. */
+/** The access to Stripe and its pages. The function `settle` processes everything that a payment caused. */
 export interface Pages {
   emulator: Pick<TestEmulator, "fetch">;
   stripe: Stripe;
@@ -45,7 +45,7 @@ export async function payInvoice(pages: Pages, invoiceId: string, card: CardName
   return isChallenge(next) ? { status: "authentication_required" } : declined(await noticeOf(pages, next));
 }
 
-/** Answers the bank's question about a payment. Throws if the bank asks the customer nothing. */
+/** Accepts or refuses the payment that the customer's bank asks about. Throws if the bank asks nothing. */
 export async function answerChallenge(pages: Pages, customer: string | null, accept: boolean): Promise<void> {
   const intent = customer === null ? undefined : await findChallenge(pages.stripe, customer);
   if (!intent) throw new Error("The bank asks nothing now. Pay with the card 3ds first.");

@@ -65,7 +65,7 @@ export interface TestUser {
   dispute(): Promise<string>;
   /** Lets the bank decide a dispute. Default: the user's open dispute. */
   decideDispute(outcome: "won" | "lost"): Promise<void>;
-  /** What the user does in Stripe's customer portal. */
+  /** The user's actions in Stripe's customer portal. */
   portal: TestPortal;
   /** Sends a request to a route of the service as the user, such as `("GET", "offer")`. Throws for no status. */
   call(method: "GET" | "POST", path: string, body?: unknown): Promise<TestResponse>;

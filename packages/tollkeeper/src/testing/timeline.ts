@@ -4,7 +4,7 @@ import { formatAmount } from "./amount-text.ts";
 import type { TestEmulator, TestEvent } from "./harness/emulator.ts";
 import type { HookRun } from "./recorded-hooks.ts";
 
-/** The kind of an entry: what the test did, what Stripe reported, what the app's hooks were told, and what failed. */
+/** The kind of an entry: what the test did, what Stripe reported, which hooks ran, and what failed. */
 type EntryKind = "test" | "request" | "stripe" | "hook" | "fault";
 
 /** The fields of Stripe's objects that the timeline reads. */
