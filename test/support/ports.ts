@@ -1,11 +1,29 @@
 /** Finds free ports. */
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { threadId } from "node:worker_threads";
 
-export function freePort(): Promise<number> {
+/** Ports below the range from which systems choose ports for outgoing connections and for servers without a fixed port. */
+const FIRST = 12_200;
+const LAST = 32_000;
+/** Number of ports that one test file takes before another one may take the same ports. */
+const PER_FILE = 100;
+
+const start = ((process.pid * 31 + threadId) * PER_FILE) % (LAST - FIRST);
+let taken = 0;
+
+/** Returns a free port that no other call of this process returned, so that a server that starts later finds it free. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = FIRST + ((start + taken) % (LAST - FIRST));
+    taken += 1;
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }

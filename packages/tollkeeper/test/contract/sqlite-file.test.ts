@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,9 +25,13 @@ const modesIn = (folder: string) =>
 
 test("only the owner may read a new SQLite file and the files that SQLite keeps beside it", async () => {
   const folder = emptyFolder();
-  const before = process.umask(0);
-  onTestFinished(() => void process.umask(before));
-  await open(join(folder, "app.sqlite")).migrate();
+  const module = new URL("../../src/store/open-store.ts", import.meta.url);
+  const script = `
+    import { openStore } from ${JSON.stringify(module.href)};
+    await openStore({ url: ${JSON.stringify(`file:${join(folder, "app.sqlite")}`)}, mode: "test" }).migrate();
+    process.kill(process.pid, "SIGKILL");`;
+  // The mode of new files depends on the whole process, so another process with the most open mode opens the store.
+  spawnSync("sh", ["-c", 'umask 0; exec "$0" --input-type=module --eval "$1"', process.execPath, script]);
   expect(modesIn(folder)).toEqual({ "app.sqlite": "600", "app.sqlite-shm": "600", "app.sqlite-wal": "600" });
 });
 
