@@ -1,0 +1,85 @@
+// Checks the test kit `tollkeeper/testing` with vitest, node:test and jest, as a new user runs it.
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** The plans and the test of a new user, for each test runner. Each file has one test that passes and one that fails. */
+const PLANS = `
+import { definePlans } from "tollkeeper";
+export const plans = definePlans([
+  { id: "pro", name: "Pro", features: ["exports"], prices: [{ interval: "month", amount: 4900, currency: "usd" }] },
+]);
+`;
+const RENEWAL = `
+  const billing = await createTestBilling({ plans });
+  const ada = await billing.user("ada").subscribe("pro", { interval: "month", card: "visa" });
+  await ada.failPayments();
+  await billing.advance({ months: 1, days: 8 });
+`;
+const testFile = (imports, expectation) => `
+import { createTestBilling } from "tollkeeper/testing";
+import { plans } from "./plans.mjs";
+${imports}
+test("a failed renewal ends access after the grace", async () => {${RENEWAL}
+  ${expectation("false")}
+});
+test("this test fails", async () => {${RENEWAL}
+  ${expectation("true")}
+});
+`;
+const expectIt = (value) => `expect(await ada.can("exports")).toBe(${value});`;
+const RUNNERS = [
+  {
+    name: "vitest",
+    file: "renewal.vitest.mjs",
+    text: testFile('import { expect, test } from "vitest";', expectIt),
+    args: ["node_modules/vitest/vitest.mjs", "run", "--dir", ".", "renewal.vitest.mjs"],
+    config: { "vitest.config.mjs": 'export default { test: { include: ["*.vitest.mjs"] } };' },
+  },
+  {
+    name: "node:test",
+    file: "renewal.node.mjs",
+    text: testFile(
+      'import assert from "node:assert/strict";\nimport { test } from "node:test";',
+      (value) => `assert.equal(await ada.can("exports"), ${value});`,
+    ),
+    args: ["--test", "renewal.node.mjs"],
+  },
+  {
+    name: "jest",
+    file: "renewal.jest.mjs",
+    text: testFile("", expectIt),
+    args: ["--experimental-vm-modules", "node_modules/jest/bin/jest.js", "--testMatch", "**/*.jest.mjs"],
+  },
+];
+const { devDependencies } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+const RUNNER_PACKAGES = [`vitest@${devDependencies.vitest}`, "jest@30"];
+
+/**
+ * Runs the test kit with each test runner in a project in which both packages are installed. Throws if the test that passes
+ * fails, or if the test that fails prints no timeline.
+ */
+export function checkTestKit(folder) {
+  const install = ["install", "--no-audit", "--no-fund", "--prefer-offline", "--save-dev", ...RUNNER_PACKAGES];
+  execFileSync("npm", install, { cwd: folder, shell: process.platform === "win32" });
+  writeFileSync(join(folder, "plans.mjs"), PLANS);
+  for (const { name, file, text, args, config = {} } of RUNNERS) {
+    writeFileSync(join(folder, file), text);
+    for (const [path, content] of Object.entries(config)) writeFileSync(join(folder, path), content);
+    const only = (title) =>
+      name === "node:test" ? ["--test-name-pattern", title, ...args] : [...args, "--testNamePattern", title];
+    const startedAt = performance.now();
+    const passing = spawnSync(process.execPath, only("a failed renewal"), { cwd: folder, encoding: "utf8" });
+    const seconds = (performance.now() - startedAt) / 1_000;
+    if (passing.status !== 0) throw new Error(`${name} failed:\n${passing.stdout}${passing.stderr}`);
+    const failing = spawnSync(process.execPath, only("this test fails"), { cwd: folder, encoding: "utf8" });
+    const output = failing.stdout + failing.stderr;
+    if (
+      failing.status === 0 ||
+      !output.includes("What happened to all users") ||
+      !output.includes("onAccessRevoked exports")
+    )
+      throw new Error(`${name} printed no timeline of a failed test:\n${output}`);
+    console.log(`${name} runs a test of the kit in ${seconds.toFixed(1)} s, and prints the timeline of a failed test`);
+  }
+}
