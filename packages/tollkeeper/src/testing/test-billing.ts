@@ -126,12 +126,15 @@ function createFaults({
   };
 }
 
-function createServers({ state, emulator, restartable }: Kit): { serve: TestBilling["serve"]; close(): Promise<void> } {
+function createServers({ state, emulator, service, restartable, clock }: Kit): {
+  serve: TestBilling["serve"];
+  close(): Promise<void>;
+} {
   let running: RunningServers | null = null;
   return {
     async serve(options = {}) {
       if (running) throw new Error("The app is served already.");
-      running = await startServers(emulator, restartable.service, options);
+      running = await startServers({ emulator, service, settle: clock.settle }, options);
       const { appUrl, stripeUrl } = running;
       state.served = { appUrl, stripeUrl };
       // Users return from Stripe to the address of the app, which the service reads when it starts.

@@ -30,13 +30,24 @@ export interface RunningServers extends ServedBilling {
   close(): Promise<void>;
 }
 
+export interface ServerParts {
+  emulator: Pick<TestEmulator, "fetch">;
+  service: Tollkeeper;
+  settle: () => Promise<void>;
+}
+
 /** Starts both servers. They do not keep the process alive. Throws if a port is in use. */
 export async function startServers(
-  emulator: Pick<TestEmulator, "fetch">,
-  service: Tollkeeper,
+  { emulator, service, settle }: ServerParts,
   { app, port = 0, stripePort = 0 }: ServeOptions,
 ): Promise<RunningServers> {
-  const stripe = await listenOn(fromFetch(emulator.fetch), stripePort);
+  const showPage = async (request: Request): Promise<Response> => {
+    const response = await emulator.fetch(request);
+    // When the user returns to the app, the app knows about the payment.
+    if (request.method === "POST") await settle();
+    return response;
+  };
+  const stripe = await listenOn(fromFetch(showPage), stripePort);
   const listener = app === undefined ? toNodeHandler(service) : listenerOf(app);
   const own = await listenOn(listener, port).catch(async (error: unknown) => {
     await close(stripe);
