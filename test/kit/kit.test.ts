@@ -122,9 +122,8 @@ describe("a user of the test kit", () => {
   test("cancels and resumes, in the app and in the portal", async () => {
     const billing = await createKit();
     const ada = await billing.user("ada").subscribe("premium");
-    await ada.cancel();
-    expect(await ada.subscriptions()).toMatchObject([{ cancelAt: Date.UTC(2026, 1, 28, 12) }]);
-    await ada.resume();
+    expect(await ada.cancel({ reason: "unused" })).toMatchObject({ cancelAt: Date.UTC(2026, 1, 28, 12) });
+    expect(await ada.resume()).toMatchObject({ cancelAt: null });
     await ada.portal.cancel();
     expect(await ada.subscriptions()).toMatchObject([{ cancelAt: Date.UTC(2026, 1, 28, 12) }]);
     await ada.portal.resume();

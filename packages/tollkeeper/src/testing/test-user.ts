@@ -6,7 +6,7 @@ import { userOwner } from "../domain/owner.ts";
 import type { PlanInterval, Plans } from "../domain/plans.ts";
 import type { Store } from "../store/store.ts";
 import type { Tollkeeper } from "../tollkeeper.ts";
-import type { Subscription } from "../wire.ts";
+import type { CancelRequest, ResumeRequest, Subscription } from "../wire.ts";
 import { cardOf, type CardName } from "./cards.ts";
 import { postControl } from "./control.ts";
 import type { TestResponse } from "./harness/read-response.ts";
@@ -45,10 +45,10 @@ export interface TestUser {
   entitlements(): Promise<Entitlement[]>;
   /** Returns the subscriptions as the user's browser gets them, the newest first. */
   subscriptions(): Promise<Subscription[]>;
-  /** Cancels the user's subscription at the end of the period. */
-  cancel(): Promise<void>;
-  /** Undoes the cancellation. */
-  resume(): Promise<void>;
+  /** Cancels the user's subscription at the end of the period. Returns the subscription. */
+  cancel(request?: CancelRequest): Promise<Subscription>;
+  /** Undoes the cancellation. Returns the subscription. */
+  resume(request?: ResumeRequest): Promise<Subscription>;
   /** Makes every later payment of the user fail, until `acceptPayments` is called. */
   failPayments(): Promise<void>;
   /** Lets later payments succeed: the user's card is a new one. */
@@ -110,13 +110,13 @@ export function createTestUser(options: TestUserOptions): TestUser {
     features: async () => (await service.getEntitlements(id)).map(({ feature }) => feature),
     entitlements: () => service.getEntitlements(id),
     subscriptions: () => service.listSubscriptions(id),
-    async cancel() {
+    async cancel(request) {
       note("cancels");
-      await post("cancel-subscription");
+      return (await post("cancel-subscription", request))["subscription"] as Subscription;
     },
-    async resume() {
+    async resume(request) {
       note("resumes");
-      await post("resume-subscription");
+      return (await post("resume-subscription", request))["subscription"] as Subscription;
     },
   };
   return user;
