@@ -370,3 +370,28 @@ test("the emulator accepts a parameter that it ignores, and calls onIgnored once
     await stripe.customers.create({ cash_balance: { settings: { reconciliation_mode: "manual" } } });
   expect(ignored).toEqual(["POST /v1/customers cash_balance"]);
 });
+
+test("the next instant at which something is due is known, except while deliveries are held", async () => {
+  const { emulator, stripe, control } = endpoint(() => 500);
+  expect(emulator.nextDueAt()).toBeNull();
+  await control("deliveries/order", { held: true });
+  const { customer, price } = await subscriber(stripe);
+  await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
+  const renewal = emulator.nextDueAt() ?? 0;
+  expect(renewal).toBeGreaterThan(emulator.now());
+  await control("deliveries/order", { held: false });
+  expect(emulator.nextDueAt()).toBe(emulator.now() + 60_000);
+  await emulator.advance(45 * DAY);
+  expect(emulator.now()).toBeGreaterThan(renewal);
+});
+
+test("the events of the last 30 days can be read without a request", async () => {
+  const { emulator, stripe } = createSdk();
+  await subscriber(stripe);
+  const { data } = await stripe.events.list({ limit: 100 });
+  expect(emulator.events().toReversed()).toEqual(JSON.parse(JSON.stringify(data)));
+  await emulator.advance(31 * DAY);
+  expect(emulator.events().map(({ created }) => created * 1_000 >= emulator.now() - 30 * DAY * 1_000)).not.toContain(
+    false,
+  );
+});

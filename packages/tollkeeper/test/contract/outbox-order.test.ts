@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { userOwner } from "../../src/domain/owner.ts";
 import { openDatabase } from "../../src/store/open-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { freshDatabase } from "../../../../test/support/databases.ts";
@@ -45,6 +46,19 @@ describe.each(STORE_DIALECTS)("the outbox on %s", (dialect) => {
     expect(await dueWork.find(NOW + 499, NOW)).toMatchObject({ outbox: false });
     expect(await dueWork.find(NOW + 500, NOW)).toMatchObject({ outbox: true });
     expect(onlyClaim(await outbox.claim(9, NOW + 500, LEASED_UNTIL, HOOKS))).toMatchObject({ id: "m1", attempts: 2 });
+  });
+
+  test("finds the next instant at which work is due: new rows, retries, and checks of access", async () => {
+    const { outbox, dueWork, announcedAccess } = await open();
+    expect(await dueWork.findNextInstant()).toBeNull();
+    await announcedAccess.save([{ owner: userOwner("ada"), features: [], checkAt: NOW + 900 }]);
+    expect(await dueWork.findNextInstant()).toBe(NOW + 900);
+    await outbox.add([outboxMessage("m1", { createdAt: NOW })]);
+    expect(await dueWork.findNextInstant()).toBe(NOW);
+    await outbox.retry(onlyClaim(await outbox.claim(9, NOW, LEASED_UNTIL, HOOKS)), NOW + 500, "the hook threw");
+    expect(await dueWork.findNextInstant()).toBe(NOW + 500);
+    await outbox.complete(onlyClaim(await outbox.claim(9, NOW + 500, LEASED_UNTIL, HOOKS)));
+    expect(await dueWork.findNextInstant()).toBe(NOW + 900);
   });
 
   test("claims an owner's second message after the owner's first message becomes a dead letter", async () => {
