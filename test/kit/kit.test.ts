@@ -1,6 +1,15 @@
 /** Checks the test kit `tollkeeper/testing`: each helper, with the whole service on the emulator. */
 import { describe, expect, test, vi } from "vitest";
+import { definePlans } from "../../packages/tollkeeper/src/index.ts";
 import { createKit } from "../support/kit.ts";
+import { PLANS } from "../support/plans.ts";
+
+const GOLD = {
+  id: "gold",
+  name: "Gold",
+  features: ["gold_bars"],
+  prices: [{ interval: "year", amount: 90_000, currency: "usd" } as const],
+};
 
 describe("a user of the test kit", () => {
   test("loses access after the grace if the renewal fails", async () => {
@@ -254,6 +263,19 @@ describe("faults in the test kit", () => {
     await billing.restart({ access: { pastDueGraceDays: 0 } });
     await billing.advance({ months: 1, hours: 2 });
     expect(await ada.can("exports")).toBe(false);
+  });
+
+  test("a restart with other plans creates them at Stripe, and records the hooks of other options", async () => {
+    const billing = await createKit();
+    const granted: string[] = [];
+    await billing.restart({
+      plans: [...PLANS, ...definePlans([GOLD])],
+      hooks: { onAccessGranted: ({ features }) => void granted.push(...features) },
+    });
+    const ada = await billing.user("ada").subscribe("gold");
+    expect(await ada.subscriptions()).toMatchObject([{ plan: "gold", price: { interval: "year" } }]);
+    expect(granted).toEqual(["gold_bars"]);
+    expect(billing.hooks.map(({ hook }) => hook)).toEqual(["onAccessGranted", "onPaymentSucceeded"]);
   });
 
   test("the service restarts while Stripe is down", async () => {

@@ -1,5 +1,7 @@
 /** Builds the parts of the test kit and connects them. */
+import { randomUUID } from "node:crypto";
 import Stripe from "stripe";
+import { planChanges, pushPlans } from "../actions/push-plans.ts";
 import { DEFAULT_BASE_PATH } from "../config/defaults.ts";
 import { resolveConfig } from "../config/resolve-config.ts";
 import { withApp, type Plans } from "../domain/plans.ts";
@@ -10,7 +12,7 @@ import { TEST_APP_URL, TEST_SECRET_KEY, TEST_STRIPE_URL, TEST_WEBHOOK_SECRET } f
 import { loadEmulator, type CreateEmulator, type TestEmulator } from "./harness/emulator.ts";
 import { SEED, TEST_START, virtualRuntime } from "./harness/harness.ts";
 import { createLogRecorder, type LogLine } from "./harness/log-recorder.ts";
-import { createTestGateway, pushTestPlans } from "./harness/plans.ts";
+import { createTestGateway } from "./harness/plans.ts";
 import { readResponse } from "./harness/read-response.ts";
 import type { ServiceClient } from "./harness/service-client.ts";
 import { emulatorOptions } from "./harness/service-options.ts";
@@ -34,18 +36,24 @@ export interface Kit {
   log: LogLine[];
   stripe: Stripe;
   state: KitState;
+  /** Restarts the service with changed options, and creates the plans at Stripe that are new. */
+  restart(changes?: RestartChanges): Promise<void>;
   connect(handler: AppHandler): AppClient;
   createUser(id: string): TestUser;
 }
 
 /** The parts of the kit that change during a test. */
 export interface KitState {
+  /** The options of the service, as the test gave them. */
+  options: Omit<TestBillingOptions, "startAt" | "signIn" | "createEmulator" | "test">;
   isStripeDown: boolean;
   /** The instant at which the service looks for missed events; null if it has missed none. */
   reconcileAt: number | null;
   /** The addresses of the servers; null if nothing is served. */
   served: ServedBilling | null;
 }
+
+export type RestartChanges = Partial<KitState["options"]>;
 
 /** The emulator is loaded with the kit, so that the first test needs no more time than the others. */
 const loaded = await loadEmulator().catch((error: unknown) => ({ error }));
@@ -58,7 +66,7 @@ function installedEmulator(): CreateEmulator {
 
 export async function createKit(options: TestBillingOptions): Promise<Kit> {
   const { startAt, signIn = bearer, createEmulator = installedEmulator(), test: _test, ...given } = options;
-  const state: KitState = { isStripeDown: false, reconcileAt: null, served: null };
+  const state: KitState = { options: given, isStripeDown: false, reconcileAt: null, served: null };
   const emulator: TestEmulator = createEmulator({
     seed: SEED,
     startAt: startAt?.getTime() ?? TEST_START,
@@ -73,25 +81,47 @@ export async function createKit(options: TestBillingOptions): Promise<Kit> {
   });
   const timeline = createTimeline(emulator, () => resolveConfig(serviceOptions).userIdMetadataKey);
   const records = { log: [] as LogLine[], hooks: [] as HookRun[] };
-  const serviceOptions = toServiceOptions(given, { ...records, emulator, timeline, state });
+  const serviceOptions = toServiceOptions({ ...records, emulator, timeline, state });
   const restartable = createRestartableService(serviceOptions);
   const { service, store } = restartable;
   const clock = createTestClock({ emulator, service, store, state, onSettled: timeline.update });
   const disturbance = createTestWebhooks({ emulator, clock, timeline, state });
   const connect = (handler: AppHandler): AppClient => createAppClient({ handler, signIn, clock, timeline });
   const stripe = createStripe(emulator, clock);
+  const push = async (): Promise<void> => {
+    await pushMissingPlans(emulator, withApp(state.options.plans, state.options.app));
+    await clock.settle();
+  };
+  const restart = async (changes: RestartChanges = {}): Promise<void> => {
+    state.options = { ...state.options, ...changes };
+    await restartable.restart(toServiceOptions({ ...records, emulator, timeline, state }));
+    await push();
+  };
   await service.start();
-  await pushTestPlans(createTestGateway(emulator), withApp(given.plans, given.app), emulator.now);
-  await clock.settle();
-  const parts = { ...records, emulator, stripe, service, restartable, clock, timeline, state, connect };
-  return { ...parts, webhooks: disturbance.webhooks, createUser: createUsers(parts, given.plans) };
+  await push();
+  const parts = { ...records, emulator, stripe, service, restartable, clock, timeline, state, connect, restart };
+  return { ...parts, webhooks: disturbance.webhooks, createUser: createUsers(parts) };
 }
 
-function createUsers(
-  { emulator, stripe, service, restartable, clock, timeline, connect }: Omit<Kit, "webhooks" | "createUser">,
-  plans: Plans,
-): Kit["createUser"] {
-  const call = createCall(connect(restartable.service), restartable.service.basePath);
+/** Creates the products and prices that Stripe lacks, as the command `plans push` does. */
+async function pushMissingPlans(emulator: TestEmulator, plans: Plans): Promise<void> {
+  const gateway = createTestGateway(emulator);
+  const changes = await planChanges(gateway, plans);
+  await pushPlans(gateway, changes, { newId: randomUUID, now: emulator.now });
+}
+
+function createUsers({
+  emulator,
+  stripe,
+  service,
+  restartable,
+  clock,
+  timeline,
+  state,
+  connect,
+}: Omit<Kit, "webhooks" | "createUser">): Kit["createUser"] {
+  const call = createCall(connect(service), service.basePath);
+  const plans = (): Plans => state.options.plans;
   const shared = { emulator, stripe, plans, call, service, store: restartable.store, settle: clock.settle };
   return (id) => createTestUser({ ...shared, id, note: (text) => timeline.add(id, "test", text) });
 }
@@ -99,30 +129,20 @@ function createUsers(
 type Surroundings = Pick<Kit, "emulator" | "state" | "log" | "hooks" | "timeline">;
 
 /** Returns the app's options with the keys, the addresses, the clock and the database of the test. */
-function toServiceOptions(
-  given: Omit<TestBillingOptions, "createEmulator">,
-  { emulator, state, log, hooks, timeline }: Surroundings,
-): TollkeeperOptions {
-  const {
-    database,
-    authIssuer: _issuer,
-    authJwksUri: _keys,
-    authAudience: _audience,
-    authClientIds: _ids,
-    ...own
-  } = given;
-  const { stripeSecretKey: _key, databaseDirectUrl: _direct, hooksUrl: _url, hooksSecret: _secret, ...kept } = own;
+function toServiceOptions({ emulator, state, log, hooks, timeline }: Surroundings): TollkeeperOptions {
+  const given = state.options;
   const defaults = emulatorOptions(given.plans);
   const onHook = (run: HookRun): void => {
     hooks.push(run);
     timeline.addHook(run);
   };
   return {
-    ...kept,
+    ...withoutProduction(given),
     ...defaults,
+    appUrl: state.served?.appUrl ?? defaults.appUrl,
     authenticate: given.authenticate ?? defaults.authenticate,
     hooks: recordHooks(given.hooks ?? {}, emulator.now, onHook),
-    databaseUrl: database ?? "file::memory:",
+    databaseUrl: given.database ?? "file::memory:",
     environment: "test",
     runWorker: false,
     log: createLogRecorder(log),
@@ -134,10 +154,27 @@ function toServiceOptions(
   };
 }
 
-/**
- * Ends only if the signal aborts. The test's clock moves by itself, and a real timer would keep the process alive. `stripeDown`
- * is the one state in which the service waits at its start, so the wait ends at once.
- */
+/** Returns the options without those that name the app's real database, issuer or receiver of hooks. */
+function withoutProduction(options: KitState["options"]): Partial<TollkeeperOptions> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !PRODUCTION_ONLY.has(name)));
+}
+
+const PRODUCTION_ONLY: ReadonlySet<string> = new Set<keyof KitState["options"]>([
+  "database",
+  "stripeAccountChanged",
+  "stripeWebhookMode",
+  "databaseDirectUrl",
+  "authIssuer",
+  "authJwksUri",
+  "authAudience",
+  "authClientIds",
+  "authAlgorithms",
+  "hooksUrl",
+  "hooksSecret",
+  "hooksFetch",
+]);
+
+/** Ends only if the signal aborts. The test's clock moves without waiting, and a real timer would keep the process alive. */
 function sleep(_ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();

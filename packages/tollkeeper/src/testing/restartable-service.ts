@@ -9,8 +9,8 @@ export interface RestartableService {
   service: Tollkeeper;
   /** The database of all processes. Throws before the first process was created. */
   store(): Store;
-  /** Stops the service, and starts it again with changed options. */
-  restart(changes?: Partial<TollkeeperOptions>): Promise<void>;
+  /** Stops the service, and starts it again with the given options. */
+  restart(options: TollkeeperOptions): Promise<void>;
   /** Stops the service and closes the database. */
   stop(): Promise<void>;
 }
@@ -21,8 +21,7 @@ export function createRestartableService(first: TollkeeperOptions): RestartableS
     store ??= openStore(options);
     return { ...store, close: async () => {} };
   };
-  let options = first;
-  let current = compose(options, open);
+  let current = compose(first, open);
   const service: Tollkeeper = {
     get basePath() {
       return current.basePath;
@@ -49,9 +48,8 @@ export function createRestartableService(first: TollkeeperOptions): RestartableS
       if (store === null) throw new Error("The service has not opened its database yet.");
       return store;
     },
-    async restart(changes = {}) {
+    async restart(options) {
       await current.stop();
-      options = { ...options, ...changes };
       current = compose(options, open);
       await current.start();
     },

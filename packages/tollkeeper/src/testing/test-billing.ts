@@ -1,11 +1,10 @@
 /** The test kit: the service, a local Stripe and one clock in the test's process, without a network. */
 import type Stripe from "stripe";
-import type { TollkeeperOptions } from "../options.ts";
 import type { Tollkeeper } from "../tollkeeper.ts";
 import type { AppClient, AppHandler } from "./app-client.ts";
 import type { Duration } from "./duration.ts";
 import type { LogLine } from "./harness/log-recorder.ts";
-import { createKit, type Kit } from "./kit.ts";
+import { createKit, type Kit, type RestartChanges } from "./kit.ts";
 import type { HookRun } from "./recorded-hooks.ts";
 import { onTestEnd } from "./runners.ts";
 import type { TestBillingOptions } from "./test-options.ts";
@@ -37,7 +36,7 @@ export interface TestBilling {
   stripeDown(): void;
   stripeUp(): void;
   /** Stops the service and starts it again, with changed options if given, such as other plans. The database stays. */
-  restart(changes?: Partial<TollkeeperOptions>): Promise<void>;
+  restart(changes?: RestartChanges): Promise<void>;
   /** Returns a function that sends requests to the app's own routes as a user. */
   fetch(handler: AppHandler): AppClient;
   /**
@@ -103,12 +102,7 @@ export async function createTestBilling(options: TestBillingOptions): Promise<Te
   return billing;
 }
 
-function createFaults({
-  state,
-  timeline,
-  restartable,
-  clock,
-}: Kit): Pick<TestBilling, "stripeDown" | "stripeUp" | "restart"> {
+function createFaults({ state, timeline, restart }: Kit): Pick<TestBilling, "stripeDown" | "stripeUp" | "restart"> {
   return {
     stripeDown() {
       timeline.add(null, "fault", "Stripe is down");
@@ -120,13 +114,12 @@ function createFaults({
     },
     async restart(changes) {
       timeline.add(null, "fault", "the service restarts");
-      await restartable.restart(changes);
-      await clock.settle();
+      await restart(changes);
     },
   };
 }
 
-function createServers({ state, emulator, service, restartable, clock }: Kit): {
+function createServers({ state, emulator, service, restart, clock }: Kit): {
   serve: TestBilling["serve"];
   close(): Promise<void>;
 } {
@@ -138,7 +131,7 @@ function createServers({ state, emulator, service, restartable, clock }: Kit): {
       const { appUrl, stripeUrl } = running;
       state.served = { appUrl, stripeUrl };
       // Users return from Stripe to the address of the app, which the service reads when it starts.
-      await restartable.restart({ appUrl });
+      await restart();
       return state.served;
     },
     async close() {

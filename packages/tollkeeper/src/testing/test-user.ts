@@ -63,7 +63,7 @@ export interface TestUser {
   refund(amount?: number): Promise<Stripe.Refund>;
   /** Lets the user's bank dispute the last payment. Returns the dispute's id. */
   dispute(): Promise<string>;
-  /** Lets the bank decide a dispute. Default: the user's open dispute. */
+  /** Lets the bank decide the user's open dispute. */
   decideDispute(outcome: "won" | "lost"): Promise<void>;
   /** The user's actions in Stripe's customer portal. */
   portal: TestPortal;
@@ -73,7 +73,7 @@ export interface TestUser {
 
 export interface TestUserOptions extends Pages {
   id: string;
-  plans: Plans;
+  plans: () => Plans;
   service: Tollkeeper;
   store: () => Store;
   call: ServiceClient;
@@ -82,12 +82,8 @@ export interface TestUserOptions extends Pages {
 }
 
 export function createTestUser(options: TestUserOptions): TestUser {
-  const { id, service, settle, note } = options;
-  const call: TestUser["call"] = async (method, path, body) => {
-    const response = await options.call(id, method, path, body);
-    await settle();
-    return response;
-  };
+  const { id, service, note } = options;
+  const call: TestUser["call"] = (method, path, body) => options.call(id, method, path, body);
   const post = async (path: string, body: object = {}): Promise<TestResponse["body"]> =>
     bodyOf(await call("POST", path, body), id, path);
   const findCustomer = (): Promise<string | null> => options.store().customers.findPrimaryCustomer(userOwner(id));
@@ -136,7 +132,7 @@ function purchases(options: PurchaseOptions): Purchases {
     note(accept ? "accepts the payment at the bank" : "refuses the payment at the bank");
     await answerChallenge(options, await options.findCustomer(), accept);
   };
-  const checkout: Purchases["checkout"] = async (plan, { interval = firstInterval(plans, plan) } = {}) => {
+  const checkout: Purchases["checkout"] = async (plan, { interval = firstInterval(plans(), plan) } = {}) => {
     note(`opens a checkout of ${plan} (${interval})`);
     const body = await post("create-checkout-session", { plan, interval });
     const sessionId = String(body["sessionId"]);
