@@ -11,6 +11,7 @@ await runSteps([
   ["types of the emulator's browser tests", "tsc", "-p", "packages/emulator/test/pages"],
   ["types of the ecosystem tests", "tsc", "-p", "test/ecosystem"],
   ["build", "node", "tools/build.mjs"],
+  ["types of the example for Next", "tsc", "-p", "examples/next"],
   ["unused code and dependencies", "knip"],
   ["package tollkeeper", "publint", "packages/tollkeeper", "--strict"],
   ["package emulator", "publint", "packages/emulator", "--strict"],

@@ -1,6 +1,6 @@
 /** Passes all requests below `/stripe` to the service. */
-import { billing } from "../../../billing";
+import { getTollkeeper } from "../../../tollkeeper";
 
-const handle = (request: Request): Promise<Response> => billing().fetch(request);
+const handle = (request: Request): Promise<Response> => getTollkeeper().fetch(request);
 
 export { handle as GET, handle as OPTIONS, handle as POST };

@@ -1,4 +1,4 @@
-/** The plans of the examples. */
+/** The plans. `npx tollkeeper plans push --config plans.ts` creates them at Stripe. */
 import { definePlans } from "tollkeeper";
 
 export const plans = definePlans([
@@ -12,3 +12,5 @@ export const plans = definePlans([
     ],
   },
 ]);
+
+export default { plans };

@@ -1,0 +1,12 @@
+/** Starts the app. The options of Tollkeeper come from environment variables. */
+import { createTollkeeper, optionsFromEnvironment } from "tollkeeper";
+import { createApp } from "./app.ts";
+import { plans } from "./plans.ts";
+
+const tollkeeper = createTollkeeper({ ...optionsFromEnvironment(process.env), plans });
+await tollkeeper.start();
+
+const port = Number(process.env["PORT"] ?? 3000);
+const server = createApp(tollkeeper).listen(port, () => console.log(`Express on http://127.0.0.1:${port}`));
+
+process.once("SIGTERM", () => server.close(() => void tollkeeper.stop()));

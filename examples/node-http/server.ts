@@ -1,0 +1,14 @@
+/** Starts the app. The options of Tollkeeper come from environment variables. */
+import { createServer } from "node:http";
+import { createTollkeeper, optionsFromEnvironment } from "tollkeeper";
+import { createApp } from "./app.ts";
+import { plans } from "./plans.ts";
+
+const tollkeeper = createTollkeeper({ ...optionsFromEnvironment(process.env), plans });
+await tollkeeper.start();
+
+const port = Number(process.env["PORT"] ?? 3000);
+const server = createServer(createApp(tollkeeper));
+server.listen(port, () => console.log(`node:http on http://127.0.0.1:${port}`));
+
+process.once("SIGTERM", () => server.close(() => void tollkeeper.stop()));
