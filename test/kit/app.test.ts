@@ -134,3 +134,30 @@ test("getUser reads each kind of request of node:http", async () => {
   expect(await of({})).toBeNull();
   expect(await of({ headers: { authorization: "Bearer invalid" } })).toBeNull();
 });
+
+test("getUser reads headers without a request, as pages of Next have them", async () => {
+  const { service } = await createKit();
+  expect(await service.getUser({ headers: new Headers({ authorization: "Bearer ada" }) })).toMatchObject({ id: "ada" });
+  expect(await service.getUser({ headers: new Headers() })).toBeNull();
+});
+
+test("a fetch-style app whose middleware reads the body gets an error that explains the order", async () => {
+  const { service, fetch, log } = await createKit();
+  const app = new Hono();
+  app.use(async (c, next) => {
+    await c.req.text();
+    await next();
+  });
+  app.all(`${service.basePath}/*`, (c) => service.fetch(c.req.raw));
+  for (const path of ["/stripe/create-checkout-session", "/stripe/webhook"]) {
+    const response = await fetch(app)("ada", path, { method: "POST", body: "{}" });
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({
+      error: {
+        code: "body_already_read",
+        message: expect.stringContaining("before any code reads its body") as string,
+      },
+    });
+    expect(log.at(-1)).toMatchObject({ level: "warn", fields: { code: "body_already_read" } });
+  }
+});

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { describeError } from "../domain/log-text.ts";
 import { ForbiddenError } from "../errors.ts";
+import { isBodyConsumed, refuseRequest } from "./consumed-body.ts";
 import type { HttpContext } from "./context.ts";
 import { requireJson } from "./read-body.ts";
 import { respondToError, respondWithError } from "./error-response.ts";
@@ -60,6 +61,7 @@ export function createHandler(context: HttpContext): Handler {
 /** Returns a fetch function that passes the work that a request caused to `waitUntil`. */
 function withWaitUntil({ work, runtime }: HttpContext, fetchRequest: FetchAndNoteWork): FetchHandler {
   return async (request, context) => {
+    if (isBodyConsumed(request)) return refuseRequest(request, runtime.log);
     let causedWork = false;
     const response = await fetchRequest(request, () => {
       causedWork = true;

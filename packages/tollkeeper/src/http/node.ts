@@ -2,7 +2,7 @@
 import type { ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import type { Logger } from "../runtime.ts";
-import type { ErrorResponse } from "../wire.ts";
+import { isNodeBodyConsumed, refuseNodeRequest } from "./consumed-body.ts";
 import type { NodeRequest } from "./read-body.ts";
 import { handleNodeWebhook, isNodeWebhook } from "./webhook-endpoint.ts";
 import type { ReceiveWebhook } from "./webhook-endpoint.ts";
@@ -40,30 +40,10 @@ export function toNodeHandler({ fetch, basePath, receiveWebhook, log }: Mountabl
     const url = request.originalUrl ?? request.url ?? "/";
     const isOurs = url === basePath || (/^[/?]/.test(url.slice(basePath.length)) && url.startsWith(basePath));
     if (!isOurs && next) return next();
-    if (isBodyConsumed(request)) {
-      log?.warn({ method: request.method, code: CONSUMED.code, reason: CONSUMED.message }, "request refused");
-      return rejectConsumedBody(response);
-    }
+    if (isNodeBodyConsumed(request)) return refuseNodeRequest(request, response, log);
     if (receiveWebhook && isNodeWebhook(request, url, basePath))
       return void handleNodeWebhook(receiveWebhook, request, response).catch(() => response.destroy());
     request.url = url;
     void listener(request, response);
   };
-}
-
-function isBodyConsumed(request: NodeRequest): boolean {
-  const hasBody = request.method === "POST" && request.headers["content-length"] !== "0";
-  return hasBody && request.readableEnded && !(request.rawBody instanceof Buffer);
-}
-
-const CONSUMED: ErrorResponse["error"] = {
-  code: "body_already_read",
-  message:
-    "Another middleware has read the body. Mount toNodeHandler() ahead of express.json(), or keep the raw bytes in request.rawBody.",
-  requestId: "",
-};
-
-function rejectConsumedBody(response: ServerResponse): void {
-  const body: ErrorResponse = { error: CONSUMED };
-  response.writeHead(500, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
