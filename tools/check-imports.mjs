@@ -20,6 +20,7 @@ const TOLLKEEPER = {
   "node-version": ["node:fs"],
   wire: ["domain", "zod"],
   "database-url": ["domain/nearest-name"],
+  "load-emulator": ["errors"],
   domain: ["errors"],
   stripe: ["domain", "errors", "stripe(npm)", "type:tracing", "node:crypto"],
   store: [
@@ -88,6 +89,7 @@ const TOLLKEEPER = {
     "config",
     "domain",
     "errors",
+    "load-emulator",
     "http/node",
     "store/open-store",
     "stripe/gateway",
@@ -113,6 +115,7 @@ const TOLLKEEPER = {
     "domain",
     "environment",
     "errors",
+    "load-emulator",
     "type:options",
     "http",
     "store",

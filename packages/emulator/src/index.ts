@@ -7,6 +7,7 @@ import { audit } from "./audit.ts";
 import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/records.ts";
 import { deserialize, fork, serialize } from "./core/snapshots.ts";
+import { commit } from "./core/transaction.ts";
 import { type AfterRetries, newState, type State } from "./core/state.ts";
 import { createEngine, type Engine, type StopAt } from "./engine.ts";
 import { ConnectionReset } from "./fault-response.ts";
@@ -17,7 +18,7 @@ import { addPageHeaders } from "./page-headers.ts";
 import { PAGES } from "./pages/index.ts";
 import { STYLE } from "./pages/style.ts";
 import { RESOURCES } from "./resources/index.ts";
-import { addEndpoint } from "./resources/webhook-endpoints.ts";
+import { addEndpoint, replaceEndpoints } from "./resources/webhook-endpoints.ts";
 
 export interface EmulatorOptions {
   /**
@@ -151,6 +152,10 @@ function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
     },
     onChange: file.changed,
   });
+  for (const context of engine.contexts()) {
+    replaceEndpoints(context, options.webhooks ?? []);
+    commit(context);
+  }
   const app = createApp(engine, options);
   const emulator: Emulator = {
     fetch: async (request) => app.fetch(request),

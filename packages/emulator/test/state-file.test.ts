@@ -46,6 +46,32 @@ test("the emulator can load a state file of an earlier emulator version, and lea
   expect(second.audit()).toEqual([]);
 });
 
+test("after a start with another webhook URL, events go only to the new URL", async () => {
+  const { stateFile } = file();
+  const received: string[] = [];
+  const run = async (name: string) =>
+    serveEmulator({
+      port: await freePort(),
+      clock: "still",
+      stateFile,
+      webhooks: [{ url: `http://${name}.test/hook`, secret: `whsec_${name}_secret` }],
+      async fetch({ url }) {
+        received.push(new URL(url).hostname);
+        return new Response(null);
+      },
+    });
+  const first = await run("old");
+  const stripe = connect(first, "sk_test_123");
+  await stripe.webhookEndpoints.create({ url: "http://own.test/hook", enabled_events: ["customer.created"] });
+  await first.close();
+
+  const second = await run("new");
+  onTestFinished(() => second.close());
+  await connect(second, "sk_test_123").customers.create({ name: "Ada" });
+  await second.drain();
+  expect(received.toSorted()).toEqual(["new.test", "own.test"]);
+});
+
 test("the emulator does not start with an invalid state file, and the error explains how to fix the problem", async () => {
   const { stateFile, run } = file();
   writeFileSync(stateFile, "{}");

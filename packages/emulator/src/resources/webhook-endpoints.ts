@@ -38,6 +38,19 @@ export function addEndpoint(context: Context, input: EndpointInput): WebhookEndp
   return endpoint;
 }
 
+/**
+ * Replaces the endpoints that options of an earlier start added by those of this start. Endpoints that were created with
+ * requests stay. Without endpoints in the options, nothing changes.
+ */
+export function replaceEndpoints(context: Context, inputs: readonly EndpointInput[]): void {
+  if (inputs.length === 0) return;
+  const { payloadStyles } = context.account;
+  const isOld = (endpoint: WebhookEndpoint): boolean =>
+    payloadStyles.has(endpoint.id) && !inputs.some((input) => input.url === endpoint.url);
+  for (const { id } of listAll(context, "webhook_endpoint", isOld)) remove(context, "webhook_endpoint", id);
+  for (const input of inputs) addEndpoint(context, input);
+}
+
 export function webhookEndpointRoutes(api: Api): void {
   api.post("/v1/webhook_endpoints", CreateParams, (context, params) => {
     const endpoint = insert(

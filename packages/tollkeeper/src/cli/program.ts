@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { VERSION } from "../version.ts";
+import { addDev } from "./commands/dev.ts";
 import { addEvents } from "./commands/events.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addPlans } from "./commands/plans.ts";
@@ -21,8 +22,9 @@ export async function runProgram(): Promise<void> {
     .version(VERSION)
     .addHelpText("afterAll", EXIT_CODE_HELP)
     .showHelpAfterError()
+    .enablePositionalOptions()
     .exitOverride();
-  for (const add of [addServe, addMigrate, addPlans, addReconcile, addEvents]) add(program, process.env);
+  for (const add of [addDev, addServe, addMigrate, addPlans, addReconcile, addEvents]) add(program, process.env);
   try {
     await program.parseAsync();
   } catch (error) {

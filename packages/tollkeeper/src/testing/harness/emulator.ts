@@ -1,5 +1,5 @@
 /** Declares the parts of `@tollkeeper/emulator` that the harness uses, and loads that package. */
-import { ConfigError } from "../../errors.ts";
+import { loadEmulatorPackage } from "../../load-emulator.ts";
 
 /** A request handler. The emulator, the service and every simulated network between them are functions of this type. */
 export type Network = (request: Request) => Promise<Response>;
@@ -44,30 +44,8 @@ export interface TestEmulatorOptions {
 
 export type CreateEmulator<Emulator extends TestEmulator = TestEmulator> = (options: TestEmulatorOptions) => Emulator;
 
-const PACKAGE: string = "@tollkeeper/emulator";
-
-/**
- * Loads `createEmulator` of the optional peer dependency `@tollkeeper/emulator`. Throws `ConfigError` if the package is not
- * installed.
- */
-export async function loadEmulator(
-  importModule: (name: string) => Promise<unknown> = (name) => import(name),
-): Promise<CreateEmulator> {
-  try {
-    const { createEmulator } = (await importModule(PACKAGE)) as { createEmulator: CreateEmulator };
-    return createEmulator;
-  } catch (error) {
-    if (!isNotInstalled(error)) throw error;
-    throw new ConfigError([
-      `The package ${PACKAGE} is not installed. Run \`npm install --save-dev ${PACKAGE}\`, or pass createEmulator.`,
-    ]);
-  }
-}
-
-/**
- * Returns true if the emulator's package is missing, and false if the package is installed and one of its own imports fails.
- */
-function isNotInstalled(error: unknown): boolean {
-  if (!(error instanceof Error) || !("code" in error)) return false;
-  return error.code === "ERR_MODULE_NOT_FOUND" && error.message.includes(`'${PACKAGE}'`);
+/** Loads `createEmulator` of the installed emulator. Throws `ConfigError` if its package is not installed. */
+export async function loadEmulator(importModule?: (name: string) => Promise<unknown>): Promise<CreateEmulator> {
+  const { createEmulator } = await loadEmulatorPackage<{ createEmulator: CreateEmulator }>(importModule);
+  return createEmulator;
 }
