@@ -128,6 +128,24 @@ describe("a user of the test kit", () => {
     await expect(ada.decideDispute("won")).rejects.toThrow("ada has no open dispute.");
   });
 
+  test("keeps access while the bank only asks about a payment", async () => {
+    const billing = await createKit();
+    const ada = await billing.user("ada").subscribe("premium");
+    await ada.dispute({ inquiry: true });
+    const { data: disputes } = await billing.stripe.disputes.list();
+    expect(disputes).toMatchObject([{ status: "warning_needs_response" }]);
+    expect(await ada.can("exports")).toBe(true);
+  });
+
+  test("has access again if a refund fails", async () => {
+    const billing = await createKit();
+    const ada = await billing.user("ada").subscribe("premium", { card: "refund_fails" });
+    await ada.refund();
+    expect(await ada.can("exports")).toBe(false);
+    await billing.advance({ minutes: 2 });
+    expect(await ada.can("exports")).toBe(true);
+  });
+
   test("cancels and resumes, in the app and in the portal", async () => {
     const billing = await createKit();
     const ada = await billing.user("ada").subscribe("premium");

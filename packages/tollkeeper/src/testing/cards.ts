@@ -17,6 +17,7 @@ const CARDS = {
   fails_later: { number: "4000000000000341", token: "pm_card_chargeCustomerFail" },
   "3ds": { number: "4000002760003184", token: "pm_card_authenticationRequired" },
   "3ds_once": { number: "4000002500003155", token: "pm_card_authenticationRequiredOnSetup" },
+  refund_fails: { number: "4000000000005126", token: "pm_card_refundFail" },
   disputed: { number: "4000000000000259", token: "pm_card_createDispute" },
 } satisfies Record<string, TestCard>;
 
@@ -26,6 +27,7 @@ const CARDS = {
  * - `declined`, `insufficient_funds` and `expired` are declined
  * - `fails_later` can be saved, and every charge of it fails
  * - `3ds` asks for 3-D Secure at each payment, `3ds_once` only while it is saved
+ * - `refund_fails` succeeds, and each refund fails a minute later
  * - `disputed` succeeds, and the bank disputes each payment
  */
 export type CardName = keyof typeof CARDS;

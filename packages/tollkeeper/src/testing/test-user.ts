@@ -61,8 +61,11 @@ export interface TestUser {
   refuseAuthentication(): Promise<void>;
   /** Refunds the user's last payment: in full, or an amount in minor units of its currency. */
   refund(amount?: number): Promise<Stripe.Refund>;
-  /** Lets the user's bank dispute the last payment. Returns the dispute's id. */
-  dispute(): Promise<string>;
+  /**
+   * Lets the user's bank dispute the last payment. With `inquiry`, the bank only asks about the payment, and no money moves.
+   * Returns the dispute's id.
+   */
+  dispute(options?: { inquiry?: boolean }): Promise<string>;
   /** Lets the bank decide the user's open dispute. */
   decideDispute(outcome: "won" | "lost"): Promise<void>;
   /** The user's actions in Stripe's customer portal. */
@@ -200,10 +203,10 @@ function payments(options: TestUserOptions & { customerOf: () => Promise<string>
         { idempotencyKey: randomUUID() },
       );
     },
-    async dispute() {
-      note("disputes the last payment at the bank");
+    async dispute({ inquiry = false } = {}) {
+      note(inquiry ? "asks the bank about the last payment" : "disputes the last payment at the bank");
       const charge = await lastCharge(stripe, await customerOf(), id);
-      const dispute = await postControl(emulator, "disputes", { charge });
+      const dispute = await postControl(emulator, "disputes", { charge, ...(inquiry && { reason: "inquiry" }) });
       await settle();
       return String(dispute["id"]);
     },
