@@ -6,15 +6,23 @@ import {
   type TestBilling,
   type TestBillingOptions,
 } from "../../packages/tollkeeper/src/testing/index.ts";
+import { freshDatabase, type DialectName } from "./databases.ts";
 import { PLANS } from "./plans.ts";
 
+export interface KitOptions extends Partial<TestBillingOptions> {
+  /** Creates a new database on the disk or in PostgreSQL. Default: a database in memory. */
+  dialect?: DialectName;
+}
+
 /** Fails the test if the emulator's audit finds a problem. */
-export async function createKit(options: Partial<TestBillingOptions> = {}): Promise<TestBilling> {
+export async function createKit({ dialect, ...options }: KitOptions = {}): Promise<TestBilling> {
   let emulator: Emulator | null = null;
+  const database = dialect && (await freshDatabase(dialect));
   onTestFinished(() => expect(emulator?.audit()).toEqual([]));
   return createTestBilling({
     plans: PLANS,
     createEmulator: (settings) => (emulator = createEmulator({ ...settings, checkResponses: true })),
+    ...(database !== undefined && { database }),
     ...options,
   });
 }
