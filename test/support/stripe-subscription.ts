@@ -1,4 +1,6 @@
 /** Reads the subscription of a test at Stripe, the emulator. */
+import type Stripe from "stripe";
+import type * as kit from "../../packages/tollkeeper/src/testing/index.ts";
 import type { TestBilling } from "./billing.ts";
 
 export interface StripeSubscription {
@@ -18,4 +20,14 @@ export async function findSubscription({ stripe }: Pick<TestBilling, "stripe">):
   const [newest] = body["data"] as StripeSubscription[];
   if (!newest) throw new Error("there is no subscription");
   return newest;
+}
+
+/** Returns the newest subscription of a user of the test kit. Throws if there is none. */
+export async function subscriptionOf(
+  { stripe }: Pick<kit.TestBilling, "stripe">,
+  user: Pick<kit.TestUser, "id" | "subscriptions">,
+): Promise<Stripe.Subscription & { customer: string }> {
+  const [newest] = await user.subscriptions();
+  if (!newest) throw new Error(`${user.id} has no subscription`);
+  return (await stripe.subscriptions.retrieve(newest.id)) as Stripe.Subscription & { customer: string };
 }
