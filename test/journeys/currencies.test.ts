@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { definePlans } from "../../packages/tollkeeper/src/index.ts";
-import { createTestBilling } from "../support/billing.ts";
+import { createKit } from "../support/kit.ts";
 
 describe.each([
   { currency: "idr", amount: 14_900_000, fractionDigits: 2 },
@@ -13,14 +13,13 @@ describe.each([
   const money = { amount, currency, fractionDigits };
 
   test("has Stripe's decimal digits in the configuration, in the subscription, in its invoice and in hooks", async () => {
-    const paid: unknown[] = [];
-    const onPaymentSucceeded = (event: object) => void paid.push(event);
-    const billing = await createTestBilling({ options: { plans, hooks: { onPaymentSucceeded } } });
-    await billing.subscribe("ada");
-    const config = await billing.call(null, "GET", "config");
-    expect(config.body["plans"]).toMatchObject([{ prices: [money] }]);
-    const { body } = await billing.call("ada", "GET", "subscriptions");
+    const billing = await createKit({ plans });
+    const ada = await billing.user("ada").subscribe("premium");
+    const config = await billing.fetch(billing.service)(null, "/stripe/config");
+    expect(await config.json()).toMatchObject({ plans: [{ prices: [money] }] });
+    const { body } = await ada.call("GET", "subscriptions");
     expect(body["subscriptions"]).toMatchObject([{ price: money, latestInvoice: money }]);
-    expect(paid).toMatchObject([money]);
+    const paid = billing.hooks.filter(({ hook }) => hook === "onPaymentSucceeded");
+    expect(paid).toMatchObject([{ event: money }]);
   });
 });
