@@ -2,7 +2,6 @@ import { describe, expect, onTestFinished, test, vi, type MockInstance } from "v
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
 import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
-import { findSubscription } from "../support/stripe-subscription.ts";
 
 const PREMIUM = { plan: "premium", interval: "month" };
 
@@ -179,134 +178,6 @@ test("an object is found after the response to its creation was lost, even if a 
   expect(sessions["data"]).toMatchObject([{ id: body["sessionId"] }]);
 });
 
-describe("a failed renewal", () => {
-  const failingLater = {
-    hooks: {} as Record<string, (event: { owner: { id: string }; message?: string | null }) => void>,
-  };
-
-  test("starts a grace period that ends when the user pays, and calls the hook with a payment link", async () => {
-    const calls: string[] = [];
-    failingLater.hooks = {
-      onPaymentFailed: ({ owner, message }) => calls.push(`failed ${owner.id}: ${message ?? ""}`),
-      onPaymentSucceeded: ({ owner }) => calls.push(`succeeded ${owner.id}`),
-    };
-    const billing = await createTestBilling({ options: failingLater });
-    await subscribe(billing);
-    await failNextCharges(billing);
-    await billing.advance(28 * DAY + 7200);
-    const { body } = await billing.call("ada", "GET", "subscriptions");
-    const [subscription] = body["subscriptions"] as { latestInvoice: { actionUrl: string } }[];
-    expect(subscription).toMatchObject({
-      status: "past_due",
-      latestInvoice: {
-        outcome: "failed",
-        message: expect.stringContaining("Your card was declined."),
-        actionUrl: expect.stringContaining("/i/in_"),
-      },
-    });
-    expect((await billing.call("ada", "GET", "entitlements")).body["entitlements"]).toMatchObject([
-      { reason: "past_due_grace" },
-      {},
-    ]);
-    expect(calls.at(-1)).toContain("failed ada: Your card was declined.");
-
-    const form = new URLSearchParams({ number: "4242424242424242", expiry: "12/34", cvc: "123" });
-    await billing.emulator.fetch(
-      new Request(subscription?.latestInvoice.actionUrl ?? "", { method: "POST", body: form }),
-    );
-    await billing.drain();
-    expect((await billing.call("ada", "GET", "entitlements")).body["entitlements"]).toMatchObject([
-      { reason: "active" },
-      {},
-    ]);
-    expect(calls.at(-1)).toBe("succeeded ada");
-  });
-
-  test("ends access after the grace period without an event from Stripe, and ends the subscription after the last payment retry", async () => {
-    const calls: string[] = [];
-    const billing = await createTestBilling({
-      options: {
-        hooks: {
-          onAccessRevoked: ({ owner }) => void calls.push(`revoked ${owner.id}`),
-          onPaymentFailed: ({ id }) => void calls.push(id),
-        },
-      },
-    });
-    await subscribe(billing);
-    await failNextCharges(billing);
-    await billing.advance(28 * DAY + 7200);
-    expect(await billing.features("ada")).not.toEqual([]);
-    for (let day = 0; day < 7; day++) await billing.advance(DAY);
-    expect(await billing.features("ada")).toEqual([]);
-    expect(calls).toContain("revoked ada");
-    for (let day = 0; day < 10; day++) await billing.advance(DAY);
-    const { body } = await billing.call("ada", "GET", "subscriptions");
-    expect(body["subscriptions"]).toMatchObject([{ status: "canceled" }]);
-    expect(await billing.features("ada")).toEqual([]);
-    const failures = calls.filter((line) => line.startsWith("payment_failed"));
-    expect(new Set(failures).size).toBe(failures.length);
-    expect(failures.length).toBe(8);
-  });
-});
-
-describe("a card that requires 3-D Secure", () => {
-  test("is charged after the user has completed 3-D Secure", async () => {
-    const billing = await createTestBilling();
-    const paid = await billing.subscribe("ada", "premium", "pm_card_authenticationRequired");
-    const challenge = (paid.body["next_action"] as { redirect_to_url: { url: string } }).redirect_to_url.url;
-    expect(await billing.features("ada")).toEqual([]);
-    await billing.emulator.fetch(
-      new Request(challenge, { method: "POST", body: new URLSearchParams({ answer: "yes" }) }),
-    );
-    await billing.drain();
-    expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
-  });
-
-  test("gives no access after a failed authentication, and the checkout session accepts another card", async () => {
-    const billing = await createTestBilling();
-    const paid = await billing.subscribe("ada", "premium", "pm_card_authenticationRequired");
-    const challenge = (paid.body["next_action"] as { redirect_to_url: { url: string } }).redirect_to_url.url;
-    await billing.emulator.fetch(
-      new Request(challenge, { method: "POST", body: new URLSearchParams({ answer: "no" }) }),
-    );
-    await billing.drain();
-    expect(await billing.features("ada")).toEqual([]);
-    await billing.subscribe("ada");
-    expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
-  });
-
-  test("causes a hook call to the app if a renewal requires authentication", async () => {
-    const calls: string[] = [];
-    const billing = await createTestBilling({
-      options: { hooks: { onPaymentActionRequired: ({ message }) => void calls.push(message ?? "") } },
-    });
-    const paid = await billing.subscribe("ada", "premium", "pm_card_authenticationRequired");
-    const challenge = (paid.body["next_action"] as { redirect_to_url: { url: string } }).redirect_to_url.url;
-    await billing.emulator.fetch(
-      new Request(challenge, { method: "POST", body: new URLSearchParams({ answer: "yes" }) }),
-    );
-    await billing.drain();
-    await billing.advance(28 * DAY + 7200);
-    expect(calls).toEqual(["Your bank asks you to confirm this payment."]);
-    const { body } = await billing.call("ada", "GET", "subscriptions");
-    expect(body["subscriptions"]).toMatchObject([
-      { status: "past_due", latestInvoice: { outcome: "action_required" } },
-    ]);
-  });
-});
-
-test("a user whose card is declined sees the reason, gets no access, and can pay with another card", async () => {
-  const billing = await createTestBilling();
-  const declined = await billing.subscribe("ada", "premium", "pm_card_chargeDeclinedInsufficientFunds");
-  expect(declined).toMatchObject({
-    status: 402,
-    body: { error: { code: "card_declined", message: "Your card has insufficient funds." } },
-  });
-  expect(await billing.features("ada")).toEqual([]);
-  await billing.subscribe("ada");
-  expect(await billing.features("ada")).toEqual(["exports", "priority_support"]);
-});
-
 async function nothing(): Promise<void> {}
 
 function checkout(billing: TestBilling, body: object = PREMIUM): ReturnType<TestBilling["call"]> {
@@ -315,16 +186,6 @@ function checkout(billing: TestBilling, body: object = PREMIUM): ReturnType<Test
 
 async function subscribe(billing: TestBilling): Promise<void> {
   await billing.subscribe("ada");
-}
-
-/** Gives the customer a card that can be saved but not charged. */
-async function failNextCharges(billing: TestBilling): Promise<void> {
-  const { id, customer } = await findSubscription(billing);
-  const method = await billing.stripe("POST", "/v1/payment_methods/pm_card_chargeCustomerFail/attach", { customer });
-  await billing.stripe("POST", `/v1/subscriptions/${id}`, {
-    default_payment_method: String(method.body["id"]),
-  });
-  await billing.drain();
 }
 
 /** Creates a customer for the user Ada, but loses Stripe's response and webhooks. */

@@ -61,12 +61,15 @@ test("the routes return the features, and the plan, price, period, card and invo
 test("resuming a subscription undoes its cancellation, even if the request is sent twice", async () => {
   const billing = await createKit();
   const ada = await billing.user("ada").subscribe("premium");
+  // Each request is processed before the webhooks of the last one arrive.
+  await billing.webhooks.hold();
   await ada.cancel();
   expect(await ada.cancel()).toMatchObject({ cancelAtPeriodEnd: true });
   for (let times = 0; times < 2; times++)
     expect(await ada.resume()).toMatchObject({ cancelAtPeriodEnd: false, cancelAt: null });
   expect(await ada.cancel()).toMatchObject({ cancelAtPeriodEnd: true });
   await ada.resume();
+  await billing.webhooks.release();
   await billing.advance({ days: 40 });
   expect(await ada.features()).toEqual(["exports", "priority_support"]);
 });
