@@ -33,6 +33,16 @@ describe("a user of the test kit", () => {
     expect(billing.hooks.map(({ hook }) => hook)).not.toContain("onAccessRevoked");
   });
 
+  test("keeps an unpaid subscription after the last retry if Stripe's setting says so", async () => {
+    const billing = await createKit({ afterRetries: "unpaid" });
+    const ada = await billing.user("ada").subscribe("premium");
+    await ada.failPayments();
+    await billing.advance({ months: 2 });
+    expect(await ada.subscriptions()).toMatchObject([{ status: "unpaid", access: null }]);
+    expect(await ada.payInvoice()).toEqual({ status: "paid" });
+    expect(await ada.can("exports")).toBe(true);
+  });
+
   test("pays an open invoice on Stripe's page, after a declined attempt", async () => {
     const billing = await createKit();
     const ada = await billing.user("ada").subscribe("premium");

@@ -8,6 +8,7 @@ import { withApp, type Plans } from "../domain/plans.ts";
 import type { Tollkeeper } from "../tollkeeper.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import { createAppClient, type AppClient, type AppHandler } from "./app-client.ts";
+import { postControl } from "./control.ts";
 import { TEST_APP_URL, TEST_SECRET_KEY, TEST_STRIPE_URL, TEST_WEBHOOK_SECRET } from "./harness/constants.ts";
 import { loadEmulator, type CreateEmulator, type TestEmulator } from "./harness/emulator.ts";
 import { SEED, TEST_START, virtualRuntime } from "./harness/harness.ts";
@@ -45,7 +46,7 @@ export interface Kit {
 /** The parts of the kit that change during a test. */
 export interface KitState {
   /** The options of the service, as the test gave them. */
-  options: Omit<TestBillingOptions, "startAt" | "signIn" | "createEmulator" | "test">;
+  options: Omit<TestBillingOptions, "startAt" | "signIn" | "createEmulator" | "afterRetries" | "test">;
   isStripeDown: boolean;
   /** The instant at which the service looks for missed events; null if it has missed none. */
   reconcileAt: number | null;
@@ -65,7 +66,14 @@ function installedEmulator(): CreateEmulator {
 }
 
 export async function createKit(options: TestBillingOptions): Promise<Kit> {
-  const { startAt, signIn = bearer, createEmulator = installedEmulator(), test: _test, ...given } = options;
+  const {
+    startAt,
+    signIn = bearer,
+    createEmulator = installedEmulator(),
+    afterRetries,
+    test: _test,
+    ...given
+  } = options;
   const state: KitState = { options: given, isStripeDown: false, reconcileAt: null, served: null };
   const emulator: TestEmulator = createEmulator({
     seed: SEED,
@@ -97,6 +105,7 @@ export async function createKit(options: TestBillingOptions): Promise<Kit> {
     await restartable.restart(toServiceOptions({ ...records, emulator, timeline, state }));
     await push();
   };
+  if (afterRetries) await postControl(emulator, "settings", { after_retries: afterRetries });
   await service.start();
   await push();
   const parts = { ...records, emulator, stripe, service, restartable, clock, timeline, state, connect, restart };

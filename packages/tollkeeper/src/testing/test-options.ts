@@ -18,6 +18,8 @@ export interface TestBillingOptions extends Omit<Partial<TollkeeperOptions>, "pl
    * accepts. Set this option if `authenticate` or the app's own routes expect something else.
    */
   signIn?: (user: string) => Record<string, string> | Promise<Record<string, string>>;
+  /** The effect on a subscription when the last retry of a payment fails, as set in Stripe's dashboard. Default `cancel`. */
+  afterRetries?: "cancel" | "unpaid" | "past_due" | "pause";
   /** The context of the test. Pass it in tests that run at the same time, so that the kit knows which test has failed. */
   test?: TestContext;
   /** Default: `createEmulator` of the package `@tollkeeper/emulator`. */
