@@ -1,4 +1,4 @@
-/** Tests cancellations while a schedule would change the plan, with failures between the requests to Stripe. */
+/** Tests cancellations and resumptions that need several requests to Stripe, with failures between the requests. */
 import { describe, expect, test } from "vitest";
 import { DIALECTS } from "../support/databases.ts";
 import { createTestBilling, DAY, type TestBilling, type TestBillingOptions } from "../support/billing.ts";
