@@ -18,6 +18,7 @@ await runSteps([
   ["types of package tollkeeper", "attw", "--pack", "packages/tollkeeper", "--profile", "esm-only"],
   ["types of package emulator", "attw", "--pack", "packages/emulator", "--profile", "esm-only"],
   ["packages install and run", "node", "tools/check-packages.mjs"],
+  ["quickstart", "node", "tools/walk-quickstart.mjs"],
   ["bundles", "node", "tools/check-bundles.mjs"],
   ["import rules", "node", "tools/check-imports.mjs"],
   ["language", "node", "tools/check-language.mjs"],

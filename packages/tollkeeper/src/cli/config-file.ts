@@ -41,6 +41,8 @@ function problemOfFile(file: string, url: string, error: unknown): unknown {
 }
 
 function describe(error: Error): string {
+  if (error.message === "Cannot use import statement outside a module")
+    return 'the file is no ES module: set "type": "module" in package.json, or rename the file to .mjs';
   if (!(error instanceof SyntaxError) || !/^(Unexpected|Expected|Invalid|Unterminated)/.test(error.message))
     return maskSecrets(error.message);
   // The parser quotes the text of the file, so only quoted punctuation is shown.

@@ -1,0 +1,155 @@
+// node tools/walk-quickstart.mjs [Express] [Next]: walks docs/quickstart.md as a new user does. Writes the files of the page and
+// runs its commands in an empty folder, with the packages of this repository, buys the plan, and checks the access.
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const page = readFileSync(join(root, "docs/quickstart.md"), "utf8");
+const MAX_COMMANDS = 12;
+const MAX_LINES = 40;
+const START_TIMEOUT_MS = 120_000;
+const ACCESS_TIMEOUT_MS = 30_000;
+const POLL_MS = 200;
+
+/** Returns the text of a section of the page. */
+function sectionOf(title) {
+  const [, text] = new RegExp(`\n## ${title}\n([\\s\\S]*?)(?=\n## |$)`).exec(page) ?? [];
+  if (text === undefined) throw new Error(`docs/quickstart.md has no section "${title}"`);
+  return text;
+}
+
+/** Returns the steps of a section in order: files to write, and commands to run. */
+function stepsOf(title) {
+  const blocks = sectionOf(title).matchAll(
+    /(?:`([^`\n]+)`[^`\n]*:\n\n(?:<!-- prettier-ignore -->\n)?)?```(\w+)\n([\s\S]*?)```/g,
+  );
+  return [...blocks].flatMap(([, file, language, text]) =>
+    language === "sh"
+      ? text
+          .trim()
+          .split("\n")
+          .map((command) => ({ command }))
+      : [{ file, text }],
+  );
+}
+
+function packTarballs(folder) {
+  return Object.fromEntries(
+    ["packages/tollkeeper", "packages/emulator"].map((name) => {
+      const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", folder];
+      const [packed] = JSON.parse(execFileSync("npm", args, { cwd: join(root, name), encoding: "utf8" }));
+      return [packed.name, join(folder, packed.filename)];
+    }),
+  );
+}
+
+/** Runs the steps of a framework, buys the plan, and runs the test of the page. */
+async function walk(title, tarballs) {
+  const steps = stepsOf(title);
+  const commands = steps.flatMap(({ command }) => command?.split("&&") ?? []).length;
+  const lines = steps.reduce((sum, { text }) => sum + (text?.trimEnd().split("\n").length ?? 0), 0);
+  console.log(`${title}: ${commands} commands and ${lines} lines`);
+  if (commands > MAX_COMMANDS || lines > MAX_LINES)
+    throw new Error(`The limits are ${MAX_COMMANDS} commands and ${MAX_LINES} lines.`);
+  const folder = mkdtempSync(join(tmpdir(), "tollkeeper-quickstart-"));
+  let cwd = folder;
+  let app = null;
+  try {
+    for (const step of [...steps, ...stepsOf("Test your billing")]) {
+      if (step.file !== undefined) write(join(cwd, step.file), step.text);
+      else if (step.command.startsWith("npx tollkeeper dev")) app = await startAndBuy(step.command, cwd);
+      else cwd = runIn(cwd, withTarballs(step.command, tarballs));
+    }
+    if (app === null) throw new Error(`${title} does not start the app with "npx tollkeeper dev"`);
+  } finally {
+    await app?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function write(path, text) {
+  console.log(`  writes ${path.split("/").slice(-2).join("/")}`);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
+
+/** Replaces the names of our packages in a command that installs packages. */
+function withTarballs(command, tarballs) {
+  if (!command.startsWith("npm install")) return command;
+  const words = command.split(" ").map((word) => tarballs[word] ?? word);
+  return [...words, "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"].join(" ");
+}
+
+/** Runs a command in a folder. Returns the folder in which the shell is afterwards. */
+function runIn(cwd, command) {
+  console.log(`  $ ${command.replaceAll(/\S*\/(\S+\.tgz)/g, "$1")}`);
+  const output = execFileSync("sh", ["-ec", `${command}\npwd`], { cwd, encoding: "utf8", env: cleanEnvironment() });
+  return output.trim().split("\n").at(-1);
+}
+
+/** Returns the environment of a new user: without the variables of this repository's runner. */
+function cleanEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_ENV$|VITEST)/.test(name)));
+}
+
+async function startAndBuy(command, cwd) {
+  console.log(`  $ ${command}`);
+  const child = spawn("sh", ["-c", `exec ${command}`], { cwd, env: cleanEnvironment(), detached: true });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
+  const exited = new Promise((resolve) => child.once("exit", resolve));
+  const ended = exited.then((code) => Promise.reject(new Error(`the app ended with code ${code}`)));
+  const stop = async () => {
+    if (child.exitCode === null) process.kill(-Number(child.pid), "SIGTERM");
+    await exited;
+  };
+  try {
+    await Promise.race([buy("http://localhost:3000"), ended]);
+    ended.catch(() => {});
+  } catch (error) {
+    await stop();
+    throw new Error(`${error.message}\n${output}`, { cause: error });
+  }
+  return { stop };
+}
+
+/** Buys the plan in the page's words: the export is refused, the user pays, and the export is served. */
+async function buy(url) {
+  const exportStatus = async () => (await fetch(`${url}/export`)).status;
+  await until("the app refuses the export", START_TIMEOUT_MS, async () => (await exportStatus()) === 403);
+  if (!(await (await fetch(url)).text()).includes("Go Premium")) throw new Error("the page has no button");
+  const response = await fetch(`${url}/stripe/create-checkout-session`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ plan: "premium", interval: "month" }),
+  });
+  const checkout = await response.json();
+  const body = new URLSearchParams({ number: "4242 4242 4242 4242", expiry: "12/34", cvc: "123" });
+  await fetch(`${checkout.url}/pay`, { method: "POST", body, redirect: "manual" });
+  await until(
+    "the app serves the export after the payment",
+    ACCESS_TIMEOUT_MS,
+    async () => (await exportStatus()) === 200,
+  );
+}
+
+async function until(what, timeoutMs, isDone) {
+  const end = performance.now() + timeoutMs;
+  while (!(await isDone().catch(() => false))) {
+    if (performance.now() > end) throw new Error(`not true within ${timeoutMs / 1_000} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  console.log(`  ${what}`);
+}
+
+const folder = mkdtempSync(join(tmpdir(), "tollkeeper-tarballs-"));
+try {
+  const tarballs = packTarballs(folder);
+  const titles = process.argv.slice(2);
+  for (const title of titles.length > 0 ? titles : ["Express", "Next"]) await walk(title, tarballs);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
