@@ -100,6 +100,7 @@ const TOLLKEEPER = {
     "type:wire",
     "@hono/node-server",
     "stripe(npm)",
+    "node:async_hooks",
     "node:crypto",
     "node:http",
     "type:node:net",

@@ -101,7 +101,7 @@ try {
   const output = run(process.execPath, ["sell.mjs"]).trim();
   if (!/^cus_\w+ false$/.test(output)) throw new Error(`the installed packages printed "${output}"`);
   console.log("the installed packages create a customer and decide access");
-  checkTestKit(folder);
+  checkTestKit(folder, root);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -53,16 +53,45 @@ const RUNNERS = [
   },
 ];
 const { devDependencies } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-const RUNNER_PACKAGES = [`vitest@${devDependencies.vitest}`, "jest@30"];
+const RUNNER_PACKAGES = [`vitest@${devDependencies.vitest}`, "jest@30", "@types/node"];
+
+/** Type-checks a program that imports all modules for servers, and also checks the types of our packages themselves. */
+function checkTypes(folder, root) {
+  writeFileSync(
+    join(folder, "types.ts"),
+    `import { createTollkeeper } from "tollkeeper";
+import { createTestBilling } from "tollkeeper/testing";
+import { createEmulator } from "@tollkeeper/emulator";
+export const all = [createTollkeeper, createTestBilling, createEmulator];`,
+  );
+  const options = [
+    "--noEmit",
+    "--strict",
+    "--module",
+    "nodenext",
+    "--target",
+    "es2024",
+    "--lib",
+    "es2024,esnext.disposable",
+  ];
+  const compiler = join(root, "node_modules/typescript/bin/tsc");
+  const { status, stdout } = spawnSync(process.execPath, [compiler, ...options, "--types", "node", "types.ts"], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`the types of the packages have errors without skipLibCheck:\n${stdout}`);
+  console.log("the types of the packages have no errors, also without skipLibCheck");
+}
 
 /**
  * Runs the test kit with each test runner in a project in which both packages are installed. Throws if the test that passes
  * fails, or if the test that fails prints no timeline.
  */
-export function checkTestKit(folder) {
+export function checkTestKit(folder, root) {
   const install = ["install", "--no-audit", "--no-fund", "--prefer-offline", "--save-dev", ...RUNNER_PACKAGES];
   execFileSync("npm", install, { cwd: folder, shell: process.platform === "win32" });
   writeFileSync(join(folder, "plans.mjs"), PLANS);
+  checkTypes(folder, root);
   for (const { name, file, text, args, config = {} } of RUNNERS) {
     writeFileSync(join(folder, file), text);
     for (const [path, content] of Object.entries(config)) writeFileSync(join(folder, path), content);

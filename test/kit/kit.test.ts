@@ -349,11 +349,13 @@ describe("the timeline of the test kit", () => {
         12:00:00  stripe   checkout.session.completed cs_test_… complete, 9.00 USD
         12:00:00  hook     onAccessGranted exports, priority_support
         12:00:00  hook     onPaymentSucceeded 9.00 USD
+        12:00:00  test     the next webhooks are lost
         12:00:00  test     cancels
-        12:00:00  fault    webhook lost: customer.subscription.updated evt_…
-        12:00:00  request  POST /stripe/cancel-subscription: 200
         12:00:00  stripe   customer.subscription.updated sub_… active, ends 2026-02-28
-        12:00:00  test     the clock moves by 1 months
+        12:00:00  fault    webhook lost: customer.subscription.updated
+        12:00:00  request  POST /stripe/cancel-subscription: 200
+        12:00:00  test     the clock moves by 1 month
+        13:00:00  fault    the service looks for missed events
       2026-02-28
         12:00:00  stripe   customer.subscription.deleted sub_… canceled, ends 2026-02-28
         12:00:00  hook     onAccessRevoked exports, priority_support"

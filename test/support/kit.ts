@@ -18,7 +18,7 @@ export interface KitOptions extends Partial<TestBillingOptions> {
 export async function createKit({ dialect, ...options }: KitOptions = {}): Promise<TestBilling> {
   let emulator: Emulator | null = null;
   const database = dialect && (await freshDatabase(dialect));
-  onTestFinished(() => expect(emulator?.audit()).toEqual([]));
+  onTestFinished(() => expect(emulator?.audit() ?? []).toEqual([]));
   return createTestBilling({
     plans: PLANS,
     createEmulator: (settings) => (emulator = createEmulator({ ...settings, checkResponses: true })),

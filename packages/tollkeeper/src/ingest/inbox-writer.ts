@@ -57,8 +57,11 @@ export function createInboxWriter({ inbox }: Pick<Store, "inbox">, { now }: Pick
  * commit each event in its own transaction.
  */
 function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => runSoon(resolve));
 }
+
+/** Taken when the module is loaded, because tests of apps may replace the global function by a fake timer later. */
+const runSoon = setImmediate;
 
 /**
  * Stores a batch in one commit. If the database refuses the batch because of one event, stores the two halves separately, so

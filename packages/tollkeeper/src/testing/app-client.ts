@@ -1,19 +1,28 @@
 /** Sends requests to the app's own routes, as a user would, without a socket. */
-import { createServer, request as httpRequest, type IncomingMessage, type RequestListener } from "node:http";
-import { duplexPair, Readable } from "node:stream";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from "node:http";
+import { duplexPair, Readable, type Duplex } from "node:stream";
 import { TEST_APP_URL } from "./harness/constants.ts";
 import type { TestClock } from "./test-clock.ts";
 import type { Timeline } from "./timeline.ts";
 
 type FetchFunction = (request: Request) => Response | Promise<Response>;
-type Methods = Partial<Record<"GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS", FetchFunction>>;
+/** A function of a Next route. Its second parameter has the parameters of the path, which the kit does not know. */
+type RouteFunction = (request: Request, context: never) => Response | Promise<Response>;
+type Methods = Partial<Record<"GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS", RouteFunction>>;
 
 /**
  * The app's routes, in one of these forms:
  * - a function `(request: Request) => Response`
  * - an object with such a function `fetch`, for example a Hono app
  * - a module of a Next route: an object with functions such as `GET` and `POST`
- * - a function `(request, response)` of node:http, for example an Express app
+ * - a function `(request, response)` of node:http, for example an Express app. Pass a function of the fetch API with more than one
+ *   parameter as `{ fetch: handler }`.
  * - an object with such a function `routing`, for example a Fastify app after `await app.ready()`
  */
 export type AppHandler =
@@ -35,11 +44,21 @@ export function toFetch(handler: AppHandler): FetchFunction {
     return handler.length < 2 ? (handler as FetchFunction) : fromNode(handler as RequestListener);
   if ("routing" in handler) return fromNode(handler.routing);
   if ("fetch" in handler) return (request) => handler.fetch(request);
-  return (request) => {
-    const method = handler[request.method as keyof Methods];
-    return method ? method(request) : new Response(null, { status: 405 });
-  };
+  return (request) => callMethod(handler, request);
 }
+
+/** Calls a function of a Next route. As in Next, GET also serves HEAD, and OPTIONS lists the methods. */
+async function callMethod(methods: Methods, request: Request): Promise<Response> {
+  const call = methods[request.method as keyof Methods];
+  if (call) return (call as (given: Request, context: object) => Promise<Response>)(request, NO_PARAMETERS);
+  const allow = Object.keys(methods).join(", ");
+  if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+  if (request.method !== "HEAD" || !methods.GET) return new Response(null, { status: 405, headers: { allow } });
+  const { status, headers } = await callMethod({ GET: methods.GET }, new Request(request, { method: "GET" }));
+  return new Response(null, { status, headers });
+}
+
+const NO_PARAMETERS = { params: Promise.resolve({}) };
 
 /** Returns a listener of node:http that passes requests to the app. */
 export function toNodeListener(handler: AppHandler): RequestListener | null {
@@ -49,9 +68,10 @@ export function toNodeListener(handler: AppHandler): RequestListener | null {
 
 /** Connects a client and a server of node:http with streams in memory. */
 function fromNode(listener: RequestListener): FetchFunction {
-  const server = createServer(listener);
   return async (request) => {
-    const [near, far] = duplexPair();
+    const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+    const server = createServer((received, response) => void runListener(listener, received, response).catch(fail));
+    const [near, far] = duplexPair().map(toSocket) as [Duplex, Duplex];
     server.emit("connection", far);
     const body = Buffer.from(await request.arrayBuffer());
     const { pathname, search, host } = new URL(request.url);
@@ -67,12 +87,38 @@ function fromNode(listener: RequestListener): FetchFunction {
       path: pathname + search,
       headers,
     });
-    return new Promise<Response>((resolve, reject) => {
+    const abort = (): void => fail(request.signal.reason);
+    if (request.signal.aborted) abort();
+    else request.signal.addEventListener("abort", abort, { once: true });
+    const answered = new Promise<Response>((resolve, reject) => {
       sent.once("error", reject);
       sent.once("response", (received) => resolve(toResponse(received, request.method)));
       sent.end(body);
     });
+    return Promise.race([answered, failed]).catch((error: unknown) => {
+      sent.on("error", () => {}).destroy();
+      throw error;
+    });
   };
+}
+
+/** Calls the app's listener. Throws what the listener throws, also later. */
+async function runListener(
+  listener: RequestListener,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const returned: unknown = await (listener as (...given: object[]) => unknown)(request, response);
+  if (returned instanceof Response)
+    throw new TypeError("The handler returned a Response. Pass a function of the fetch API as { fetch: handler }.");
+}
+
+/** Adds the methods and the address that servers expect of a socket. */
+function toSocket(stream: Duplex): Duplex {
+  const methods = ["setTimeout", "setKeepAlive", "setNoDelay", "ref", "unref"];
+  const stubs = Object.fromEntries(methods.map((name) => [name, () => stream]));
+  const address = { address: "127.0.0.1", family: "IPv4", port: 80 };
+  return Object.assign(stream, stubs, { remoteAddress: address.address, remotePort: 80, address: () => address });
 }
 
 const WITHOUT_BODY = new Set([204, 205, 304]);
@@ -95,10 +141,14 @@ export interface AppClientOptions {
   timeline: Pick<Timeline, "add">;
 }
 
+const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
 export function createAppClient({ handler, signIn, clock, timeline }: AppClientOptions): AppClient {
   const fetch = toFetch(handler);
   return async (user, path, init = {}) => {
     const headers = new Headers(user === null ? {} : await signIn(user));
+    // As a browser does, on the app's own pages.
+    if (!SAFE.has(init.method ?? "GET")) headers.set("origin", TEST_APP_URL);
     for (const [name, value] of new Headers(init.headers)) headers.set(name, value);
     const request = new Request(new URL(path, TEST_APP_URL), { ...init, headers });
     const response = await fetch(request);

@@ -39,7 +39,10 @@ export function cardOf(name: CardName): TestCard {
   throw new TypeError(`There is no test card "${name}". Use ${Object.keys(CARDS).join(", ")}.`);
 }
 
-/** Returns the fields of the card form on Stripe's pages. */
-export function cardFields(name: CardName): Record<string, string> {
-  return { number: cardOf(name).number, expiry: "12/34", cvc: "123" };
+/** Returns the fields of the card form on Stripe's pages. The card is valid for five years after `now`. */
+export function cardFields(name: CardName, now: number): Record<string, string> {
+  const year = new Date(now).getUTCFullYear() + VALID_YEARS;
+  return { number: cardOf(name).number, expiry: `12/${String(year).slice(-2)}`, cvc: "123" };
 }
+
+const VALID_YEARS = 5;

@@ -25,14 +25,16 @@ const PARTS = ["years", "months", ...Object.keys(MS)];
  * month after January 31 is February 28.
  */
 export function addDuration(instant: number, duration: Duration): number {
-  checkDuration(duration);
   const { years = 0, months = 0 } = duration;
   const later = addMonths(instant, years * 12 + months);
   const rest = Object.entries(MS).map(([part, ms]) => (duration[part as keyof Duration] ?? 0) * ms);
   return rest.reduce((total, ms) => total + ms, later);
 }
 
-function checkDuration(duration: Duration): void {
+/** Throws `TypeError` if the duration has no meaning. */
+export function checkDuration(duration: Duration): void {
+  if (typeof duration !== "object" || duration === null)
+    throw new TypeError(`${String(duration)} is no duration. Use an object such as { days: 8 }.`);
   for (const [part, count] of Object.entries(duration)) {
     if (!PARTS.includes(part)) throw new TypeError(`"${part}" is no unit of time. Use ${PARTS.join(", ")}.`);
     if (count !== undefined && !(Number.isSafeInteger(count) && (count as number) >= 0))

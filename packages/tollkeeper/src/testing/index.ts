@@ -14,6 +14,7 @@ export { createTestBilling, type TestBilling } from "./test-billing.ts";
 export type { TestBillingOptions } from "./test-options.ts";
 export type { PaymentResult, TestCheckout } from "./test-checkout.ts";
 export type { TestPortal } from "./test-portal.ts";
-export type { ServedBilling, ServeOptions } from "./test-server.ts";
+export type { ServedBilling } from "./kit-state.ts";
+export type { ServeOptions } from "./test-server.ts";
 export type { TestUser, SubscribeOptions } from "./test-user.ts";
 export type { TestWebhooks, WebhookMatch } from "./test-webhooks.ts";

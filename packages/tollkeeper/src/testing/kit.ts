@@ -5,6 +5,9 @@ import { planChanges, pushPlans } from "../actions/push-plans.ts";
 import { DEFAULT_BASE_PATH } from "../config/defaults.ts";
 import { resolveConfig } from "../config/resolve-config.ts";
 import { withApp, type Plans } from "../domain/plans.ts";
+import { maskSecrets } from "../domain/log-text.ts";
+import type { User } from "../domain/user.ts";
+import type { Store } from "../store/store.ts";
 import type { Tollkeeper } from "../tollkeeper.ts";
 import type { TollkeeperOptions } from "../options.ts";
 import { createAppClient, type AppClient, type AppHandler } from "./app-client.ts";
@@ -17,11 +20,11 @@ import { createTestGateway } from "./harness/plans.ts";
 import { readResponse } from "./harness/read-response.ts";
 import type { ServiceClient } from "./harness/service-client.ts";
 import { emulatorOptions } from "./harness/service-options.ts";
+import type { KitState, RestartChanges } from "./kit-state.ts";
 import { recordHooks, type HookRun } from "./recorded-hooks.ts";
 import { createRestartableService, type RestartableService } from "./restartable-service.ts";
 import type { TestBillingOptions } from "./test-options.ts";
 import { createTestClock, type TestClock } from "./test-clock.ts";
-import type { ServedBilling } from "./test-server.ts";
 import { createTestUser, type TestUser } from "./test-user.ts";
 import { createTestWebhooks, type TestWebhooks } from "./test-webhooks.ts";
 import { createTimeline, type Timeline } from "./timeline.ts";
@@ -43,19 +46,6 @@ export interface Kit {
   createUser(id: string): TestUser;
 }
 
-/** The parts of the kit that change during a test. */
-export interface KitState {
-  /** The options of the service, as the test gave them. */
-  options: Omit<TestBillingOptions, "startAt" | "signIn" | "createEmulator" | "afterRetries" | "test">;
-  isStripeDown: boolean;
-  /** The instant at which the service looks for missed events; null if it has missed none. */
-  reconcileAt: number | null;
-  /** The addresses of the servers; null if nothing is served. */
-  served: ServedBilling | null;
-}
-
-export type RestartChanges = Partial<KitState["options"]>;
-
 /** The emulator is loaded with the kit, so that the first test needs no more time than the others. */
 const loaded = await loadEmulator().catch((error: unknown) => ({ error }));
 
@@ -74,7 +64,8 @@ export async function createKit(options: TestBillingOptions): Promise<Kit> {
     test: _test,
     ...given
   } = options;
-  const state: KitState = { options: given, isStripeDown: false, reconcileAt: null, served: null };
+  checkOptions(options);
+  const state: KitState = { options: given, isStripeDown: false, isHeld: false, reconcileAt: null, served: null };
   const emulator: TestEmulator = createEmulator({
     seed: SEED,
     startAt: startAt?.getTime() ?? TEST_START,
@@ -92,7 +83,7 @@ export async function createKit(options: TestBillingOptions): Promise<Kit> {
   const serviceOptions = toServiceOptions({ ...records, emulator, timeline, state });
   const restartable = createRestartableService(serviceOptions);
   const { service, store } = restartable;
-  const clock = createTestClock({ emulator, service, store, state, onSettled: timeline.update });
+  const clock = createTestClock({ emulator, service, store, state, timeline });
   const disturbance = createTestWebhooks({ emulator, clock, timeline, state });
   const connect = (handler: AppHandler): AppClient => createAppClient({ handler, signIn, clock, timeline });
   const stripe = createStripe(emulator, clock);
@@ -105,11 +96,33 @@ export async function createKit(options: TestBillingOptions): Promise<Kit> {
     await restartable.restart(toServiceOptions({ ...records, emulator, timeline, state }));
     await push();
   };
+  await requireEmpty(store(), given.database);
   if (afterRetries) await postControl(emulator, "settings", { after_retries: afterRetries });
   await service.start();
   await push();
   const parts = { ...records, emulator, stripe, service, restartable, clock, timeline, state, connect, restart };
   return { ...parts, webhooks: disturbance.webhooks, createUser: createUsers(parts) };
+}
+
+/** The times at which the local Stripe's cards and identifiers are valid. */
+const START_RANGE = [Date.UTC(2000, 0, 1), Date.UTC(2100, 0, 1)] as const;
+
+/** Throws `TypeError` if the options can't be those of a test. */
+function checkOptions(options: TestBillingOptions): void {
+  if (typeof options !== "object" || !Array.isArray(options.plans))
+    throw new TypeError("createTestBilling needs the plans: createTestBilling({ plans }).");
+  const { startAt } = options;
+  if (startAt === undefined) return;
+  const [first, last] = START_RANGE;
+  if (!(startAt instanceof Date && startAt.getTime() >= first && startAt.getTime() < last))
+    throw new TypeError(`startAt is ${String(startAt)}. Use a Date from 2000 to 2099.`);
+}
+
+/** Throws if the database was used before. Its data belongs to another Stripe than the new one of this test. */
+async function requireEmpty(store: Store, url: string | undefined): Promise<void> {
+  if ((await store.findMissingMigrations()).length > 0) return;
+  await store.close();
+  throw new Error(`The database ${maskSecrets(url ?? "")} was used before. Give each test billing an empty database.`);
 }
 
 /** Creates the products and prices that Stripe lacks, as the command `plans push` does. */
@@ -141,6 +154,7 @@ type Surroundings = Pick<Kit, "emulator" | "state" | "log" | "hooks" | "timeline
 function toServiceOptions({ emulator, state, log, hooks, timeline }: Surroundings): TollkeeperOptions {
   const given = state.options;
   const defaults = emulatorOptions(given.plans);
+  const appUrl = state.served?.appUrl ?? defaults.appUrl;
   const onHook = (run: HookRun): void => {
     hooks.push(run);
     timeline.addHook(run);
@@ -148,8 +162,9 @@ function toServiceOptions({ emulator, state, log, hooks, timeline }: Surrounding
   return {
     ...withoutProduction(given),
     ...defaults,
-    appUrl: state.served?.appUrl ?? defaults.appUrl,
-    authenticate: given.authenticate ?? defaults.authenticate,
+    appUrl,
+    ...pagesOf(given, appUrl),
+    authenticate: given.authenticate ?? authenticate,
     hooks: recordHooks(given.hooks ?? {}, emulator.now, onHook),
     databaseUrl: given.database ?? "file::memory:",
     environment: "test",
@@ -168,10 +183,25 @@ function withoutProduction(options: KitState["options"]): Partial<TollkeeperOpti
   return Object.fromEntries(Object.entries(options).filter(([name]) => !PRODUCTION_ONLY.has(name)));
 }
 
+/** Returns the pages to which users return, with the same paths at the address of the test's app. */
+function pagesOf(given: KitState["options"], appUrl: string): Partial<TollkeeperOptions> {
+  const names = ["successUrl", "cancelUrl", "portalReturnUrl"] as const;
+  const pages = names.flatMap((name) => {
+    const url = given[name];
+    if (url === undefined || !URL.canParse(url, appUrl)) return [];
+    const { pathname, search, hash } = new URL(url, appUrl);
+    // The placeholder of Stripe's session id must stay as it is.
+    return [[name, `${appUrl}${pathname}${search}${hash}`.replaceAll("%7B", "{").replaceAll("%7D", "}")]];
+  });
+  return Object.fromEntries(pages) as Partial<TollkeeperOptions>;
+}
+
 const PRODUCTION_ONLY: ReadonlySet<string> = new Set<keyof KitState["options"]>([
   "database",
   "stripeAccountChanged",
   "stripeWebhookMode",
+  "stripeRequestsPerEndpoint",
+  "stripeRequestsInFlight",
   "databaseDirectUrl",
   "authIssuer",
   "authJwksUri",
@@ -202,17 +232,28 @@ function createStripe(emulator: TestEmulator, clock: TestClock): Stripe {
   });
 }
 
+const JSON_HEADERS = { "content-type": "application/json" };
+
 /** Returns a function that sends JSON to the service's routes. */
 function createCall(client: AppClient, basePath: string): ServiceClient {
   return async (user, method, path, body = {}) =>
     readResponse(
       await client(user, `${basePath}/${path}`, {
         method,
-        ...(method === "POST" && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+        ...(method === "POST" && { headers: JSON_HEADERS, body: JSON.stringify(body) }),
       }),
     );
 }
 
+/** The user's id is encoded, because a header has only Latin letters and no spaces at its ends. */
 function bearer(user: string): Record<string, string> {
-  return { authorization: `Bearer ${user}` };
+  return { authorization: `Bearer ${encodeURIComponent(user)}` };
+}
+
+/** Signs in the user whom `bearer` names. */
+function authenticate(request: Request): User | null {
+  const [, token] = /^Bearer (\S+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
+  if (token === undefined) return null;
+  const id = decodeURIComponent(token);
+  return { id, email: `${token}@example.com`, name: null };
 }

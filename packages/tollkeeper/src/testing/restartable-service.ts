@@ -21,26 +21,30 @@ export function createRestartableService(first: TollkeeperOptions): RestartableS
     store ??= openStore(options);
     return { ...store, close: async () => {} };
   };
-  let current = compose(first, open);
+  let running: Tollkeeper | null = compose(first, open);
+  const current = (): Tollkeeper => {
+    if (running) return running;
+    throw new Error("This test billing was stopped. In vitest, the end of the test that created it stops it.");
+  };
   const service: Tollkeeper = {
     get basePath() {
-      return current.basePath;
+      return current().basePath;
     },
     get log() {
-      return current.log;
+      return current().log;
     },
-    fetch: (...input) => current.fetch(...input),
-    receiveWebhook: (...input) => current.receiveWebhook(...input),
-    start: () => current.start(),
-    stop: () => current.stop(),
-    drain: () => current.drain(),
-    runMaintenance: () => current.runMaintenance(),
-    reconcile: (request) => current.reconcile(request),
-    getUser: (request) => current.getUser(request),
-    can: (...input) => current.can(...input),
-    getEntitlements: (owner) => current.getEntitlements(owner),
-    listSubscriptions: (owner) => current.listSubscriptions(owner),
-    ensureCustomer: (user) => current.ensureCustomer(user),
+    fetch: async (...input) => current().fetch(...input),
+    receiveWebhook: async (...input) => current().receiveWebhook(...input),
+    start: () => current().start(),
+    stop: () => current().stop(),
+    drain: async () => current().drain(),
+    runMaintenance: async () => current().runMaintenance(),
+    reconcile: async (request) => current().reconcile(request),
+    getUser: async (request) => current().getUser(request),
+    can: async (...input) => current().can(...input),
+    getEntitlements: async (owner) => current().getEntitlements(owner),
+    listSubscriptions: async (owner) => current().listSubscriptions(owner),
+    ensureCustomer: async (user) => current().ensureCustomer(user),
   };
   return {
     service,
@@ -49,13 +53,15 @@ export function createRestartableService(first: TollkeeperOptions): RestartableS
       return store;
     },
     async restart(options) {
-      await current.stop();
-      current = compose(options, open);
-      await current.start();
+      await current().stop();
+      running = compose(options, open);
+      await running.start();
     },
     async stop() {
-      await current.stop();
-      await store?.close();
+      const last = running;
+      running = null;
+      await last?.stop();
+      if (last) await store?.close();
     },
   };
 }

@@ -18,7 +18,7 @@ export interface TestEnd {
 export async function onTestEnd(context: TestContext | undefined, end: TestEnd): Promise<void> {
   if (context) return bindTo(context, end);
   if (process.env["VITEST"] !== undefined) return bindToVitest(end);
-  unfinished.push(end);
+  if (isRegistered) unfinished.push(end);
 }
 
 function bindTo(context: TestContext, { failed, finished }: TestEnd): void {
@@ -32,16 +32,32 @@ function bindTo(context: TestContext, { failed, finished }: TestEnd): void {
   });
 }
 
-/** Vitest refuses outside a test and in concurrent tests. There, nothing is printed, and the caller stops the service. */
+/**
+ * Does nothing outside a test, where vitest refuses. Does nothing in concurrent tests either, because vitest knows only which of
+ * them started last.
+ */
 async function bindToVitest(end: TestEnd): Promise<void> {
   try {
-    bindTo((await import(VITEST)) as TestContext, end);
+    const vitest = (await import(VITEST)) as Vitest;
+    if ((await findCurrentTest(vitest))?.concurrent !== true) bindTo(vitest, end);
   } catch {}
+}
+
+type CurrentTest = { concurrent?: boolean } | undefined;
+type Vitest = TestContext & { TestRunner?: { getCurrentTest?: () => CurrentTest } };
+
+/** Vitest 5 has the function in its main module, and earlier versions in a module of its own. */
+async function findCurrentTest({ TestRunner }: Vitest): Promise<CurrentTest> {
+  if (TestRunner?.getCurrentTest) return TestRunner.getCurrentTest();
+  const { getCurrentTest } = (await import(`${VITEST}/suite`)) as { getCurrentTest(): CurrentTest };
+  return getCurrentTest();
 }
 
 /** A name in a variable, so that the compiler and bundlers do not need the package. */
 const VITEST: string = "vitest";
 
+/** True if the end of each test is reported by the runner. */
+let isRegistered = false;
 /** The billings that were created since the last test ended. */
 let unfinished: TestEnd[] = [];
 
@@ -55,9 +71,14 @@ async function register(): Promise<void> {
   if (process.env["NODE_TEST_CONTEXT"] !== undefined) {
     const { afterEach } = await import("node:test");
     afterEach((context) => testEnded((context as { passed?: boolean }).passed === false));
+    isRegistered = true;
   } else if (process.env["JEST_WORKER_ID"] !== undefined) {
     const { afterEach } = globalThis as { afterEach?: (act: () => void) => void };
-    afterEach?.(() => testEnded(jestErrors() > 0));
+    // Jest refuses inside a test, for a kit that the test itself imports.
+    try {
+      afterEach?.(() => testEnded(jestErrors() > 0));
+      isRegistered = afterEach !== undefined;
+    } catch {}
   }
 }
 

@@ -2,13 +2,14 @@
 import type Stripe from "stripe";
 import type { Tollkeeper } from "../tollkeeper.ts";
 import type { AppClient, AppHandler } from "./app-client.ts";
-import type { Duration } from "./duration.ts";
+import { checkDuration, type Duration } from "./duration.ts";
 import type { LogLine } from "./harness/log-recorder.ts";
-import { createKit, type Kit, type RestartChanges } from "./kit.ts";
+import { createKit, type Kit } from "./kit.ts";
+import type { RestartChanges, ServedBilling } from "./kit-state.ts";
 import type { HookRun } from "./recorded-hooks.ts";
 import { onTestEnd } from "./runners.ts";
 import type { TestBillingOptions } from "./test-options.ts";
-import { startServers, type RunningServers, type ServedBilling, type ServeOptions } from "./test-server.ts";
+import { startServers, type RunningServers, type ServeOptions } from "./test-server.ts";
 import type { TestUser } from "./test-user.ts";
 import type { TestWebhooks } from "./test-webhooks.ts";
 
@@ -80,6 +81,7 @@ export async function createTestBilling(options: TestBillingOptions): Promise<Te
     now: () => new Date(emulator.now()),
     settle: clock.settle,
     async advance(duration) {
+      checkDuration(duration);
       timeline.add(null, "test", `the clock moves by ${durationText(duration)}`);
       await clock.advance(duration);
     },
@@ -142,6 +144,6 @@ function createServers({ state, emulator, service, restart, clock }: Kit): {
 
 function durationText(duration: Duration): string {
   return Object.entries(duration)
-    .map(([part, count]) => `${String(count)} ${part}`)
+    .map(([part, count]) => `${String(count)} ${count === 1 ? part.replace(/s$/, "") : part}`)
     .join(", ");
 }

@@ -22,14 +22,16 @@ export interface TestCheckout {
 
 /** The access to Stripe and its pages. The function `settle` processes everything that a payment caused. */
 export interface Pages {
-  emulator: Pick<TestEmulator, "fetch">;
+  emulator: Pick<TestEmulator, "fetch" | "now">;
   stripe: Stripe;
   settle: () => Promise<void>;
 }
 
 /** Pays an open checkout session with a card. */
 export async function payCheckout(pages: Pages, sessionId: string, card: CardName): Promise<PaymentResult> {
-  const next = await postForm(pages.emulator, `/c/pay/${sessionId}/pay`, cardFields(card));
+  const { status } = await pages.stripe.checkout.sessions.retrieve(sessionId);
+  if (status !== "open") throw new Error(`The checkout ${sessionId} can't be paid, because it is ${String(status)}.`);
+  const next = await postForm(pages.emulator, `/c/pay/${sessionId}/pay`, cardFields(card, pages.emulator.now()));
   await pages.settle();
   const session = await pages.stripe.checkout.sessions.retrieve(sessionId);
   if (session.status === "complete") return { status: "paid" };
@@ -38,7 +40,7 @@ export async function payCheckout(pages: Pages, sessionId: string, card: CardNam
 
 /** Pays an open invoice with a card on Stripe's page. */
 export async function payInvoice(pages: Pages, invoiceId: string, card: CardName): Promise<PaymentResult> {
-  const next = await postForm(pages.emulator, `/i/${invoiceId}`, cardFields(card));
+  const next = await postForm(pages.emulator, `/i/${invoiceId}`, cardFields(card, pages.emulator.now()));
   await pages.settle();
   const { status } = await pages.stripe.invoices.retrieve(invoiceId);
   if (status === "paid") return { status: "paid" };

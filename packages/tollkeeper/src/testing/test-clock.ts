@@ -1,8 +1,12 @@
 /** Moves the virtual time of a test, step by step, so that everything happens in order and at its own time. */
 import type { Store } from "../store/store.ts";
 import type { Tollkeeper } from "../tollkeeper.ts";
+import { DEFAULT_RECONCILE_EVERY_MINUTES } from "../config/defaults.ts";
 import { addDuration, type Duration } from "./duration.ts";
 import type { TestEmulator } from "./harness/emulator.ts";
+import type { KitState } from "./kit-state.ts";
+import { isInHook } from "./recorded-hooks.ts";
+import type { Timeline } from "./timeline.ts";
 
 export interface TestClock {
   /** Delivers each due webhook and processes all due work, until nothing more is due at the current time. */
@@ -15,15 +19,14 @@ export interface TestClockOptions {
   emulator: TestEmulator;
   service: Pick<Tollkeeper, "drain" | "reconcile">;
   store: () => Pick<Store, "dueWork">;
-  /** The instant at which the service looks for missed events; null if it has missed none. */
-  state: { reconcileAt: number | null };
-  /** A callback that is called each time that everything due was processed. */
-  onSettled: () => void;
+  state: KitState;
+  timeline: Pick<Timeline, "update" | "add">;
 }
 
 const SECOND_MS = 1_000;
-/** Milliseconds after which the service looks for missed events again if it could not. */
-const RETRY_MS = 60_000;
+const MINUTE_MS = 60_000;
+/** While Stripe is down, the service only repeats failed requests, so the clock makes steps of at least this length. */
+const DOWN_STEP_MS = 3_600_000;
 /** Maximum number of rounds until nothing is due at one instant. More rounds mean that work causes itself again. */
 const MAX_ROUNDS = 1_000;
 /** Maximum number of steps of one call of `advance`. */
@@ -31,12 +34,20 @@ const MAX_STEPS = 100_000;
 
 export function createTestClock(options: TestClockOptions): TestClock {
   const { emulator, service, state } = options;
+  let last: Promise<void> = Promise.resolve();
+
+  const noteEvents = (): void => {
+    // The service does not receive the events of held webhooks, so it has missed them when it looks for missed events.
+    if (options.timeline.update() > 0 && state.isHeld) state.reconcileAt ??= emulator.now() + reconcileEveryMs(state);
+  };
 
   const settle = async (): Promise<void> => {
+    // The processing that called the hook continues after the hook, and then processes what the hook caused.
+    if (isInHook()) return;
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       await emulator.drain();
       await service.drain();
-      if ((emulator.nextDueAt() ?? Infinity) > emulator.now()) return options.onSettled();
+      if ((emulator.nextDueAt() ?? Infinity) > emulator.now()) return noteEvents();
     }
     throw new Error(
       `Webhooks still cause new webhooks after ${MAX_ROUNDS} rounds. Look for a hook that changes Stripe.`,
@@ -45,8 +56,9 @@ export function createTestClock(options: TestClockOptions): TestClock {
 
   const reconcileIfDue = async (): Promise<void> => {
     if ((state.reconcileAt ?? Infinity) > emulator.now()) return;
-    const report = await service.reconcile().catch(() => null);
-    state.reconcileAt = report === null ? emulator.now() + RETRY_MS : null;
+    const report = state.isStripeDown ? null : await service.reconcile().catch(() => null);
+    state.reconcileAt = report === null ? emulator.now() + reconcileEveryMs(state) : null;
+    options.timeline.add(null, "fault", "the service looks for missed events");
     await settle();
   };
 
@@ -55,21 +67,33 @@ export function createTestClock(options: TestClockOptions): TestClock {
     const work = await options.store().dueWork.findNextInstant();
     const instants = [emulator.nextDueAt(), work, state.reconcileAt].map((instant) => instant ?? Infinity);
     const next = Math.ceil(Math.min(...instants) / SECOND_MS) * SECOND_MS;
-    return Math.max(next, emulator.now() + SECOND_MS);
+    return Math.max(next, emulator.now() + (state.isStripeDown ? DOWN_STEP_MS : SECOND_MS));
+  };
+
+  const moveTo = async (target: number): Promise<void> => {
+    await settle();
+    for (let step = 0; emulator.now() < target; step += 1) {
+      if (step === MAX_STEPS) throw new Error(`The clock made ${MAX_STEPS} steps. Advance by less time at once.`);
+      const to = Math.min(await nextInstant(), target);
+      await emulator.advance((to - emulator.now()) / SECOND_MS);
+      await settle();
+      await reconcileIfDue();
+    }
   };
 
   return {
     settle,
-    async advance(duration) {
-      const target = addDuration(emulator.now(), duration);
-      await settle();
-      for (let step = 0; emulator.now() < target; step += 1) {
-        if (step === MAX_STEPS) throw new Error(`The clock made ${MAX_STEPS} steps. Advance by less time at once.`);
-        const to = Math.min(await nextInstant(), target);
-        await emulator.advance((to - emulator.now()) / SECOND_MS);
-        await settle();
-        await reconcileIfDue();
-      }
+    advance(duration) {
+      if (isInHook())
+        return Promise.reject(new Error("A hook can't move the clock that runs it. Advance in the test."));
+      const moved = last.then(() => moveTo(addDuration(emulator.now(), duration)));
+      last = moved.catch(() => {});
+      return moved;
     },
   };
+}
+
+/** Returns the milliseconds between two looks for missed events, as the service's options set them. */
+export function reconcileEveryMs({ options }: Pick<KitState, "options">): number {
+  return (options.reconcileEveryMinutes ?? DEFAULT_RECONCILE_EVERY_MINUTES) * MINUTE_MS;
 }

@@ -56,7 +56,7 @@ export function createTestPortal(options: TestPortalOptions): TestPortal {
     },
     async changeCard(card) {
       note(`changes the card in the portal to ${card}`);
-      const next = await send("card", cardFields(card));
+      const next = await send("card", cardFields(card, emulator.now()));
       if (/\/card(\?|$)/.test(next)) throw new Error(`The portal did not save the card ${card} of ${id}.`);
     },
     async changePlan(plan, { interval } = {}) {

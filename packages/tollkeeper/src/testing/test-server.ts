@@ -6,14 +6,7 @@ import { toNodeHandler } from "../http/node.ts";
 import type { Tollkeeper } from "../tollkeeper.ts";
 import { toFetch, toNodeListener, type AppHandler } from "./app-client.ts";
 import type { TestEmulator } from "./harness/emulator.ts";
-
-/** The addresses of a served app. */
-export interface ServedBilling {
-  /** The address of the app. If no app is served, the address of the service. */
-  appUrl: string;
-  /** The address of Stripe's pages and API. */
-  stripeUrl: string;
-}
+import type { ServedBilling } from "./kit-state.ts";
 
 export interface ServeOptions {
   /** The app's routes, including those of the service. Default: only the routes of the service. */

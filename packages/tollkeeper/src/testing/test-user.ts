@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type Stripe from "stripe";
 import type { Entitlement } from "../domain/access.ts";
+import { describeError } from "../domain/log-text.ts";
 import { userOwner } from "../domain/owner.ts";
 import type { PlanInterval, Plans } from "../domain/plans.ts";
 import type { Store } from "../store/store.ts";
@@ -49,7 +50,10 @@ export interface TestUser {
   cancel(request?: CancelRequest): Promise<Subscription>;
   /** Undoes the cancellation. Returns the subscription. */
   resume(request?: ResumeRequest): Promise<Subscription>;
-  /** Makes every later payment of the user fail, until `acceptPayments` is called. */
+  /**
+   * Gives the user a card whose charges fail. It is the card of all subscriptions until `acceptPayments` is called, or until the
+   * user pays with another card.
+   */
   failPayments(): Promise<void>;
   /** Lets later payments succeed: the user's card is a new one. */
   acceptPayments(card?: CardName): Promise<void>;
@@ -135,7 +139,9 @@ function purchases(options: PurchaseOptions): Purchases {
     note(accept ? "accepts the payment at the bank" : "refuses the payment at the bank");
     await answerChallenge(options, await options.findCustomer(), accept);
   };
-  const checkout: Purchases["checkout"] = async (plan, { interval = firstInterval(plans(), plan) } = {}) => {
+  const checkout: Purchases["checkout"] = async (plan, given = {}) => {
+    checkKeys(given, ["interval"]);
+    const { interval = firstInterval(plans(), plan) } = given;
     note(`opens a checkout of ${plan} (${interval})`);
     const body = await post("create-checkout-session", { plan, interval });
     const sessionId = String(body["sessionId"]);
@@ -144,7 +150,7 @@ function purchases(options: PurchaseOptions): Purchases {
       url: String(body["url"]),
       pay: async (card = "visa") => {
         note(`pays with the card ${card}`);
-        return payCheckout(options, sessionId, card);
+        return noted(note, payCheckout(options, sessionId, card));
       },
     };
   };
@@ -193,19 +199,19 @@ function payments(options: TestUserOptions & { customerOf: () => Promise<string>
       const invoiceId = subscriptions.find(({ due }) => due !== null)?.due?.invoiceId;
       if (invoiceId === undefined) throw new Error(`${id} has no open invoice.`);
       note(`pays the open invoice with the card ${card}`);
-      return payInvoice(options, invoiceId, card);
+      return noted(note, payInvoice(options, invoiceId, card));
     },
     async refund(amount) {
-      note(amount === undefined ? "gets a full refund" : `gets a refund of ${amount}`);
       const charge = await lastCharge(stripe, await customerOf(), id);
+      note(amount === undefined ? "gets a full refund" : `gets a refund of ${amount}`);
       return stripe.refunds.create(
         { charge, ...(amount !== undefined && { amount }) },
         { idempotencyKey: randomUUID() },
       );
     },
     async dispute({ inquiry = false } = {}) {
-      note(inquiry ? "asks the bank about the last payment" : "disputes the last payment at the bank");
       const charge = await lastCharge(stripe, await customerOf(), id);
+      note(inquiry ? "asks the bank about the last payment" : "disputes the last payment at the bank");
       const dispute = await postControl(emulator, "disputes", { charge, ...(inquiry && { reason: "inquiry" }) });
       await settle();
       return String(dispute["id"]);
@@ -237,6 +243,22 @@ async function lastCharge(stripe: Stripe, customer: string, user: string): Promi
 
 function firstInterval(plans: Plans, planId: string): PlanInterval {
   return plans.find((plan) => plan.id === planId)?.prices[0]?.interval ?? "month";
+}
+
+/** Adds the result of a payment to the timeline, if the payment did not succeed. */
+async function noted(note: (text: string) => void, payment: Promise<PaymentResult>): Promise<PaymentResult> {
+  const result = await payment.catch((error: unknown) => {
+    note(`could not pay: ${describeError(error)}`);
+    throw error;
+  });
+  if (result.status === "declined") note(`could not pay: ${result.message}`);
+  if (result.status === "authentication_required") note("is asked by the bank to confirm the payment");
+  return result;
+}
+
+function checkKeys(options: object, keys: readonly string[]): void {
+  const unknown = Object.keys(options).find((key) => !keys.includes(key));
+  if (unknown !== undefined) throw new TypeError(`"${unknown}" is no option. Use ${keys.join(", ")}.`);
 }
 
 /** Returns the body of a response. Throws with the service's message if the status is an error. */

@@ -2,7 +2,8 @@
 import type { Interceptor } from "./harness/harness.ts";
 import type { TestEmulator } from "./harness/emulator.ts";
 import { postControl } from "./control.ts";
-import type { TestClock } from "./test-clock.ts";
+import type { KitState } from "./kit-state.ts";
+import { reconcileEveryMs, type TestClock } from "./test-clock.ts";
 import type { Timeline } from "./timeline.ts";
 
 export interface WebhookMatch {
@@ -40,13 +41,9 @@ const EFFECTS: Readonly<Record<Rule["effect"], string>> = { lose: "lost", duplic
 export interface TestWebhooksOptions {
   emulator: Pick<TestEmulator, "fetch" | "now">;
   clock: Pick<TestClock, "settle">;
-  timeline: Pick<Timeline, "add">;
-  /** The instant at which the service looks for missed events; null if it has missed none. */
-  state: { reconcileAt: number | null };
+  timeline: Pick<Timeline, "add" | "addFault">;
+  state: KitState;
 }
-
-/** The service looks for missed events as often as it does by default. */
-const RECONCILE_EVERY_MS = 3_600_000;
 
 /** The part of a webhook's body that the disturbances need. */
 interface StripeEventBody {
@@ -57,8 +54,10 @@ interface StripeEventBody {
 export function createTestWebhooks(options: TestWebhooksOptions): { webhooks: TestWebhooks; deliver: Interceptor } {
   const { emulator, clock, timeline, state } = options;
   let rules: Rule[] = [];
-  const add = (effect: Rule["effect"], { type, times = Infinity }: WebhookMatch = {}): void => {
-    if (!(times >= 1)) throw new TypeError(`times is ${times}. Use a number of at least 1.`);
+  const add = (effect: Rule["effect"], match: WebhookMatch = {}): void => {
+    checkMatch(match);
+    const { type, times = Infinity } = match;
+    timeline.add(null, "test", `the next webhooks${type === undefined ? "" : ` ${type}`} are ${EFFECTS[effect]}`);
     rules.push({ effect, type, left: times });
   };
   const takeRule = ({ type }: StripeEventBody): Rule | undefined => {
@@ -71,9 +70,15 @@ export function createTestWebhooks(options: TestWebhooksOptions): { webhooks: Te
   const webhooks: TestWebhooks = {
     lose: (match) => add("lose", match),
     duplicate: (match) => add("duplicate", match),
-    hold: async () => void (await setHeld(true)),
+    async hold() {
+      timeline.add(null, "test", "webhooks are held");
+      state.isHeld = true;
+      await setHeld(true);
+    },
     async release({ reversed = false } = {}) {
+      timeline.add(null, "test", "held webhooks are delivered");
       if (reversed) await postControl(emulator, "faults/deliveries", { effect: "reorder" });
+      state.isHeld = false;
       await setHeld(false);
       await clock.settle();
     },
@@ -86,15 +91,29 @@ export function createTestWebhooks(options: TestWebhooksOptions): { webhooks: Te
     const event = await eventOf(request.clone());
     const rule = takeRule(event);
     if (!rule) return next(request);
-    timeline.add(null, "fault", `webhook ${EFFECTS[rule.effect]}: ${event.type} ${event.id}`);
+    timeline.addFault(event.id, `webhook ${EFFECTS[rule.effect]}: ${event.type}`);
     if (rule.effect === "lose") {
-      state.reconcileAt ??= emulator.now() + RECONCILE_EVERY_MS;
+      state.reconcileAt ??= emulator.now() + reconcileEveryMs(state);
       return new Response(null, { status: 200 });
     }
     await next(request.clone());
     return next(request);
   };
   return { webhooks, deliver };
+}
+
+const MATCH_KEYS = ["type", "times"];
+
+/** Throws `TypeError` if a rule could never apply as it was meant. */
+function checkMatch(match: WebhookMatch): void {
+  const unknown =
+    typeof match === "object" ? Object.keys(match).find((key) => !MATCH_KEYS.includes(key)) : String(match);
+  if (unknown !== undefined) throw new TypeError(`"${unknown}" is no option. Use { type: "invoice.paid", times: 1 }.`);
+  const { type, times = Infinity } = match;
+  if (type !== undefined && !/^[a-z_0-9]+(\.[a-z_0-9]+)+$/.test(type))
+    throw new TypeError(`"${type}" is no event type. Use a type such as invoice.paid.`);
+  if (times !== Infinity && !(Number.isSafeInteger(times) && times >= 1))
+    throw new TypeError(`times is ${times}. Use a whole number of at least 1.`);
 }
 
 /** Returns the event of a webhook. A thin notification names the type with the prefix "v1.". */

@@ -12,6 +12,7 @@ interface EventObject extends Record<string, unknown> {
   object: string;
   id: string;
   customer?: unknown;
+  charge?: unknown;
   metadata?: Record<string, string>;
 }
 
@@ -26,15 +27,19 @@ interface Entry {
 export interface Timeline {
   add(user: string | null, kind: EntryKind, text: string): void;
   addHook(run: HookRun): void;
-  /** Adds Stripe's events that the timeline does not contain yet. Stripe forgets events after 30 days. */
-  update(): void;
+  /** Adds a text about the delivery of an event, if the event is shown. */
+  addFault(eventId: string, text: string): void;
+  /**
+   * Adds Stripe's events that the timeline does not contain yet, and returns their number. Stripe forgets events after 30 days.
+   */
+  update(): number;
   /** Returns what happened to one user, or to all users, one line per entry. */
   textOf(user?: string): string;
 }
 
 /** Events that say nothing that another event does not say better. */
 const QUIET =
-  /^(payment_intent|setup_intent|payment_method|charge\.(succeeded|failed|updated|refund)|invoice\.(updated|payment_succeeded|created|finalized)|invoice_payment|invoiceitem|customer\.(updated|created)|product|price|plan|billing_portal)/;
+  /^(payment_intent|setup_intent|payment_method|charge\.(succeeded|failed|updated|refund|refunded|dispute\.funds_\w+)\b|invoice\.(updated|payment_succeeded|created|finalized|upcoming)|invoice_payment|invoiceitem|customer\.(updated|created)|product|price|plan|billing_portal)/;
 
 export function createTimeline(
   { now, events }: Pick<TestEmulator, "now" | "events">,
@@ -42,28 +47,39 @@ export function createTimeline(
 ): Timeline {
   const entries: Entry[] = [];
   const seen = new Set<string>();
-  /** Maps each Stripe customer to the user of its metadata. */
+  /** Maps each Stripe customer, and each charge of a customer, to the user of the customer's metadata. */
   const owners = new Map<string, string>();
 
   const ownerOf = (event: TestEvent): string | null => {
-    const { object, id, customer, metadata } = event.data.object as EventObject;
+    const { object, id, customer, charge, metadata } = event.data.object as EventObject;
     const userId = object === "customer" ? metadata?.[userIdKey()] : undefined;
     if (userId !== undefined) owners.set(id, userId);
-    const customerId = object === "customer" ? id : customer;
-    return (typeof customerId === "string" && owners.get(customerId)) || null;
+    // Refunds and disputes name no customer, but the charge that they return.
+    const related = [id, customer, charge].find((one): one is string => typeof one === "string" && owners.has(one));
+    const owner = (related !== undefined && owners.get(related)) || null;
+    if (object === "charge" && owner !== null) owners.set(id, owner);
+    return owner;
   };
   const add: Timeline["add"] = (user, kind, text) => void entries.push({ at: now(), user, kind, text });
-  const update = (): void => {
-    for (const event of events().filter(({ id }) => !seen.has(id))) {
+  const update = (): number => {
+    const fresh = events().filter(({ id }) => !seen.has(id));
+    for (const event of fresh) {
       seen.add(event.id);
       const user = ownerOf(event);
       if (user === null || QUIET.test(event.type)) continue;
       entries.push({ at: event.created * 1_000, user, kind: "stripe", text: eventText(event) });
     }
+    return fresh.length;
   };
   return {
     add,
     update,
+    addFault(eventId, text) {
+      update();
+      const event = events().find(({ id }) => id === eventId);
+      const user = event && ownerOf(event);
+      if (event && user && !QUIET.test(event.type)) add(user, "fault", text);
+    },
     addHook({ hook, event, at, error }) {
       // The event that caused the hook comes first.
       update();

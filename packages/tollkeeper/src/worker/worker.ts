@@ -142,5 +142,8 @@ async function drainWithin(
 
 /** Resolves after the event loop has run once and has read pending network input. */
 function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => runSoon(resolve));
 }
+
+/** Taken when the module is loaded, because tests of apps may replace the global function by a fake timer later. */
+const runSoon = setImmediate;
