@@ -1,7 +1,9 @@
 // node tools/walk-quickstart.mjs [Express] [Next]: walks docs/quickstart.md as a new user does. Writes the files of the page and
 // runs its commands in an empty folder, with the packages of this repository, buys the plan, and checks the access.
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -97,7 +99,10 @@ function cleanEnvironment() {
 
 async function startAndBuy(command, cwd) {
   console.log(`  $ ${command}`);
-  const child = spawn("sh", ["-c", `exec ${command}`], { cwd, env: cleanEnvironment(), detached: true });
+  // The page uses ports 3000 and 12111. Another program of this machine may use them.
+  const [PORT, EMULATOR_PORT] = await freePorts(2);
+  const env = { ...cleanEnvironment(), PORT, EMULATOR_PORT };
+  const child = spawn("sh", ["-c", `exec ${command}`], { cwd, env, detached: true });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
   const exited = new Promise((resolve) => child.once("exit", resolve));
@@ -107,13 +112,21 @@ async function startAndBuy(command, cwd) {
     await exited;
   };
   try {
-    await Promise.race([buy("http://localhost:3000"), ended]);
+    await Promise.race([buy(`http://localhost:${PORT}`), ended]);
     ended.catch(() => {});
   } catch (error) {
     await stop();
     throw new Error(`${error.message}\n${output}`, { cause: error });
   }
   return { stop };
+}
+
+async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer().listen(0));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => String(server.address().port));
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return ports;
 }
 
 /** Buys the plan in the page's words: the export is refused, the user pays, and the export is served. */

@@ -1,24 +1,40 @@
-/** Checks that the code in the documents is the code of the examples, which other tests run. */
+/** Checks the code in the documents: it compiles, or it is the code of an example, which other tests run. */
 import { globSync, readFileSync } from "node:fs";
-import { join, normalize } from "node:path";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { ROOT } from "../support/program.ts";
+import { blocksOf, compileBlocks } from "../support/code-blocks.ts";
+import { CLI, EMULATOR, ROOT, runNode } from "../support/program.ts";
 
 const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
 const PAGES = globSync("docs/*.md", { cwd: ROOT });
 const FRAMEWORKS = ["express", "fastify", "hono", "next"];
 
-interface Copy {
-  /** The path of the file in the repository. */
-  file: string;
-  code: string;
-}
+/** The pages with code for users of the packages. */
+const ALL_PAGES = ["README.md", ...globSync("packages/*/README.md", { cwd: ROOT }), ...PAGES];
 
-/** Returns the blocks of a page that follow a link to a file of an example, such as `[app.ts](../examples/express/app.ts):`. */
-function copiesIn(page: string): Copy[] {
-  const blocks = read(page).matchAll(/\]\(\.\.\/(examples\/\S+)\):\n\n```\w+\n([\s\S]*?)```\n/g);
-  return [...blocks].map(([, file = "", code = ""]) => ({ file: normalize(file), code }));
-}
+test("each TypeScript and JavaScript block of the documents compiles with strict types", async () => {
+  expect(ALL_PAGES.flatMap(blocksOf).length).toBeGreaterThan(80);
+  expect(await compileBlocks(ALL_PAGES)).toEqual([]);
+});
+
+test("each command of the packages in the documents exists, with each option", async () => {
+  const used = ALL_PAGES.flatMap((page) => [...read(page).matchAll(/\bnpx (tollkeeper|stripe-emulator)([^`#|\n]*)/g)]);
+  const helps = new Map<string, string>();
+  for (const [line, program = "", rest = ""] of used) {
+    const { command, options } = parse(rest);
+    const key = [program, ...command].join(" ");
+    if (!helps.has(key)) helps.set(key, await helpOf(program, command));
+    for (const option of options) expect(helps.get(key), line).toContain(option);
+  }
+  expect(helps.size).toBeGreaterThan(5);
+});
+
+test("each script of the repository that the documents run exists", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  const used = ALL_PAGES.flatMap((page) => [...read(page).matchAll(/\bnpm run ([\w:]+)/g)]);
+  expect(used.length).toBeGreaterThan(5);
+  for (const [line, name = ""] of used) expect(Object.keys(scripts), line).toContain(name);
+});
 
 test.each(PAGES)("each block in %s that follows a link to a file of an example is this file", (page) => {
   for (const { file, code } of copiesIn(page)) expect(code, file).toBe(read(file));
@@ -41,9 +57,29 @@ describe.each(FRAMEWORKS)("the page about %s", (name) => {
   });
 });
 
+function copiesIn(page: string): { file: string; code: string }[] {
+  return blocksOf(page).flatMap(({ copyOf, code }) => (copyOf === null ? [] : [{ file: copyOf, code }]));
+}
+
 function installedBy(page: string, command: string): string[] {
   const line = read(page)
     .split("\n")
     .find((one) => one.startsWith(command));
   return String(line).slice(command.length).split(" ").toSorted();
+}
+
+/** Returns the command, and its options without the words of a command that `tollkeeper dev` runs. */
+function parse(rest: string): { command: string[]; options: string[] } {
+  const words = rest.trim().split(/\s+/);
+  const length = words[0] === "plans" ? 2 : 1;
+  const command = words.slice(0, length).filter((word) => /^[a-z]+$/.test(word));
+  return { command, options: command[0] === "dev" ? [] : words.filter((word) => word.startsWith("--")) };
+}
+
+/** Returns the program's help for a command. Fails if there is no such command. */
+async function helpOf(program: string, command: readonly string[]): Promise<string> {
+  const { exited, output } = runNode([program === "tollkeeper" ? CLI : EMULATOR, ...command, "--help"]);
+  await exited;
+  expect(output()).toContain(`Usage: ${[program, ...command].join(" ")} `);
+  return output();
 }
