@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "packages/*/test/**/*.test.ts", "examples/*/*.test.ts"],
     globalSetup: ["test/support/global-setup.ts"],
+    setupFiles: ["test/support/name-browser.ts"],
     testTimeout: 30_000,
     hookTimeout: LONG_START_MS,
     // Most tests wait for processes and browsers, so running two test files at once is faster even on two cores, where the

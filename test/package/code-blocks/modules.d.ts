@@ -2,3 +2,6 @@
 declare module "@clerk/nextjs/server" {
   export function auth(): Promise<{ userId: string | null }>;
 }
+declare module "@jest/globals" {
+  export { expect, test } from "vitest";
+}
