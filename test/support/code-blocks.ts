@@ -1,6 +1,6 @@
 /** Reads the code blocks of the documents, and compiles them as a reader's project does. */
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { ROOT } from "./program.ts";
@@ -94,9 +94,18 @@ function writeBlocks(folder: string, page: string): { path: string; page: string
     if (file !== null) seen.add(file);
     const path = join(page.replaceAll(/\W/g, "_"), String(project), file ?? `line-${line}.${extension}`);
     mkdirSync(dirname(join(folder, path)), { recursive: true });
+    copyExample(join(folder, page.replaceAll(/\W/g, "_"), String(project)));
     writeFileSync(join(folder, path), `${importsFor(code)}${"\n".repeat(line - 1)}${code}`);
     return [{ path, page }];
   });
+}
+
+/** Copies the app of the page about Express into a new project, because the pages about sign-in test it. */
+function copyExample(project: string): void {
+  for (const file of ["app.ts", "plans.ts"]) {
+    const target = join(project, file);
+    if (!existsSync(target)) copyFileSync(join(ROOT, "examples/express", file), target);
+  }
 }
 
 /** Returns the imports of the names that a block uses and does not declare. */
