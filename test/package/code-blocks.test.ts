@@ -1,8 +1,8 @@
-/** Checks the code in the documents: it compiles, or it is the code of an example, which other tests run. */
+/** Checks the code in the documents: it compiles, its tests pass, and copies are the code of an example. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { blocksOf, compileBlocks } from "../support/code-blocks.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { blocksOf, writeProjects, type BlockProjects } from "../support/code-blocks.ts";
 import { CLI, EMULATOR, ROOT, runNode } from "../support/program.ts";
 
 const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
@@ -12,9 +12,27 @@ const FRAMEWORKS = ["express", "fastify", "hono", "next"];
 /** The pages with code for users of the packages. */
 const ALL_PAGES = ["README.md", ...globSync("packages/*/README.md", { cwd: ROOT }), ...PAGES];
 
-test("each TypeScript and JavaScript block of the documents compiles with strict types", async () => {
-  expect(ALL_PAGES.flatMap(blocksOf).length).toBeGreaterThan(80);
-  expect(await compileBlocks(ALL_PAGES)).toEqual([]);
+describe("the TypeScript and JavaScript blocks of the documents", () => {
+  let projects: BlockProjects;
+  beforeAll(() => {
+    projects = writeProjects(ALL_PAGES);
+  });
+  afterAll(() => projects.remove());
+
+  test("compile with strict types", async () => {
+    expect(ALL_PAGES.flatMap(blocksOf).length).toBeGreaterThan(80);
+    expect(await projects.compile()).toEqual([]);
+  });
+
+  test("pass if they are tests of vitest", async () => {
+    const { code, output } = await projects.runVitest();
+    expect(code, output).toBe(0);
+  });
+
+  test("pass if they are tests of node:test", async () => {
+    const { code, output } = await projects.runNodeTest();
+    expect(code, output).toBe(0);
+  });
 });
 
 test("each command of the packages in the documents exists, with each option", async () => {

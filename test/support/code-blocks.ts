@@ -1,9 +1,8 @@
-/** Reads the code blocks of the documents, and compiles them as a reader's project does. */
+/** Reads the code blocks of the documents, and compiles and runs them as a reader's project does. */
 import { execFile } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { onTestFinished } from "vitest";
-import { ROOT } from "./program.ts";
+import { ROOT, runNode } from "./program.ts";
 
 export interface CodeBlock {
   page: string;
@@ -36,10 +35,24 @@ export function blocksOf(page: string): CodeBlock[] {
   });
 }
 
-const NAMES = join(ROOT, "test/package/code-blocks");
 const EXTENSIONS: Readonly<Record<string, string>> = { ts: "ts", js: "mjs" };
+/** The files of the page about Express that the blocks of other pages import. */
+const SHARED = ["app.ts", "plans.ts"];
+/** The names that a block without imports uses, with their modules. A block with imports has to import these names itself. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  createTollkeeper: "tollkeeper",
+  optionsFromEnvironment: "tollkeeper",
+  createTollkeeperClient: "tollkeeper/browser",
+  createTestBilling: "tollkeeper/testing",
+  expect: "vitest",
+  test: "vitest",
+  createApp: "./app.ts",
+  plans: "./plans.ts",
+};
+/** The names that stand for the reader's own code, and parts of packages that this repository does not install. */
+const DECLARATIONS = ["reader.d.ts", "modules.d.ts"].map((file) => join(ROOT, "test/package/code-blocks", file));
 
-/** The options of a strict project. `noEmit` and the extensions in imports are what Node needs to run TypeScript. */
+/** The options of a strict project, with the extensions in imports that Node needs. JavaScript is only parsed. */
 const COMPILER_OPTIONS = {
   target: "es2023",
   lib: ["es2024", "dom", "dom.iterable"],
@@ -52,29 +65,51 @@ const COMPILER_OPTIONS = {
   verbatimModuleSyntax: true,
   allowImportingTsExtensions: true,
   allowJs: true,
-  checkJs: true,
   skipLibCheck: true,
   noEmit: true,
   // The documents use the version of Stripe's SDK that the packages use, not the one of test/ecosystem.
-  paths: { stripe: [join(ROOT, "node_modules/stripe")], "#names/*": [join(NAMES, "*.d.ts")] },
+  paths: { stripe: [join(ROOT, "node_modules/stripe")] },
 };
 
+const VITEST_CONFIG = 'export default { test: { include: ["**/*.test.ts"], isolate: false, pool: "threads" } };';
+
+export interface BlockProjects {
+  /** Returns the errors of the compiler, such as "docs/access.md(20,3): …". */
+  compile(): Promise<string[]>;
+  /** Runs the tests with vitest. Returns its exit code and output. */
+  runVitest(): Promise<{ code: number | null; output: string }>;
+  /** Runs the tests that import node:test. Returns the exit code and the output. */
+  runNodeTest(): Promise<{ code: number | null; output: string }>;
+  remove(): void;
+}
+
 /**
- * Compiles the TypeScript and JavaScript blocks of the pages. Returns the compiler's errors, such as "docs/access.md(20,3): …".
- * React components (tsx) are left out: only Next has their types, and the walk of the quickstart runs them.
+ * Writes the TypeScript and JavaScript blocks of the pages into one folder per page. React components (tsx) are left out: only
+ * Next has their types, and the walk of the quickstart runs them.
  */
-export async function compileBlocks(pages: readonly string[]): Promise<string[]> {
+export function writeProjects(pages: readonly string[]): BlockProjects {
   // The folder test/ecosystem has the packages of other sign-ins, and the folders above have all others.
   const folder = mkdtempSync(join(ROOT, "test/ecosystem/.code-blocks-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const sources = pages.flatMap((page) => writeBlocks(folder, page));
-  const files = [join(NAMES, "modules.d.ts"), ...sources.map(({ path }) => path)];
+  const files = [...DECLARATIONS, ...sources.map(({ path }) => path)];
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: COMPILER_OPTIONS, files }));
-  const output = await compile(folder);
-  return output.map((line) => {
-    const source = sources.find(({ path }) => line.startsWith(`${path}(`));
-    return source ? source.page + line.slice(source.path.length) : line;
-  });
+  writeFileSync(join(folder, "vitest.config.mjs"), VITEST_CONFIG);
+  const run = async (...args: string[]): Promise<{ code: number | null; output: string }> => {
+    const { exited, output } = runNode(args, { cwd: folder });
+    return { code: await exited, output: output() };
+  };
+  return {
+    async compile() {
+      const output = await runCompiler(folder);
+      return output.map((line) => {
+        const source = sources.find(({ path }) => line.startsWith(`${path}(`));
+        return source ? source.page + line.slice(source.path.length) : line;
+      });
+    },
+    runVitest: () => run(join(ROOT, "node_modules/vitest/vitest.mjs"), "run"),
+    runNodeTest: () => run("--test", ...sources.flatMap(({ path }) => (path.endsWith(".node.ts") ? [path] : []))),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
 }
 
 /**
@@ -84,48 +119,45 @@ export async function compileBlocks(pages: readonly string[]): Promise<string[]>
 function writeBlocks(folder: string, page: string): { path: string; page: string }[] {
   const seen = new Set<string>();
   let project = 0;
-  return blocksOf(page).flatMap(({ language, code, file, copyOf, line }) => {
-    const extension = EXTENSIONS[language];
-    if (extension === undefined || copyOf !== null) return [];
+  return blocksOf(page).flatMap((block) => {
+    const { language, file, copyOf } = block;
+    if (EXTENSIONS[language] === undefined || copyOf !== null) return [];
     if (file !== null && seen.has(file)) {
       project += 1;
       seen.clear();
     }
-    if (file !== null) seen.add(file);
-    const path = join(page.replaceAll(/\W/g, "_"), String(project), file ?? `line-${line}.${extension}`);
+    const own = join(page.replaceAll(/\W/g, "_"), String(project));
+    if (seen.size === 0)
+      for (const shared of SHARED) cpSync(join(ROOT, "examples/express", shared), join(folder, own, shared));
+    const path = join(own, file ?? nameOf(block));
+    seen.add(file ?? path);
     mkdirSync(dirname(join(folder, path)), { recursive: true });
-    copyExample(join(folder, page.replaceAll(/\W/g, "_"), String(project)));
-    writeFileSync(join(folder, path), `${importsFor(code)}${"\n".repeat(line - 1)}${code}`);
+    writeFileSync(join(folder, path), toModule(block));
     return [{ path, page }];
   });
 }
 
-/** Copies the app of the page about Express into a new project, because the pages about sign-in test it. */
-function copyExample(project: string): void {
-  for (const file of ["app.ts", "plans.ts"]) {
-    const target = join(project, file);
-    if (!existsSync(target)) copyFileSync(join(ROOT, "examples/express", file), target);
-  }
+function nameOf({ language, code, line }: CodeBlock): string {
+  if (code.includes(' from "node:test"')) return `line-${line}.node.ts`;
+  return `line-${line}.${isTest(code) ? "test.ts" : EXTENSIONS[language]}`;
 }
 
-/** Returns the imports of the names that a block uses and does not declare. */
-function importsFor(code: string): string {
-  const hasImports = /^import /m.test(code);
-  const lists = hasImports ? ["app"] : ["app", "packages"];
-  const imports = lists.map((list) => {
-    const names = namesIn(readFileSync(join(NAMES, `${list}.d.ts`), "utf8"));
-    const used = names.filter((name) => isUsed(code, name) && !isDeclared(code, name));
-    return `import { ${used.join(", ")} } from "#names/${list}";`;
-  });
+function isTest(code: string): boolean {
+  return /\bexpect\(/.test(code);
+}
+
+/** Returns a block as a module: with the names that it uses, and inside a test if it only has the lines of a test. */
+function toModule({ page, line, code }: CodeBlock): string {
+  const isFragment = !/^import /m.test(code);
+  const uses = (name: string): boolean => isUsed(code, name) && !isDeclared(code, name);
+  const isBody = isFragment && isTest(code) && !/^test\(/m.test(code);
+  const packages = isFragment
+    ? Object.entries(PACKAGES).filter(([name]) => uses(name) || (isBody && name === "test"))
+    : [];
+  const imports = packages.map(([name, source]) => `import { ${name} } from "${source}";`);
+  const [before, after] = isBody ? [`test("${page}:${line}", async () => {`, "});\n"] : ["", ""];
   // Without an import or an export, the file would be a script, which shares its names with all other scripts.
-  return `${imports.join(" ")} export {};`;
-}
-
-/** Returns the names that a file of declarations exports. */
-function namesIn(declarations: string): string[] {
-  const declared = [...declarations.matchAll(/^export declare (?:const|function) (\w+)/gm)];
-  const exported = [...declarations.matchAll(/^export \{ (.*) \} from/gm)];
-  return [...declared, ...exported].flatMap(([, names = ""]) => names.split(", "));
+  return `${imports.join(" ")} export {}; ${before}${"\n".repeat(line - 1)}${code}${after}`;
 }
 
 function isUsed(code: string, name: string): boolean {
@@ -133,13 +165,14 @@ function isUsed(code: string, name: string): boolean {
 }
 
 function isDeclared(code: string, name: string): boolean {
-  return new RegExp(
-    `\\b(?:const|let|function) ${name}\\b|\\b(?:const|let) \\{[^}=]*\\b${name}\\b[^}=]*\\} =|^import [^;]*\\b${name}\\b[^;]* from`,
-    "m",
-  ).test(code);
+  return [
+    `\\b(?:const|let|function) ${name}\\b`,
+    `\\b(?:const|let) \\{[^}=]*\\b${name}\\b[^}=]*\\} =`,
+    `^import [^;]*\\b${name}\\b[^;]* from`,
+  ].some((pattern) => new RegExp(pattern, "m").test(code));
 }
 
-async function compile(folder: string): Promise<string[]> {
+async function runCompiler(folder: string): Promise<string[]> {
   const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
   return new Promise((resolve) => {
     execFile(process.execPath, [compiler, "-p", ".", "--pretty", "false"], { cwd: folder }, (_error, stdout, stderr) =>
