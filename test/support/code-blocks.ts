@@ -71,7 +71,8 @@ const COMPILER_OPTIONS = {
   paths: { stripe: [join(ROOT, "node_modules/stripe")] },
 };
 
-const VITEST_CONFIG = 'export default { test: { include: ["**/*.test.ts"], isolate: false, pool: "threads" } };';
+const VITEST_CONFIG =
+  'export default { test: { include: ["**/*.test.ts"], isolate: false, pool: "threads", maxWorkers: 1 } };';
 
 export interface BlockProjects {
   /** Returns the errors of the compiler, such as "docs/access.md(20,3): …". */
