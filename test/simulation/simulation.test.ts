@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { makeSchedule, play, type Schedule } from "./schedule.ts";
 
-const SCHEDULES = 150;
+const SCHEDULES = 100;
 const MAX_SEED = 2 ** 31;
 const base = Number(process.env["SIMULATION_SEED"] ?? Math.floor(Math.random() * MAX_SEED));
 process.stdout.write(`The simulation plays ${SCHEDULES} schedules from seed ${base}.\n`);

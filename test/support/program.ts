@@ -1,6 +1,8 @@
 /** Runs the built programs of this repository in separate processes, as users do. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 
@@ -10,6 +12,8 @@ export const CLI: string = at("packages/tollkeeper/dist/cli/main.js");
 export const EMULATOR: string = at("packages/emulator/dist/cli.js");
 /** The path of the program that `npm start` runs. */
 export const START: string = at("tools/start.mjs");
+
+const COMPILE_CACHE = join(tmpdir(), "tollkeeper-compile-cache");
 
 export interface Program {
   child: ChildProcess;
@@ -34,7 +38,13 @@ export interface ProgramOptions {
 export function runNode(args: readonly string[], { env = {}, cwd = ROOT }: ProgramOptions = {}): Program {
   const child = spawn(process.execPath, args, {
     cwd,
-    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", ...env },
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: process.env["HOME"] ?? "",
+      // Most programs of the tests start the same modules, so Node compiles them only once.
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
