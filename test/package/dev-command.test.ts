@@ -97,6 +97,15 @@ test("an app without keys sells a plan on the local Stripe, and keeps its data o
   await again.program.stop("SIGTERM");
 });
 
+test("the app gets the keys of the local Stripe, and keeps the address of its pages", async () => {
+  const cwd = appFolder({ "tollkeeper.config.ts": CONFIG, ".env": "STRIPE_SECRET_KEY=sk_live_secret\n" });
+  const env = { PORT: String(await freePort()), EMULATOR_PORT: String(await freePort()) };
+  const print = ["dev", "node", "--eval", "console.log(process.env.STRIPE_SECRET_KEY, process.env.APP_URL)"];
+  const { output } = await runCli(print, { cwd, env: { ...env, APP_URL: "http://localhost:5173" } });
+  expect(output).toContain("sk_test_local http://localhost:5173\n");
+  expect((await runCli(print, { cwd, env })).output).toContain(`sk_test_local http://localhost:${env.PORT}\n`);
+});
+
 test("the exit code of the app is the exit code of the command", async () => {
   const cwd = appFolder({ "tollkeeper.config.ts": CONFIG });
   const env = { PORT: String(await freePort()), EMULATOR_PORT: String(await freePort()) };

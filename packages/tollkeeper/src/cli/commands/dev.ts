@@ -56,7 +56,7 @@ async function runDev(env: Environment, command: readonly string[], { config }: 
     ...env,
     ...KEYS,
     STRIPE_API_BASE: `http://127.0.0.1:${emulatorPort}`,
-    APP_URL: `http://localhost:${port}`,
+    APP_URL: env["APP_URL"]?.trim() || `http://localhost:${port}`,
     PORT: String(port),
   };
   const options = await loadOptions(appEnv, config);
