@@ -38,13 +38,20 @@ export type AppHandler =
  */
 export type AppClient = (user: string | null, path: string, init?: RequestInit) => Promise<Response>;
 
+/** Returns a listener of node:http that passes requests to the app; null if the app is made for the fetch API. */
+export function toNodeListener(handler: AppHandler): RequestListener | null {
+  if (typeof handler === "function") return handler.length < 2 ? null : (handler as RequestListener);
+  return "routing" in handler ? handler.routing : null;
+}
+
 /** Returns a function that passes a request to the app. */
 export function toFetch(handler: AppHandler): FetchFunction {
-  if (typeof handler === "function")
-    return handler.length < 2 ? (handler as FetchFunction) : fromNode(handler as RequestListener);
-  if ("routing" in handler) return fromNode(handler.routing);
-  if ("fetch" in handler) return (request) => handler.fetch(request);
-  return (request) => callMethod(handler, request);
+  const listener = toNodeListener(handler);
+  if (listener) return fromNode(listener);
+  if (typeof handler === "function") return handler as FetchFunction;
+  return "fetch" in handler
+    ? (request) => handler.fetch(request)
+    : (request) => callMethod(handler as Methods, request);
 }
 
 /** Calls a function of a Next route. As in Next, GET also serves HEAD, and OPTIONS lists the methods. */
@@ -59,12 +66,6 @@ async function callMethod(methods: Methods, request: Request): Promise<Response>
 }
 
 const NO_PARAMETERS = { params: Promise.resolve({}) };
-
-/** Returns a listener of node:http that passes requests to the app. */
-export function toNodeListener(handler: AppHandler): RequestListener | null {
-  if (typeof handler === "function") return handler.length < 2 ? null : (handler as RequestListener);
-  return "routing" in handler ? handler.routing : null;
-}
 
 /** Connects a client and a server of node:http with streams in memory. */
 function fromNode(listener: RequestListener): FetchFunction {

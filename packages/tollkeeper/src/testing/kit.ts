@@ -6,24 +6,23 @@ import { DEFAULT_BASE_PATH } from "../config/defaults.ts";
 import { resolveConfig } from "../config/resolve-config.ts";
 import { withApp, type Plans } from "../domain/plans.ts";
 import { maskSecrets } from "../domain/log-text.ts";
-import type { User } from "../domain/user.ts";
 import type { Store } from "../store/store.ts";
 import type { Tollkeeper } from "../tollkeeper.ts";
-import type { TollkeeperOptions } from "../options.ts";
 import { createAppClient, type AppClient, type AppHandler } from "./app-client.ts";
 import { postControl } from "./control.ts";
 import { TEST_APP_URL, TEST_SECRET_KEY, TEST_STRIPE_URL, TEST_WEBHOOK_SECRET } from "./harness/constants.ts";
 import { loadEmulator, type CreateEmulator, type TestEmulator } from "./harness/emulator.ts";
-import { SEED, TEST_START, virtualRuntime } from "./harness/harness.ts";
-import { createLogRecorder, type LogLine } from "./harness/log-recorder.ts";
+import { SEED, TEST_START } from "./harness/harness.ts";
+import type { LogLine } from "./harness/log-recorder.ts";
 import { createTestGateway } from "./harness/plans.ts";
 import { readResponse } from "./harness/read-response.ts";
 import type { ServiceClient } from "./harness/service-client.ts";
-import { emulatorOptions } from "./harness/service-options.ts";
 import type { KitState, RestartChanges } from "./kit-state.ts";
-import { recordHooks, type HookRun } from "./recorded-hooks.ts";
+import type { HookRun } from "./recorded-hooks.ts";
 import { createRestartableService, type RestartableService } from "./restartable-service.ts";
+import { toServiceOptions } from "./kit-options.ts";
 import type { TestBillingOptions } from "./test-options.ts";
+import { bearer } from "./test-sign-in.ts";
 import { createTestClock, type TestClock } from "./test-clock.ts";
 import { createTestUser, type TestUser } from "./test-user.ts";
 import { createTestWebhooks, type TestWebhooks } from "./test-webhooks.ts";
@@ -148,79 +147,6 @@ function createUsers({
   return (id) => createTestUser({ ...shared, id, note: (text) => timeline.add(id, "test", text) });
 }
 
-type Surroundings = Pick<Kit, "emulator" | "state" | "log" | "hooks" | "timeline">;
-
-/** Returns the app's options with the keys, the addresses, the clock and the database of the test. */
-function toServiceOptions({ emulator, state, log, hooks, timeline }: Surroundings): TollkeeperOptions {
-  const given = state.options;
-  const defaults = emulatorOptions(given.plans);
-  const appUrl = state.served?.appUrl ?? defaults.appUrl;
-  const onHook = (run: HookRun): void => {
-    hooks.push(run);
-    timeline.addHook(run);
-  };
-  return {
-    ...withoutProduction(given),
-    ...defaults,
-    appUrl,
-    ...pagesOf(given, appUrl),
-    authenticate: given.authenticate ?? authenticate,
-    hooks: recordHooks(given.hooks ?? {}, emulator.now, onHook),
-    databaseUrl: given.database ?? "file::memory:",
-    environment: "test",
-    runWorker: false,
-    log: createLogRecorder(log),
-    runtime: { ...virtualRuntime(emulator), sleep },
-    async fetch(input, init) {
-      if (state.isStripeDown) throw new TypeError("fetch failed: the test has called stripeDown()");
-      return emulator.fetch(new Request(input, init));
-    },
-  };
-}
-
-/** Returns the options without those that name the app's real database, issuer or receiver of hooks. */
-function withoutProduction(options: KitState["options"]): Partial<TollkeeperOptions> {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !PRODUCTION_ONLY.has(name)));
-}
-
-/** Returns the pages to which users return, with the same paths at the address of the test's app. */
-function pagesOf(given: KitState["options"], appUrl: string): Partial<TollkeeperOptions> {
-  const names = ["successUrl", "cancelUrl", "portalReturnUrl"] as const;
-  const pages = names.flatMap((name) => {
-    const url = given[name];
-    if (url === undefined || !URL.canParse(url, appUrl)) return [];
-    const { pathname, search, hash } = new URL(url, appUrl);
-    // The placeholder of Stripe's session id must stay as it is.
-    return [[name, `${appUrl}${pathname}${search}${hash}`.replaceAll("%7B", "{").replaceAll("%7D", "}")]];
-  });
-  return Object.fromEntries(pages) as Partial<TollkeeperOptions>;
-}
-
-const PRODUCTION_ONLY: ReadonlySet<string> = new Set<keyof KitState["options"]>([
-  "database",
-  "stripeAccountChanged",
-  "stripeWebhookMode",
-  "stripeRequestsPerEndpoint",
-  "stripeRequestsInFlight",
-  "databaseDirectUrl",
-  "authIssuer",
-  "authJwksUri",
-  "authAudience",
-  "authClientIds",
-  "authAlgorithms",
-  "hooksUrl",
-  "hooksSecret",
-  "hooksFetch",
-]);
-
-/** Ends only if the signal aborts. The test's clock moves without waiting, and a real timer would keep the process alive. */
-function sleep(_ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
 function createStripe(emulator: TestEmulator, clock: TestClock): Stripe {
   return new Stripe(TEST_SECRET_KEY, {
     maxNetworkRetries: 0,
@@ -243,17 +169,4 @@ function createCall(client: AppClient, basePath: string): ServiceClient {
         ...(method === "POST" && { headers: JSON_HEADERS, body: JSON.stringify(body) }),
       }),
     );
-}
-
-/** The user's id is encoded, because a header has only Latin letters and no spaces at its ends. */
-function bearer(user: string): Record<string, string> {
-  return { authorization: `Bearer ${encodeURIComponent(user)}` };
-}
-
-/** Signs in the user whom `bearer` names. */
-function authenticate(request: Request): User | null {
-  const [, token] = /^Bearer (\S+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
-  if (token === undefined) return null;
-  const id = decodeURIComponent(token);
-  return { id, email: `${token}@example.com`, name: null };
 }

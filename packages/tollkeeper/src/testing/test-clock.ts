@@ -32,6 +32,8 @@ const MAX_ROUNDS = 1_000;
 /** Maximum number of steps of one call of `advance`. */
 const MAX_STEPS = 100_000;
 
+const MOVED_BY_HOOK = "A hook can't move the clock that runs it. Advance in the test.";
+
 export function createTestClock(options: TestClockOptions): TestClock {
   const { emulator, service, state } = options;
   let last: Promise<void> = Promise.resolve();
@@ -56,9 +58,10 @@ export function createTestClock(options: TestClockOptions): TestClock {
 
   const reconcileIfDue = async (): Promise<void> => {
     if ((state.reconcileAt ?? Infinity) > emulator.now()) return;
-    const report = state.isStripeDown ? null : await service.reconcile().catch(() => null);
-    state.reconcileAt = report === null ? emulator.now() + reconcileEveryMs(state) : null;
+    state.reconcileAt = emulator.now() + reconcileEveryMs(state);
+    if (state.isStripeDown) return;
     options.timeline.add(null, "fault", "the service looks for missed events");
+    if ((await service.reconcile().catch(() => null)) !== null) state.reconcileAt = null;
     await settle();
   };
 
@@ -84,8 +87,7 @@ export function createTestClock(options: TestClockOptions): TestClock {
   return {
     settle,
     advance(duration) {
-      if (isInHook())
-        return Promise.reject(new Error("A hook can't move the clock that runs it. Advance in the test."));
+      if (isInHook()) return Promise.reject(new Error(MOVED_BY_HOOK));
       const moved = last.then(() => moveTo(addDuration(emulator.now(), duration)));
       last = moved.catch(() => {});
       return moved;

@@ -17,7 +17,7 @@ export interface WebhookMatch {
 export interface TestWebhooks {
   /**
    * Loses webhooks: Stripe sees a 2xx response, and the service receives nothing. The service finds the missed events when it
-   * looks for them, within an hour: `advance({ hours: 1 })`.
+   * looks for them, by default within an hour: `advance({ hours: 1 })`.
    */
   lose(match?: WebhookMatch): void;
   /** Delivers each webhook twice. */
@@ -76,13 +76,15 @@ export function createTestWebhooks(options: TestWebhooksOptions): { webhooks: Te
       await setHeld(true);
     },
     async release({ reversed = false } = {}) {
-      timeline.add(null, "test", "held webhooks are delivered");
+      if (state.isHeld)
+        timeline.add(null, "test", `held webhooks are delivered${reversed ? ", the newest first" : ""}`);
       if (reversed) await postControl(emulator, "faults/deliveries", { effect: "reorder" });
       state.isHeld = false;
       await setHeld(false);
       await clock.settle();
     },
     async restore() {
+      if (rules.length > 0) timeline.add(null, "test", "no more webhooks are lost or delivered twice");
       rules = [];
       await webhooks.release();
     },
