@@ -17,7 +17,9 @@ const MAX_CAUSES = 5;
  * error, because it is a bug.
  */
 export function errorText(error: unknown): string {
-  return maskSecrets(describe(error));
+  const text = describe(error);
+  // The texts of configuration problems contain no secret, but forms of URLs that the person has to type.
+  return codeOf(error) === CONFIG_CODE ? text : maskSecrets(text);
 }
 
 function describe(error: unknown): string {
@@ -30,8 +32,12 @@ function describe(error: unknown): string {
 /** Returns true for the errors of this package, of the operating system and of a database. Every other error is a bug. */
 function isExpected(error: Error): boolean {
   if (error instanceof TollkeeperError || "syscall" in error) return true;
-  const { code } = error as { code?: unknown };
+  const code = codeOf(error);
   return typeof code === "string" && (SQLSTATE.test(code) || code === SQLITE_CODE || code === CONFIG_CODE);
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 /** Returns the message of the first cause that has an error code, such as ECONNREFUSED. Otherwise returns the last cause. */

@@ -12,7 +12,8 @@ const MASKS: readonly [pattern: RegExp, replacement: string][] = [
   [/\b(sk_test|sk_live|rk_test|rk_live|whsec)_[\w+/=-]\S*/g, "$1_…"],
   [/\beyJ[\w-]+\.[\w.-]+/g, "(token)"],
   [/\bBearer +[\w.~+/=-]{8,}/gi, "Bearer (token)"],
-  [/[\p{L}\p{N}_.+%-]+@[\p{L}\p{N}.-]+/gu, "(email)"],
+  // Paths in stacks can contain the version of a package, as in kysely@0.29.0.
+  [/[\p{L}\p{N}_.+%-]+@(?!\d+\.\d)[\p{L}\p{N}.-]+/gu, "(email)"],
 ];
 
 /** Returns the text without secrets and email addresses, and with at most `maxLength` characters. */

@@ -6,6 +6,11 @@ const withCode = (message: string, fields: object): Error => Object.assign(new E
 
 test.each<[name: string, error: Error, text: string]>([
   ["an error of this package", new ConfigError(["PORT is 0"]), "The configuration is invalid:\n  - PORT is 0"],
+  [
+    "an error that names the form of a URL",
+    new ConfigError(['DATABASE_URL must be "postgres://USER:PASSWORD@HOST/DATABASE"']),
+    'The configuration is invalid:\n  - DATABASE_URL must be "postgres://USER:PASSWORD@HOST/DATABASE"',
+  ],
   ["an error of the operating system", withCode("open x", { code: "EACCES", syscall: "open" }), "open x"],
   [
     "an error of PostgreSQL",
