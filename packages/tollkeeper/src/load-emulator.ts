@@ -3,16 +3,17 @@ import { ConfigError } from "./errors.ts";
 
 const PACKAGE: string = "@tollkeeper/emulator";
 
-/** Throws `ConfigError` if the package of the emulator is not installed. */
+/** Throws `ConfigError` if the package of the emulator is not installed. Its text ends with `alternative`, if there is one. */
 export async function loadEmulatorPackage<Module>(
   importModule: (name: string) => Promise<unknown> = (name) => import(name),
+  alternative = "",
 ): Promise<Module> {
   try {
     return (await importModule(PACKAGE)) as Module;
   } catch (error) {
     if (!isNotInstalled(error)) throw error;
     throw new ConfigError([
-      `The package ${PACKAGE} is not installed. Run \`npm install --save-dev ${PACKAGE}\`, or pass createEmulator.`,
+      `The package ${PACKAGE} is not installed. Run \`npm install --save-dev ${PACKAGE}\`${alternative}.`,
     ]);
   }
 }

@@ -1,16 +1,16 @@
-/** `tollkeeper dev`: runs the app with a local Stripe. Needs no Stripe account and no variables. */
+/** `tollkeeper dev`: runs the app with a local Stripe. Needs no Stripe account and no variables of Stripe. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { pushPlans } from "../../actions/push-plans.ts";
-import { DEFAULT_BASE_PATH } from "../../config/defaults.ts";
+import { DEFAULT_BASE_PATH, PORT_RANGE } from "../../config/defaults.ts";
 import { describeChange } from "../../domain/product-changes.ts";
 import type { Environment } from "../../environment.ts";
-import { ConfigError } from "../../errors.ts";
+import { TollkeeperError } from "../../errors.ts";
 import { loadEmulatorPackage } from "../../load-emulator.ts";
 import type { TollkeeperOptions } from "../../options.ts";
-import { CONFIG_OPTION, loadOptions, portFrom } from "../load-options.ts";
+import { CONFIG_OPTION, loadOptions, wholeNumberFrom } from "../load-options.ts";
 import { compareWithStripe } from "../plan-checks.ts";
 
 interface DevOptions {
@@ -50,8 +50,8 @@ export function addDev(program: Command, env: Environment): void {
 /** Resolves with the exit code of the app after the app has ended. */
 async function runDev(env: Environment, command: readonly string[], { config }: DevOptions): Promise<number> {
   const { serveEmulator } = await loadEmulatorPackage<EmulatorPackage>();
-  const port = portFrom("PORT", env["PORT"], DEFAULT_APP_PORT);
-  const emulatorPort = portFrom("EMULATOR_PORT", env["EMULATOR_PORT"], DEFAULT_EMULATOR_PORT);
+  const port = fixedPort(env, "PORT", DEFAULT_APP_PORT);
+  const emulatorPort = fixedPort(env, "EMULATOR_PORT", DEFAULT_EMULATOR_PORT);
   const appEnv = {
     ...env,
     ...KEYS,
@@ -59,6 +59,8 @@ async function runDev(env: Environment, command: readonly string[], { config }: 
     APP_URL: env["APP_URL"]?.trim() || `http://localhost:${port}`,
     PORT: String(port),
   };
+  // The config file may read the variables itself.
+  Object.assign(process.env, appEnv);
   const options = await loadOptions(appEnv, config);
   mkdirSync(FOLDER, { recursive: true });
   const webhook = `http://127.0.0.1:${port}${options.basePath ?? DEFAULT_BASE_PATH}/webhook`;
@@ -78,6 +80,11 @@ async function runDev(env: Environment, command: readonly string[], { config }: 
   }
 }
 
+/** Returns the port that a variable sets. Throws `ConfigError` for 0, because the app and the local Stripe must know each other. */
+function fixedPort(env: Environment, name: string, fallback: number): number {
+  return wholeNumberFrom(name, env[name], { ...PORT_RANGE, min: 1 }) ?? fallback;
+}
+
 /** Creates the products and prices that the local Stripe lacks. */
 async function createPlans(options: TollkeeperOptions): Promise<void> {
   const { gateway, changes } = await compareWithStripe(options);
@@ -91,7 +98,9 @@ async function runApp([name = "", ...args]: readonly string[], env: Environment)
   const stopPassing = passSignals(app);
   try {
     return await new Promise<number>((resolve, reject) => {
-      app.once("error", (error) => reject(new ConfigError([`${name} can't be started: ${error.message}`])));
+      app.once("error", ({ message }) =>
+        reject(new TollkeeperError(500, "invalid_config", `${name} can't be started: ${message}`)),
+      );
       app.once("exit", (code) => resolve(code ?? 1));
     });
   } finally {

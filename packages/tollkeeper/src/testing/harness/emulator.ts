@@ -46,6 +46,9 @@ export type CreateEmulator<Emulator extends TestEmulator = TestEmulator> = (opti
 
 /** Loads `createEmulator` of the installed emulator. Throws `ConfigError` if its package is not installed. */
 export async function loadEmulator(importModule?: (name: string) => Promise<unknown>): Promise<CreateEmulator> {
-  const { createEmulator } = await loadEmulatorPackage<{ createEmulator: CreateEmulator }>(importModule);
+  const { createEmulator } = await loadEmulatorPackage<{ createEmulator: CreateEmulator }>(
+    importModule,
+    ", or pass createEmulator",
+  );
   return createEmulator;
 }
