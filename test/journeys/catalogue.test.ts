@@ -258,4 +258,15 @@ describe.each(DIALECTS)("an open checkout session on %s", (dialect) => {
     }
     expect(await statusOf(other)).toBe("open");
   });
+
+  test("stays open if its user asks for an interval that its plan never had", async () => {
+    const billing = await createTestBilling({ dialect, options: { plans: BEFORE } });
+    const ask = (interval: string) =>
+      billing.call("ada", "POST", "create-checkout-session", { plan: "team", interval });
+    const { body } = await ask("month");
+    expect(await ask("year")).toMatchObject({ status: 400, body: { error: { code: "unknown_price" } } });
+    const session = await billing.stripe("GET", `/v1/checkout/sessions/${String(body["sessionId"])}`);
+    expect(session.body["status"]).toBe("open");
+    expect((await ask("month")).body["sessionId"]).toBe(body["sessionId"]);
+  });
 });

@@ -64,14 +64,18 @@ export const checkoutOperation: OperationKind<CheckoutParams, OpenedCheckout> = 
   async act({ gateway, runtime }, sent, { id, key }) {
     if (!isClientReference(sent.userId)) logLeftOut(runtime, ["client_reference_id"], id);
     const session = await gateway.createCheckoutSession({ ...sent, operationId: id }, key);
-    return { session, trialDays: sent.trialDays };
+    return toOpened(sent, session);
   },
   async lookUp({ gateway }, sent, { id }) {
     const session = await gateway.findCheckoutSessionOfOperation(sent.customerId, id);
-    return session && { session, trialDays: sent.trialDays };
+    return session && toOpened(sent, session);
   },
   onSucceeded: ({ runtime }) => runtime.metrics.count("checkouts_total", { outcome: "started" }),
 };
+
+function toOpened({ trialDays, plan, interval }: CheckoutParams, session: CheckoutSessionRecord): OpenedCheckout {
+  return { session, trialDays, plan, interval };
+}
 
 export const expiryOperation: OperationKind<{ sessionId: string }, CheckoutSessionRecord["status"] | null> = {
   kind: "checkout_expiry",
@@ -92,7 +96,7 @@ export async function createCheckoutSession(
   const plan = findChosenPlan(context, request);
   const price = findSoldPrice(context, plan, request);
   if (price instanceof InvalidRequestError) {
-    await context.serialize(`checkout:${user.id}`, () => expireOpenSession(context, user, plan.group));
+    await context.serialize(`checkout:${user.id}`, () => expireUnsoldSession(context, user, plan.group));
     throw price;
   }
   const intent: CheckoutIntent = {
@@ -206,13 +210,19 @@ function findSoldPrice(
 }
 
 /**
- * Expires the user's open checkout session of a plan group. If the user opened the session when the app still sold the plan,
- * the user could otherwise pay in the session.
+ * Expires the user's open checkout session of a plan group if the app no longer sells what the session sells. The user could
+ * otherwise pay in the session.
  */
-async function expireOpenSession(context: ActionContext, user: User, group: string): Promise<void> {
+async function expireUnsoldSession(context: ActionContext, user: User, group: string): Promise<void> {
   const last = (await loadLastCheckouts(context, user, [group])).get(group) ?? null;
+  if (last === null || isSold(context.plans, last)) return;
   const decision = decideCheckout(last, null);
   if (decision.kind === "replace") await expire(context, decision.session.id);
+}
+
+function isSold(plans: Plans, { plan: id, interval }: Pick<CheckoutIntent, "plan" | "interval">): boolean {
+  const plan = plans.find((candidate) => candidate.id === id);
+  return plan !== undefined && !plan.retired && findPlanPrice(plan, interval) !== undefined;
 }
 
 /** Finds the plan's price at Stripe by its lookup key. The price must be as in the plan, so that users pay what they see. */

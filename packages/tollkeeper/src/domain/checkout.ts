@@ -14,6 +14,9 @@ export interface CheckoutIntent {
 /** The user's last checkout in a plan group, with its current state at Stripe. */
 export interface LastCheckout {
   session: CheckoutSessionRecord;
+  /** The plan and the interval that the session sells. */
+  plan: string;
+  interval: PlanInterval;
   /** Days of the trial that the checkout offers; 0 for no trial. */
   trialDays: number;
   /** Fingerprint of all parameters with which the session was created. */

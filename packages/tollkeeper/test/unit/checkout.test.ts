@@ -23,7 +23,7 @@ const SESSION: CheckoutSessionRecord = {
   expiresAt: 0,
   operationId: "op_1",
 };
-const LAST: LastCheckout = { session: SESSION, trialDays: 0, fingerprint: "same" };
+const LAST: LastCheckout = { session: SESSION, plan: "premium", interval: "month", trialDays: 0, fingerprint: "same" };
 const findLive = (states: readonly SubscriptionState[]) => findLiveInGroup(states, PLANS, "default");
 
 describe("a checkout", () => {

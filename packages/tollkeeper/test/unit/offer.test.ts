@@ -19,6 +19,8 @@ const PLANS = definePlans([
 
 const checkout = (status: "open" | "complete" | "expired", trialDays: number): LastCheckout => ({
   fingerprint: "same",
+  plan: "premium",
+  interval: "month",
   trialDays,
   session: {
     id: "cs_1",
