@@ -254,8 +254,8 @@ export const RULES: readonly Rule[] = [
   {
     rule: "an unfinished operation is finished without another request",
     file: "packages/tollkeeper/src/worker/maintenance.ts",
-    text: "prune, options.finishOperations, catchUp",
-    without: "prune, catchUp",
+    text: "prune(startedAt), options.finishOperations, catchUp",
+    without: "prune(startedAt), catchUp",
   },
   {
     rule: "an operation with an expired idempotency key is looked up before it is repeated",

@@ -60,7 +60,6 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const id = runtime.newId();
   let stopping: AbortController | null = null;
   let looping: Promise<unknown> | null = null;
-  let startedAt = -Infinity;
 
   const sendHeartbeat = async (): Promise<void> => {
     const now = runtime.now();
@@ -68,18 +67,24 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
     await options.followCatalogue();
   };
 
-  const prune = (): Promise<void> => pruneQueues(options, startedAt);
+  /** Deletes old rows. Deletes unhandled hooks only after the processes of the app had time to register their hooks. */
+  const prune = async (startedAt: number): Promise<void> => {
+    await pruneProcessed(options);
+    if (runtime.now() - startedAt >= UNHANDLED_KEPT_AFTER_START_MS) await pruneUnhandledHooks(options);
+  };
+  /** Does not wait, because a single round may be all that its process does. A serverless process is stopped between requests. */
+  const pruneAtOnce = (): Promise<void> => prune(-Infinity);
   const reconcile = (stop: AbortSignal): Promise<void> => reconcileIfDue(options, stop);
 
   return {
     async runOnce() {
-      await prune();
+      await pruneAtOnce();
       await options.finishOperations();
       await catchUp(new AbortController().signal);
       await options.compareAccess(new AbortController().signal);
     },
     async runDue(signal) {
-      await prune();
+      await pruneAtOnce();
       await options.finishOperations();
       await catchUp(signal);
       await options.compareAccess(signal);
@@ -89,9 +94,9 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       if (looping) return;
       stopping = new AbortController();
       const { signal } = stopping;
-      startedAt = runtime.now();
+      const startedAt = runtime.now();
       const acts = runsWorker
-        ? [sendHeartbeat, prune, options.finishOperations, catchUp, options.compareAccess, reconcile]
+        ? [sendHeartbeat, () => prune(startedAt), options.finishOperations, catchUp, options.compareAccess, reconcile]
         : [sendHeartbeat];
       looping = Promise.all(acts.map((act) => repeat(act, runtime, signal)));
     },
@@ -121,16 +126,13 @@ async function repeat(
   }
 }
 
-/** Deletes old rows of the inbox and the outbox. `startedAt` is the instant at which the process started. */
-async function pruneQueues(options: MaintenanceOptions, startedAt: number): Promise<void> {
-  const { store, runtime, keepMs } = options;
+/** Deletes old processed rows of the inbox and the outbox. Takes hooks that no process handles out of their lanes. */
+async function pruneProcessed({ store, runtime, keepMs }: MaintenanceOptions): Promise<void> {
   const now = runtime.now();
   const before = now - keepMs;
   await store.inbox.pruneDone(before, MAX_PRUNED_PER_ROUND);
   await store.outbox.pruneDone(before, MAX_PRUNED_PER_ROUND);
   await store.outbox.expireHooks(now);
-  // After a long outage, the processes of the app first register the hooks that they handle.
-  if (now - startedAt >= UNHANDLED_KEPT_AFTER_START_MS) await pruneUnhandledHooks(options);
 }
 
 /** Deletes old hooks that no process handles. */
