@@ -45,7 +45,7 @@ const PAGE_FOLDER = new URL("../dist/page/", import.meta.url);
 export function createDemoApp(parts: DemoParts): Hono {
   const { tollkeeper, emulator, issuer } = parts;
   const app = new Hono();
-  app.use("*", refuseForeignRequests({ ownUrl: parts.url, refuse: (c, message) => refuse(c, message, 403) }));
+  app.use("*", refuseForeignRequests({ ownUrl: () => parts.url, refuse: (c, message) => refuse(c, message, 403) }));
   app.all(`${tollkeeper.basePath}/*`, (c) => tollkeeper.fetch(c.req.raw));
 
   // The demo's page has a strict content security policy, to show that the browser client and the premium modal work under such

@@ -5,8 +5,8 @@
 import type { Context as HttpContext, MiddlewareHandler } from "hono";
 
 export interface ForeignRequestRules {
-  /** The URL of this server. Its host name is allowed. */
-  ownUrl: string;
+  /** Returns the URL of this server. Its host name is allowed. */
+  ownUrl: () => string;
   /** More allowed hosts: a name such as "emulator", which allows every port, or a name with a port. Default: none. */
   allowedHosts?: readonly string[] | undefined;
   /** The end of the error text about a foreign host: how to allow it. Default: none. */
@@ -25,9 +25,9 @@ const MAX_SHOWN_HOST = 100;
  */
 export function refuseForeignRequests(rules: ForeignRequestRules): MiddlewareHandler {
   const { ownUrl, remedy = "", allowsAnyHost = () => false, refuse } = rules;
-  const allowed = new Set([new URL(ownUrl).hostname, ...(rules.allowedHosts ?? []).map(parseHost)]);
+  const allowed = new Set((rules.allowedHosts ?? []).map(parseHost));
   const isAllowed = ({ host, hostname }: URL): boolean =>
-    isLoopback(hostname) || allowed.has(hostname) || allowed.has(host);
+    isLoopback(hostname) || allowed.has(hostname) || allowed.has(host) || hostname === new URL(ownUrl()).hostname;
   return async (c, next) => {
     const url = new URL(c.req.url);
     // A request line can contain another host than the header.
@@ -35,10 +35,10 @@ export function refuseForeignRequests(rules: ForeignRequestRules): MiddlewareHan
     const named = header === undefined ? url : urlOfHost(header);
     if (!allowsAnyHost(c) && !(named && isAllowed(named) && isAllowed(url))) {
       const shown = (header ?? url.host).slice(0, MAX_SHOWN_HOST);
-      return refuse(c, `The host "${shown}" is not allowed. Use ${ownUrl}${remedy}.`);
+      return refuse(c, `The host "${shown}" is not allowed. Use ${ownUrl()}${remedy}.`);
     }
     if (isFromOtherSite(c, (named ?? url).host))
-      return refuse(c, `Rejected: the request comes from another site. Open ${ownUrl}.`);
+      return refuse(c, `Rejected: the request comes from another site. Open ${ownUrl()}.`);
     return next();
   };
 }

@@ -8,7 +8,7 @@ import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/records.ts";
 import { deserialize, fork, serialize } from "./core/snapshots.ts";
 import { commit } from "./core/transaction.ts";
-import { type AfterRetries, newState, type State } from "./core/state.ts";
+import { type AfterRetries, type Context, newState, type State } from "./core/state.ts";
 import { createEngine, type Engine, type StopAt } from "./engine.ts";
 import { ConnectionReset } from "./fault-response.ts";
 import { refuseForeignRequests } from "./foreign-requests.ts";
@@ -106,7 +106,19 @@ const DEFAULT_BASE_URL = `http://127.0.0.1:${DEFAULT_PORT}`;
  * await emulator.advance(31 * 86_400);
  */
 export function createEmulator(options: EmulatorOptions = {}): Emulator {
-  return buildEmulator(options, loadState(options.stateFile) ?? initialState(options)).emulator;
+  return startEmulator(options).emulator;
+}
+
+/** Continues the state of the file with the webhook endpoints of the options, or begins with an empty state. */
+function startEmulator(options: EmulatorOptions): BuiltEmulator {
+  const stored = loadState(options.stateFile);
+  if (!stored) return buildEmulator(options, initialState(options));
+  const built = buildEmulator(options, stored);
+  for (const context of built.contexts()) {
+    replaceEndpoints(context, options.webhooks ?? []);
+    commit(context);
+  }
+  return built;
 }
 
 function initialState({ seed = 1, startAt, wallNow = Date.now, afterRetries = "cancel" }: EmulatorOptions): State {
@@ -136,6 +148,7 @@ interface BuiltEmulator {
   /** Handles a request that arrived at the emulator's port. */
   fetchFromPort: (request: Request) => Promise<Response>;
   save: () => void;
+  contexts: () => Context[];
 }
 
 function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
@@ -152,10 +165,6 @@ function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
     },
     onChange: file.changed,
   });
-  for (const context of engine.contexts()) {
-    replaceEndpoints(context, options.webhooks ?? []);
-    commit(context);
-  }
   const app = createApp(engine, options);
   const emulator: Emulator = {
     fetch: async (request) => app.fetch(request),
@@ -175,7 +184,8 @@ function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
       buildEmulator({ ...options, ...changes, stateFile: undefined }, fork(engine.state)).emulator,
   };
   const fromPort: Bindings = { fromPort: true };
-  return { emulator, fetchFromPort: async (request) => app.fetch(request, fromPort), save: file.save };
+  const fetchFromPort: BuiltEmulator["fetchFromPort"] = async (request) => app.fetch(request, fromPort);
+  return { emulator, fetchFromPort, save: file.save, contexts: engine.contexts };
 }
 
 /** Creates the app of all routes: the API, the control routes and the pages. */
@@ -184,7 +194,7 @@ function createApp(engine: Engine, options: EmulatorOptions): Hono {
   app.use(
     "*",
     refuseForeignRequests({
-      ownUrl: baseUrlOf(options),
+      ownUrl: () => baseUrlOf(options),
       allowedHosts: options.allowedHosts,
       remedy: ", or start the emulator with --allowed-host",
       allowsAnyHost: isOwnApiRequest,
@@ -232,8 +242,7 @@ export async function serveEmulator(
   const host = options.host ?? "127.0.0.1";
   const url = `http://${hostOfUrl(host)}:${options.port}`;
   const baseUrl = baseUrlOf({ baseUrl: options.baseUrl ?? url });
-  const state = loadState(options.stateFile) ?? initialState(options);
-  const { emulator, fetchFromPort, save } = buildEmulator({ clock: "running", ...options, baseUrl }, state);
+  const { emulator, fetchFromPort, save } = startEmulator({ clock: "running", ...options, baseUrl });
   const server = serve({ fetch: toHttpHandler(fetchFromPort), port: options.port, hostname: host });
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);

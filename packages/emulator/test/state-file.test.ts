@@ -2,8 +2,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Stripe from "stripe";
 import { expect, onTestFinished, test } from "vitest";
-import { serveEmulator } from "../src/index.ts";
+import { serveEmulator, type ServedEmulator } from "../src/index.ts";
 import { connect, START } from "./support/sdk.ts";
 import { freePort } from "../../../test/support/ports.ts";
 
@@ -71,6 +72,52 @@ test("after a start with another webhook URL, events go only to the new URL", as
   await second.drain();
   expect(received.toSorted()).toEqual(["new.test", "own.test"]);
 });
+
+test("a restart and a fork keep the secret of a webhook endpoint, unless the options name another one", async () => {
+  const { stateFile } = file();
+  const run = async (secret?: string) => {
+    const signatures: string[] = [];
+    const emulator = await serveEmulator({
+      port: await freePort(),
+      clock: "still",
+      stateFile,
+      webhooks: [{ url: "http://app.test/hook", ...(secret !== undefined && { secret }) }],
+      async fetch(request) {
+        signatures.push(await signedBy(request));
+        return new Response(null);
+      },
+    });
+    const send = async (from: Pick<ServedEmulator, "fetch" | "drain"> = emulator): Promise<string | undefined> => {
+      await connect(from, "sk_test_123").customers.create({ name: "Ada" });
+      await from.drain();
+      return signatures.at(-1);
+    };
+    return { emulator, send };
+  };
+  const secrets = ["whsec_one_secret", "whsec_two_secret"];
+  const signedBy = async (request: Request): Promise<string> => {
+    const [body, header] = [await request.text(), request.headers.get("stripe-signature") ?? ""];
+    return secrets.find((secret) => isSigned(body, header, secret)) ?? header.replace(/^t=\d+,/, "");
+  };
+  const first = await run(secrets[0]);
+  expect(await first.send()).toBe(secrets[0]);
+  expect(await first.send(first.emulator.fork())).toBe(secrets[0]);
+  await first.emulator.close();
+  const again = await run();
+  expect(await again.send()).toBe(secrets[0]);
+  await again.emulator.close();
+  const other = await run(secrets[1]);
+  onTestFinished(() => other.emulator.close());
+  expect(await other.send()).toBe(secrets[1]);
+});
+
+function isSigned(body: string, header: string, secret: string): boolean {
+  try {
+    return Boolean(Stripe.webhooks.constructEvent(body, header, secret));
+  } catch {
+    return false;
+  }
+}
 
 test("the emulator does not start with an invalid state file, and the error explains how to fix the problem", async () => {
   const { stateFile, run } = file();

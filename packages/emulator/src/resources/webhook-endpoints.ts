@@ -26,16 +26,25 @@ const UpdateParams = z.strictObject({
 });
 
 /**
- * Adds a webhook endpoint. If an endpoint with the same URL exists, sets that endpoint's secret and payload style
- * instead.
+ * Adds a webhook endpoint. If an endpoint with the same URL exists, sets that endpoint's payload style instead, and its secret if
+ * a new one is given.
  */
 export function addEndpoint(context: Context, input: EndpointInput): WebhookEndpoint {
   const known = listAll(context, "webhook_endpoint", (endpoint) => endpoint.url === input.url)[0];
   const endpoint = known ?? insert(context, "webhook_endpoint", newWebhookEndpoint(context, input));
-  const secret = input.secret ?? newToken(context, "whsec", 32);
-  context.account.endpointSecrets.set(endpoint.id, [{ secret, expiresAt: null }]);
+  setSecret(context, endpoint.id, input.secret);
   context.account.payloadStyles.set(endpoint.id, input.payload ?? "snapshot");
   return endpoint;
+}
+
+/** Keeps the secrets of a known endpoint, unless the options name another secret. */
+function setSecret(context: Context, id: string, given: string | undefined): void {
+  const { account } = context;
+  const known = account.endpointSecrets.get(id) ?? [];
+  const isKept = given === undefined ? known.length > 0 : known.some(({ secret }) => secret === given);
+  if (isKept) return;
+  const secret = given ?? newToken(context, "whsec", 32);
+  account.endpointSecrets.set(id, [{ secret, expiresAt: null }]);
 }
 
 /**
