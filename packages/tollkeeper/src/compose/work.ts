@@ -6,9 +6,10 @@ import type { Worker } from "../worker/worker.ts";
 
 /**
  * Maximum time in milliseconds of each part of a call of `run`: due events and hooks, periodic work, and the events and hooks
- * that became due meanwhile. Many platforms end a request after 15 seconds or more. The next call continues unfinished work.
+ * that became due meanwhile. Each part can need 2 seconds more: to prepare, or to save its progress. So a call takes at most
+ * 13.5 seconds, and many platforms end a request after 15 seconds. The next call continues unfinished work.
  */
-const WORK_FOR_MS = 4_000;
+const WORK_FOR_MS = 2_500;
 /** Milliseconds that periodic work has to save its progress after its time is over. */
 const STOP_WITHIN_MS = 2_000;
 /** Maximum number of events and hooks that each part of a call processes. */
