@@ -33,6 +33,14 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** Taken when the module is loaded, because tests of apps may replace the global function by a fake timer later. */
+const runSoon = setImmediate;
+
+/** Resolves after the event loop has run once and has read pending network input. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => runSoon(resolve));
+}
+
 /** The kinds of alarm, each with the sentence that the log shows. docs/operations.md explains what to do. */
 const ALARMS = {
   account_refused: "the secret key belongs to another Stripe account than the database",

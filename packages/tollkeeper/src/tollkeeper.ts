@@ -114,10 +114,7 @@ export function compose(options: TollkeeperOptions, open: typeof openStore, catc
   const work = createWork({ start, drainWithin: background.drainWithin, maintenance, runtime });
   const http = createHttpContext(surroundings, context, { options, start, startStore, onStored: worker.wake, work });
   const handler = createHandler(http);
-  /**
-   * Starts the service if it is not started, then runs the function `act`. A call of any method of the service first starts
-   * the service if the service is not started.
-   */
+  /** Starts the service if it is not started, then runs the function `act`. All methods that need the database use it. */
   const whenStarted = async <T>(act: () => Promise<T>): Promise<T> => {
     await start();
     return act();

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { describeError } from "../domain/log-text.ts";
 import { ForbiddenError } from "../errors.ts";
+import type { Logger } from "../runtime.ts";
 import { isBodyConsumed, refuseRequest } from "./consumed-body.ts";
 import type { HttpContext } from "./context.ts";
 import { requireJson } from "./read-body.ts";
@@ -55,13 +56,13 @@ export function createHandler(context: HttpContext): Handler {
   app.onError((error, c) => respondToError(runtime.log, error, c));
   const receiveWebhook = createWebhookEndpoint(context);
   const fetchRoute: FetchAndNoteWork = async (request, onWork) => app.fetch(request, { onWork });
-  return { receiveWebhook, fetch: withWaitUntil(context, bypassRouter(basePath, receiveWebhook, fetchRoute)) };
+  const fetchRequest = bypassRouter(basePath, receiveWebhook, fetchRoute);
+  return { receiveWebhook, fetch: withWaitUntil(context, refusingConsumedBodies(runtime.log, fetchRequest)) };
 }
 
 /** Returns a fetch function that passes the work that a request caused to `waitUntil`. */
 function withWaitUntil({ work, runtime }: HttpContext, fetchRequest: FetchAndNoteWork): FetchHandler {
   return async (request, context) => {
-    if (isBodyConsumed(request)) return refuseRequest(request, runtime.log);
     let causedWork = false;
     const response = await fetchRequest(request, () => {
       causedWork = true;
@@ -77,6 +78,12 @@ function withWaitUntil({ work, runtime }: HttpContext, fetchRequest: FetchAndNot
       );
     return response;
   };
+}
+
+/** Refuses requests whose body the app has read. Such a request can be checked in no other way. */
+function refusingConsumedBodies(log: Logger, fetchRequest: FetchAndNoteWork): FetchAndNoteWork {
+  return async (request, onWork) =>
+    isBodyConsumed(request) ? refuseRequest(request, log) : fetchRequest(request, onWork);
 }
 
 function mountRoutes(context: HttpContext): OpenAPIHono<HttpEnv> {

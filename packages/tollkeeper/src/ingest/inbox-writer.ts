@@ -3,7 +3,7 @@
  * commit, so a burst of events needs few commits.
  */
 import { TollkeeperError, UnavailableError } from "../errors.ts";
-import type { Runtime } from "../runtime.ts";
+import { nextTurn, type Runtime } from "../runtime.ts";
 import type { InboxEvent } from "../store/queue/inbox.ts";
 import type { Store } from "../store/store.ts";
 
@@ -35,6 +35,7 @@ export function createInboxWriter({ inbox }: Pick<Store, "inbox">, { now }: Pick
     if (isWriting) return;
     isWriting = true;
     while (waiting.length > 0) {
+      // Without this wait, SQLite would commit each event in its own transaction.
       await nextTurn();
       await writeBatch(inbox, waiting.splice(0, MAX_BATCH), now());
     }
@@ -51,17 +52,6 @@ export function createInboxWriter({ inbox }: Pick<Store, "inbox">, { now }: Pick
       void writeAll();
     });
 }
-
-/**
- * Waits until the event loop has run once and has read pending requests. Without waiting for the event loop, SQLite would
- * commit each event in its own transaction.
- */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => runSoon(resolve));
-}
-
-/** Taken when the module is loaded, because tests of apps may replace the global function by a fake timer later. */
-const runSoon = setImmediate;
 
 /**
  * Stores a batch in one commit. If the database refuses the batch because of one event, stores the two halves separately, so

@@ -1,6 +1,6 @@
 /** The worker: processes due events, hooks and access checks until it is stopped. */
 import { describeError } from "../domain/log-text.ts";
-import type { Runtime } from "../runtime.ts";
+import { nextTurn, type Runtime } from "../runtime.ts";
 import { createSlots, type Slots, type SlotsOptions } from "./slots.ts";
 
 export interface Worker {
@@ -139,11 +139,3 @@ async function drainWithin(
     finished.abort();
   }
 }
-
-/** Resolves after the event loop has run once and has read pending network input. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => runSoon(resolve));
-}
-
-/** Taken when the module is loaded, because tests of apps may replace the global function by a fake timer later. */
-const runSoon = setImmediate;

@@ -22,7 +22,10 @@ export interface DueWorkStore {
    * access ends.
    */
   find(now: number, billingNow: number): Promise<DueWork>;
-  /** Returns the earliest instant at which work of the worker is or becomes due; null if no work is planned. Never writes. */
+  /**
+   * Returns the earliest instant at which work of the worker is or becomes due; null if no work is planned. Never writes. The
+   * result means something only if Stripe's clock is the machine's clock, as in tests.
+   */
   findNextInstant(): Promise<number | null>;
 }
 
