@@ -2,6 +2,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 
 /** The plans and the test of a new user, for each test runner. Each file has one test that passes and one that fails. */
 const PLANS = `
@@ -10,50 +11,62 @@ export const plans = definePlans([
   { id: "pro", name: "Pro", features: ["exports"], prices: [{ interval: "month", amount: 4900, currency: "usd" }] },
 ]);
 `;
-const RENEWAL = `
-  const billing = await createTestBilling({ plans });
+const renewal = (context) => `
+  const billing = await createTestBilling({ plans${context && `, test: ${context}`} });
   const ada = await billing.user("ada").subscribe("pro", { interval: "month", card: "visa" });
   await ada.failPayments();
   await billing.advance({ months: 1, days: 8 });
 `;
-const testFile = (imports, expectation) => `
+const testFile = (imports, expectation, context = "") => `
 import { createTestBilling } from "tollkeeper/testing";
 import { plans } from "./plans.mjs";
 ${imports}
-test("a failed renewal ends access after the grace", async () => {${RENEWAL}
+test("a failed renewal ends access after the grace", async (${context}) => {${renewal(context)}
   ${expectation("false")}
 });
-test("this test fails", async () => {${RENEWAL}
+test("this test fails", async (${context}) => {${renewal(context)}
   ${expectation("true")}
 });
 `;
 const expectIt = (value) => `expect(await ada.can("exports")).toBe(${value});`;
+const NODE_IMPORTS = 'import assert from "node:assert/strict";\nimport { test } from "node:test";';
+const assertIt = (value) => `assert.equal(await ada.can("exports"), ${value});`;
 const RUNNERS = [
   {
     name: "vitest",
     file: "renewal.vitest.mjs",
     text: testFile('import { expect, test } from "vitest";', expectIt),
     args: ["node_modules/vitest/vitest.mjs", "run", "--dir", ".", "renewal.vitest.mjs"],
+    passed: /1 passed/,
     config: { "vitest.config.mjs": 'export default { test: { include: ["*.vitest.mjs"] } };' },
   },
   {
     name: "node:test",
     file: "renewal.node.mjs",
-    text: testFile(
-      'import assert from "node:assert/strict";\nimport { test } from "node:test";',
-      (value) => `assert.equal(await ada.can("exports"), ${value});`,
-    ),
+    text: testFile(NODE_IMPORTS, assertIt),
     args: ["--test", "renewal.node.mjs"],
+    passed: /pass 1\b/,
+  },
+  {
+    name: "node:test with the context of the test",
+    file: "context.node.mjs",
+    text: testFile(NODE_IMPORTS, assertIt, "t"),
+    args: ["--test", "context.node.mjs"],
+    passed: /pass 1\b/,
   },
   {
     name: "jest",
     file: "renewal.jest.mjs",
     text: testFile("", expectIt),
     args: ["--experimental-vm-modules", "node_modules/jest/bin/jest.js", "--testMatch", "**/*.jest.mjs"],
+    passed: /1 passed/,
   },
 ];
 const { devDependencies } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 const RUNNER_PACKAGES = [`vitest@${devDependencies.vitest}`, "jest@30", "@types/node"];
+
+/** The first line of a timeline. */
+const HEADING = "What happened to all users";
 
 /** Type-checks a program that imports all modules for servers, and also checks the types of our packages themselves. */
 function checkTypes(folder, root) {
@@ -92,22 +105,20 @@ export function checkTestKit(folder, root) {
   execFileSync("npm", install, { cwd: folder, shell: process.platform === "win32" });
   writeFileSync(join(folder, "plans.mjs"), PLANS);
   checkTypes(folder, root);
-  for (const { name, file, text, args, config = {} } of RUNNERS) {
+  for (const { name, file, text, args, passed, config = {} } of RUNNERS) {
     writeFileSync(join(folder, file), text);
     for (const [path, content] of Object.entries(config)) writeFileSync(join(folder, path), content);
     const only = (title) =>
-      name === "node:test" ? ["--test-name-pattern", title, ...args] : [...args, "--testNamePattern", title];
+      args[0] === "--test" ? ["--test-name-pattern", title, ...args] : [...args, "--testNamePattern", title];
     const startedAt = performance.now();
     const passing = spawnSync(process.execPath, only("a failed renewal"), { cwd: folder, encoding: "utf8" });
     const seconds = (performance.now() - startedAt) / 1_000;
-    if (passing.status !== 0) throw new Error(`${name} failed:\n${passing.stdout}${passing.stderr}`);
+    const printed = passing.stdout + passing.stderr;
+    if (passing.status !== 0 || !passed.test(stripVTControlCharacters(printed)) || printed.includes(HEADING))
+      throw new Error(`${name} did not pass one test without a timeline:\n${printed}`);
     const failing = spawnSync(process.execPath, only("this test fails"), { cwd: folder, encoding: "utf8" });
     const output = failing.stdout + failing.stderr;
-    if (
-      failing.status === 0 ||
-      !output.includes("What happened to all users") ||
-      !output.includes("onAccessRevoked exports")
-    )
+    if (failing.status === 0 || !output.includes(HEADING) || !output.includes("onAccessRevoked exports"))
       throw new Error(`${name} printed no timeline of a failed test:\n${output}`);
     console.log(`${name} runs a test of the kit in ${seconds.toFixed(1)} s, and prints the timeline of a failed test`);
   }

@@ -7,35 +7,40 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { blocksOf } from "../test/support/blocks.ts";
+import { launchBrowser } from "../test/support/browser.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const page = readFileSync(join(root, "docs/quickstart.md"), "utf8");
+const PAGE = "docs/quickstart.md";
 const MAX_COMMANDS = 12;
 const MAX_LINES = 40;
 const START_TIMEOUT_MS = 120_000;
 const ACCESS_TIMEOUT_MS = 30_000;
+const CLICK_TIMEOUT_MS = 2_000;
 const POLL_MS = 200;
 
-/** Returns the text of a section of the page. */
-function sectionOf(title) {
-  const [, text] = new RegExp(`\n## ${title}\n([\\s\\S]*?)(?=\n## |$)`).exec(page) ?? [];
-  if (text === undefined) throw new Error(`docs/quickstart.md has no section "${title}"`);
-  return text;
+/** Returns the numbers of the first and the last line of a section of the page, counted from 1. */
+function linesOf(title) {
+  const lines = readFileSync(join(root, PAGE), "utf8").split("\n");
+  const first = lines.indexOf(`## ${title}`);
+  if (first === -1) throw new Error(`${PAGE} has no section "${title}"`);
+  const next = lines.findIndex((line, index) => index > first && line.startsWith("## "));
+  return { first: first + 1, last: next === -1 ? lines.length : next };
 }
 
 /** Returns the steps of a section in order: files to write, and commands to run. */
 function stepsOf(title) {
-  const blocks = sectionOf(title).matchAll(
-    /(?:`([^`\n]+)`[^`\n]*:\n\n(?:<!-- prettier-ignore -->\n)?)?```(\w+)\n([\s\S]*?)```/g,
-  );
-  return [...blocks].flatMap(([, file, language, text]) =>
-    language === "sh"
-      ? text
-          .trim()
-          .split("\n")
-          .map((command) => ({ command }))
-      : [{ file, text }],
-  );
+  const { first, last } = linesOf(title);
+  const blocks = blocksOf(PAGE).filter(({ line }) => line > first && line <= last);
+  return blocks.flatMap(({ file, language, code, line }) => {
+    if (language === "sh")
+      return code
+        .trim()
+        .split("\n")
+        .map((command) => ({ command }));
+    if (file === null) throw new Error(`${PAGE}:${line} names no file for its code`);
+    return [{ file, text: code }];
+  });
 }
 
 function packTarballs(folder) {
@@ -129,19 +134,26 @@ async function freePorts(count) {
   return ports;
 }
 
-/** Buys the plan in the page's words: the export is refused, the user pays, and the export is served. */
+/** Buys the plan in a browser, as the page says: the export is refused, the user pays, and the export is served. */
 async function buy(url) {
   const exportStatus = async () => (await fetch(`${url}/export`)).status;
   await until("the app refuses the export", START_TIMEOUT_MS, async () => (await exportStatus()) === 403);
-  if (!(await (await fetch(url)).text()).includes("Go Premium")) throw new Error("the page has no button");
-  const response = await fetch(`${url}/stripe/create-checkout-session`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ plan: "premium", interval: "month" }),
-  });
-  const checkout = await response.json();
-  const body = new URLSearchParams({ number: "4242 4242 4242 4242", expiry: "12/34", cvc: "123" });
-  await fetch(`${checkout.url}/pay`, { method: "POST", body, redirect: "manual" });
+  const browser = await launchBrowser();
+  try {
+    const page = await browser.newPage();
+    await page.goto(url);
+    // Next makes the button work some time after the page has loaded.
+    await until("the button opens Stripe's page", ACCESS_TIMEOUT_MS, async () => {
+      await page.getByRole("button", { name: "Go Premium" }).click({ timeout: CLICK_TIMEOUT_MS });
+      await page.waitForURL(/\/c\/pay\//, { timeout: CLICK_TIMEOUT_MS });
+      return true;
+    });
+    await page.getByLabel("Card number").fill("4242 4242 4242 4242");
+    await page.getByRole("button", { name: "Subscribe" }).click();
+    await page.waitForURL(`${url}/**`);
+  } finally {
+    await browser.close();
+  }
   await until(
     "the app serves the export after the payment",
     ACCESS_TIMEOUT_MS,

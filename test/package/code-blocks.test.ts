@@ -2,7 +2,8 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { blocksOf, writeProjects, type BlockProjects } from "../support/code-blocks.ts";
+import { blocksOf } from "../support/blocks.ts";
+import { writeProjects, type BlockProjects } from "../support/code-blocks.ts";
 import { CLI, EMULATOR, ROOT, runNode } from "../support/program.ts";
 
 const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");

@@ -1,39 +1,9 @@
-/** Reads the code blocks of the documents, and compiles and runs them as a reader's project does. */
+/** Compiles and runs the code blocks of the documents, as a reader's project does. */
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { blocksOf, type CodeBlock } from "./blocks.ts";
 import { ROOT, runNode } from "./program.ts";
-
-export interface CodeBlock {
-  page: string;
-  /** The line of the page on which the code begins, counted from 1. */
-  line: number;
-  language: string;
-  code: string;
-  /** The name of the file that the page gives to the code, such as "in `server.ts`:"; null if the page gives none. */
-  file: string | null;
-  /** The path of the file whose copy the code is, for a link such as `[app.ts](../examples/express/app.ts):`. */
-  copyOf: string | null;
-}
-
-const BLOCK =
-  /(?:(?:`([^`\s]+\.(?:ts|tsx|js|mjs|html))`|\]\(\.\.\/(examples\/\S+)\))[^`\n]*:\n\n(?:<!-- prettier-ignore -->\n)?)?^( *)```(\w+)\n([\s\S]*?)^ *```$/gm;
-
-export function blocksOf(page: string): CodeBlock[] {
-  const text = readFileSync(join(ROOT, page), "utf8");
-  return [...text.matchAll(BLOCK)].map((match) => {
-    const [whole, file = null, copyOf = null, indent = "", language = "", code = ""] = match;
-    const before = text.slice(0, match.index + whole.lastIndexOf(`\`\`\`${language}\n`));
-    return {
-      page,
-      line: before.split("\n").length + 1,
-      language,
-      code: code.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
-      file,
-      copyOf,
-    };
-  });
-}
 
 const EXTENSIONS: Readonly<Record<string, string>> = { ts: "ts", js: "mjs" };
 /** The files of the page about Express that the blocks of other pages import. */
@@ -85,8 +55,8 @@ export interface BlockProjects {
 }
 
 /**
- * Writes the TypeScript and JavaScript blocks of the pages into one folder per page. React components (tsx) are left out: only
- * Next has their types, and the walk of the quickstart runs them.
+ * Writes the TypeScript and JavaScript blocks of the pages into one folder per page. React components (tsx) are left out, because
+ * only Next has their types. The walk of the quickstart uses them in a browser.
  */
 export function writeProjects(pages: readonly string[]): BlockProjects {
   // The folder test/ecosystem has the packages of other sign-ins, and the folders above have all others.
@@ -166,18 +136,18 @@ function isUsed(code: string, name: string): boolean {
 }
 
 function isDeclared(code: string, name: string): boolean {
-  return [
-    `\\b(?:const|let|function) ${name}\\b`,
-    `\\b(?:const|let) \\{[^}=]*\\b${name}\\b[^}=]*\\} =`,
-    `^import [^;]*\\b${name}\\b[^;]* from`,
-  ].some((pattern) => new RegExp(pattern, "m").test(code));
+  return [`\\b(?:const|let|function) ${name}\\b`, `\\b(?:const|let) \\{[^}=]*\\b${name}\\b[^}=]*\\} =`].some(
+    (pattern) => new RegExp(pattern, "m").test(code),
+  );
 }
 
 async function runCompiler(folder: string): Promise<string[]> {
   const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
   return new Promise((resolve) => {
-    execFile(process.execPath, [compiler, "-p", ".", "--pretty", "false"], { cwd: folder }, (_error, stdout, stderr) =>
-      resolve(`${stdout}${stderr}`.split("\n").filter((line) => line !== "")),
-    );
+    execFile(process.execPath, [compiler, "-p", ".", "--pretty", "false"], { cwd: folder }, (error, stdout, stderr) => {
+      const lines = `${stdout}${stderr}`.split("\n").filter((line) => line !== "");
+      // A compiler that was killed prints nothing.
+      resolve(error && lines.length === 0 ? [error.message] : lines);
+    });
   });
 }

@@ -11,13 +11,17 @@ const PER_FILE = 100;
 const start = ((process.pid * 31 + threadId) * PER_FILE) % (LAST - FIRST);
 let taken = 0;
 
-/** Returns a free port that no other call of this process returned, so that a server that starts later finds it free. */
+/**
+ * Returns a free port that no other call in this test file returned, so that a server that starts later finds it free. Throws if
+ * no port is free.
+ */
 export async function freePort(): Promise<number> {
-  for (;;) {
+  while (taken < LAST - FIRST) {
     const port = FIRST + ((start + taken) % (LAST - FIRST));
     taken += 1;
     if (await isFree(port)) return port;
   }
+  throw new Error(`No port from ${FIRST} to ${LAST} is free.`);
 }
 
 function isFree(port: number): Promise<boolean> {
