@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { definePlans, type PlanInput } from "../../packages/tollkeeper/src/index.ts";
-import { createTestBilling, DAY } from "../support/billing.ts";
+import { createTestHarness, DAY } from "../support/harness.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { openModalPage, type ModalPageOptions } from "../support/modal-page.ts";
 import { findSubscription } from "../support/stripe-subscription.ts";
@@ -22,7 +22,7 @@ const plan = (changes: Partial<PlanInput> = {}): PlanInput => ({
 });
 
 async function open(options: Partial<ModalPageOptions> = {}, plans: readonly PlanInput[] = [plan()]) {
-  const billing = await createTestBilling({ options: { plans: definePlans(plans) } });
+  const billing = await createTestHarness({ options: { plans: definePlans(plans) } });
   return { billing, ...(await openModalPage(browser, { fetch: billing.service.fetch, ...options })) };
 }
 

@@ -17,7 +17,7 @@ import {
   TEST_SECRET_KEY,
   type Network,
 } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, DAY, type TestBilling, type TestBillingOptions } from "../support/billing.ts";
+import { createTestHarness, DAY, type TestHarness, type TestHarnessOptions } from "../support/harness.ts";
 import { createDisconnectableBilling, subscriptionOf } from "../support/disconnectable-billing.ts";
 import { PLANS } from "../support/plans.ts";
 import { DIALECTS, freshDatabase } from "../support/databases.ts";
@@ -27,19 +27,19 @@ const ACCOUNT = "acct_123";
 const OTHER_ACCOUNT = "acct_456";
 const FEATURES = ["exports", "priority_support"];
 
-function openStoreOf({ databaseUrl }: TestBilling): Store {
+function openStoreOf({ databaseUrl }: TestHarness): Store {
   const store = openStore({ url: databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
   return store;
 }
 
 /** Starts a service for which a test can break the requests to Stripe whose path matches. */
-async function createBreakableBilling(setup: TestBillingOptions = {}) {
+async function createBreakableBilling(setup: TestHarnessOptions = {}) {
   const broken: { path: RegExp | null; respond: Network } = {
     path: null,
     respond: () => Promise.reject(new TypeError("fetch failed")),
   };
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     ...setup,
     network: (request, next) =>
       broken.path?.test(new URL(request.url).pathname) ? broken.respond(request) : next(request),
@@ -54,7 +54,7 @@ describe.each(DIALECTS)("the Stripe account of a database on %s", (dialect) => {
   test("is remembered, and a key of another account is refused at start without any change", async () => {
     const revoked: string[] = [];
     const hooks: TollkeeperOptions["hooks"] = { onAccessRevoked: ({ owner }) => void revoked.push(owner.id) };
-    const billing = await createTestBilling({ dialect, options: { hooks } });
+    const billing = await createTestHarness({ dialect, options: { hooks } });
     await billing.subscribe("ada");
     const other = billing.addReplica({ stripeSecretKey: OTHER_KEY });
     const refused = other.reconcile({ sweep: true });
@@ -75,7 +75,7 @@ describe.each(DIALECTS)("the Stripe account of a database on %s", (dialect) => {
   });
 
   test("can be changed on purpose by naming the new account, and the name of another account has no effect", async () => {
-    const billing = await createTestBilling({ dialect });
+    const billing = await createTestHarness({ dialect });
     const wrong = billing.addReplica({ stripeSecretKey: OTHER_KEY, stripeAccountChanged: "acct_789" });
     await expect(wrong.start()).rejects.toThrow(OTHER_ACCOUNT);
     const changed = billing.addReplica({ stripeSecretKey: OTHER_KEY, stripeAccountChanged: OTHER_ACCOUNT });
@@ -182,7 +182,7 @@ describe("a key that may not read its account", () => {
 });
 
 test("plans push refuses the key of another account than the database, and accepts a database without an account", async () => {
-  const billing = await createTestBilling();
+  const billing = await createTestHarness();
   const options = { ...emulatorOptions(PLANS), databaseUrl: billing.databaseUrl };
   await expect(requireAccount(options, billing.gateway)).resolves.toBeUndefined();
   const other = { ...options, stripeSecretKey: OTHER_KEY };
@@ -194,7 +194,7 @@ test("plans push refuses the key of another account than the database, and accep
 });
 
 test("plans push refuses the key of another account if DATABASE_URL names the file with file:/// and %20", async () => {
-  const billing = await createTestBilling({ dialect: "sqlite" });
+  const billing = await createTestHarness({ dialect: "sqlite" });
   const folder = await mkdtemp(join(tmpdir(), "tollkeeper a b "));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const databaseUrl = pathToFileURL(join(folder, "my app.sqlite")).href;
@@ -208,7 +208,7 @@ test("plans push refuses the key of another account if DATABASE_URL names the fi
 });
 
 /** Subscribes users, then cancels the subscriptions of some of them at Stripe while no webhook arrives. */
-async function cancelUnseen(billing: TestBilling, connect: (on: boolean) => void, users: number, canceled: number) {
+async function cancelUnseen(billing: TestHarness, connect: (on: boolean) => void, users: number, canceled: number) {
   for (let user = 0; user < users; user += 1) await billing.subscribe(`user${user}`);
   connect(false);
   for (let user = 0; user < canceled; user += 1) {

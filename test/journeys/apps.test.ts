@@ -7,7 +7,7 @@ import {
   payCheckout,
   type ServiceClient,
 } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, type TestHarness } from "../support/harness.ts";
 import { DIALECTS, freshDatabase, type DialectName } from "../support/databases.ts";
 
 const planOf = (name: string, amount: number, feature: string): Plans =>
@@ -16,7 +16,7 @@ const SHOP_PLANS = planOf("Shop Premium", 500, "discounts");
 const BLOG_PLANS = planOf("Blog Premium", 9_900, "articles");
 
 interface Apps {
-  billing: TestBilling;
+  billing: TestHarness;
   shop: ServiceClient;
   blog: ServiceClient;
   blogService: Tollkeeper;
@@ -25,14 +25,14 @@ interface Apps {
 /** Starts two services with different apps on one Stripe account. Both apps have a plan "premium". */
 async function startApps(dialect: DialectName): Promise<Apps> {
   const databaseUrl = await freshDatabase(dialect);
-  const billing = await createTestBilling({ dialect, options: { plans: SHOP_PLANS, app: "shop" } });
+  const billing = await createTestHarness({ dialect, options: { plans: SHOP_PLANS, app: "shop" } });
   const blogService = billing.addReplica({ plans: BLOG_PLANS, app: "blog", databaseUrl });
   onTestFinished(() => blogService.stop());
   await push(billing, withApp(BLOG_PLANS, "blog"));
   return { billing, shop: billing.call, blog: createServiceClient({ fetch: blogService.fetch }), blogService };
 }
 
-async function push(billing: TestBilling, plans: Plans): Promise<void> {
+async function push(billing: TestHarness, plans: Plans): Promise<void> {
   let count = 0;
   const changes = await planChanges(billing.gateway, plans);
   const { now } = billing.emulator;
@@ -45,7 +45,7 @@ const featuresOf = async (app: ServiceClient) => {
   const { body } = await app("ada", "GET", "entitlements");
   return (body["entitlements"] as { feature: string }[]).map(({ feature }) => feature);
 };
-const read = async (billing: TestBilling, path: string) => (await billing.stripe("GET", path)).body;
+const read = async (billing: TestHarness, path: string) => (await billing.stripe("GET", path)).body;
 
 describe.each(DIALECTS)("two apps with equal plan ids and user ids in one Stripe account on %s", (dialect) => {
   test("sell their own prices, and one app's subscription gives nothing in the other app", async () => {
@@ -84,7 +84,7 @@ describe.each(DIALECTS)("two apps with equal plan ids and user ids in one Stripe
     const userIdMetadataKey = "user_id";
     const databaseUrl = await freshDatabase(dialect);
     const options = { plans: SHOP_PLANS, app: "shop", userIdMetadataKey };
-    const billing = await createTestBilling({ dialect, options });
+    const billing = await createTestHarness({ dialect, options });
     const blogService = billing.addReplica({ plans: BLOG_PLANS, app: "blog", userIdMetadataKey, databaseUrl });
     onTestFinished(() => blogService.stop());
     await push(billing, withApp(BLOG_PLANS, "blog"));
@@ -115,7 +115,7 @@ describe.each(DIALECTS)("two apps with equal plan ids and user ids in one Stripe
 });
 
 test("an app without a name keeps the metadata and the lookup keys of earlier versions", async () => {
-  const billing = await createTestBilling({ options: { plans: SHOP_PLANS } });
+  const billing = await createTestHarness({ options: { plans: SHOP_PLANS } });
   const { data } = await read(billing, "/v1/products");
   expect(data).toMatchObject([{ metadata: { tollkeeper_plan: "premium" } }]);
   expect(JSON.stringify(data)).not.toContain("tollkeeper_app");
@@ -129,7 +129,7 @@ test("an app without a name keeps the metadata and the lookup keys of earlier ve
 });
 
 test("a price whose product names another app is neither sold nor replaced", async () => {
-  const billing = await createTestBilling({ options: { plans: SHOP_PLANS } });
+  const billing = await createTestHarness({ options: { plans: SHOP_PLANS } });
   const { data } = await read(billing, "/v1/products");
   const [product] = data as { id: string }[];
   await billing.stripe("POST", `/v1/products/${String(product?.id)}`, { "metadata[tollkeeper_app]": "blog" });

@@ -6,7 +6,7 @@ import { checkAccess } from "../../packages/tollkeeper/src/cli/check-access.ts";
 import type { CheckResult } from "../../packages/tollkeeper/src/cli/exit-codes.ts";
 import { emulatorOptions } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
-import { createTestBilling, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, type TestHarness } from "../support/harness.ts";
 import { DIALECTS } from "../support/databases.ts";
 
 const premium = {
@@ -35,13 +35,13 @@ function recordHooks(): { hooks: NonNullable<TollkeeperOptions["hooks"]>; report
 }
 
 /** Runs the part of `tollkeeper plans check` that compares access with the database. */
-function check(billing: TestBilling, plans: Plans): Promise<CheckResult> {
+function check(billing: TestHarness, plans: Plans): Promise<CheckResult> {
   return checkAccess({ ...emulatorOptions(plans), databaseUrl: billing.databaseUrl });
 }
 
 describe.each(DIALECTS)("plans check with a database on %s", (dialect) => {
   test("reports who gains and loses which features, and changes nothing", async () => {
-    const billing = await createTestBilling({ dialect, options: { plans: BEFORE } });
+    const billing = await createTestHarness({ dialect, options: { plans: BEFORE } });
     await billing.subscribe("ada");
     await billing.subscribe("bob");
     const { lines, outcome } = await check(billing, AFTER);
@@ -58,7 +58,7 @@ describe.each(DIALECTS)("plans check with a database on %s", (dialect) => {
   });
 
   test("fails if a plan is removed that users pay for, and not if the plan is retired or has no subscribers", async () => {
-    const billing = await createTestBilling({ dialect, options: { plans: BEFORE } });
+    const billing = await createTestHarness({ dialect, options: { plans: BEFORE } });
     expect(await check(billing, definePlans([premium]))).toMatchObject({ outcome: "done" });
     await billing.subscribe("ada", "team");
     const removed = await check(billing, definePlans([premium]));
@@ -92,7 +92,7 @@ describe("plans check without a database", () => {
 describe.each(DIALECTS)("a changed catalogue on %s", (dialect) => {
   test("runs hooks for the features that it adds and removes, once per owner, without any event of Stripe", async () => {
     const { hooks, reported } = recordHooks();
-    const billing = await createTestBilling({ dialect, options: { plans: BEFORE, hooks } });
+    const billing = await createTestHarness({ dialect, options: { plans: BEFORE, hooks } });
     await billing.subscribe("ada");
     await billing.subscribe("bob", "team");
     await billing.service.stop();
@@ -109,7 +109,7 @@ describe.each(DIALECTS)("a changed catalogue on %s", (dialect) => {
 
   test("keeps the last known features of a removed plan that users pay for, and raises an alarm", async () => {
     const { hooks, reported } = recordHooks();
-    const billing = await createTestBilling({ dialect, options: { plans: BEFORE, hooks } });
+    const billing = await createTestHarness({ dialect, options: { plans: BEFORE, hooks } });
     await billing.subscribe("ada", "team");
     await billing.service.stop();
     reported.length = 0;
@@ -133,7 +133,7 @@ describe.each(DIALECTS)("a changed catalogue on %s", (dialect) => {
 
 test("during a deploy, replicas of the old version follow the new plans, and hooks do not change back", async () => {
   const { hooks, reported } = recordHooks();
-  const billing = await createTestBilling({ options: { plans: BEFORE, hooks } });
+  const billing = await createTestHarness({ options: { plans: BEFORE, hooks } });
   await billing.subscribe("ada");
   const store = openStore({ url: billing.databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
@@ -160,7 +160,7 @@ test("during a deploy, replicas of the old version follow the new plans, and hoo
 
 test("a changed policy runs hooks for the access that it ends", async () => {
   const { hooks, reported } = recordHooks();
-  const billing = await createTestBilling({ options: { plans: BEFORE, hooks } });
+  const billing = await createTestHarness({ options: { plans: BEFORE, hooks } });
   await billing.subscribe("ada");
   const { body } = await billing.call("ada", "GET", "subscriptions");
   const [subscription] = body["subscriptions"] as { id: string }[];
@@ -176,7 +176,7 @@ test("a changed policy runs hooks for the access that it ends", async () => {
 
 test("a product that is tagged after its subscriptions were imported gives access, and hooks report it", async () => {
   const { hooks, reported } = recordHooks();
-  const billing = await createTestBilling({ options: { plans: BEFORE, hooks }, pushPlans: false });
+  const billing = await createTestHarness({ options: { plans: BEFORE, hooks }, pushPlans: false });
   const { body: product } = await billing.stripe("POST", "/v1/products", { name: "Old premium" });
   const { body: price } = await billing.stripe("POST", "/v1/prices", {
     product: String(product["id"]),
@@ -204,7 +204,7 @@ test("a product that is tagged after its subscriptions were imported gives acces
 });
 
 test("a retired plan gives access, and is neither sold nor shown nor created at Stripe", async () => {
-  const billing = await createTestBilling({ options: { plans: BEFORE } });
+  const billing = await createTestHarness({ options: { plans: BEFORE } });
   await billing.subscribe("ada", "team");
   await billing.service.stop();
   const retired = billing.addReplica({ plans: definePlans([premium, { ...team, retired: true }]) });
@@ -231,7 +231,7 @@ describe.each(DIALECTS)("an open checkout session on %s", (dialect) => {
     ["its plan is retired", "plan_retired", { ...team, retired: true }],
     ["its plan has no price for the interval any more", "unknown_price", yearly],
   ])("expires when its user asks for it again and %s", async (_, code, changed) => {
-    const billing = await createTestBilling({ dialect, options: { plans: BEFORE } });
+    const billing = await createTestHarness({ dialect, options: { plans: BEFORE } });
     const request = { plan: "team", interval: "month" };
     const { body: opened } = await billing.call("ada", "POST", "create-checkout-session", request);
     const { body: other } = await billing.call("ada", "POST", "create-checkout-session", {
@@ -260,7 +260,7 @@ describe.each(DIALECTS)("an open checkout session on %s", (dialect) => {
   });
 
   test("stays open if its user asks for an interval that its plan never had", async () => {
-    const billing = await createTestBilling({ dialect, options: { plans: BEFORE } });
+    const billing = await createTestHarness({ dialect, options: { plans: BEFORE } });
     const ask = (interval: string) =>
       billing.call("ada", "POST", "create-checkout-session", { plan: "team", interval });
     const { body } = await ask("month");

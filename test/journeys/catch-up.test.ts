@@ -14,7 +14,7 @@ import { createPageState, type SweepContext } from "../../packages/tollkeeper/sr
 import { handleSubscriptionPage } from "../../packages/tollkeeper/src/reconcile/sweep-subscriptions.ts";
 import { createSync } from "../../packages/tollkeeper/src/sync/sync.ts";
 import { createTrace } from "../../packages/tollkeeper/src/tracing.ts";
-import { createTestBilling, DAY, type TestBilling, type TestBillingOptions } from "../support/billing.ts";
+import { createTestHarness, DAY, type TestHarness, type TestHarnessOptions } from "../support/harness.ts";
 import { PLANS } from "../support/plans.ts";
 
 const USERS = ["ada", "bob", "cyd", "dee", "eve"];
@@ -23,10 +23,10 @@ const USERS = ["ada", "bob", "cyd", "dee", "eve"];
  * Returns a test service in which every user has a subscription. The test harness stores all requests that the service sends to
  * Stripe after this call.
  */
-async function bought(setup: TestBillingOptions = {}) {
+async function bought(setup: TestHarnessOptions = {}) {
   const asked: string[] = [];
   const paid: string[] = [];
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     catchUpAbove: 3,
     network: (request, next) => {
       const { pathname, search } = new URL(request.url);
@@ -46,12 +46,12 @@ async function bought(setup: TestBillingOptions = {}) {
  * Moves the emulator's clock past the renewal dates of all subscriptions. The events of the renewals are delivered to the
  * service, but the service does not process them yet.
  */
-async function renew({ emulator }: TestBilling): Promise<void> {
+async function renew({ emulator }: TestHarness): Promise<void> {
   await emulator.advance(29 * DAY);
   await emulator.advance(DAY);
 }
 
-async function endsOf(billing: TestBilling): Promise<unknown[]> {
+async function endsOf(billing: TestHarness): Promise<unknown[]> {
   const responses = await Promise.all(USERS.map((user) => billing.call(user, "GET", "subscriptions")));
   return responses.map(({ body }) => (body["subscriptions"] as { currentPeriodEnd: number }[])[0]?.currentPeriodEnd);
 }
@@ -101,7 +101,7 @@ describe.each(["sqlite", "postgres"] as const)("pending renewals on %s", (dialec
   });
 
   test("do not overwrite a change that is written to the mirror after the page of Stripe's list was requested", async () => {
-    let billing: TestBilling | null = null;
+    let billing: TestHarness | null = null;
     let isLate = false;
     const setup = await bought({
       dialect,
@@ -175,7 +175,7 @@ test("an old event that is delivered late does not make a catch-up list renewals
 });
 
 /** Returns the context that a catch-up needs, with the service's own store and Stripe gateway. */
-function createSweepContext({ emulator, gateway, databaseUrl }: TestBilling): SweepContext {
+function createSweepContext({ emulator, gateway, databaseUrl }: TestHarness): SweepContext {
   const store = openStore({ url: databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
   const runtime: Runtime = {

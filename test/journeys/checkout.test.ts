@@ -4,22 +4,22 @@ import { LIST_LAG_MS } from "../../packages/tollkeeper/src/domain/operations.ts"
 import { DIALECTS } from "../support/databases.ts";
 import { payCheckout } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import type { Plan, Tollkeeper, TollkeeperOptions, User } from "../../packages/tollkeeper/src/index.ts";
-import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, DAY, type TestHarness } from "../support/harness.ts";
 import { PLANS } from "../support/plans.ts";
 
 const PREMIUM = { plan: "premium", interval: "month" };
-const open = (billing: TestBilling, user: string, body: object = PREMIUM) =>
+const open = (billing: TestHarness, user: string, body: object = PREMIUM) =>
   billing.call(user, "POST", "create-checkout-session", body);
-const session = async (billing: TestBilling, id: unknown) =>
+const session = async (billing: TestHarness, id: unknown) =>
   (await billing.stripe("GET", `/v1/checkout/sessions/${String(id)}`)).body;
-const sessions = async (billing: TestBilling) =>
+const sessions = async (billing: TestHarness) =>
   (await billing.stripe("GET", "/v1/checkout/sessions", { limit: "100" })).body["data"] as { status: string }[];
-const customers = async (billing: TestBilling) =>
+const customers = async (billing: TestHarness) =>
   (await billing.stripe("GET", "/v1/customers", { limit: "100" })).body["data"] as { id: string }[];
 
 describe("a checkout session", () => {
   test("contains the user, the plan and the operation, and its return URL contains the session id", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     const { body } = await open(billing, "auth0|ada");
     expect(body).toMatchObject({ url: expect.stringMatching(/^http/), expiresAt: billing.emulator.now() + DAY * 1000 });
     expect(await session(billing, body["sessionId"])).toMatchObject({
@@ -41,7 +41,7 @@ describe("a checkout session", () => {
   });
 
   test("is shared by all of a user's requests with the same plan and URLs, even from several tabs at once", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     const responses = await Promise.all(Array.from({ length: 10 }, () => open(billing, "ada")));
     expect(new Set(responses.map(({ body }) => body["sessionId"])).size).toBe(1);
     expect(await sessions(billing)).toHaveLength(1);
@@ -49,7 +49,7 @@ describe("a checkout session", () => {
 
   test("needs no more requests to Stripe for fifty clicks than for three clicks", async () => {
     let requests = 0;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       network: (request, next) => {
         requests += 1;
         return next(request);
@@ -65,7 +65,7 @@ describe("a checkout session", () => {
   });
 
   test("expires when the user requests another plan, so only one session is open", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     const first = await open(billing, "ada");
     const second = await open(billing, "ada", { plan: "team", interval: "month" });
     expect(second.body["sessionId"]).not.toBe(first.body["sessionId"]);
@@ -73,7 +73,7 @@ describe("a checkout session", () => {
   });
 
   test("is replaced by a new session after it has expired", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     const first = await open(billing, "ada");
     await billing.advance(DAY + 1);
     const second = await open(billing, "ada");
@@ -81,7 +81,7 @@ describe("a checkout session", () => {
   });
 
   test("is refused to a subscriber, with an error that names the portal route", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     await billing.subscribe("ada");
     expect(await open(billing, "ada", { plan: "team", interval: "month" })).toMatchObject({
       status: 409,
@@ -100,7 +100,7 @@ describe("a checkout session", () => {
   });
 
   test("is refused with an error that names the user's plan, and the way to continue a canceled plan", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     await billing.subscribe("ada");
     const messageOf = async (plan: string) => {
       const { body } = await open(billing, "ada", { plan, interval: "month" });
@@ -116,7 +116,7 @@ describe("a checkout session", () => {
   });
 
   test("is refused to a user who has just paid, before any webhook arrives", async () => {
-    const billing = await createTestBilling({ deliver: async () => new Response(null, { status: 500 }) });
+    const billing = await createTestHarness({ deliver: async () => new Response(null, { status: 500 }) });
     const { body } = await open(billing, "ada");
     await billing.stripe("POST", `/v1/payment_pages/${String(body["sessionId"])}/confirm`, {
       payment_method: "pm_card_visa",
@@ -126,7 +126,7 @@ describe("a checkout session", () => {
   });
 
   test("is refused to a user whose subscription was created in the dashboard without metadata", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     await billing.service.ensureCustomer({ id: "ada", email: null, name: null });
     const [customer] = await customers(billing);
     const method = await billing.stripe("POST", "/v1/payment_methods/pm_card_visa/attach", {
@@ -144,7 +144,7 @@ describe("a checkout session", () => {
   });
 
   test("and a portal session send Stripe the URL that browsers read, not the text of the request", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     const { body } = await open(billing, "ada", {
       ...PREMIUM,
       successUrl: "http://app.test\\@evil.example/{CHECKOUT_SESSION_ID}",
@@ -155,7 +155,7 @@ describe("a checkout session", () => {
       cancel_url: "http://app.test//back",
     });
     let sent = "";
-    const watched = await createTestBilling({
+    const watched = await createTestHarness({
       network: async (request, next) => {
         if (request.url.includes("/billing_portal/")) sent = await request.clone().text();
         return next(request);
@@ -176,13 +176,13 @@ describe("a checkout session", () => {
     ["a way back to somewhere else", { ...PREMIUM, successUrl: "https://evil.example.com/" }, "invalid_url"],
     ["a way back that is a script", { ...PREMIUM, cancelUrl: "javascript:alert(1)" }, "invalid_url"],
   ])("is refused with 400 for %s, without a request to Stripe", async (_name, body, code) => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     expect(await open(billing, "ada", body)).toMatchObject({ status: 400, body: { error: { code } } });
     expect(await customers(billing)).toEqual([]);
   });
 
   test("cannot be created if the plan's price is missing or different in Stripe, and the error explains what to do", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     expect(await open(billing, "ada")).toMatchObject({
       status: 503,
       body: { error: { code: "price_not_ready", message: expect.stringContaining("npx tollkeeper plans push") } },
@@ -200,8 +200,8 @@ describe("a checkout session", () => {
 });
 
 describe.each(DIALECTS)("a purchase on %s", (dialect) => {
-  const signIn = (user: User) => createTestBilling({ dialect, options: { authenticate: async () => user } });
-  const leftOut = ({ log }: TestBilling) => log.flatMap(({ fields }) => ("fields" in fields ? [fields.fields] : []));
+  const signIn = (user: User) => createTestHarness({ dialect, options: { authenticate: async () => user } });
+  const leftOut = ({ log }: TestHarness) => log.flatMap(({ fields }) => ("fields" in fields ? [fields.fields] : []));
 
   test.each<[string, Partial<User>, string[]]>([
     ["an email without a top-level domain", { email: "ada@intranet" }, ["email"]],
@@ -242,7 +242,7 @@ describe.each(DIALECTS)("a purchase on %s", (dialect) => {
   );
 
   test("can't be verified by another user, whatever its client_reference_id is", async () => {
-    const billing = await createTestBilling({ dialect });
+    const billing = await createTestHarness({ dialect });
     const { body } = await open(billing, "ada");
     const verify = (user: string) =>
       billing.call(user, "GET", `checkout-session?session_id=${String(body["sessionId"])}`);
@@ -267,7 +267,7 @@ describe.each(DIALECTS)("an open checkout session on %s is replaced", (dialect) 
     { ...premium, prices: premium.prices.map((price) => ({ ...price, ...change })) },
     team,
   ];
-  const pushTo = async (billing: TestBilling, plans: typeof PLANS) => {
+  const pushTo = async (billing: TestHarness, plans: typeof PLANS) => {
     let count = 0;
     const { now } = billing.emulator;
     await pushPlans(billing.gateway, await planChanges(billing.gateway, plans), {
@@ -296,7 +296,7 @@ describe.each(DIALECTS)("an open checkout session on %s is replaced", (dialect) 
     ["if promotion codes are now allowed", { allowPromotionCodes: true }, { allow_promotion_codes: true }],
     ["if the default success URL has changed", { successUrl: "http://app.test/ok" }, {}],
   ])("%s", async (_name, options, expected) => {
-    const billing = await createTestBilling({ dialect });
+    const billing = await createTestHarness({ dialect });
     const first = await open(billing, "ada");
     if (options.plans) await pushTo(billing, options.plans);
     const replica = billing.addReplica(options);
@@ -311,7 +311,7 @@ describe.each(DIALECTS)("an open checkout session on %s is replaced", (dialect) 
     ["is archived", { active: "false" }, PLANS],
     ["differs from the code", {}, withPrice({ amount: 500 })],
   ])("by no session if the price %s, so that the user can't pay it any more", async (_name, change, plans) => {
-    const billing = await createTestBilling({ dialect });
+    const billing = await createTestHarness({ dialect });
     const first = await open(billing, "ada");
     const { body } = await billing.stripe("GET", "/v1/prices", { "lookup_keys[0]": "premium_month" });
     const [price] = body["data"] as { id: string }[];
@@ -324,7 +324,7 @@ describe.each(DIALECTS)("an open checkout session on %s is replaced", (dialect) 
 
 describe.each(DIALECTS)("a customer on %s", (dialect) => {
   test("is created only once for fifty concurrent calls on four replicas", async () => {
-    const billing = await createTestBilling({ dialect });
+    const billing = await createTestHarness({ dialect });
     const replicas = [billing.service, billing.addReplica(), billing.addReplica(), billing.addReplica()];
     const ada = { id: "ada", email: "ada@example.com", name: "Ada" };
     const asks = Array.from({ length: 13 }, () => replicas)
@@ -338,7 +338,7 @@ describe.each(DIALECTS)("a customer on %s", (dialect) => {
   });
 
   test("has only one open checkout session after concurrent first checkouts on four replicas", async () => {
-    const billing = await createTestBilling({ dialect });
+    const billing = await createTestHarness({ dialect });
     const services = [billing.service, billing.addReplica(), billing.addReplica(), billing.addReplica()];
     const ask = (service: (typeof services)[number]) =>
       service.fetch(
@@ -363,14 +363,14 @@ describe("a customer", () => {
   const ada = { id: "ada", email: "ada@example.com", name: null };
 
   test("that existed before the service was installed is found by its metadata", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     const made = await billing.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
     expect(await billing.service.ensureCustomer(ada)).toBe(made.body["id"]);
     expect(await customers(billing)).toHaveLength(1);
   });
 
   test("is never linked to a user by email address", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     const made = await billing.stripe("POST", "/v1/customers", { email: "ada@example.com" });
     expect(await billing.service.ensureCustomer(ada)).not.toBe(made.body["id"]);
   });
@@ -378,7 +378,7 @@ describe("a customer", () => {
   test.each([`o'brien`, `back\\slash`, `a' OR metadata['x']:'`])(
     "of the user with the id %s is found, although the id contains special characters",
     async (id) => {
-      const billing = await createTestBilling();
+      const billing = await createTestHarness();
       const made = await billing.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": id });
       expect(await billing.service.ensureCustomer({ ...ada, id })).toBe(made.body["id"]);
     },
@@ -386,7 +386,7 @@ describe("a customer", () => {
 
   test("is not created while the search for existing customers fails", async () => {
     let down = true;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       network: (request, next) => (down && request.url.includes("/search") ? failing() : next(request)),
     });
     await expect(billing.service.ensureCustomer(ada)).rejects.toMatchObject({ code: "stripe_unavailable" });
@@ -397,7 +397,7 @@ describe("a customer", () => {
 
   test("is not created twice if the connection broke after Stripe created the customer", async () => {
     let breaks = 1;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       network: async (request, next) => {
         const response = await next(request);
         if (request.method === "POST" && request.url.endsWith("/v1/customers") && breaks-- > 0)
@@ -421,9 +421,9 @@ describe("a customer", () => {
       happened: "made" | "not made",
       isBehind = () => false,
       takeTime: () => Promise<unknown> = async () => {},
-    ): Promise<TestBilling> {
+    ): Promise<TestHarness> {
       let failures = 1;
-      return createTestBilling({
+      return createTestHarness({
         network: async (request, next) => {
           if (request.method === "GET" && isBehind()) await takeTime();
           if (request.method === "GET" && isBehind())
@@ -456,7 +456,7 @@ describe("a customer", () => {
     test("is not created again if the list of customers was requested before the maximum lag had passed", async () => {
       let behind = false;
       let responseSeconds = 0;
-      const billing: TestBilling = await failedOnce(
+      const billing: TestHarness = await failedOnce(
         "made",
         () => behind,
         () => billing.emulator.advance(responseSeconds),
@@ -482,7 +482,7 @@ describe("a customer", () => {
 
   test("is searched for, and not created again, after the idempotency key of its creation has expired", async () => {
     let breaks = 1;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       network: async (request, next) => {
         const response = await next(request);
         if (request.method === "POST" && request.url.endsWith("/v1/customers") && breaks-- > 0)
@@ -499,7 +499,7 @@ describe("a customer", () => {
   test.each(["reported by a webhook", "found at the next checkout"])(
     "that was deleted in Stripe is replaced by a new customer when the deletion is %s",
     async (how) => {
-      const billing = await createTestBilling(
+      const billing = await createTestHarness(
         how === "reported by a webhook" ? {} : { deliver: async () => new Response(null, { status: 500 }) },
       );
       const first = await billing.service.ensureCustomer(ada);

@@ -5,13 +5,13 @@ import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { signWebhook, TEST_START } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, DAY, type TestHarness } from "../support/harness.ts";
 import { findSubscription } from "../support/stripe-subscription.ts";
 
 /** Returns a test service whose webhook deliveries are collected, so that a test can deliver the events in any order. */
-async function collectDeliveries(options: Parameters<typeof createTestBilling>[0] = {}) {
+async function collectDeliveries(options: Parameters<typeof createTestHarness>[0] = {}) {
   const caught: string[] = [];
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     ...options,
     deliver: async (request) => {
       caught.push(await request.text());
@@ -54,7 +54,7 @@ function hurrying(now: () => number): NonNullable<TollkeeperOptions["runtime"]> 
   });
 }
 
-async function lifeUntilCanceled(billing: TestBilling): Promise<void> {
+async function lifeUntilCanceled(billing: TestHarness): Promise<void> {
   await billing.subscribe("ada");
   await billing.stripe("POST", `/v1/subscriptions/${(await findSubscription(billing)).id}`, {
     cancel_at_period_end: "true",
@@ -103,7 +103,7 @@ describe.each(DIALECTS)("deliveries on %s", (dialect) => {
 test("thin event notifications lead to the same state as snapshot events", async () => {
   const states = await Promise.all(
     (["snapshot", "thin"] as const).map(async (payload) => {
-      const billing = await createTestBilling({ payload });
+      const billing = await createTestHarness({ payload });
       await billing.subscribe("ada");
       await billing.advance(40 * DAY);
       const { body } = await billing.call("ada", "GET", "subscriptions");
@@ -194,7 +194,7 @@ test("an event's object is retrieved separately if the response for another even
 
 test("an event takes effect when Stripe retries its failed delivery", async () => {
   let failing = true;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     deliver: (request, next) => (failing ? Promise.resolve(new Response(null, { status: 500 })) : next(request)),
   });
   await billing.subscribe("ada");
@@ -206,7 +206,7 @@ test("an event takes effect when Stripe retries its failed delivery", async () =
 
 test("events that arrived during an outage of two days are processed when Stripe is available again", async () => {
   let down = true;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: async (request, next) => {
       if (down && request.method === "GET" && /\/v1\/(subscriptions|invoices)\/\w+_/.test(request.url))
         throw new TypeError("fetch failed");
@@ -246,7 +246,7 @@ test("a dead letter is processed after Stripe delivers its event again", async (
 
 test("a hook that never returns delays neither the hooks of other users nor the stop of the service", async () => {
   let now = (): number => TEST_START;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     options: {
       hooks: { onAccessGranted: ({ owner }) => (owner.id === "ada" ? new Promise(() => {}) : undefined) },
       runtime: hurrying(() => now()),
@@ -265,7 +265,7 @@ test("a worker keeps its lease if one attempt to renew the lease fails", async (
   let beats = 0;
   let now = (): number => TEST_START;
   const held = Promise.withResolvers<void>();
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     open: (given) => {
       const store = openStore(given);
       const renew: typeof store.outbox.renew = async (...claim) => {
@@ -293,7 +293,7 @@ test("a worker keeps its lease if one attempt to renew the lease fails", async (
 
 test("an event whose object cannot be retrieved is processed after Stripe recovers", async () => {
   let down = true;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: async (request, next) =>
       down && request.method === "GET" && /\/v1\/(subscriptions|invoices)\/(sub|in)_/.test(request.url)
         ? Response.json({ error: { type: "api_error", message: "down" } }, { status: 500 })
@@ -309,7 +309,7 @@ test("an event whose object cannot be retrieved is processed after Stripe recove
 test("a stale response of Stripe does not overwrite newer data that is already in the mirror", async () => {
   const waiting: { pass: () => void; asked: Promise<void> }[] = [];
   let hold = false;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: async (request, next) => {
       if (!hold || request.method !== "GET" || !/\/v1\/subscriptions\/sub_/.test(request.url)) return next(request);
       hold = false;
@@ -341,7 +341,7 @@ test("a stale response of Stripe does not overwrite newer data that is already i
 test("a hook that throws is retried with the same id, and before the user's next hooks", async () => {
   const calls: string[] = [];
   let failures = 2;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     options: {
       hooks: {
         onAccessGranted: ({ id }) => {
@@ -366,7 +366,7 @@ test("a slow hook is not claimed by another replica while the first replica runs
   let calls = 0;
   let now = (): number => TEST_START;
   const heartbeats: (() => void)[] = [];
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     options: {
       hooks: {
         async onAccessGranted() {
@@ -403,7 +403,7 @@ function shuffle(items: number[], numbers: Iterable<number>): number[] {
 }
 
 test("a replica processes events that another replica stored as soon as PostgreSQL notifies it", async () => {
-  const billing = await createTestBilling({ dialect: "postgres" });
+  const billing = await createTestHarness({ dialect: "postgres" });
   const asleep = billing.addReplica({
     runWorker: true,
     runtime: sleeping(billing.emulator.now, (ms, wake) => {
@@ -420,7 +420,7 @@ test("a replica processes events that another replica stored as soon as PostgreS
 
 test("a worker immediately processes events that were stored before its start", async () => {
   const calls: string[] = [];
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     options: { hooks: { onPaymentSucceeded: ({ id }) => void calls.push(id) } },
   });
   await billing.buy("ada");
@@ -434,7 +434,7 @@ test("a worker immediately processes events that were stored before its start", 
 });
 
 test("a worker yields to the event loop after a few hooks, even if more hooks are due", async () => {
-  const billing = await createTestBilling();
+  const billing = await createTestHarness();
   const store = openStore({ url: billing.databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
   const users = Array.from({ length: 200 }, (_, at) => `user-${at}`);
@@ -465,7 +465,7 @@ test("a worker yields to the event loop after a few hooks, even if more hooks ar
 test("events that arrive shortly after the worker wakes up are processed together with the event that woke the worker", async () => {
   const moments: (() => void)[] = [];
   let asked = 0;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: (request, next) => {
       if (/\/v1\/customers\/cus_\w+(\?|$)/.test(request.url)) asked += 1;
       return next(request);

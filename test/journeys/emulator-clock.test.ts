@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { createEmulator, type Emulator } from "../../packages/emulator/src/index.ts";
 import type { TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
 import * as testing from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { DAY } from "../support/billing.ts";
+import { DAY } from "../support/harness.ts";
 import { DIALECTS, freshDatabase, type DialectName } from "../support/databases.ts";
 import { PLANS } from "../support/plans.ts";
 import { eventually } from "../support/servers.ts";

@@ -6,7 +6,7 @@
 import { expect, test } from "vitest";
 import type { Emulator } from "../../packages/emulator/src/index.ts";
 import { signWebhook, TEST_START } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, type TestHarness } from "../support/harness.ts";
 
 const DELIVERED = /"type": "(customer\.subscription\.(created|updated|deleted)|invoice\.(finalized|paid))"/;
 const EVENTS = [0, 1, 2, 3, 4, 5, 6];
@@ -16,7 +16,7 @@ const USER = "user_of_the_life";
  * One change at Stripe during the life of the test's subscription. The first two changes of the subscription cause two events
  * each.
  */
-type Step = (stripe: TestBilling["stripe"], ids: Ids) => Promise<unknown>;
+type Step = (stripe: TestHarness["stripe"], ids: Ids) => Promise<unknown>;
 interface Ids {
   customer: string;
   subscription: string;
@@ -53,7 +53,7 @@ const stay: Step = (stripe, { subscription }) =>
   stripe("POST", `/v1/subscriptions/${subscription}`, { cancel_at_period_end: "false" });
 const end: Step = (stripe, { subscription }) => stripe("DELETE", `/v1/subscriptions/${subscription}`);
 
-async function priceOf(stripe: TestBilling["stripe"], key: string): Promise<string> {
+async function priceOf(stripe: TestHarness["stripe"], key: string): Promise<string> {
   const { body } = await stripe("GET", "/v1/prices", { "lookup_keys[0]": key });
   return (body["data"] as { id: string }[])[0]?.id ?? "";
 }
@@ -98,7 +98,7 @@ async function live(steps: readonly Step[], orders: readonly number[][], begin: 
       void hooks.set(owner.id, [...(hooks.get(owner.id) ?? []), `${hook} ${(features ?? []).join()}`.trim()]);
   let stripe: Recorded | null = null;
   let readings = 0;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     deliver: async (request) => {
       const body = await request.text();
       if (DELIVERED.test(body)) events.push(body);
@@ -164,7 +164,7 @@ function record(emulator: Emulator): Recorded {
  * events in the user's order that have been delivered.
  */
 async function deliver(
-  billing: TestBilling,
+  billing: TestHarness,
   { events, user, order, from }: { events: readonly string[]; user: number; order: readonly number[]; from: number },
 ): Promise<number> {
   for (let at = from; ; at += 1) {
@@ -178,7 +178,7 @@ async function deliver(
   }
 }
 
-async function endOf(billing: TestBilling, user: string, hooks: ReadonlyMap<string, string[]>): Promise<End> {
+async function endOf(billing: TestHarness, user: string, hooks: ReadonlyMap<string, string[]>): Promise<End> {
   const { body } = await billing.call(user, "GET", "subscriptions");
   const nameless = JSON.stringify(body["subscriptions"]).replaceAll(/__\d+/g, "");
   const subscriptions = JSON.parse(nameless) as unknown;

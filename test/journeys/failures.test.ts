@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi, type MockInstance } from "vitest";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
-import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, DAY, type TestHarness } from "../support/harness.ts";
 import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
 
 const PREMIUM = { plan: "premium", interval: "month" };
@@ -9,16 +9,16 @@ interface FailingCall {
   name: string;
   method: string;
   path: RegExp;
-  before: (billing: TestBilling) => Promise<unknown>;
-  act: (billing: TestBilling) => ReturnType<TestBilling["call"]>;
+  before: (billing: TestHarness) => Promise<unknown>;
+  act: (billing: TestHarness) => ReturnType<TestHarness["call"]>;
 }
 
 const post =
   (route: string) =>
-  (billing: TestBilling): ReturnType<TestBilling["call"]> =>
+  (billing: TestHarness): ReturnType<TestHarness["call"]> =>
     billing.call("ada", "POST", route);
 
-async function subscribeAndCancel(billing: TestBilling): Promise<void> {
+async function subscribeAndCancel(billing: TestHarness): Promise<void> {
   await subscribe(billing);
   await billing.call("ada", "POST", "cancel-subscription");
 }
@@ -89,7 +89,7 @@ describe.each(CALLS)("when $name fails", ({ name, method, path, before, act }) =
     "%s the request took effect, the service returns 503 and the next call succeeds",
     async (when) => {
       let armed = false;
-      const billing = await createTestBilling({
+      const billing = await createTestHarness({
         network: async (request, next) => {
           const url = new URL(request.url);
           if (!armed || request.method !== method || !path.test(url.pathname + url.search)) return next(request);
@@ -116,7 +116,7 @@ describe.each(CALLS)("when $name fails", ({ name, method, path, before, act }) =
 
 test("the service reports why Stripe rejected a request, and the next checkout succeeds", async () => {
   let refuse = true;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: async (request, next) =>
       refuse && request.url.endsWith("/v1/checkout/sessions")
         ? Response.json(
@@ -160,7 +160,7 @@ test("the service reports why Stripe rejected a request, and the next checkout s
 
 test("an object is found after the response to its creation was lost, even if a new version sends new parameters", async () => {
   let tries = 0;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: async (request, next) => {
       if (request.method !== "POST" || !request.url.endsWith("/v1/checkout/sessions")) return next(request);
       tries += 1;
@@ -180,18 +180,18 @@ test("an object is found after the response to its creation was lost, even if a 
 
 async function nothing(): Promise<void> {}
 
-function checkout(billing: TestBilling, body: object = PREMIUM): ReturnType<TestBilling["call"]> {
+function checkout(billing: TestHarness, body: object = PREMIUM): ReturnType<TestHarness["call"]> {
   return billing.call("ada", "POST", "create-checkout-session", body);
 }
 
-async function subscribe(billing: TestBilling): Promise<void> {
+async function subscribe(billing: TestHarness): Promise<void> {
   await billing.subscribe("ada");
 }
 
 /** Creates a customer for the user Ada, but loses Stripe's response and webhooks. */
-async function billingWithUnlinkedCustomer(): Promise<TestBilling> {
+async function billingWithUnlinkedCustomer(): Promise<TestHarness> {
   let respond = true;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     deliver: async () => new Response(null, { status: 503 }),
     network: async (request, next) => {
       const response = await next(request);
@@ -226,7 +226,7 @@ test.each(["before", "after"] as const)(
   "after the user has resumed the subscription, the service does not repeat a cancellation request that failed %s its effect",
   async (when) => {
     let isLost = false;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       network: async (request, next) => {
         if (!isLost || request.method !== "POST") return next(request);
         return lose(when, request, next);
@@ -256,7 +256,7 @@ test("a customer that was deleted while its creation was pending is not created 
 
 test("after an operation was interrupted for a day, the service looks for its effect at Stripe instead of repeating the request", async () => {
   let asleep = true;
-  const billing: TestBilling = await createTestBilling({
+  const billing: TestHarness = await createTestHarness({
     open: (given) => {
       const store = openStore(given);
       const begin: typeof store.operations.begin = async (operation) => {
@@ -294,7 +294,7 @@ describe("an automatic retry of Stripe's SDK", () => {
   async function loseFirstAnswer(seconds: number) {
     skipPausesOfSdk();
     const tried: string[] = [];
-    const billing: TestBilling = await createTestBilling({
+    const billing: TestHarness = await createTestHarness({
       options: { stripeNetworkRetries: 3 },
       network: async (request, next) => {
         const response = await next(request);
@@ -328,7 +328,7 @@ describe("an automatic retry of Stripe's SDK", () => {
 
 test("an interrupted operation that cannot be finished does not delay the operations of other users", async () => {
   let reachable = false;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: (request, next) => (reachable ? next(request) : Promise.reject(new TypeError("fetch failed"))),
   });
   const store = openStore({ url: billing.databaseUrl, mode: "test" });

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import type { Tollkeeper, TollkeeperOptions } from "../../packages/tollkeeper/src/index.ts";
-import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, DAY, type TestHarness } from "../support/harness.ts";
 import { DIALECTS, freshDatabase, type DialectName } from "../support/databases.ts";
 import { findSubscription } from "../support/stripe-subscription.ts";
 
@@ -25,7 +25,7 @@ async function metricsOf(service: Tollkeeper): Promise<string> {
 describe.each(DIALECTS)("on %s", (dialect) => {
   test("a process without hooks leaves hooks to the app, which runs them when it starts", async () => {
     const calls: string[] = [];
-    const billing = await createTestBilling({ dialect });
+    const billing = await createTestHarness({ dialect });
     await billing.subscribe("ada");
     await billing.service.reconcile({ sweep: true });
     await billing.drain();
@@ -36,7 +36,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
 
   test("two apps that handle different hooks of one owner run them in the order of the changes", async () => {
     const calls: string[] = [];
-    const billing = await createTestBilling({ dialect, options: { hooks: recording(calls, "onPaymentSucceeded") } });
+    const billing = await createTestHarness({ dialect, options: { hooks: recording(calls, "onPaymentSucceeded") } });
     const other = billing.addReplica({ hooks: recording(calls, "onAccessGranted", "onAccessRevoked") });
     await other.drain();
     await billing.subscribe("ada");
@@ -49,7 +49,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   test("a hook that no process handles is visible in the metrics, and is deleted after 35 days with a warning", async () => {
     const calls: string[] = [];
     const hooks = recording(calls, "onAccessGranted");
-    const billing = await createTestBilling({ dialect, options: { hooks, metricsToken: METRICS_TOKEN } });
+    const billing = await createTestHarness({ dialect, options: { hooks, metricsToken: METRICS_TOKEN } });
     await billing.subscribe("ada");
     expect(calls).toHaveLength(1);
     await billing.emulator.advance(3_600);
@@ -70,7 +70,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   test("no hook has the id of an earlier hook after the database was restored from a backup", async () => {
     const runtime = { newId: () => crypto.randomUUID() };
     let current: Tollkeeper | undefined;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       dialect,
       deliver: (request, next) => (current ? current.fetch(request) : next(request)),
     });
@@ -101,7 +101,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   });
 });
 
-function clockOf({ emulator }: TestBilling) {
+function clockOf({ emulator }: TestHarness) {
   return { now: () => emulator.now(), billingNow: () => emulator.now() };
 }
 

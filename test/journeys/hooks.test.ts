@@ -2,13 +2,13 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { InvalidRequestError } from "../../packages/tollkeeper/src/index.ts";
-import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, DAY, type TestHarness } from "../support/harness.ts";
 import type { PaymentHook } from "../../packages/tollkeeper/src/index.ts";
 import { findSubscription } from "../support/stripe-subscription.ts";
 
 const TOKEN = "a token of the tests";
 
-async function metrics(billing: TestBilling, token: string | null): Promise<{ status: number; text: string }> {
+async function metrics(billing: TestHarness, token: string | null): Promise<{ status: number; text: string }> {
   const headers = new Headers(token === null ? {} : { authorization: `Bearer ${token}` });
   const response = await billing.service.fetch(new Request("http://app.test/stripe/metrics", { headers }));
   return { status: response.status, text: await response.text() };
@@ -16,7 +16,7 @@ async function metrics(billing: TestBilling, token: string | null): Promise<{ st
 
 describe("metrics", () => {
   test("show counts of received, processed and pending events to requests with METRICS_TOKEN", async () => {
-    const billing = await createTestBilling({ options: { metricsToken: TOKEN } });
+    const billing = await createTestHarness({ options: { metricsToken: TOKEN } });
     await billing.subscribe("ada");
     const { status, text } = await metrics(billing, TOKEN);
     expect(status).toBe(200);
@@ -36,7 +36,7 @@ describe("metrics", () => {
 
   test("count the differences of every reconcile, except dry runs", async () => {
     let isLost = false;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       options: { metricsToken: TOKEN },
       deliver: async (request, next) => (isLost ? new Response(null, { status: 503 }) : next(request)),
     });
@@ -52,10 +52,10 @@ describe("metrics", () => {
   });
 
   test("require METRICS_TOKEN in the request, and return 404 if the variable METRICS_TOKEN is not set", async () => {
-    const billing = await createTestBilling({ options: { metricsToken: TOKEN }, pushPlans: false });
+    const billing = await createTestHarness({ options: { metricsToken: TOKEN }, pushPlans: false });
     expect((await metrics(billing, null)).status).toBe(401);
     expect((await metrics(billing, "another token of it")).status).toBe(401);
-    const closed = await createTestBilling({ pushPlans: false });
+    const closed = await createTestHarness({ pushPlans: false });
     expect((await metrics(closed, TOKEN)).status).toBe(404);
   });
 });
@@ -66,7 +66,7 @@ test("a hook that throws any value is retried, and becomes a dead letter after s
     calls.push(id);
     throw new InvalidRequestError("invalid_request", "The app has no seat left.");
   };
-  const billing = await createTestBilling({ options: { metricsToken: TOKEN, hooks: { onPaymentSucceeded } } });
+  const billing = await createTestHarness({ options: { metricsToken: TOKEN, hooks: { onPaymentSucceeded } } });
   await billing.subscribe("ada");
   expect(calls).toHaveLength(1);
   for (let round = 0; round < 30; round += 1) await billing.advance(600);
@@ -80,7 +80,7 @@ test("a hook that throws any value is retried, and becomes a dead letter after s
 test("a payment is reported once, even if its subscription changes after the hook was pruned", async () => {
   const calls: string[] = [];
   const hooks = { onPaymentSucceeded: ({ id }: { id: string }) => void calls.push(id) };
-  const billing = await createTestBilling({ options: { hooks } });
+  const billing = await createTestHarness({ options: { hooks } });
   const { body } = await billing.call("ada", "POST", "create-checkout-session", { plan: "premium", interval: "year" });
   const confirm = `/v1/payment_pages/${String(body["sessionId"])}/confirm`;
   await billing.stripe("POST", confirm, { payment_method: "pm_card_visa" });
@@ -101,7 +101,7 @@ test.each(["customer.updated", "customer.subscription.updated", "the user's own 
     const calls: string[] = [];
     const hooks = { onPaymentSucceeded: ({ owner }: PaymentHook) => void calls.push(owner.id) };
     let isPicky = false;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       options: { hooks },
       deliver: async (request, next) => {
         const isLost = isPicky && !(await request.clone().text()).includes(`"type": "${type}"`);
@@ -135,7 +135,7 @@ test("linking a user to an existing customer runs the hooks for the customer's p
     onPaymentSucceeded: ({ invoiceId }: { invoiceId: string }) => void calls.push(invoiceId),
     onTrialWillEnd: ({ subscriptionId }: { subscriptionId: string }) => void calls.push(subscriptionId),
   };
-  const billing = await createTestBilling({ options: { hooks } });
+  const billing = await createTestHarness({ options: { hooks } });
   const { body: prices } = await billing.stripe("GET", "/v1/prices", { "lookup_keys[0]": "premium_month" });
   const [price] = prices["data"] as { id: string }[];
   const { body: created } = await billing.stripe("POST", "/v1/customers");
@@ -153,7 +153,7 @@ test("linking a user to an existing customer runs the hooks for the customer's p
   expect(calls).toContain(trial["id"]);
 });
 
-async function cardOf(billing: TestBilling, customerId: string): Promise<string> {
+async function cardOf(billing: TestHarness, customerId: string): Promise<string> {
   const { body } = await billing.stripe("GET", `/v1/customers/${customerId}/payment_methods`);
   return (body["data"] as { id: string }[])[0]?.id ?? "";
 }
@@ -163,7 +163,7 @@ describe("posted hooks", () => {
 
   async function posting(respond: (request: Request) => Promise<Response>) {
     const hooksFetch: typeof fetch = (input, init) => respond(new Request(input, init));
-    return createTestBilling({ options: { hooksUrl: "http://app.test/hooks", hooksSecret: SECRET, hooksFetch } });
+    return createTestHarness({ options: { hooksUrl: "http://app.test/hooks", hooksSecret: SECRET, hooksFetch } });
   }
 
   test("are sent in order, with a stable id and a signature as in Standard Webhooks", async () => {
@@ -216,6 +216,6 @@ describe("posted hooks", () => {
   });
 
   test("need a secret, so the service does not start without HOOKS_SECRET", async () => {
-    await expect(createTestBilling({ options: { hooksUrl: "http://app.test/hooks" } })).rejects.toThrow("HOOKS_SECRET");
+    await expect(createTestHarness({ options: { hooksUrl: "http://app.test/hooks" } })).rejects.toThrow("HOOKS_SECRET");
   });
 });

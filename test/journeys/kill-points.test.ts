@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { KILL_POINTS } from "../crash/kill-points.ts";
-import { createTestBilling } from "../support/billing.ts";
+import { createTestHarness } from "../support/harness.ts";
 import type { PaymentHook } from "../../packages/tollkeeper/src/index.ts";
 
 /** Records the text of every SQL statement that runs after this call. */
@@ -36,7 +36,7 @@ test.each(["sqlite", "postgres"] as const)(
     const texts = recordStatements();
     const paid: string[] = [];
     const hooks = { onPaymentSucceeded: ({ owner }: PaymentHook) => void paid.push(owner.id) };
-    const billing = await createTestBilling({ dialect, options: { hooks } });
+    const billing = await createTestHarness({ dialect, options: { hooks } });
     await billing.subscribe("ada");
     expect(paid).toEqual(["ada"]);
     const points = Object.entries(KILL_POINTS).filter(([, { at }]) => at !== "request");

@@ -1,6 +1,6 @@
 /** Tests events that Stripe lists late, and events that arrive without the other events of the same change. */
 import { expect, test } from "vitest";
-import { createTestBilling } from "../support/billing.ts";
+import { createTestHarness } from "../support/harness.ts";
 import { findSubscription } from "../support/stripe-subscription.ts";
 
 const HALF_AN_HOUR = 1_800;
@@ -11,7 +11,7 @@ interface EventList {
 
 test("reconcile imports an old event that was missing from Stripe's list during the previous reconcile", async () => {
   let isHidden = false;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     // Stripe delivers no webhook for the test's event, and at first does not list the event.
     deliver: (request, next) => (isHidden ? Promise.reject(new TypeError("fetch failed")) : next(request)),
     network: async (request, next) => {
@@ -35,7 +35,7 @@ test("reconcile imports an old event that was missing from Stripe's list during 
 
 test("the event customer.subscription.resumed restores the access from a paused subscription, without any other event", async () => {
   let onlyType: string | null = null;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     deliver: async (request, next) => {
       const { type } = (await request.clone().json()) as { type: string };
       return onlyType === null || type === onlyType ? next(request) : new Response(null, { status: 200 });

@@ -2,14 +2,14 @@
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { INVALID_TOKEN, type LogLine } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, DAY } from "../support/billing.ts";
+import { createTestHarness, DAY } from "../support/harness.ts";
 import { findSubscription } from "../support/stripe-subscription.ts";
 
 test("no log line contains the user's id when access ends after the user's customer was deleted", async () => {
   const user = "ada_lovelace";
   const revoked: string[] = [];
   let delivers = true;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     deliver: (request, next) => (delivers ? next(request) : Promise.reject(new TypeError("fetch failed"))),
     options: { hooks: { onAccessRevoked: async ({ owner }) => void revoked.push(owner.id) } },
   });
@@ -50,7 +50,7 @@ describe("a refused request", () => {
   ])("has one line in the log with its cause: %s", async (_name, refused) => {
     const { user, path, body, code } = refused;
     const method: "GET" | "POST" = refused.method ?? "GET";
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     const response = await billing.call(user, method, path, body);
     const error = response.body["error"] as { message: string; requestId: string };
     expect(refusedLines(billing.log)).toEqual([
@@ -70,13 +70,13 @@ describe("a refused request", () => {
   });
 
   test("has no line in the log if no route has its path", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     expect((await billing.call("ada", "GET", "nothing")).status).toBe(404);
     expect(refusedLines(billing.log)).toEqual([]);
   });
 
   test("never puts the body or the token into the log", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const headers = { authorization: "Bearer secret_token_of_ada", "content-type": "application/json" };
     for (const body of ["ada@example.com", '{"ada@example.com":1}', '{"plan":"ada@example.com","interval":"month"}'])
       await billing.service.fetch(
@@ -87,7 +87,7 @@ describe("a refused request", () => {
   });
 
   test("has a line in the log that names the reason for which Stripe's key is rejected, and the user reads a plain sentence", async () => {
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       network: async (request, next) =>
         request.method === "POST"
           ? Response.json(
@@ -122,7 +122,7 @@ describe("a refused request", () => {
 });
 
 test("a refusal by Stripe that quotes personal data reaches neither the log nor the user", async () => {
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: async (request, next) =>
       request.url.endsWith("/v1/checkout/sessions")
         ? Response.json(
@@ -145,7 +145,7 @@ test("a refusal by Stripe that quotes personal data reaches neither the log nor 
 });
 
 test("a request to Stripe that fails logs the address and the reason", async () => {
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     pushPlans: false,
     options: { stripeNetworkRetries: 0 },
     network: () =>
@@ -158,7 +158,7 @@ test("a request to Stripe that fails logs the address and the reason", async () 
 });
 
 test("a failed start logs its cause with the address, but without the password", async () => {
-  const billing = await createTestBilling({ pushPlans: false });
+  const billing = await createTestHarness({ pushPlans: false });
   const service = billing.addReplica({ databaseUrl: "postgres://ada:secret_pw@127.0.0.1:1/billing" });
   await expect(service.start()).rejects.toThrow();
   const line = billing.log.at(-1);

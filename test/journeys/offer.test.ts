@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { definePlans } from "../../packages/tollkeeper/src/index.ts";
 import type { TestUser } from "../../packages/tollkeeper/src/testing/index.ts";
-import { createTestBilling, DAY } from "../support/billing.ts";
+import { createTestHarness, DAY } from "../support/harness.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { createKit } from "../support/kit.ts";
 import { subscriptionOf } from "../support/stripe-subscription.ts";
@@ -138,7 +138,7 @@ describe.each(DIALECTS)("the offer on %s", (dialect) => {
 
 test("the offer writes nothing at Stripe and creates no customer", async () => {
   const writes: string[] = [];
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     options: { plans: PLANS },
     network: (request, next) => {
       if (request.method !== "GET") writes.push(`${request.method} ${new URL(request.url).pathname}`);
@@ -155,7 +155,7 @@ test("the offer writes nothing at Stripe and creates no customer", async () => {
 
 test("the offer sends no request to Stripe about checkouts that expired", async () => {
   const requests: string[] = [];
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     options: { plans: PLANS },
     network: (request, next) => {
       requests.push(`${request.method} ${new URL(request.url).pathname}`);

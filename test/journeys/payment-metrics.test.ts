@@ -1,14 +1,14 @@
 /** Tests the metrics about payments, checkouts, access and subscriptions. */
 import { describe, expect, test } from "vitest";
 import { signedWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, DAY, type TestHarness } from "../support/harness.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { findSubscription } from "../support/stripe-subscription.ts";
 
 const TOKEN = "metrics-token-of-the-test";
 
 /** Returns the lines of the given metric that are not 0, without its prefix. */
-async function metric(billing: TestBilling, name: string, service = billing.service): Promise<string[]> {
+async function metric(billing: TestHarness, name: string, service = billing.service): Promise<string[]> {
   const headers = { authorization: `Bearer ${TOKEN}` };
   const response = await service.fetch(new Request("http://app.test/stripe/metrics", { headers }));
   const lines = (await response.text()).split("\n");
@@ -17,14 +17,14 @@ async function metric(billing: TestBilling, name: string, service = billing.serv
 }
 
 /** Lets the only customer pay renewals with a test card. */
-async function payRenewalsWith(billing: TestBilling, card: string): Promise<void> {
+async function payRenewalsWith(billing: TestHarness, card: string): Promise<void> {
   const { id, customer } = await findSubscription(billing);
   const { body } = await billing.stripe("POST", `/v1/payment_methods/${card}/attach`, { customer });
   await billing.stripe("POST", `/v1/subscriptions/${id}`, { default_payment_method: String(body["id"]) });
 }
 
 describe.each(DIALECTS)("metrics about payments on %s", (dialect) => {
-  const start = () => createTestBilling({ dialect, options: { metricsToken: TOKEN } });
+  const start = () => createTestHarness({ dialect, options: { metricsToken: TOKEN } });
 
   test("count a checkout, its payment and its access once, however often Stripe reports them", async () => {
     const billing = await start();
@@ -44,7 +44,7 @@ describe.each(DIALECTS)("metrics about payments on %s", (dialect) => {
   });
 
   test("count a completed checkout once if the event about its delayed payment is processed first", async () => {
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       dialect,
       options: { metricsToken: TOKEN },
       deliver: async (request, next) => {

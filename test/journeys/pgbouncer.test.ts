@@ -5,7 +5,7 @@ import { openDatabase, openStore } from "../../packages/tollkeeper/src/store/ope
 import type { StoreOptions } from "../../packages/tollkeeper/src/store/open-store.ts";
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
 import type { Tollkeeper } from "../../packages/tollkeeper/src/index.ts";
-import { createTestBilling } from "../support/billing.ts";
+import { createTestHarness } from "../support/harness.ts";
 import { freshDatabase } from "../support/databases.ts";
 import { HAS_PGBOUNCER, startPgBouncer } from "../support/pgbouncer.ts";
 
@@ -51,7 +51,7 @@ describe.skipIf(!HAS_PGBOUNCER)(`behind PgBouncer in transaction mode${name}`, (
   test("a purchase gives access, and runs its hooks", async () => {
     const granted: string[] = [];
     let service: Tollkeeper | undefined;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       dialect: "postgres",
       deliver: (request, next) => (service ? service.fetch(request) : next(request)),
     });

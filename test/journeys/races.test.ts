@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { definePlans, type Tollkeeper } from "../../packages/tollkeeper/src/index.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
-import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, DAY, type TestHarness } from "../support/harness.ts";
 import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
 import { findSubscription } from "../support/stripe-subscription.ts";
 
@@ -25,12 +25,12 @@ async function checkout(service: Tollkeeper): Promise<number> {
   return response.status;
 }
 
-async function openSessions(billing: TestBilling): Promise<Row[]> {
+async function openSessions(billing: TestHarness): Promise<Row[]> {
   const { body } = await billing.stripe("GET", "/v1/checkout/sessions");
   return (body["data"] as Row[]).filter(({ status }) => status === "open");
 }
 
-async function customers(billing: TestBilling): Promise<Row[]> {
+async function customers(billing: TestHarness): Promise<Row[]> {
   return (await billing.stripe("GET", "/v1/customers")).body["data"] as Row[];
 }
 
@@ -60,7 +60,7 @@ describe("a second replica that handles the same request at the same time", () =
   test("opens no second checkout session", async () => {
     const slow = slowCreation("/v1/checkout/sessions");
     let holdLists = false;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       network: async (request, next) => {
         // When the first replica's call ends, the second replica's call has loaded its data, but has not changed any data yet.
         if (holdLists && request.url.includes("/v1/subscriptions")) {
@@ -83,7 +83,7 @@ describe("a second replica that handles the same request at the same time", () =
   test("creates no second customer, even if the search for existing customers finds nothing", async () => {
     const slow = slowCreation("/v1/customers");
     let searches = 0;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       network: async (request, next) => {
         if (!request.url.includes("/customers/search")) return slow.network(request, next);
         if (++searches === 2) {
@@ -105,7 +105,7 @@ describe("a second replica that handles the same request at the same time", () =
 
 test("two replicas that finish one interrupted operation create only one customer", async () => {
   let down = true;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: async (request, next) => {
       if (down && request.method === "POST" && request.url.endsWith("/v1/customers"))
         throw new TypeError("fetch failed");
@@ -126,7 +126,7 @@ test("two replicas that finish one interrupted operation create only one custome
 describe("a cancellation that returns 200 has taken effect", () => {
   test("even if the webhook about an earlier resumption arrives late", async () => {
     let late = false;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       deliver: async (request, next) => (late ? new Response(null, { status: 503 }) : next(request)),
     });
     await billing.subscribe("ada");
@@ -141,7 +141,7 @@ describe("a cancellation that returns 200 has taken effect", () => {
 
   test("even if the user undid an earlier cancellation, and Stripe's response to the earlier cancellation was lost", async () => {
     let loseAnswer = false;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       network: async (request, next) => {
         const response = await next(request);
         if (!loseAnswer || request.method !== "POST" || !request.url.includes("/v1/subscriptions/")) return response;
@@ -167,7 +167,7 @@ test("a user is offered only one trial, even in two plan groups", async () => {
     { id: "notes", name: "Notes", group: "notes", features: ["notes"], prices },
     { id: "mail", name: "Mail", group: "mail", features: ["mail"], prices },
   ]);
-  const billing = await createTestBilling({ options: { plans } });
+  const billing = await createTestHarness({ options: { plans } });
   await billing.call("ada", "POST", "create-checkout-session", { plan: "notes", interval: "month" });
   await billing.call("ada", "POST", "create-checkout-session", { plan: "mail", interval: "month" });
   const { body } = await billing.stripe("GET", "/v1/checkout/sessions");
@@ -178,7 +178,7 @@ test("a user is offered only one trial, even in two plan groups", async () => {
 test("a user is linked to a new customer even if the deletion event of the old customer arrives last", async () => {
   const held: Request[] = [];
   let holding = false;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     deliver: async (request, next) => {
       if (!holding || !(await request.clone().text()).includes('"customer.deleted"')) return next(request);
       held.push(request.clone());
@@ -202,7 +202,7 @@ test("a user is linked to a new customer even if the deletion event of the old c
 
 test("a user who has just bought cannot buy again, even with a stale list and without webhooks", async () => {
   let isOld = false;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     deliver: async () => new Response(null, { status: 503 }),
     network: (request, next) =>
       isOld && new URL(request.url).pathname === "/v1/subscriptions"
@@ -216,7 +216,7 @@ test("a user who has just bought cannot buy again, even with a stale list and wi
 });
 
 test("the service reads all pages of Stripe's list of a customer's subscriptions", async () => {
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     deliver: async () => new Response(null, { status: 503 }),
     network: (request, next) => {
       const url = new URL(request.url);

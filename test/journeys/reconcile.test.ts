@@ -4,7 +4,7 @@ import { lookupKey } from "../../packages/tollkeeper/src/domain/plans.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { ALLOWED_WEBHOOK_EVENTS } from "../../packages/tollkeeper/src/stripe/webhook/event-types.ts";
 import { TEST_START } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, DAY } from "../support/billing.ts";
+import { createTestHarness, DAY } from "../support/harness.ts";
 import { createDisconnectableBilling, subscriptionOf } from "../support/disconnectable-billing.ts";
 
 describe.each(["sqlite", "postgres"] as const)("reconcile on %s", (dialect) => {
@@ -146,7 +146,7 @@ test("only one replica reconciles at a time, and if it crashes, another replica 
 });
 
 test("a reconcile warns if the API key may not read webhook endpoints, but repairs the mirror", async () => {
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: async (request, next) =>
       request.url.includes("/v1/webhook_endpoints")
         ? Response.json({ error: { type: "invalid_request_error", message: "no permission" } }, { status: 403 })
@@ -188,7 +188,7 @@ test("a reconcile accepts a webhook endpoint whose URL ends with a slash", async
 
 test("an aborted reconcile ends at the next page of a list, and the next reconcile resumes at that page", async () => {
   const stop = new AbortController();
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: async (request, next) => {
       if (request.url.includes("/v1/customers?")) stop.abort();
       return next(request);
@@ -219,7 +219,7 @@ test("a dry run and a repairing reconcile report the same differences for a subs
   let gone = false;
   let billingTime = Date.UTC(2026, 0, 1);
   let ahead = 0;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     options: { runtime: { now: () => billingTime - ahead, billingNow: () => billingTime } },
     network: async (request, next) => {
       if (!gone || !request.url.includes("/v1/subscriptions")) return next(request);
@@ -282,7 +282,7 @@ test("a reconcile counts all differences, but lists only the first thousand", as
 
 test("the first reconcile reads the events of the last hour, unless an earlier start is requested", async () => {
   const deliver = () => Promise.reject(new TypeError("fetch failed"));
-  const billing = await createTestBilling({ pushPlans: false, deliver });
+  const billing = await createTestHarness({ pushPlans: false, deliver });
   await billing.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "ada" });
   await billing.emulator.advance(5 * DAY);
   await billing.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": "bob" });

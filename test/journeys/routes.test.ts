@@ -6,7 +6,7 @@ import { ROUTES } from "../../packages/tollkeeper/src/http/routes.ts";
 import { HealthResponse } from "../../packages/tollkeeper/src/wire.ts";
 import { freshDatabase } from "../support/databases.ts";
 import { INVALID_TOKEN, payCheckout, signWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, type TestHarness } from "../support/harness.ts";
 
 /** Contains a valid request for each route that needs a signed-in user. */
 const VALID_REQUESTS: Record<string, { query?: string; body?: object }> = {
@@ -30,11 +30,11 @@ const named = (routes: readonly Route[]) =>
 const postRows = ROUTES.filter(({ method }) => method === "post");
 
 /**
- * Sends a request to the service exactly as the test gives it. `call` of `createTestBilling` always sends valid JSON, so
+ * Sends a request to the service exactly as the test gives it. `call` of `createTestHarness` always sends valid JSON, so
  * it cannot send invalid requests.
  */
 async function send(
-  billing: TestBilling,
+  billing: TestHarness,
   { method, path }: Route,
   { headers = {}, body }: { headers?: Record<string, string>; body?: string } = {},
 ): Promise<{ status: number; body: unknown }> {
@@ -67,7 +67,7 @@ describe.each(named(rowsWith("user")))("%s %s", (method, path, route) => {
   const relative = `${path.slice(1)}${query}`;
 
   test("returns 401 for a request without a token or with an invalid token", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     for (const user of [null, INVALID_TOKEN])
       expect(await billing.call(user, method, relative, body)).toMatchObject({
         status: 401,
@@ -78,13 +78,13 @@ describe.each(named(rowsWith("user")))("%s %s", (method, path, route) => {
   });
 
   test("returns 401 instead of 400 for an invalid request without a token", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     expect((await billing.call(null, method, path.slice(1), { nonsense: true })).status).toBe(401);
     expect((await send(billing, route, { ...(method === "POST" && { body: "{" }) })).status).toBe(401);
   });
 
   test("returns 503 without internal details while the store is down", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     await billing.service.stop();
     const { status, body: responseBody } = await billing.call("ada", method, relative, body);
     // The verification of a checkout session calls Stripe before it reads the store.
@@ -95,14 +95,14 @@ describe.each(named(rowsWith("user")))("%s %s", (method, path, route) => {
 
 describe.each(named(rowsWith("public")))("%s %s", (_method, _path, route) => {
   test("returns 200 for a request without credentials", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     expect((await send(billing, route)).status).toBe(200);
   });
 });
 
 describe.each(named(rowsWith("metrics_token")))("%s %s", (_method, _path, route) => {
   test("returns 200 with METRICS_TOKEN and 401 without it", async () => {
-    const billing = await createTestBilling({ pushPlans: false, options: { metricsToken: METRICS_TOKEN } });
+    const billing = await createTestHarness({ pushPlans: false, options: { metricsToken: METRICS_TOKEN } });
     const withToken = (token: string) => send(billing, route, { headers: { authorization: `Bearer ${token}` } });
     expect(await withToken(METRICS_TOKEN)).toMatchObject({ status: 200, body: expect.stringMatching(/^# HELP/) });
     for (const refused of [await send(billing, route), await withToken("ada"), await withToken("")])
@@ -110,7 +110,7 @@ describe.each(named(rowsWith("metrics_token")))("%s %s", (_method, _path, route)
   });
 
   test("returns 404 if METRICS_TOKEN is not set", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     expect(await send(billing, route)).toMatchObject({ status: 404, body: { error: { code: "not_found" } } });
   });
 });
@@ -118,20 +118,20 @@ describe.each(named(rowsWith("metrics_token")))("%s %s", (_method, _path, route)
 describe.each(named(rowsWith("work_token")))("%s %s", (_method, _path, route) => {
   test("returns 200 with WORK_TOKEN, 401 without it or with another token, and 404 if WORK_TOKEN is not set", async () => {
     const options = { workToken: WORK_TOKEN, metricsToken: METRICS_TOKEN };
-    const billing = await createTestBilling({ pushPlans: false, options });
+    const billing = await createTestHarness({ pushPlans: false, options });
     const withToken = (token: string) => send(billing, route, { headers: { authorization: `Bearer ${token}` } });
     const worked = await withToken(WORK_TOKEN);
     expect(worked).toEqual({ status: 200, body: route.schema.response.parse({ processed: 0, more: false }) });
     for (const refused of [await send(billing, route), await withToken(METRICS_TOKEN), await withToken("")])
       expect(refused).toMatchObject({ status: 401, body: { error: { code: "unauthenticated" } } });
-    const closed = await createTestBilling({ pushPlans: false });
+    const closed = await createTestHarness({ pushPlans: false });
     expect(await send(closed, route)).toMatchObject({ status: 404, body: { error: { code: "not_found" } } });
   });
 });
 
 describe.each(named(rowsWith("stripe_signature")))("%s %s", (_method, _path, route) => {
   test("rejects a request body without a signature with 400, whatever origin the request comes from", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     for (const headers of [{}, { origin: FOREIGN_ORIGIN }, { authorization: "Bearer ada" }])
       expect(await send(billing, route, { headers, body: "{}" })).toEqual({
         status: 400,
@@ -146,13 +146,13 @@ const bodyRows = postRows.filter(({ access }) => access !== "work_token");
 describe.each(named(bodyRows))("%s %s", (_method, _path, route) => {
   const limit = route.bodyLimit ?? 0;
   const signIn = { authorization: "Bearer ada" };
-  const signed = (billing: TestBilling, body: string) => ({
+  const signed = (billing: TestHarness, body: string) => ({
     ...signIn,
     "stripe-signature": signWebhook(body, { now: billing.emulator.now() }),
   });
 
   test("returns 413 only if the body exceeds the route's limit", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     expect(limit).toBeGreaterThan(0);
     const large = await send(billing, route, { headers: signed(billing, ""), body: " ".repeat(limit + 1) });
     expect(large.status).toBe(413);
@@ -162,7 +162,7 @@ describe.each(named(bodyRows))("%s %s", (_method, _path, route) => {
   });
 
   test("returns 400 for a body that is not JSON", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     for (const body of ["{", "nonsense", " "]) {
       const signature = { "stripe-signature": signWebhook(body, { now: billing.emulator.now() }) };
       const { status, body: error } = await send(billing, route, { headers: { ...signIn, ...signature }, body });
@@ -175,7 +175,7 @@ describe.each(named(bodyRows))("%s %s", (_method, _path, route) => {
 test.each(named(postRows.filter(({ access }) => access !== "stripe_signature")))(
   "%s %s returns 403 for a request from a page of a foreign origin",
   async (_method, _path, route) => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     for (const origin of [FOREIGN_ORIGIN, "null"])
       expect(
         await send(billing, route, { headers: { authorization: "Bearer ada", origin }, body: "{}" }),
@@ -187,7 +187,7 @@ test.each(named(postRows.filter(({ access }) => access !== "stripe_signature")))
 );
 
 test("the OpenAPI document contains exactly the routes of the route table, with their access rules", async () => {
-  const billing = await createTestBilling({ pushPlans: false });
+  const billing = await createTestHarness({ pushPlans: false });
   const { body } = await billing.call(null, "GET", "openapi.json");
   expect(body["openapi"]).toBe("3.1.0");
   expect(body["servers"]).toEqual([{ url: "/stripe" }]);
@@ -219,7 +219,7 @@ test("the OpenAPI document contains exactly the routes of the route table, with 
 
 describe("the service", () => {
   test("returns its public configuration, which contains no secret", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const { status, body } = await billing.call(null, "GET", "config");
     expect(status).toBe(200);
     expect(body).toMatchObject({
@@ -244,7 +244,7 @@ describe("the service", () => {
   });
 
   test("reports liveness and readiness separately", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     expect(await billing.call(null, "GET", "health")).toEqual({ status: 200, body: { status: "ok" } });
     expect(await billing.call(null, "GET", "ready")).toEqual({ status: 200, body: { status: "ok" } });
     await billing.service.stop();
@@ -253,7 +253,7 @@ describe("the service", () => {
   });
 
   test("returns 404 in JSON for an unknown route", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     expect(await billing.call(null, "GET", "nothing")).toMatchObject({
       status: 404,
       body: { error: { code: "not_found" } },
@@ -276,7 +276,7 @@ describe("the service", () => {
     ["half of an emoji", '{"comment":"bye \\ud83d"}', "application/json", INVALID],
     ["a polluted prototype", '{"__proto__":{"admin":true}}', "application/json", INVALID],
   ])("rejects %s", async (_name, body, type, { status, code }) => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const headers = { authorization: "Bearer ada", "content-type": type };
     const request = new Request("http://app.test/stripe/cancel-subscription", { method: "POST", headers, body });
     const response = await billing.service.fetch(request);
@@ -285,7 +285,7 @@ describe("the service", () => {
   });
 
   test("returns the same 404 for another user's subscription as for an unknown subscription", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     await billing.subscribe("ada");
     const { body } = await billing.call("ada", "GET", "subscriptions");
     const subscriptionId = (body["subscriptions"] as { id: string }[])[0]?.id ?? "";
@@ -310,7 +310,7 @@ describe("the service", () => {
   });
 
   test("rejects a form that another site posts with the user's cookie", async () => {
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       options: {
         authenticate: () => ({ id: "ada", email: null, name: null }),
       },
@@ -332,7 +332,7 @@ describe("the service", () => {
   });
 
   test("returns 503 for every request after a failed start, and logs the reason", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const database = new DatabaseSync(billing.databaseUrl.replace("file:", ""));
     database.exec("insert into tollkeeper_migrations (name) values ('9999-newer')");
     database.close();
@@ -349,7 +349,7 @@ describe("the service", () => {
   });
 
   test("starts when the app first calls one of its methods, even before any request", async () => {
-    const service = (await createTestBilling({ pushPlans: false })).addReplica({
+    const service = (await createTestHarness({ pushPlans: false })).addReplica({
       databaseUrl: await freshDatabase("sqlite"),
     });
     expect(await service.can("ada", "exports")).toBe(false);
@@ -357,7 +357,7 @@ describe("the service", () => {
   });
 
   test("allows cross-origin requests only from configured origins", async () => {
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       pushPlans: false,
       options: { allowedOrigins: ["https://pages.example.com"] },
     });
@@ -376,7 +376,7 @@ describe("the service", () => {
 });
 
 test("each JSON response has exactly the fields of its route's schema", async () => {
-  const billing = await createTestBilling();
+  const billing = await createTestHarness();
   let sessionId = "";
   const jsonRoutes = ROUTES.filter(
     ({ run, contentType, access }) => run && contentType === undefined && access !== "work_token",
@@ -394,7 +394,7 @@ test("each JSON response has exactly the fields of its route's schema", async ()
 });
 
 test("a slash at the end of a path changes no response, as Next's option trailingSlash adds one", async () => {
-  const billing = await createTestBilling({ options: { metricsToken: METRICS_TOKEN, workToken: WORK_TOKEN } });
+  const billing = await createTestHarness({ options: { metricsToken: METRICS_TOKEN, workToken: WORK_TOKEN } });
   const call = async (method: string, path: string, headers: Record<string, string>, body?: string) => {
     const url = `http://app.test/stripe${path}`;
     const response = await billing.service.fetch(new Request(url, { method, headers, ...(body && { body }) }));
@@ -433,7 +433,7 @@ describe("the limit of requests of one user", () => {
   });
 
   test("accepts 60 of 500 requests for portal links, returns 429 with Retry-After for the others, and does not affect other users", async () => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     await billing.subscribe("ada");
     await billing.subscribe("bob");
     await billing.advance(3_600);
@@ -461,7 +461,7 @@ describe("the limit of requests of one user", () => {
   });
 
   test.each(named(limitedRows))("makes %s %s return 429 for the requests above the limit", async (method, path) => {
-    const billing = await createTestBilling();
+    const billing = await createTestHarness();
     const { query = "", body } = VALID_REQUESTS[path] ?? {};
     const requests = Array.from({ length: 70 }, () => billing.call("ada", method, `${path.slice(1)}${query}`, body));
     const refused = (await Promise.all(requests)).filter(({ status }) => status === 429);

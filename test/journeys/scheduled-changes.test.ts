@@ -1,16 +1,16 @@
 /** Tests cancellations and resumptions that need several requests to Stripe, with failures between the requests. */
 import { describe, expect, test } from "vitest";
 import { DIALECTS } from "../support/databases.ts";
-import { createTestBilling, DAY, type TestBilling, type TestBillingOptions } from "../support/billing.ts";
+import { createTestHarness, DAY, type TestHarness, type TestHarnessOptions } from "../support/harness.ts";
 import { findSubscription, type StripeSubscription } from "../support/stripe-subscription.ts";
 
 const periodEndOf = ({ items }: StripeSubscription): number => items.data[0]?.current_period_end ?? 0;
-const cancel = (billing: TestBilling) => billing.call("ada", "POST", "cancel-subscription");
-const resume = (billing: TestBilling) => billing.call("ada", "POST", "resume-subscription");
+const cancel = (billing: TestHarness) => billing.call("ada", "POST", "cancel-subscription");
+const resume = (billing: TestHarness) => billing.call("ada", "POST", "resume-subscription");
 
 /** Starts a service whose user has the Team plan and, from the period's end on, the Premium plan by a schedule. */
-async function withDowngrade(options: TestBillingOptions = {}): Promise<TestBilling> {
-  const billing = await createTestBilling(options);
+async function withDowngrade(options: TestHarnessOptions = {}): Promise<TestHarness> {
+  const billing = await createTestHarness(options);
   await billing.subscribe("ada", "team");
   const subscription = await findSubscription(billing);
   const { body } = await billing.stripe("POST", "/v1/subscription_schedules", { from_subscription: subscription.id });
@@ -90,7 +90,7 @@ describe.each(DIALECTS)(
 
 test("a cancellation succeeds if the merchant attaches a schedule while the request runs", async () => {
   let attach = async (): Promise<void> => {};
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: async (request, next) => {
       if (request.method === "POST" && request.url.includes("/v1/subscriptions/")) {
         const first = attach;
@@ -118,7 +118,7 @@ test("a resumption after the cancellation of a scheduled change keeps the curren
 });
 
 test("an end that the merchant has set holds again after the user resumes, even if the service lost its record of the cancellation", async () => {
-  const billing = await createTestBilling();
+  const billing = await createTestHarness();
   await billing.subscribe("ada");
   const { id } = await findSubscription(billing);
   const end = Math.floor(billing.emulator.now() / 1000) + 100 * DAY;

@@ -2,12 +2,12 @@
 import { expect, test } from "vitest";
 import type { Tollkeeper } from "../../packages/tollkeeper/src/index.ts";
 import { TEST_WEBHOOK_SECRET as OLD } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, DAY } from "../support/billing.ts";
+import { createTestHarness, DAY } from "../support/harness.ts";
 
 test("a rotation of the webhook secret rejects no genuine delivery on any replica", async () => {
   let running: Tollkeeper[] = [];
   const statuses: number[] = [];
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     pushPlans: false,
     deliver: async (request) => {
       const body = await request.text();

@@ -2,7 +2,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import type { Store } from "../../packages/tollkeeper/src/store/store.ts";
-import { createTestBilling, DAY, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, DAY, type TestHarness } from "../support/harness.ts";
 import { createServiceClient, signWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { PLANS } from "../support/plans.ts";
@@ -10,7 +10,7 @@ import { PLANS } from "../support/plans.ts";
 const WORK_TOKEN = "work-token-12345678";
 
 async function requestWork(
-  { service }: Pick<TestBilling, "service">,
+  { service }: Pick<TestHarness, "service">,
   method = "GET",
 ): Promise<{ processed: number; more: boolean }> {
   const headers = { authorization: `Bearer ${WORK_TOKEN}` };
@@ -23,7 +23,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   test("waitUntil receives the processing of a webhook's event, so that access and hooks follow without a worker", async () => {
     const granted: string[] = [];
     const waiting: Promise<unknown>[] = [];
-    const billing: TestBilling = await createTestBilling({
+    const billing: TestHarness = await createTestHarness({
       dialect,
       options: { hooks: { onAccessGranted: ({ owner }) => void granted.push(owner.id) } },
       deliver: (request) => billing.service.fetch(request, { waitUntil: (work) => void waiting.push(work) }),
@@ -42,7 +42,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
     const gate = Promise.withResolvers<void>();
     const reached = Promise.withResolvers<void>();
     let isArmed = false;
-    const billing: TestBilling = await createTestBilling({
+    const billing: TestHarness = await createTestHarness({
       dialect,
       deliver(request) {
         webhooks.push(request.clone());
@@ -82,7 +82,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
 
   test("a request that causes no work, or is refused, passes nothing to waitUntil", async () => {
     const waiting: Promise<unknown>[] = [];
-    const billing = await createTestBilling({ dialect, pushPlans: false, options: { workToken: WORK_TOKEN } });
+    const billing = await createTestHarness({ dialect, pushPlans: false, options: { workToken: WORK_TOKEN } });
     const send = (path: string, init?: RequestInit) =>
       billing.service.fetch(new Request(`http://app.test/stripe/${path}`, init), {
         waitUntil: (work) => void waiting.push(work),
@@ -101,7 +101,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
 
   test("a checkout and its verification pass the processing of due work to waitUntil", async () => {
     const waiting: Promise<unknown>[] = [];
-    const billing = await createTestBilling({ dialect });
+    const billing = await createTestHarness({ dialect });
     const call = createServiceClient({
       fetch: (request) => billing.service.fetch(request, { waitUntil: (work) => void waiting.push(work) }),
     });
@@ -121,7 +121,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   test.each(["GET", "POST"])("a scheduled %s request to /work processes pending events and hooks", async (method) => {
     const granted: string[] = [];
     const hooks = { onAccessGranted: ({ owner }: { owner: { id: string } }) => void granted.push(owner.id) };
-    const billing = await createTestBilling({ dialect, options: { workToken: WORK_TOKEN, hooks } });
+    const billing = await createTestHarness({ dialect, options: { workToken: WORK_TOKEN, hooks } });
     await billing.buy("ada");
     await billing.emulator.drain();
     expect(await billing.features("ada")).toEqual([]);
@@ -135,7 +135,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
     const hooks = {
       onAccessGranted: ({ features }: { features: readonly string[] }) => void granted.push(...features),
     };
-    const billing = await createTestBilling({ dialect, options: { workToken: WORK_TOKEN, hooks } });
+    const billing = await createTestHarness({ dialect, options: { workToken: WORK_TOKEN, hooks } });
     await billing.subscribe("ada");
     granted.length = 0;
     const reports = { id: "reports", name: "Reports" };
@@ -146,7 +146,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
 
   test("a scheduled request also reads events that no webhook delivered, and ends access in time", async () => {
     let isConnected = true;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       dialect,
       options: { workToken: WORK_TOKEN },
       deliver: async (request, next) => (isConnected ? next(request) : new Response(null, { status: 500 })),
@@ -166,7 +166,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
 });
 
 test("one request to /work processes at most about 1,000 rows, and reports that there is more", async () => {
-  const billing = await createTestBilling({ options: { workToken: WORK_TOKEN }, pushPlans: false });
+  const billing = await createTestHarness({ options: { workToken: WORK_TOKEN }, pushPlans: false });
   const store = openStore({ url: billing.databaseUrl, mode: "test" });
   const events = Array.from({ length: 1_100 }, (_, at) => ({
     eventId: `evt_${at}`,

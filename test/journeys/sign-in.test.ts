@@ -1,7 +1,7 @@
 /** Tests sign-ins by the app's own function `authenticate`. */
 import { describe, expect, test } from "vitest";
 import type { User } from "../../packages/tollkeeper/src/domain/user.ts";
-import { createTestBilling, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, type TestHarness } from "../support/harness.ts";
 
 const CHECKOUT = { plan: "premium", interval: "month" };
 
@@ -15,7 +15,7 @@ describe("an app whose own sign-in returns a value that is no user", () => {
     ["a promise of a text", Promise.resolve("ada"), "The user is not an object"],
     ["the text undefined as id", { id: String(undefined) }, 'The user\'s "id" is the text "undefined"'],
   ])("gets 500 and creates no customer, and the log names the field: %s", async (_name, returned, problem) => {
-    const billing = await createTestBilling({ options: { authenticate: () => returned as User } });
+    const billing = await createTestHarness({ options: { authenticate: () => returned as User } });
     const response = await billing.call(null, "POST", "create-checkout-session", CHECKOUT);
     expect(response).toMatchObject({
       status: 500,
@@ -36,7 +36,7 @@ describe("an app whose own sign-in returns a value that is no user", () => {
 
   test("gets 401 if the value is null or undefined", async () => {
     for (const returned of [null, undefined]) {
-      const billing = await createTestBilling({
+      const billing = await createTestHarness({
         pushPlans: false,
         options: { authenticate: () => returned as unknown as User },
       });
@@ -45,7 +45,7 @@ describe("an app whose own sign-in returns a value that is no user", () => {
   });
 
   test("gets 500 in JSON if the sign-in throws a value that is no error", async () => {
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       pushPlans: false,
       options: {
         authenticate: () => {
@@ -63,7 +63,7 @@ describe("an app whose own sign-in returns a value that is no user", () => {
 });
 
 test("the server's functions refuse an owner without a valid id", async () => {
-  const { service, stripe } = await createTestBilling({ pushPlans: false });
+  const { service, stripe } = await createTestHarness({ pushPlans: false });
   const refused = { code: "invalid_request", status: 400 };
   const missing = undefined as unknown as string;
   for (const id of ["", missing, 42 as unknown as string, "undefined"]) {
@@ -84,8 +84,8 @@ describe("a sign-in by cookies from another origin", () => {
     authenticate: (request: Request) =>
       request.headers.get("cookie") === "session=ada" ? { id: "ada", email: null, name: null } : null,
   };
-  const start = (corsCredentials?: boolean) => createTestBilling({ options: { ...options, corsCredentials } });
-  const send = async (billing: TestBilling, method: string, headers: Record<string, string>, path = "entitlements") =>
+  const start = (corsCredentials?: boolean) => createTestHarness({ options: { ...options, corsCredentials } });
+  const send = async (billing: TestHarness, method: string, headers: Record<string, string>, path = "entitlements") =>
     billing.service.fetch(new Request(`http://app.test/stripe/${path}`, { method, headers }));
   const cors = ({ headers }: Response) => ({
     origin: headers.get("access-control-allow-origin"),

@@ -3,14 +3,14 @@ import { assert, expect, onTestFinished, test } from "vitest";
 import { describeDrift } from "../../packages/tollkeeper/src/domain/drift.ts";
 import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
-import { createTestBilling, DAY } from "../support/billing.ts";
+import { createTestHarness, DAY } from "../support/harness.ts";
 import { createDisconnectableBilling, subscriptionOf } from "../support/disconnectable-billing.ts";
 
 test.each(["sqlite", "postgres"] as const)(
   "on %s, a sweep does not overwrite a change that is written after the sweep has requested the page of Stripe's list",
   async (dialect) => {
     let meanwhile: (() => Promise<void>) | null = null;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       dialect,
       network: async (request, next) => {
         const response = await next(request);
@@ -312,7 +312,7 @@ test("a response of Stripe that is older than a sweep does not overwrite data th
   const held = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
   let holds = false;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     network: async (request, next) => {
       const response = await next(request);
       if (!holds || !/\/v1\/subscriptions\/sub_/.test(request.url) || request.method !== "GET") return response;

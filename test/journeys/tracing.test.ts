@@ -3,9 +3,9 @@ import { context, SpanStatusCode, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { expect, onTestFinished, test } from "vitest";
-import { createTestBilling, type TestBillingOptions } from "../support/billing.ts";
+import { createTestHarness, type TestHarnessOptions } from "../support/harness.ts";
 
-async function traced(setup: TestBillingOptions = {}) {
+async function traced(setup: TestHarnessOptions = {}) {
   const exporter = new InMemorySpanExporter();
   const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -15,7 +15,7 @@ async function traced(setup: TestBillingOptions = {}) {
     context.disable();
     await provider.shutdown();
   });
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     ...setup,
     options: { ...setup.options, tracer: trace.getTracer("tollkeeper") },
   });

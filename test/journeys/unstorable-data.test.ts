@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { userOwner } from "../../packages/tollkeeper/src/domain/owner.ts";
 import { openDatabase, openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { signWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, type TestHarness } from "../support/harness.ts";
 import { DIALECTS } from "../support/databases.ts";
 
 const event = (changes: object = {}, object: object = {}) => ({
@@ -17,7 +17,7 @@ const event = (changes: object = {}, object: object = {}) => ({
   ...changes,
 });
 
-async function deliver(billing: TestBilling, value: unknown): Promise<{ status: number; body: unknown }> {
+async function deliver(billing: TestHarness, value: unknown): Promise<{ status: number; body: unknown }> {
   const body = JSON.stringify(value);
   const headers = { "stripe-signature": signWebhook(body, { now: billing.emulator.now() }) };
   const response = await billing.service.fetch(
@@ -26,13 +26,13 @@ async function deliver(billing: TestBilling, value: unknown): Promise<{ status: 
   return { status: response.status, body: await response.json() };
 }
 
-function openTestStoreOf({ databaseUrl }: TestBilling): ReturnType<typeof openStore> {
+function openTestStoreOf({ databaseUrl }: TestHarness): ReturnType<typeof openStore> {
   const store = openStore({ url: databaseUrl, mode: "test" });
   onTestFinished(() => store.close());
   return store;
 }
 
-function openDatabaseOf({ databaseUrl }: TestBilling): ReturnType<typeof openDatabase> {
+function openDatabaseOf({ databaseUrl }: TestHarness): ReturnType<typeof openDatabase> {
   const db = openDatabase(databaseUrl);
   onTestFinished(() => db.destroy());
   return db;
@@ -59,7 +59,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   test.each(UNSTORABLE)(
     "the webhook endpoint rejects an event with %s, logs its field %s, and stores its neighbours",
     async (_, field, value) => {
-      const billing = await createTestBilling({ dialect, pushPlans: false });
+      const billing = await createTestHarness({ dialect, pushPlans: false });
       const results = await Promise.all([
         deliver(billing, event({ id: "evt_before" })),
         deliver(billing, value),
@@ -77,12 +77,12 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   );
 
   test("the webhook endpoint ignores an event of an unneeded type, whatever its creation time is", async () => {
-    const billing = await createTestBilling({ dialect, pushPlans: false });
+    const billing = await createTestHarness({ dialect, pushPlans: false });
     expect(await deliver(billing, event({ type: "charge.updated", created: 1e13 }))).toMatchObject({ status: 200 });
   });
 
   test("a row with a number that JavaScript can't hold does not stop the worker", async () => {
-    const billing = await createTestBilling({ dialect });
+    const billing = await createTestHarness({ dialect });
     await deliver(billing, event());
     const db = openDatabaseOf(billing);
     await sql`update inbox set event_created_at = 9007199254740993`.execute(db);
@@ -95,7 +95,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   test.runIf(dialect === "sqlite")(
     "a row whose lane is not valid text becomes a dead letter with a reason",
     async () => {
-      const billing = await createTestBilling({ dialect, pushPlans: false });
+      const billing = await createTestHarness({ dialect, pushPlans: false });
       await deliver(billing, event());
       await sql`update inbox set lane = 'cus_' || char(0)`.execute(openDatabaseOf(billing));
       await billing.service.drain();
@@ -108,7 +108,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   test("an outbox row whose payload is damaged becomes a dead letter at once, and the owner's next hook runs", async () => {
     const granted: string[] = [];
     const hooks = { onAccessGranted: ({ id }: { id: string }) => void granted.push(id), onPaymentSucceeded: () => {} };
-    const billing = await createTestBilling({ dialect, options: { hooks } });
+    const billing = await createTestHarness({ dialect, options: { hooks } });
     await billing.subscribe("ada");
     expect(granted).toHaveLength(1);
     const store = openTestStoreOf(billing);
@@ -133,7 +133,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
         if (calls === 1) throw new Error("half a character: \ud83d, and a NUL: \0");
       },
     };
-    const billing = await createTestBilling({ dialect, options: { hooks } });
+    const billing = await createTestHarness({ dialect, options: { hooks } });
     await billing.subscribe("ada");
     await billing.advance(2);
     expect(calls).toBe(2);
@@ -141,7 +141,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   });
 
   test("a customer whose metadata has a user id that the database can't store does not stop a sweep", async () => {
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       dialect,
       network: async (request, next) => {
         const response = await next(request);
@@ -161,7 +161,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
   });
 
   test("a customer whose rows the database refuses is reported by a sweep, which repairs the other customers", async () => {
-    const billing = await createTestBilling({ dialect, pushPlans: false });
+    const billing = await createTestHarness({ dialect, pushPlans: false });
     const ids: string[] = [];
     for (const user of ["ada", "bob", "cyd"]) {
       const { body } = await billing.stripe("POST", "/v1/customers", { "metadata[auth0_user_id]": user });
@@ -182,7 +182,7 @@ describe.each(DIALECTS)("on %s", (dialect) => {
 
   test("an operation whose stored parameters are damaged is ended, and the user's next checkout starts", async () => {
     let isDown = false;
-    const billing = await createTestBilling({
+    const billing = await createTestHarness({
       dialect,
       network: (request, next) =>
         isDown && request.url.endsWith("/checkout/sessions") ? Promise.reject(new TypeError("down")) : next(request),

@@ -4,7 +4,7 @@ import { ALLOWED_WEBHOOK_EVENTS } from "../../packages/tollkeeper/src/index.ts";
 import { openStore } from "../../packages/tollkeeper/src/store/open-store.ts";
 import { DIALECTS } from "../support/databases.ts";
 import { signWebhook, TEST_WEBHOOK_SECRET } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, type TestHarness } from "../support/harness.ts";
 
 const EVENT = {
   id: "evt_1",
@@ -16,7 +16,7 @@ const EVENT = {
 };
 
 async function post(
-  billing: TestBilling,
+  billing: TestHarness,
   body: string | Uint8Array,
   header: string | null,
 ): Promise<{ status: number; body: unknown }> {
@@ -34,14 +34,14 @@ async function post(
 }
 
 function sign(
-  billing: TestBilling,
+  billing: TestHarness,
   body: string,
   { shift = 0, ...how }: { secret?: string; shift?: number; scheme?: "v0" } = {},
 ): string {
   return signWebhook(body, { now: billing.emulator.now() + shift * 1000, ...how });
 }
 
-async function inboxCount(billing: TestBilling): Promise<number> {
+async function inboxCount(billing: TestHarness): Promise<number> {
   const store = openStore({ url: billing.databaseUrl, mode: "test" });
   const { pending, done, dead } = await store.inbox.countByState();
   await store.close();
@@ -50,7 +50,7 @@ async function inboxCount(billing: TestBilling): Promise<number> {
 
 describe("the webhook endpoint", () => {
   test("stores a signed event, and reports its second delivery as a duplicate", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const body = JSON.stringify(EVENT);
     expect(await post(billing, body, sign(billing, body))).toEqual({
       status: 200,
@@ -66,7 +66,7 @@ describe("the webhook endpoint", () => {
   test.each(DIALECTS)("stores an event's body only if KEEP_EVENT_BODIES is set, on %s", async (dialect) => {
     const body = JSON.stringify({ ...EVENT, request: { id: "req_1" }, note: "naïve \u0000 text" });
     const kept = async (keepEventBodies: boolean) => {
-      const billing = await createTestBilling({ dialect, pushPlans: false, options: { keepEventBodies } });
+      const billing = await createTestHarness({ dialect, pushPlans: false, options: { keepEventBodies } });
       await post(billing, body, sign(billing, body));
       const store = openStore({ url: billing.databaseUrl, mode: "test" });
       onTestFinished(() => store.close());
@@ -77,7 +77,7 @@ describe("the webhook endpoint", () => {
   });
 
   test("stores an event once if it is delivered a hundred times at the same time", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const body = JSON.stringify(EVENT);
     const results = await Promise.all(Array.from({ length: 100 }, () => post(billing, body, sign(billing, body))));
     expect(results.filter((result) => (result.body as { status: string }).status === "accepted")).toHaveLength(1);
@@ -90,7 +90,7 @@ describe("the webhook endpoint", () => {
     ["one from the future", { shift: 301 }, "in_the_future"],
     ["v0 only", { scheme: "v0" as const }, "no_v1_signature"],
   ])("returns 400 for %s and stores no event", async (_name, how, reason) => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const body = JSON.stringify(EVENT);
     expect(await post(billing, body, sign(billing, body, how))).toEqual({
       status: 400,
@@ -100,7 +100,7 @@ describe("the webhook endpoint", () => {
   });
 
   test("returns 400 for a request without a signature", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     expect(await post(billing, JSON.stringify(EVENT), null)).toMatchObject({
       status: 400,
       body: { reason: "missing_header" },
@@ -108,7 +108,7 @@ describe("the webhook endpoint", () => {
   });
 
   test("returns 413 and stores no event if the body exceeds the size limit, with or without a content length", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const body = JSON.stringify({ ...EVENT, padding: "x".repeat(1_100_000) });
     expect((await post(billing, body, sign(billing, body))).status).toBe(413);
     let sent = 0;
@@ -135,7 +135,7 @@ describe("the webhook endpoint", () => {
     ["types that are not on the list", { type: "charge.succeeded" }, 200, "ignored"],
     ["what is no event", { object: "invoice" }, 400, "rejected"],
   ])("stores no event for %s", async (_name, change, status, outcome) => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const body = JSON.stringify({ ...EVENT, ...change });
     const result = await post(billing, body, sign(billing, body));
     expect(result).toMatchObject({ status, body: { status: outcome } });
@@ -165,7 +165,7 @@ describe("the webhook endpoint", () => {
     ["a test event of a connected account at a live endpoint", { account: "acct_1", livemode: true }],
     ["an account with an id of 300 characters", { account: "a".repeat(300) }],
   ])("responds with 200 ignored to an event that is not needed, whatever its shape: %s", async (_name, change) => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const body = JSON.stringify({ ...EVENT, ...change });
     expect(await post(billing, body, sign(billing, body))).toMatchObject({ status: 200, body: { status: "ignored" } });
     expect(await inboxCount(billing)).toBe(0);
@@ -182,7 +182,7 @@ describe("the webhook endpoint", () => {
     ["no mode", { livemode: null }],
     ["no time", { created: null }],
   ])("rejects an event that is needed but has %s", async (_name, change) => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const body = JSON.stringify({ ...EVENT, ...change });
     expect(await post(billing, body, sign(billing, body))).toEqual({
       status: 400,
@@ -193,7 +193,7 @@ describe("the webhook endpoint", () => {
 
   test("logs why an event is not stored if the database can't be prepared", async () => {
     const databaseUrl = "postgres://ada:secret@127.0.0.1:1/billing";
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const service = billing.addReplica({ databaseUrl });
     const body = JSON.stringify(EVENT);
     expect(await post({ ...billing, service }, body, sign(billing, body))).toEqual({
@@ -207,7 +207,7 @@ describe("the webhook endpoint", () => {
   });
 
   test("logs why the body of an event could not be read", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const reply = await billing.service.receiveWebhook({
       signature: sign(billing, "{}"),
       readBody: () => Promise.reject(new TypeError("request.rawBody is not a function")),
@@ -221,14 +221,14 @@ describe("the webhook endpoint", () => {
   });
 
   test("checks the signature of an event before anything else", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const body = JSON.stringify({ ...EVENT, type: "invoice.upcoming" });
     const forged = sign(billing, body, { secret: "whsec_forged_secret" });
     expect(await post(billing, body, forged)).toMatchObject({ status: 400, body: { reason: "wrong_signature" } });
   });
 
   test("logs the mode of an event and the mode of the service if they differ", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const body = JSON.stringify({ ...EVENT, livemode: true });
     expect(await post(billing, body, sign(billing, body))).toMatchObject({ body: { reason: "wrong_mode" } });
     expect(billing.log.at(-1)).toMatchObject({
@@ -247,12 +247,12 @@ describe("the webhook endpoint", () => {
     ["a polluted prototype", '{"__proto__":{"id":"evt"},"object":"event"}'],
     ["a number past 2^53", '{"object":"event","created":99999999999999999999}'],
   ])("rejects an invalid body with 400, even if it is signed (%s)", async (_name, body) => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     expect((await post(billing, body, sign(billing, body))).status).toBe(400);
   });
 
   test("returns 400 for a signed body that is not valid UTF-8", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const bytes = Uint8Array.from([0x7b, 0xff, 0xfe, 0x7d]);
     const at = Math.floor(billing.emulator.now() / 1000);
     const digest = createHmac("sha256", TEST_WEBHOOK_SECRET).update(`${at}.`).update(bytes).digest("hex");
@@ -260,7 +260,7 @@ describe("the webhook endpoint", () => {
   });
 
   test("returns 503 instead of 2xx while the store is down", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     await billing.service.stop();
     const body = JSON.stringify(EVENT);
     expect(await post(billing, body, sign(billing, body))).toMatchObject({
@@ -271,7 +271,7 @@ describe("the webhook endpoint", () => {
 
   test("counts each webhook with its outcome and the reason for a rejection", async () => {
     const metricsToken = "metrics-token-1234";
-    const billing = await createTestBilling({ pushPlans: false, options: { metricsToken } });
+    const billing = await createTestHarness({ pushPlans: false, options: { metricsToken } });
     const body = JSON.stringify(EVENT);
     await post(billing, body, sign(billing, body));
     await post(billing, body, null);
@@ -293,7 +293,7 @@ describe("the webhook endpoint", () => {
   });
 
   test("logs each outcome with the event's id and type, but without the payload and secrets", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const body = JSON.stringify({
       ...EVENT,
       data: { object: { ...EVENT.data.object, customer_email: "ada@example.com" } },

@@ -4,7 +4,7 @@ import express from "express";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { toNodeHandler } from "../../packages/tollkeeper/src/index.ts";
 import { signWebhook } from "../../packages/tollkeeper/src/testing/harness/index.ts";
-import { createTestBilling, type TestBilling } from "../support/billing.ts";
+import { createTestHarness, type TestHarness } from "../support/harness.ts";
 
 const EVENT = JSON.stringify({
   id: "evt_1",
@@ -26,7 +26,7 @@ async function serve(handler: RequestListener | Server): Promise<string> {
 }
 
 async function deliver(
-  billing: TestBilling,
+  billing: TestHarness,
   url: string,
   path = "/stripe/webhook",
 ): Promise<{ status: number; body: unknown }> {
@@ -42,7 +42,7 @@ async function deliver(
 }
 
 /** Returns a header that is valid in all respects that can be checked without the body. */
-function forged(billing: TestBilling): string {
+function forged(billing: TestHarness): string {
   return `t=${Math.floor(billing.emulator.now() / 1_000)},v1=${"0".repeat(64)}`;
 }
 
@@ -55,13 +55,13 @@ const ACCEPTED = { status: 200, body: { status: "accepted", eventId: "evt_1" } }
 
 describe("the handler for Node", () => {
   test("accepts a webhook if it is mounted before express.json()", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const app = express().use(toNodeHandler(billing.service)).use(express.json());
     expect(await deliver(billing, await serve(app))).toEqual(ACCEPTED);
   });
 
   test("responds to a health check of HTTP/1.0 without a Host header, as some load balancers send it", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const url = new URL(await serve(toNodeHandler(billing.service)));
     const socket = connect(Number(url.port), "127.0.0.1", () => socket.write("GET /stripe/health HTTP/1.0\r\n\r\n"));
     let received = "";
@@ -71,7 +71,7 @@ describe("the handler for Node", () => {
   });
 
   test("explains how to mount the handler if express.json() has already read the body", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const app = express().use(express.json()).use(toNodeHandler(billing.service));
     expect(await deliver(billing, await serve(app))).toMatchObject({
       status: 500,
@@ -85,14 +85,14 @@ describe("the handler for Node", () => {
   });
 
   test("accepts a webhook if a body parser has stored the raw bytes of the body", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const keep = express.json({ verify: (request, _response, bytes) => Object.assign(request, { rawBody: bytes }) });
     const app = express().use(keep).use(toNodeHandler(billing.service));
     expect(await deliver(billing, await serve(app))).toEqual(ACCEPTED);
   });
 
   test("does not replace a response that a middleware has already sent", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const impatient = express()
       .use((_request, response, next) => {
         response.status(503).send("too late");
@@ -107,15 +107,15 @@ describe("the handler for Node", () => {
   });
 
   test("accepts a webhook if it is mounted under its base path", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const app = express().use("/stripe", toNodeHandler(billing.service));
     expect(await deliver(billing, await serve(app))).toEqual(ACCEPTED);
   });
 
   test("accepts a slash at the end of each path, however the handler is mounted", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
-    const nested = await createTestBilling({ pushPlans: false, options: { basePath: "/api/stripe" } });
-    const mounts: [RequestListener, string, TestBilling][] = [
+    const billing = await createTestHarness({ pushPlans: false });
+    const nested = await createTestHarness({ pushPlans: false, options: { basePath: "/api/stripe" } });
+    const mounts: [RequestListener, string, TestHarness][] = [
       [toNodeHandler(billing.service), "/stripe", billing],
       [toNodeHandler({ fetch: billing.service.fetch, basePath: "/stripe" }), "/stripe", billing],
       [express().use(toNodeHandler(billing.service)), "/stripe", billing],
@@ -134,7 +134,7 @@ describe("the handler for Node", () => {
   });
 
   test("passes requests to other routes on to the app, even if a route's path begins like the base path", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const app = express().use(toNodeHandler(billing.service));
     app.get(["/stripes", "/"], (_request, response) => void response.send("the app's"));
     const url = await serve(app);
@@ -143,7 +143,7 @@ describe("the handler for Node", () => {
   });
 
   test("passes requests to other routes on to the app if the handler is mounted in a router", async () => {
-    const billing = await createTestBilling({ pushPlans: false, options: { basePath: "/api/stripe" } });
+    const billing = await createTestHarness({ pushPlans: false, options: { basePath: "/api/stripe" } });
     const api = express.Router().use(toNodeHandler(billing.service));
     api.get("/me", (_request, response) => void response.send("the app's"));
     const url = await serve(express().use("/api", api));
@@ -152,7 +152,7 @@ describe("the handler for Node", () => {
   });
 
   test("returns 413 for an endless request body and stops reading the body", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const url = new URL(await serve(toNodeHandler(billing.service)));
     const response = await new Promise<string>((resolve, reject) => {
       const socket = connect(Number(url.port), url.hostname);
@@ -179,7 +179,7 @@ describe("the handler for Node", () => {
   test("reads almost nothing of large bodies without a signature, and accepts Stripe's webhooks meanwhile", async () => {
     const CONNECTIONS = 2_500;
     const BODY_BYTES = 1_000_000;
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const server = createServer(toNodeHandler(billing.service));
     const sockets: Socket[] = [];
     server.on("connection", (socket) => void sockets.push(socket));
@@ -205,7 +205,7 @@ describe("the handler for Node", () => {
   }, 60_000);
 
   test("holds at most 64 MB of bodies that arrive slowly, and accepts Stripe's webhooks meanwhile", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const url = new URL(await serve(toNodeHandler(billing.service)));
     const head = [
       "POST /stripe/webhook HTTP/1.1",

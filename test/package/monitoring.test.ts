@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createTestBilling, DAY } from "../support/billing.ts";
+import { createTestHarness, DAY } from "../support/harness.ts";
 import { ROOT } from "../support/program.ts";
 
 interface Rule {
@@ -35,7 +35,7 @@ const readPanels = (): Panel[] => (JSON.parse(read("dashboard.json")) as { panel
 /** Returns what `/metrics` shows after a purchase. */
 async function readMetrics(): Promise<string> {
   const token = "metrics-token-of-the-test";
-  const billing = await createTestBilling({ options: { metricsToken: token } });
+  const billing = await createTestHarness({ options: { metricsToken: token } });
   await billing.subscribe("ada");
   await billing.advance(DAY);
   const headers = { authorization: `Bearer ${token}` };

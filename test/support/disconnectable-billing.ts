@@ -1,8 +1,8 @@
 /** Creates a test service for which a test can interrupt Stripe's webhook deliveries. */
-import { createTestBilling, type TestBilling, type TestBillingOptions } from "./billing.ts";
+import { createTestHarness, type TestHarness, type TestHarnessOptions } from "./harness.ts";
 
 export interface DisconnectableBilling {
-  billing: TestBilling;
+  billing: TestHarness;
   /**
    * After `connect(false)`, all of Stripe's deliveries fail. After `connect(true)`, Stripe's deliveries reach the service
    * again.
@@ -10,9 +10,9 @@ export interface DisconnectableBilling {
   connect(isConnected: boolean): void;
 }
 
-export async function createDisconnectableBilling(setup: TestBillingOptions = {}): Promise<DisconnectableBilling> {
+export async function createDisconnectableBilling(setup: TestHarnessOptions = {}): Promise<DisconnectableBilling> {
   let isConnected = true;
-  const billing = await createTestBilling({
+  const billing = await createTestHarness({
     ...setup,
     deliver: (request, next) => (isConnected ? next(request) : Promise.reject(new TypeError("fetch failed"))),
   });
@@ -26,7 +26,7 @@ export async function createDisconnectableBilling(setup: TestBillingOptions = {}
 
 /** Returns the user's first subscription from the service's subscriptions route. */
 export async function subscriptionOf(
-  billing: TestBilling,
+  billing: TestHarness,
   user: string,
 ): Promise<{ id: string; status: string; cancelAtPeriodEnd: boolean } | undefined> {
   const { body } = await billing.call(user, "GET", "subscriptions");

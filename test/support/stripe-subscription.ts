@@ -1,7 +1,7 @@
 /** Reads the subscription of a test at Stripe, the emulator. */
 import type Stripe from "stripe";
-import type * as kit from "../../packages/tollkeeper/src/testing/index.ts";
-import type { TestBilling } from "./billing.ts";
+import type { TestBilling, TestUser } from "../../packages/tollkeeper/src/testing/index.ts";
+import type { TestHarness } from "./harness.ts";
 
 export interface StripeSubscription {
   id: string;
@@ -15,7 +15,7 @@ export interface StripeSubscription {
 }
 
 /** Returns the newest subscription of all customers, whatever its status. Throws if there is none. */
-export async function findSubscription({ stripe }: Pick<TestBilling, "stripe">): Promise<StripeSubscription> {
+export async function findSubscription({ stripe }: Pick<TestHarness, "stripe">): Promise<StripeSubscription> {
   const { body } = await stripe("GET", "/v1/subscriptions", { status: "all" });
   const [newest] = body["data"] as StripeSubscription[];
   if (!newest) throw new Error("there is no subscription");
@@ -24,8 +24,8 @@ export async function findSubscription({ stripe }: Pick<TestBilling, "stripe">):
 
 /** Returns the newest subscription of a user of the test kit. Throws if there is none. */
 export async function subscriptionOf(
-  { stripe }: Pick<kit.TestBilling, "stripe">,
-  user: Pick<kit.TestUser, "id" | "subscriptions">,
+  { stripe }: Pick<TestBilling, "stripe">,
+  user: Pick<TestUser, "id" | "subscriptions">,
 ): Promise<Stripe.Subscription & { customer: string }> {
   const [newest] = await user.subscriptions();
   if (!newest) throw new Error(`${user.id} has no subscription`);

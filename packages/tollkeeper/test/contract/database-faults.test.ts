@@ -3,7 +3,7 @@ import { copyFileSync, renameSync, rmSync } from "node:fs";
 import { sql } from "kysely";
 import pg from "pg";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { createTestBilling } from "../../../../test/support/billing.ts";
+import { createTestHarness } from "../../../../test/support/harness.ts";
 import { DIALECTS, freshDatabase } from "../../../../test/support/databases.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -116,7 +116,7 @@ describe("a SQLite file that is in use", () => {
   });
 
   test("makes the readiness check and webhooks return 503 if it is removed", async () => {
-    const billing = await createTestBilling({ pushPlans: false });
+    const billing = await createTestHarness({ pushPlans: false });
     const call = async (path: string, init?: RequestInit): Promise<number> =>
       (await billing.service.fetch(new Request(`http://app.test/stripe/${path}`, init))).status;
     const deliver = (id: string): Promise<number> => {

@@ -14,12 +14,12 @@ import { PLANS } from "./plans.ts";
 
 export const DAY = 86_400;
 
-export interface TestBilling extends testing.Harness<Emulator> {
+export interface TestHarness extends testing.Harness<Emulator> {
   gateway: StripeGateway;
   databaseUrl: string;
 }
 
-export interface TestBillingOptions extends Pick<
+export interface TestHarnessOptions extends Pick<
   testing.HarnessOptions,
   "network" | "deliver" | "payload" | "pushPlans"
 > {
@@ -35,7 +35,7 @@ export interface TestBillingOptions extends Pick<
  * Starts a service on the emulator. At the end of the test, stops the service and fails the test if the emulator's audit finds
  * a problem.
  */
-export async function createTestBilling(setup: TestBillingOptions = {}): Promise<TestBilling> {
+export async function createTestHarness(setup: TestHarnessOptions = {}): Promise<TestHarness> {
   const { dialect = "sqlite", options: { plans = PLANS, ...options } = {}, open = openStore, ...rest } = setup;
   const { catchUpAbove, ...harness } = rest;
   const databaseUrl = await freshDatabase(dialect);
