@@ -105,9 +105,18 @@ function indexByTime(context: Context, rows: readonly { id: string }[], id: stri
   return null;
 }
 
-/** Returns whether a time is in the range that a list filter gives. Returns true if the filter gives no range. */
-export function inRange(at: number, range: TimeRange | undefined): boolean {
+/** Returns whether the fields of a row have the wanted values. An undefined value matches every row. */
+export function hasFields<T extends object>(row: T, wanted: { [Name in keyof T]?: unknown }): boolean {
+  return Object.entries(wanted).every(([name, value]) => value === undefined || row[name as keyof T] === value);
+}
+
+/**
+ * Returns whether a time is in the range that a list filter gives. Returns true if the filter gives no range. A missing time
+ * is in no range.
+ */
+export function inRange(at: number | null, range: TimeRange | undefined): boolean {
   if (!range) return true;
+  if (at === null) return false;
   return (
     at > (range.gt ?? -Infinity) &&
     at >= (range.gte ?? -Infinity) &&

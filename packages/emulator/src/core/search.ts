@@ -57,7 +57,7 @@ function parseQuery(query: string, resource: string): Clause {
     const match = CLAUSE.exec(rest);
     if (!match) throw unparsable(query);
     checkField(match[2] ?? "", resource);
-    clauses.push(toClause(match));
+    clauses.push(toClause(match, resource));
     rest = rest.slice(match[0].length);
     const connective = CONNECTIVE.exec(rest);
     if (!connective && rest.trim() !== "") throw unparsable(query);
@@ -119,8 +119,16 @@ function unparsable(query: string): ApiError {
   return new ApiError(`We were unable to parse your search query: ${query}`, { param: "query" });
 }
 
-function toClause([, minus, field = "", , key, operator = ":", , quoted, bare]: RegExpExecArray): Clause {
-  const path = key === undefined ? field.split(".") : [field, unescape(key)];
+/** The fields of the stored objects that hold the values of search fields with other names. */
+const PATHS: Record<string, string[]> = {
+  "invoices last_finalization_error_code": ["last_finalization_error", "code"],
+  "invoices last_finalization_error_type": ["last_finalization_error", "type"],
+  "invoices subscription": ["parent", "subscription_details", "subscription"],
+};
+
+function toClause(match: RegExpExecArray, resource: string): Clause {
+  const [, minus, field = "", , key, operator = ":", , quoted, bare] = match;
+  const path = key === undefined ? (PATHS[`${resource} ${field}`] ?? field.split(".")) : [field, unescape(key)];
   const wanted = quoted === undefined ? bare : unescape(quoted);
   const compare = COMPARE[operator];
   return (row) => {

@@ -13,8 +13,10 @@ export interface NewProduct {
   description?: string | null | undefined;
   images?: string[] | null | undefined;
   marketing_features?: { name: string }[] | null | undefined;
+  shippable?: boolean | undefined;
   statement_descriptor?: string | undefined;
   tax_code?: string | null | undefined;
+  type?: "good" | "service" | undefined;
   unit_label?: string | null | undefined;
   url?: string | null | undefined;
   metadata?: "" | Record<string, string> | undefined;
@@ -34,11 +36,11 @@ export function newProduct(source: ObjectSource, params: NewProduct) {
     metadata: mergeMetadata({}, params.metadata),
     name: params.name,
     package_dimensions: null,
-    shippable: null,
+    shippable: params.shippable ?? null,
     statement_descriptor: params.statement_descriptor ?? null,
     tax_details: null,
     tax_code: params.tax_code ?? null,
-    type: "service",
+    type: params.type ?? ("service" as const),
     unit_label: params.unit_label ?? null,
     updated: now(source),
     url: params.url ?? null,

@@ -8,15 +8,17 @@ import type { DiscountInput } from "./discount.ts";
 import type { Price } from "./price.ts";
 import type { TaxRate } from "./tax-rate.ts";
 
-export type SubscriptionStatus =
-  | "incomplete"
-  | "incomplete_expired"
-  | "trialing"
-  | "active"
-  | "past_due"
-  | "canceled"
-  | "unpaid"
-  | "paused";
+export const STATUSES = [
+  "incomplete",
+  "incomplete_expired",
+  "trialing",
+  "active",
+  "past_due",
+  "canceled",
+  "unpaid",
+  "paused",
+] as const;
+export type SubscriptionStatus = (typeof STATUSES)[number];
 
 export type Subscription = ReturnType<typeof newSubscription>;
 export type SubscriptionItem = ReturnType<typeof newSubscriptionItem>;

@@ -15,7 +15,7 @@ import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emitChange } from "../core/events.ts";
 import { newId } from "../core/ids.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, paginate } from "../core/pagination.ts";
 import {
   currency,
   expand,
@@ -101,8 +101,10 @@ const CreateParams = z.strictObject({
 const ListParams = z.strictObject({
   ...listParams,
   customer: text.optional(),
+  customer_details: z.strictObject({ email: text }).optional(),
   subscription: text.optional(),
   payment_intent: text.optional(),
+  payment_link: text.optional(),
   status: z.enum(["open", "complete", "expired"]).optional(),
 });
 const PageParams = z.strictObject({ key: text.optional(), expand });
@@ -115,13 +117,12 @@ export function checkoutSessionRoutes(api: Api): void {
   api.post("/v1/checkout/sessions", CreateParams, create);
 
   api.get("/v1/checkout/sessions", ListParams, (context, params) => {
+    const { customer, customer_details: details, subscription, payment_intent, payment_link, status } = params;
     return paginate(context, listAll(context, "checkout.session"), params, {
       url: "/v1/checkout/sessions",
       filter: (row) =>
-        (params.customer === undefined || row.customer === params.customer) &&
-        (params.subscription === undefined || row.subscription === params.subscription) &&
-        (params.payment_intent === undefined || row.payment_intent === params.payment_intent) &&
-        (params.status === undefined || row.status === params.status),
+        hasFields(row, { customer, subscription, payment_intent, payment_link, status }) &&
+        (details === undefined || row.customer_details?.email === details.email),
     });
   });
 

@@ -5,7 +5,7 @@ import { type CreditNoteInput, issueCreditNote, previewCreditNote, voidCreditNot
 import { ApiError } from "../core/errors.ts";
 import { emitChange } from "../core/events.ts";
 import { round } from "../core/money.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, paginate } from "../core/pagination.ts";
 import { expand, integer, listParams, mergeMetadata, metadata, nonNegative, text } from "../core/params.ts";
 import { listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
@@ -53,9 +53,7 @@ export function creditNoteRoutes(api: Api): void {
   api.get("/v1/credit_notes", ListParams, (context, params) => {
     return paginate(context, listAll(context, "credit_note"), params, {
       url: "/v1/credit_notes",
-      filter: (row) =>
-        (params.customer === undefined || row.customer === params.customer) &&
-        (params.invoice === undefined || row.invoice === params.invoice),
+      filter: (row) => hasFields(row, { customer: params.customer, invoice: params.invoice }),
     });
   });
   api.get("/v1/credit_notes/:id", z.strictObject({ expand }), (context, _params, id) =>

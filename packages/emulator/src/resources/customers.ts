@@ -8,13 +8,14 @@ import { endSubscription } from "../billing/subscription-endings.ts";
 import { isEnded } from "../billing/subscription-periods.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, paginate } from "../core/pagination.ts";
 import { currency, expand, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { insert, listAll, listBy, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
 import { type Customer, newCustomer, toAddress } from "../objects/customer.ts";
 import type { PaymentMethod } from "../objects/payment-method.ts";
+import { methodFilters } from "./payment-methods.ts";
 import { checkEmail } from "./shared-params.ts";
 import { checkTaxId, createTaxId } from "./tax-ids.ts";
 
@@ -70,8 +71,7 @@ export function customerRoutes(api: Api): void {
 
   api.get("/v1/customers", ListParams, (context, params) => {
     const isAsked = (row: Customer): boolean =>
-      (params.email === undefined || row.email === params.email) &&
-      (row.test_clock === (params.test_clock ?? null) || params.email !== undefined);
+      hasFields(row, { email: params.email, test_clock: params.test_clock ?? null });
     return paginate(context, listCustomers(context), params, { url: "/v1/customers", filter: isAsked });
   });
 
@@ -158,12 +158,12 @@ function balanceRoutes(api: Api): void {
       metadata: mergeMetadata({}, params.metadata),
     }),
   );
-  api.get(path, z.strictObject(listParams), (context, params, id) =>
+  api.get(path, z.strictObject({ ...listParams, invoice: text.optional() }), (context, params, id) =>
     paginate(
       context,
       listBy(context, "customer_balance_transaction", { customer: retrieveCustomer(context, id).id }),
       params,
-      { url: path.replace(":id", id) },
+      { url: path.replace(":id", id), filter: (row) => hasFields(row, { invoice: params.invoice }) },
     ),
   );
   api.get(`${path}/:child`, NoParams, (context, _params, _id, child) =>
@@ -172,12 +172,13 @@ function balanceRoutes(api: Api): void {
 
   api.get(
     "/v1/customers/:id/payment_methods",
-    z.strictObject({ ...listParams, type: text.optional() }),
+    z.strictObject({ ...listParams, ...methodFilters }),
     (context, params, id) => {
       retrieveCustomer(context, id);
+      const { allow_redisplay, type } = params;
       return paginate(context, listAll(context, "payment_method"), params, {
         url: `/v1/customers/${id}/payment_methods`,
-        filter: (row) => row.customer === id,
+        filter: (row) => hasFields(row, { allow_redisplay, customer: id, type }),
       });
     },
   );

@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { closeDispute, isInquiry, isOpen, updateDispute } from "../billing/disputes.ts";
 import { ApiError } from "../core/errors.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
@@ -29,9 +29,7 @@ export function disputeRoutes(api: Api): void {
   api.get("/v1/disputes", ListParams, (context, params) => {
     return paginate(context, listAll(context, "dispute"), params, {
       url: "/v1/disputes",
-      filter: (row) =>
-        (params.charge === undefined || row.charge === params.charge) &&
-        (params.payment_intent === undefined || row.payment_intent === params.payment_intent),
+      filter: (row) => hasFields(row, { charge: params.charge, payment_intent: params.payment_intent }),
     });
   });
   api.get("/v1/disputes/:id", z.strictObject({ expand }), (context, _params, id) => retrieve(context, "dispute", id));

@@ -41,7 +41,7 @@ export function entitlementRoutes(api: Api): void {
     return paginate(context, listAll(context, "entitlements.feature"), params, {
       url: "/v1/entitlements/features",
       filter: (row) =>
-        (params.archived === undefined ? row.active : row.active !== params.archived) &&
+        (params.archived === undefined || row.active !== params.archived) &&
         (params.lookup_key === undefined || row.lookup_key === params.lookup_key),
     });
   });

@@ -24,7 +24,7 @@ import { planChange, previewChange } from "../billing/subscription-update.ts";
 import { taxRatesOf } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, inRange, paginate } from "../core/pagination.ts";
 import {
   currency,
   expand,
@@ -34,11 +34,13 @@ import {
   mergeMetadata,
   metadata,
   text,
+  timeRange,
   unsettable,
 } from "../core/params.ts";
 import { listAll, listBy, remove, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
+import type { InvoicePayment } from "../objects/invoice-payment.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import { collectionMethod, discounts, prorationParam, taxRates } from "./shared-params.ts";
 import { itemChanges, updateItem } from "./subscription-items.ts";
@@ -68,6 +70,7 @@ const ListParams = z.strictObject({
   subscription: text.optional(),
   status: z.enum(["draft", "open", "paid", "uncollectible", "void"]).optional(),
   collection_method: collectionMethod,
+  due_date: timeRange.optional(),
 });
 const PayParams = z.strictObject({
   payment_method: text.optional(),
@@ -100,13 +103,13 @@ export function invoiceRoutes(api: Api): void {
     search(context, listAll(context, "invoice"), params, "/v1/invoices/search"),
   );
   api.get("/v1/invoices", ListParams, (context, params) => {
+    const { customer, collection_method, due_date, status, subscription } = params;
     return paginate(context, listAll(context, "invoice"), params, {
       url: "/v1/invoices",
       filter: (row) =>
-        (params.customer === undefined || row.customer === params.customer) &&
-        (params.subscription === undefined || row.parent?.subscription_details.subscription === params.subscription) &&
-        (params.collection_method === undefined || row.collection_method === params.collection_method) &&
-        (params.status === undefined || row.status === params.status),
+        hasFields(row, { customer, collection_method, status }) &&
+        (subscription === undefined || row.parent?.subscription_details.subscription === subscription) &&
+        inRange(row.due_date, due_date),
     });
   });
   api.get("/v1/invoices/:id", NoParams, (context, _params, id) => retrieve(context, "invoice", id));
@@ -305,16 +308,16 @@ function paymentRoutes(api: Api): void {
     ...listParams,
     invoice: text.optional(),
     status: text.optional(),
-    payment: z.strictObject({ type: paymentType, payment_intent: text.optional() }).optional(),
+    payment: z
+      .strictObject({ type: paymentType, payment_intent: text.optional(), payment_record: text.optional() })
+      .optional(),
   });
   api.get("/v1/invoice_payments", PaymentListParams, (context, params) => {
     return paginate(context, listAll(context, "invoice_payment"), params, {
       url: "/v1/invoice_payments",
       filter: (row) =>
-        (params.invoice === undefined || row.invoice === params.invoice) &&
-        (params.status === undefined || row.status === params.status) &&
-        (params.payment === undefined || row.payment.type === params.payment.type) &&
-        (params.payment?.payment_intent === undefined || row.payment.payment_intent === params.payment.payment_intent),
+        hasFields(row, { invoice: params.invoice, status: params.status }) &&
+        hasFields<InvoicePayment["payment"] & { payment_record?: string }>(row.payment, params.payment ?? {}),
     });
   });
   api.get("/v1/invoice_payments/:id", NoParams, (context, _params, id) => retrieve(context, "invoice_payment", id));

@@ -6,7 +6,7 @@ import { attach, createPaymentMethod, detach, methodFromIdOrToken, nextYear } fr
 import { cardByNumber, cardByToken } from "../billing/test-cards.ts";
 import { ApiError } from "../core/errors.ts";
 import { emitChange } from "../core/events.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, paginate } from "../core/pagination.ts";
 import { expand, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
 import { listAll, retrieve } from "../core/rows.ts";
 import type { PaymentMethod } from "../objects/payment-method.ts";
@@ -34,7 +34,8 @@ const UpdateParams = z.strictObject({
   expand,
 });
 const AttachParams = z.strictObject({ customer: text, expand });
-const ListParams = z.strictObject({ ...listParams, customer: text.optional(), type: z.literal("card").optional() });
+export const methodFilters = { allow_redisplay: text.optional(), type: text.optional() };
+const ListParams = z.strictObject({ ...listParams, ...methodFilters, customer: text.optional() });
 
 export function paymentMethodRoutes(api: Api): void {
   api.post("/v1/payment_methods", CreateParams, (context, params) => {
@@ -58,9 +59,10 @@ export function paymentMethodRoutes(api: Api): void {
   });
 
   api.get("/v1/payment_methods", ListParams, (context, params) => {
+    const { allow_redisplay, customer, type } = params;
     return paginate(context, listAll(context, "payment_method"), params, {
       url: "/v1/payment_methods",
-      filter: (row) => params.customer === undefined || row.customer === params.customer,
+      filter: (row) => hasFields(row, { allow_redisplay, customer, type }),
     });
   });
 

@@ -4,7 +4,7 @@ import type { Api } from "../api.ts";
 import { toPlan } from "../core/api-view.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, paginate } from "../core/pagination.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { find, listAll, remove, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
@@ -47,10 +47,7 @@ export function planRoutes(api: Api): void {
   api.get("/v1/plans", ListParams, (context, params) => {
     const found = paginate(context, listAll(context, "price"), params, {
       url: "/v1/plans",
-      filter: (row) =>
-        row.recurring !== null &&
-        (params.active === undefined || row.active === params.active) &&
-        (params.product === undefined || row.product === params.product),
+      filter: (row) => row.recurring !== null && hasFields(row, { active: params.active, product: params.product }),
     });
     return { ...found, data: found.data.map(toPlan) };
   });

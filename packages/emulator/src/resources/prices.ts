@@ -4,7 +4,7 @@ import type { Api } from "../api.ts";
 import { createProduct } from "../billing/products.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, paginate } from "../core/pagination.ts";
 import {
   currency,
   expand,
@@ -102,6 +102,13 @@ const ListParams = z.strictObject({
   currency: currency.optional(),
   type: z.enum(["one_time", "recurring"]).optional(),
   lookup_keys: z.array(text).max(10).optional(),
+  recurring: z
+    .strictObject({
+      interval: intervalParam.optional(),
+      meter: text.optional(),
+      usage_type: z.enum(["licensed", "metered"]).optional(),
+    })
+    .optional(),
 });
 
 export function createPrice(context: Context, params: PriceInput): Price {
@@ -144,14 +151,13 @@ export function priceRoutes(api: Api): void {
   );
 
   api.get("/v1/prices", ListParams, (context, params) => {
+    const { active, product, lookup_keys: keys, recurring, type } = params;
     return paginate(context, listAll(context, "price"), params, {
       url: "/v1/prices",
       filter: (row) =>
-        (params.active === undefined || row.active === params.active) &&
-        (params.product === undefined || row.product === params.product) &&
-        (params.currency === undefined || row.currency === params.currency) &&
-        (params.type === undefined || row.type === params.type) &&
-        (params.lookup_keys === undefined || (row.lookup_key !== null && params.lookup_keys.includes(row.lookup_key))),
+        hasFields(row, { active, currency: params.currency, product, type }) &&
+        (recurring === undefined || (row.recurring !== null && hasFields(row.recurring, recurring))) &&
+        (keys === undefined || (row.lookup_key !== null && keys.includes(row.lookup_key))),
     });
   });
 

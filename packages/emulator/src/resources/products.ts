@@ -5,7 +5,7 @@ import { createProduct } from "../billing/products.ts";
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { listAll, listBy, remove, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
@@ -17,6 +17,7 @@ const fields = {
   active: flag.optional(),
   images: unsettable(z.array(text).max(8)).optional(),
   marketing_features: marketingFeatures,
+  shippable: flag.optional(),
   statement_descriptor: text.optional(),
   tax_code: unsettable(text).optional(),
   unit_label: unsettable(text).optional(),
@@ -29,6 +30,7 @@ const CreateParams = z.strictObject({
   ...fields,
   name: text.min(1),
   id: text.optional(),
+  type: z.enum(["good", "service"]).optional(),
   default_price_data: z.strictObject(priceFields).optional(),
 });
 const UpdateParams = z.strictObject({ ...fields, name: text.optional(), default_price: unsettable(text).optional() });
@@ -36,6 +38,8 @@ const ListParams = z.strictObject({
   ...listParams,
   active: flag.optional(),
   ids: z.array(text).optional(),
+  shippable: flag.optional(),
+  type: z.enum(["good", "service"]).optional(),
   url: text.optional(),
 });
 
@@ -52,12 +56,19 @@ export function productRoutes(api: Api): void {
   );
 
   api.get("/v1/products", ListParams, (context, params) => {
+    const { active, ids, shippable, type, url: address } = params;
+    const cursor = (["starting_after", "ending_before"] as const).find((name) => params[name] !== undefined);
+    if (ids !== undefined && cursor !== undefined)
+      throw new ApiError(`You may only specify one of these parameters: ids, ${cursor}.`, {
+        code: "parameters_exclusive",
+        param: "ids",
+      });
     return paginate(context, listAll(context, "product"), params, {
       url: "/v1/products",
       filter: (row) =>
-        (params.active === undefined || row.active === params.active) &&
-        (params.ids === undefined || params.ids.includes(row.id)) &&
-        (params.url === undefined || row.url === params.url),
+        hasFields(row, { active, type, url: address }) &&
+        (ids === undefined || ids.includes(row.id)) &&
+        (shippable === undefined || (row.shippable ?? false) === shippable),
     });
   });
 

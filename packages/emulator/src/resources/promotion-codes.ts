@@ -4,7 +4,7 @@ import type { Api } from "../api.ts";
 import { findActiveCode, isCouponValid } from "../billing/discounts.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, paginate } from "../core/pagination.ts";
 import { currency, expand, flag, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
 import { insert, listAll, retrieve } from "../core/rows.ts";
 import { newPromotionCode } from "../objects/promotion-code.ts";
@@ -54,10 +54,9 @@ export function promotionCodeRoutes(api: Api): void {
     return paginate(context, listAll(context, "promotion_code"), params, {
       url: "/v1/promotion_codes",
       filter: (row) =>
-        (params.active === undefined || row.active === params.active) &&
+        hasFields(row, { active: params.active, customer: params.customer }) &&
         (params.code === undefined || row.code.toLowerCase() === params.code.toLowerCase()) &&
-        (params.coupon === undefined || row.promotion.coupon === params.coupon) &&
-        (params.customer === undefined || row.customer === params.customer),
+        (params.coupon === undefined || row.promotion.coupon === params.coupon),
     });
   });
 

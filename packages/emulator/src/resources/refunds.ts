@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { emitUpdate, refundCharge } from "../billing/refunds.ts";
 import { ApiError } from "../core/errors.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, paginate } from "../core/pagination.ts";
 import { expand, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
 import { listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
@@ -31,9 +31,7 @@ export function refundRoutes(api: Api): void {
   api.get("/v1/refunds", ListParams, (context, params) => {
     return paginate(context, listAll(context, "refund"), params, {
       url: "/v1/refunds",
-      filter: (row) =>
-        (params.charge === undefined || row.charge === params.charge) &&
-        (params.payment_intent === undefined || row.payment_intent === params.payment_intent),
+      filter: (row) => hasFields(row, { charge: params.charge, payment_intent: params.payment_intent }),
     });
   });
   api.get("/v1/refunds/:id", z.strictObject({ expand }), (context, _params, id) => retrieve(context, "refund", id));

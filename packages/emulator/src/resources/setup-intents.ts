@@ -6,7 +6,7 @@ import { methodFromIdOrToken } from "../billing/payment-methods.ts";
 import { confirmSetup, createSetupIntent } from "../billing/setup.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, url } from "../core/params.ts";
 import { listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
@@ -30,7 +30,12 @@ const CreateParams = z.strictObject({
 });
 const ConfirmParams = z.strictObject({ payment_method: text.optional(), return_url: url.optional(), expand });
 const CancelParams = z.strictObject({ cancellation_reason: text.optional(), expand });
-const ListParams = z.strictObject({ ...listParams, customer: text.optional(), payment_method: text.optional() });
+const ListParams = z.strictObject({
+  ...listParams,
+  attach_to_self: flag.optional(),
+  customer: text.optional(),
+  payment_method: text.optional(),
+});
 
 export function setupIntentRoutes(api: Api): void {
   api.post("/v1/setup_intents", CreateParams, (context, params) => {
@@ -52,9 +57,10 @@ export function setupIntentRoutes(api: Api): void {
   api.get("/v1/setup_intents", ListParams, (context, params) => {
     return paginate(context, listAll(context, "setup_intent"), params, {
       url: "/v1/setup_intents",
+      // No setup intent of the emulator attaches its payment method to the account itself.
       filter: (row) =>
-        (params.customer === undefined || row.customer === params.customer) &&
-        (params.payment_method === undefined || row.payment_method === params.payment_method),
+        params.attach_to_self !== true &&
+        hasFields(row, { customer: params.customer, payment_method: params.payment_method }),
     });
   });
 

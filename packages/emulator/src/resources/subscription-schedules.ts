@@ -18,7 +18,7 @@ import { cancelNow } from "../billing/subscription-update.ts";
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
-import { paginate } from "../core/pagination.ts";
+import { hasFields, inRange, paginate } from "../core/pagination.ts";
 import {
   expand,
   flag,
@@ -28,6 +28,7 @@ import {
   metadata,
   nonNegative,
   text,
+  timeRange,
   unsettable,
 } from "../core/params.ts";
 import { periodEnd } from "../core/periods.ts";
@@ -88,7 +89,14 @@ const CreateParams = z.strictObject({
   start_date: z.union([z.literal("now"), integer]).optional(),
 });
 const UpdateParams = z.strictObject({ ...fields, proration_behavior: prorationParam });
-const ListParams = z.strictObject({ ...listParams, customer: text.optional(), scheduled: flag.optional() });
+const ListParams = z.strictObject({
+  ...listParams,
+  canceled_at: timeRange.optional(),
+  completed_at: timeRange.optional(),
+  customer: text.optional(),
+  released_at: timeRange.optional(),
+  scheduled: flag.optional(),
+});
 const CancelParams = z.strictObject({ invoice_now: flag.optional(), prorate: flag.optional(), expand });
 const ReleaseParams = z.strictObject({ preserve_cancel_date: flag.optional(), expand });
 
@@ -102,7 +110,10 @@ export function subscriptionScheduleRoutes(api: Api): void {
     return paginate(context, listAll(context, "subscription_schedule"), params, {
       url: "/v1/subscription_schedules",
       filter: (row) =>
-        (params.customer === undefined || row.customer === params.customer) &&
+        hasFields(row, { customer: params.customer }) &&
+        inRange(row.canceled_at, params.canceled_at) &&
+        inRange(row.completed_at, params.completed_at) &&
+        inRange(row.released_at, params.released_at) &&
         (params.scheduled !== true || row.status === "not_started"),
     });
   });

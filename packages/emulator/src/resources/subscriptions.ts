@@ -16,7 +16,7 @@ import { applyChange, cancelNow, cardForSubscription, planChange } from "../bill
 import { taxRatesOf } from "../billing/taxes.ts";
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
-import { inRange, paginate } from "../core/pagination.ts";
+import { hasFields, inRange, paginate } from "../core/pagination.ts";
 import {
   expand,
   flag,
@@ -33,7 +33,7 @@ import { find, listAll, listBy, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
-import type { ItemInput, NewSubscription, Subscription } from "../objects/subscription.ts";
+import { type ItemInput, type NewSubscription, STATUSES, type Subscription } from "../objects/subscription.ts";
 import { noCard } from "./invoices.ts";
 import { collectionMethod, discounts, prorationParam, taxRates } from "./shared-params.ts";
 import { createItem, itemChanges, itemInputs, updateItem } from "./subscription-items.ts";
@@ -101,10 +101,12 @@ const CancelParams = z.strictObject({
 });
 const ListParams = z.strictObject({
   ...listParams,
+  automatic_tax: z.strictObject({ enabled: flag }).optional(),
   customer: text.optional(),
+  plan: text.optional(),
   price: text.optional(),
-  status: text.optional(),
-  collection_method: text.optional(),
+  status: z.enum([...STATUSES, "all", "ended"]).optional(),
+  collection_method: collectionMethod,
   current_period_start: timeRange.optional(),
   current_period_end: timeRange.optional(),
   test_clock: text.optional(),
@@ -127,10 +129,13 @@ export function subscriptionRoutes(api: Api): void {
       params.customer === undefined
         ? listAll(context, "subscription")
         : listBy(context, "subscription", { customer: params.customer });
+    // Without a customer or a test clock, the list contains no subscriptions of test clocks.
+    const clock = params.test_clock ?? (params.customer === undefined ? null : undefined);
     const isAsked = (row: Subscription): boolean =>
-      (params.price === undefined || row.items.data.some((item) => item.price.id === params.price)) &&
-      (params.collection_method === undefined || row.collection_method === params.collection_method) &&
-      (params.test_clock === undefined || row.test_clock === params.test_clock) &&
+      hasFields(row, { collection_method: params.collection_method, test_clock: clock }) &&
+      hasPrice(row, params.price) &&
+      hasPrice(row, params.plan) &&
+      hasFields(row.automatic_tax, { enabled: params.automatic_tax?.enabled }) &&
       inRange(latestPeriodStart(row), params.current_period_start) &&
       inRange(earliestPeriodEnd(row), params.current_period_end) &&
       matchesStatus(row, params.status);
@@ -358,6 +363,11 @@ function checkOwnMethod(context: Context, customer: string, method: string): voi
       `The customer does not have a payment method with the ID ${method}. The payment method must be attached to the customer.`,
       { code: "resource_missing", param: "default_payment_method" },
     );
+}
+
+/** Returns whether a subscription has an item with the given price, or with the plan of this ID. */
+function hasPrice({ items }: Subscription, id: string | undefined): boolean {
+  return id === undefined || items.data.some(({ price }) => price.id === id);
 }
 
 /**

@@ -11,6 +11,13 @@ import type { Context } from "../core/state.ts";
 import { newTaxId, type TaxId } from "../objects/tax-id.ts";
 
 const CreateParams = z.strictObject({ type: text, value: text, expand });
+const owner = z
+  .strictObject({
+    account: text.optional(),
+    customer: text.optional(),
+    type: z.enum(["account", "application", "customer", "self"]),
+  })
+  .optional();
 const NoParams = z.strictObject({ expand });
 
 /**
@@ -28,18 +35,21 @@ const FORMATS: Record<string, RegExp> = {
 };
 
 export function taxIdRoutes(api: Api): void {
-  api.post("/v1/tax_ids", CreateParams, (context, params) => {
+  api.post("/v1/tax_ids", CreateParams.extend({ owner }), (context, params) => {
+    const customer = ownerOf(context, params.owner);
+    if (customer !== null) return createTaxId(context, customer, params);
     checkTaxId(params);
     return insert(context, "tax_id", newTaxId(context, params, null));
   });
-  api.get("/v1/tax_ids", z.strictObject(listParams), (context, params) =>
-    paginate(
+  api.get("/v1/tax_ids", z.strictObject({ ...listParams, owner }), (context, params) => {
+    const wanted = ownerOf(context, params.owner);
+    return paginate(
       context,
-      listAll(context, "tax_id", ({ customer }) => customer === null),
+      listAll(context, "tax_id", ({ customer }) => customer === wanted),
       params,
       { url: "/v1/tax_ids" },
-    ),
-  );
+    );
+  });
   api.get("/v1/tax_ids/:id", NoParams, (context, _params, id) => retrieve(context, "tax_id", id));
   api.delete("/v1/tax_ids/:id", z.strictObject({}), (context, _params, id) =>
     deleteTaxId(context, retrieve(context, "tax_id", id)),
@@ -58,6 +68,23 @@ export function taxIdRoutes(api: Api): void {
   api.delete(`${path}/:child`, z.strictObject({}), (context, _params, id, child) =>
     deleteTaxId(context, retrieveOwnTaxId(context, id, child)),
   );
+}
+
+/** Returns the ID of the customer that the parameter `owner` names; null if the owner is the account itself. */
+function ownerOf(context: Context, given: z.output<typeof owner>): string | null {
+  if (given === undefined || given.type === "self") return null;
+  if (given.type !== "customer")
+    throw new ApiError(`The emulator does not implement the parameter owner[type]=${given.type}.`, {
+      status: 501,
+      type: "api_error",
+      param: "owner[type]",
+    });
+  if (given.customer === undefined)
+    throw new ApiError("Missing required param: owner[customer].", {
+      code: "parameter_missing",
+      param: "owner[customer]",
+    });
+  return retrieveCustomer(context, given.customer, "owner[customer]").id;
 }
 
 export function createTaxId(context: Context, customer: string, params: { type: string; value: string }): TaxId {
