@@ -20,12 +20,16 @@ import { timeHeader } from "./request-input.ts";
 const MAX_ADVANCE_SECONDS = 10 * 366 * 86_400;
 const MAX_SNAPSHOTS = 100;
 const ROLL_SECONDS = 86_400;
+const MAX_SELLER_NAME = 100;
 
 const AdvanceInput = z.strictObject({
   seconds: z.int().min(0).max(MAX_ADVANCE_SECONDS),
   stop: z.strictObject({ event: z.string(), when: z.enum(["before", "after"]) }).optional(),
 });
-const SettingsInput = z.strictObject({ after_retries: z.enum(AFTER_RETRIES) });
+const SettingsInput = z.strictObject({
+  after_retries: z.enum(AFTER_RETRIES).optional(),
+  seller_name: z.string().trim().min(1).max(MAX_SELLER_NAME).optional(),
+});
 const RestoreInput = z.strictObject({ id: z.string() });
 const OrderInput = z.strictObject({ held: z.boolean().optional(), order: z.int().min(0).nullable().optional() });
 const DeliverInput = z.strictObject({ ids: z.array(z.string()).min(1).max(1_000) });
@@ -50,11 +54,13 @@ export function controlRoutes(engine: Engine, newState: () => State): Hono {
   post("/clock/advance", AdvanceInput, async ({ seconds, stop }) => ({
     now: await engine.advance({ seconds, stopAt: stop }),
   }));
-  app.get("/settings", (c) => c.json({ after_retries: engine.state.afterRetries }));
-  post("/settings", SettingsInput, (settings) => {
-    engine.state.afterRetries = settings.after_retries;
+  const settings = () => ({ after_retries: engine.state.afterRetries, seller_name: engine.state.sellerName });
+  app.get("/settings", (c) => c.json(settings()));
+  post("/settings", SettingsInput, ({ after_retries: afterRetries, seller_name: sellerName }) => {
+    if (afterRetries !== undefined) engine.state.afterRetries = afterRetries;
+    if (sellerName !== undefined) engine.state.sellerName = sellerName;
     engine.changed();
-    return settings;
+    return settings();
   });
   disputeRoutes(app, engine);
   faultRoutes(app, engine);

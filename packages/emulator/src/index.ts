@@ -16,6 +16,7 @@ import type { StripeEvent } from "./objects/event.ts";
 import type { EndpointInput } from "./objects/webhook-endpoint.ts";
 import { addPageHeaders } from "./page-headers.ts";
 import { PAGES } from "./pages/index.ts";
+import { errorPage } from "./pages/layout.ts";
 import { STYLE } from "./pages/style.ts";
 import { RESOURCES } from "./resources/index.ts";
 import { addEndpoint, replaceEndpoints } from "./resources/webhook-endpoints.ts";
@@ -41,6 +42,8 @@ export interface EmulatorOptions {
   clock?: "running" | "still" | undefined;
   /** The effect on a subscription when its last payment retry fails. Default "cancel". */
   afterRetries?: AfterRetries | undefined;
+  /** The name of the seller, which the pages show to customers. Default "Test seller". */
+  sellerName?: string | undefined;
   /** The virtual time at the start, in epoch milliseconds. Default: wall time. */
   startAt?: number | undefined;
   /** The function that sends webhook deliveries. By default, the global `fetch` sends webhook deliveries. */
@@ -121,8 +124,10 @@ function startEmulator(options: EmulatorOptions): BuiltEmulator {
   return built;
 }
 
-function initialState({ seed = 1, startAt, wallNow = Date.now, afterRetries = "cancel" }: EmulatorOptions): State {
-  return { ...newState(seed, Math.floor((startAt ?? wallNow()) / 1000)), afterRetries };
+function initialState(options: EmulatorOptions): State {
+  const { seed = 1, startAt, wallNow = Date.now, afterRetries = "cancel", sellerName } = options;
+  const state = newState(seed, Math.floor((startAt ?? wallNow()) / 1000));
+  return { ...state, afterRetries, ...(sellerName !== undefined && { sellerName }) };
 }
 
 /** The origin of a request: the function `fetch` of this process, or the emulator's port. */
@@ -215,7 +220,11 @@ function createApp(engine: Engine, options: EmulatorOptions): Hono {
   );
   app.get("/_emulator/style.css", (c) => c.text(STYLE, 200, { "content-type": "text/css" }));
   for (const addPage of PAGES) addPage(app, engine);
-  app.notFound((c) => c.json(unrecognized(c.req.method, c.req.path).toBody(""), 404));
+  app.notFound((c) =>
+    c.req.header("accept")?.includes("text/html")
+      ? c.html(errorPage("Page not found", `The emulator has no page at ${c.req.path}.`), 404)
+      : c.json(unrecognized(c.req.method, c.req.path).toBody(""), 404),
+  );
   app.onError((error) => {
     throw error;
   });

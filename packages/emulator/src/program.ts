@@ -16,6 +16,7 @@ interface Options {
   webhook?: string;
   webhookSecret?: string;
   state?: string;
+  seller?: string;
   seed?: string;
 }
 
@@ -33,6 +34,7 @@ export async function runProgram(): Promise<void> {
     .option("--webhook <url>", "deliver events to this URL")
     .option("--webhook-secret <secret>", "sign deliveries with this secret (whsec_…)")
     .option("--state <file>", "keep the state in this file across restarts")
+    .option("--seller <name>", "name of the seller on the pages (default: Test seller)")
     .option("--seed <number>", "seed of all random IDs (default: 1)")
     .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong usage.")
     .showHelpAfterError()
@@ -62,6 +64,7 @@ async function run(options: Options): Promise<void> {
     allowedHosts: options.allowedHost,
     environment: process.env["NODE_ENV"],
     stateFile: options.state,
+    sellerName: options.seller,
     onIgnored: (operation, param) => console.log(`ignored: parameter ${param} of ${operation} has no effect`),
     seed: wholeNumber("--seed", options.seed, MAX_SEED),
     webhooks:

@@ -5,7 +5,7 @@
  * from the objects' types.
  */
 export interface ObjectSource {
-  state: { seed: number; now: number };
+  state: { seed: number; now: number; sellerName: string };
   /** The ID of the test clock that sets the time; null for the emulator's own clock. */
   clock: string | null;
   /** The base URL of the emulator's pages. */

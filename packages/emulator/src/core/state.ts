@@ -58,6 +58,8 @@ export interface State {
    * after the last payment retry.
    */
   afterRetries: AfterRetries;
+  /** The name of the seller, which the pages show to customers. */
+  sellerName: string;
   faults: Fault[];
   deliveryFaults: DeliveryFault[];
   /** The decline code of the next payment in any account; null for no decline. */
@@ -84,6 +86,8 @@ export interface Context extends Transaction {
   forcedDecline?: string | null;
 }
 
+const DEFAULT_SELLER_NAME = "Test seller";
+
 export function newState(seed: number, startAt: number): State {
   return {
     seed,
@@ -91,6 +95,7 @@ export function newState(seed: number, startAt: number): State {
     secondsAhead: 0,
     timerCount: 0,
     afterRetries: "cancel",
+    sellerName: DEFAULT_SELLER_NAME,
     faults: [],
     deliveryFaults: [],
     accounts: new Map(),

@@ -15,14 +15,14 @@ import { fieldOf } from "./card-form.ts";
 import { nextPage } from "./checkout.ts";
 import { cardText } from "./format.ts";
 import { saveAsDefault } from "./invoice.ts";
-import { layout, notFound } from "./layout.ts";
+import { errorPage, layout, type Markup } from "./layout.ts";
 
 export function challengePage(app: Hono, engine: Engine): void {
   app.get("/challenge/:id", (c) => {
     engine.catchUp();
     const context = engine.contextWith(c.req.param("id"));
     const intent = context && waitingIntent(context, c.req.param("id"));
-    if (!intent) return c.html(notFound("This payment needs no confirmation"), 404);
+    if (!intent) return c.html(nothingToConfirm(context, c.req.param("id")), 404);
     const what =
       intent.object === "payment_intent"
         ? html`Is this payment of <strong>${formatAmount(intent.amount, intent.currency)}</strong> yours?`
@@ -44,6 +44,7 @@ export function challengePage(app: Hono, engine: Engine): void {
           </p>
         </div>`,
         "narrow",
+        context,
       ),
     );
   });
@@ -59,6 +60,19 @@ export function challengePage(app: Hono, engine: Engine): void {
     void engine.deliverDue();
     return c.redirect(next, 303);
   });
+}
+
+function nothingToConfirm(context: Context | null, id: string): Markup {
+  const title = "This payment needs no confirmation";
+  const intent = context && (find(context, "payment_intent", id) ?? find(context, "setup_intent", id));
+  if (!context || !intent) return errorPage(title, "No payment with this ID waits for 3-D Secure.");
+  const session = sessionOf(context, intent);
+  const invoice = intent.object === "payment_intent" ? invoiceOf(context, intent) : null;
+  const text = `Its status is ${intent.status}.`;
+  if (session) return errorPage(title, text, { href: `/c/pay/${session.id}`, text: "Back to the checkout" });
+  return invoice
+    ? errorPage(title, text, { href: `/i/${invoice.id}`, text: "Open the invoice" })
+    : errorPage(title, text);
 }
 
 function waitingIntent(context: Context, id: string): PaymentIntent | SetupIntent | null {

@@ -20,14 +20,17 @@ import type { Engine } from "../engine.ts";
 import type { CheckoutSession } from "../objects/checkout-session.ts";
 import { cardForm, fieldOf, readCard } from "./card-form.ts";
 import { dayText, intervalText, priceText } from "./format.ts";
-import { layout, type Markup, notFound } from "./layout.ts";
+import { errorPage, layout, type Markup } from "./layout.ts";
+
+const MISSING = "No checkout session has this ID. Restarts and resets of the emulator remove all objects.";
 
 export function checkoutPage(app: Hono, engine: Engine): void {
   app.get("/c/pay/:id", (c) => {
     engine.catchUp();
     const found = sessionIn(engine, c.req.param("id"));
-    if (!found) return c.html(notFound("Checkout not found"), 404);
-    return c.html(found.session.status === "open" ? openPage(found.context, found.session) : closedPage(found.session));
+    if (!found) return c.html(errorPage("Checkout not found", MISSING), 404);
+    const { context, session } = found;
+    return c.html(session.status === "open" ? openPage(context, session) : closedPage(context, session));
   });
 
   app.post("/c/pay/:id/:action{pay|code|start}", async (c) => {
@@ -119,6 +122,8 @@ function openPage(context: Context, session: CheckoutSession): Markup {
         }
       </section>
     </div>`,
+    "wide",
+    context,
   );
 }
 
@@ -211,20 +216,21 @@ function codeForm(session: CheckoutSession): Markup {
   </form>`;
 }
 
-function closedPage(session: CheckoutSession): Markup {
+function closedPage(context: Context, session: CheckoutSession): Markup {
   const complete = session.status === "complete";
   const title = complete ? "This checkout is complete" : "This checkout has expired";
-  const text = complete
-    ? "There is nothing more to pay."
-    : "Nothing was charged. Go back to where you came from to start again.";
+  const text = complete ? "There is nothing more to pay." : "Nothing was charged. Go back to the shop to start again.";
   const link = complete ? returnUrl(session) : session.cancel_url;
   return layout(
     title,
     html`<div class="card" data-testid="closed">
       <h1>${title}</h1>
       <p>${text}</p>
-      ${link ? html`<a class="button" href="${link}" data-testid="go-on">${complete ? "Continue" : "Go back"}</a>` : ""}
+      <a class="button" href="${link ?? "/"}" data-testid="go-on"
+        >${link ? (complete ? "Continue" : "Go back") : "Open the emulator"}</a
+      >
     </div>`,
     "narrow",
+    context,
   );
 }

@@ -13,7 +13,7 @@ import type { Invoice } from "../objects/invoice.ts";
 import { cardForm, type CardInput, readCard } from "./card-form.ts";
 import { createFlashMessages } from "./flash-messages.ts";
 import { dayText } from "./format.ts";
-import { layout, type Markup, notFound } from "./layout.ts";
+import { errorPage, layout, type Markup } from "./layout.ts";
 
 export function invoicePage(app: Hono, engine: Engine): void {
   const notices = createFlashMessages();
@@ -21,10 +21,17 @@ export function invoicePage(app: Hono, engine: Engine): void {
   app.get("/i/:id", (c) => {
     engine.catchUp();
     const found = invoiceIn(engine, c.req.param("id"));
-    if (!found) return c.html(notFound("Invoice not found"), 404);
+    if (!found)
+      return c.html(
+        errorPage(
+          "Invoice not found",
+          "No invoice with this ID has a page. Drafts have no page until they are finalized.",
+        ),
+        404,
+      );
     const { context, invoice } = found;
     const notice = notices.take(invoice.id) ?? intentOf(context, invoice)?.last_payment_error?.message ?? null;
-    return c.html(layout(`Invoice ${invoice.number ?? ""}`, invoiceCard(context, invoice, notice), "narrow"));
+    return c.html(layout(`Invoice ${invoice.number ?? ""}`, invoiceCard(context, invoice, notice), "narrow", context));
   });
 
   app.post("/i/:id", async (c) => {

@@ -1,9 +1,30 @@
 /** The common layout of the emulator's pages. The pages load nothing from other sites. */
 import { html } from "hono/html";
+import type { Context } from "../core/state.ts";
 
 export type Markup = ReturnType<typeof html>;
 
-export function layout(title: string, body: Markup, width: "wide" | "narrow" | "viewer" = "wide"): Markup {
+/** Renders a page that customers see. The page names the seller of the context, or no seller if there is no context. */
+export function layout(
+  title: string,
+  body: Markup,
+  width: "wide" | "narrow" = "wide",
+  context: Pick<Context, "state"> | null = null,
+): Markup {
+  const seller = context?.state.sellerName;
+  return documentOf(
+    seller === undefined ? title : `${title} · ${seller}`,
+    html`${BANNER}
+      <main class="${width}">
+        ${seller === undefined ? "" : html`<p class="seller" data-testid="seller">${seller}</p>`} ${body}
+      </main>`,
+  );
+}
+
+const BANNER = html`<header class="banner"><a href="/">Local emulator</a>: no real money, test cards only</header>`;
+
+/** Renders a whole HTML document. `head` contains more elements of the document's head. */
+export function documentOf(title: string, body: Markup, head: Markup | "" = ""): Markup {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -12,16 +33,33 @@ export function layout(title: string, body: Markup, width: "wide" | "narrow" | "
         <title>${title}</title>
         <link rel="stylesheet" href="/_emulator/style.css" />
         <link rel="icon" href="data:," />
+        ${head}
       </head>
       <body>
-        <p class="banner">Local emulator: no real money, test cards only</p>
-        <main class="${width}">${body}</main>
+        ${body}
       </body>
     </html>`;
 }
 
-export function notFound(text: string): Markup {
-  return layout("Not found", html`<div class="card"><h1>${text}</h1></div>`, "narrow");
+/** The page to which an error page links. */
+export interface BackLink {
+  href: string;
+  text: string;
+}
+
+const VIEWER: BackLink = { href: "/", text: "Open the emulator" };
+
+/** Renders an error page, which links to the given page, or to the viewer. */
+export function errorPage(title: string, text: string, { href, text: label }: BackLink = VIEWER): Markup {
+  return layout(
+    title,
+    html`<div class="card" data-testid="error">
+      <h1>${title}</h1>
+      <p>${text}</p>
+      <a class="button" href="${href}" data-testid="back">${label}</a>
+    </div>`,
+    "narrow",
+  );
 }
 
 export function alert(notice: string | null): Markup | "" {

@@ -10,6 +10,7 @@ import { emitChange } from "../core/events.ts";
 import { periodEnd } from "../core/periods.ts";
 import { find, retrieve } from "../core/rows.ts";
 import { setTimer } from "../core/timers.ts";
+import type { PaymentMethod } from "../objects/payment-method.ts";
 import type { SetupIntent } from "../objects/setup-intent.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { fieldOf, readCard } from "./card-form.ts";
@@ -97,11 +98,18 @@ const ACTIONS: Record<string, (visit: Visit, form: Form) => Next | null> = {
   method(visit, form) {
     const method = methodsOf(visit).find(({ id }) => id === fieldOf(form, "method"));
     if (!visit.features.payment_method_update.enabled || !method) return null;
-    if (fieldOf(form, "what") === "remove") detach(visit.context, method);
-    else makeDefault(visit, method.id);
-    return fieldOf(form, "what") === "remove" ? null : { to: pageAfter(visit, "card") };
+    if (fieldOf(form, "what") === "remove") return removeCard(visit, method, fieldOf(form, "confirmed") === "yes");
+    makeDefault(visit, method.id);
+    return { to: pageAfter(visit, "card") };
   },
 };
+
+/** Removes a card. If the card is the customer's only card, the customer must confirm first. */
+function removeCard(visit: Visit, method: PaymentMethod, confirmed: boolean): Next | null {
+  if (!confirmed && methodsOf(visit).length === 1) return { to: addressOf(visit, "remove", { method: method.id }) };
+  detach(visit.context, method);
+  return null;
+}
 
 export const MAX_COMMENT = 500;
 

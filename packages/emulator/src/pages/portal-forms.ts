@@ -4,7 +4,7 @@ import { nextPeriodEnd } from "../billing/subscription-periods.ts";
 import { retrieve } from "../core/rows.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { cardForm } from "./card-form.ts";
-import { dayText, priceText } from "./format.ts";
+import { cardText, dayText, expiryText, priceText } from "./format.ts";
 import { alert, type Markup } from "./layout.ts";
 import { isPausable, MAX_COMMENT } from "./portal-actions.ts";
 import { MAX_QUANTITY } from "./portal-change.ts";
@@ -13,9 +13,11 @@ import {
   isAllowed,
   isChangeable,
   isEnding,
+  methodsOf,
   nameOf,
   offeredPrices,
   returnAddress,
+  subscriptionsOf,
   type Visit,
 } from "./portal-visit.ts";
 
@@ -130,6 +132,29 @@ export function cardPage(visit: Visit, notice: string | null): Markup | null {
     <h1>Add a card</h1>
     <p class="soft">Your next invoices will be charged to this card.</p>
     ${cardForm({ action: `/p/session/${visit.session.id}/card`, button: "Save card", notice })}
+  </section>`;
+}
+
+/** Returns the page that asks before the customer's only card is removed. */
+export function removePage(visit: Visit, id: string): Markup | null {
+  const method = methodsOf(visit).find((row) => row.id === id);
+  if (!visit.features.payment_method_update.enabled || !method) return null;
+  const renewing = subscriptionsOf(visit).filter((row) => !isEnding(row));
+  return html`<section class="card">
+    <h1>Remove your only card?</h1>
+    <p>${cardText(method)}, expires ${expiryText(method)}</p>
+    ${renewing.map(
+      (row) =>
+        html`<p data-testid="consequence">
+          Without a card, ${nameOf(visit, row)} can't be charged on ${dayText(nextPeriodEnd(row))}.
+        </p>`,
+    )}
+    <form method="post" action="/p/session/${visit.session.id}/method">
+      <input type="hidden" name="method" value="${method.id}" />
+      <input type="hidden" name="confirmed" value="yes" />
+      <button class="danger" name="what" value="remove" data-testid="remove">Remove card</button>
+    </form>
+    <a class="button quiet" href="${addressOf(visit, "home")}" data-testid="keep">Keep card</a>
   </section>`;
 }
 

@@ -109,7 +109,7 @@ function methods(visit: Visit): Markup {
           ${
             method.id === chosen
               ? ""
-              : html`<button class="link" name="what" value="default" aria-label="Make ${name} the default">
+              : html`<button class="link" name="what" value="default" aria-label="Make default: ${name}">
                   Make default
                 </button>`
           }

@@ -27,7 +27,7 @@ export function visitOf(engine: Engine, id: string): Visit | null {
   return { context, session, configuration, features: configuration.features };
 }
 
-export type PortalPage = "home" | "cancel" | "update" | "preview" | "pause" | "card" | "done";
+export type PortalPage = "home" | "cancel" | "update" | "preview" | "pause" | "card" | "remove" | "done";
 
 /** Returns the URL of a portal page. */
 export function addressOf({ session }: Visit, page: PortalPage, query: Record<string, string> = {}): string {

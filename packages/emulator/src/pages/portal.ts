@@ -3,11 +3,12 @@ import type { Hono } from "hono";
 import { html } from "hono/html";
 import { find } from "../core/rows.ts";
 import type { Engine } from "../engine.ts";
+import { fieldOf } from "./card-form.ts";
 import { createFlashMessages } from "./flash-messages.ts";
-import { layout, type Markup, notFound } from "./layout.ts";
+import { errorPage, layout, type Markup } from "./layout.ts";
 import { cardSaved, type Next, runAction } from "./portal-actions.ts";
 import { changePreview, readChange } from "./portal-change.ts";
-import { cancelPage, cardPage, donePage, pausePage, updatePage } from "./portal-forms.ts";
+import { cancelPage, cardPage, donePage, pausePage, removePage, updatePage } from "./portal-forms.ts";
 import { homePage } from "./portal-home.ts";
 import {
   addressOf,
@@ -29,9 +30,12 @@ type View = (visit: Visit, query: Query, notice: string | null) => PageContent;
 
 export function portalPage(app: Hono, engine: Engine): void {
   const notices = createFlashMessages();
-  const gone = notFound("Portal session not found");
+  const gone = errorPage(
+    "Portal session not found",
+    "No portal session has this ID. Restarts and resets of the emulator remove all objects.",
+  );
 
-  app.get("/p/session/:id/:page{home|cancel|update|preview|pause|card|done}?", (c) => {
+  app.get("/p/session/:id/:page{home|cancel|update|preview|pause|card|remove|done}?", (c) => {
     const visit = visitOf(engine, c.req.param("id"));
     if (!visit) return c.html(gone, 404);
     const page = c.req.param("page");
@@ -44,6 +48,7 @@ export function portalPage(app: Hono, engine: Engine): void {
         view.title,
         portalLayout(visit, page ?? "home", view.body),
         (page ?? "home") === "home" ? "wide" : "narrow",
+        visit.context,
       ),
     );
   });
@@ -101,6 +106,11 @@ const VIEWS: Record<string, View> = {
   card(visit, _query, notice) {
     const body = cardPage(visit, notice);
     return body ? { title: "Add a card", body } : null;
+  },
+
+  remove(visit, query) {
+    const body = removePage(visit, fieldOf(query, "method"));
+    return body ? { title: "Remove your only card", body } : null;
   },
 
   done: (visit) => ({ title: "Done", body: donePage(visit) }),

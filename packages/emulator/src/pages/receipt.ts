@@ -8,15 +8,15 @@ import type { Context } from "../core/state.ts";
 import type { Engine } from "../engine.ts";
 import type { Charge } from "../objects/charge.ts";
 import { cardText, dayText } from "./format.ts";
-import { layout, type Markup, notFound } from "./layout.ts";
+import { errorPage, layout, type Markup } from "./layout.ts";
 
 export function receiptPage(app: Hono, engine: Engine): void {
   app.get("/receipts/:id", (c) => {
     engine.catchUp();
     const context = engine.contextWith(c.req.param("id"));
     const charge = context && find(context, "charge", c.req.param("id"));
-    if (!context || !charge?.paid) return c.html(notFound("Receipt not found"), 404);
-    return c.html(layout("Receipt", receipt(context, charge), "narrow"));
+    if (!context || !charge?.paid) return c.html(errorPage("Receipt not found", "No paid charge has this ID."), 404);
+    return c.html(layout("Receipt", receipt(context, charge), "narrow", context));
   });
 }
 

@@ -6,9 +6,11 @@ export const STYLE: string = `
   --bad: light-dark(#b42318, #ff9b90); --good: light-dark(#067647, #75e0a7); }
 * { box-sizing: border-box; }
 body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); overflow-wrap: anywhere; }
+.banner a { color: inherit; }
 .banner { margin: 0; padding: 6px 16px; text-align: center; font-size: 13px; background: light-dark(#fef3c7, #423306); }
 main { max-width: 880px; margin: 32px auto; padding: 0 16px; }
 main.narrow { max-width: 560px; } main.viewer { max-width: 1120px; }
+.seller { font-weight: 650; font-size: 17px; margin: 0 0 14px; }
 .columns { display: grid; gap: 32px; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); align-items: start; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 24px; margin: 0 0 20px; }
 h1 { font-size: 22px; line-height: 1.3; margin: 0 0 12px; } h2 { font-size: 17px; margin: 0 0 8px; }
@@ -47,7 +49,8 @@ button.link { width: auto; white-space: nowrap; overflow-wrap: normal; margin: 0
 .code-form label { grid-column: 1 / -1; } .code-form button { width: auto; margin: 0; padding: 10px 16px; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 700px) {
-  .columns { grid-template-columns: minmax(0, 1fr); gap: 20px; } main { margin: 20px auto; } .card { padding: 18px; }
+  .seller { font-weight: 650; font-size: 17px; margin: 0 0 14px; }
+.columns { grid-template-columns: minmax(0, 1fr); gap: 20px; } main { margin: 20px auto; } .card { padding: 18px; }
   main.viewer table { min-width: 680px; } .row:not(.wrap) > :last-child { max-width: 45%; }
 }
 @media print {

@@ -10,9 +10,10 @@ import { nextTimer, timersOfKind } from "../core/timers.ts";
 import type { Engine } from "../engine.ts";
 import { fieldOf } from "./card-form.ts";
 import { momentText } from "./format.ts";
-import { layout, type Markup } from "./layout.ts";
+import type { Markup } from "./layout.ts";
 import { isEnding } from "./portal-visit.ts";
 import { accountView } from "./viewer-account.ts";
+import { viewerLayout } from "./viewer-layout.ts";
 import { requestsView } from "./viewer-requests.ts";
 
 const CLOCK_STEPS: Record<string, [label: string, seconds: number]> = {
@@ -22,7 +23,7 @@ const CLOCK_STEPS: Record<string, [label: string, seconds: number]> = {
 };
 
 export function viewerPage(app: Hono, engine: Engine): void {
-  app.get("/", (c) => c.html(layout("Emulator", viewer(engine), "viewer")));
+  app.get("/", (c) => c.html(viewerLayout("Emulator", viewer(engine))));
 
   app.post("/_viewer/advance", async (c) => {
     const step = fieldOf(await c.req.parseBody(), "step");

@@ -15,6 +15,20 @@ export function accountRoutes(api: Api): void {
   });
 }
 
+const BUSINESS_PROFILE = {
+  annual_revenue: null,
+  estimated_worker_count: null,
+  mcc: null,
+  minority_owned_business_designation: null,
+  product_description: null,
+  specified_commercial_transactions_act_url: null,
+  support_address: null,
+  support_email: null,
+  support_phone: null,
+  support_url: null,
+  url: null,
+};
+
 function idOf({ account }: Context): string {
   return `acct_${account.id}`;
 }
@@ -23,6 +37,7 @@ function accountIn(context: Context) {
   return {
     id: idOf(context),
     object: "account",
+    business_profile: { ...BUSINESS_PROFILE, name: context.state.sellerName },
     business_type: null,
     charges_enabled: true,
     country: "US",

@@ -134,13 +134,14 @@ test("the portal can add cards, remove them and choose the default card", async 
   await pay(page, "5555555555554444");
   const mastercard = page.getByTestId("payment-method").filter({ hasText: "Mastercard •••• 4444" });
   await mastercard.getByTestId("default").waitFor();
-  await page.getByRole("button", { name: /Make Visa •••• 4242.* the default/ }).click();
+  await page.getByRole("button", { name: /Make default: Visa •••• 4242/ }).click();
   await page.getByRole("button", { name: /Remove Mastercard/ }).click();
   await mastercard.waitFor({ state: "detached" });
   expect((await stripe.customers.retrieve(customer.id)) as Stripe.Customer).toMatchObject({
     invoice_settings: { default_payment_method: method.id },
   });
   await page.getByRole("button", { name: /Remove Visa/ }).click();
+  await page.getByTestId("remove").click();
   await page.getByText("No cards yet.").waitFor();
   expect((await stripe.customers.retrieve(customer.id)) as Stripe.Customer).toMatchObject({
     invoice_settings: { default_payment_method: null },
