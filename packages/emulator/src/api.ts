@@ -71,6 +71,8 @@ interface Route {
   method: Method;
   path: string;
   access: "secret" | "public";
+  /** True if the handler uses no parameters. Then the request's body can have any format, such as the JSON of the v2 API. */
+  ignoresParams?: boolean;
   handle: (context: Context, params: Record<string, FormValue>, id: string, child: string) => object;
 }
 
@@ -111,7 +113,7 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
  * Rejects API requests that have no route. The status is 501 if Stripe's SDK has the requested operation, and 404 otherwise.
  */
 export function rejectUnimplemented({ app }: Api, engine: Engine): void {
-  app.all("/v1/*", (c) => {
+  app.on("ALL", ["/v1/*", "/v2/*"], (c) => {
     const handle = (): object => {
       throw isOperation(c.req.method, c.req.path)
         ? new ApiError(`The emulator does not implement ${c.req.method} ${c.req.path}.`, {
@@ -123,7 +125,7 @@ export function rejectUnimplemented({ app }: Api, engine: Engine): void {
     return respond(
       engine,
       c,
-      { method: c.req.method as Method, path: c.req.path, access: "secret", handle },
+      { method: c.req.method as Method, path: c.req.path, access: "secret", ignoresParams: true, handle },
       new Set(),
     );
   });
@@ -249,7 +251,7 @@ function runRoute(
   route: Route,
   { text, fault }: { text: string; fault: Fault | null },
 ): string {
-  const params = readParams(c, text);
+  const params = route.ignoresParams ? {} : readParams(c, text);
   const { id = "", child = "" } = c.req.param() as { id?: string; child?: string };
   selectClock(context, id, params);
   context.staleSeconds = fault?.answer === "stale" ? fault.seconds : 0;

@@ -4,6 +4,7 @@ import type { UsedParams } from "./core/classify-params.ts";
 import { type Fields, fieldsOf, isOptional, operations, pathPattern, type Shape } from "./core/shapes.ts";
 import { newState } from "./core/state.ts";
 import { createEngine } from "./engine.ts";
+import { EMPTY_LIST_PATHS } from "./resources/empty-lists.ts";
 import { RESOURCES } from "./resources/index.ts";
 
 export interface OperationFidelity {
@@ -12,10 +13,10 @@ export interface OperationFidelity {
   method: string;
   path: string;
   /**
-   * The value is "behaves" if the operation works as at Stripe for the parameters that the emulator uses. The value is
-   * "refused" if the operation returns 501.
+   * The value is "behaves" if the operation works as at Stripe for the parameters that the emulator uses. The value is "empty" if
+   * the operation reads objects that cannot exist in the emulator. The value is "refused" if the operation returns 501.
    */
-  tier: "behaves" | "refused";
+  tier: "behaves" | "empty" | "refused";
   /**
    * Parameters that Stripe supports and the emulator ignores. In the name of a parameter, `[]` stands for any entry of
    * a list.
@@ -30,7 +31,8 @@ export function fidelity(): OperationFidelity[] {
     const used = uses.get(`${method} ${pathPattern(path)}`);
     if (!used) return { name, method, path, tier: "refused", ignored: [] };
     const fields = (params && fieldsOf(params, definitions)) ?? {};
-    return { name, method, path, tier: "behaves", ignored: ignoredOf(fields, used, "") };
+    const tier = EMPTY_LIST_PATHS.includes(path.replace(/\/:id$/, "")) ? "empty" : "behaves";
+    return { name, method, path, tier, ignored: ignoredOf(fields, used, "") };
   });
 }
 

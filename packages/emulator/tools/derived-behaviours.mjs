@@ -20,6 +20,7 @@ export const DERIVED = [
   "The balance transaction of an asynchronously captured payment is created two seconds after the payment.",
   "A customer is delinquent after the payment of a renewal fails, until an invoice is paid. A due date that has passed does not make a customer delinquent. Finalizing an invoice increases the customer's `next_invoice_sequence` and emits `customer.updated`.",
   "Search finds new objects at once. A `stale` fault makes search omit them.",
-  "Endpoints with the payload style `thin` receive thin events. A thin event contains only the type and ID of its object.",
+  "Endpoints with the payload style `thin` receive a thin event for each event that has one. The emulator has no thin events without a snapshot event, such as `v1.customer.subscription.past_due`, and no `changes`. The ID of a thin event is `evt_test_`, followed by the ID of its snapshot event without `evt_`.",
+  "If an endpoint is disabled or deleted when a delivery to it is retried, the delivery fails without further attempts.",
   "The emulator has no rate limits. A fault can return a 429.",
 ];

@@ -5,6 +5,7 @@ import type { WebhookEndpoint } from "../objects/webhook-endpoint.ts";
 import type { DeliveryFault } from "./fault-schemas.ts";
 import { consumeDeliveryFault } from "./faults.ts";
 import type { Context } from "./state.ts";
+import { toThinEvent } from "./thin-events.ts";
 import { setTimer } from "./timers.ts";
 import { setEntry } from "./transaction.ts";
 
@@ -41,13 +42,21 @@ interface Outcome {
   error: string | null;
 }
 
-/** Tries once to deliver an event to a webhook endpoint. If the attempt fails, sets the timer for the next attempt. */
+/**
+ * Tries once to deliver an event to a webhook endpoint. If the attempt fails, sets the timer for the next attempt. If the
+ * endpoint is disabled or deleted, the delivery fails without further attempts.
+ * @see https://docs.stripe.com/webhooks#retry-behavior
+ */
 export async function deliver(context: Context, network: DeliveryNetwork, deliveryId: string): Promise<void> {
   const { deliveries, tables } = context.account;
   const delivery = deliveries.get(deliveryId);
   const event = delivery && tables.event.get(delivery.eventId);
   const endpoint = delivery && tables.webhook_endpoint.get(delivery.endpointId);
-  if (!delivery || !event || endpoint?.status !== "enabled" || delivery.state === "delivered") return;
+  if (!delivery || !event || delivery.state === "delivered") return;
+  if (endpoint?.status !== "enabled") {
+    setEntry(context, deliveries, deliveryId, { ...delivery, state: "failed" });
+    return;
+  }
   const fault = consumeDeliveryFault(context.state, event.type);
   if (fault?.effect === "delay")
     return setTimer(context, "delivery", delivery.id, context.state.now + (fault.seconds ?? STALE_SECONDS));
@@ -109,8 +118,8 @@ function changePendingCount(context: Context, eventId: string, more: number): vo
 }
 
 async function send(context: Context, network: DeliveryNetwork, { endpoint, event, fault }: Message): Promise<Outcome> {
-  const payload = context.account.payloadStyles.get(endpoint.id) ?? "snapshot";
-  const body = payload === "thin" ? thinBody(event) : snapshotBody(event, endpoint);
+  const isThin = context.account.payloadStyles.get(endpoint.id) === "thin";
+  const body = isThin ? JSON.stringify(toThinEvent(event)) : JSON.stringify(event, null, 2);
   const headers = {
     "content-type": "application/json; charset=utf-8",
     "user-agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
@@ -143,26 +152,6 @@ function signatureHeader(
     secrets.map(({ secret }) => secret),
     timestamp,
   );
-}
-
-function snapshotBody(event: StripeEvent, endpoint: WebhookEndpoint): string {
-  return JSON.stringify({ ...event, api_version: endpoint.api_version ?? event.api_version }, null, 2);
-}
-
-/** @see https://docs.stripe.com/event-destinations#thin-events */
-function thinBody(event: StripeEvent): string {
-  const object = event.data.object as { id: string; object: string };
-  const path = object.object === "checkout.session" ? "checkout/sessions" : `${object.object}s`;
-  return JSON.stringify({
-    id: event.id,
-    object: "v2.core.event",
-    type: `v1.${event.type}`,
-    livemode: false,
-    created: new Date(event.created * 1000).toISOString(),
-    context: null,
-    reason: null,
-    related_object: { id: object.id, type: object.object, url: `/v1/${path}/${object.id}` },
-  });
 }
 
 /**

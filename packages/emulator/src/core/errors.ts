@@ -52,3 +52,8 @@ export function resourceMissing(kind: string, id: string, param: string): ApiErr
   const status = param === "id" ? 404 : 400;
   return new ApiError(`No such ${kind}: '${id}'`, { status, code: "resource_missing", param });
 }
+
+/** Returns the error for a parameter or value that Stripe supports and the emulator does not. */
+export function notImplemented(message: string, param: string): ApiError {
+  return new ApiError(message, { status: 501, type: "api_error", param });
+}

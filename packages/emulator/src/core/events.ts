@@ -8,6 +8,7 @@ import { newId } from "./ids.ts";
 import { previousAttributes } from "./previous-attributes.ts";
 import { insert, removePermanently } from "./rows.ts";
 import { type Account, API_VERSION, type Context } from "./state.ts";
+import { hasThinEvent } from "./thin-events.ts";
 import { setTimer } from "./timers.ts";
 import { setEntry } from "./transaction.ts";
 
@@ -19,8 +20,8 @@ const EVENT_RETENTION_SECONDS = 30 * 86_400;
  * subscribed to the event's type.
  */
 export function emit(context: Context, type: string, object: object, previous?: Record<string, unknown>): StripeEvent {
-  const listeners = [...context.account.tables.webhook_endpoint.values()].filter((endpoint) =>
-    listensTo(endpoint, type),
+  const listeners = [...context.account.tables.webhook_endpoint.values()].filter(
+    (endpoint) => endpoint.status === "enabled" && listensTo(context, endpoint, type),
   );
   const event: StripeEvent = {
     id: newId(context, "evt"),
@@ -66,10 +67,11 @@ export function emitChange<T extends object>(
   return Object.keys(previous).length > 0 ? emit(context, type, object, previous) : null;
 }
 
-function listensTo(endpoint: WebhookEndpoint, type: string): boolean {
-  return (
-    endpoint.status === "enabled" && endpoint.enabled_events.some((enabled) => enabled === "*" || enabled === type)
-  );
+/** Returns whether an endpoint is subscribed to an event type. An endpoint for thin events can also name `v1.` types. */
+function listensTo(context: Context, { id, enabled_events: enabled }: WebhookEndpoint, type: string): boolean {
+  const isThin = context.account.payloadStyles.get(id) === "thin";
+  if (isThin && !hasThinEvent(type)) return false;
+  return enabled.some((name) => name === "*" || name === type || (isThin && name === `v1.${type}`));
 }
 
 /**

@@ -74,6 +74,13 @@ export function responseShape(method: string, path: string): Shape | undefined {
   return shapes.get(`${method} ${pathPattern(path)}`);
 }
 
+/** Returns the names of an operation's parameters. Returns none if the schema does not contain the operation's parameters. */
+export function paramNamesOf(method: string, path: string): string[] {
+  const { operations: known, definitions } = operations();
+  const params = known.find((one) => one.method === method && one.path === path)?.params;
+  return Object.keys((params && fieldsOf(params, definitions)) ?? {});
+}
+
 export function fieldsOf(shape: Shape, definitions: Record<string, Fields>): Fields | null {
   if (typeof shape === "string") return null;
   if ("fields" in shape) return shape.fields;

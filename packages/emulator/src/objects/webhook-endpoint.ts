@@ -12,16 +12,15 @@ export interface EndpointInput {
   enabledEvents?: readonly string[] | undefined;
   /** The payload style "snapshot" sends events with whole objects; the style "thin" sends thin events. Default "snapshot". */
   payload?: "snapshot" | "thin" | undefined;
-  apiVersion?: string | undefined;
   description?: string | null | undefined;
   metadata?: Record<string, string> | undefined;
 }
 
-export function newWebhookEndpoint(source: ObjectSource, input: EndpointInput) {
+export function newWebhookEndpoint(source: ObjectSource, input: EndpointInput, apiVersion: string | null = null) {
   return {
     id: newId(source, "we"),
     object: "webhook_endpoint" as const,
-    api_version: input.apiVersion ?? null,
+    api_version: apiVersion,
     application: null,
     created: now(source),
     description: input.description ?? null,

@@ -1,12 +1,13 @@
 /** Defines the API routes of events. @see https://docs.stripe.com/api/events */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { ApiError } from "../core/errors.ts";
+import { ApiError, resourceMissing } from "../core/errors.ts";
 import { type ListParams, paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, text } from "../core/params.ts";
 import { find, listAll, listBy, listIndexKeys, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { dayOf } from "../core/tables.ts";
+import { hasThinEvent, snapshotIdOf, toThinEvent } from "../core/thin-events.ts";
 import type { StripeEvent } from "../objects/event.ts";
 
 const EventListParams = z.strictObject({
@@ -29,6 +30,12 @@ export function eventRoutes(api: Api): void {
   });
 
   api.get("/v1/events/:id", z.strictObject({ expand }), (context, _params, id) => retrieve(context, "event", id));
+
+  api.get("/v2/core/events/:id", z.strictObject({}), (context, _params, id) => {
+    const event = find(context, "event", snapshotIdOf(id));
+    if (!event || !hasThinEvent(event.type)) throw resourceMissing("event", id, "id");
+    return toThinEvent(event);
+  });
 }
 
 /**

@@ -7,6 +7,7 @@ import { couponRoutes } from "./coupons.ts";
 import { creditNoteRoutes } from "./credit-notes.ts";
 import { customerRoutes } from "./customers.ts";
 import { disputeRoutes } from "./disputes.ts";
+import { emptyListRoutes } from "./empty-lists.ts";
 import { entitlementRoutes } from "./entitlements.ts";
 import { eventRoutes } from "./events.ts";
 import { invoiceItemRoutes } from "./invoice-items.ts";
@@ -58,4 +59,5 @@ export const RESOURCES: readonly ((api: Api) => void)[] = [
   webhookEndpointRoutes,
   eventRoutes,
   testClockRoutes,
+  emptyListRoutes,
 ];

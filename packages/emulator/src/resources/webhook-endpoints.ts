@@ -1,17 +1,19 @@
 /** Defines the API routes of webhook endpoints. @see https://docs.stripe.com/api/webhook_endpoints */
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { notImplemented } from "../core/errors.ts";
 import { newToken } from "../core/ids.ts";
 import { paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
 import { insert, listAll, remove, retrieve } from "../core/rows.ts";
-import type { Context } from "../core/state.ts";
+import { API_VERSION, type Context } from "../core/state.ts";
 import { type EndpointInput, newWebhookEndpoint, type WebhookEndpoint } from "../objects/webhook-endpoint.ts";
 
 const CreateParams = z.strictObject({
   url,
   enabled_events: z.array(text).min(1),
   api_version: text.optional(),
+  connect: flag.optional(),
   description: unsettable(text).optional(),
   metadata: metadata.optional(),
   expand,
@@ -60,18 +62,34 @@ export function replaceEndpoints(context: Context, inputs: readonly EndpointInpu
   for (const input of inputs) addEndpoint(context, input);
 }
 
+/**
+ * Throws if the endpoint would receive events that the emulator does not have: events of connected accounts, or events in the
+ * format of another API version.
+ */
+function checkSupported(params: z.output<typeof CreateParams>): void {
+  if (params.connect)
+    throw notImplemented("The emulator has no events of connected accounts. Set `connect` to false.", "connect");
+  const { api_version: version = API_VERSION } = params;
+  if (version !== API_VERSION)
+    throw notImplemented(
+      `The emulator sends events in API version ${API_VERSION}, not ${version}. Set \`api_version\` to ${API_VERSION}, or omit it.`,
+      "api_version",
+    );
+}
+
 export function webhookEndpointRoutes(api: Api): void {
   api.post("/v1/webhook_endpoints", CreateParams, (context, params) => {
+    checkSupported(params);
+    const input = {
+      url: params.url,
+      enabledEvents: params.enabled_events,
+      description: params.description ?? null,
+      metadata: mergeMetadata({}, params.metadata),
+    };
     const endpoint = insert(
       context,
       "webhook_endpoint",
-      newWebhookEndpoint(context, {
-        url: params.url,
-        enabledEvents: params.enabled_events,
-        apiVersion: params.api_version,
-        description: params.description ?? null,
-        metadata: mergeMetadata({}, params.metadata),
-      }),
+      newWebhookEndpoint(context, input, params.api_version ?? null),
     );
     const secret = newToken(context, "whsec", 32);
     context.account.endpointSecrets.set(endpoint.id, [{ secret, expiresAt: null }]);

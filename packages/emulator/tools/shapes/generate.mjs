@@ -1,9 +1,11 @@
-// Generates packages/emulator/src/schema/*.json from the types of the installed stripe package: every v1 operation with its
-// parameters and response. Run `npm run shapes` after an update of stripe.
+// Generates packages/emulator/src/schema/*.json from the types of the installed stripe package: every operation, with its
+// parameters and response if the emulator implements it, and the types of thin events. Run `npm run shapes` after an update of
+// stripe.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import { EMPTY_LIST_PATHS } from "../../src/resources/empty-lists.ts";
 
 const stripe = fileURLToPath(new URL("../../../../node_modules/stripe", import.meta.url));
 const resources = join(stripe, "esm/resources");
@@ -46,6 +48,11 @@ const KEPT = new RegExp(
     "webhook_endpoints",
   ].join("|")})(/|$)`,
 );
+/**
+ * Paths of lists that are always empty in the emulator. The schema contains the parameters of these lists, but no responses,
+ * because an empty list has no entry to compare.
+ */
+const EMPTY_LISTS = new Set(EMPTY_LIST_PATHS);
 /** Names of number fields that can have decimals. The SDK's types do not distinguish decimals from integers. */
 const DECIMAL = /(^|_)(percent|percent_off|percentage|rate|latitude|longitude|effective_percentage)$/;
 
@@ -88,6 +95,22 @@ write("responses.json", {
   ),
   definitions: definitions.responses,
 });
+writeFileSync(
+  join(schema, "thin-events.json"),
+  `{\n${lines({ ...version, namesObject: thinEvents(join(resources, "V2/Core/Events.d.ts")) })}\n}\n`,
+);
+
+/** Maps each type of a thin event about a v1 object to a boolean: whether the event has a `related_object`. */
+function thinEvents(file) {
+  const found = {};
+  for (const statement of program.getSourceFile(file).statements) {
+    if (!ts.isInterfaceDeclaration(statement) || !statement.name.text.endsWith("Event")) continue;
+    const member = (name) => statement.members.find((one) => one.name?.getText() === name);
+    const type = member("type")?.type.literal?.text;
+    if (type?.startsWith("v1.")) found[type] = member("related_object") !== undefined;
+  }
+  return found;
+}
 
 function write(name, value) {
   const { operations: list, responses, definitions: named, ...head } = value;
@@ -115,20 +138,25 @@ function operationsOf(file) {
     for (const member of statement.members) {
       if (!ts.isMethodDeclaration(member)) continue;
       const request = requests.get(`${statement.name.text}.${member.name.getText()}`);
-      if (!request?.path.startsWith("/v1/")) continue;
+      // The emulator does not have Stripe's OAuth server, whose paths have no version.
+      if (request === undefined || !/^\/v[12]\//.test(request.path)) continue;
       const folder = relative(resources, dirname(file)).replaceAll("/", ".");
       const resource = statement.name.text.replace(/Resource$/, "");
       const name = `${folder ? `${folder}.` : ""}${resource}.${member.name.getText()}`;
       const operation = { ...request, name };
       if (KEPT.test(request.path)) {
-        const params = member.parameters.find((parameter) => parameter.name.getText() === "params");
-        operation.params = params ? toType(checker.getTypeAtLocation(params), "params", "") : null;
+        operation.params = paramsOf(member);
         operation.answer = answerOf(member);
-      }
+      } else if (request.method === "GET" && EMPTY_LISTS.has(request.path)) operation.params = paramsOf(member);
       found.push(operation);
     }
   }
   return found;
+}
+
+function paramsOf(member) {
+  const params = member.parameters.find((parameter) => parameter.name.getText() === "params");
+  return params ? toType(checker.getTypeAtLocation(params), "params", "") : null;
 }
 
 /** Maps each SDK method, written as "class.method", to the HTTP method and path of the request that it sends. */
