@@ -1,13 +1,15 @@
 /**
- * Checks the invariants of every account: sums, charges, balances and status changes. Every test of the emulator ends with an
+ * Checks the invariants of every account: sums, taxes, charges, balances and status changes. Every test of the emulator ends with an
  * audit of all accounts.
  */
+import { auditTaxes } from "./audit-taxes.ts";
 import type { Account, State } from "./core/state.ts";
 import type { Invoice } from "./objects/invoice.ts";
 
 export function audit(state: State): string[] {
   return [...state.accounts.values()].flatMap((account) => [
     ...[...account.tables.invoice.values()].flatMap((invoice) => auditInvoice(account, invoice)),
+    ...auditTaxes(account),
     ...auditCharges(account),
     ...auditBalances(account),
     ...auditTransitions(account),

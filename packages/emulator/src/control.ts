@@ -8,6 +8,7 @@ import { newToken } from "./core/ids.ts";
 import { retrieve } from "./core/rows.ts";
 import { fork } from "./core/snapshots.ts";
 import { AFTER_RETRIES, type Context, type State } from "./core/state.ts";
+import { TaxSettingsInput } from "./core/tax-settings.ts";
 import { commit, rollback } from "./core/transaction.ts";
 import type { Engine } from "./engine.ts";
 import { DISPUTE_REASONS } from "./objects/dispute.ts";
@@ -29,6 +30,7 @@ const AdvanceInput = z.strictObject({
 const SettingsInput = z.strictObject({
   after_retries: z.enum(AFTER_RETRIES).optional(),
   seller_name: z.string().trim().min(1).max(MAX_SELLER_NAME).optional(),
+  tax: TaxSettingsInput.optional(),
 });
 const RestoreInput = z.strictObject({ id: z.string() });
 const OrderInput = z.strictObject({ held: z.boolean().optional(), order: z.int().min(0).nullable().optional() });
@@ -54,11 +56,16 @@ export function controlRoutes(engine: Engine, newState: () => State): Hono {
   post("/clock/advance", AdvanceInput, async ({ seconds, stop }) => ({
     now: await engine.advance({ seconds, stopAt: stop }),
   }));
-  const settings = () => ({ after_retries: engine.state.afterRetries, seller_name: engine.state.sellerName });
+  const settings = () => ({
+    after_retries: engine.state.afterRetries,
+    seller_name: engine.state.sellerName,
+    tax: engine.state.tax,
+  });
   app.get("/settings", (c) => c.json(settings()));
-  post("/settings", SettingsInput, ({ after_retries: afterRetries, seller_name: sellerName }) => {
+  post("/settings", SettingsInput, ({ after_retries: afterRetries, seller_name: sellerName, tax }) => {
     if (afterRetries !== undefined) engine.state.afterRetries = afterRetries;
     if (sellerName !== undefined) engine.state.sellerName = sellerName;
+    if (tax !== undefined) engine.state.tax = tax;
     engine.changed();
     return settings();
   });

@@ -3,6 +3,7 @@
  * @see https://docs.stripe.com/expand#includable-properties
  */
 import { checkoutLines, orderOf } from "./billing/checkout.ts";
+import { customerTax } from "./billing/customer-tax.ts";
 import { intentOf, subscriptionOf } from "./billing/invoices.ts";
 import { find, listAll, listBy } from "./core/rows.ts";
 import type { Context } from "./core/state.ts";
@@ -55,7 +56,10 @@ function customerFields(context: Context, id: string): FieldMakers {
     sources: () => toList([], `/v1/customers/${id}/sources`),
     tax_ids: () => toList(listBy(context, "tax_id", { customer: id }).toReversed(), `/v1/customers/${id}/tax_ids`),
     invoice_credit_balance: () => ({}),
-    tax: () => ({ automatic_tax: "unrecognized_location", ip_address: null, location: null, provider: "stripe" }),
+    tax: () => {
+      const customer = find(context, "customer", id);
+      return customer ? customerTax(context, customer) : null;
+    },
     cash_balance: () => null,
     payment_methods: () =>
       toList(

@@ -7,6 +7,7 @@ import { audit } from "./audit.ts";
 import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/records.ts";
 import { deserialize, fork, serialize } from "./core/snapshots.ts";
+import { parseTaxSettings, type TaxSettings } from "./core/tax-settings.ts";
 import { commit } from "./core/transaction.ts";
 import { type AfterRetries, type Context, newState, type State } from "./core/state.ts";
 import { createEngine, type Engine, type StopAt } from "./engine.ts";
@@ -44,6 +45,8 @@ export interface EmulatorOptions {
   afterRetries?: AfterRetries | undefined;
   /** The name of the seller, which the pages show to customers. Default "Test seller". */
   sellerName?: string | undefined;
+  /** The settings of Stripe Tax: the seller's country, and the table of rates. Default: a seller in the US that collects no tax. */
+  tax?: TaxSettings | undefined;
   /** The virtual time at the start, in epoch milliseconds. Default: wall time. */
   startAt?: number | undefined;
   /** The function that sends webhook deliveries. By default, the global `fetch` sends webhook deliveries. */
@@ -95,7 +98,7 @@ export interface Emulator {
   fork(options?: Pick<EmulatorOptions, "fetch">): Emulator;
 }
 
-export type { AfterRetries, State, StopAt };
+export type { AfterRetries, State, StopAt, TaxSettings };
 export { VERSION } from "./version.ts";
 
 export const DEFAULT_PORT = 12_111;
@@ -125,9 +128,9 @@ function startEmulator(options: EmulatorOptions): BuiltEmulator {
 }
 
 function initialState(options: EmulatorOptions): State {
-  const { seed = 1, startAt, wallNow = Date.now, afterRetries = "cancel", sellerName } = options;
+  const { seed = 1, startAt, wallNow = Date.now, afterRetries = "cancel", sellerName, tax } = options;
   const state = newState(seed, Math.floor((startAt ?? wallNow()) / 1000));
-  return { ...state, afterRetries, ...(sellerName !== undefined && { sellerName }) };
+  return { ...state, afterRetries, tax: parseTaxSettings(tax), ...(sellerName !== undefined && { sellerName }) };
 }
 
 /** The origin of a request: the function `fetch` of this process, or the emulator's port. */

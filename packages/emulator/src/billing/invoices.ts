@@ -6,6 +6,7 @@ import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { newId } from "../core/ids.ts";
+import { round } from "../core/money.ts";
 import { find, insert, listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
@@ -15,11 +16,11 @@ import type { InvoicePayment } from "../objects/invoice-payment.ts";
 import { type Invoice, type InvoiceReason, type NewInvoice, newInvoice } from "../objects/invoice.ts";
 import type { PaymentIntent } from "../objects/payment-intent.ts";
 import type { Subscription } from "../objects/subscription.ts";
-import type { TaxRate } from "../objects/tax-rate.ts";
 import { applyDiscounts, isDiscountActive } from "./discounts.ts";
 import { lineOfInvoiceItem, linesOfItem } from "./invoice-lines.ts";
 import { cancelPayment } from "./payments.ts";
-import { applyTaxes, sumTaxes } from "./taxes.ts";
+import { applyInvoiceTaxes } from "./invoice-taxes.ts";
+import { netAmount, sumTaxes, taxTotal } from "./taxes.ts";
 
 /** The time for which a renewal invoice stays a draft. */
 const FINALIZE_AFTER_SECONDS = 3_600;
@@ -116,41 +117,32 @@ export function setLines(context: Context, invoice: Invoice, lines: InvoiceLine[
 export function recomputeTotals(context: Context, invoice: Invoice): void {
   const lines = invoice.lines.data;
   applyDiscounts(context, lines, invoice.discounts);
-  applyTaxes(lines, (line) => taxRatesOfLine(context, invoice, line as InvoiceLine));
+  const rates = applyInvoiceTaxes(context, invoice);
   const discounts = sumDiscounts(lines);
   const off = discounts.reduce((all, { amount }) => all + amount, 0);
   const taxes = sumTaxes(lines);
-  const sumOf = (behavior: "exclusive" | "inclusive") =>
-    taxes.filter((tax) => tax.tax_behavior === behavior).reduce((all, { amount }) => all + amount, 0);
   const sum = lines.reduce((all, { amount }) => all + amount, 0);
   // A discount on a single invoice line reduces the invoice's subtotal. A discount on the whole invoice does not reduce
   // the subtotal.
   const offLines = lines.reduce((all, line) => all + lineDiscount(line), 0);
   const subtotal = sum - offLines;
-  const total = sum - off + sumOf("exclusive");
+  const total = sum - off + taxTotal(taxes, "exclusive");
   const start = find(context, "customer", invoice.customer)?.balance ?? 0;
   Object.assign(invoice, {
     subtotal,
-    subtotal_excluding_tax: subtotal - sumOf("inclusive"),
+    subtotal_excluding_tax: lines.reduce(
+      (all, line) => all + round(netAmount(line.amount - lineDiscount(line), rates.get(line) ?? [])),
+      0,
+    ),
     total,
     total_discount_amounts: discounts,
     total_pretax_credit_amounts: discounts.map((discount) => ({ ...discount, type: "discount" })),
     total_taxes: taxes,
-    total_excluding_tax: total - sumOf("inclusive") - sumOf("exclusive"),
+    total_excluding_tax: total - taxTotal(taxes),
     starting_balance: start,
     amount_due: Math.max(0, total + start),
     amount_remaining: Math.max(0, total + start),
   });
-}
-
-function taxRatesOfLine(context: Context, invoice: Invoice, line: InvoiceLine): readonly TaxRate[] {
-  const itemId = line.parent?.subscription_item_details?.subscription_item;
-  const subscription = find(context, "subscription", line.subscription);
-  const own = subscription?.items.data.find((item) => item.id === itemId)?.tax_rates ?? [];
-  const waiting =
-    find(context, "invoiceitem", line.parent?.invoice_item_details?.invoice_item ?? null)?.tax_rates ?? [];
-  if (own.length > 0) return own;
-  return waiting.length > 0 ? waiting : invoice.default_tax_rates;
 }
 
 function lineDiscount(line: InvoiceLine): number {

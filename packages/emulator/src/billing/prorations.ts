@@ -60,6 +60,7 @@ export function prorationItem(
     period: { start: at, end: period.end },
     proration: true,
     discountable: false,
+    taxRates: item.tax_rates,
     date: now(context),
     creditedItems: sign < 0 ? creditedItems(context, subscription, item, at) : null,
   });

@@ -49,15 +49,19 @@ export function beginSchedule(context: Context, schedule: Schedule, phase: Phase
       quantity: item.quantity,
       metadata: item.metadata,
       discounts: item.discounts.map(toDiscountInput),
+      taxRates: copy(item.tax_rates),
     })),
+    automaticTax: (phase.automatic_tax ?? settings.automatic_tax).enabled,
+    defaultTaxRates: copy(phase.default_tax_rates),
     metadata: { ...phase.metadata },
     description: phase.description ?? settings.description,
     trialEnd: phase.trial_end,
     defaultPaymentMethod: phase.default_payment_method ?? settings.default_payment_method,
     discounts: phase.discounts.map(toDiscountInput),
-    addInvoiceItems: phase.add_invoice_items.map(({ price, quantity }) => ({
+    addInvoiceItems: phase.add_invoice_items.map(({ price, quantity, tax_rates: taxRates }) => ({
       price: retrieve(context, "price", price),
       quantity,
+      taxRates: copy(taxRates),
     })),
     collectionMethod: phase.collection_method ?? settings.collection_method,
     daysUntilDue: settings.invoice_settings.days_until_due,
@@ -76,7 +80,7 @@ export function enterPhase(
   phase: Phase,
   behavior = phase.proration_behavior,
 ): void {
-  for (const { price: id, quantity, metadata } of phase.add_invoice_items) {
+  for (const { price: id, quantity, metadata, tax_rates: taxRates } of phase.add_invoice_items) {
     const price = retrieve(context, "price", id);
     addOneTimeItem(context, {
       customer: subscription.customer,
@@ -84,10 +88,15 @@ export function enterPhase(
       price,
       quantity,
       metadata,
+      taxRates: copy(taxRates),
     });
   }
   editSubscription(context, subscription, (row) => {
     row.metadata = { ...row.metadata, ...phase.metadata };
+    row.default_tax_rates = copy(phase.default_tax_rates);
+    const schedule = find(context, "subscription_schedule", row.schedule);
+    const automatic = phase.automatic_tax ?? schedule?.default_settings.automatic_tax;
+    if (automatic && automatic.enabled !== row.automatic_tax.enabled) row.automatic_tax = copy(automatic);
     if (phase.default_payment_method !== null) row.default_payment_method = phase.default_payment_method;
     if (phase.collection_method !== null) row.collection_method = phase.collection_method;
     if (phase.description !== null) row.description = phase.description;
@@ -122,15 +131,21 @@ export function itemChanges(context: Context, subscription: Subscription, wanted
       continue;
     }
     open.delete(same);
-    if (item.quantity !== undefined && item.quantity !== same.quantity)
-      changes.push({ id: same.id, quantity: item.quantity });
+    const taxRates = idsOf(item.tax_rates) === idsOf(same.tax_rates) ? undefined : copy(item.tax_rates);
+    const quantity = item.quantity === same.quantity ? undefined : item.quantity;
+    if (quantity !== undefined || taxRates) changes.push({ id: same.id, quantity, taxRates });
   }
   for (const item of others) {
     const [old] = open;
     if (old) open.delete(old);
-    changes.push({ id: old?.id, price: retrieve(context, "price", item.price), quantity: item.quantity });
+    const taxRates = copy(item.tax_rates);
+    changes.push({ id: old?.id, price: retrieve(context, "price", item.price), quantity: item.quantity, taxRates });
   }
   return [...changes, ...[...open].map(({ id }) => ({ id, deleted: true }))];
+}
+
+function idsOf(rates: readonly { id: string }[]): string {
+  return rates.map(({ id }) => id).join(" ");
 }
 
 /**
@@ -147,7 +162,7 @@ function replaceItems(
   editSubscription(context, subscription, (row) => {
     const items = copy(row.items);
     let resets = phase.billing_cycle_anchor === "phase_start";
-    for (const { id, price, quantity, deleted } of changes) {
+    for (const { id, price, quantity, taxRates, deleted } of changes) {
       const item = items.data.find((candidate) => candidate.id === id);
       if (deleted) items.data = items.data.filter((candidate) => candidate !== item);
       else if (item) {
@@ -155,11 +170,13 @@ function replaceItems(
         resets ||= next != null && (next.interval !== old?.interval || next.interval_count !== old.interval_count);
         if (price) item.price = copy(price);
         if (quantity !== undefined) item.quantity = quantity;
+        if (taxRates) item.tax_rates = taxRates;
       } else if (price) {
         const added = newSubscriptionItem(context, {
           subscription: row.id,
           price,
           quantity,
+          taxRates,
           anchor: at,
           trialEnd: null,
         });

@@ -6,10 +6,11 @@ import { listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import type { Customer } from "../objects/customer.ts";
-import type { Invoice } from "../objects/invoice.ts";
+import { customerFields, type Invoice } from "../objects/invoice.ts";
 import { changeBalance } from "./customer-balance.ts";
 import { setDelinquent } from "./customers.ts";
-import { recomputeTotals, subscriptionOf } from "./invoices.ts";
+import { continueWithoutTax } from "./invoices-without-tax.ts";
+import { recomputeTotals, subscriptionOf, taxIdsOf } from "./invoices.ts";
 import { applyPendingChange } from "./pending-changes.ts";
 import { paymentRecovered } from "./subscription-changes.ts";
 
@@ -24,7 +25,10 @@ export function finalizeInvoice(context: Context, invoice: Invoice): void {
     });
   const at = now(context);
   const customer = retrieve(context, "customer", invoice.customer);
+  Object.assign(invoice, customerFields(customer, taxIdsOf(context, customer.id)));
   recomputeTotals(context, invoice);
+  if (invoice.automatic_tax.status === "requires_location_inputs" && !continueWithoutTax(context, invoice)) return;
+  invoice.last_finalization_error = null;
   clearTimer(context, "invoice_finalizes", invoice.id);
   invoice.status = "open";
   invoice.number = assignNumber(context, customer, invoice.currency);

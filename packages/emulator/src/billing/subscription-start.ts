@@ -44,12 +44,13 @@ export function createSubscription(
     const item = subscription.items.data[index];
     if (item && discounts) item.discounts = redeemAll(context, discounts, { ...owner, subscription_item: item.id });
   }
-  for (const { price, quantity } of input.addInvoiceItems ?? [])
+  for (const { price, quantity, taxRates = [] } of input.addInvoiceItems ?? [])
     addOneTimeItem(context, {
       customer: subscription.customer,
       subscription: subscription.id,
       price,
       quantity,
+      taxRates,
       period: { start: now(context), end: nextPeriodEnd(subscription) },
     });
   const invoice = createSubscriptionInvoice(context, subscription, "subscription_create", (draft) =>

@@ -5,7 +5,7 @@
  * from the objects' types.
  */
 export interface ObjectSource {
-  state: { seed: number; now: number; sellerName: string };
+  state: { seed: number; now: number; sellerName: string; tax: { country: string } };
   /** The ID of the test clock that sets the time; null for the emulator's own clock. */
   clock: string | null;
   /** The base URL of the emulator's pages. */

@@ -1,6 +1,7 @@
 /** Defines the emulator's state as plain values, and the context in which code reads and changes the state. */
 import type { DeliveryFault, Fault } from "./fault-schemas.ts";
 import type { CheckoutOrder, Delivery, EndpointSecret, PendingChange, StoredResponse, Timers } from "./records.ts";
+import { type CompleteTaxSettings, parseTaxSettings } from "./tax-settings.ts";
 import { emptyTables, type Tables } from "./tables.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -27,6 +28,8 @@ export interface Account {
   endpointSecrets: Map<string, EndpointSecret[]>;
   /** Maps a customer ID to the IDs of the customer's active entitlements. */
   entitlementsByCustomer: Map<string, string[]>;
+  /** Maps a customer ID to the IP address that the customer's tax location may come from. */
+  taxIpAddresses: Map<string, string>;
   /** Maps a product feature ID to its product ID, which the API does not return. */
   productByFeature: Map<string, string>;
   /** Maps a subscription ID to the change that takes effect when the change's invoice is paid. */
@@ -60,6 +63,8 @@ export interface State {
   afterRetries: AfterRetries;
   /** The name of the seller, which the pages show to customers. */
   sellerName: string;
+  /** The settings of Stripe Tax for all accounts. */
+  tax: CompleteTaxSettings;
   faults: Fault[];
   deliveryFaults: DeliveryFault[];
   /** The decline code of the next payment in any account; null for no decline. */
@@ -96,6 +101,7 @@ export function newState(seed: number, startAt: number): State {
     timerCount: 0,
     afterRetries: "cancel",
     sellerName: DEFAULT_SELLER_NAME,
+    tax: parseTaxSettings({}),
     faults: [],
     deliveryFaults: [],
     accounts: new Map(),
@@ -123,6 +129,7 @@ export function emptyAccount(id: string): Account {
     checkoutOrders: new Map(),
     endpointSecrets: new Map(),
     entitlementsByCustomer: new Map(),
+    taxIpAddresses: new Map(),
     productByFeature: new Map(),
     pendingChanges: new Map(),
     createdEventByInvoice: new Map(),

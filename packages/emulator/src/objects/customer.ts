@@ -10,6 +10,13 @@ export type Customer = ReturnType<typeof newCustomer>;
 
 type Address = Partial<Record<"city" | "country" | "line1" | "line2" | "postal_code" | "state", string | undefined>>;
 
+/** A customer's shipping address. */
+interface Shipping {
+  address: Address;
+  name: string;
+  phone?: string | undefined;
+}
+
 export interface NewCustomer {
   email?: string | null | undefined;
   name?: string | null | undefined;
@@ -17,6 +24,7 @@ export interface NewCustomer {
   phone?: string | null | undefined;
   address?: Address | null | undefined;
   preferred_locales?: string[] | undefined;
+  shipping?: Shipping | null | undefined;
   tax_exempt?: "none" | "exempt" | "reverse" | undefined;
   invoice_prefix?: string | undefined;
   invoice_settings?: { footer?: string | null | undefined } | undefined;
@@ -51,12 +59,18 @@ export function newCustomer(source: ObjectSource, params: NewCustomer) {
     next_invoice_sequence: 1,
     phone: params.phone ?? null,
     preferred_locales: params.preferred_locales ?? [],
-    shipping: null,
+    shipping: toShipping(params.shipping ?? null),
     tax_exempt: params.tax_exempt ?? "none",
     test_clock: params.test_clock ?? null,
   };
 }
 
+export function toShipping(given: Shipping | null) {
+  return given && { address: toAddress(given.address), name: given.name, phone: given.phone ?? null };
+}
+
+export function toAddress(given: Address): Record<keyof Address, string | null>;
+export function toAddress(given: Address | null): Record<keyof Address, string | null> | null;
 export function toAddress(given: Address | null) {
   const { city = null, country = null, line1 = null, line2 = null, postal_code = null, state = null } = given ?? {};
   return given === null ? null : { city, country, line1, line2, postal_code, state };

@@ -85,7 +85,19 @@ export interface LineTax {
   amount: number;
   tax_behavior: "exclusive" | "inclusive";
   tax_rate_details: { tax_rate: string };
-  taxability_reason: "not_available";
+  taxability_reason: TaxabilityReason;
   taxable_amount: number;
   type: "tax_rate_details";
 }
+
+/** The reason for a tax. Manual tax rates have the reason `not_available`. @see https://docs.stripe.com/tax/zero-tax */
+export type TaxabilityReason =
+  | "customer_exempt"
+  | "not_available"
+  | "not_collecting"
+  | "not_subject_to_tax"
+  | "product_exempt"
+  | "reduced_rated"
+  | "reverse_charge"
+  | "standard_rated"
+  | "zero_rated";

@@ -2,6 +2,7 @@
 import { now } from "../core/clock.ts";
 import { newId } from "../core/ids.ts";
 import type { ObjectSource } from "../core/object-source.ts";
+import { invoiceTax } from "./automatic-tax.ts";
 import type { Customer } from "./customer.ts";
 import type { InvoiceLine, Period } from "./invoice-line.ts";
 import type { Subscription } from "./subscription.ts";
@@ -34,6 +35,7 @@ export interface NewInvoice {
   discounts?: string[];
   defaultPaymentMethod?: string | null;
   defaultTaxRates?: TaxRate[];
+  automaticTax?: boolean | undefined;
 }
 
 /** Returns an empty draft invoice. */
@@ -44,13 +46,15 @@ export function newInvoice(source: ObjectSource, input: NewInvoice) {
   return {
     id,
     object: "invoice" as const,
-    ...ACCOUNT,
+    account_country: source.state.tax.country,
+    account_name: "Emulator",
+    account_tax_ids: null,
     ...NO_AMOUNTS,
     application: null,
     attempt_count: 0,
     attempted: false,
     auto_advance: input.autoAdvance ?? subscription !== null,
-    automatic_tax: { disabled_reason: null, enabled: false, liability: null, provider: null, status: null },
+    automatic_tax: invoiceTax(input.automaticTax ?? subscription?.automatic_tax.enabled ?? false),
     automatically_finalizes_at: null as number | null,
     billing_reason: input.reason,
     collection_method: input.collectionMethod ?? subscription?.collection_method ?? "charge_automatically",
@@ -68,7 +72,7 @@ export function newInvoice(source: ObjectSource, input: NewInvoice) {
     hosted_invoice_url: null as string | null,
     invoice_pdf: null as string | null,
     issuer: { type: "self" as const },
-    last_finalization_error: null,
+    last_finalization_error: null as { code: string; message: string; type: string } | null,
     latest_revision: null,
     lines: noLines(id),
     livemode: false as const,
@@ -87,11 +91,10 @@ export function newInvoice(source: ObjectSource, input: NewInvoice) {
   };
 }
 
-const ACCOUNT = { account_country: "US", account_name: "Emulator", account_tax_ids: null };
-
 const NO_AMOUNTS = { amount_due: 0, amount_overpaid: 0, amount_paid: 0, amount_remaining: 0, amount_shipping: 0 };
 
-function customerFields(customer: Customer, taxIds: { type: string; value: string }[]) {
+/** Returns the fields of an invoice that equal the customer's fields until the invoice is finalized. */
+export function customerFields(customer: Customer, taxIds: { type: string; value: string }[]) {
   return {
     customer: customer.id,
     customer_account: null,

@@ -2,6 +2,8 @@
 import { now, testClockOf } from "../core/clock.ts";
 import { newId } from "../core/ids.ts";
 import type { ObjectSource } from "../core/object-source.ts";
+import { type SubscriptionTax, subscriptionTax } from "./automatic-tax.ts";
+import type { TaxRate } from "./tax-rate.ts";
 
 export type Schedule = ReturnType<typeof newSchedule>;
 
@@ -16,7 +18,7 @@ export interface PhaseItem {
   plan: string;
   price: string;
   quantity?: number;
-  tax_rates: [];
+  tax_rates: TaxRate[];
 }
 
 export interface PhaseDiscount {
@@ -32,18 +34,19 @@ export interface AddedItem {
   period: { end: { type: "min_item_period_end" }; start: { type: "phase_start" } };
   price: string;
   quantity: number;
-  tax_rates: [];
+  tax_rates: TaxRate[];
 }
 
 export interface Phase {
   add_invoice_items: AddedItem[];
   application_fee_percent: null;
+  automatic_tax?: SubscriptionTax;
   billing_cycle_anchor: "automatic" | "phase_start" | null;
   billing_thresholds: null;
   collection_method: "charge_automatically" | "send_invoice" | null;
   currency: string;
   default_payment_method: string | null;
-  default_tax_rates: [];
+  default_tax_rates: TaxRate[];
   description: string | null;
   discounts: PhaseDiscount[];
   end_date: number;
@@ -79,7 +82,7 @@ export function newSchedule(source: ObjectSource, input: NewSchedule) {
     customer_account: null,
     default_settings: {
       application_fee_percent: null,
-      automatic_tax: { disabled_reason: null, enabled: false, liability: null },
+      automatic_tax: subscriptionTax(false),
       billing_cycle_anchor: "automatic" as "automatic" | "phase_start",
       billing_thresholds: null,
       collection_method: "charge_automatically" as "charge_automatically" | "send_invoice",

@@ -4,6 +4,7 @@ import { copy } from "../core/copy.ts";
 import { newId, newShortId } from "../core/ids.ts";
 import type { ObjectSource } from "../core/object-source.ts";
 import { endOf, startOf } from "../core/periods.ts";
+import { subscriptionTax } from "./automatic-tax.ts";
 import type { DiscountInput } from "./discount.ts";
 import type { Price } from "./price.ts";
 import type { TaxRate } from "./tax-rate.ts";
@@ -42,12 +43,13 @@ export interface NewSubscription {
   prorate?: boolean;
   defaultPaymentMethod: string | null;
   discounts?: DiscountInput[];
-  addInvoiceItems?: { price: Price; quantity: number }[];
+  addInvoiceItems?: { price: Price; quantity: number; taxRates?: TaxRate[] }[];
   collectionMethod?: "charge_automatically" | "send_invoice";
   daysUntilDue?: number | null;
   cancelAtPeriodEnd?: boolean;
   cancelAt?: number | null;
   defaultTaxRates?: TaxRate[];
+  automaticTax?: boolean;
   missingPaymentMethod?: "create_invoice" | "cancel" | "pause";
   saveDefaultPaymentMethod?: "off" | "on_subscription";
   /** The ID of the schedule that creates the subscription. */
@@ -66,7 +68,7 @@ export function newSubscription(source: ObjectSource, input: NewSubscription) {
     object: "subscription" as const,
     application: null,
     application_fee_percent: null,
-    automatic_tax: { disabled_reason: null, enabled: false, liability: null },
+    automatic_tax: subscriptionTax(input.automaticTax ?? false),
     billing_cycle_anchor: anchor,
     billing_cycle_anchor_config: null,
     billing_mode: { flexible: { proration_discounts: "included" }, type: "flexible", updated_at: at },

@@ -16,6 +16,7 @@ export interface NewTaxRate {
   jurisdiction?: string | undefined;
   percentage: number;
   state?: string | undefined;
+  tax_type?: string | undefined;
   metadata?: "" | Record<string, string> | undefined;
 }
 
@@ -28,16 +29,16 @@ export function newTaxRate(source: ObjectSource, params: NewTaxRate) {
     created: now(source),
     description: params.description ?? null,
     display_name: params.display_name,
-    effective_percentage: null,
+    effective_percentage: null as number | null,
     flat_amount: null,
     inclusive: params.inclusive,
     jurisdiction: params.jurisdiction ?? null,
-    jurisdiction_level: null,
+    jurisdiction_level: null as "country" | "district" | "state" | null,
     livemode: false as const,
     metadata: mergeMetadata({}, params.metadata),
     percentage: params.percentage,
     rate_type: "percentage" as const,
     state: params.state ?? null,
-    tax_type: null,
+    tax_type: params.tax_type ?? null,
   };
 }

@@ -40,7 +40,7 @@ function accountIn(context: Context) {
     business_profile: { ...BUSINESS_PROFILE, name: context.state.sellerName },
     business_type: null,
     charges_enabled: true,
-    country: "US",
+    country: context.state.tax.country,
     default_currency: "usd",
     details_submitted: true,
     email: null,

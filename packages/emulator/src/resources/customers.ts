@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { changeBalance } from "../billing/customer-balance.ts";
+import { refreshDrafts, setTaxIpAddress, validateLocation } from "../billing/customer-tax.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
 import { endSubscription } from "../billing/subscription-endings.ts";
@@ -13,7 +14,7 @@ import { currency, expand, integer, listParams, mergeMetadata, metadata, text, u
 import { insert, listAll, listBy, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
-import { type Customer, newCustomer, toAddress } from "../objects/customer.ts";
+import { type Customer, newCustomer, toAddress, toShipping } from "../objects/customer.ts";
 import type { PaymentMethod } from "../objects/payment-method.ts";
 import { methodFilters } from "./payment-methods.ts";
 import { checkEmail } from "./shared-params.ts";
@@ -36,6 +37,7 @@ const fields = {
   phone: unsettable(text).optional(),
   address: unsettable(address).optional(),
   preferred_locales: z.array(text).optional(),
+  shipping: unsettable(z.strictObject({ address, name: text, phone: text.optional() })).optional(),
   tax_exempt: z.enum(["none", "exempt", "reverse"]).optional(),
   balance: integer.optional(),
   invoice_prefix: text.optional(),
@@ -48,10 +50,24 @@ const fields = {
 const CreateParams = z.strictObject({
   ...fields,
   payment_method: text.optional(),
+  tax: z
+    .strictObject({
+      ip_address: unsettable(text).optional(),
+      validate_location: z.enum(["deferred", "immediately"]).optional(),
+    })
+    .optional(),
   tax_id_data: z.array(z.strictObject({ type: text, value: text })).optional(),
   test_clock: text.optional(),
 });
-const UpdateParams = z.strictObject(fields);
+const UpdateParams = z.strictObject({
+  ...fields,
+  tax: z
+    .strictObject({
+      ip_address: unsettable(text).optional(),
+      validate_location: z.enum(["auto", "deferred", "immediately"]).optional(),
+    })
+    .optional(),
+});
 const ListParams = z.strictObject({ ...listParams, email: text.optional(), test_clock: text.optional() });
 const NoParams = z.strictObject({ expand });
 
@@ -112,6 +128,8 @@ function create(context: Context, params: z.output<typeof CreateParams>): Custom
     params.payment_method === undefined ? null : methodFromIdOrToken(context, params.payment_method, "payment_method");
   if (method) attach(context, method, customer.id);
   applySettings(context, customer, withCardId(params, method));
+  setTaxIpAddress(context, customer, params.tax?.ip_address);
+  validateLocation(context, customer, params.tax?.validate_location);
   emit(context, "customer.created", customer);
   if (params.balance) changeBalance(context, customer, { amount: params.balance, currency: "usd", type: "initial" });
   for (const taxId of params.tax_id_data ?? []) createTaxId(context, customer.id, taxId);
@@ -131,10 +149,16 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
     if (locales !== undefined) customer.preferred_locales = locales;
     if (exempt !== undefined) customer.tax_exempt = exempt;
     if (params.address !== undefined) customer.address = toAddress(params.address);
+    if (params.shipping !== undefined) customer.shipping = toShipping(params.shipping);
     if (params.invoice_prefix !== undefined) customer.invoice_prefix = params.invoice_prefix;
     applySettings(context, customer, params);
     customer.metadata = mergeMetadata(customer.metadata, params.metadata);
   });
+  setTaxIpAddress(context, customer, params.tax?.ip_address);
+  const relocates = params.address !== undefined || params.shipping !== undefined || params.tax !== undefined;
+  if (relocates || params.invoice_settings?.default_payment_method !== undefined)
+    validateLocation(context, customer, params.tax?.validate_location ?? "auto");
+  refreshDrafts(context, customer);
   if (balance !== 0)
     changeBalance(context, customer, { amount: balance, currency: customer.currency ?? "usd", type: "adjustment" });
   return customer;

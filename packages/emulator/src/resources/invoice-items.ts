@@ -4,6 +4,7 @@ import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { redeemAll } from "../billing/discounts.ts";
 import { lineOfInvoiceItem } from "../billing/invoice-lines.ts";
+import { checkItemTaxes } from "../billing/invoice-taxes.ts";
 import { recomputeTotals, setLines } from "../billing/invoices.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { taxRatesOf } from "../billing/taxes.ts";
@@ -19,13 +20,15 @@ import type { Invoice } from "../objects/invoice.ts";
 import { newPrice, type Price } from "../objects/price.ts";
 import { newProduct } from "../objects/product.ts";
 import { createPrice } from "./prices.ts";
-import { discounts, taxRates } from "./shared-params.ts";
+import { discounts } from "./shared-params.ts";
+import { taxBehavior, taxRates } from "./tax-params.ts";
 
 const priceData = z.strictObject({
   currency,
   product: text,
   unit_amount: integer.optional(),
   unit_amount_decimal: text.optional(),
+  tax_behavior: taxBehavior.optional(),
 });
 const fields = {
   amount: integer.optional(),
@@ -46,6 +49,8 @@ const CreateParams = z.strictObject({
   currency: currency.optional(),
   invoice: text.optional(),
   subscription: text.optional(),
+  tax_behavior: taxBehavior.optional(),
+  tax_code: text.optional(),
 });
 const ListParams = z.strictObject({
   ...listParams,
@@ -81,6 +86,7 @@ export function invoiceItemRoutes(api: Api): void {
       ...(discountable !== undefined && { discountable }),
       ...(quantity !== undefined && { quantity, quantity_decimal: String(quantity) }),
       ...(params.period && { period: params.period }),
+      ...(params.tax_rates !== undefined && { tax_rates: taxRatesOf(context, params.tax_rates, "tax_rates") }),
       metadata: mergeMetadata(item.metadata, params.metadata),
     });
     const price = priceOf(context, params) ?? find(context, "price", item.pricing?.price_details.price ?? null);
@@ -108,6 +114,8 @@ function createItem(context: Context, params: z.output<typeof CreateParams>): In
   if (invoice && invoice.status !== "draft") throw notEditable();
   if (params.subscription !== undefined) retrieve(context, "subscription", params.subscription, "subscription");
   const price = requiredPrice(context, params, currencyOf(params, invoice, customer));
+  const rates = taxRatesOf(context, params.tax_rates, "tax_rates");
+  checkItemTaxes(context, { invoice, subscription: params.subscription, price, taxRates: rates });
   const item = newInvoiceItem(context, {
     customer: customer.id,
     subscription: params.subscription ?? null,
@@ -117,7 +125,7 @@ function createItem(context: Context, params: z.output<typeof CreateParams>): In
     period: params.period,
     discountable: params.discountable ?? true,
     metadata: mergeMetadata({}, params.metadata),
-    taxRates: taxRatesOf(context, params.tax_rates, "tax_rates"),
+    taxRates: rates,
     amount: params.amount ?? amountFor(price, params.quantity ?? 1),
     ...(params.quantity !== undefined && { quantity: params.quantity }),
   });
@@ -141,6 +149,12 @@ function productName(context: Context, price: Price): string {
  */
 function requiredPrice(context: Context, params: z.output<typeof CreateParams>, itemCurrency: string): Price {
   const price = priceOf(context, params);
+  if (price && (params.tax_behavior !== undefined || params.tax_code !== undefined))
+    throw new ApiError("The emulator implements `tax_behavior` and `tax_code` of an invoice item only with `amount`.", {
+      status: 501,
+      type: "api_error",
+      param: params.tax_code === undefined ? "tax_behavior" : "tax_code",
+    });
   if (price) return price;
   if (params.amount !== undefined) return implicitPrice(context, params, itemCurrency);
   throw new ApiError("One of `amount`, `pricing` or `price_data` is needed.", {
@@ -154,17 +168,15 @@ function currencyOf(params: { currency?: string | undefined }, invoice: Invoice 
 }
 
 /** Creates an inactive price and product for an invoice item that has an amount and no price, as Stripe does. */
-function implicitPrice(
-  context: Context,
-  { amount, description, quantity }: Pick<z.output<typeof CreateParams>, "amount" | "description" | "quantity">,
-  itemCurrency: string,
-): Price {
-  const product = insert(context, "product", newProduct(context, { name: description ?? "Item", active: false }));
+function implicitPrice(context: Context, params: z.output<typeof CreateParams>, itemCurrency: string): Price {
+  const { amount, description, quantity, tax_behavior, tax_code } = params;
+  const name = description ?? "Item";
+  const product = insert(context, "product", newProduct(context, { name, active: false, tax_code }));
   const unit = String((amount ?? 0) / (quantity ?? 1));
   return insert(
     context,
     "price",
-    newPrice(context, { currency: itemCurrency, unit_amount_decimal: unit, active: false }, product.id),
+    newPrice(context, { currency: itemCurrency, unit_amount_decimal: unit, active: false, tax_behavior }, product.id),
   );
 }
 

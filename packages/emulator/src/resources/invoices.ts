@@ -4,6 +4,7 @@ import type { Api } from "../api.ts";
 import { cardForInvoice, getOrCreateIntent, payInvoice } from "../billing/collection.ts";
 import { retrieveCustomer, setDelinquent } from "../billing/customers.ts";
 import { redeemAll } from "../billing/discounts.ts";
+import { checkInvoiceTaxes } from "../billing/invoice-taxes.ts";
 import {
   attachPayment,
   discountsFor,
@@ -21,6 +22,7 @@ import { declineError } from "../billing/payments.ts";
 import { previewInvoice } from "../billing/preview.ts";
 import { finalizeInvoice, markPaid } from "../billing/settlement.ts";
 import { planChange, previewChange } from "../billing/subscription-update.ts";
+import { locationInvalid } from "../billing/tax-locations.ts";
 import { taxRatesOf } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
@@ -41,16 +43,18 @@ import { listAll, listBy, remove, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
 import type { InvoicePayment } from "../objects/invoice-payment.ts";
+import { invoiceTax } from "../objects/automatic-tax.ts";
 import type { Invoice } from "../objects/invoice.ts";
-import { collectionMethod, discounts, prorationParam, taxRates } from "./shared-params.ts";
+import { collectionMethod, discounts, prorationParam } from "./shared-params.ts";
 import { itemChanges, updateItem } from "./subscription-items.ts";
+import { taxFields } from "./tax-params.ts";
 
 const fields = {
   auto_advance: flag.optional(),
   collection_method: collectionMethod,
   days_until_due: integer.optional(),
   default_payment_method: text.optional(),
-  default_tax_rates: taxRates,
+  ...taxFields,
   description: unsettable(text).optional(),
   discounts,
   footer: unsettable(text).optional(),
@@ -155,13 +159,17 @@ function createInvoice(context: Context, params: z.output<typeof CreateParams>):
     footer: params.footer ?? null,
     metadata: mergeMetadata({}, params.metadata),
     defaultPaymentMethod: params.default_payment_method ?? null,
-    defaultTaxRates: taxRatesOf(context, params.default_tax_rates, "default_tax_rates"),
+    automaticTax: params.automatic_tax?.enabled,
+    ...(params.default_tax_rates && {
+      defaultTaxRates: taxRatesOf(context, params.default_tax_rates, "default_tax_rates"),
+    }),
   });
   invoice.discounts = params.discounts
     ? redeemAll(context, params.discounts, { customer: customer.id, invoice: invoice.id })
     : discountsFor(context, subscription, customer.id);
   const include = params.pending_invoice_items_behavior === "include" || subscription !== null;
   setLines(context, invoice, include ? moveItemsToInvoice(context, invoice, subscription?.id ?? null) : []);
+  checkInvoiceTaxes(context, invoice);
   storeDraft(context, invoice, null);
   if (invoice.auto_advance) scheduleFinalization(context, invoice);
   return invoice;
@@ -169,7 +177,8 @@ function createInvoice(context: Context, params: z.output<typeof CreateParams>):
 
 function updateInvoice(context: Context, params: z.output<z.ZodObject<typeof fields>>, id: string): Invoice {
   const invoice = retrieve(context, "invoice", id);
-  if (invoice.status !== "draft" && (params.discounts !== undefined || params.default_tax_rates !== undefined))
+  const isTotal = [params.discounts, params.default_tax_rates, params.automatic_tax].some((one) => one !== undefined);
+  if (invoice.status !== "draft" && isTotal)
     throw new ApiError("Finalized invoices can't be updated in this way", { code: "invoice_not_editable" });
   emitChange(context, "invoice.updated", invoice, () => {
     const { auto_advance: advance, description, footer, collection_method: method } = params;
@@ -180,6 +189,8 @@ function updateInvoice(context: Context, params: z.output<z.ZodObject<typeof fie
     if (params.default_payment_method !== undefined) invoice.default_payment_method = params.default_payment_method;
     if (params.default_tax_rates !== undefined)
       invoice.default_tax_rates = taxRatesOf(context, params.default_tax_rates, "default_tax_rates");
+    if (params.automatic_tax) invoice.automatic_tax = invoiceTax(params.automatic_tax.enabled);
+    if (params.automatic_tax ?? params.default_tax_rates) checkInvoiceTaxes(context, invoice);
     if (params.discounts !== undefined)
       invoice.discounts = redeemAll(context, params.discounts ?? [], { customer: invoice.customer, invoice: id });
     invoice.metadata = mergeMetadata(invoice.metadata, params.metadata);
@@ -226,7 +237,7 @@ function transitionRoutes(api: Api): void {
     (context, params, id) => {
       const invoice = retrieve(context, "invoice", id);
       if (params.auto_advance !== undefined) invoice.auto_advance = params.auto_advance;
-      finalizeInvoice(context, invoice);
+      finalizeForRequest(context, invoice);
       if (invoice.status === "open") getOrCreateIntent(context, invoice);
       return invoice;
     },
@@ -234,7 +245,7 @@ function transitionRoutes(api: Api): void {
   api.post("/v1/invoices/:id/pay", PayParams, pay);
   api.post("/v1/invoices/:id/send", NoParams, (context, _params, id) => {
     const invoice = retrieve(context, "invoice", id);
-    if (invoice.status === "draft") finalizeInvoice(context, invoice);
+    if (invoice.status === "draft") finalizeForRequest(context, invoice);
     emit(context, "invoice.sent", invoice);
     return invoice;
   });
@@ -264,10 +275,16 @@ function transitionRoutes(api: Api): void {
   );
 }
 
+/** Finalizes an invoice. Throws if it stays a draft, because automatic tax needs the customer's location. */
+function finalizeForRequest(context: Context, invoice: Invoice): void {
+  finalizeInvoice(context, invoice);
+  if (invoice.last_finalization_error && invoice.status === "draft") throw locationInvalid({ keepsEffects: true });
+}
+
 function pay(context: Context, params: z.output<typeof PayParams>, id: string): Invoice {
   const invoice = retrieve(context, "invoice", id);
   if (invoice.status === "paid") throw new ApiError("Invoice is already paid", { code: "invoice_already_paid" });
-  if (invoice.status === "draft") finalizeInvoice(context, invoice);
+  if (invoice.status === "draft") finalizeForRequest(context, invoice);
   // An invoice with a total of 0 was already paid when it was finalized.
   if ((invoice.status as string) === "paid") return invoice;
   if (invoice.status !== "open" && invoice.status !== "uncollectible")

@@ -22,10 +22,10 @@ import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
 import { newPrice, type Price } from "../objects/price.ts";
 import { intervalParam } from "./shared-params.ts";
+import { taxBehavior } from "./tax-params.ts";
 
 const lookupKey = text.max(200);
 const amountDecimal = z.string().regex(/^\d{1,12}(\.\d{1,12})?$/, "must be a decimal number");
-const taxBehavior = z.enum(["exclusive", "inclusive", "unspecified"]);
 export const tier = z.strictObject({
   up_to: z.union([z.literal("inf").transform(() => null), integer.pipe(z.number().min(1))]),
   unit_amount: nonNegative.optional(),
@@ -167,6 +167,13 @@ export function priceRoutes(api: Api): void {
     const price = retrieve(context, "price", id);
     if (params.lookup_key && params.lookup_key !== price.lookup_key)
       claimLookupKey(context, params.lookup_key, params.transfer_lookup_key ?? false);
+    if (price.tax_behavior !== "unspecified" && (params.tax_behavior ?? price.tax_behavior) !== price.tax_behavior)
+      throw new ApiError(
+        "The `tax_behavior` of a price cannot be changed after it was set to `inclusive` or `exclusive`.",
+        {
+          param: "tax_behavior",
+        },
+      );
     emitChange(context, "price.updated", price, () => {
       if (params.active !== undefined) price.active = params.active;
       if (params.lookup_key !== undefined) price.lookup_key = params.lookup_key;

@@ -2,11 +2,11 @@
 import { z } from "zod";
 import { ApiError } from "../core/errors.ts";
 import { currency, integer, nonNegative, text, unsettable } from "../core/params.ts";
+import { taxBehavior } from "./tax-params.ts";
 
 export const discounts = unsettable(
   z.array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() })),
 ).optional();
-export const taxRates = unsettable(z.array(text)).optional();
 export const collectionMethod = z.enum(["charge_automatically", "send_invoice"]).optional();
 export const prorationParam = z.enum(["create_prorations", "always_invoice", "none"]).optional();
 export const intervalParam = z.enum(["day", "week", "month", "year"]);
@@ -18,6 +18,7 @@ export const recurringPriceData = z.strictObject({
   unit_amount: nonNegative.optional(),
   unit_amount_decimal: text.optional(),
   recurring: z.strictObject({ interval: intervalParam, interval_count: integer.optional() }),
+  tax_behavior: taxBehavior.optional(),
 });
 
 /** A local part, and a domain with at least two labels. Stripe refuses a full-width at sign. */

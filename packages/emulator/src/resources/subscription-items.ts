@@ -4,7 +4,14 @@
  */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { applyChange, type ItemChange, planChange, type SubscriptionChange } from "../billing/subscription-update.ts";
+import { checkTaxes } from "../billing/automatic-tax.ts";
+import {
+  applyChange,
+  type ChangePlan,
+  type ItemChange,
+  planChange,
+  type SubscriptionChange,
+} from "../billing/subscription-update.ts";
 import { taxRatesOf } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
 import { paginate } from "../core/pagination.ts";
@@ -14,7 +21,8 @@ import type { Context } from "../core/state.ts";
 import type { Price } from "../objects/price.ts";
 import type { ItemInput, Subscription } from "../objects/subscription.ts";
 import { createPrice } from "./prices.ts";
-import { discounts, prorationParam, recurringPriceData, taxRates } from "./shared-params.ts";
+import { discounts, prorationParam, recurringPriceData } from "./shared-params.ts";
+import { taxedRequestOf, taxRates } from "./tax-params.ts";
 
 const itemFields = {
   price: text.optional(),
@@ -89,7 +97,13 @@ function changeItems(
 ): void {
   const prorationBehavior = params.proration_behavior ?? "create_prorations";
   const plan = planChange(context, subscription, { items, prorationBehavior, prorationDate: params.proration_date });
+  checkPlannedTaxes(context, subscription, plan);
   applyChange(context, subscription, plan, prorationBehavior);
+}
+
+/** Throws if the taxes of a planned subscription change contradict each other or can't be computed. */
+export function checkPlannedTaxes(context: Context, subscription: Subscription, { items }: ChangePlan): void {
+  checkTaxes(context, taxedRequestOf({ ...subscription, items: { ...subscription.items, data: items } }));
 }
 
 /** Converts the `items` parameter of a request that creates a subscription to the emulator's internal form. */

@@ -1,6 +1,7 @@
 /** Defines the API routes of subscription schedules. @see https://docs.stripe.com/api/subscription_schedules */
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { checkTaxes } from "../billing/automatic-tax.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { beginSchedule, enterPhase } from "../billing/schedule-phases.ts";
 import {
@@ -15,6 +16,7 @@ import { updateSubscription } from "../billing/subscription-changes.ts";
 import { endSubscription, undoCancellation } from "../billing/subscription-endings.ts";
 import { isEnded } from "../billing/subscription-periods.ts";
 import { cancelNow } from "../billing/subscription-update.ts";
+import { taxRatesOf } from "../billing/taxes.ts";
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
@@ -34,10 +36,12 @@ import {
 import { periodEnd } from "../core/periods.ts";
 import { find, insert, listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
+import { subscriptionTax } from "../objects/automatic-tax.ts";
 import { newSchedule, type Phase, type PhaseItem, type Schedule } from "../objects/subscription-schedule.ts";
 import { createPrice } from "./prices.ts";
 import { collectionMethod, discounts, intervalParam, prorationParam, recurringPriceData } from "./shared-params.ts";
 import { recurringPrice } from "./subscription-items.ts";
+import { addedItem, automaticTax, checkLocation, taxFields, taxRates } from "./tax-params.ts";
 
 const anchor = z.enum(["automatic", "phase_start"]).optional();
 const phaseItem = z.strictObject({
@@ -46,12 +50,12 @@ const phaseItem = z.strictObject({
   quantity: nonNegative.optional(),
   metadata: metadata.optional(),
   discounts,
+  tax_rates: taxRates,
 });
 const phase = z.strictObject({
   items: z.array(phaseItem).min(1),
-  add_invoice_items: z
-    .array(z.strictObject({ price: text, quantity: nonNegative.optional(), metadata: metadata.optional() }))
-    .optional(),
+  add_invoice_items: z.array(addedItem.extend({ metadata: metadata.optional() })).optional(),
+  ...taxFields,
   billing_cycle_anchor: anchor,
   collection_method: collectionMethod,
   currency: text.optional(),
@@ -70,6 +74,7 @@ type PhaseInput = z.output<typeof phase>;
 const fields = {
   default_settings: z
     .strictObject({
+      automatic_tax: automaticTax,
       billing_cycle_anchor: anchor,
       collection_method: collectionMethod,
       default_payment_method: text.optional(),
@@ -199,6 +204,7 @@ function createFromPhases(context: Context, params: z.output<typeof CreateParams
     metadata: mergeMetadata({}, params.metadata),
   });
   applySettings(schedule, params);
+  checkScheduleTaxes(context, schedule);
   insert(context, "subscription_schedule", schedule);
   const [first] = schedule.phases;
   if (first && starts <= at) {
@@ -225,6 +231,7 @@ function updateSchedule(context: Context, params: z.output<typeof UpdateParams>,
     if (phases) row.phases = phases;
     if (current && row.status === "active")
       row.current_phase = { end_date: current.end_date, start_date: current.start_date };
+    checkScheduleTaxes(context, row);
   });
   const subscription = find(context, "subscription", schedule.subscription);
   if (current && subscription && !isEnded(subscription))
@@ -242,12 +249,26 @@ function applySettings(schedule: Schedule, params: Pick<z.output<typeof UpdatePa
   const given = params.default_settings;
   if (!given) return;
   const settings = schedule.default_settings;
+  if (given.automatic_tax) settings.automatic_tax = subscriptionTax(given.automatic_tax.enabled);
   if (given.billing_cycle_anchor !== undefined) settings.billing_cycle_anchor = given.billing_cycle_anchor;
   if (given.collection_method !== undefined) settings.collection_method = given.collection_method;
   if (given.default_payment_method !== undefined) settings.default_payment_method = given.default_payment_method;
   if (given.description !== undefined) settings.description = given.description;
   if (given.invoice_settings?.days_until_due !== undefined)
     settings.invoice_settings.days_until_due = given.invoice_settings.days_until_due;
+}
+
+/** Throws if the taxes of a phase contradict each other, or if automatic tax has no location. */
+function checkScheduleTaxes(context: Context, { customer, default_settings: settings, phases }: Schedule): void {
+  for (const one of phases) {
+    const automatic = (one.automatic_tax ?? settings.automatic_tax).enabled;
+    const sold = [...one.items, ...one.add_invoice_items].map(({ price, tax_rates: rates }) => ({
+      price: retrieve(context, "price", price),
+      taxRates: rates,
+    }));
+    checkTaxes(context, { automatic, sold, defaultTaxRates: one.default_tax_rates });
+    if (automatic) checkLocation(context, customer, [one.default_payment_method, settings.default_payment_method]);
+  }
 }
 
 function firstPhaseStart(context: Context, schedule: Schedule, phases: readonly PhaseInput[]): number {
@@ -307,8 +328,10 @@ function phaseFrom(
       period: { end: { type: "min_item_period_end" }, start: { type: "phase_start" } },
       price: retrieve(context, "price", added.price, `${param}[add_invoice_items][${position}][price]`).id,
       quantity: added.quantity ?? 1,
-      tax_rates: [],
+      tax_rates: taxRatesOf(context, added.tax_rates, `${param}[add_invoice_items][${position}][tax_rates]`),
     })),
+    ...(input.automatic_tax && { automatic_tax: subscriptionTax(input.automatic_tax.enabled) }),
+    default_tax_rates: taxRatesOf(context, input.default_tax_rates, `${param}[default_tax_rates]`),
     billing_cycle_anchor: input.billing_cycle_anchor ?? null,
     collection_method: input.collection_method ?? null,
     default_payment_method: input.default_payment_method ?? null,
@@ -333,7 +356,7 @@ function phaseItemFrom(context: Context, item: z.output<typeof phaseItem>, param
     plan: price.id,
     price: price.id,
     ...(price.recurring?.usage_type !== "metered" && { quantity: item.quantity ?? 1 }),
-    tax_rates: [],
+    tax_rates: taxRatesOf(context, item.tax_rates, `${param}[tax_rates]`),
   };
 }
 

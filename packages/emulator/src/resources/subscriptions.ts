@@ -13,7 +13,6 @@ import { isEnded } from "../billing/subscription-periods.ts";
 import { createSubscription, type PaymentBehavior, startPayment } from "../billing/subscription-start.ts";
 import { moveTrialEnd } from "../billing/subscription-trials.ts";
 import { applyChange, cancelNow, cardForSubscription, planChange } from "../billing/subscription-update.ts";
-import { taxRatesOf } from "../billing/taxes.ts";
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { hasFields, inRange, paginate } from "../core/pagination.ts";
@@ -35,8 +34,16 @@ import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import { type ItemInput, type NewSubscription, STATUSES, type Subscription } from "../objects/subscription.ts";
 import { noCard } from "./invoices.ts";
-import { collectionMethod, discounts, prorationParam, taxRates } from "./shared-params.ts";
-import { createItem, itemChanges, itemInputs, updateItem } from "./subscription-items.ts";
+import { collectionMethod, discounts, prorationParam } from "./shared-params.ts";
+import { checkPlannedTaxes, createItem, itemChanges, itemInputs, updateItem } from "./subscription-items.ts";
+import {
+  addedItem,
+  addedItems,
+  checkNewSubscription,
+  setSubscriptionTaxes,
+  taxesFrom,
+  taxFields,
+} from "./tax-params.ts";
 
 const DAY = 86_400;
 const behavior = z
@@ -60,7 +67,7 @@ const fields = {
   collection_method: collectionMethod,
   days_until_due: integer.optional(),
   default_payment_method: unsettable(text).optional(),
-  default_tax_rates: taxRates,
+  ...taxFields,
   description: unsettable(text).optional(),
   discounts,
   metadata: metadata.optional(),
@@ -70,7 +77,7 @@ const fields = {
   proration_behavior: prorationParam,
   trial_end: trialEnd.optional(),
   trial_settings: trialSettings,
-  add_invoice_items: z.array(z.strictObject({ price: text, quantity: nonNegative.optional() })).optional(),
+  add_invoice_items: z.array(addedItem).optional(),
   expand,
 };
 const CreateParams = z.strictObject({
@@ -202,12 +209,9 @@ function create(context: Context, params: z.output<typeof CreateParams>): Subscr
   if (card === null && trial === null && paymentBehavior !== "default_incomplete" && !sent && hasCharge(items))
     throw noCard();
   if (paymentBehavior === "error_if_incomplete" && trial === null && card !== null) throwIfPaymentFails(context, card);
-  const { subscription, invoice } = createSubscription(context, {
-    ...inputFrom(context, params),
-    customer: customer.id,
-    items,
-    trialEnd: trial,
-  });
+  const input = { ...inputFrom(context, params), customer: customer.id, items, trialEnd: trial };
+  checkNewSubscription(context, input);
+  const { subscription, invoice } = createSubscription(context, input);
   startPayment(context, subscription, invoice, { behavior: paymentBehavior, onSession: !params.off_session });
   return subscription;
 }
@@ -223,15 +227,12 @@ function inputFrom(
     prorate: params.proration_behavior !== "none",
     defaultPaymentMethod: params.default_payment_method ?? null,
     discounts: params.discounts ?? [],
-    addInvoiceItems: (params.add_invoice_items ?? []).map(({ price, quantity }, index) => ({
-      price: retrieve(context, "price", price, `add_invoice_items[${index}][price]`),
-      quantity: quantity ?? 1,
-    })),
+    addInvoiceItems: addedItems(context, params.add_invoice_items),
     collectionMethod: params.collection_method ?? "charge_automatically",
     daysUntilDue: params.days_until_due ?? null,
     cancelAtPeriodEnd: params.cancel_at_period_end ?? false,
     cancelAt: params.cancel_at ?? null,
-    defaultTaxRates: taxRatesOf(context, params.default_tax_rates, "default_tax_rates"),
+    ...taxesFrom(context, params),
     missingPaymentMethod: params.trial_settings?.end_behavior.missing_payment_method ?? "create_invoice",
     saveDefaultPaymentMethod: params.payment_settings?.save_default_payment_method ?? "off",
   };
@@ -297,8 +298,7 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
 function updateFields(context: Context, subscription: Subscription, params: z.output<typeof UpdateParams>): void {
   editSubscription(context, subscription, (row) => {
     if (params.default_payment_method !== undefined) row.default_payment_method = params.default_payment_method;
-    if (params.default_tax_rates !== undefined)
-      row.default_tax_rates = taxRatesOf(context, params.default_tax_rates, "default_tax_rates");
+    setSubscriptionTaxes(context, row, params);
     if (params.description !== undefined) row.description = params.description;
     if (params.collection_method !== undefined) row.collection_method = params.collection_method;
     if (params.days_until_due !== undefined) row.days_until_due = params.days_until_due;
@@ -345,6 +345,7 @@ function changeItems(context: Context, subscription: Subscription, params: z.out
     prorationDate: params.proration_date,
     anchor: params.billing_cycle_anchor,
   });
+  checkPlannedTaxes(context, subscription, plan);
   const card = cardForSubscription(context, subscription);
   if (params.payment_behavior === "error_if_incomplete" && card !== null) throwIfPaymentFails(context, card);
   const fails = card === null || cardOutcome(context, card, true).kind !== "succeeds";

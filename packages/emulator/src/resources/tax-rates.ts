@@ -13,6 +13,7 @@ const fields = {
   description: text.optional(),
   jurisdiction: text.optional(),
   state: text.optional(),
+  tax_type: text.optional(),
   metadata: metadata.optional(),
   expand,
 };
