@@ -37,7 +37,13 @@ import { periodEnd } from "../core/periods.ts";
 import { find, insert, listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { subscriptionTax } from "../objects/automatic-tax.ts";
-import { newSchedule, type Phase, type PhaseItem, type Schedule } from "../objects/subscription-schedule.ts";
+import {
+  type AddedItem,
+  newSchedule,
+  type Phase,
+  type PhaseItem,
+  type Schedule,
+} from "../objects/subscription-schedule.ts";
 import { createPrice } from "./prices.ts";
 import { collectionMethod, discounts, intervalParam, prorationParam, recurringPriceData } from "./shared-params.ts";
 import { recurringPrice } from "./subscription-items.ts";
@@ -321,15 +327,7 @@ function phaseFrom(
   return {
     ...emptyPhase(price.currency),
     items,
-    add_invoice_items: (input.add_invoice_items ?? []).map((added, position) => ({
-      discountable: true,
-      discounts: [],
-      metadata: mergeMetadata({}, added.metadata),
-      period: { end: { type: "min_item_period_end" }, start: { type: "phase_start" } },
-      price: retrieve(context, "price", added.price, `${param}[add_invoice_items][${position}][price]`).id,
-      quantity: added.quantity ?? 1,
-      tax_rates: taxRatesOf(context, added.tax_rates, `${param}[add_invoice_items][${position}][tax_rates]`),
-    })),
+    add_invoice_items: addedItemsFrom(context, input, param),
     ...(input.automatic_tax && { automatic_tax: subscriptionTax(input.automatic_tax.enabled) }),
     default_tax_rates: taxRatesOf(context, input.default_tax_rates, `${param}[default_tax_rates]`),
     billing_cycle_anchor: input.billing_cycle_anchor ?? null,
@@ -343,6 +341,18 @@ function phaseFrom(
     end_date: endDate,
     trial_end: input.trial ? endDate : (at(input.trial_end) ?? null),
   };
+}
+
+function addedItemsFrom(context: Context, { add_invoice_items: items = [] }: PhaseInput, param: string): AddedItem[] {
+  return items.map((added, position) => ({
+    discountable: true,
+    discounts: [],
+    metadata: mergeMetadata({}, added.metadata),
+    period: { end: { type: "min_item_period_end" }, start: { type: "phase_start" } },
+    price: retrieve(context, "price", added.price, `${param}[add_invoice_items][${position}][price]`).id,
+    quantity: added.quantity ?? 1,
+    tax_rates: taxRatesOf(context, added.tax_rates, `${param}[add_invoice_items][${position}][tax_rates]`),
+  }));
 }
 
 function phaseItemFrom(context: Context, item: z.output<typeof phaseItem>, param: string): PhaseItem {

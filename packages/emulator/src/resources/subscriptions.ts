@@ -23,7 +23,6 @@ import {
   listParams,
   mergeMetadata,
   metadata,
-  nonNegative,
   text,
   timeRange,
   unsettable,
