@@ -51,8 +51,8 @@ export interface TaxedRequest {
 }
 
 /**
- * Throws if the tax settings of a request contradict each other: manual tax rates beside automatic tax, a price without a tax
- * behavior, or a price whose tax behavior differs from its tax rates.
+ * Throws if the tax settings of a request contradict each other: manual tax rates beside automatic tax, or beside a price with
+ * the other tax behavior. Throws if automatic tax can't be computed, because a price has no tax behavior.
  */
 export function checkTaxes(context: Context, { automatic, sold, defaultTaxRates = [] }: TaxedRequest): void {
   for (const { price, taxRates = [] } of sold) {

@@ -20,8 +20,8 @@ export const EU: ReadonlySet<string> = new Set(
 );
 
 /**
- * Returns the place of an address. Returns null if the address is not precise enough to calculate tax: the United States need a
- * postal code, Canada a province or a postal code, and other countries nothing but the country.
+ * Returns the place of an address. Returns null if the address is not precise enough to calculate tax. An address in the United
+ * States needs a postal code, and an address in Canada a province or a postal code. Other addresses need only the country.
  */
 export function placeOf(address: PlaceInput): Place | null {
   const country = (address.country ?? "").toUpperCase();
