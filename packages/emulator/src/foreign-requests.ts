@@ -13,6 +13,8 @@ export interface ForeignRequestRules {
   remedy?: string;
   /** Returns true for requests that may name any host. Default: requests may name only loopback names and allowed hosts. */
   allowsAnyHost?: (c: HttpContext) => boolean;
+  /** Returns true for requests that pages of every site may send. Default: pages of other sites may send links only. */
+  allowsAnySite?: (c: HttpContext) => boolean;
   /** Returns the response to a refused request. The message says which request is allowed. */
   refuse: (c: HttpContext, message: string) => Response;
 }
@@ -24,7 +26,7 @@ const MAX_SHOWN_HOST = 100;
  * are allowed, because programs send no `Origin`. Throws if an allowed host is not a host name.
  */
 export function refuseForeignRequests(rules: ForeignRequestRules): MiddlewareHandler {
-  const { ownUrl, remedy = "", allowsAnyHost = () => false, refuse } = rules;
+  const { ownUrl, remedy = "", allowsAnyHost = () => false, allowsAnySite = () => false, refuse } = rules;
   const allowed = new Set((rules.allowedHosts ?? []).map(parseHost));
   const isAllowed = ({ host, hostname }: URL): boolean =>
     isLoopback(hostname) || allowed.has(hostname) || allowed.has(host) || hostname === new URL(ownUrl()).hostname;
@@ -37,7 +39,7 @@ export function refuseForeignRequests(rules: ForeignRequestRules): MiddlewareHan
       const shown = (header ?? url.host).slice(0, MAX_SHOWN_HOST);
       return refuse(c, `The host "${shown}" is not allowed. Use ${ownUrl()}${remedy}.`);
     }
-    if (isFromOtherSite(c, (named ?? url).host))
+    if (!allowsAnySite(c) && isFromOtherSite(c, (named ?? url).host))
       return refuse(c, `Rejected: the request comes from another site. Open ${ownUrl()}.`);
     return next();
   };

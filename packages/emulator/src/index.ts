@@ -18,6 +18,7 @@ import type { EndpointInput } from "./objects/webhook-endpoint.ts";
 import { addPageHeaders } from "./page-headers.ts";
 import { PAGES } from "./pages/index.ts";
 import { errorPage } from "./pages/layout.ts";
+import { STRIPE_JS_PATH, stripeJsRoute } from "./pages/stripe-js.ts";
 import { STYLE } from "./pages/style.ts";
 import { RESOURCES } from "./resources/index.ts";
 import { addEndpoint, replaceEndpoints } from "./resources/webhook-endpoints.ts";
@@ -206,6 +207,7 @@ function createApp(engine: Engine, options: EmulatorOptions): Hono {
       allowedHosts: options.allowedHosts,
       remedy: ", or start the emulator with --allowed-host",
       allowsAnyHost: isOwnApiRequest,
+      allowsAnySite: (c) => c.req.method === "GET" && c.req.path === STRIPE_JS_PATH,
       refuse: (c, message) => c.json({ error: { type: "invalid_request_error", message } }, 403),
     }),
   );
@@ -222,6 +224,7 @@ function createApp(engine: Engine, options: EmulatorOptions): Hono {
     controlRoutes(engine, () => initialState(options)),
   );
   app.get("/_emulator/style.css", (c) => c.text(STYLE, 200, { "content-type": "text/css" }));
+  stripeJsRoute(app, () => baseUrlOf(options));
   for (const addPage of PAGES) addPage(app, engine);
   app.notFound((c) =>
     c.req.header("accept")?.includes("text/html")

@@ -1,14 +1,15 @@
 /** Adds response headers that protect the emulator's pages and control routes in a browser. */
-import type { MiddlewareHandler } from "hono";
+import type { Context as HttpContext, MiddlewareHandler } from "hono";
 
-/**
- * Response headers that forbid scripts, frames and content of other sites. The directive `form-action` is not set,
- * because the forms may redirect to the application.
- */
+const POLICY = "content-security-policy";
+const FRAMES = "x-frame-options";
+/** Forbids content of other sites. The directive `form-action` is not set, because the forms may redirect to the application. */
+const CONTENT = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'";
+
+/** Response headers that forbid scripts, frames and content of other sites. */
 const HEADERS = {
-  "content-security-policy":
-    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
-  "x-frame-options": "DENY",
+  [POLICY]: `${CONTENT}; frame-ancestors 'none'`,
+  [FRAMES]: "DENY",
   "x-content-type-options": "nosniff",
   // With a referrer policy stricter than `same-origin`, the browser would send no `Origin` header with the emulator's own
   // forms.
@@ -16,7 +17,14 @@ const HEADERS = {
   "cache-control": "no-store",
 };
 
+/** Lets the pages of these origins show a response in a frame. The response may also run the emulator's own scripts. */
+export function allowFrames(c: HttpContext, origins: readonly string[]): void {
+  c.header(POLICY, `${CONTENT}; script-src 'self'; frame-ancestors ${origins.join(" ")}`);
+}
+
 export const addPageHeaders: MiddlewareHandler = async (c, next) => {
   await next();
-  for (const [name, value] of Object.entries(HEADERS)) c.header(name, value);
+  const hasPolicy = c.res.headers.has(POLICY);
+  for (const [name, value] of Object.entries(HEADERS))
+    if (!hasPolicy || (name !== POLICY && name !== FRAMES)) c.header(name, value);
 };

@@ -23,6 +23,10 @@ const ROUTES: [string, string][] = [
   ["GET", "/v1/refused_by_the_emulator"],
   ["GET", "/v2/core/events"],
   ["GET", "/c/pay/cs_1"],
+  ["GET", "/c/embed/cs_1_secret_1"],
+  ["POST", "/c/embed/cs_1_secret_1/pay"],
+  ["GET", "/_emulator/embedded-checkout.js"],
+  ["POST", "/_emulator/stripe.js"],
   ["GET", "/p/session/bps_1"],
   ["GET", "/unknown"],
   ["HEAD", "/_emulator/clock"],
@@ -56,6 +60,13 @@ test("a link from another site opens a page", async () => {
   const { call } = await served();
   expect((await call("GET", "/", { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" })).status).toBe(200);
   expect((await call("POST", "/", { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" })).status).toBe(403);
+});
+
+test("a page of every site may load the stand-in for Stripe.js, but only from an allowed host", async () => {
+  const { call } = await served();
+  const script = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "script" };
+  expect((await call("GET", "/_emulator/stripe.js", script)).status).toBe(200);
+  expect((await call("GET", "/_emulator/stripe.js", { ...script, host: "attacker.test" })).status).toBe(403);
 });
 
 test("an allowed host may be a name with any port or a name with one port", async () => {

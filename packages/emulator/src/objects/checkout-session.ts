@@ -15,6 +15,7 @@ type Mode = "payment" | "setup" | "subscription";
 export interface NewCheckoutSession {
   mode?: Mode | undefined;
   ui_mode?: string | undefined;
+  redirect_on_completion?: string | undefined;
   customer_email?: string | undefined;
   customer_creation?: "always" | "if_required" | undefined;
   client_reference_id?: string | undefined;
@@ -48,7 +49,6 @@ export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSess
     branding_settings: { ...BRANDING, display_name: source.state.sellerName },
     cancel_url: params.cancel_url ?? null,
     client_reference_id: params.client_reference_id ?? null,
-    client_secret: null,
     collected_information: { business_name: null, individual_name: null, shipping_details: null },
     consent: null,
     consent_collection: null,
@@ -81,11 +81,38 @@ export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSess
     status: "open" as "open" | "complete" | "expired",
     submit_type: null,
     subscription: null as string | null,
-    success_url: params.success_url ?? params.return_url ?? null,
     total_details: null as { amount_discount: number; amount_shipping: number; amount_tax: number } | null,
-    ui_mode: params.ui_mode ?? "hosted_page",
-    url: `${source.baseUrl}/c/pay/${id}` as string | null,
+    ...uiFields(source, id, params),
     wallet_options: null,
+  };
+}
+
+interface UiFields {
+  client_secret: string | null;
+  redirect_on_completion?: string;
+  return_url?: string;
+  success_url: string | null;
+  ui_mode: string;
+  url: string | null;
+}
+
+/** Returns the fields that depend on `ui_mode`. Only a hosted page has a URL, and only the other modes have a client secret. */
+function uiFields(source: ObjectSource, id: string, params: NewCheckoutSession): UiFields {
+  const { ui_mode: mode = "hosted_page", redirect_on_completion: redirect = "always", return_url: back } = params;
+  if (mode === "hosted_page")
+    return {
+      client_secret: null,
+      success_url: params.success_url ?? null,
+      ui_mode: mode,
+      url: `${source.baseUrl}/c/pay/${id}`,
+    };
+  return {
+    client_secret: newToken(source, `${id}_secret`, 40),
+    ...(mode === "embedded_page" && { redirect_on_completion: redirect }),
+    ...(back !== undefined && { return_url: back }),
+    success_url: null,
+    ui_mode: mode,
+    url: null,
   };
 }
 

@@ -13,9 +13,11 @@ export interface CardForm {
   notice: string | null;
   /** The current value of the email field; null if the form has no email field. */
   email?: string | null;
+  /** False for a form in a frame, because browsers refuse the focus there. Default true. */
+  focus?: boolean;
 }
 
-export function cardForm({ action, button, notice, email = null }: CardForm): Markup {
+export function cardForm({ action, button, notice, email = null, focus = true }: CardForm): Markup {
   return html`<form method="post" action="${action}" data-testid="card-form">
     ${alert(notice)} ${email === null ? "" : emailField(email)}
     <label for="number">Card number</label>
@@ -27,7 +29,7 @@ export function cardForm({ action, button, notice, email = null }: CardForm): Ma
       placeholder="4242 4242 4242 4242"
       required
       list="test-cards"
-      autofocus
+      ${focus ? "autofocus" : ""}
     />
     <datalist id="test-cards">
       ${TEST_CARDS.map((card) => html`<option value="${card.number}">${card.label}</option>`)}

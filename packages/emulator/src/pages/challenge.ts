@@ -1,5 +1,5 @@
 /** Serves the 3-D Secure page. */
-import type { Hono } from "hono";
+import type { Context as HttpContext, Hono } from "hono";
 import { html } from "hono/html";
 import { completeCheckoutChallenge, sessionOf } from "../billing/checkout.ts";
 import { completeInvoiceChallenge } from "../billing/collection.ts";
@@ -12,6 +12,8 @@ import type { Engine } from "../engine.ts";
 import type { PaymentIntent } from "../objects/payment-intent.ts";
 import type { SetupIntent } from "../objects/setup-intent.ts";
 import { fieldOf } from "./card-form.ts";
+import { allowFrames } from "../page-headers.ts";
+import { addressOf, frameAncestors } from "./checkout-address.ts";
 import { nextPage } from "./checkout.ts";
 import { cardText } from "./format.ts";
 import { saveAsDefault } from "./invoice.ts";
@@ -21,6 +23,7 @@ export function challengePage(app: Hono, engine: Engine): void {
   app.get("/challenge/:id", (c) => {
     engine.catchUp();
     const context = engine.contextWith(c.req.param("id"));
+    allowEmbedded(c, context);
     const intent = context && waitingIntent(context, c.req.param("id"));
     if (!intent) return c.html(nothingToConfirm(context, c.req.param("id")), 404);
     const what =
@@ -62,6 +65,12 @@ export function challengePage(app: Hono, engine: Engine): void {
   });
 }
 
+/** Lets the app show the page in the frame of its checkout, if the payment belongs to a checkout session for a frame. */
+function allowEmbedded(c: HttpContext, context: Context | null): void {
+  const session = context && sessionOf(context, { id: c.req.param("id") ?? "" });
+  if (session !== null && session.client_secret !== null) allowFrames(c, frameAncestors(session));
+}
+
 function nothingToConfirm(context: Context | null, id: string): Markup {
   const title = "This payment needs no confirmation";
   const intent = context && (find(context, "payment_intent", id) ?? find(context, "setup_intent", id));
@@ -69,7 +78,7 @@ function nothingToConfirm(context: Context | null, id: string): Markup {
   const session = sessionOf(context, intent);
   const invoice = intent.object === "payment_intent" ? invoiceOf(context, intent) : null;
   const text = `Its status is ${intent.status}.`;
-  if (session) return errorPage(title, text, { href: `/c/pay/${session.id}`, text: "Back to the checkout" });
+  if (session) return errorPage(title, text, { href: addressOf(session), text: "Back to the checkout" });
   return invoice
     ? errorPage(title, text, { href: `/i/${invoice.id}`, text: "Open the invoice" })
     : errorPage(title, text);
@@ -86,7 +95,7 @@ function waitingIntent(context: Context, id: string): PaymentIntent | SetupInten
  */
 function pageAfterAbandoning(context: Context, intent: PaymentIntent | SetupIntent): string {
   const session = sessionOf(context, intent);
-  return session?.status === "open" ? `/c/pay/${session.id}` : pageAfterChallenge(context, intent);
+  return session?.status === "open" ? addressOf(session) : pageAfterChallenge(context, intent);
 }
 
 /**

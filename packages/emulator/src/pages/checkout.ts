@@ -19,6 +19,7 @@ import type { Context } from "../core/state.ts";
 import type { Engine } from "../engine.ts";
 import type { CheckoutSession } from "../objects/checkout-session.ts";
 import { cardForm, fieldOf, readCard } from "./card-form.ts";
+import { addressOf, returnUrl } from "./checkout-address.ts";
 import { dayText, intervalText, priceText } from "./format.ts";
 import { errorPage, layout, type Markup } from "./layout.ts";
 
@@ -27,16 +28,16 @@ const MISSING = "No checkout session has this ID. Restarts and resets of the emu
 export function checkoutPage(app: Hono, engine: Engine): void {
   app.get("/c/pay/:id", (c) => {
     engine.catchUp();
-    const found = sessionIn(engine, c.req.param("id"));
+    const found = hostedSession(engine, c.req.param("id"));
     if (!found) return c.html(errorPage("Checkout not found", MISSING), 404);
-    const { context, session } = found;
-    return c.html(session.status === "open" ? openPage(context, session) : closedPage(context, session));
+    const { title, body } = bodyOf(found.context, found.session);
+    return c.html(layout(title, body, found.session.status === "open" ? "wide" : "narrow", found.context));
   });
 
   app.post("/c/pay/:id/:action{pay|code|start}", async (c) => {
     engine.catchUp();
     const form = await c.req.parseBody();
-    const found = sessionIn(engine, c.req.param("id"));
+    const found = hostedSession(engine, c.req.param("id"));
     if (found?.session.status !== "open") return c.redirect(`/c/pay/${c.req.param("id")}`, 303);
     const next = runAction(found.context, found.session, c.req.param("action"), form);
     engine.changed();
@@ -45,18 +46,34 @@ export function checkoutPage(app: Hono, engine: Engine): void {
   });
 }
 
-function sessionIn(engine: Engine, id: string): { context: Context; session: CheckoutSession } | null {
+interface Found {
+  context: Context;
+  session: CheckoutSession;
+}
+
+/** Returns the session that has a page of its own; null for the sessions whose page the app shows in a frame. */
+function hostedSession(engine: Engine, id: string): Found | null {
+  const found = sessionIn(engine, id);
+  return found?.session.client_secret === null ? found : null;
+}
+
+export function sessionIn(engine: Engine, id: string): Found | null {
   const context = engine.contextWith(id);
   const session = context && find(context, "checkout.session", id);
   return context && session ? { context, session } : null;
 }
 
 /** Runs an action of the checkout page, such as a payment. Returns the URL of the page that the browser shows next. */
-function runAction(context: Context, session: CheckoutSession, action: string, form: Record<string, unknown>): string {
+export function runAction(
+  context: Context,
+  session: CheckoutSession,
+  action: string,
+  form: Record<string, unknown>,
+): string {
   const order = orderOf(context, session);
   if (action === "code") {
     order.notice = usePromotionCode(context, session, fieldOf(form, "code"));
-    return `/c/pay/${session.id}`;
+    return addressOf(session);
   }
   if (action === "start") return nextPage(session, confirmWithoutCard(context, session));
   if (needsEmail(session)) {
@@ -64,13 +81,13 @@ function runAction(context: Context, session: CheckoutSession, action: string, f
     session.customer_details = { ...guestDetails(email === "" ? null : email) };
     if (!/^[^\s@]+@[^\s@]+$/.test(email)) {
       order.notice = "Your email is incomplete.";
-      return `/c/pay/${session.id}`;
+      return addressOf(session);
     }
   }
   const card = readCard(context, form);
   if (card.kind === "method") return nextPage(session, confirmCheckout(context, session, card.id));
   order.notice = card.notice;
-  return `/c/pay/${session.id}`;
+  return addressOf(session);
 }
 
 function needsEmail(session: CheckoutSession): boolean {
@@ -84,28 +101,37 @@ function guestDetails(email: string | null) {
 
 /** Returns the URL of the page to show after a payment attempt. */
 export function nextPage(session: CheckoutSession, outcome: CheckoutOutcome): string {
-  if (outcome.kind === "complete") return returnUrl(session);
-  if (outcome.kind === "challenge") return outcome.nextAction?.redirect_to_url.url ?? `/c/pay/${session.id}`;
-  return `/c/pay/${session.id}`;
+  if (outcome.kind === "complete")
+    return session.client_secret === null ? (returnUrl(session) ?? "/") : addressOf(session);
+  if (outcome.kind === "challenge") return outcome.nextAction?.redirect_to_url.url ?? addressOf(session);
+  return addressOf(session);
 }
 
-function returnUrl(session: CheckoutSession): string {
-  return (session.success_url ?? "/").replaceAll("{CHECKOUT_SESSION_ID}", session.id);
+/** A page of a checkout session without the frame that surrounds each page of the emulator. */
+interface Page {
+  title: string;
+  body: Markup;
 }
 
-function openPage(context: Context, session: CheckoutSession): Markup {
+/** Renders the page of a session: the order with the card form, or a notice if the session is closed. */
+export function bodyOf(context: Context, session: CheckoutSession): Page {
+  return session.status === "open" ? openPage(context, session) : closedPage(session);
+}
+
+function openPage(context: Context, session: CheckoutSession): Page {
   const order = orderOf(context, session);
   const title = titleOf(context, session, order);
   const email = session.customer_details?.email ?? "";
   const form = cardForm({
-    action: `/c/pay/${session.id}/pay`,
+    action: `${addressOf(session)}/pay`,
     button: buttonOf(session, order),
     notice: order.notice,
     email: needsEmail(session) ? email : null,
+    focus: session.client_secret === null,
   });
-  return layout(
+  return {
     title,
-    html`<div class="columns">
+    body: html`<div class="columns">
       <section aria-label="Order">
         ${session.cancel_url ? html`<a class="back" href="${session.cancel_url}" data-testid="back">Back</a>` : ""}
         ${session.mode === "setup" ? html`<h1>${title}</h1>` : orderSummary(context, session, order, title)}
@@ -115,16 +141,14 @@ function openPage(context: Context, session: CheckoutSession): Markup {
         ${!needsEmail(session) && email ? html`<p class="soft" data-testid="email">${email}</p>` : ""} ${form}
         ${
           session.payment_method_collection === "if_required" && amountDueNow(context, session) === 0
-            ? html`<form method="post" action="/c/pay/${session.id}/start">
+            ? html`<form method="post" action="${addressOf(session)}/start">
                 <button class="quiet" data-testid="start-without-card">Start without a card</button>
               </form>`
             : ""
         }
       </section>
     </div>`,
-    "wide",
-    context,
-  );
+  };
 }
 
 function titleOf(context: Context, session: CheckoutSession, order: CheckoutOrder): string {
@@ -209,28 +233,26 @@ function codeText(context: Context, { discounts }: CheckoutOrder): string {
 }
 
 function codeForm(session: CheckoutSession): Markup {
-  return html`<form method="post" action="/c/pay/${session.id}/code" class="code-form">
+  return html`<form method="post" action="${addressOf(session)}/code" class="code-form">
     <label for="code">Promotion code</label>
     <input id="code" name="code" autocomplete="off" required data-testid="promotion-code" />
     <button class="quiet" data-testid="apply-code">Apply</button>
   </form>`;
 }
 
-function closedPage(context: Context, session: CheckoutSession): Markup {
+function closedPage(session: CheckoutSession): Page {
   const complete = session.status === "complete";
   const title = complete ? "This checkout is complete" : "This checkout has expired";
   const text = complete ? "There is nothing more to pay." : "Nothing was charged. Go back to the shop to start again.";
   const link = complete ? returnUrl(session) : session.cancel_url;
-  return layout(
+  return {
     title,
-    html`<div class="card" data-testid="closed">
+    body: html`<div class="card" data-testid="closed">
       <h1>${title}</h1>
       <p>${text}</p>
       <a class="button" href="${link ?? "/"}" data-testid="go-on"
         >${link ? (complete ? "Continue" : "Go back") : "Open the emulator"}</a
       >
     </div>`,
-    "narrow",
-    context,
-  );
+  };
 }

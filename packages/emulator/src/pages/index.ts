@@ -3,6 +3,7 @@ import type { Hono } from "hono";
 import type { Engine } from "../engine.ts";
 import { challengePage } from "./challenge.ts";
 import { checkoutPage } from "./checkout.ts";
+import { embeddedCheckoutPage } from "./embedded-checkout.ts";
 import { invoicePage } from "./invoice.ts";
 import { portalPage } from "./portal.ts";
 import { receiptPage } from "./receipt.ts";
@@ -11,6 +12,7 @@ import { viewerPage } from "./viewer.ts";
 export const PAGES: readonly ((app: Hono, engine: Engine) => void)[] = [
   viewerPage,
   checkoutPage,
+  embeddedCheckoutPage,
   challengePage,
   portalPage,
   invoicePage,

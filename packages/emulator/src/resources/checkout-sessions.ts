@@ -33,6 +33,7 @@ import { insert, listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
 import { type CheckoutSession, newCheckoutSession, SESSION_LIFETIME_SECONDS } from "../objects/checkout-session.ts";
+import { checkUiMode, REDIRECTS, UI_MODES } from "./checkout-ui-mode.ts";
 import { createPrice } from "./prices.ts";
 import { checkEmail, intervalParam } from "./shared-params.ts";
 
@@ -65,7 +66,7 @@ const collected = z.enum(["auto", "never"]).optional();
 const customerUpdate = z.strictObject({ address: collected, name: collected, shipping: collected });
 const CreateParams = z.strictObject({
   mode: z.enum(["payment", "setup", "subscription"]).optional(),
-  ui_mode: z.string().optional(),
+  ui_mode: z.enum(UI_MODES).optional(),
   customer: text.optional(),
   customer_email: text.optional(),
   customer_update: customerUpdate.optional(),
@@ -75,6 +76,7 @@ const CreateParams = z.strictObject({
   line_items: z.array(lineItem).max(100).optional(),
   success_url: url.optional(),
   return_url: url.optional(),
+  redirect_on_completion: z.enum(REDIRECTS).optional(),
   cancel_url: url.optional(),
   expires_at: integer.optional(),
   allow_promotion_codes: flag.optional(),
@@ -227,8 +229,7 @@ function create(context: Context, params: CreateInput): CheckoutSession {
 
 function checkParams(params: CreateInput): void {
   const mode = params.mode ?? "payment";
-  if (params.success_url === undefined && params.return_url === undefined)
-    throw new ApiError("Missing required param: success_url.", { code: "parameter_missing", param: "success_url" });
+  checkUiMode(params);
   if (mode !== "setup" && !params.line_items?.length)
     throw new ApiError("Missing required param: line_items.", { code: "parameter_missing", param: "line_items" });
   if (params.discounts?.length && params.allow_promotion_codes)
