@@ -155,6 +155,7 @@ async function startEmulator(seed: number, sender: WebhookSender): Promise<Serve
   const emulator = await serveEmulator({
     port: await freePort(),
     seed,
+    strict: true,
     webhooks: [{ url: "http://sender.test", secret: TEST_WEBHOOK_SECRET, enabledEvents }],
     fetch: async (request) => {
       sender.add(await request.text());

@@ -24,6 +24,7 @@ async function createFirstState(): Promise<State> {
     seed: 5,
     startAt: TEST_START,
     wallNow: () => TEST_START,
+    strict: true,
     webhooks: [WEBHOOK_ENDPOINT],
     // When a schedule begins, the events about the plans are not yet delivered.
     fetch: () => new Promise(() => {}),

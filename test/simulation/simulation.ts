@@ -104,6 +104,7 @@ export async function createSimulation(seed: number, setup: SimulationSetup): Pr
   const emulator = createEmulator({
     startAt: TEST_START,
     wallNow: () => emulator.now(),
+    strict: true,
     baseUrl: TEST_STRIPE_URL,
     webhooks: [WEBHOOK_ENDPOINT],
     fetch: (request) => deliveries.deliver(request),

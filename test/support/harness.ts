@@ -44,7 +44,7 @@ export async function createTestHarness(setup: TestHarnessOptions = {}): Promise
     plans,
     options,
     databaseUrl,
-    createEmulator: (emulatorOptions) => createEmulator({ ...emulatorOptions, checkResponses: true }),
+    createEmulator: (emulatorOptions) => createEmulator({ ...emulatorOptions, checkResponses: true, strict: true }),
     createService: (serviceOptions) => compose(serviceOptions, open, { above: catchUpAbove }),
   });
   onTestFinished(() => expect(billing.emulator.audit()).toEqual([]));

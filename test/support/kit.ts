@@ -21,7 +21,7 @@ export async function createKit({ dialect, ...options }: KitOptions = {}): Promi
   onTestFinished(() => expect(emulator?.audit() ?? []).toEqual([]));
   return createTestBilling({
     plans: PLANS,
-    createEmulator: (settings) => (emulator = createEmulator({ ...settings, checkResponses: true })),
+    createEmulator: (settings) => (emulator = createEmulator({ ...settings, checkResponses: true, strict: true })),
     ...(database !== undefined && { database }),
     ...options,
   });

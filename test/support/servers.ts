@@ -51,6 +51,7 @@ export async function startTestServers({
     // The gateway of the test names this host.
     allowedHosts: [new URL(TEST_STRIPE_URL).hostname],
     seed: 7,
+    strict: true,
     webhooks: [{ url: `${appUrl}/stripe/webhook`, secret: TEST_WEBHOOK_SECRET }],
   });
   onTestFinished(() => emulator.close());

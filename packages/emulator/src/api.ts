@@ -20,10 +20,11 @@ import { find, findById } from "./core/rows.ts";
 import { paramsOfSchema } from "./core/schema-params.ts";
 import { API_VERSION, type Context } from "./core/state.ts";
 import { commit, rollback } from "./core/transaction.ts";
+import { patternOf, refuseUnused } from "./core/unused-params.ts";
 import type { Engine } from "./engine.ts";
 import { expand as expandObject, notExpandable } from "./expand.ts";
 import { JSON_TYPE, respondWithFault } from "./fault-response.ts";
-import { accountOfKey, checkVersion, readParams, readText, timeHeader } from "./request-input.ts";
+import { accountOf, otherVersionOf, readParams, readText, timeHeader } from "./request-input.ts";
 
 /** A route's handler. `id` and `child` are the IDs in the URL path, or "" if the path has none. */
 type Handler<Schema extends z.ZodType> = (
@@ -42,6 +43,7 @@ export interface Api {
   publicGet: AddRoute;
   publicPost: AddRoute;
   app: Hono;
+  options: ApiOptions;
   /**
    * All API routes, with the parameters that each route uses. The file FIDELITY.md is generated from the list of API routes.
    */
@@ -50,14 +52,19 @@ export interface Api {
 
 type Method = "GET" | "POST" | "DELETE";
 
+/** The number of different warnings after which the emulator reports no more. */
+const MAX_WARNINGS = 1_000;
+
 export interface ApiOptions {
   /**
    * If true, the emulator compares each response with the types of Stripe's SDK. If a response differs from the SDK's types,
    * the request gets a 500 error that names the difference.
    */
   checkResponses: boolean;
-  /** A callback function: the emulator calls it once for each parameter that Stripe supports and the emulator ignores. */
-  onIgnored: (operation: string, param: string) => void;
+  /** If true, the emulator refuses cosmetic parameters and other API versions with a 501 error, instead of a warning. */
+  strict: boolean;
+  /** A callback function: the emulator calls it once for each ignored parameter and once for each other API version. */
+  onWarning: (message: string) => void;
 }
 
 interface ApiResponse {
@@ -73,11 +80,13 @@ interface Route {
   access: "secret" | "public";
   /** True if the handler uses no parameters. Then the request's body can have any format, such as the JSON of the v2 API. */
   ignoresParams?: boolean;
+  options: ApiOptions;
   handle: (context: Context, params: Record<string, FormValue>, id: string, child: string) => object;
 }
 
-export function createApi(engine: Engine, options: ApiOptions): Api {
+export function createApi(engine: Engine, { onWarning, ...given }: ApiOptions): Api {
   const app = new Hono();
+  const options = { ...given, onWarning: oncePerMessage(onWarning) };
   const routes: Api["routes"] = [];
   const inProgress = new Set<string>();
   const add =
@@ -86,8 +95,10 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
       const uses = paramsOfSchema(schema) ?? new Map();
       routes.push({ method, path, uses });
       const handle: Route["handle"] = (context, params, id, child) => {
-        const { used, ignored } = classifyParams(method, path, params, uses);
-        for (const param of ignored) recordIgnored(context, options, `${method} ${path}`, param);
+        const operation = `${method} ${path}`;
+        const { used, unused } = classifyParams(method, path, params, uses);
+        refuseUnused(operation, unused, options.strict);
+        for (const { name } of unused) recordIgnored(context, options, operation, patternOf(name));
         const parsed = parseParams(schema, used);
         const { expand: properties = [] } = used as { expand?: string[] };
         const notExpandableName = properties.find((property) => !isExpandable(method, path, property));
@@ -96,10 +107,11 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
         if (options.checkResponses) checkResponse(method, path, result);
         return result;
       };
-      app.on(method, path, (c) => respond(engine, c, { method, path, access, handle }, inProgress));
+      app.on(method, path, (c) => respond(engine, c, { method, path, access, handle, options }, inProgress));
     };
   return {
     app,
+    options,
     routes,
     get: add("GET", "secret"),
     post: add("POST", "secret"),
@@ -112,7 +124,7 @@ export function createApi(engine: Engine, options: ApiOptions): Api {
 /**
  * Rejects API requests that have no route. The status is 501 if Stripe's SDK has the requested operation, and 404 otherwise.
  */
-export function rejectUnimplemented({ app }: Api, engine: Engine): void {
+export function rejectUnimplemented({ app, options }: Api, engine: Engine): void {
   app.on("ALL", ["/v1/*", "/v2/*"], (c) => {
     const handle = (): object => {
       throw isOperation(c.req.method, c.req.path)
@@ -125,7 +137,7 @@ export function rejectUnimplemented({ app }: Api, engine: Engine): void {
     return respond(
       engine,
       c,
-      { method: c.req.method as Method, path: c.req.path, access: "secret", ignoresParams: true, handle },
+      { method: c.req.method as Method, path: c.req.path, access: "secret", ignoresParams: true, handle, options },
       new Set(),
     );
   });
@@ -139,11 +151,31 @@ export function unrecognized(method: string, path: string): ApiError {
   );
 }
 
-function recordIgnored({ account }: Context, { onIgnored }: ApiOptions, operation: string, param: string): void {
-  const name = `${operation} ${param.replaceAll(/\[\d+\]/g, "[]")}`;
-  const count = account.ignoredParams.get(name) ?? 0;
-  account.ignoredParams.set(name, count + 1);
-  if (count === 0) onIgnored(operation, param);
+function recordIgnored({ account }: Context, { onWarning }: ApiOptions, operation: string, param: string): void {
+  const name = `${operation} ${param}`;
+  account.ignoredParams.set(name, (account.ignoredParams.get(name) ?? 0) + 1);
+  onWarning(`ignored: the parameter ${param} of ${operation} has no effect`);
+}
+
+/** Counts a request in another API version. Throws the error 501 if the option `strict` refuses other API versions. */
+function recordVersion({ account }: Context, { strict, onWarning }: ApiOptions, version: string | null): void {
+  if (version === null) return;
+  if (strict)
+    throw new ApiError(
+      `The emulator implements only the API version ${API_VERSION}, and the option \`strict\` refuses ${version}. Configure the API version ${API_VERSION}.`,
+      { status: 501, type: "api_error", code: "api_version_not_implemented" },
+    );
+  account.otherVersions.set(version, (account.otherVersions.get(version) ?? 0) + 1);
+  onWarning(`API version ${version} requested: the emulator responds in version ${API_VERSION}`);
+}
+
+function oncePerMessage(report: (message: string) => void): (message: string) => void {
+  const reported = new Set<string>();
+  return (message) => {
+    if (reported.has(message) || reported.size >= MAX_WARNINGS) return;
+    reported.add(message);
+    report(message);
+  };
 }
 
 function checkResponse(method: string, path: string, result: object): void {
@@ -217,7 +249,7 @@ function handleRequest(engine: Engine, c: HttpContext, route: Route, { text, key
   const request = { method: c.req.method, path: c.req.path, params: typeof text === "string" ? text : "" };
   try {
     context = contextFor(engine, c, route);
-    checkVersion(c);
+    recordVersion(context, route.options, otherVersionOf(c));
     if (text instanceof ApiError) throw text;
     const stored = key === null ? null : findStoredResponse(context, key, request);
     if (stored) return { ...stored, replayed: true };
@@ -242,7 +274,7 @@ function handleRequest(engine: Engine, c: HttpContext, route: Route, { text, key
 }
 
 function contextFor(engine: Engine, c: HttpContext, { access }: Route): Context {
-  return access === "secret" ? engine.contextOf(accountOfKey(c)) : publicContext(engine, c.req.param("id") ?? "");
+  return access === "secret" ? engine.contextOf(accountOf(c)) : publicContext(engine, c.req.param("id") ?? "");
 }
 
 function runRoute(
@@ -299,11 +331,12 @@ function toResponse(engine: Engine, c: HttpContext, { status, body, requestId, r
     "request-id": requestId,
     "stripe-version": API_VERSION,
     ...timeHeader(c, engine.state.now),
+    // An SDK that repeats a request which is not implemented only delays the error.
+    ...((c.req.method === "POST" || status === 501) && { "stripe-should-retry": "false" }),
   };
   if (c.req.method === "POST") {
     if (key) headers["idempotency-key"] = key;
     headers["original-request"] = requestId;
-    headers["stripe-should-retry"] = "false";
     if (replayed) headers["idempotent-replayed"] = "true";
   }
   return new Response(body, { status, headers });

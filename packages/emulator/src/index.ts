@@ -9,7 +9,7 @@ import type { Delivery } from "./core/records.ts";
 import { deserialize, fork, serialize } from "./core/snapshots.ts";
 import { parseTaxSettings, type TaxSettings } from "./core/tax-settings.ts";
 import { commit } from "./core/transaction.ts";
-import { type AfterRetries, type Context, newState, type State } from "./core/state.ts";
+import { type AfterRetries, type Context, isConnected, newState, type State } from "./core/state.ts";
 import { createEngine, type Engine, type StopAt } from "./engine.ts";
 import { ConnectionReset } from "./fault-response.ts";
 import { refuseForeignRequests } from "./foreign-requests.ts";
@@ -61,8 +61,16 @@ export interface EmulatorOptions {
    * response differs from the SDK's types, or if code changes a shared row in place. Default false.
    */
   checkResponses?: boolean | undefined;
-  /** A callback function: the emulator calls it once for each parameter that Stripe supports and the emulator ignores. */
-  onIgnored?: ((operation: string, param: string) => void) | undefined;
+  /**
+   * Set true to refuse cosmetic parameters that the emulator ignores, and API versions other than the emulator's version.
+   * The emulator always refuses unused parameters that are not cosmetic. Default false.
+   */
+  strict?: boolean | undefined;
+  /**
+   * A callback function: the emulator calls it once for each parameter that it ignores, and once for each other API version.
+   * By default, the emulator prints the message with `console.warn`.
+   */
+  onWarning?: ((message: string) => void) | undefined;
 }
 
 export interface Emulator {
@@ -121,7 +129,7 @@ function startEmulator(options: EmulatorOptions): BuiltEmulator {
   const stored = loadState(options.stateFile);
   if (!stored) return buildEmulator(options, initialState(options));
   const built = buildEmulator(options, stored);
-  for (const context of built.contexts()) {
+  for (const context of built.contexts().filter(({ account }) => !isConnected(account))) {
     replaceEndpoints(context, options.webhooks ?? []);
     commit(context);
   }
@@ -170,6 +178,8 @@ function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
     clock: options.clock ?? "still",
     freezeRows: options.checkResponses ?? false,
     onAccount: (context) => {
+      // At Stripe, an endpoint receives the events of connected accounts only if it was created for them.
+      if (isConnected(context.account)) return;
       for (const endpoint of options.webhooks ?? []) addEndpoint(context, endpoint);
     },
     onChange: file.changed,
@@ -213,7 +223,8 @@ function createApp(engine: Engine, options: EmulatorOptions): Hono {
   );
   const api = createApi(engine, {
     checkResponses: options.checkResponses ?? false,
-    onIgnored: options.onIgnored ?? (() => {}),
+    strict: options.strict ?? false,
+    onWarning: options.onWarning ?? ((message) => console.warn(`Stripe emulator: ${message}`)),
   });
   for (const addRoutes of RESOURCES) addRoutes(api);
   rejectUnimplemented(api, engine);

@@ -65,7 +65,7 @@ async function run(options: Options): Promise<void> {
     environment: process.env["NODE_ENV"],
     stateFile: options.state,
     sellerName: options.seller,
-    onIgnored: (operation, param) => console.log(`ignored: parameter ${param} of ${operation} has no effect`),
+    onWarning: (message) => console.log(message),
     seed: wholeNumber("--seed", options.seed, MAX_SEED),
     webhooks:
       options.webhook === undefined ? [] : [{ url: webhookUrl(options.webhook), secret: options.webhookSecret }],

@@ -2,6 +2,7 @@
 import type { Context as HttpContext } from "hono";
 import { ApiError } from "./core/errors.ts";
 import { type FormValue, parseForm } from "./core/form-encoding.ts";
+import { API_VERSION } from "./core/state.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
 
@@ -47,16 +48,38 @@ export function timeHeader(c: HttpContext, nowSeconds: number): Record<string, s
   return { "stripe-emulator-time": String(nowSeconds * 1_000) };
 }
 
+/**
+ * Returns the ID of the account whose data a request uses: the account of the API key, or the connected account that the header
+ * `Stripe-Account` names. Each platform has its own copy of a connected account. Throws Stripe's 403 error if the header is no
+ * account ID.
+ * @see https://docs.stripe.com/connect/authentication
+ */
+export function accountOf(c: HttpContext): string {
+  const platform = accountOfKey(c);
+  const connected = c.req.header("stripe-account");
+  if (connected === undefined || connected === `acct_${platform}`) return platform;
+  if (!CONNECTED_ACCOUNT.test(connected))
+    throw new ApiError(
+      `The provided key does not have access to account '${connected.slice(0, MAX_SHOWN_ID)}' (or that account does not exist). Application access may have been revoked.`,
+      { status: 403, code: "account_invalid" },
+    );
+  return `${platform}/${connected.slice("acct_".length)}`;
+}
+
+const CONNECTED_ACCOUNT = /^acct_\w{1,60}$/;
+const MAX_SHOWN_ID = 40;
+
 const API_VERSION_FORMAT = /^\d{4}-\d{2}-\d{2}(\.[a-z]+)?$/;
 
 /**
- * Throws if the request's API version has an invalid format. A valid version has no effect: all responses have the
- * pinned version.
+ * Returns the request's API version if it is not the pinned version; null otherwise. All responses have the pinned version.
+ * Throws if the API version has an invalid format.
  */
-export function checkVersion(c: HttpContext): void {
+export function otherVersionOf(c: HttpContext): string | null {
   const version = c.req.header("stripe-version");
-  if (version !== undefined && !API_VERSION_FORMAT.test(version))
-    throw new ApiError(`Invalid Stripe API version: ${version.slice(0, 100)}`);
+  if (version === undefined || version === API_VERSION) return null;
+  if (!API_VERSION_FORMAT.test(version)) throw new ApiError(`Invalid Stripe API version: ${version.slice(0, 100)}`);
+  return version;
 }
 
 /** Returns the request body as text. Returns an error if the body is too large or is not UTF-8. */

@@ -362,15 +362,6 @@ test("a request whose idempotency key is in use by a running request gets a 409"
   expect(await refusal(stripe.customers.create({}, { idempotencyKey: "k" }))).toMatchObject({ statusCode: 409 });
 });
 
-test("the emulator accepts a parameter that it ignores, and calls onIgnored once for this parameter", async () => {
-  const ignored: string[] = [];
-  const emulator = createEmulator({ onIgnored: (operation, param) => void ignored.push(`${operation} ${param}`) });
-  const stripe = connect(emulator, "sk_test_123");
-  for (let times = 0; times < 2; times++)
-    await stripe.customers.create({ cash_balance: { settings: { reconciliation_mode: "manual" } } });
-  expect(ignored).toEqual(["POST /v1/customers cash_balance"]);
-});
-
 test("the next instant at which something is due is known, except while deliveries are held", async () => {
   const { emulator, stripe, control } = endpoint(() => 500);
   expect(emulator.nextDueAt()).toBeNull();

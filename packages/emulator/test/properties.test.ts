@@ -21,7 +21,7 @@ function holds<Values extends [unknown, ...unknown[]]>(
 }
 
 function begin(startAt: number): { emulator: Emulator; stripe: Stripe } {
-  const emulator = createEmulator({ startAt, wallNow: () => startAt, checkResponses: true });
+  const emulator = createEmulator({ startAt, wallNow: () => startAt, checkResponses: true, strict: true });
   return { emulator, stripe: connect(emulator, "sk_test_123") };
 }
 

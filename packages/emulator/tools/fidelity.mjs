@@ -1,11 +1,23 @@
-// Writes FIDELITY.md from the emulator's routes and the SDK's operations. With --check, the program only reports whether
-// FIDELITY.md is up to date.
+// Writes FIDELITY.md from the emulator's routes and the SDK's operations. Removes parameters that the emulator uses from
+// unused-params.json. Fails if unused-params.json lacks an unused parameter. With --check, the program writes nothing, and fails
+// if a file is not up to date.
 import { readFileSync, writeFileSync } from "node:fs";
-import { fidelity } from "../src/fidelity.ts";
+import { unusedParams } from "../src/core/unused-params.ts";
+import { fidelity, findClassificationProblems, findStaleClasses } from "../src/fidelity.ts";
 import { operations } from "../src/core/shapes.ts";
 import { DERIVED } from "./derived-behaviours.mjs";
 
 const target = new URL("../FIDELITY.md", import.meta.url);
+const isCheck = process.argv.includes("--check");
+if (!isCheck) removeStaleClasses();
+const problems = findClassificationProblems();
+if (problems.length > 0) {
+  console.error(`packages/emulator/src/schema/unused-params.json:\n${problems.join("\n")}`);
+  console.error(
+    "Classify each parameter: cosmetic if it changes only texts, appearance, emails or risk data; else refused.",
+  );
+  process.exit(1);
+}
 const known = fidelity();
 const behaves = known.filter(({ tier }) => tier === "behaves");
 const empty = known.filter(({ tier }) => tier === "empty");
@@ -20,13 +32,18 @@ The SDK has ${known.length} operations, v1 and v2. The emulator implements ${beh
 parameters that they use. For ${empty.length} operations that read objects which cannot exist in the emulator, it returns an empty
 list or Stripe's 404. It **refuses** the other ${refused.length} with a 501. It never returns a response without the behavior of the operation.
 
-For a parameter that Stripe does not support, the emulator returns Stripe's 400 error. If Stripe supports a parameter and the
-emulator does not use it, the emulator accepts and **ignores** it. The table, the viewer and the log list ignored parameters.
+For a parameter that Stripe does not support, the emulator returns Stripe's 400 error. Stripe supports more parameters than
+the emulator uses:
+
+- The emulator **refuses** a parameter with a 501 that names it, if the parameter changes money, time, access or data. It accepts
+  a value that describes the emulator's behavior, such as \`automatic_tax[enabled]=false\`.
+- The emulator **ignores** a cosmetic parameter, which changes only texts, appearance, emails or risk data. The viewer and the
+  log list each ignored parameter. The option \`strict\` also refuses cosmetic parameters.
 
 ## Operations that behave
 
-| operation | request | ignored parameters |
-|---|---|---|
+| operation | request | refused parameters | ignored parameters |
+|---|---|---|---|
 ${behaves.map(row).join("\n")}
 
 ## Lists that are always empty
@@ -46,8 +63,25 @@ ${DERIVED.map((line) => `- ${line}`).join("\n")}
 ${byResource(refused).join("\n")}
 `;
 
-function row({ name, method, path, ignored }) {
-  return `| ${name} | ${method} ${path} | ${ignored.map((param) => `\`${param}\``).join(", ")} |`;
+function row({ name, method, path, refused: refusedParams, ignored }) {
+  return `| ${name} | ${method} ${path} | ${listOf(refusedParams)} | ${listOf(ignored)} |`;
+}
+
+function listOf(params) {
+  return params.map((param) => `\`${param}\``).join(", ");
+}
+
+function removeStaleClasses() {
+  const table = unusedParams();
+  for (const { key, param } of findStaleClasses())
+    for (const [name, params] of Object.entries(table[key])) {
+      const left = params.filter((one) => one !== param);
+      if (left.length > 0) table[key][name] = left;
+      else delete table[key][name];
+    }
+  const entries = Object.entries(table).filter(([, classes]) => Object.keys(classes).length > 0);
+  const file = new URL("../src/schema/unused-params.json", import.meta.url);
+  writeFileSync(file, `${JSON.stringify(Object.fromEntries(entries), null, 2)}\n`);
 }
 
 function byResource(some) {
@@ -62,7 +96,7 @@ function byResource(some) {
     .map(([name, all]) => `- ${name}: ${all.join(", ")}`);
 }
 
-if (!process.argv.includes("--check")) {
+if (!isCheck) {
   writeFileSync(target, text);
   console.log(`FIDELITY.md: ${behaves.length} operations behave, ${refused.length} are refused`);
 } else if (readFileSync(target, "utf8") !== text) {

@@ -1,11 +1,12 @@
 /**
- * Separates the request parameters that a route uses from the request parameters that the route ignores. Rejects parameters
+ * Separates the request parameters that a route uses from the request parameters that it does not use. Rejects parameters
  * that Stripe does not support.
  */
 import { ApiError } from "./errors.ts";
 import type { FormValue } from "./form-encoding.ts";
 import { cannotBeUnset, oneOf } from "./params.ts";
 import { type Fields, fieldsOf, isOptional, operations, pathPattern, type Shape } from "./shapes.ts";
+import type { UnusedParam } from "./unused-params.ts";
 
 type Params = Record<string, FormValue>;
 
@@ -17,8 +18,8 @@ export type UsedParams = Map<string, UsedParams | null>;
 
 export interface ClassifiedParams {
   used: Params;
-  /** Full names of the ignored parameters, such as `payment_settings[payment_method_types]`. */
-  ignored: string[];
+  /** The parameters that Stripe supports and the route does not use. */
+  unused: UnusedParam[];
 }
 
 let byRoute: Map<string, Shape | null> | null = null;
@@ -43,19 +44,19 @@ export function isOperation(method: string, path: string): boolean {
 }
 
 /**
- * Separates the parameters that a route uses from the parameters that the route ignores. Throws Stripe's `parameter_unknown` if
+ * Separates the parameters that a route uses from the parameters that it does not use. Throws Stripe's `parameter_unknown` if
  * Stripe does not support a parameter. If Stripe's SDK lacks the requested operation, all parameters of the request count as
  * used.
  */
 export function classifyParams(method: string, path: string, params: Params, uses: UsedParams): ClassifiedParams {
   const shape = paramsShape(method, path);
-  if (shape === undefined) return { used: params, ignored: [] };
+  if (shape === undefined) return { used: params, unused: [] };
   const unknown: string[] = [];
-  const ignored: string[] = [];
+  const unused: UnusedParam[] = [];
   const used = classifyFields(shape === null ? {} : (fieldsOf(shape, operations().definitions) ?? {}), params, uses, {
     at: [],
     unknown,
-    ignored,
+    unused,
   });
   if (unknown.length > 0) {
     const noun = unknown.length > 1 ? "parameters" : "parameter";
@@ -64,13 +65,13 @@ export function classifyParams(method: string, path: string, params: Params, use
       param: unknown[0] ?? "",
     });
   }
-  return { used, ignored };
+  return { used, unused };
 }
 
 interface Findings {
   at: string[];
   unknown: string[];
-  ignored: string[];
+  unused: UnusedParam[];
 }
 
 function classifyFields(fields: Fields, params: Params, uses: UsedParams, { at, ...found }: Findings): Params {
@@ -82,7 +83,7 @@ function classifyFields(fields: Fields, params: Params, uses: UsedParams, { at, 
     else if (!uses.has(name)) {
       // Every API route supports the parameter `expand`.
       if (name === "expand") used[name] = value;
-      else found.ignored.push(paramName(path));
+      else found.unused.push({ name: paramName(path), value });
     } else
       used[name] = classifyValue(isOptional(field) ? field.optional : field, value, uses.get(name) ?? null, {
         at: path,

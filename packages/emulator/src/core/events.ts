@@ -7,7 +7,7 @@ import { copy } from "./copy.ts";
 import { newId } from "./ids.ts";
 import { previousAttributes } from "./previous-attributes.ts";
 import { insert, removePermanently } from "./rows.ts";
-import { type Account, API_VERSION, type Context } from "./state.ts";
+import { type Account, API_VERSION, type Context, isConnected, publicIdOf } from "./state.ts";
 import { hasThinEvent } from "./thin-events.ts";
 import { setTimer } from "./timers.ts";
 import { setEntry } from "./transaction.ts";
@@ -26,6 +26,7 @@ export function emit(context: Context, type: string, object: object, previous?: 
   const event: StripeEvent = {
     id: newId(context, "evt"),
     object: "event",
+    ...(isConnected(context.account) && { account: publicIdOf(context.account) }),
     api_version: API_VERSION,
     created: now(context),
     data: { object: copy(toApiView(object)), ...(previous && { previous_attributes: previous }) },

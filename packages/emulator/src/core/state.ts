@@ -10,6 +10,7 @@ export const API_VERSION = "2026-10-28.endive";
 
 /** The data of one Stripe account in the emulator. Each API key has its own Stripe account. */
 export interface Account {
+  /** The text after `sk_test_` of the API key. The ID of a connected account is `<ID of its platform>/<ID after acct_>`. */
   id: string;
   tables: Tables;
   timers: Timers;
@@ -43,6 +44,8 @@ export interface Account {
   payloadStyles: Map<string, "snapshot" | "thin">;
   /** Maps an operation and a parameter to the number of times that the parameter was ignored. */
   ignoredParams: Map<string, number>;
+  /** Maps an API version other than the pinned version to the number of requests that named it. */
+  otherVersions: Map<string, number>;
 }
 
 /** @see https://docs.stripe.com/billing/revenue-recovery/smart-retries#failed-payment-options */
@@ -108,6 +111,16 @@ export function newState(seed: number, startAt: number): State {
   };
 }
 
+/** Returns whether the account is a connected account, which the header `Stripe-Account` names. */
+export function isConnected({ id }: Account): boolean {
+  return id.includes("/");
+}
+
+/** Returns the account ID that Stripe's API shows, such as `acct_123`. */
+export function publicIdOf({ id }: Account): string {
+  return `acct_${id.slice(id.indexOf("/") + 1)}`;
+}
+
 /** Returns the account with this ID. Creates the account if it does not exist. */
 export function getOrCreateAccount(state: State, id: string): Account {
   const known = state.accounts.get(id);
@@ -135,5 +148,6 @@ export function emptyAccount(id: string): Account {
     createdEventByInvoice: new Map(),
     payloadStyles: new Map(),
     ignoredParams: new Map(),
+    otherVersions: new Map(),
   };
 }

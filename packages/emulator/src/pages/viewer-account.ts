@@ -13,7 +13,8 @@ import { timeline } from "./viewer-timeline.ts";
 
 export function accountView(context: Context): Markup {
   return html`<h2 data-testid="account">Account <code>${keyText(context.account.id)}</code></h2>
-    ${customers(context)} ${subscriptions(context)} ${invoices(context)} ${timeline(context)} ${ignored(context)}`;
+    ${customers(context)} ${subscriptions(context)} ${invoices(context)} ${timeline(context)} ${ignored(context)}
+    ${otherVersions(context)}`;
 }
 
 /**
@@ -83,6 +84,15 @@ function invoices(context: Context): Markup {
 function customerText(context: Context, id: string): string {
   const customer = find(context, "customer", id);
   return customer?.email ?? customer?.name ?? id;
+}
+
+function otherVersions({ account }: Context): Markup {
+  return section({
+    title: "Other API versions",
+    testid: "other-versions",
+    heads: ["Requested version", "Times"],
+    rows: [...account.otherVersions].map(([version, times]) => [html`<code>${version}</code>`, String(times)]),
+  });
 }
 
 function ignored({ account }: Context): Markup {

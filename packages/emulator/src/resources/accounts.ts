@@ -3,14 +3,14 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { resourceMissing } from "../core/errors.ts";
 import { expand } from "../core/params.ts";
-import type { Context } from "../core/state.ts";
+import { type Context, publicIdOf } from "../core/state.ts";
 
 const NoParams = z.strictObject({ expand });
 
 export function accountRoutes(api: Api): void {
   api.get("/v1/account", NoParams, (context) => accountIn(context));
   api.get("/v1/accounts/:id", NoParams, (context, _params, id) => {
-    if (id !== idOf(context)) throw resourceMissing("account", id, "id");
+    if (id !== publicIdOf(context.account)) throw resourceMissing("account", id, "id");
     return accountIn(context);
   });
 }
@@ -29,13 +29,9 @@ const BUSINESS_PROFILE = {
   url: null,
 };
 
-function idOf({ account }: Context): string {
-  return `acct_${account.id}`;
-}
-
 function accountIn(context: Context) {
   return {
-    id: idOf(context),
+    id: publicIdOf(context.account),
     object: "account",
     business_profile: { ...BUSINESS_PROFILE, name: context.state.sellerName },
     business_type: null,

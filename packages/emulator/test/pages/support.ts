@@ -56,6 +56,7 @@ export async function open(viewport = { width: 1280, height: 900 }): Promise<Sit
   const emulator = await serveEmulator({
     port,
     clock: "still",
+    strict: true,
     seed: 5,
     startAt: START,
     wallNow: () => START,

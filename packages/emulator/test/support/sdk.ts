@@ -22,6 +22,7 @@ export function createSdk(options: EmulatorOptions = {}): Sdk {
     wallNow: () => emulator.now(),
     baseUrl: "http://stripe.test",
     checkResponses: true,
+    strict: true,
     ...options,
   });
   // After every test, the audit of the emulator's data must find no problem.
