@@ -99,14 +99,17 @@ export interface Simulation {
 }
 
 const HOOK_FAILURE_RATE = 0.3;
+const EMULATOR_OPTIONS = {
+  startAt: TEST_START,
+  strict: true,
+  baseUrl: TEST_STRIPE_URL,
+  webhooks: [WEBHOOK_ENDPOINT],
+};
 
 export async function createSimulation(seed: number, setup: SimulationSetup): Promise<Simulation> {
   const emulator = createEmulator({
-    startAt: TEST_START,
+    ...EMULATOR_OPTIONS,
     wallNow: () => emulator.now(),
-    strict: true,
-    baseUrl: TEST_STRIPE_URL,
-    webhooks: [WEBHOOK_ENDPOINT],
     fetch: (request) => deliveries.deliver(request),
   });
   emulator.restore({ ...(await loadFirstState()), afterRetries: setup.afterRetries });

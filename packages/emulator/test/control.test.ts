@@ -1,7 +1,7 @@
 /** Tests the emulator's control routes, injected faults, webhook deliveries, clock, snapshots and idempotency keys. */
 import Stripe from "stripe";
 import { expect, test } from "vitest";
-import { createEmulator, type EmulatorOptions } from "../src/index.ts";
+import type { EmulatorOptions } from "../src/index.ts";
 import { connect, createSdk, DAY, refusal, START, subscriber, type Sdk } from "./support/sdk.ts";
 
 interface Received {
