@@ -58,7 +58,7 @@ test("a refused parameter is reported once by the SDK, without retries", async (
     return emulator.fetch(request);
   };
   const stripe = connect({ fetch: counted }, "sk_test_123", { maxNetworkRetries: 2 });
-  const call = stripe.checkout.sessions.list({ payment_link: "plink_1" });
+  const call = stripe.subscriptions.list({ customer_account: "acct_1" });
   expect(await refusal(call)).toMatchObject({ statusCode: 501 });
   expect(requests).toBe(1);
 });
