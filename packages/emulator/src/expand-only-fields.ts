@@ -4,6 +4,7 @@
  */
 import { checkoutLines, orderOf } from "./billing/checkout.ts";
 import { customerTax } from "./billing/customer-tax.ts";
+import { termsOf } from "./billing/discounts.ts";
 import { intentOf, subscriptionOf } from "./billing/invoices.ts";
 import { find, listAll, listBy } from "./core/rows.ts";
 import type { Context } from "./core/state.ts";
@@ -27,6 +28,14 @@ export function expandOnlyFields(context: Context, object: object): FieldMakers 
       const price = find(context, "price", row.id ?? "");
       return { tiers: () => price?.tiers ?? null, currency_options: () => price?.currency_options ?? null };
     }
+    case "coupon": {
+      const coupon = object as Row<"coupon">;
+      const stored = find(context, "coupon", coupon.id) ?? coupon;
+      return {
+        applies_to: () => stored.applies_to ?? null,
+        currency_options: () => stored.currency_options ?? null,
+      };
+    }
     case "charge":
       return {
         refunds: () =>
@@ -47,6 +56,27 @@ export function expandOnlyFields(context: Context, object: object): FieldMakers 
     default:
       return {};
   }
+}
+
+/**
+ * Returns a field of a nested hash that only the hash's owner can expand, such as `source.coupon` of a discount; undefined if
+ * the path is not such a field.
+ */
+export function nestedField(context: Context, object: object, path: string): object | undefined {
+  const { object: type, id = "" } = object as { object?: string; id?: string };
+  if (type === "discount" && path === "source.coupon") return couponOf(context, id);
+  if (type === "promotion_code" && path === "restrictions.currency_options")
+    return find(context, "promotion_code", id)?.restrictions.currency_options ?? {};
+  return undefined;
+}
+
+/** Returns the coupon of a stored discount. A deleted coupon is shown as it was at its redemption, but is not valid. */
+function couponOf(context: Context, id: string): Row<"coupon"> | undefined {
+  const discount = find(context, "discount", id);
+  const terms = termsOf(context, discount);
+  if (!terms) return undefined;
+  const stored = find(context, "coupon", terms.id);
+  return stored?.created === terms.created ? stored : { ...terms, valid: false };
 }
 
 function customerFields(context: Context, id: string): FieldMakers {

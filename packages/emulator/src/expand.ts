@@ -6,7 +6,7 @@ import { mapIfChanged, toApiView } from "./core/api-view.ts";
 import { ApiError } from "./core/errors.ts";
 import { findById } from "./core/rows.ts";
 import type { Context } from "./core/state.ts";
-import { expandOnlyFields } from "./expand-only-fields.ts";
+import { expandOnlyFields, nestedField } from "./expand-only-fields.ts";
 
 const MAX_LEVELS = 4;
 /** The maximum number of entries that a list inside a response object shows. */
@@ -38,6 +38,12 @@ function expandPath(context: Context, object: object, levels: readonly string[],
   const [name, ...rest] = levels;
   if (name === undefined) return object;
   const row = object as Record<string, unknown>;
+  const [inner = "", ...below] = rest;
+  const nested = nestedField(context, object, `${name}.${inner}`);
+  if (nested !== undefined) {
+    const found = expandPath(context, toApiView(nested), below, path);
+    return { ...row, [name]: { ...(row[name] as object), [inner]: found } };
+  }
   const extras = expandOnlyFields(context, object);
   const extra = Object.hasOwn(extras, name) ? extras[name] : undefined;
   const isExtra = extra !== undefined && row[name] === undefined;

@@ -29,5 +29,11 @@ export const DERIVED = [
   "Search finds new objects at once. A `stale` fault makes search omit them.",
   "Endpoints with the payload style `thin` receive a thin event for each event that has one. The emulator has no thin events without a snapshot event, such as `v1.customer.subscription.past_due`, and no `changes`. The ID of a thin event is `evt_test_`, followed by the ID of its snapshot event without `evt_`.",
   "If an endpoint is disabled or deleted when a delivery to it is retried, the delivery fails without further attempts.",
+  "Endpoints with the payload style `thin` receive thin events. A thin event contains only the type and ID of its object.",
+  "The first invoice that a coupon with the duration `once` reduces uses the coupon up. The invoice of a free trial and an invoice with only prorations do not. The discount leaves the subscription when the invoice is created.",
+  "A discount leaves its subscription at its `end`. Discounts of subscriptions and their items emit `customer.discount.created` and `customer.discount.deleted`. One discount that replaces another emits `customer.discount.updated`.",
+  "A promotion code for first purchases is rejected if the customer has a successful payment, or an invoice that is neither a draft nor void. A minimum amount is compared with the prices of the purchase, even if a trial makes the purchase free for now.",
+  "An amount-off coupon without the purchase's currency is rejected. A promotion code with a minimum amount is rejected if no minimum has the purchase's currency. Codes of other customers and too small purchases are rejected. The emulator's own messages describe these errors.",
+  "A subscription has the discounts of its schedule's current phase. Coupons that can no longer be redeemed when a phase starts are omitted. An update of a schedule does not redeem the unchanged coupons of the current phase again.",
   "The emulator has no rate limits. A fault can return a 429.",
 ];

@@ -3,7 +3,7 @@ import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import type { CheckoutOrder } from "../core/records.ts";
-import { find, insert, remove, retrieve } from "../core/rows.ts";
+import { find, insert, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer } from "../core/timers.ts";
 import type { CheckoutSession } from "../objects/checkout-session.ts";
@@ -11,8 +11,9 @@ import { newCustomer } from "../objects/customer.ts";
 import type { NextAction, PaymentError, PaymentIntent } from "../objects/payment-intent.ts";
 import type { Price } from "../objects/price.ts";
 import type { SetupIntent } from "../objects/setup-intent.ts";
+import { couponsOf, findTypedCode, redeemCheckedDiscounts, setDiscounts } from "./checkout-discounts.ts";
 import { attachPaidIntent } from "./collection.ts";
-import { applyDiscounts, couponOf, findActiveCode, redeem, redeemAll } from "./discounts.ts";
+import { applyDiscounts } from "./discounts.ts";
 import { addOneTimeItem } from "./invoice-items.ts";
 import { attach, methodFromIdOrToken } from "./payment-methods.ts";
 import { cancelPayment, cardOutcome, completeChallenge, confirmPayment, createPaymentIntent } from "./payments.ts";
@@ -32,6 +33,7 @@ export function confirmCheckout(context: Context, session: CheckoutSession, meth
       code: "checkout_session_not_open",
     });
   const order = orderOf(context, session);
+  setDiscounts(context, session, order, order.discounts);
   const method = methodFromIdOrToken(context, methodOrToken, "payment_method");
   order.paymentMethod = method.id;
   order.notice = null;
@@ -57,6 +59,7 @@ export function confirmWithoutCard(context: Context, session: CheckoutSession): 
       code: "parameter_missing",
       param: "payment_method",
     });
+  setDiscounts(context, session, order, order.discounts);
   return completeSession(context, session, order, null);
 }
 
@@ -116,9 +119,10 @@ export function amountDueNow(context: Context, session: CheckoutSession): number
  */
 export function usePromotionCode(context: Context, session: CheckoutSession, typed: string): string | null {
   const order = orderOf(context, session);
-  const code = findActiveCode(context, typed.trim());
-  if (!session.allow_promotion_codes || !code) return "This code is invalid.";
-  order.discounts = [{ promotion_code: code.id }];
+  if (!session.allow_promotion_codes) return "This code is invalid.";
+  const code = findTypedCode(context, session, order, typed);
+  if (!code) return "This code is invalid.";
+  setDiscounts(context, session, order, [code]);
   setAmounts(context, session, order);
   return null;
 }
@@ -164,10 +168,12 @@ export function checkoutLines(context: Context, session: CheckoutSession, order:
       },
     };
   });
+  const coupons = couponsOf(context, order);
+  // The ID of a discount is known only after its redemption. Until then, the position of a discount stands for its ID.
   applyDiscounts(
-    context,
     lines.map(({ line }) => line),
-    previewDiscounts(context, session, order),
+    [...order.discounts.keys()].map(String),
+    (index) => coupons[Number(index)] ?? null,
   );
   return lines.map(({ item, price: itemPrice, line }) => {
     const off = line.discount_amounts.reduce((sum, { amount }) => sum + amount, 0);
@@ -190,26 +196,6 @@ export function checkoutLines(context: Context, session: CheckoutSession, order:
 
 function isFreeNow(itemPrice: Price, trial: boolean): boolean {
   return itemPrice.recurring !== null && (trial || itemPrice.recurring.usage_type === "metered");
-}
-
-/**
- * Creates discounts that preview the effect of a checkout order's coupons, and returns their IDs. A preview of a checkout order
- * does not redeem the order's coupons.
- */
-function previewDiscounts(context: Context, session: CheckoutSession, order: CheckoutOrder): string[] {
-  return order.discounts.flatMap((input, index) => {
-    const code = find(context, "promotion_code", input.promotion_code ?? null);
-    const coupon = find(context, "coupon", code?.promotion.coupon ?? input.coupon ?? null);
-    if (!coupon) return [];
-    const id = `di_preview_${session.id}_${index}`;
-    if (couponOf(context, id)) return [id];
-    const used = coupon.times_redeemed;
-    const discount = redeem(context, coupon, { customer: session.customer ?? "" }, null);
-    coupon.times_redeemed = used;
-    remove(context, "discount", discount.id);
-    context.account.tables.discount.set(id, { ...discount, id });
-    return [id];
-  });
 }
 
 function confirmSetupMode(
@@ -302,8 +288,7 @@ function completeSession(
   if (method && session.customer !== null && session.mode !== "payment") attach(context, method, session.customer);
   if (session.mode === "subscription") startSubscription(context, session, order, intent);
   if (session.mode === "payment" && intent) session.payment_intent = intent.id;
-  if (session.mode === "payment")
-    redeemAll(context, order.discounts, { customer: session.customer ?? "", checkout_session: session.id });
+  if (session.mode === "payment") redeemCheckedDiscounts(context, session, order);
   session.status = "complete";
   session.url = null;
   session.payment_status = intent ? "paid" : "no_payment_required";
@@ -341,6 +326,7 @@ function startSubscription(
     trialEnd: order.trialEnd ?? (order.trialDays > 0 ? now(context) + order.trialDays * 86_400 : null),
     defaultPaymentMethod: order.paymentMethod,
     discounts: order.discounts,
+    checkedCoupons: couponsOf(context, order),
     missingPaymentMethod: order.missingPaymentMethod,
   });
   if (intent && invoice.status === "open") attachPaidIntent(context, invoice, intent);

@@ -1,16 +1,39 @@
 /** Adds invoice items for one-time prices. */
 import { insert, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
-import { type NewInvoiceItem, newInvoiceItem } from "../objects/invoice-item.ts";
+import type { DiscountInput } from "../objects/discount.ts";
+import { type InvoiceItem, type NewInvoiceItem, newInvoiceItem } from "../objects/invoice-item.ts";
 import type { Price } from "../objects/price.ts";
 import { amountFor } from "./pricing.ts";
+import { redeemAll } from "./redemptions.ts";
+
+/** A one-time price that is sold with an invoice. */
+export type SoldItem = Omit<NewInvoiceItem, "amount"> & {
+  price: Price;
+  discounts?: readonly DiscountInput[];
+  /** The name of the parameter with the discounts. */
+  param?: string;
+};
 
 /**
  * Creates an invoice item for a one-time price. The customer's next invoice includes the invoice item. The item's description
  * is the product's name.
  */
-export function addOneTimeItem(context: Context, sold: Omit<NewInvoiceItem, "amount"> & { price: Price }): void {
+export function addOneTimeItem(context: Context, { discounts = [], param, ...sold }: SoldItem): void {
   const description = retrieve(context, "product", sold.price.product).name;
   const amount = amountFor(sold.price, sold.quantity ?? 1);
-  insert(context, "invoiceitem", newInvoiceItem(context, { ...sold, description, amount }));
+  const item = insert(context, "invoiceitem", newInvoiceItem(context, { ...sold, description, amount }));
+  item.discounts = redeemForItem(context, item, discounts, param);
+}
+
+/** Redeems the coupons of an invoice item. Returns the IDs of the item's discounts. */
+export function redeemForItem(
+  context: Context,
+  item: InvoiceItem,
+  inputs: readonly DiscountInput[],
+  param = "discounts",
+): string[] {
+  const owner = { customer: item.customer, invoice_item: item.id };
+  const within = item.parent?.subscription_details.subscription ?? null;
+  return redeemAll(context, inputs, { owner, purchase: item, within }, param);
 }

@@ -10,16 +10,19 @@ import { round } from "../core/money.ts";
 import { find, insert, listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
+import type { Coupon } from "../objects/coupon.ts";
+import type { Discount } from "../objects/discount.ts";
 import type { InvoiceItem } from "../objects/invoice-item.ts";
 import type { InvoiceLine, Period } from "../objects/invoice-line.ts";
 import type { InvoicePayment } from "../objects/invoice-payment.ts";
 import { type Invoice, type InvoiceReason, type NewInvoice, newInvoice } from "../objects/invoice.ts";
 import type { PaymentIntent } from "../objects/payment-intent.ts";
 import type { Subscription } from "../objects/subscription.ts";
-import { applyDiscounts, isDiscountActive } from "./discounts.ts";
+import { applyDiscounts, isDiscountActive, termsOf } from "./discounts.ts";
 import { lineOfInvoiceItem, linesOfItem } from "./invoice-lines.ts";
 import { cancelPayment } from "./payments.ts";
 import { applyInvoiceTaxes } from "./invoice-taxes.ts";
+import { useUpDiscounts } from "./subscriber-discounts.ts";
 import { netAmount, sumTaxes, taxTotal } from "./taxes.ts";
 
 /** The time for which a renewal invoice stays a draft. */
@@ -45,6 +48,7 @@ export function storeDraft(context: Context, invoice: Invoice, subscription: Sub
   const event = emit(context, "invoice.created", invoice);
   if (event.pending_webhooks === 0) invoice.webhooks_delivered_at = now(context);
   context.account.createdEventByInvoice.set(invoice.id, event.id);
+  useUpDiscounts(context, invoice);
   return invoice;
 }
 
@@ -68,11 +72,16 @@ export function createSubscriptionInvoice(
 /**
  * Returns the IDs of the subscription's active discounts, or of the customer's discount if the subscription has none.
  */
-export function discountsFor(context: Context, subscription: Subscription | null, customerId?: string): string[] {
+export function discountsFor(
+  context: Context,
+  subscription: Subscription | null,
+  customerId?: string,
+  at = now(context),
+): string[] {
   const own = subscription?.discounts ?? [];
   const customer = find(context, "customer", subscription?.customer ?? customerId ?? null);
   const ids = own.length > 0 ? own : customer?.discount ? [customer.discount.id] : [];
-  return ids.filter((id) => isDiscountActive(context, id));
+  return ids.filter((id) => isDiscountActive(context, id, at));
 }
 
 /** Assigns pending invoice items to the invoice. Returns the invoice lines of the assigned items. */
@@ -114,9 +123,10 @@ export function setLines(context: Context, invoice: Invoice, lines: InvoiceLine[
   recomputeTotals(context, invoice);
 }
 
-export function recomputeTotals(context: Context, invoice: Invoice): void {
+/** Recomputes an invoice's totals. The discounts `previewed` are not stored; the function `previewDiscounts` returns them. */
+export function recomputeTotals(context: Context, invoice: Invoice, previewed: readonly Discount[] = []): void {
   const lines = invoice.lines.data;
-  applyDiscounts(context, lines, invoice.discounts);
+  applyDiscounts(lines, invoice.discounts, (id) => termsFor(context, invoice, id, previewed));
   const rates = applyInvoiceTaxes(context, invoice);
   const discounts = sumDiscounts(lines);
   const off = discounts.reduce((all, { amount }) => all + amount, 0);
@@ -143,6 +153,13 @@ export function recomputeTotals(context: Context, invoice: Invoice): void {
     amount_due: Math.max(0, total + start),
     amount_remaining: Math.max(0, total + start),
   });
+}
+
+/** Returns the terms of a discount for an invoice; null if another invoice has used up the discount. */
+function termsFor(context: Context, invoice: Invoice, id: string, previewed: readonly Discount[]): Coupon | null {
+  const discount = previewed.find((one) => one.id === id) ?? find(context, "discount", id);
+  const usedBy = discount?.used_by ?? invoice.id;
+  return usedBy === invoice.id ? termsOf(context, discount) : null;
 }
 
 function lineDiscount(line: InvoiceLine): number {

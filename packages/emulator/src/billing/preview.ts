@@ -5,11 +5,13 @@ import { emit } from "../core/events.ts";
 import { endOf } from "../core/periods.ts";
 import { find } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
+import type { DiscountInput } from "../objects/discount.ts";
 import type { InvoiceLine } from "../objects/invoice-line.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { lineOfInvoiceItem, linesOfItem } from "./invoice-lines.ts";
-import { discountsFor, draftInvoice, listPendingItems, setLines } from "./invoices.ts";
+import { discountsFor, draftInvoice, listPendingItems, recomputeTotals, setLines } from "./invoices.ts";
+import { previewDiscounts, redemptionForInvoice } from "./redemptions.ts";
 import { nextPeriodEnd } from "./subscription-periods.ts";
 
 export interface PreviewInput {
@@ -19,7 +21,8 @@ export interface PreviewInput {
   changes?: (invoice: Invoice) => InvoiceLine[];
   /** If true, the preview contains only the subscription change, not the renewal or pending invoice items. Default false. */
   changeOnly?: boolean;
-  discounts?: string[];
+  /** The coupons of the preview, which redeems none of them. Undefined if the discounts of the subscription apply. */
+  discounts?: readonly DiscountInput[] | null | undefined;
 }
 
 /** Returns a preview invoice without storing it. */
@@ -34,12 +37,15 @@ export function previewInvoice(context: Context, input: PreviewInput): Invoice {
   });
   invoice.id = `upcoming_${invoice.id}`;
   invoice.lines.url = `/v1/invoices/${invoice.id}/lines`;
-  invoice.discounts = input.discounts ?? discountsFor(context, subscription, input.customer);
   const waiting = listPendingItems(context, input.customer, subscription?.id ?? null, invoice.currency).map((item) =>
     lineOfInvoiceItem(context, invoice.id, item),
   );
   const renewal = subscription && !input.changeOnly ? renewalLines(context, invoice, subscription, at) : [];
   setLines(context, invoice, [...(input.changeOnly ? [] : waiting), ...(input.changes?.(invoice) ?? []), ...renewal]);
+  if (input.discounts === undefined) invoice.discounts = discountsFor(context, subscription, input.customer, at);
+  const previewed = previewDiscounts(context, input.discounts ?? [], redemptionForInvoice(invoice));
+  invoice.discounts.push(...previewed.map(({ id }) => id));
+  recomputeTotals(context, invoice, previewed);
   const customer = find(context, "customer", input.customer);
   return Object.assign(invoice, {
     created: at,

@@ -1,5 +1,5 @@
 /** Computes amounts from prices and quantities. @see https://docs.stripe.com/products-prices/pricing-models */
-import { formatAmount, round } from "../core/money.ts";
+import { formatAmount, round, sum } from "../core/money.ts";
 import type { Price } from "../objects/price.ts";
 
 export interface PricedPart {
@@ -34,8 +34,23 @@ export function priceParts(
   ];
 }
 
+/** A purchase for which a coupon is redeemed: the amount before discounts in minor units, and its currency. */
+export interface Purchase {
+  amount: number;
+  currency: string;
+}
+
+/** Adds up the amounts of a purchase. The usage of metered prices is not known yet, so it does not count. */
+export function purchaseOf(
+  items: readonly { price: Price; quantity?: number | undefined }[],
+  currency = items[0]?.price.currency ?? "usd",
+): Purchase {
+  const licensed = items.filter(({ price }) => price.recurring?.usage_type !== "metered");
+  return { amount: sum(licensed.map(({ price, quantity }) => amountFor(price, quantity ?? 1))), currency };
+}
+
 export function amountFor(price: Price, quantity: number): number {
-  return priceParts(price, quantity, "").reduce((sum, part) => sum + part.amount, 0);
+  return priceParts(price, quantity, "").reduce((total, part) => total + part.amount, 0);
 }
 
 function tieredParts(price: Price, quantity: number, name: string): PricedPart[] {

@@ -15,6 +15,7 @@ import { expirePendingUpdate } from "./pending-updates.ts";
 import { emitUpcomingInvoice } from "./preview.ts";
 import { settleRefund } from "./refunds.ts";
 import { advanceSchedule, advanceScheduleOf } from "./schedule-phases.ts";
+import { endDiscount } from "./subscriber-discounts.ts";
 import { endSubscription, expireIncomplete } from "./subscription-endings.ts";
 import { resumeCollection, resumeSubscription } from "./subscription-pauses.ts";
 import { renewSubscription } from "./subscription-renewals.ts";
@@ -73,11 +74,19 @@ const EFFECTS: Record<TimerKind, (context: Context, id: string) => void> = {
   invoice_retries: (context, id) => withRow(context, "invoice", id, (invoice) => retryCollection(context, invoice)),
   invoice_due: (context, id) => withRow(context, "invoice", id, (invoice) => invoiceOverdue(context, invoice)),
   charge_settles: (context, id) => withRow(context, "charge", id, (charge) => settleCharge(context, charge)),
+  discount_ends: (context, id) => withRow(context, "discount", id, (discount) => endDiscount(context, discount)),
   refund_settles: (context, id) => withRow(context, "refund", id, (refund) => settleRefund(context, refund)),
   delivery: () => {},
 };
 
-type TimedTable = "charge" | "checkout.session" | "invoice" | "refund" | "subscription" | "subscription_schedule";
+type TimedTable =
+  | "charge"
+  | "checkout.session"
+  | "discount"
+  | "invoice"
+  | "refund"
+  | "subscription"
+  | "subscription_schedule";
 
 function withRow<Name extends TimedTable>(
   context: Context,

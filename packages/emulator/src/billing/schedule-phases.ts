@@ -4,10 +4,18 @@ import { copy } from "../core/copy.ts";
 import { find, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { Phase, PhaseDiscount, PhaseItem, Schedule } from "../objects/subscription-schedule.ts";
-import { newSubscriptionItem, type Subscription } from "../objects/subscription.ts";
-import { redeemAll } from "./discounts.ts";
+import { newSubscriptionItem, type Subscription, type SubscriptionItem } from "../objects/subscription.ts";
 import { addOneTimeItem } from "./invoice-items.ts";
+import {
+  addedItemsOf,
+  applyPhaseDiscounts,
+  newInputs,
+  purchaseOfPhase,
+  toDiscountInput,
+} from "./schedule-discounts.ts";
+import { redeemableInputs } from "./redemptions.ts";
 import { isLiveSchedule, markPhase, phaseAt, releaseSchedule } from "./schedules.ts";
+import { replaceDiscounts } from "./subscriber-discounts.ts";
 import { editSubscription } from "./subscription-changes.ts";
 import { endSubscription } from "./subscription-endings.ts";
 import { isEnded, nextPeriodEnd } from "./subscription-periods.ts";
@@ -41,6 +49,9 @@ export function advanceScheduleOf(context: Context, subscription: Subscription):
 /** Creates a schedule's subscription from its first phase, with the first invoice. */
 export function beginSchedule(context: Context, schedule: Schedule, phase: Phase): void {
   const { default_settings: settings } = schedule;
+  const redemption = { owner: { customer: schedule.customer }, purchase: purchaseOfPhase(context, phase) };
+  const inputsOf = (discounts: readonly PhaseDiscount[]) =>
+    redeemableInputs(context, discounts.map(toDiscountInput), redemption);
   const { subscription } = createSubscription(context, {
     customer: schedule.customer,
     schedule: schedule.id,
@@ -48,7 +59,7 @@ export function beginSchedule(context: Context, schedule: Schedule, phase: Phase
       price: retrieve(context, "price", item.price),
       quantity: item.quantity,
       metadata: item.metadata,
-      discounts: item.discounts.map(toDiscountInput),
+      discounts: inputsOf(item.discounts),
       taxRates: copy(item.tax_rates),
     })),
     automaticTax: (phase.automatic_tax ?? settings.automatic_tax).enabled,
@@ -57,12 +68,8 @@ export function beginSchedule(context: Context, schedule: Schedule, phase: Phase
     description: phase.description ?? settings.description,
     trialEnd: phase.trial_end,
     defaultPaymentMethod: phase.default_payment_method ?? settings.default_payment_method,
-    discounts: phase.discounts.map(toDiscountInput),
-    addInvoiceItems: phase.add_invoice_items.map(({ price, quantity, tax_rates: taxRates }) => ({
-      price: retrieve(context, "price", price),
-      quantity,
-      taxRates: copy(taxRates),
-    })),
+    discounts: inputsOf(phase.discounts),
+    addInvoiceItems: addedItemsOf(context, phase, schedule.customer),
     collectionMethod: phase.collection_method ?? settings.collection_method,
     daysUntilDue: settings.invoice_settings.days_until_due,
   });
@@ -80,17 +87,9 @@ export function enterPhase(
   phase: Phase,
   behavior = phase.proration_behavior,
 ): void {
-  for (const { price: id, quantity, metadata, tax_rates: taxRates } of phase.add_invoice_items) {
-    const price = retrieve(context, "price", id);
-    addOneTimeItem(context, {
-      customer: subscription.customer,
-      subscription: subscription.id,
-      price,
-      quantity,
-      metadata,
-      taxRates: copy(taxRates),
-    });
-  }
+  for (const added of addedItemsOf(context, phase, subscription.customer))
+    addOneTimeItem(context, { ...added, customer: subscription.customer, subscription: subscription.id });
+  const discounts = applyPhaseDiscounts(context, subscription, phase);
   editSubscription(context, subscription, (row) => {
     row.metadata = { ...row.metadata, ...phase.metadata };
     row.default_tax_rates = copy(phase.default_tax_rates);
@@ -100,13 +99,9 @@ export function enterPhase(
     if (phase.default_payment_method !== null) row.default_payment_method = phase.default_payment_method;
     if (phase.collection_method !== null) row.collection_method = phase.collection_method;
     if (phase.description !== null) row.description = phase.description;
-    if (phase.discounts.length > 0)
-      row.discounts = redeemAll(context, phase.discounts.map(toDiscountInput), {
-        customer: row.customer,
-        subscription: row.id,
-      });
+    row.discounts = discounts;
   });
-  const changes = itemChanges(context, subscription, phase.items);
+  const changes = itemChanges(context, subscription, phase);
   if (nextPeriodEnd(subscription) <= now(context)) replaceItems(context, subscription, changes, phase);
   else if (changes.length > 0 || phase.billing_cycle_anchor === "phase_start") {
     const anchor = phase.billing_cycle_anchor === "phase_start" ? ("now" as const) : undefined;
@@ -120,11 +115,16 @@ export function enterPhase(
  * Returns the item changes that turn a subscription's items into the items of a phase. A subscription item stays if the phase
  * has an item with the same price; otherwise the item is replaced.
  */
-export function itemChanges(context: Context, subscription: Subscription, wanted: readonly PhaseItem[]): ItemChange[] {
+export function itemChanges(context: Context, subscription: Subscription, phase: Phase): ItemChange[] {
   const open = new Set(subscription.items.data);
   const changes: ItemChange[] = [];
   const others: PhaseItem[] = [];
-  for (const item of wanted) {
+  const discountsOf = (item: PhaseItem, old: SubscriptionItem | undefined) =>
+    newInputs(context, old?.discounts ?? [], item.discounts, {
+      owner: { customer: subscription.customer, subscription: subscription.id, subscription_item: old?.id ?? null },
+      purchase: purchaseOfPhase(context, phase),
+    });
+  for (const item of phase.items) {
     const same = [...open].find(({ price }) => price.id === item.price);
     if (!same) {
       others.push(item);
@@ -133,13 +133,21 @@ export function itemChanges(context: Context, subscription: Subscription, wanted
     open.delete(same);
     const taxRates = idsOf(item.tax_rates) === idsOf(same.tax_rates) ? undefined : copy(item.tax_rates);
     const quantity = item.quantity === same.quantity ? undefined : item.quantity;
-    if (quantity !== undefined || taxRates) changes.push({ id: same.id, quantity, taxRates });
+    const inputs = discountsOf(item, same);
+    const discounts = inputs?.length === 0 ? null : inputs;
+    if (quantity !== undefined || taxRates || inputs) changes.push({ id: same.id, quantity, taxRates, discounts });
   }
   for (const item of others) {
     const [old] = open;
     if (old) open.delete(old);
-    const taxRates = copy(item.tax_rates);
-    changes.push({ id: old?.id, price: retrieve(context, "price", item.price), quantity: item.quantity, taxRates });
+    const inputs = discountsOf(item, old);
+    changes.push({
+      id: old?.id,
+      price: retrieve(context, "price", item.price),
+      quantity: item.quantity,
+      taxRates: copy(item.tax_rates),
+      discounts: inputs?.length === 0 ? null : inputs,
+    });
   }
   return [...changes, ...[...open].map(({ id }) => ({ id, deleted: true }))];
 }
@@ -162,7 +170,13 @@ function replaceItems(
   editSubscription(context, subscription, (row) => {
     const items = copy(row.items);
     let resets = phase.billing_cycle_anchor === "phase_start";
-    for (const { id, price, quantity, taxRates, deleted } of changes) {
+    const redeem = (item: SubscriptionItem, inputs: ItemChange["discounts"]): void => {
+      if (inputs === undefined) return;
+      const owner = { customer: row.customer, subscription: row.id, subscription_item: item.id };
+      const redemption = { owner, purchase: purchaseOfPhase(context, phase) };
+      item.discounts = replaceDiscounts(context, item.discounts, { inputs: inputs ?? [], redemption });
+    };
+    for (const { id, price, quantity, taxRates, deleted, discounts } of changes) {
       const item = items.data.find((candidate) => candidate.id === id);
       if (deleted) items.data = items.data.filter((candidate) => candidate !== item);
       else if (item) {
@@ -171,6 +185,7 @@ function replaceItems(
         if (price) item.price = copy(price);
         if (quantity !== undefined) item.quantity = quantity;
         if (taxRates) item.tax_rates = taxRates;
+        redeem(item, discounts);
       } else if (price) {
         const added = newSubscriptionItem(context, {
           subscription: row.id,
@@ -180,6 +195,7 @@ function replaceItems(
           anchor: at,
           trialEnd: null,
         });
+        redeem(added, discounts);
         items.data.push({ ...added, current_period_start: at, current_period_end: at });
       }
     }
@@ -192,12 +208,4 @@ function replaceItems(
 function finishSchedule(context: Context, schedule: Schedule, subscription: Subscription): void {
   if (schedule.end_behavior === "cancel") return endSubscription(context, subscription, "cancellation_requested");
   releaseSchedule(context, schedule, "completed");
-}
-
-function toDiscountInput({ coupon, discount, promotion_code }: PhaseDiscount) {
-  return {
-    ...(coupon !== null && { coupon }),
-    ...(discount !== null && { discount }),
-    ...(promotion_code !== null && { promotion_code }),
-  };
 }

@@ -10,6 +10,7 @@ import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import type { Phase, Schedule } from "../objects/subscription-schedule.ts";
 import type { Subscription } from "../objects/subscription.ts";
+import { toPhaseDiscounts } from "./schedule-discounts.ts";
 import { updateSubscription } from "./subscription-changes.ts";
 
 const EXPIRING_NOTICE_SECONDS = 7 * 86_400;
@@ -31,9 +32,10 @@ export function phaseOf(subscription: Subscription): Phase {
   const [first] = subscription.items.data;
   return {
     ...emptyPhase(subscription.currency),
+    discounts: toPhaseDiscounts(subscription.discounts),
     items: subscription.items.data.map((item) => ({
       billing_thresholds: null,
-      discounts: [],
+      discounts: toPhaseDiscounts(item.discounts),
       metadata: { ...item.metadata },
       plan: item.price.id,
       price: item.price.id,

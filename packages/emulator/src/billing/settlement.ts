@@ -12,6 +12,7 @@ import { setDelinquent } from "./customers.ts";
 import { continueWithoutTax } from "./invoices-without-tax.ts";
 import { recomputeTotals, subscriptionOf, taxIdsOf } from "./invoices.ts";
 import { applyPendingChange } from "./pending-changes.ts";
+import { useUpDiscounts } from "./subscriber-discounts.ts";
 import { paymentRecovered } from "./subscription-changes.ts";
 
 /**
@@ -28,6 +29,7 @@ export function finalizeInvoice(context: Context, invoice: Invoice): void {
   Object.assign(invoice, customerFields(customer, taxIdsOf(context, customer.id)));
   recomputeTotals(context, invoice);
   if (invoice.automatic_tax.status === "requires_location_inputs" && !continueWithoutTax(context, invoice)) return;
+  useUpDiscounts(context, invoice);
   invoice.last_finalization_error = null;
   clearTimer(context, "invoice_finalizes", invoice.id);
   invoice.status = "open";

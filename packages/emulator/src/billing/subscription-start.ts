@@ -12,12 +12,12 @@ import { setTimer } from "../core/timers.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import { type NewSubscription, newSubscription, type Subscription } from "../objects/subscription.ts";
 import { cardForInvoice, getOrCreateIntent, payInvoice } from "./collection.ts";
-import { redeemAll } from "./discounts.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { addOneTimeItem } from "./invoice-items.ts";
 import { createSubscriptionInvoice, linesOfItems, scheduleFinalization } from "./invoices.ts";
-import { amountFor } from "./pricing.ts";
+import { amountFor, purchaseOf } from "./pricing.ts";
 import { finalizeInvoice } from "./settlement.ts";
+import { replaceDiscounts } from "./subscriber-discounts.ts";
 import { isLicensed, nextPeriodEnd, setPeriodTimers } from "./subscription-periods.ts";
 import { announceTrialEnd } from "./subscription-trials.ts";
 
@@ -38,20 +38,14 @@ export function createSubscription(
   input: NewSubscription,
 ): { subscription: Subscription; invoice: Invoice } {
   const subscription = insert(context, "subscription", newSubscription(context, input));
-  const owner = { customer: input.customer, subscription: subscription.id };
-  subscription.discounts = redeemAll(context, input.discounts ?? [], owner);
-  for (const [index, { discounts }] of input.items.entries()) {
-    const item = subscription.items.data[index];
-    if (item && discounts) item.discounts = redeemAll(context, discounts, { ...owner, subscription_item: item.id });
-  }
-  for (const { price, quantity, taxRates = [] } of input.addInvoiceItems ?? [])
+  redeemFirstDiscounts(context, subscription, input);
+  for (const [index, added] of (input.addInvoiceItems ?? []).entries())
     addOneTimeItem(context, {
+      ...added,
       customer: subscription.customer,
       subscription: subscription.id,
-      price,
-      quantity,
-      taxRates,
       period: { start: now(context), end: nextPeriodEnd(subscription) },
+      param: `add_invoice_items[${index}][discounts]`,
     });
   const invoice = createSubscriptionInvoice(context, subscription, "subscription_create", (draft) =>
     firstLines(context, draft, subscription, input.prorate ?? true),
@@ -65,6 +59,25 @@ export function createSubscription(
   setTimers(context, subscription);
   refreshEntitlements(context, subscription.customer);
   return { subscription, invoice };
+}
+
+function redeemFirstDiscounts(context: Context, subscription: Subscription, input: NewSubscription): void {
+  const owner = { customer: input.customer, subscription: subscription.id };
+  const redemption = {
+    owner,
+    purchase: purchaseOf([...input.items, ...(input.addInvoiceItems ?? [])], subscription.currency),
+    checked: input.checkedCoupons,
+  };
+  subscription.discounts = replaceDiscounts(context, [], { inputs: input.discounts ?? [], redemption });
+  for (const [index, { discounts = [] }] of input.items.entries()) {
+    const item = subscription.items.data[index];
+    if (!item) continue;
+    item.discounts = replaceDiscounts(context, [], {
+      inputs: discounts,
+      redemption: { ...redemption, checked: undefined, owner: { ...owner, subscription_item: item.id } },
+      param: `items[${index}][discounts]`,
+    });
+  }
 }
 
 function setTimers(context: Context, subscription: Subscription): void {

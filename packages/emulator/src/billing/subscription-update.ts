@@ -6,6 +6,7 @@ import { mergeMetadata } from "../core/params.ts";
 import { endOf, startOf } from "../core/periods.ts";
 import { find } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
+import type { DiscountInput } from "../objects/discount.ts";
 import type { InvoiceLine } from "../objects/invoice-line.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import type { Price } from "../objects/price.ts";
@@ -15,8 +16,10 @@ import { cardForInvoice, payInvoice } from "./collection.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { lineOfInvoiceItem, linesOfItem } from "./invoice-lines.ts";
 import { createSubscriptionInvoice, listPendingItems } from "./invoices.ts";
+import { purchaseOf } from "./pricing.ts";
 import { prorate, type ProratedItem, prorationItem } from "./prorations.ts";
 import { finalizeInvoice } from "./settlement.ts";
+import { replaceDiscounts } from "./subscriber-discounts.ts";
 import { updateSubscription } from "./subscription-changes.ts";
 import { isLicensed, setPeriodTimers } from "./subscription-periods.ts";
 
@@ -32,6 +35,8 @@ export interface ItemChange {
   /** Metadata to merge with the item's metadata. An empty string instead of metadata removes all metadata of the item. */
   metadata?: "" | Record<string, string> | undefined;
   taxRates?: TaxRate[] | undefined;
+  /** The coupons that replace the item's discounts. Null removes the discounts. Undefined leaves them unchanged. */
+  discounts?: readonly DiscountInput[] | null | undefined;
 }
 
 export interface SubscriptionChange {
@@ -50,6 +55,8 @@ export interface ChangePlan {
   /** The subscription items that start a new billing period now and are billed for the whole period. */
   restarted: SubscriptionItem[];
   at: number;
+  /** Maps the ID of a subscription item to the coupons that replace the item's discounts when the change is applied. */
+  discounts: ReadonlyMap<string, readonly DiscountInput[]>;
 }
 
 export function planChange(context: Context, subscription: Subscription, change: SubscriptionChange): ChangePlan {
@@ -58,6 +65,9 @@ export function planChange(context: Context, subscription: Subscription, change:
   const anchor = resets ? now(context) : subscription.billing_cycle_anchor;
   const inTrial = subscription.status === "trialing";
   const before = subscription.items.data;
+  const discounts = new Map<string, readonly DiscountInput[]>();
+  for (const { id, discounts: inputs } of change.items)
+    if (id !== undefined && inputs !== undefined && inputs?.length !== 0) discounts.set(id, inputs ?? []);
   const items = before.flatMap((item) => {
     const wanted = change.items.find(({ id }) => id === item.id);
     return wanted?.deleted ? [] : [changedItem(context, item, wanted ?? {}, { anchor, resets, inTrial })];
@@ -67,21 +77,21 @@ export function planChange(context: Context, subscription: Subscription, change:
       if (!before.some((item) => item.id === wanted.id)) throw noSuchItem(wanted.id);
       continue;
     }
-    if (wanted.price)
-      items.push(
-        newSubscriptionItem(context, {
-          ...wanted,
-          subscription: subscription.id,
-          price: wanted.price,
-          quantity: wanted.quantity,
-          metadata: mergeMetadata({}, wanted.metadata),
-          anchor,
-          trialEnd: inTrial ? subscription.trial_end : null,
-        }),
-      );
+    if (!wanted.price) continue;
+    const added = newSubscriptionItem(context, {
+      ...wanted,
+      subscription: subscription.id,
+      price: wanted.price,
+      quantity: wanted.quantity,
+      metadata: mergeMetadata({}, wanted.metadata),
+      anchor,
+      trialEnd: inTrial ? subscription.trial_end : null,
+    });
+    items.push(added);
+    if (wanted.discounts?.length) discounts.set(added.id, wanted.discounts);
   }
   if (items.length === 0) throw new ApiError("A subscription must have at least one active plan.", { param: "items" });
-  return { items, anchor, at, ...proratedItems(subscription, items, resets) };
+  return { items, anchor, at, discounts, ...proratedItems(subscription, items, resets) };
 }
 
 function changedItem(
@@ -145,6 +155,7 @@ export function applyChange(
   plan: ChangePlan,
   behavior: SubscriptionChange["prorationBehavior"],
 ): Invoice | null {
+  redeemItemDiscounts(context, subscription, plan);
   const items = { ...copy(subscription.items), data: plan.items, total_count: plan.items.length };
   if (behavior !== "none") prorate(context, subscription, plan);
   updateSubscription(context, subscription, { items, billing_cycle_anchor: plan.anchor });
@@ -158,6 +169,18 @@ export function applyChange(
   finalizeInvoice(context, invoice);
   if (invoice.status === "open") payInvoice(context, invoice, cardForInvoice(context, invoice), { onSession: true });
   return invoice;
+}
+
+/** Redeems the coupons of a planned change's items. */
+function redeemItemDiscounts(context: Context, subscription: Subscription, { items, discounts }: ChangePlan): void {
+  for (const [index, item] of items.entries()) {
+    const inputs = discounts.get(item.id);
+    if (!inputs) continue;
+    const owner = { customer: subscription.customer, subscription: subscription.id, subscription_item: item.id };
+    const purchase = purchaseOf(items, subscription.currency);
+    const param = `items[${index}][discounts]`;
+    item.discounts = replaceDiscounts(context, item.discounts, { inputs, redemption: { owner, purchase }, param });
+  }
 }
 
 export function linesOfRestartedItems(

@@ -32,6 +32,18 @@ function viewOf(value: unknown): unknown {
       const { tiers: _tiers, currency_options: _options, ...rest } = shown;
       return rest;
     }
+    case "coupon": {
+      const { applies_to: _products, currency_options: _options, ...rest } = shown;
+      return rest;
+    }
+    case "discount": {
+      const { terms: _terms, used_by: _usedBy, removed: _removed, ...rest } = shown;
+      return rest;
+    }
+    case "promotion_code": {
+      const { currency_options: _options, ...restrictions } = shown["restrictions"] as Fields;
+      return { ...shown, restrictions };
+    }
     case "subscription_item":
       return { ...shown, plan: toPlan(shown["price"] as PriceView) };
     case "subscription":

@@ -1,4 +1,5 @@
 /** Types of the account data that are not Stripe objects: deliveries, timers, checkout orders and stored responses. */
+import type { Coupon } from "../objects/coupon.ts";
 import type { DiscountInput } from "../objects/discount.ts";
 import type { SubscriptionItem } from "../objects/subscription.ts";
 
@@ -36,6 +37,7 @@ export type TimerKind =
   | "refund_settles"
   | "phase_ends"
   | "schedule_expiring"
+  | "discount_ends"
   | "delivery";
 
 export interface Timer {
@@ -71,6 +73,8 @@ export interface CheckoutOrder {
   trialEnd: number | null;
   missingPaymentMethod: "create_invoice" | "cancel" | "pause";
   discounts: DiscountInput[];
+  /** The coupons of `discounts`, in the same order. States of older versions of the emulator lack them. */
+  coupons?: Coupon[] | undefined;
   paymentIntent: string | null;
   setupIntent: string | null;
   paymentMethod: string | null;

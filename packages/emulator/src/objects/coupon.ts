@@ -17,7 +17,8 @@ export interface NewCoupon {
   max_redemptions?: number | undefined;
   redeem_by?: number | undefined;
   name?: string | undefined;
-  applies_to?: { products: string[] } | undefined;
+  applies_to?: { products?: string[] | undefined } | undefined;
+  currency_options?: Record<string, { amount_off: number }> | undefined;
   metadata?: "" | Record<string, string> | undefined;
 }
 
@@ -26,9 +27,10 @@ export function newCoupon(source: ObjectSource, params: NewCoupon) {
     id: params.id ?? randomText(source.state, 8),
     object: "coupon" as const,
     amount_off: params.amount_off ?? null,
-    ...(params.applies_to && { applies_to: params.applies_to }),
+    ...(params.applies_to?.products?.length && { applies_to: { products: params.applies_to.products } }),
     created: now(source),
     currency: params.currency ?? null,
+    ...(params.currency_options && { currency_options: params.currency_options }),
     duration: params.duration ?? "once",
     duration_in_months: params.duration_in_months ?? null,
     livemode: false as const,

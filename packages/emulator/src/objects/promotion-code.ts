@@ -23,6 +23,7 @@ export interface NewPromotionCode {
         first_time_transaction?: boolean | undefined;
         minimum_amount?: number | undefined;
         minimum_amount_currency?: string | undefined;
+        currency_options?: Record<string, { minimum_amount?: number | undefined }> | undefined;
       }
     | undefined;
   metadata?: "" | Record<string, string> | undefined;
@@ -46,6 +47,7 @@ export function newPromotionCode(source: ObjectSource, params: NewPromotionCode)
       first_time_transaction: params.restrictions?.first_time_transaction ?? false,
       minimum_amount: params.restrictions?.minimum_amount ?? null,
       minimum_amount_currency: params.restrictions?.minimum_amount_currency ?? null,
+      ...(params.restrictions?.currency_options && { currency_options: params.restrictions.currency_options }),
     },
     times_redeemed: 0,
   };

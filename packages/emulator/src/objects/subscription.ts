@@ -5,6 +5,7 @@ import { newId, newShortId } from "../core/ids.ts";
 import type { ObjectSource } from "../core/object-source.ts";
 import { endOf, startOf } from "../core/periods.ts";
 import { subscriptionTax } from "./automatic-tax.ts";
+import type { Coupon } from "./coupon.ts";
 import type { DiscountInput } from "./discount.ts";
 import type { Price } from "./price.ts";
 import type { TaxRate } from "./tax-rate.ts";
@@ -32,6 +33,16 @@ export interface ItemInput {
   discounts?: DiscountInput[];
 }
 
+/** A one-time price that the next invoice of a subscription includes. */
+export interface AddedInvoiceItem {
+  price: Price;
+  quantity: number;
+  taxRates?: TaxRate[];
+  discountable?: boolean;
+  discounts?: DiscountInput[];
+  metadata?: Record<string, string>;
+}
+
 export interface NewSubscription {
   customer: string;
   items: ItemInput[];
@@ -43,7 +54,9 @@ export interface NewSubscription {
   prorate?: boolean;
   defaultPaymentMethod: string | null;
   discounts?: DiscountInput[];
-  addInvoiceItems?: { price: Price; quantity: number; taxRates?: TaxRate[] }[];
+  /** The coupons of the discounts, if Checkout checked their restrictions before the payment. */
+  checkedCoupons?: Coupon[];
+  addInvoiceItems?: AddedInvoiceItem[];
   collectionMethod?: "charge_automatically" | "send_invoice";
   daysUntilDue?: number | null;
   cancelAtPeriodEnd?: boolean;

@@ -12,6 +12,7 @@ import {
   usePromotionCode,
 } from "../billing/checkout.ts";
 import { amountFor } from "../billing/pricing.ts";
+import { ApiError } from "../core/errors.ts";
 import { formatAmount } from "../core/money.ts";
 import type { CheckoutOrder } from "../core/records.ts";
 import { find } from "../core/rows.ts";
@@ -39,7 +40,7 @@ export function checkoutPage(app: Hono, engine: Engine): void {
     const form = await c.req.parseBody();
     const found = hostedSession(engine, c.req.param("id"));
     if (found?.session.status !== "open") return c.redirect(`/c/pay/${c.req.param("id")}`, 303);
-    const next = runAction(found.context, found.session, c.req.param("action"), form);
+    const next = runActionOrNotify(found.context, found.session, c.req.param("action"), form);
     engine.changed();
     void engine.deliverDue();
     return c.redirect(next, 303);
@@ -61,6 +62,25 @@ export function sessionIn(engine: Engine, id: string): Found | null {
   const context = engine.contextWith(id);
   const session = context && find(context, "checkout.session", id);
   return context && session ? { context, session } : null;
+}
+
+/**
+ * Runs an action. If the action is refused, for example because a coupon has expired since the session's creation, the checkout
+ * page shows the error.
+ */
+function runActionOrNotify(
+  context: Context,
+  session: CheckoutSession,
+  action: string,
+  form: Record<string, unknown>,
+): string {
+  try {
+    return runAction(context, session, action, form);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    orderOf(context, session).notice = error.message;
+    return `/c/pay/${session.id}`;
+  }
 }
 
 /** Runs an action of the checkout page, such as a payment. Returns the URL of the page that the browser shows next. */

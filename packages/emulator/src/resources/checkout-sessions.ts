@@ -9,6 +9,7 @@ import {
   orderOf,
   setAmounts,
 } from "../billing/checkout.ts";
+import { setDiscounts } from "../billing/checkout-discounts.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { createSetupIntent } from "../billing/setup.ts";
 import { now } from "../core/clock.ts";
@@ -38,6 +39,7 @@ import { createPrice } from "./prices.ts";
 import { checkEmail, intervalParam } from "./shared-params.ts";
 
 const MIN_LIFETIME = 1_800;
+const MAX_DISCOUNTS = 1;
 
 const priceData = z.strictObject({
   currency,
@@ -222,6 +224,7 @@ function create(context: Context, params: CreateInput): CheckoutSession {
     session.setup_intent = order.setupIntent;
   }
   context.account.checkoutOrders.set(session.id, order);
+  setDiscounts(context, session, order, params.discounts ?? []);
   setAmounts(context, session, order);
   setTimer(context, "session_expires", session.id, session.expires_at);
   return session;
@@ -232,6 +235,8 @@ function checkParams(params: CreateInput): void {
   checkUiMode(params);
   if (mode !== "setup" && !params.line_items?.length)
     throw new ApiError("Missing required param: line_items.", { code: "parameter_missing", param: "line_items" });
+  if ((params.discounts?.length ?? 0) > MAX_DISCOUNTS)
+    throw new ApiError(`Array discounts exceeded maximum ${MAX_DISCOUNTS} allowed elements.`, { param: "discounts" });
   if (params.discounts?.length && params.allow_promotion_codes)
     throw new ApiError("You may only specify one of these parameters: allow_promotion_codes, discounts.", {
       param: "allow_promotion_codes",
@@ -275,7 +280,7 @@ function newOrder(params: CreateInput, items: CheckoutOrder["items"]): CheckoutO
     trialEnd: params.subscription_data?.trial_end ?? null,
     missingPaymentMethod:
       params.subscription_data?.trial_settings?.end_behavior.missing_payment_method ?? "create_invoice",
-    discounts: params.discounts ?? [],
+    discounts: [],
     paymentIntent: null,
     setupIntent: null,
     paymentMethod: null,

@@ -1,7 +1,8 @@
 /** Defines the API routes of coupons. @see https://docs.stripe.com/api/coupons */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { isCouponValid } from "../billing/discounts.ts";
+import { isCouponValid } from "../billing/promotion-codes.ts";
+import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { paginate } from "../core/pagination.ts";
@@ -16,11 +17,16 @@ import {
   text,
   unsettable,
 } from "../core/params.ts";
+import { addMonths } from "../core/periods.ts";
 import { insert, listAll, remove, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { type Coupon, newCoupon } from "../objects/coupon.ts";
 
 const positive = integer.pipe(z.number().min(1));
+const name = text.max(40);
+const currencyOptions = z.record(currency, z.strictObject({ amount_off: positive })).optional();
+/** @see https://docs.stripe.com/api/coupons/create#create_coupon-redeem_by */
+const MAX_REDEEM_BY_YEARS = 5;
 export const CreateParams = z.strictObject({
   id: text.optional(),
   amount_off: positive.optional(),
@@ -30,12 +36,18 @@ export const CreateParams = z.strictObject({
   duration_in_months: positive.optional(),
   max_redemptions: positive.optional(),
   redeem_by: integer.optional(),
-  name: text.max(40).optional(),
-  applies_to: z.strictObject({ products: z.array(text) }).optional(),
+  name: name.optional(),
+  applies_to: z.strictObject({ products: z.array(text).optional() }).optional(),
+  currency_options: currencyOptions,
   metadata: metadata.optional(),
   expand,
 });
-const UpdateParams = z.strictObject({ name: unsettable(text).optional(), metadata: metadata.optional(), expand });
+const UpdateParams = z.strictObject({
+  currency_options: currencyOptions,
+  name: unsettable(name).optional(),
+  metadata: metadata.optional(),
+  expand,
+});
 
 export function couponRoutes(api: Api): void {
   api.post("/v1/coupons", CreateParams, (context, params) => {
@@ -60,7 +72,9 @@ export function couponRoutes(api: Api): void {
 
   api.post("/v1/coupons/:id", UpdateParams, (context, params, id) => {
     const coupon = retrieve(context, "coupon", id);
+    if (params.currency_options) checkCurrencyOptions(coupon, params.currency_options);
     emitChange(context, "coupon.updated", coupon, () => {
+      if (params.currency_options) coupon.currency_options = { ...coupon.currency_options, ...params.currency_options };
       if (params.name !== undefined) coupon.name = params.name;
       coupon.metadata = mergeMetadata(coupon.metadata, params.metadata);
     });
@@ -93,8 +107,36 @@ function checkCoupon(context: Context, params: z.output<typeof CreateParams>): v
       code: "parameter_missing",
       param: "currency",
     });
+  if (params.currency_options) checkCurrencyOptions(params, params.currency_options);
+  for (const [index, product] of (params.applies_to?.products ?? []).entries())
+    retrieve(context, "product", product, `applies_to[products][${index}]`);
+  checkRedeemBy(context, params.redeem_by);
   if ((params.duration === "repeating") !== (params.duration_in_months !== undefined))
     throw new ApiError("`duration_in_months` is required when `duration` is `repeating`, and only then.", {
       param: "duration_in_months",
+    });
+}
+
+function checkCurrencyOptions(
+  coupon: { amount_off?: number | null | undefined; currency?: string | null | undefined },
+  options: Record<string, unknown>,
+): void {
+  if (coupon.amount_off == null)
+    throw new ApiError("`currency_options` is only supported if the coupon has an `amount_off`.", {
+      param: "currency_options",
+    });
+  if (coupon.currency != null && Object.hasOwn(options, coupon.currency))
+    throw new ApiError("Each currency of `currency_options` must differ from the coupon's `currency`.", {
+      param: `currency_options[${coupon.currency}]`,
+    });
+}
+
+function checkRedeemBy(context: Context, redeemBy: number | undefined): void {
+  if (redeemBy === undefined) return;
+  if (redeemBy <= now(context))
+    throw new ApiError("Invalid timestamp: `redeem_by` must be in the future.", { param: "redeem_by" });
+  if (redeemBy > addMonths(now(context), MAX_REDEEM_BY_YEARS * 12))
+    throw new ApiError(`\`redeem_by\` cannot be more than ${MAX_REDEEM_BY_YEARS} years in the future.`, {
+      param: "redeem_by",
     });
 }

@@ -5,6 +5,7 @@ import { changeBalance } from "../billing/customer-balance.ts";
 import { refreshDrafts, setTaxIpAddress, validateLocation } from "../billing/customer-tax.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
+import { deletedDiscount, endDiscount } from "../billing/subscriber-discounts.ts";
 import { endSubscription } from "../billing/subscription-endings.ts";
 import { isEnded } from "../billing/subscription-periods.ts";
 import { ApiError } from "../core/errors.ts";
@@ -111,9 +112,9 @@ export function customerRoutes(api: Api): void {
     const { discount } = customer;
     if (!discount)
       throw new ApiError(`No active discount for customer: ${id}`, { status: 404, code: "resource_missing" });
-    customer.discount = null;
-    emit(context, "customer.discount.deleted", discount);
-    return { ...discount, deleted: true };
+    const ended = retrieve(context, "discount", discount.id);
+    endDiscount(context, ended);
+    return deletedDiscount(ended);
   });
 
   balanceRoutes(api);

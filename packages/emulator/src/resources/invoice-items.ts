@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
-import { redeemAll } from "../billing/discounts.ts";
+import { redeemForItem } from "../billing/invoice-items.ts";
 import { lineOfInvoiceItem } from "../billing/invoice-lines.ts";
 import { checkItemTaxes } from "../billing/invoice-taxes.ts";
 import { recomputeTotals, setLines } from "../billing/invoices.ts";
@@ -91,6 +91,7 @@ export function invoiceItemRoutes(api: Api): void {
     });
     const price = priceOf(context, params) ?? find(context, "price", item.pricing?.price_details.price ?? null);
     if (price && amount === undefined) item.amount = item.net_amount = amountFor(price, item.quantity);
+    if (params.discounts !== undefined) item.discounts = redeemForItem(context, item, params.discounts ?? []);
     if (invoice) replaceLine(context, invoice, item);
     return item;
   });
@@ -116,6 +117,7 @@ function createItem(context: Context, params: z.output<typeof CreateParams>): In
   const price = requiredPrice(context, params, currencyOf(params, invoice, customer));
   const rates = taxRatesOf(context, params.tax_rates, "tax_rates");
   checkItemTaxes(context, { invoice, subscription: params.subscription, price, taxRates: rates });
+  const amount = params.amount ?? amountFor(price, params.quantity ?? 1);
   const item = newInvoiceItem(context, {
     customer: customer.id,
     subscription: params.subscription ?? null,
@@ -123,14 +125,14 @@ function createItem(context: Context, params: z.output<typeof CreateParams>): In
     currency: price.currency,
     description: params.description ?? (params.amount === undefined ? productName(context, price) : null),
     period: params.period,
-    discountable: params.discountable ?? true,
+    discountable: params.discountable ?? amount >= 0,
     metadata: mergeMetadata({}, params.metadata),
     taxRates: rates,
-    amount: params.amount ?? amountFor(price, params.quantity ?? 1),
+    amount,
     ...(params.quantity !== undefined && { quantity: params.quantity }),
   });
   insert(context, "invoiceitem", item);
-  item.discounts = redeemAll(context, params.discounts ?? [], { customer: customer.id, invoice_item: item.id });
+  item.discounts = redeemForItem(context, item, params.discounts ?? []);
   if (invoice) {
     item.invoice = invoice.id;
     setLines(context, invoice, [...invoice.lines.data, lineOfInvoiceItem(context, invoice.id, item)]);

@@ -3,8 +3,8 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { cardForInvoice, getOrCreateIntent, payInvoice } from "../billing/collection.ts";
 import { retrieveCustomer, setDelinquent } from "../billing/customers.ts";
-import { redeemAll } from "../billing/discounts.ts";
 import { checkInvoiceTaxes } from "../billing/invoice-taxes.ts";
+import { redeemAll, redemptionForInvoice } from "../billing/redemptions.ts";
 import {
   attachPayment,
   discountsFor,
@@ -164,11 +164,13 @@ function createInvoice(context: Context, params: z.output<typeof CreateParams>):
       defaultTaxRates: taxRatesOf(context, params.default_tax_rates, "default_tax_rates"),
     }),
   });
-  invoice.discounts = params.discounts
-    ? redeemAll(context, params.discounts, { customer: customer.id, invoice: invoice.id })
-    : discountsFor(context, subscription, customer.id);
   const include = params.pending_invoice_items_behavior === "include" || subscription !== null;
   setLines(context, invoice, include ? moveItemsToInvoice(context, invoice, subscription?.id ?? null) : []);
+  invoice.discounts =
+    params.discounts === undefined
+      ? discountsFor(context, subscription, customer.id)
+      : redeemAll(context, params.discounts ?? [], redemptionForInvoice(invoice));
+  recomputeTotals(context, invoice);
   checkInvoiceTaxes(context, invoice);
   storeDraft(context, invoice, null);
   if (invoice.auto_advance) scheduleFinalization(context, invoice);
@@ -192,7 +194,7 @@ function updateInvoice(context: Context, params: z.output<z.ZodObject<typeof fie
     if (params.automatic_tax) invoice.automatic_tax = invoiceTax(params.automatic_tax.enabled);
     if (params.automatic_tax ?? params.default_tax_rates) checkInvoiceTaxes(context, invoice);
     if (params.discounts !== undefined)
-      invoice.discounts = redeemAll(context, params.discounts ?? [], { customer: invoice.customer, invoice: id });
+      invoice.discounts = redeemAll(context, params.discounts ?? [], redemptionForInvoice(invoice));
     invoice.metadata = mergeMetadata(invoice.metadata, params.metadata);
     if (invoice.status === "draft") recomputeTotals(context, invoice);
   });
@@ -208,8 +210,7 @@ function preview(context: Context, params: z.output<typeof PreviewParams>): Invo
     throw new ApiError("You must pass `customer` or `subscription`.", { code: "parameter_missing", param: "customer" });
   retrieveCustomer(context, customer, "customer");
   const details = params.subscription_details;
-  const discountIds = params.discounts ? redeemAll(context, params.discounts, { customer }) : undefined;
-  const withDiscounts = discountIds && { discounts: discountIds };
+  const withDiscounts = params.discounts !== undefined && { discounts: params.discounts };
   if (!subscription || (!details?.items && details?.billing_cycle_anchor === undefined))
     return previewInvoice(context, { customer, subscription, ...withDiscounts });
   const behavior = details.proration_behavior ?? "create_prorations";

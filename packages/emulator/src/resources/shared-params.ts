@@ -4,9 +4,12 @@ import { ApiError } from "../core/errors.ts";
 import { currency, integer, nonNegative, text, unsettable } from "../core/params.ts";
 import { taxBehavior } from "./tax-params.ts";
 
-export const discounts = unsettable(
-  z.array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() })),
-).optional();
+const discountList = z.array(
+  z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() }),
+);
+export const discounts = unsettable(discountList).optional();
+/** The discounts of `add_invoice_items`, which cannot be unset. */
+export const addedDiscounts = discountList.optional();
 export const collectionMethod = z.enum(["charge_automatically", "send_invoice"]).optional();
 export const prorationParam = z.enum(["create_prorations", "always_invoice", "none"]).optional();
 export const intervalParam = z.enum(["day", "week", "month", "year"]);

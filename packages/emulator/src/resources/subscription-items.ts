@@ -25,14 +25,15 @@ import { discounts, prorationParam, recurringPriceData } from "./shared-params.t
 import { taxedRequestOf, taxRates } from "./tax-params.ts";
 
 const itemFields = {
+  discounts,
   price: text.optional(),
   price_data: recurringPriceData.optional(),
   quantity: nonNegative.optional(),
   metadata: metadata.optional(),
   tax_rates: taxRates,
 };
-export const createItem = z.strictObject({ ...itemFields, discounts });
-export const updateItem = z.strictObject({ ...itemFields, id: text.optional(), deleted: flag.optional(), discounts });
+export const createItem = z.strictObject(itemFields);
+export const updateItem = z.strictObject({ ...itemFields, id: text.optional(), deleted: flag.optional() });
 const change = { proration_behavior: prorationParam, proration_date: integer.optional(), expand };
 
 export function subscriptionItemRoutes(api: Api): void {
@@ -124,6 +125,7 @@ export function itemChanges(context: Context, items: readonly z.output<typeof up
     deleted: item.deleted,
     quantity: item.quantity,
     metadata: item.metadata,
+    discounts: item.discounts,
     ...(item.tax_rates !== undefined && {
       taxRates: taxRatesOf(context, item.tax_rates, `items[${index}][tax_rates]`),
     }),

@@ -8,10 +8,12 @@ import {
   cancelUnstarted,
   emptyPhase,
   isLiveSchedule,
+  phaseAt,
   phaseOf,
   releaseSchedule,
   setScheduleTimers,
 } from "../billing/schedules.ts";
+import { checkPhaseDiscounts, keepDiscounts, withoutKnownDiscounts } from "../billing/schedule-discounts.ts";
 import { updateSubscription } from "../billing/subscription-changes.ts";
 import { endSubscription, undoCancellation } from "../billing/subscription-endings.ts";
 import { isEnded } from "../billing/subscription-periods.ts";
@@ -46,8 +48,9 @@ import {
 } from "../objects/subscription-schedule.ts";
 import { createPrice } from "./prices.ts";
 import { collectionMethod, discounts, intervalParam, prorationParam, recurringPriceData } from "./shared-params.ts";
+import { addedInvoiceItem } from "./subscription-discounts.ts";
 import { recurringPrice } from "./subscription-items.ts";
-import { addedItem, automaticTax, checkLocation, taxFields, taxRates } from "./tax-params.ts";
+import { automaticTax, checkLocation, taxFields, taxRates } from "./tax-params.ts";
 
 const anchor = z.enum(["automatic", "phase_start"]).optional();
 const phaseItem = z.strictObject({
@@ -60,7 +63,7 @@ const phaseItem = z.strictObject({
 });
 const phase = z.strictObject({
   items: z.array(phaseItem).min(1),
-  add_invoice_items: z.array(addedItem.extend({ metadata: metadata.optional() })).optional(),
+  add_invoice_items: z.array(addedInvoiceItem.extend({ metadata: metadata.optional() })).optional(),
   ...taxFields,
   billing_cycle_anchor: anchor,
   collection_method: collectionMethod,
@@ -209,6 +212,8 @@ function createFromPhases(context: Context, params: z.output<typeof CreateParams
     endBehavior: params.end_behavior ?? "release",
     metadata: mergeMetadata({}, params.metadata),
   });
+  for (const [index, made] of schedule.phases.entries())
+    checkPhaseDiscounts(context, made, customer.id, `phases[${index}]`);
   applySettings(schedule, params);
   checkScheduleTaxes(context, schedule);
   insert(context, "subscription_schedule", schedule);
@@ -227,6 +232,11 @@ function updateSchedule(context: Context, params: z.output<typeof UpdateParams>,
   const schedule = needLive(context, id, "update");
   const phases =
     params.phases && phasesOf(context, params.phases, firstPhaseStart(context, schedule, params.phases), schedule);
+  const before = phaseAt(schedule, now(context));
+  for (const [index, made] of (phases ?? []).entries()) {
+    const known = schedule.phases.find(({ start_date: start }) => start === made.start_date) ?? null;
+    checkPhaseDiscounts(context, withoutKnownDiscounts(made, known), schedule.customer, `phases[${index}]`);
+  }
   const current = phases?.find(({ start_date, end_date }) => start_date <= now(context) && now(context) < end_date);
   if (phases && schedule.status === "active" && !current)
     throw new ApiError("The current phase must be among the `phases`.", { param: "phases" });
@@ -244,7 +254,7 @@ function updateSchedule(context: Context, params: z.output<typeof UpdateParams>,
     enterPhase(
       context,
       subscription,
-      { ...current, add_invoice_items: [] },
+      keepDiscounts(subscription, before, { ...current, add_invoice_items: [] }),
       params.proration_behavior ?? "create_prorations",
     );
   setScheduleTimers(context, schedule);
@@ -345,8 +355,8 @@ function phaseFrom(
 
 function addedItemsFrom(context: Context, { add_invoice_items: items = [] }: PhaseInput, param: string): AddedItem[] {
   return items.map((added, position) => ({
-    discountable: true,
-    discounts: [],
+    discountable: added.discountable ?? true,
+    discounts: phaseDiscounts(added.discounts),
     metadata: mergeMetadata({}, added.metadata),
     period: { end: { type: "min_item_period_end" }, start: { type: "phase_start" } },
     price: retrieve(context, "price", added.price, `${param}[add_invoice_items][${position}][price]`).id,

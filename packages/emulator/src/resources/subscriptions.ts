@@ -2,10 +2,10 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
-import { redeemAll } from "../billing/discounts.ts";
 import { cardOutcome } from "../billing/payments.ts";
 import { startPendingUpdate } from "../billing/pending-updates.ts";
 import { amountFor } from "../billing/pricing.ts";
+import { deletedDiscount, endDiscount } from "../billing/subscriber-discounts.ts";
 import { editSubscription, updateSubscription } from "../billing/subscription-changes.ts";
 import { cancelAt, cancelAtPeriodEnd, endSubscription, undoCancellation } from "../billing/subscription-endings.ts";
 import { pauseSubscription, resumeSubscription } from "../billing/subscription-pauses.ts";
@@ -34,15 +34,9 @@ import { clearTimer, setTimer } from "../core/timers.ts";
 import { type ItemInput, type NewSubscription, STATUSES, type Subscription } from "../objects/subscription.ts";
 import { noCard } from "./invoices.ts";
 import { collectionMethod, discounts, prorationParam } from "./shared-params.ts";
+import { addedInvoiceItem, addItemsToNextInvoice, toAddedItems, updateDiscounts } from "./subscription-discounts.ts";
 import { checkPlannedTaxes, createItem, itemChanges, itemInputs, updateItem } from "./subscription-items.ts";
-import {
-  addedItem,
-  addedItems,
-  checkNewSubscription,
-  setSubscriptionTaxes,
-  taxesFrom,
-  taxFields,
-} from "./tax-params.ts";
+import { checkNewSubscription, setSubscriptionTaxes, taxesFrom, taxFields } from "./tax-params.ts";
 
 const DAY = 86_400;
 const behavior = z
@@ -76,7 +70,7 @@ const fields = {
   proration_behavior: prorationParam,
   trial_end: trialEnd.optional(),
   trial_settings: trialSettings,
-  add_invoice_items: z.array(addedItem).optional(),
+  add_invoice_items: z.array(addedInvoiceItem).optional(),
   expand,
 };
 const CreateParams = z.strictObject({
@@ -190,10 +184,8 @@ function stateRoutes(api: Api): void {
     const discount = find(context, "discount", subscription.discounts[0] ?? null);
     if (!discount)
       throw new ApiError(`No active discount for subscription: ${id}`, { status: 404, code: "resource_missing" });
-    editSubscription(context, subscription, (row) => {
-      row.discounts = [];
-    });
-    return { ...discount, deleted: true };
+    endDiscount(context, discount);
+    return deletedDiscount(discount);
   });
 }
 
@@ -226,7 +218,7 @@ function inputFrom(
     prorate: params.proration_behavior !== "none",
     defaultPaymentMethod: params.default_payment_method ?? null,
     discounts: params.discounts ?? [],
-    addInvoiceItems: addedItems(context, params.add_invoice_items),
+    addInvoiceItems: toAddedItems(context, params.add_invoice_items ?? []),
     collectionMethod: params.collection_method ?? "charge_automatically",
     daysUntilDue: params.days_until_due ?? null,
     cancelAtPeriodEnd: params.cancel_at_period_end ?? false,
@@ -287,9 +279,11 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
     );
   if (params.default_payment_method) checkOwnMethod(context, subscription.customer, params.default_payment_method);
   updateFields(context, subscription, params);
+  if (params.discounts !== undefined) updateDiscounts(context, subscription, params.discounts, params.items);
   updatePauseCollection(context, subscription, params.pause_collection);
   updateCancellation(context, subscription, params);
   if (params.trial_end !== undefined) moveTrialEnd(context, subscription, params.trial_end);
+  addItemsToNextInvoice(context, subscription, params.add_invoice_items ?? []);
   if (params.items !== undefined || params.billing_cycle_anchor === "now") changeItems(context, subscription, params);
   return subscription;
 }
@@ -305,8 +299,6 @@ function updateFields(context: Context, subscription: Subscription, params: z.ou
       Object.assign(row.trial_settings.end_behavior, params.trial_settings.end_behavior);
     if (params.payment_settings?.save_default_payment_method !== undefined)
       row.payment_settings.save_default_payment_method = params.payment_settings.save_default_payment_method;
-    if (params.discounts !== undefined)
-      row.discounts = redeemAll(context, params.discounts ?? [], { customer: row.customer, subscription: row.id });
     row.metadata = mergeMetadata(row.metadata, params.metadata);
   });
 }
