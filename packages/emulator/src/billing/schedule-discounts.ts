@@ -85,8 +85,6 @@ export function checkPhaseDiscounts(context: Context, phase: Phase, customer: st
 /** Returns a phase without the discounts that its earlier version has too. They were checked when the schedule got them. */
 export function withoutKnownDiscounts(phase: Phase, before: Phase | null): Phase {
   if (before === null) return phase;
-  const knownOf = (items: readonly { price: string; discounts: PhaseDiscount[] }[], price: string) =>
-    items.find((item) => item.price === price)?.discounts ?? [];
   return {
     ...phase,
     discounts: withoutKnown(phase.discounts, before.discounts),
@@ -99,6 +97,10 @@ export function withoutKnownDiscounts(phase: Phase, before: Phase | null): Phase
       discounts: withoutKnown(item.discounts, knownOf(before.add_invoice_items, item.price)),
     })),
   };
+}
+
+function knownOf(items: readonly { price: string; discounts: PhaseDiscount[] }[], price: string): PhaseDiscount[] {
+  return items.find((item) => item.price === price)?.discounts ?? [];
 }
 
 function withoutKnown(discounts: readonly PhaseDiscount[], known: readonly PhaseDiscount[]): PhaseDiscount[] {
