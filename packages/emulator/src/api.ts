@@ -24,7 +24,7 @@ import { patternOf, refuseUnused } from "./core/unused-params.ts";
 import type { Engine } from "./engine.ts";
 import { expand as expandObject, notExpandable } from "./expand.ts";
 import { JSON_TYPE, respondWithFault } from "./fault-response.ts";
-import { accountOf, otherVersionOf, readParams, readText, timeHeader } from "./request-input.ts";
+import { accountOf, otherVersionOf, queryOf, readParams, readText, timeHeader } from "./request-input.ts";
 
 /** A route's handler. `id` and `child` are the IDs in the URL path, or "" if the path has none. */
 type Handler<Schema extends z.ZodType> = (
@@ -187,24 +187,40 @@ function checkResponse(method: string, path: string, result: object): void {
 async function respond(engine: Engine, c: HttpContext, route: Route, inProgress: Set<string>): Promise<Response> {
   engine.catchUp();
   let response: Response | null = null;
+  const exchange: Exchange = { params: "", response: "" };
   try {
-    response = await respondOnce(engine, c, route, inProgress);
+    response = await respondOnce(engine, c, route, { inProgress, exchange });
     return response;
   } finally {
     recordRequest(engine.requests, {
       at: engine.state.now,
       method: c.req.method,
       path: c.req.path,
+      query: queryOf(c),
+      ...exchange,
       status: response?.status ?? null,
       requestId: response?.headers.get("request-id") ?? null,
       idempotencyKey: c.req.header("idempotency-key") ?? null,
       replayed: response?.headers.has("idempotent-replayed") ?? false,
     });
+    engine.feed.notify();
   }
 }
 
-async function respondOnce(engine: Engine, c: HttpContext, route: Route, inProgress: Set<string>): Promise<Response> {
+/** The bodies of a request and its response, for the request log. */
+interface Exchange {
+  params: string;
+  response: string;
+}
+
+async function respondOnce(
+  engine: Engine,
+  c: HttpContext,
+  route: Route,
+  { inProgress, exchange }: { inProgress: Set<string>; exchange: Exchange },
+): Promise<Response> {
   const text = await readText(c);
+  exchange.params = typeof text === "string" ? text : "";
   const key = c.req.method === "POST" ? (c.req.header("idempotency-key") ?? null) : null;
   const request = {
     method: c.req.method,
@@ -213,11 +229,12 @@ async function respondOnce(engine: Engine, c: HttpContext, route: Route, inProgr
     key,
   };
   const fault = consumeFault(engine.state, request);
-  if (key === null || fault === null) return runRequest(engine, c, route, { text, key, fault });
-  if (inProgress.has(key)) return toResponse(engine, c, errorResponse(engine, keyInUseError(key)));
+  const input = { text, key, fault, exchange };
+  if (key === null || fault === null) return runRequest(engine, c, route, input);
+  if (inProgress.has(key)) return toResponse(engine, c, errorResponse(engine, keyInUseError(key)), exchange);
   inProgress.add(key);
   try {
-    return await runRequest(engine, c, route, { text, key, fault });
+    return await runRequest(engine, c, route, input);
   } finally {
     inProgress.delete(key);
   }
@@ -227,20 +244,23 @@ interface RequestInput {
   text: string | ApiError;
   key: string | null;
   fault: Fault | null;
+  exchange: Exchange;
 }
 
-async function runRequest(
-  engine: Engine,
-  c: HttpContext,
-  route: Route,
-  { text, key, fault }: RequestInput,
-): Promise<Response> {
+async function runRequest(engine: Engine, c: HttpContext, route: Route, input: RequestInput): Promise<Response> {
+  const { fault, exchange } = input;
   const failing = fault !== null && fault.answer !== "stale" && fault.answer !== "decline" ? fault : null;
-  if (failing?.when === "before") return respondWithFault(engine, failing);
-  const response = handleRequest(engine, c, route, { text, key, fault });
-  if (failing) return respondWithFault(engine, failing, response.body);
+  if (failing?.when === "before") return failWith(engine, failing, exchange);
+  const response = handleRequest(engine, c, route, input);
+  if (failing) return failWith(engine, failing, exchange, response.body);
   if (c.req.method !== "GET") void engine.deliverDue();
-  return toResponse(engine, c, response);
+  return toResponse(engine, c, response, exchange);
+}
+
+async function failWith(engine: Engine, fault: Fault, exchange: Exchange, body?: string): Promise<Response> {
+  const response = await respondWithFault(engine, fault, body);
+  exchange.response = await response.clone().text();
+  return response;
 }
 
 function handleRequest(engine: Engine, c: HttpContext, route: Route, { text, key, fault }: RequestInput): ApiResponse {
@@ -324,7 +344,13 @@ function publicContext(engine: Engine, id: string): Context {
   return context;
 }
 
-function toResponse(engine: Engine, c: HttpContext, { status, body, requestId, replayed }: ApiResponse): Response {
+function toResponse(
+  engine: Engine,
+  c: HttpContext,
+  { status, body, requestId, replayed }: ApiResponse,
+  exchange: Exchange,
+): Response {
+  exchange.response = body;
   const key = c.req.header("idempotency-key");
   const headers: Record<string, string> = {
     ...JSON_TYPE,

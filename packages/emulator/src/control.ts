@@ -162,15 +162,13 @@ function snapshotRoutes(app: Hono, engine: Engine, newState: () => State): void 
   postTo(app)("/restore", RestoreInput, ({ id }) => {
     const stored = snapshots.get(id);
     if (!stored) throw new ControlError(`Snapshot "${id}" not found.`);
-    engine.state = fork(stored);
-    engine.changed();
+    engine.replaceState(fork(stored));
     return { now: engine.state.now };
   });
   app.post("/reset", (c) => {
-    engine.state = newState();
     engine.requests.length = 0;
     snapshots.clear();
-    engine.changed();
+    engine.replaceState(newState());
     return c.json({ now: engine.state.now });
   });
 }

@@ -1,5 +1,7 @@
 /** The engine of the emulator runs timers and webhook deliveries as virtual time advances. */
 import { runClock, runTimer } from "./billing/run-timers.ts";
+import { type ChangeFeed, createChangeFeed } from "./core/change-feed.ts";
+import { type ClockMove, recordTimer, startMove } from "./core/clock-move.ts";
 import { switchToClockOf } from "./core/clock.ts";
 import { deliver, type DeliveryNetwork, makePending } from "./core/deliveries.ts";
 import { consumeReordering } from "./core/faults.ts";
@@ -11,6 +13,7 @@ import { forkAccount } from "./core/snapshots.ts";
 import { type Account, type Context, getOrCreateAccount, type State } from "./core/state.ts";
 import { clearTimer, nextDelivery, nextTimer, popTimer } from "./core/timers.ts";
 import { advanceTimeTo } from "./core/virtual-time.ts";
+import type { StripeEvent } from "./objects/event.ts";
 
 export interface EngineOptions {
   state: State;
@@ -75,13 +78,26 @@ export interface Engine {
   deliveries: { held: boolean; order: number | null };
   /** The most recent API requests, oldest first. */
   requests: RequestRecord[];
+  /** The last move of the emulator's clock by `advance`; null before the first move. */
+  lastMove: ClockMove | null;
+  /** The mode of the emulator's clock. */
+  clock: "running" | "still";
+  /** Notifies the open pages of the viewer. */
+  feed: ChangeFeed;
+  /** Replaces the whole state, as a restored snapshot does. */
+  replaceState(state: State): void;
   changed(): void;
 }
 
 const CONCURRENT_DELIVERIES = 16;
 
 export function createEngine(options: EngineOptions): Engine {
-  const { network, onChange } = options;
+  const { network } = options;
+  const feed = createChangeFeed();
+  const onChange = (): void => {
+    options.onChange();
+    feed.notify();
+  };
   const engine: Engine = {
     state: options.state,
     contexts: () => [...engine.state.accounts.values()].map((account) => newContext(options, engine.state, account)),
@@ -115,6 +131,14 @@ export function createEngine(options: EngineOptions): Engine {
     },
     deliveries: { held: false, order: null },
     requests: [],
+    lastMove: null,
+    clock: options.clock,
+    feed,
+    replaceState(state) {
+      engine.state = state;
+      engine.lastMove = null;
+      onChange();
+    },
     changed: onChange,
     advance: runInTurn(async ({ seconds, stopAt }) => {
       await advance(engine, seconds, stopAt);
@@ -174,10 +198,10 @@ function catchUp(engine: Engine, options: EngineOptions): void {
   let count = 0;
   for (const context of engine.contexts()) count += runClock(context, "", target);
   advanceTimeTo(engine.state, target);
-  if (count > 0) options.onChange();
+  if (count > 0) engine.changed();
 }
 
-async function deliverAll(engine: Engine, { network, onChange }: EngineOptions): Promise<void> {
+async function deliverAll(engine: Engine, { network }: EngineOptions): Promise<void> {
   while (!engine.deliveries.held) {
     const batch = takeDueDeliveries(engine);
     if (batch.length === 0) return;
@@ -185,13 +209,19 @@ async function deliverAll(engine: Engine, { network, onChange }: EngineOptions):
       const chunk = batch.slice(start, start + CONCURRENT_DELIVERIES);
       await Promise.all(chunk.map(({ context, id }) => deliver(context, network, id)));
     }
-    onChange();
+    engine.changed();
   }
 }
 
 async function advance(engine: Engine, seconds: number, stopAt: StopAt | undefined): Promise<void> {
   engine.catchUp();
-  const target = engine.state.now + seconds;
+  const move = startMove(engine.state.now);
+  await moveTo(engine, move, engine.state.now + seconds, stopAt);
+  move.to = engine.state.now;
+  engine.lastMove = move;
+}
+
+async function moveTo(engine: Engine, move: ClockMove, target: number, stopAt: StopAt | undefined): Promise<void> {
   await engine.deliverDue();
   for (;;) {
     const due = nextDue(engine, target);
@@ -201,8 +231,10 @@ async function advance(engine: Engine, seconds: number, stopAt: StopAt | undefin
       await engine.deliverDue();
       continue;
     }
-    if (stopAt?.when === "before" && runAndCheckEvent(onFork(due), stopAt.event)) return;
-    if (runAndCheckEvent(due, stopAt?.event ?? null)) return;
+    if (stopAt?.when === "before" && emits(runDue(onFork(due)), stopAt.event)) return;
+    const emitted = runDue(due);
+    recordTimer(move, due.timer, emitted);
+    if (stopAt && emits(emitted, stopAt.event)) return;
   }
   advanceTimeTo(engine.state, target);
 }
@@ -254,12 +286,14 @@ function onFork({ context, timer }: DueTimer): DueTimer {
   return { context: { ...context, writable: new Set(), account, state }, timer };
 }
 
-/** Runs a timer. Returns whether the timer emitted an event of the given type. */
-function runAndCheckEvent({ context, timer }: DueTimer, type: string | null): boolean {
-  // Virtual time must advance before the events are counted, because the advance can remove old events.
+/** Runs a timer. Returns the events that the timer emitted. */
+function runDue({ context, timer }: DueTimer): readonly StripeEvent[] {
+  context.emitted = [];
   advanceTimeTo(context.state, timer.at);
-  const { event } = context.account.tables;
-  const known = event.size;
   runTimer(context, timer, "");
-  return type !== null && [...event.values()].slice(known).some((emitted) => emitted.type === type);
+  return context.emitted;
+}
+
+function emits(emitted: readonly StripeEvent[], type: string): boolean {
+  return emitted.some((event) => event.type === type);
 }

@@ -165,6 +165,8 @@ interface BuiltEmulator {
   /** Handles a request that arrived at the emulator's port. */
   fetchFromPort: (request: Request) => Promise<Response>;
   save: () => void;
+  /** Ends the streams of the viewer's open pages. */
+  endStreams: () => void;
   contexts: () => Context[];
 }
 
@@ -195,16 +197,13 @@ function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
     deliveries: () => [...engine.state.accounts.values()].flatMap((account) => [...account.deliveries.values()]),
     audit: () => audit(engine.state),
     snapshot: () => fork(engine.state),
-    restore: (snapshot) => {
-      engine.state = fork(snapshot);
-      engine.changed();
-    },
+    restore: (snapshot) => engine.replaceState(fork(snapshot)),
     fork: (changes = {}) =>
       buildEmulator({ ...options, ...changes, stateFile: undefined }, fork(engine.state)).emulator,
   };
   const fromPort: Bindings = { fromPort: true };
   const fetchFromPort: BuiltEmulator["fetchFromPort"] = async (request) => app.fetch(request, fromPort);
-  return { emulator, fetchFromPort, save: file.save, contexts: engine.contexts };
+  return { emulator, fetchFromPort, save: file.save, endStreams: engine.feed.close, contexts: engine.contexts };
 }
 
 /** Creates the app of all routes: the API, the control routes and the pages. */
@@ -268,7 +267,7 @@ export async function serveEmulator(
   const host = options.host ?? "127.0.0.1";
   const url = `http://${hostOfUrl(host)}:${options.port}`;
   const baseUrl = baseUrlOf({ baseUrl: options.baseUrl ?? url });
-  const { emulator, fetchFromPort, save } = startEmulator({ clock: "running", ...options, baseUrl });
+  const { emulator, fetchFromPort, save, endStreams } = startEmulator({ clock: "running", ...options, baseUrl });
   const server = serve({ fetch: toHttpHandler(fetchFromPort), port: options.port, hostname: host });
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
@@ -291,6 +290,7 @@ export async function serveEmulator(
     close: () =>
       new Promise((resolve) => {
         clearInterval(tick);
+        endStreams();
         server.close(() => {
           save();
           resolve();

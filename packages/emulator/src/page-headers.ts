@@ -6,6 +6,9 @@ const FRAMES = "x-frame-options";
 /** Forbids content of other sites. The directive `form-action` is not set, because the forms may redirect to the application. */
 const CONTENT = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'";
 
+/** Also allows the viewer's own script, and the requests with which the script keeps the page up to date. */
+const VIEWER_POLICY = `${CONTENT}; frame-ancestors 'none'; script-src 'self'; connect-src 'self'`;
+
 /** Response headers that forbid scripts, frames and content of other sites. */
 const HEADERS = {
   [POLICY]: `${CONTENT}; frame-ancestors 'none'`,
@@ -25,6 +28,8 @@ export function allowFrames(c: HttpContext, origins: readonly string[]): void {
 export const addPageHeaders: MiddlewareHandler = async (c, next) => {
   await next();
   const hasPolicy = c.res.headers.has(POLICY);
-  for (const [name, value] of Object.entries(HEADERS))
+  const isViewer = c.req.path === "/" || c.req.path.startsWith("/_viewer/");
+  const headers = isViewer ? { ...HEADERS, [POLICY]: VIEWER_POLICY } : HEADERS;
+  for (const [name, value] of Object.entries(headers))
     if (!hasPolicy || (name !== POLICY && name !== FRAMES)) c.header(name, value);
 };

@@ -99,10 +99,14 @@ function bodyTooLarge(): ApiError {
   return new ApiError("The request body is too large.", { status: 413 });
 }
 
-export function readParams(c: HttpContext, text: string): Record<string, FormValue> {
-  const { url } = c.req;
+/** Returns the query of the URL without "?"; "" if the URL has none. */
+export function queryOf({ req: { url } }: HttpContext): string {
   const question = url.indexOf("?");
-  const query = question < 0 ? {} : parseForm(url.slice(question + 1));
+  return question < 0 ? "" : url.slice(question + 1);
+}
+
+export function readParams(c: HttpContext, text: string): Record<string, FormValue> {
+  const query = parseForm(queryOf(c));
   if (text === "") return query;
   if (!(c.req.header("content-type") ?? "").startsWith("application/x-www-form-urlencoded"))
     throw new ApiError(

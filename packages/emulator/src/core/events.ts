@@ -36,6 +36,7 @@ export function emit(context: Context, type: string, object: object, previous?: 
     type,
   };
   insert(context, "event", event);
+  context.emitted?.push(event);
   const { deliveries, deliveriesByEvent } = context.account;
   for (const endpoint of listeners) {
     const id = newId(context, "whd");

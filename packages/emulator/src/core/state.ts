@@ -1,4 +1,5 @@
 /** Defines the emulator's state as plain values, and the context in which code reads and changes the state. */
+import type { StripeEvent } from "../objects/event.ts";
 import type { DeliveryFault, Fault } from "./fault-schemas.ts";
 import type { CheckoutOrder, Delivery, EndpointSecret, PendingChange, StoredResponse, Timers } from "./records.ts";
 import { type CompleteTaxSettings, parseTaxSettings } from "./tax-settings.ts";
@@ -88,6 +89,8 @@ export interface Context extends Transaction {
   baseUrl: string;
   /** The current request. Events that the request causes contain the request's ID and idempotency key. */
   request: { id: string | null; idempotencyKey: string | null };
+  /** The events that the context emits are added to this list. */
+  emitted?: StripeEvent[];
   /** Under a `stale` fault, lists and searches omit objects that were created less than this number of seconds ago. */
   staleSeconds?: number;
   /** Under a `decline` fault, the decline code for this request's payment. Otherwise null. */

@@ -43,6 +43,20 @@ export function timersOfKind({ clocks, current }: Timers, clock: string, kind: T
   return heap.filter((timer) => timer.kind === kind && current.get(`${kind} ${timer.id}`) === timer.order);
 }
 
+/** Returns the current billing timers of an object, in order of time. */
+export function timersOf({ clocks, current }: Timers, id: string): Timer[] {
+  return [...clocks.values()]
+    .flatMap((heap) => heap.filter((timer) => timer.id === id && current.get(`${timer.kind} ${id}`) === timer.order))
+    .toSorted((one, other) => one.at - other.at);
+}
+
+/** Returns the timers of all pending deliveries, in order of time. */
+export function pendingDeliveries({ deliveries, current }: Timers): Timer[] {
+  return deliveries
+    .filter((timer) => current.get(`delivery ${timer.id}`) === timer.order)
+    .toSorted((one, other) => one.at - other.at || one.order - other.order);
+}
+
 function peek({ current }: Timers, heap: Timer[], until: number): Timer | null {
   for (;;) {
     const [first] = heap;

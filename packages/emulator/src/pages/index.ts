@@ -7,7 +7,7 @@ import { embeddedCheckoutPage } from "./embedded-checkout.ts";
 import { invoicePage } from "./invoice.ts";
 import { portalPage } from "./portal.ts";
 import { receiptPage } from "./receipt.ts";
-import { viewerPage } from "./viewer.ts";
+import { viewerPage } from "./viewer/viewer.ts";
 
 export const PAGES: readonly ((app: Hono, engine: Engine) => void)[] = [
   viewerPage,

@@ -6,6 +6,17 @@ export const STYLE: string = `
   --bad: light-dark(#b42318, #ff9b90); --good: light-dark(#067647, #75e0a7); }
 * { box-sizing: border-box; }
 body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); overflow-wrap: anywhere; }
+.bar { display: flex; flex-wrap: wrap; gap: 8px 20px; align-items: center; padding: 10px 16px; background: light-dark(#fef3c7, #423306); }
+.bar .soft { color: inherit; } .bar a { color: inherit; margin-right: 12px; } .bar form { display: flex; gap: 8px; flex: 1 1 260px; max-width: 520px; }
+.bar input { padding: 6px 10px; min-width: 0; } .bar button { width: auto; flex: none; margin: 0; padding: 6px 12px; }
+.chips { display: flex; flex-wrap: wrap; gap: 4px 14px; list-style: none; padding: 0; margin: 0 0 16px; font-size: 14px; }
+.filter, .fields { display: grid; gap: 4px 12px; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); align-items: end; }
+.filter button, .fields button { margin: 0; padding: 10px 14px; } .filter > label:first-child { grid-column: 1 / -1; margin: 0; }
+.check { display: flex; gap: 6px; align-items: center; margin: 0; padding: 10px 0; } .check input { width: auto; }
+main.viewer { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 0 20px; }
+main.viewer > * { grid-column: 1 / -1; } main.viewer > #clock, main.viewer > #faults { grid-column: auto; }
+.viewer pre { max-height: 520px; }
+td ol { margin: 0; padding-left: 18px; } h2 code, h1 code { font-size: inherit; }
 .banner a { color: inherit; }
 .banner { margin: 0; padding: 6px 16px; text-align: center; font-size: 13px; background: light-dark(#fef3c7, #423306); }
 main { max-width: 880px; margin: 32px auto; padding: 0 16px; }
@@ -51,7 +62,7 @@ button.link { width: auto; white-space: nowrap; overflow-wrap: normal; margin: 0
 @media (max-width: 700px) {
   .seller { font-weight: 650; font-size: 17px; margin: 0 0 14px; }
 .columns { grid-template-columns: minmax(0, 1fr); gap: 20px; } main { margin: 20px auto; } .card { padding: 18px; }
-  main.viewer table { min-width: 680px; } .row:not(.wrap) > :last-child { max-width: 45%; }
+  main.viewer > #clock, main.viewer > #faults { grid-column: 1 / -1; } main.viewer table { min-width: 880px; } .row:not(.wrap) > :last-child { max-width: 45%; }
 }
 @media print {
   :root { color-scheme: light; } body { background: none; } .banner, form, .back, .screen { display: none; }
