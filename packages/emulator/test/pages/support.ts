@@ -50,13 +50,13 @@ export interface Site {
   complaints: string[];
 }
 
-/** Starts an emulator whose clock stands still, and opens a browser page. */
-export async function open(viewport = { width: 1280, height: 900 }): Promise<Site> {
+/** Starts an emulator whose clock stands still, and opens a browser page. By default, the emulator is strict. */
+export async function open(viewport = { width: 1280, height: 900 }, strict = true): Promise<Site> {
   const port = await freePort();
   const emulator = await serveEmulator({
     port,
     clock: "still",
-    strict: true,
+    strict,
     seed: 5,
     startAt: START,
     wallNow: () => START,

@@ -63,7 +63,7 @@ test("the viewer can send a webhook delivery again", async () => {
 });
 
 test("the viewer shows parameters that the emulator ignored", async () => {
-  const { page, stripe } = await open();
+  const { page, stripe } = await open(undefined, false);
   await stripe.customers.create({ invoice_settings: { custom_fields: [{ name: "PO", value: "7" }] } });
   await page.goto("/");
   expect(await textOf(page, "ignored")).toContain("invoice_settings[custom_fields]");
