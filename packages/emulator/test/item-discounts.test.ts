@@ -211,3 +211,20 @@ test("a schedule with an unknown coupon in a later phase is rejected", async () 
     param: "phases[1][items][0][discounts][0][coupon]",
   });
 });
+
+// Subscriptions.d.ts: `pending_update.discounts` are applied with the pending update, which the emulator refuses.
+test("an update that waits for its payment refuses coupons and redeems none", async () => {
+  const sdk = createSdk();
+  const { stripe } = sdk;
+  const { customer, price, discounts } = await sellerWithCoupon(sdk);
+  const { id, items } = await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
+  const card = await stripe.paymentMethods.attach("pm_card_chargeCustomerFail", { customer: customer.id });
+  await stripe.customers.update(customer.id, { invoice_settings: { default_payment_method: card.id } });
+  const item = { id: items.data[0]?.id ?? "", quantity: 2 };
+  const behavior = { payment_behavior: "pending_if_incomplete", proration_behavior: "always_invoice" } as const;
+  const withCoupon = stripe.subscriptions.update(id, { ...behavior, items: [item], discounts });
+  expect(await refusal(withCoupon)).toMatchObject({ statusCode: 501, param: "discounts" });
+  const withItemCoupon = stripe.subscriptions.update(id, { ...behavior, items: [{ ...item, discounts }] });
+  expect(await refusal(withItemCoupon)).toMatchObject({ statusCode: 501, param: "items[][discounts]" });
+  expect(await stripe.coupons.retrieve(discounts[0]?.coupon ?? "")).toMatchObject({ times_redeemed: 0 });
+});

@@ -121,7 +121,10 @@ function retrieveRedeemable(
   return { coupon, code };
 }
 
-/** Returns the redemption of an invoice. The minimum amount of a promotion code applies to the lines that the invoice has now. */
+/**
+ * Returns the redemption of an invoice. The minimum amount of a promotion code applies to the lines that the invoice has
+ * now.
+ */
 export function redemptionForInvoice({ id, customer, currency, lines, parent }: Invoice): Redemption {
   return {
     owner: { customer, invoice: id },

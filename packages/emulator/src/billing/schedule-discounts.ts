@@ -26,8 +26,8 @@ export function applyPhaseDiscounts(context: Context, subscription: Subscription
 }
 
 /**
- * Returns the coupons that replace the current discounts of a subscription or subscription item; undefined if the phase does not
- * change the discounts.
+ * Returns the coupons that replace the current discounts of a subscription or subscription item; undefined if the phase does
+ * not change the discounts.
  */
 export function newInputs(
   context: Context,

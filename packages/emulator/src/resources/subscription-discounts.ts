@@ -4,7 +4,8 @@ import { addOneTimeItem } from "../billing/invoice-items.ts";
 import { purchaseOf } from "../billing/pricing.ts";
 import { replaceDiscounts } from "../billing/subscriber-discounts.ts";
 import { editSubscription } from "../billing/subscription-changes.ts";
-import { planChange } from "../billing/subscription-update.ts";
+import { type ChangePlan, planChange } from "../billing/subscription-update.ts";
+import { ApiError } from "../core/errors.ts";
 import { flag } from "../core/params.ts";
 import type { Context } from "../core/state.ts";
 import type { DiscountInput } from "../objects/discount.ts";
@@ -38,11 +39,22 @@ export function addItemsToNextInvoice(
   }
 }
 
+/** Throws if a change that waits for its payment would redeem a coupon. The emulator cannot redeem a coupon later. */
+export function refusePendingDiscounts(discounts: readonly DiscountInput[] | null | undefined, plan: ChangePlan): void {
+  const param = discounts === undefined ? "items[][discounts]" : "discounts";
+  if (discounts === undefined && plan.discounts.size === 0) return;
+  throw new ApiError(`The emulator does not implement \`${param}\` of an update that waits for its payment.`, {
+    status: 501,
+    type: "api_error",
+    param,
+  });
+}
+
 type ItemsInput = readonly z.output<typeof updateItem>[] | undefined;
 
 /**
- * Replaces the discounts of a subscription. An empty list changes nothing. Null, from an empty string, removes the discounts. The
- * minimum amount of a promotion code applies to the items that the same request leaves in the subscription.
+ * Replaces the discounts of a subscription. An empty list changes nothing. Null, from an empty string, removes the discounts.
+ * The minimum amount of a promotion code applies to the items that the same request leaves in the subscription.
  */
 export function updateDiscounts(
   context: Context,

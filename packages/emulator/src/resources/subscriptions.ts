@@ -34,7 +34,13 @@ import { clearTimer, setTimer } from "../core/timers.ts";
 import { type ItemInput, type NewSubscription, STATUSES, type Subscription } from "../objects/subscription.ts";
 import { noCard } from "./invoices.ts";
 import { collectionMethod, discounts, prorationParam } from "./shared-params.ts";
-import { addedInvoiceItem, addItemsToNextInvoice, toAddedItems, updateDiscounts } from "./subscription-discounts.ts";
+import {
+  addedInvoiceItem,
+  addItemsToNextInvoice,
+  refusePendingDiscounts,
+  toAddedItems,
+  updateDiscounts,
+} from "./subscription-discounts.ts";
 import { checkPlannedTaxes, createItem, itemChanges, itemInputs, updateItem } from "./subscription-items.ts";
 import { checkNewSubscription, setSubscriptionTaxes, taxesFrom, taxFields } from "./tax-params.ts";
 
@@ -340,7 +346,9 @@ function changeItems(context: Context, subscription: Subscription, params: z.out
   const card = cardForSubscription(context, subscription);
   if (params.payment_behavior === "error_if_incomplete" && card !== null) throwIfPaymentFails(context, card);
   const fails = card === null || cardOutcome(context, card, true).kind !== "succeeds";
-  if (params.payment_behavior === "pending_if_incomplete" && fails) startPendingUpdate(context, subscription, plan);
+  const isPending = params.payment_behavior === "pending_if_incomplete" && fails;
+  if (isPending) refusePendingDiscounts(params.discounts, plan);
+  if (isPending) startPendingUpdate(context, subscription, plan);
   else applyChange(context, subscription, plan, prorationBehavior);
 }
 
