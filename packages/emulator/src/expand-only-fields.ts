@@ -7,6 +7,7 @@ import { customerTax } from "./billing/customer-tax.ts";
 import { termsOf } from "./billing/discounts.ts";
 import { intentOf, subscriptionOf } from "./billing/invoices.ts";
 import { find, listAll, listBy } from "./core/rows.ts";
+import { breakdownOf, taxesOfItem } from "./expand-checkout.ts";
 import type { Context } from "./core/state.ts";
 import type { Row } from "./core/tables.ts";
 import type { Invoice } from "./objects/invoice.ts";
@@ -53,6 +54,8 @@ export function expandOnlyFields(context: Context, object: object): FieldMakers 
         }),
       };
     }
+    case "item":
+      return { taxes: () => taxesOfItem(context, row.id ?? "") };
     default:
       return {};
   }
@@ -67,6 +70,8 @@ export function nestedField(context: Context, object: object, path: string): obj
   if (type === "discount" && path === "source.coupon") return couponOf(context, id);
   if (type === "promotion_code" && path === "restrictions.currency_options")
     return find(context, "promotion_code", id)?.restrictions.currency_options ?? {};
+  if (type === "checkout.session" && path === "total_details.breakdown")
+    return breakdownOf(context, object as Row<"checkout.session">);
   return undefined;
 }
 

@@ -20,6 +20,8 @@ export const DERIVED = [
   "Manual tax rates of a customer with `tax_exempt` have the amount 0 and the reason `customer_exempt` or `reverse_charge`.",
   "Pending invoice items without a tax behavior count as exclusive in invoices with automatic tax.",
   "A customer's location comes from the shipping address, the billing address, the card's billing details or the IP address. The issuing country of a card completes its billing details.",
+  "The checkout page asks for a name, a country and a postal code if the session needs an address or a tax ID. If taxes change the total, the page needs a second confirmation.",
+  "For an invoice with automatic tax, a credit note needs `lines`. The amounts of its lines exclude taxes.",
   "A credit note for a part of an invoice line credits the same part of the line's discounts and taxes. A credit note with only an `amount` has one line without taxes.",
   "Failed renewals are retried 1, 3, 5, 7, 9, 11 and 14 days after the first failure. Then the setting `after_retries` decides whether the subscription is canceled, unpaid, paused or past due. Renewal invoices of an unpaid subscription stay drafts.",
   "Pausing a subscription bills and credits nothing. Resuming it with a new billing cycle bills a full period.",

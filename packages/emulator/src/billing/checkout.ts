@@ -3,17 +3,21 @@ import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import type { CheckoutOrder } from "../core/records.ts";
-import { find, insert, retrieve } from "../core/rows.ts";
+import { find, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer } from "../core/timers.ts";
 import type { CheckoutSession } from "../objects/checkout-session.ts";
-import { newCustomer } from "../objects/customer.ts";
+import type { LineTax } from "../objects/invoice-line.ts";
+import { taxTotal } from "../objects/line-taxes.ts";
 import type { NextAction, PaymentError, PaymentIntent } from "../objects/payment-intent.ts";
 import type { Price } from "../objects/price.ts";
 import type { SetupIntent } from "../objects/setup-intent.ts";
 import { couponsOf, findTypedCode, redeemCheckedDiscounts, setDiscounts } from "./checkout-discounts.ts";
 import { attachPaidIntent } from "./collection.ts";
 import { applyDiscounts } from "./discounts.ts";
+import { asksForAddress, checkoutRates, existingRates, needTaxLocation, setTaxStatus } from "./checkout-taxes.ts";
+import { saveCustomer } from "./checkout-customer.ts";
+import { applyTaxes } from "./taxes.ts";
 import { addOneTimeItem } from "./invoice-items.ts";
 import { attach, methodFromIdOrToken } from "./payment-methods.ts";
 import { cancelPayment, cardOutcome, completeChallenge, confirmPayment, createPaymentIntent } from "./payments.ts";
@@ -35,6 +39,7 @@ export function confirmCheckout(context: Context, session: CheckoutSession, meth
   const order = orderOf(context, session);
   setDiscounts(context, session, order, order.discounts);
   const method = methodFromIdOrToken(context, methodOrToken, "payment_method");
+  needTaxLocation(session);
   order.paymentMethod = method.id;
   order.notice = null;
   if (session.mode === "setup") return confirmSetupMode(context, session, order, method.id);
@@ -42,6 +47,17 @@ export function confirmCheckout(context: Context, session: CheckoutSession, meth
   const intent = intentOf(context, session, order);
   confirmPayment(context, intent, method.id, { onSession: true });
   return settlePayment(context, session, order, intent);
+}
+
+/**
+ * Takes the customer's address from the billing details of a payment method, if the session asks for an address and has none.
+ */
+export function collectFromMethod(context: Context, session: CheckoutSession, methodId: string): void {
+  const order = orderOf(context, session);
+  const { address, name } = find(context, "payment_method", methodId)?.billing_details ?? {};
+  if (order.collected || address?.country == null || !asksForAddress(context, session, order)) return;
+  order.collected = { name: name ?? null, address: { ...address }, taxId: null };
+  setAmounts(context, session, order);
 }
 
 /**
@@ -59,6 +75,7 @@ export function confirmWithoutCard(context: Context, session: CheckoutSession): 
       code: "parameter_missing",
       param: "payment_method",
     });
+  needTaxLocation(session);
   setDiscounts(context, session, order, order.discounts);
   return completeSession(context, session, order, null);
 }
@@ -133,12 +150,15 @@ export function usePromotionCode(context: Context, session: CheckoutSession, typ
  */
 export function setAmounts(context: Context, session: CheckoutSession, order: CheckoutOrder): void {
   const lines = checkoutLines(context, session, order);
-  const sum = (field: "amount_subtotal" | "amount_discount" | "amount_total") =>
+  const sum = (field: "amount_subtotal" | "amount_discount" | "amount_tax" | "amount_total") =>
     lines.reduce((total, line) => total + line[field], 0);
   const free = session.mode === "setup";
   session.amount_subtotal = free ? null : sum("amount_subtotal");
   session.amount_total = free ? null : sum("amount_total");
-  session.total_details = free ? null : { amount_discount: sum("amount_discount"), amount_shipping: 0, amount_tax: 0 };
+  session.total_details = free
+    ? null
+    : { amount_discount: sum("amount_discount"), amount_shipping: 0, amount_tax: sum("amount_tax") };
+  setTaxStatus(context, session, order);
   session.payment_status = free || session.amount_total === 0 ? "no_payment_required" : "unpaid";
   if (!free)
     session.discounts = order.discounts.map(({ coupon, promotion_code: code }) => ({
@@ -165,6 +185,7 @@ export function checkoutLines(context: Context, session: CheckoutSession, order:
         discount_amounts: [] as { amount: number; discount: string }[],
         pretax_credit_amounts: [] as { amount: number; discount: string; type: "discount" }[],
         pricing: { price_details: { product: itemPrice.product } },
+        taxes: [] as LineTax[],
       },
     };
   });
@@ -175,6 +196,8 @@ export function checkoutLines(context: Context, session: CheckoutSession, order:
     [...order.discounts.keys()].map(String),
     (index) => coupons[Number(index)] ?? null,
   );
+  const ratesOf = checkoutRates(context, session, order);
+  for (const { item, price: itemPrice, line } of lines) applyTaxes([line], () => ratesOf(item, itemPrice));
   return lines.map(({ item, price: itemPrice, line }) => {
     const off = line.discount_amounts.reduce((sum, { amount }) => sum + amount, 0);
     return {
@@ -183,13 +206,15 @@ export function checkoutLines(context: Context, session: CheckoutSession, order:
       adjustable_quantity: null,
       amount_discount: off,
       amount_subtotal: line.amount,
-      amount_tax: 0,
-      amount_total: line.amount - off,
+      amount_tax: taxTotal(line.taxes),
+      amount_total: line.amount - off + taxTotal(line.taxes, "exclusive"),
       currency: itemPrice.currency,
       description: retrieve(context, "product", itemPrice.product).name,
       metadata: {},
       price: itemPrice,
       quantity: item.quantity,
+      discount_amounts: line.discount_amounts,
+      taxes: line.taxes,
     };
   });
 }
@@ -282,7 +307,7 @@ function completeSession(
   order: CheckoutOrder,
   intent: PaymentIntent | null,
 ): CheckoutOutcome {
-  ensureCustomer(context, session, intent);
+  saveCustomer(context, session, order, intent);
   clearTimer(context, "session_expires", session.id);
   const method = order.paymentMethod === null ? null : retrieve(context, "payment_method", order.paymentMethod);
   if (method && session.customer !== null && session.mode !== "payment") attach(context, method, session.customer);
@@ -296,17 +321,6 @@ function completeSession(
   return { kind: "complete" };
 }
 
-/** Creates a customer for a checkout session that needs a customer and has none. */
-function ensureCustomer(context: Context, session: CheckoutSession, intent: PaymentIntent | null): void {
-  if (session.customer !== null) return;
-  if (session.mode === "payment" && session.customer_creation !== "always") return;
-  const email = session.customer_email ?? session.customer_details?.email ?? undefined;
-  const customer = insert(context, "customer", newCustomer(context, { email }));
-  session.customer = customer.id;
-  if (intent) intent.customer = customer.id;
-  emit(context, "customer.created", customer);
-}
-
 function startSubscription(
   context: Context,
   session: CheckoutSession,
@@ -314,13 +328,19 @@ function startSubscription(
   intent: PaymentIntent | null,
 ): void {
   const customer = session.customer ?? "";
-  const items = order.items.map((item) => ({ price: retrieve(context, "price", item.price), quantity: item.quantity }));
+  const items = order.items.map((item) => ({
+    price: retrieve(context, "price", item.price),
+    quantity: item.quantity,
+    taxRates: existingRates(context, item.taxRates),
+  }));
   const recurring = items.filter(({ price: one }) => one.recurring !== null);
-  for (const { price: one, quantity } of items.filter((item) => item.price.recurring === null))
-    addOneTimeItem(context, { customer, price: one, quantity });
+  for (const { price: one, quantity, taxRates } of items.filter((item) => item.price.recurring === null))
+    addOneTimeItem(context, { customer, price: one, quantity, taxRates });
   const { subscription, invoice } = createSubscription(context, {
     customer,
     items: recurring,
+    automaticTax: session.automatic_tax.enabled,
+    defaultTaxRates: existingRates(context, order.defaultTaxRates),
     metadata: order.metadata,
     description: order.description,
     trialEnd: order.trialEnd ?? (order.trialDays > 0 ? now(context) + order.trialDays * 86_400 : null),

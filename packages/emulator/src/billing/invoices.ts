@@ -18,12 +18,13 @@ import type { InvoicePayment } from "../objects/invoice-payment.ts";
 import { type Invoice, type InvoiceReason, type NewInvoice, newInvoice } from "../objects/invoice.ts";
 import type { PaymentIntent } from "../objects/payment-intent.ts";
 import type { Subscription } from "../objects/subscription.ts";
+import { sumTaxes, taxTotal } from "../objects/line-taxes.ts";
 import { applyDiscounts, isDiscountActive, termsOf } from "./discounts.ts";
 import { lineOfInvoiceItem, linesOfItem } from "./invoice-lines.ts";
 import { cancelPayment } from "./payments.ts";
 import { applyInvoiceTaxes } from "./invoice-taxes.ts";
 import { useUpDiscounts } from "./subscriber-discounts.ts";
-import { netAmount, sumTaxes, taxTotal } from "./taxes.ts";
+import { netAmount } from "./taxes.ts";
 
 /** The time for which a renewal invoice stays a draft. */
 const FINALIZE_AFTER_SECONDS = 3_600;

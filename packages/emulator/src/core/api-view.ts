@@ -44,6 +44,10 @@ function viewOf(value: unknown): unknown {
       const { currency_options: _options, ...restrictions } = shown["restrictions"] as Fields;
       return { ...shown, restrictions };
     }
+    case "item": {
+      const { discount_amounts: _discounts, taxes: _taxes, ...rest } = shown;
+      return rest;
+    }
     case "subscription_item":
       return { ...shown, plan: toPlan(shown["price"] as PriceView) };
     case "subscription":

@@ -65,10 +65,16 @@ export interface Timers {
  * order of a checkout session.
  */
 export interface CheckoutOrder {
-  items: { id: string; price: string; quantity: number }[];
+  items: { id: string; price: string; quantity: number; taxRates?: string[] }[];
   /** Metadata of the subscription or payment intent that the checkout creates. */
   metadata: Record<string, string>;
   description: string | null;
+  /** IDs of the tax rates of items without own tax rates. States of older versions of the emulator lack them. */
+  defaultTaxRates?: string[];
+  /** The fields of the customer that the checkout may change. States of older versions of the emulator lack them. */
+  customerUpdate?: Partial<Record<"address" | "name" | "shipping", "auto" | "never" | undefined>> | undefined;
+  /** The details that the customer entered on the checkout page. */
+  collected?: CollectedDetails | undefined;
   trialDays: number;
   trialEnd: number | null;
   missingPaymentMethod: "create_invoice" | "cancel" | "pause";
@@ -80,6 +86,13 @@ export interface CheckoutOrder {
   paymentMethod: string | null;
   /** The message that the checkout page shows after a failed payment attempt; null if there is none. */
   notice: string | null;
+}
+
+/** The name, address and tax ID that a customer enters on the checkout page. */
+export interface CollectedDetails {
+  name: string | null;
+  address: Record<"city" | "country" | "line1" | "line2" | "postal_code" | "state", string | null> | null;
+  taxId: { type: string; value: string } | null;
 }
 
 /** A subscription change that takes effect when its invoice is paid. */

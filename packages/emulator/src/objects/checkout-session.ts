@@ -3,6 +3,7 @@ import { now } from "../core/clock.ts";
 import { newToken } from "../core/ids.ts";
 import type { ObjectSource } from "../core/object-source.ts";
 import { mergeMetadata } from "../core/params.ts";
+import { invoiceTax } from "./automatic-tax.ts";
 import type { Customer } from "./customer.ts";
 
 export type CheckoutSession = ReturnType<typeof newCheckoutSession>;
@@ -25,6 +26,9 @@ export interface NewCheckoutSession {
   cancel_url?: string | undefined;
   expires_at?: number | undefined;
   allow_promotion_codes?: boolean | undefined;
+  automatic_tax?: { enabled: boolean } | undefined;
+  billing_address_collection?: "auto" | "required" | undefined;
+  tax_id_collection?: { enabled: boolean; required?: "if_supported" | "never" | undefined } | undefined;
   payment_method_collection?: "always" | "if_required" | undefined;
   payment_method_types?: string[] | undefined;
   locale?: string | undefined;
@@ -44,8 +48,7 @@ export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSess
     allow_promotion_codes: params.allow_promotion_codes ?? null,
     amount_subtotal: null as number | null,
     amount_total: null as number | null,
-    automatic_tax: { enabled: false, liability: null, provider: null, status: null },
-    billing_address_collection: null,
+    ...taxFields(params),
     branding_settings: { ...BRANDING, display_name: source.state.sellerName },
     cancel_url: params.cancel_url ?? null,
     client_reference_id: params.client_reference_id ?? null,
@@ -125,18 +128,43 @@ function customerFields(params: NewCheckoutSession, customer: Customer | null, m
     customer_creation: customer ? null : (params.customer_creation ?? (mode === "payment" ? "if_required" : "always")),
     customer_details: (isKnown
       ? {
-          address: null,
-          business_name: null,
+          ...NO_DETAILS,
           email,
-          individual_name: null,
-          name: null,
-          phone: null,
           tax_exempt: mode === "setup" ? null : "none",
-          tax_ids: null,
         }
-      : null) as { email: string | null; name: string | null } | null,
+      : null) as CustomerDetails | null,
     customer_email: params.customer_email ?? null,
   };
+}
+
+function taxFields({ automatic_tax: tax, tax_id_collection: taxId, ...params }: NewCheckoutSession) {
+  const { enabled, liability, provider, status } = invoiceTax(tax?.enabled ?? false);
+  return {
+    automatic_tax: { enabled, liability, provider, status },
+    billing_address_collection: params.billing_address_collection ?? null,
+    tax_id_collection: { enabled: taxId?.enabled ?? false, required: taxId?.required ?? ("never" as const) },
+  };
+}
+
+/** The details of a customer before the customer completes the session. */
+export const NO_DETAILS = {
+  address: null,
+  business_name: null,
+  individual_name: null,
+  name: null,
+  phone: null,
+  tax_ids: null,
+};
+
+interface CustomerDetails {
+  address: Record<"city" | "country" | "line1" | "line2" | "postal_code" | "state", string | null> | null;
+  business_name: string | null;
+  email: string | null;
+  individual_name: string | null;
+  name: string | null;
+  phone: string | null;
+  tax_exempt: "none" | "exempt" | "reverse" | null;
+  tax_ids: { type: string; value: string }[] | null;
 }
 
 function paymentFields(params: NewCheckoutSession, mode: Mode) {

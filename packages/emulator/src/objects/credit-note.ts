@@ -8,6 +8,8 @@ import { sum } from "../core/money.ts";
 import type { ObjectSource } from "../core/object-source.ts";
 import type { LineTax } from "./invoice-line.ts";
 import type { Invoice } from "./invoice.ts";
+import { sumTaxes, taxTotal } from "./line-taxes.ts";
+import type { TaxRate } from "./tax-rate.ts";
 
 export type CreditNote = ReturnType<typeof newCreditNote>;
 
@@ -19,6 +21,8 @@ export interface CreditLine {
   quantity: number | null;
   unitAmount: number | null;
   taxes: LineTax[];
+  /** The tax rates that the request set. Default: none. */
+  taxRates?: TaxRate[];
   discounts: { amount: number; discount: string }[];
 }
 
@@ -45,9 +49,9 @@ export function newCreditNote(source: ObjectSource, input: NewCreditNote) {
   const lines = input.lines.map((line) => newCreditNoteLine(source, line));
   const subtotal = sum(lines.map(({ amount }) => amount));
   const discounts = sumBy(lines.flatMap((line) => line.discount_amounts));
-  const taxes = lines.flatMap((line) => line.taxes);
-  const exclusive = sum(taxes.filter((tax) => tax.tax_behavior === "exclusive").map(({ amount }) => amount));
-  const inclusive = sum(taxes.map(({ amount }) => amount)) - exclusive;
+  const taxes = sumTaxes(lines);
+  const exclusive = taxTotal(taxes, "exclusive");
+  const inclusive = taxTotal(taxes, "inclusive");
   const off = sum(discounts.map(({ amount }) => amount));
   const total = subtotal - off + exclusive;
   const paid = invoice.status === "paid";
@@ -108,7 +112,7 @@ function newCreditNoteLine(source: ObjectSource, line: CreditLine) {
     metadata: {},
     pretax_credit_amounts: line.discounts.map((discount) => ({ ...discount, type: "discount" as const })),
     quantity: line.quantity,
-    tax_rates: [],
+    tax_rates: line.taxRates ?? [],
     taxes: line.taxes,
     type: line.invoiceLine === null ? ("custom_line_item" as const) : ("invoice_line_item" as const),
     unit_amount: line.unitAmount,

@@ -8,7 +8,9 @@ import type { Discount } from "./discount.ts";
 
 export type Customer = ReturnType<typeof newCustomer>;
 
-type Address = Partial<Record<"city" | "country" | "line1" | "line2" | "postal_code" | "state", string | undefined>>;
+type Address = Partial<
+  Record<"city" | "country" | "line1" | "line2" | "postal_code" | "state", string | null | undefined>
+>;
 
 /** A customer's shipping address. */
 interface Shipping {

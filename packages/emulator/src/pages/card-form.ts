@@ -15,11 +15,13 @@ export interface CardForm {
   email?: string | null;
   /** False for a form in a frame, because browsers refuse the focus there. Default true. */
   focus?: boolean;
+  /** More fields of the customer, before the card fields. Default: none. */
+  details?: Markup | "";
 }
 
-export function cardForm({ action, button, notice, email = null, focus = true }: CardForm): Markup {
+export function cardForm({ action, button, notice, email = null, focus = true, details = "" }: CardForm): Markup {
   return html`<form method="post" action="${action}" data-testid="card-form">
-    ${alert(notice)} ${email === null ? "" : emailField(email)}
+    ${alert(notice)} ${email === null ? "" : emailField(email)} ${details}
     <label for="number">Card number</label>
     <input
       id="number"

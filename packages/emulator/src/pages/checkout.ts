@@ -9,18 +9,21 @@ import {
   confirmCheckout,
   confirmWithoutCard,
   orderOf,
+  setAmounts,
   usePromotionCode,
 } from "../billing/checkout.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { ApiError } from "../core/errors.ts";
 import { formatAmount } from "../core/money.ts";
-import type { CheckoutOrder } from "../core/records.ts";
+import type { CheckoutOrder, CollectedDetails } from "../core/records.ts";
 import { find } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { Engine } from "../engine.ts";
-import type { CheckoutSession } from "../objects/checkout-session.ts";
+import { type CheckoutSession, NO_DETAILS } from "../objects/checkout-session.ts";
+import { sumTaxes } from "../objects/line-taxes.ts";
 import { cardForm, fieldOf, readCard } from "./card-form.ts";
 import { addressOf, returnUrl } from "./checkout-address.ts";
+import { detailFields, readDetails } from "./checkout-details.ts";
 import { dayText, intervalText, priceText } from "./format.ts";
 import { errorPage, layout, type Markup } from "./layout.ts";
 
@@ -35,7 +38,7 @@ export function checkoutPage(app: Hono, engine: Engine): void {
     return c.html(layout(title, body, found.session.status === "open" ? "wide" : "narrow", found.context));
   });
 
-  app.post("/c/pay/:id/:action{pay|code|start}", async (c) => {
+  app.post("/c/pay/:id/:action{pay|code|start|details}", async (c) => {
     engine.catchUp();
     const form = await c.req.parseBody();
     const found = hostedSession(engine, c.req.param("id"));
@@ -95,28 +98,44 @@ export function runAction(
     order.notice = usePromotionCode(context, session, fieldOf(form, "code"));
     return addressOf(session);
   }
+  const details = action === "details" || action === "pay" ? readDetails(context, session, order, form) : null;
+  const page = addressOf(session);
+  const email = fieldOf(form, "email");
+  if (needsEmail(session) && email !== "") session.customer_details = { ...NO_DETAILS, email, tax_exempt: "none" };
+  const shown = action === "pay" ? fieldOf(form, "shown_total") : "";
+  const problem = details === null ? null : applyDetails(context, session, order, { details, shown });
+  if (action !== "start") order.notice = problem;
+  if (problem !== null || action === "details") return page;
   if (action === "start") return nextPage(session, confirmWithoutCard(context, session));
-  if (needsEmail(session)) {
-    const email = fieldOf(form, "email");
-    session.customer_details = { ...guestDetails(email === "" ? null : email) };
-    if (!/^[^\s@]+@[^\s@]+$/.test(email)) {
-      order.notice = "Your email is incomplete.";
-      return addressOf(session);
-    }
+  if (needsEmail(session) && !/^[^\s@]+@[^\s@]+$/.test(session.customer_details?.email ?? "")) {
+    order.notice = "Your email is incomplete.";
+    return page;
   }
   const card = readCard(context, form);
   if (card.kind === "method") return nextPage(session, confirmCheckout(context, session, card.id));
   order.notice = card.notice;
-  return addressOf(session);
+  return page;
+}
+
+/**
+ * Keeps the details that the customer entered, and computes the taxes. Returns an error message if the details are invalid, or
+ * if the total differs from the total that the page showed.
+ */
+function applyDetails(
+  context: Context,
+  session: CheckoutSession,
+  order: CheckoutOrder,
+  { details, shown }: { details: CollectedDetails | string; shown: string },
+): string | null {
+  if (typeof details === "string") return details;
+  order.collected = details;
+  setAmounts(context, session, order);
+  if (shown === "" || Number(shown) === session.amount_total) return null;
+  return "The total has changed because of taxes. Check the new total.";
 }
 
 function needsEmail(session: CheckoutSession): boolean {
   return session.customer === null && session.customer_email === null;
-}
-
-function guestDetails(email: string | null) {
-  const nothing = { address: null, business_name: null, individual_name: null, phone: null, tax_ids: null };
-  return { ...nothing, email, name: null, tax_exempt: "none" };
 }
 
 /** Returns the URL of the page to show after a payment attempt. */
@@ -143,6 +162,7 @@ function openPage(context: Context, session: CheckoutSession): Page {
   const title = titleOf(context, session, order);
   const email = session.customer_details?.email ?? "";
   const form = cardForm({
+    details: detailFields(context, session, order),
     action: `${addressOf(session)}/pay`,
     button: buttonOf(session, order),
     notice: order.notice,
@@ -209,11 +229,27 @@ function orderSummary(context: Context, session: CheckoutSession, order: Checkou
           </div>`
         : ""
     }
-    ${balanceRow(context, session, money)}
+    ${taxRows(context, session, lines, money)} ${balanceRow(context, session, money)}
     <div class="row sum">
       <span>Due today</span><span data-testid="due">${money(amountDueNow(context, session))}</span>
     </div>
     ${session.allow_promotion_codes && order.discounts.length === 0 ? codeForm(session) : ""}`;
+}
+
+/** Returns the rows that show the taxes; one row with a reason if automatic tax is not known yet. */
+function taxRows(
+  context: Context,
+  session: CheckoutSession,
+  lines: readonly CheckoutLine[],
+  money: (amount: number) => string,
+): Markup[] {
+  if (session.automatic_tax.status === "requires_location_inputs")
+    return [html`<div class="row" data-testid="tax"><span>Tax</span><span>Enter your address</span></div>`];
+  return sumTaxes(lines).map((tax) => {
+    const rate = find(context, "tax_rate", tax.tax_rate_details.tax_rate);
+    const name = `${rate?.display_name ?? "Tax"}${tax.tax_behavior === "inclusive" ? " (included)" : ""}`;
+    return html`<div class="row" data-testid="tax"><span>${name}</span><span>${money(tax.amount)}</span></div>`;
+  });
 }
 
 /**

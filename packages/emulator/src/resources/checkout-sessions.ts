@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import {
   checkoutLines,
+  collectFromMethod,
   confirmCheckout,
   confirmWithoutCard,
   expireCheckout,
@@ -36,7 +37,9 @@ import { setTimer } from "../core/timers.ts";
 import { type CheckoutSession, newCheckoutSession, SESSION_LIFETIME_SECONDS } from "../objects/checkout-session.ts";
 import { checkUiMode, REDIRECTS, UI_MODES } from "./checkout-ui-mode.ts";
 import { createPrice } from "./prices.ts";
+import { checkSessionTaxes } from "./checkout-tax-checks.ts";
 import { checkEmail, intervalParam } from "./shared-params.ts";
+import { automaticTax, taxBehavior, taxRates } from "./tax-params.ts";
 
 const MIN_LIFETIME = 1_800;
 const MAX_DISCOUNTS = 1;
@@ -44,7 +47,15 @@ const MAX_DISCOUNTS = 1;
 const priceData = z.strictObject({
   currency,
   product: text.optional(),
-  product_data: z.strictObject({ name: text, description: text.optional(), metadata: metadata.optional() }).optional(),
+  product_data: z
+    .strictObject({
+      name: text,
+      description: text.optional(),
+      metadata: metadata.optional(),
+      tax_code: text.optional(),
+    })
+    .optional(),
+  tax_behavior: taxBehavior.optional(),
   unit_amount: nonNegative.optional(),
   unit_amount_decimal: text.optional(),
   recurring: z.strictObject({ interval: intervalParam, interval_count: integer.optional() }).optional(),
@@ -53,6 +64,7 @@ const lineItem = z.strictObject({
   price: text.optional(),
   price_data: priceData.optional(),
   quantity: integer.pipe(z.number().min(1)).optional(),
+  tax_rates: taxRates,
 });
 export const discounts = z
   .array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional() }))
@@ -61,10 +73,6 @@ const missingMethod = z.strictObject({
   end_behavior: z.strictObject({ missing_payment_method: z.enum(["cancel", "create_invoice", "pause"]) }),
 });
 const collected = z.enum(["auto", "never"]).optional();
-/**
- * The parameter `customer_update`. The parameter `customer_update` has no effect, because the emulator's checkout page collects
- * no name, address or shipping.
- */
 const customerUpdate = z.strictObject({ address: collected, name: collected, shipping: collected });
 const CreateParams = z.strictObject({
   mode: z.enum(["payment", "setup", "subscription"]).optional(),
@@ -82,6 +90,11 @@ const CreateParams = z.strictObject({
   cancel_url: url.optional(),
   expires_at: integer.optional(),
   allow_promotion_codes: flag.optional(),
+  automatic_tax: automaticTax,
+  billing_address_collection: z.enum(["auto", "required"]).optional(),
+  tax_id_collection: z
+    .strictObject({ enabled: flag, required: z.enum(["if_supported", "never"]).optional() })
+    .optional(),
   discounts,
   payment_method_collection: z.enum(["always", "if_required"]).optional(),
   payment_method_types: z.array(text).optional(),
@@ -90,6 +103,7 @@ const CreateParams = z.strictObject({
   subscription_data: z
     .strictObject({
       metadata: metadata.optional(),
+      default_tax_rates: taxRates,
       description: text.optional(),
       trial_period_days: integer.pipe(z.number().min(1).max(730)).optional(),
       trial_end: integer.optional(),
@@ -171,10 +185,12 @@ function paymentPageRoutes(api: Api): void {
 
   api.publicPost("/v1/payment_pages/:id/confirm", ConfirmParams, (context, params, id) => {
     const session = retrieve(context, "checkout.session", id);
+    if (params.payment_method !== undefined) collectFromMethod(context, session, params.payment_method);
     if (params.expected_amount !== undefined && params.expected_amount !== session.amount_total)
       throw new ApiError("The amount has changed since the page was shown. Load it again.", {
         code: "checkout_amount_mismatch",
         param: "expected_amount",
+        keepsEffects: true,
       });
     const outcome =
       params.payment_method === undefined
@@ -223,6 +239,7 @@ function create(context: Context, params: CreateInput): CheckoutSession {
     order.setupIntent = createSetupIntent(context, { customer: session.customer, metadata: given }).id;
     session.setup_intent = order.setupIntent;
   }
+  checkSessionTaxes(context, session, order);
   context.account.checkoutOrders.set(session.id, order);
   setDiscounts(context, session, order, params.discounts ?? []);
   setAmounts(context, session, order);
@@ -242,7 +259,9 @@ function checkParams(params: CreateInput): void {
       param: "allow_promotion_codes",
     });
   if (params.customer_update !== undefined && params.customer === undefined)
-    throw new ApiError("`customer_update` can only be used with `customer`.", { param: "customer_update" });
+    throw new ApiError("`customer_update` can only be used with `customer` or `customer_account`.", {
+      param: "customer_update",
+    });
   if (params.customer !== undefined && params.customer_email !== undefined)
     throw new ApiError("You may only specify one of these parameters: customer, customer_email.", {
       param: "customer",
@@ -263,7 +282,7 @@ function toItem(context: Context, item: z.output<typeof lineItem>, index: number
     throw new ApiError(`The price specified is inactive. This field only accepts active prices.`, {
       param: `line_items[${index}][price]`,
     });
-  return { id: newId(context, "li"), price: price.id, quantity: item.quantity ?? 1 };
+  return { id: newId(context, "li"), price: price.id, quantity: item.quantity ?? 1, taxRates: item.tax_rates ?? [] };
 }
 
 function newOrder(params: CreateInput, items: CheckoutOrder["items"]): CheckoutOrder {
@@ -275,6 +294,8 @@ function newOrder(params: CreateInput, items: CheckoutOrder["items"]): CheckoutO
   return {
     items,
     metadata: mergeMetadata({}, given?.metadata),
+    defaultTaxRates: params.subscription_data?.default_tax_rates ?? [],
+    customerUpdate: params.customer_update,
     description: given?.description ?? null,
     trialDays: params.subscription_data?.trial_period_days ?? 0,
     trialEnd: params.subscription_data?.trial_end ?? null,

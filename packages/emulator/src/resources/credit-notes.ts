@@ -12,6 +12,7 @@ import type { Context } from "../core/state.ts";
 import type { CreditLine } from "../objects/credit-note.ts";
 import type { InvoiceLine } from "../objects/invoice-line.ts";
 import type { Invoice } from "../objects/invoice.ts";
+import { checkCreditTaxes, creditTaxFields, grossAmount, withTaxes } from "./credit-note-taxes.ts";
 
 const line = z.strictObject({
   type: z.enum(["custom_line_item", "invoice_line_item"]),
@@ -20,6 +21,7 @@ const line = z.strictObject({
   invoice_line_item: text.optional(),
   quantity: nonNegative.optional(),
   unit_amount: nonNegative.optional(),
+  ...creditTaxFields,
 });
 const fields = {
   invoice: text,
@@ -89,9 +91,12 @@ function inputOf(context: Context, params: z.output<typeof CreateParams>): Credi
       code: "parameter_missing",
       param: "amount",
     });
+  checkCreditTaxes(invoice, params);
   return {
     invoice,
-    lines: params.lines?.map((input, index) => lineFrom(invoice, input, `lines[${index}]`)) ?? [customLine(amount)],
+    lines: params.lines?.map((input, index) => lineFrom(context, invoice, input, `lines[${index}]`)) ?? [
+      customLine(amount),
+    ],
     creditAmount: params.credit_amount ?? 0,
     refundAmount: params.refund_amount ?? 0,
     outOfBandAmount: params.out_of_band_amount ?? 0,
@@ -114,14 +119,17 @@ function customLine(amount: number, description = "Credit", quantity = 1): Credi
   };
 }
 
-function lineFrom(invoice: Invoice, input: z.output<typeof line>, param: string): CreditLine {
+function lineFrom(context: Context, invoice: Invoice, input: z.output<typeof line>, param: string): CreditLine {
   if (input.type === "custom_line_item") {
     if (input.unit_amount === undefined)
       throw new ApiError(`Missing required param: ${param}[unit_amount].`, {
         code: "parameter_missing",
         param: `${param}[unit_amount]`,
       });
-    return customLine(input.unit_amount, input.description, input.quantity);
+    return withTaxes(context, invoice, customLine(input.unit_amount, input.description, input.quantity), {
+      input,
+      param,
+    });
   }
   const credited = invoice.lines.data.find(({ id }) => id === input.invoice_line_item);
   if (!credited)
@@ -129,13 +137,13 @@ function lineFrom(invoice: Invoice, input: z.output<typeof line>, param: string)
       code: "resource_missing",
       param: `${param}[invoice_line_item]`,
     });
-  return creditOf(credited, input);
+  return withTaxes(context, invoice, creditOf(invoice, credited, input), { input, param });
 }
 
 /** Returns a credit note line for part of an invoice line, with the corresponding share of the line's discounts and taxes. */
-function creditOf(credited: InvoiceLine, input: z.output<typeof line>): CreditLine {
+function creditOf(invoice: Invoice, credited: InvoiceLine, input: z.output<typeof line>): CreditLine {
   const amount =
-    input.amount ??
+    grossAmount(invoice, credited, input.amount) ??
     (input.quantity === undefined
       ? credited.amount
       : round((credited.amount * input.quantity) / (credited.quantity ?? 1)));

@@ -7,6 +7,7 @@ import { retrieveCustomer } from "../billing/customers.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
 import { deletedDiscount, endDiscount } from "../billing/subscriber-discounts.ts";
 import { endSubscription } from "../billing/subscription-endings.ts";
+import { checkTaxId, createTaxId } from "../billing/tax-ids.ts";
 import { isEnded } from "../billing/subscription-periods.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
@@ -19,7 +20,6 @@ import { type Customer, newCustomer, toAddress, toShipping } from "../objects/cu
 import type { PaymentMethod } from "../objects/payment-method.ts";
 import { methodFilters } from "./payment-methods.ts";
 import { checkEmail } from "./shared-params.ts";
-import { checkTaxId, createTaxId } from "./tax-ids.ts";
 
 const MAX_NAME_LENGTH = 256;
 const email = unsettable(z.string().max(512)).optional();
