@@ -3,6 +3,7 @@
  * @see https://docs.stripe.com/expand#includable-properties
  */
 import { checkoutLines, orderOf } from "./billing/checkout.ts";
+import { sourcesOf } from "./billing/customer-sources.ts";
 import { customerTax } from "./billing/customer-tax.ts";
 import { termsOf } from "./billing/discounts.ts";
 import { intentOf, subscriptionOf } from "./billing/invoices.ts";
@@ -10,6 +11,7 @@ import { find, listAll, listBy } from "./core/rows.ts";
 import { breakdownOf, taxesOfItem } from "./expand-checkout.ts";
 import type { Context } from "./core/state.ts";
 import type { Row } from "./core/tables.ts";
+import { toCard } from "./objects/card.ts";
 import type { Invoice } from "./objects/invoice.ts";
 
 type FieldMakers = Record<string, () => unknown>;
@@ -88,7 +90,7 @@ function customerFields(context: Context, id: string): FieldMakers {
   return {
     subscriptions: () =>
       toList(listBy(context, "subscription", { customer: id }).toReversed(), `/v1/customers/${id}/subscriptions`),
-    sources: () => toList([], `/v1/customers/${id}/sources`),
+    sources: () => toList(sourcesOf(context, id).toReversed().map(toCard), `/v1/customers/${id}/sources`),
     tax_ids: () => toList(listBy(context, "tax_id", { customer: id }).toReversed(), `/v1/customers/${id}/tax_ids`),
     invoice_credit_balance: () => ({}),
     tax: () => {

@@ -4,9 +4,10 @@
  */
 import { mapIfChanged, toApiView } from "./core/api-view.ts";
 import { ApiError } from "./core/errors.ts";
-import { findById } from "./core/rows.ts";
+import { find, findById } from "./core/rows.ts";
 import type { Context } from "./core/state.ts";
 import { expandOnlyFields, nestedField } from "./expand-only-fields.ts";
+import { toCard } from "./objects/card.ts";
 
 const MAX_LEVELS = 4;
 /** The maximum number of entries that a list inside a response object shows. */
@@ -50,14 +51,16 @@ function expandPath(context: Context, object: object, levels: readonly string[],
   if (!isExtra && !Object.hasOwn(row, name)) throw notExpandable(path);
   const value = isExtra ? toApiView(extra()) : row[name];
   const follow = (entry: unknown): unknown => {
-    const found = resolveId(context, entry);
+    const found = resolveId(context, name, entry);
     return typeof found === "object" && found !== null ? expandPath(context, found, rest, path) : found;
   };
   return { ...row, [name]: Array.isArray(value) ? value.map(follow) : follow(value) };
 }
 
-function resolveId(context: Context, value: unknown): unknown {
+function resolveId(context: Context, name: string, value: unknown): unknown {
   if (typeof value !== "string") return value;
+  const card = name === "default_source" ? find(context, "payment_method", value) : undefined;
+  if (card) return toCard(card);
   const found = findById(context, value);
   return found ? toApiView(found) : value;
 }

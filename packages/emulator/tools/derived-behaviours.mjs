@@ -3,6 +3,7 @@
  * recorded responses of Stripe confirm the behavior.
  */
 export const DERIVED = [
+  "A card that a token saves is also a payment method with the card's ID. Saving it emits `payment_method.attached`, then `customer.source.created`. If the default card is deleted, the newest other card becomes the default source.",
   "An embedded checkout session without `return_url` is accepted unless `redirect_on_completion` is `always`, and a session for Elements always, because cards need no redirect. The client secret stays after the completion.",
   "When a subscription schedule enters a phase, an item with the same price keeps its ID. Other items replace removed items. A price with another interval starts a new billing cycle with its phase. A phase without an end lasts one period of its first price. If a phase removes a metered item, the item's usage is not billed.",
   "The subscription of a schedule is active at once. Its first invoice stays a draft for an hour. If the payment of this invoice fails, the subscription is past due.",

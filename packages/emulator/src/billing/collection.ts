@@ -7,6 +7,7 @@ import { clearTimer, setTimer } from "../core/timers.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import type { PaymentIntent } from "../objects/payment-intent.ts";
 import type { Subscription } from "../objects/subscription.ts";
+import { defaultCardOf } from "./customer-sources.ts";
 import { setDelinquent } from "./customers.ts";
 import { attachPayment, intentOf, invoiceOf, markUncollectible, subscriptionOf, voidInvoice } from "./invoices.ts";
 import { completeChallenge, confirmPayment, createPaymentIntent } from "./payments.ts";
@@ -27,12 +28,7 @@ const MAX_WAIT_SECONDS = 72 * HOUR;
 export function cardForInvoice(context: Context, invoice: Invoice): string | null {
   const subscription = subscriptionOf(context, invoice);
   const customer = find(context, "customer", invoice.customer);
-  return (
-    invoice.default_payment_method ??
-    subscription?.default_payment_method ??
-    customer?.invoice_settings.default_payment_method ??
-    null
-  );
+  return invoice.default_payment_method ?? subscription?.default_payment_method ?? defaultCardOf(customer);
 }
 
 /**

@@ -54,8 +54,10 @@ export function detach(context: Context, method: PaymentMethod): void {
 function removeAsDefault(context: Context, method: PaymentMethod): void {
   const customer = find(context, "customer", method.customer);
   if (!customer) return;
-  emitChange(context, "customer.updated", customer, ({ invoice_settings: settings }) => {
+  emitChange(context, "customer.updated", customer, (row) => {
+    const { invoice_settings: settings } = row;
     if (settings.default_payment_method === method.id) settings.default_payment_method = null;
+    if (row.default_source === method.id) row.default_source = null;
   });
   for (const subscription of listBy(context, "subscription", { customer: customer.id }))
     emitChange(context, "customer.subscription.updated", subscription, (row) => {

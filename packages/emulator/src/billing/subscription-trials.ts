@@ -13,6 +13,7 @@ import { clearTimer, setTimer } from "../core/timers.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { cardForInvoice, payInvoice } from "./collection.ts";
+import { defaultCardOf } from "./customer-sources.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { createSubscriptionInvoice, linesOfItems } from "./invoices.ts";
 import { finalizeInvoice } from "./settlement.ts";
@@ -36,7 +37,7 @@ export function announceTrialEnd(context: Context, subscription: Subscription, t
  */
 export function endTrialWithoutCard(context: Context, subscription: Subscription): boolean {
   const customer = find(context, "customer", subscription.customer);
-  const card = subscription.default_payment_method ?? customer?.invoice_settings.default_payment_method;
+  const card = subscription.default_payment_method ?? defaultCardOf(customer);
   const behavior = subscription.trial_settings.end_behavior.missing_payment_method;
   if (card != null || behavior === "create_invoice") return false;
   if (behavior === "cancel") endSubscription(context, subscription, null);

@@ -13,6 +13,7 @@ import type { Price } from "../objects/price.ts";
 import { newSubscriptionItem, type Subscription, type SubscriptionItem } from "../objects/subscription.ts";
 import type { TaxRate } from "../objects/tax-rate.ts";
 import { cardForInvoice, payInvoice } from "./collection.ts";
+import { defaultCardOf } from "./customer-sources.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { lineOfInvoiceItem, linesOfItem } from "./invoice-lines.ts";
 import { createSubscriptionInvoice, listPendingItems } from "./invoices.ts";
@@ -241,5 +242,5 @@ export function cancelNow(
 /** Returns the ID of the card that pays for a subscription; null if there is no card. */
 export function cardForSubscription(context: Context, subscription: Subscription): string | null {
   const customer = find(context, "customer", subscription.customer);
-  return subscription.default_payment_method ?? customer?.invoice_settings.default_payment_method ?? null;
+  return subscription.default_payment_method ?? defaultCardOf(customer);
 }

@@ -43,7 +43,7 @@ export function newCustomer(source: ObjectSource, params: NewCustomer) {
     created: now(source),
     currency: null as string | null,
     customer_account: null,
-    default_source: null,
+    default_source: null as string | null,
     delinquent: false as boolean,
     description: params.description ?? null,
     discount: null as Discount | null,

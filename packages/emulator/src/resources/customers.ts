@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { changeBalance } from "../billing/customer-balance.ts";
+import { addSource, removeSource, retrieveSource, sourcesOf } from "../billing/customer-sources.ts";
 import { refreshDrafts, setTaxIpAddress, validateLocation } from "../billing/customer-tax.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
@@ -43,6 +44,7 @@ const fields = {
   balance: integer.optional(),
   invoice_prefix: text.optional(),
   metadata: metadata.optional(),
+  source: text.optional(),
   invoice_settings: z
     .strictObject({ default_payment_method: unsettable(text).optional(), footer: unsettable(text).optional() })
     .optional(),
@@ -62,6 +64,7 @@ const CreateParams = z.strictObject({
 });
 const UpdateParams = z.strictObject({
   ...fields,
+  default_source: text.optional(),
   tax: z
     .strictObject({
       ip_address: unsettable(text).optional(),
@@ -128,6 +131,7 @@ function create(context: Context, params: z.output<typeof CreateParams>): Custom
   const method =
     params.payment_method === undefined ? null : methodFromIdOrToken(context, params.payment_method, "payment_method");
   if (method) attach(context, method, customer.id);
+  if (params.source !== undefined) customer.default_source = addSource(context, customer, params.source).id;
   applySettings(context, customer, withCardId(params, method));
   setTaxIpAddress(context, customer, params.tax?.ip_address);
   validateLocation(context, customer, params.tax?.validate_location);
@@ -141,6 +145,8 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
   const customer = retrieveCustomer(context, id);
   checkEmail(params.email, "email");
   const balance = params.balance === undefined ? 0 : params.balance - customer.balance;
+  const source = newDefaultSource(context, customer, params);
+  const oldSource = sourcesOf(context, id).find((method) => method.id === customer.default_source);
   emitChange(context, "customer.updated", customer, () => {
     const { email: address_, name, description, phone, preferred_locales: locales, tax_exempt: exempt } = params;
     if (address_ !== undefined) customer.email = address_;
@@ -152,9 +158,12 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
     if (params.address !== undefined) customer.address = toAddress(params.address);
     if (params.shipping !== undefined) customer.shipping = toShipping(params.shipping);
     if (params.invoice_prefix !== undefined) customer.invoice_prefix = params.invoice_prefix;
+    customer.default_source = source?.id ?? customer.default_source;
     applySettings(context, customer, params);
     customer.metadata = mergeMetadata(customer.metadata, params.metadata);
   });
+  // Stripe replaces the default source by the source of an update.
+  if (params.source !== undefined && oldSource) removeSource(context, customer, oldSource);
   setTaxIpAddress(context, customer, params.tax?.ip_address);
   const relocates = params.address !== undefined || params.shipping !== undefined || params.tax !== undefined;
   if (relocates || params.invoice_settings?.default_payment_method !== undefined)
@@ -163,6 +172,16 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
   if (balance !== 0)
     changeBalance(context, customer, { amount: balance, currency: customer.currency ?? "usd", type: "adjustment" });
   return customer;
+}
+
+/** Returns the card that an update makes the default source: the card of a token, or a saved card; null if there is none. */
+function newDefaultSource(
+  context: Context,
+  customer: Customer,
+  { source, default_source: saved }: z.output<typeof UpdateParams>,
+): PaymentMethod | null {
+  if (source !== undefined) return addSource(context, customer, source);
+  return saved === undefined ? null : retrieveSource(context, customer.id, saved, "default_source");
 }
 
 function balanceRoutes(api: Api): void {

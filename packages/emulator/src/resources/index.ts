@@ -5,6 +5,7 @@ import { chargeRoutes } from "./charges.ts";
 import { checkoutSessionRoutes } from "./checkout-sessions.ts";
 import { couponRoutes } from "./coupons.ts";
 import { creditNoteRoutes } from "./credit-notes.ts";
+import { customerSourceRoutes } from "./customer-sources.ts";
 import { customerRoutes } from "./customers.ts";
 import { disputeRoutes } from "./disputes.ts";
 import { emptyListRoutes } from "./empty-lists.ts";
@@ -33,6 +34,7 @@ import { webhookEndpointRoutes } from "./webhook-endpoints.ts";
 export const RESOURCES: readonly ((api: Api) => void)[] = [
   accountRoutes,
   customerRoutes,
+  customerSourceRoutes,
   productRoutes,
   priceRoutes,
   planRoutes,

@@ -1,6 +1,7 @@
 /** Defines the API routes of subscriptions. @see https://docs.stripe.com/api/subscriptions */
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { defaultCardOf } from "../billing/customer-sources.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { cardOutcome } from "../billing/payments.ts";
 import { startPendingUpdate } from "../billing/pending-updates.ts";
@@ -199,7 +200,7 @@ function create(context: Context, params: z.output<typeof CreateParams>): Subscr
   const customer = retrieveCustomer(context, params.customer, "customer");
   const items = itemInputs(context, params.items);
   if (params.default_payment_method) checkOwnMethod(context, customer.id, params.default_payment_method);
-  const card = params.default_payment_method ?? customer.invoice_settings.default_payment_method;
+  const card = params.default_payment_method ?? defaultCardOf(customer);
   const trial = trialEndOf(context, params);
   const paymentBehavior: PaymentBehavior = params.payment_behavior ?? "allow_incomplete";
   const sent = params.collection_method === "send_invoice";
