@@ -3,10 +3,10 @@
  * @see https://docs.stripe.com/expand#includable-properties
  */
 import { checkoutLines, orderOf } from "./billing/checkout.ts";
-import { sourcesOf } from "./billing/customer-sources.ts";
 import { customerTax } from "./billing/customer-tax.ts";
 import { termsOf } from "./billing/discounts.ts";
 import { intentOf, subscriptionOf } from "./billing/invoices.ts";
+import { sourcesOf } from "./billing/payment-methods.ts";
 import { find, listAll, listBy } from "./core/rows.ts";
 import { breakdownOf, taxesOfItem } from "./expand-checkout.ts";
 import type { Context } from "./core/state.ts";

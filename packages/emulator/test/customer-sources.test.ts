@@ -54,6 +54,19 @@ test("a customer's cards can be added, changed, chosen and deleted", async () =>
   expect(await refusal(stripe.customers.retrieveSource(id, second.id))).toMatchObject({ statusCode: 404 });
 });
 
+test("a deleted card no longer pays a subscription that named it", async () => {
+  const { stripe } = createSdk();
+  const { price, customer } = await subscriber(stripe);
+  const { id: card } = await stripe.customers.createSource(customer.id, { source: "tok_visa" });
+  const { id } = await stripe.subscriptions.create({
+    customer: customer.id,
+    items: [{ price: price.id }],
+    default_payment_method: card,
+  });
+  await stripe.customers.deleteSource(customer.id, card);
+  expect((await stripe.subscriptions.retrieve(id)).default_payment_method).toBeNull();
+});
+
 /** @see https://docs.stripe.com/testing#declined-payments */
 test("a token of a card that is declined, or an unknown token, saves nothing", async () => {
   const { stripe } = createSdk();

@@ -2,7 +2,7 @@
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
-import { find, insert, listBy, retrieve } from "../core/rows.ts";
+import { find, insert, listAll, listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { type Expiry, newPaymentMethod, type PaymentMethod } from "../objects/payment-method.ts";
 import { cardByNumber, cardByToken, type TestCard } from "./test-cards.ts";
@@ -51,16 +51,31 @@ export function detach(context: Context, method: PaymentMethod): void {
   });
 }
 
-function removeAsDefault(context: Context, method: PaymentMethod): void {
+/** Returns whether a token saved the card, so that the card is also a source of its customer. */
+export function isSource({ id }: PaymentMethod): boolean {
+  return id.startsWith("card_");
+}
+
+/** Lists the cards that a customer saved with tokens, oldest first. */
+export function sourcesOf(context: Context, customerId: string): PaymentMethod[] {
+  return listAll(context, "payment_method", (method) => method.customer === customerId && isSource(method));
+}
+
+/** Replaces a card where it is a default. The default source of a customer becomes the customer's newest other card. */
+export function removeAsDefault(context: Context, method: PaymentMethod): void {
   const customer = find(context, "customer", method.customer);
   if (!customer) return;
   emitChange(context, "customer.updated", customer, (row) => {
     const { invoice_settings: settings } = row;
     if (settings.default_payment_method === method.id) settings.default_payment_method = null;
-    if (row.default_source === method.id) row.default_source = null;
+    if (row.default_source === method.id) row.default_source = newestOther(context, method);
   });
   for (const subscription of listBy(context, "subscription", { customer: customer.id }))
     emitChange(context, "customer.subscription.updated", subscription, (row) => {
       if (row.default_payment_method === method.id) row.default_payment_method = null;
     });
+}
+
+function newestOther(context: Context, { id, customer }: PaymentMethod): string | null {
+  return customer === null ? null : (sourcesOf(context, customer).findLast((other) => other.id !== id)?.id ?? null);
 }

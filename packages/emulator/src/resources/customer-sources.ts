@@ -1,8 +1,9 @@
 /** Defines the API routes of a customer's cards that were saved with tokens. @see https://docs.stripe.com/api/cards */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { addSource, removeSource, retrieveSource, sourcesOf } from "../billing/customer-sources.ts";
+import { addSource, removeSource, retrieveSource } from "../billing/customer-sources.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
+import { sourcesOf } from "../billing/payment-methods.ts";
 import { emitChange } from "../core/events.ts";
 import { paginate } from "../core/pagination.ts";
 import { expand, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
@@ -29,8 +30,7 @@ export function customerSourceRoutes(api: Api): void {
   const path = "/v1/customers/:id/sources";
   api.post(path, CreateParams, (context, params, id) => {
     const customer = retrieveCustomer(context, id);
-    const method = addSource(context, customer, params.source);
-    method.metadata = mergeMetadata(method.metadata, params.metadata);
+    const method = addSource(context, customer, params.source, mergeMetadata({}, params.metadata));
     emitChange(context, "customer.updated", customer, (row) => {
       row.default_source ??= method.id;
     });
@@ -59,7 +59,7 @@ export function customerSourceRoutes(api: Api): void {
 
   api.delete(`${path}/:child`, z.strictObject({}), (context, _params, id, child) => {
     const customer = retrieveCustomer(context, id);
-    removeSource(context, customer, retrieveSource(context, customer.id, child));
+    removeSource(context, retrieveSource(context, customer.id, child));
     return { id: child, object: "card", deleted: true };
   });
 }

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { changeBalance } from "../billing/customer-balance.ts";
-import { addSource, removeSource, retrieveSource, sourcesOf } from "../billing/customer-sources.ts";
+import { addSource, removeSource, retrieveSource } from "../billing/customer-sources.ts";
 import { refreshDrafts, setTaxIpAddress, validateLocation } from "../billing/customer-tax.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
@@ -14,7 +14,7 @@ import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { hasFields, paginate } from "../core/pagination.ts";
 import { currency, expand, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
-import { insert, listAll, listBy, retrieve } from "../core/rows.ts";
+import { find, insert, listAll, listBy, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
 import { type Customer, newCustomer, toAddress, toShipping } from "../objects/customer.ts";
@@ -146,7 +146,7 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
   checkEmail(params.email, "email");
   const balance = params.balance === undefined ? 0 : params.balance - customer.balance;
   const source = newDefaultSource(context, customer, params);
-  const oldSource = sourcesOf(context, id).find((method) => method.id === customer.default_source);
+  const oldSource = params.source === undefined ? undefined : find(context, "payment_method", customer.default_source);
   emitChange(context, "customer.updated", customer, () => {
     const { email: address_, name, description, phone, preferred_locales: locales, tax_exempt: exempt } = params;
     if (address_ !== undefined) customer.email = address_;
@@ -163,7 +163,7 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
     customer.metadata = mergeMetadata(customer.metadata, params.metadata);
   });
   // Stripe replaces the default source by the source of an update.
-  if (params.source !== undefined && oldSource) removeSource(context, customer, oldSource);
+  if (oldSource) removeSource(context, oldSource);
   setTaxIpAddress(context, customer, params.tax?.ip_address);
   const relocates = params.address !== undefined || params.shipping !== undefined || params.tax !== undefined;
   if (relocates || params.invoice_settings?.default_payment_method !== undefined)
