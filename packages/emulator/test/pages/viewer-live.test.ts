@@ -78,6 +78,23 @@ test("a page of another origin cannot read the stream of changes", async () => {
   expect(response.status).toBe(403);
 });
 
+test("a page that changes while it loads shows also the last change", async () => {
+  const { page, stripe } = await open();
+  await page.goto("/");
+  await page.getByText("Live", { exact: true }).waitFor();
+  let last = "";
+  // The first refresh gets its page before the last change, and the browser receives this page only after the change.
+  await page.route("**/", async (route) => {
+    const response = await route.fetch();
+    if (last === "") last = (await stripe.customers.create({ name: "Late" })).id;
+    await page.waitForTimeout(400);
+    await route.fulfill({ response });
+  });
+  await stripe.customers.create({ name: "Early" });
+  await page.getByTestId("customers").getByText("Late").waitFor();
+  expect(last).not.toBe("");
+});
+
 async function openStream(url: string): Promise<{ status: number; abort: () => void }> {
   const controller = new AbortController();
   const response = await fetch(`${url}/_viewer/live`, { signal: controller.signal });

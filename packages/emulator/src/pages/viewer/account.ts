@@ -37,7 +37,7 @@ function customers(view: AccountView): Markup {
     testid: "customers",
     id: `customers-${view.number}`,
     heads: ["Id", "Name", "Email", "Balance"],
-    rows: listAll(view.context, "customer").map((row) => [
+    rows: listAll(view.context, "customer").map((row) => () => [
       objectLink(view, row.id),
       row.name ?? "",
       row.email ?? "",
@@ -53,7 +53,7 @@ function subscriptions(view: AccountView): Markup {
     testid: "subscriptions",
     id: `subscriptions-${view.number}`,
     heads: ["Id", "Customer", "Product", "Status", "Next"],
-    rows: listAll(view.context, "subscription").map((row) => [
+    rows: listAll(view.context, "subscription").map((row) => () => [
       objectLink(view, row.id),
       customerLink(view, row.customer),
       itemsText(view, row),
@@ -86,7 +86,7 @@ function invoices(view: AccountView): Markup {
     testid: "viewer-invoices",
     id: `invoices-${view.number}`,
     heads: ["Number", "Customer", "Created", "Total", "Status", "Page"],
-    rows: listAll(view.context, "invoice").map((row) => [
+    rows: listAll(view.context, "invoice").map((row) => () => [
       objectLink(view, row.id, row.number ?? row.id),
       customerLink(view, row.customer),
       dayText(row.created),
@@ -109,7 +109,7 @@ function ignored({ context: { account }, number }: AccountView): Markup {
     testid: "ignored",
     id: `ignored-${number}`,
     heads: ["Parameter", "Times"],
-    rows: [...account.ignoredParams].map(([name, times]) => [html`<code>${name}</code>`, String(times)]),
+    rows: [...account.ignoredParams].map(([name, times]) => () => [html`<code>${name}</code>`, String(times)]),
     empty: "None. The emulator used every parameter that it received.",
   });
 }
@@ -120,7 +120,7 @@ function otherVersions({ context: { account }, number }: AccountView): Markup {
     testid: "other-versions",
     id: `other-versions-${number}`,
     heads: ["Requested version", "Times"],
-    rows: [...account.otherVersions].map(([version, times]) => [html`<code>${version}</code>`, String(times)]),
+    rows: [...account.otherVersions].map(([version, times]) => () => [html`<code>${version}</code>`, String(times)]),
     empty: html`None. All requests named <code>${API_VERSION}</code> or no version.`,
   });
 }

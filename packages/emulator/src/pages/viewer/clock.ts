@@ -89,7 +89,7 @@ export function lastMoveView({ lastMove }: Engine, views: readonly AccountView[]
     testid: "last-move",
     heads: ["Object", "Timers", "Events"],
     rows: changes
-      .map(({ id, timers, events }) => {
+      .map(({ id, timers, events }) => () => {
         const path = pathOf(id);
         return [
           path ? html`<a href="${path}"><code>${id}</code></a>` : html`<code>${id}</code>`,

@@ -21,7 +21,7 @@ export function deliveriesTable(view: AccountView, { title, deliveries, empty }:
     title,
     testid: "deliveries",
     heads: ["Event", "Endpoint", "State", "Attempts", "Replay"],
-    rows: deliveries.map((delivery) => {
+    rows: deliveries.map((delivery) => () => {
       const type = eventType(view, delivery);
       return [
         objectLink(view, delivery.eventId, type),
@@ -59,7 +59,7 @@ export function waitingDeliveries(engine: Engine, views: readonly AccountView[])
     title: held ? "Held deliveries" : "Waiting deliveries",
     testid: "waiting",
     heads: ["Due", "Event", "Endpoint", "Attempts", "Deliver"],
-    rows: waiting.toReversed().map(({ view, delivery, at }) => [
+    rows: waiting.toReversed().map(({ view, delivery, at }) => () => [
       html`<span class="nowrap">${momentText(at)}</span>`,
       objectLink(view, delivery.eventId, eventType(view, delivery)),
       endpointText(view.context, delivery),

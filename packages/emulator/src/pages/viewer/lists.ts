@@ -19,7 +19,7 @@ export function rowsTable(view: AccountView, { rows, ...table }: RowsTable): Mar
   return section({
     ...table,
     heads: ["Type", "Id", "Created", "Description"],
-    rows: rows.map((row) => {
+    rows: rows.map((row) => () => {
       const { id, object, created } = row as { id: string; object: string; created?: number };
       const moment = created === undefined ? "" : html`<span class="nowrap">${momentText(created)}</span>`;
       return [typeText(object), objectLink(view, id), moment, labelOf(row)];

@@ -6,6 +6,8 @@ import { SCRIPT } from "./script.ts";
 
 /** The shortest time between two messages of a stream. */
 const MESSAGE_INTERVAL_MS = 200;
+/** The number of unread messages from which a stream sends no more, because the page does not read them. */
+const MAX_UNREAD = 64;
 /** The time between two comments that keep an idle stream open. */
 const HEARTBEAT_MS = 15_000;
 
@@ -26,7 +28,9 @@ function openStream(feed: ChangeFeed): ReadableStream<Uint8Array> | null {
   const encoder = new TextEncoder();
   let controller: ReadableStreamDefaultController<Uint8Array>;
   let delayed: NodeJS.Timeout | null = null;
-  const write = (text: string): void => controller.enqueue(encoder.encode(text));
+  const write = (text: string): void => {
+    if ((controller.desiredSize ?? 0) > -MAX_UNREAD) controller.enqueue(encoder.encode(text));
+  };
   const send = (): void => {
     delayed = null;
     write(`data: ${feed.count}\n\n`);

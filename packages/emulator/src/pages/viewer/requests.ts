@@ -22,7 +22,7 @@ export function requestsTable(requests: readonly RequestRecord[], empty = NO_REQ
     title: "Requests",
     testid: "requests",
     heads: ["When", "Request", "Status", "Id", "Idempotency key"],
-    rows: requests.map((request) => [
+    rows: requests.map((request) => () => [
       html`<span class="nowrap">${momentText(request.at)}</span>`,
       html`<a href="${requestPath(request)}"><code>${request.method} ${maskText(request.path)}</code></a>`,
       statusBadge(request),

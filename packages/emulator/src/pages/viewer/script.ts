@@ -7,6 +7,7 @@ const main = document.querySelector("main");
 const live = document.getElementById("live");
 let sections = htmlOf(main);
 let shown = Number(document.querySelector("header").dataset.change);
+let latest = shown;
 let loading = false;
 let stream = null;
 let loadedAt = Date.now();
@@ -19,15 +20,21 @@ async function refresh() {
   if (loading) return;
   loading = true;
   try {
-    const response = await fetch(location.href);
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const next = page.querySelector("main.viewer");
-    if (next === null) return;
-    shown = Number(page.querySelector("header").dataset.change);
-    update(next);
+    // Changes can arrive while the page loads.
+    while (latest > shown) await load();
+  } catch {
+    // The stream reports that the emulator does not respond, and its next message causes another refresh.
   } finally {
     loading = false;
   }
+}
+
+async function load() {
+  const response = await fetch(location.href);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const next = page.querySelector("main.viewer");
+  shown = next === null ? latest : Number(page.querySelector("header").dataset.change);
+  if (next !== null) update(next);
 }
 
 function update(next) {
@@ -75,9 +82,12 @@ function connect() {
   stream = new EventSource("/_viewer/live");
   stream.onmessage = ({ data }) => {
     live.textContent = "Live";
-    if (Number(data) !== shown) void refresh();
+    latest = Number(data);
+    void refresh();
   };
   stream.onerror = () => {
+    // A restarted emulator counts its changes from zero.
+    shown = -1;
     live.textContent = stream?.readyState === EventSource.CLOSED ? "Not live: reload the page" : "Not live: the emulator does not respond";
   };
 }

@@ -10,8 +10,8 @@ export interface Section {
   /** The ID of the element, by which the viewer's script finds it again. Default: the test ID. */
   id?: string;
   heads: readonly string[];
-  /** All rows of the table, oldest first. */
-  rows: readonly (readonly Cell[])[];
+  /** Functions that each return the cells of a row, oldest row first. Only the rows that the table shows are rendered. */
+  rows: readonly (() => readonly Cell[])[];
   /** The text that the section shows if there is no row: how to get one. */
   empty: Cell;
   /** A text between the title and the table. */
@@ -44,7 +44,7 @@ export function section({ title, testid, id = testid, heads, rows, empty, intro,
                   .map(
                     (row) =>
                       html`<tr>
-                        ${row.map((cell) => html`<td>${cell}</td>`)}
+                        ${row().map((cell) => html`<td>${cell}</td>`)}
                       </tr>`,
                   )}
               </tbody>

@@ -30,7 +30,7 @@ export function eventsTable(view: AccountView, { events, ...table }: EventsTable
   return section({
     ...table,
     heads: ["When", "Event", "Object", "Cause", "Deliveries"],
-    rows: events.map((event) => [
+    rows: events.map((event) => () => [
       html`<span class="nowrap">${momentText(event.created)}</span>`,
       html`<a href="${objectPath(view, event.id)}"><code>${event.type}</code></a>`,
       objectCell(view, event),

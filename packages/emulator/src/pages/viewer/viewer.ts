@@ -17,7 +17,9 @@ export function viewerPage(app: Hono, engine: Engine): void {
   const takeNotice = viewerActions(app, engine);
   liveRoutes(app, engine);
   const show = (c: HttpContext, page: ViewerPage | null): Response | Promise<Response> =>
-    page ? c.html(viewerLayout(engine, { ...page, notice: takeNotice() })) : c.html(NOT_FOUND, 404);
+    page
+      ? c.html(viewerLayout(engine, { ...page, notice: isNavigation(c) ? takeNotice() : null }))
+      : c.html(NOT_FOUND, 404);
 
   app.get("/", (c) => show(c, { title: "Overview", body: overview(engine, new URL(c.req.url).origin) }));
 
@@ -52,6 +54,11 @@ export function viewerPage(app: Hono, engine: Engine): void {
         ${rows}`,
     });
   });
+}
+
+/** Returns false for a refresh by the viewer's script, which must not take a message from the page that waits for it. */
+function isNavigation(c: HttpContext): boolean {
+  return c.req.header("sec-fetch-mode") !== "cors";
 }
 
 const NOT_FOUND = errorPage(
