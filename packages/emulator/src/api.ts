@@ -4,10 +4,11 @@
  */
 import { type Context as HttpContext, Hono } from "hono";
 import type { z } from "zod";
+import { clientView } from "./client-view.ts";
 import { findResponseProblems } from "./core/check-response.ts";
 import { classifyParams, isOperation, type UsedParams } from "./core/classify-params.ts";
 import { switchToClockOf } from "./core/clock.ts";
-import { ApiError } from "./core/errors.ts";
+import { ApiError, requestLogUrl } from "./core/errors.ts";
 import { isExpandable } from "./core/expandable.ts";
 import type { Fault } from "./core/fault-schemas.ts";
 import { consumeFault } from "./core/faults.ts";
@@ -18,13 +19,13 @@ import { parseParams } from "./core/params.ts";
 import { recordRequest } from "./core/request-log.ts";
 import { find, findById } from "./core/rows.ts";
 import { paramsOfSchema } from "./core/schema-params.ts";
-import { API_VERSION, type Context } from "./core/state.ts";
+import { API_VERSION, type Context, publicIdOf } from "./core/state.ts";
 import { commit, rollback } from "./core/transaction.ts";
 import { patternOf, refuseUnused } from "./core/unused-params.ts";
 import type { Engine } from "./engine.ts";
 import { expand as expandObject, notExpandable } from "./expand.ts";
 import { JSON_TYPE, respondWithFault } from "./fault-response.ts";
-import { accountOf, otherVersionOf, queryOf, readParams, readText, timeHeader } from "./request-input.ts";
+import { otherVersionOf, queryOf, readKey, readParams, readText, timeHeader } from "./request-input.ts";
 
 /** A route's handler. `id` and `child` are the IDs in the URL path, or "" if the path has none. */
 type Handler<Schema extends z.ZodType> = (
@@ -42,12 +43,15 @@ export interface Api {
   /** Adds a route that needs no secret API key, because the checkout page calls it. */
   publicGet: AddRoute;
   publicPost: AddRoute;
+  /** Adds a route that browsers and mobile apps call with a publishable API key, and servers with a secret API key. */
+  clientGet: AddRoute;
+  clientPost: AddRoute;
   app: Hono;
   options: ApiOptions;
   /**
    * All API routes, with the parameters that each route uses. The file FIDELITY.md is generated from the list of API routes.
    */
-  routes: { method: Method; path: string; uses: UsedParams }[];
+  routes: { method: Method; path: string; access: Route["access"]; uses: UsedParams }[];
 }
 
 type Method = "GET" | "POST" | "DELETE";
@@ -77,7 +81,7 @@ interface ApiResponse {
 interface Route {
   method: Method;
   path: string;
-  access: "secret" | "public";
+  access: "secret" | "public" | "client";
   /** True if the handler uses no parameters. Then the request's body can have any format, such as the JSON of the v2 API. */
   ignoresParams?: boolean;
   options: ApiOptions;
@@ -93,7 +97,7 @@ export function createApi(engine: Engine, { onWarning, ...given }: ApiOptions): 
     (method: Method, access: Route["access"]): AddRoute =>
     (path, schema, handler) => {
       const uses = paramsOfSchema(schema) ?? new Map();
-      routes.push({ method, path, uses });
+      routes.push({ method, path, access, uses });
       const handle: Route["handle"] = (context, params, id, child) => {
         const operation = `${method} ${path}`;
         const { used, unused } = classifyParams(method, path, params, uses);
@@ -105,7 +109,7 @@ export function createApi(engine: Engine, { onWarning, ...given }: ApiOptions): 
         if (notExpandableName !== undefined) throw notExpandable(notExpandableName);
         const result = expandObject(context, handler(context, parsed, id, child), properties);
         if (options.checkResponses) checkResponse(method, path, result);
-        return result;
+        return context.publishable ? (clientView(result) as object) : result;
       };
       app.on(method, path, (c) => respond(engine, c, { method, path, access, handle, options }, inProgress));
     };
@@ -118,6 +122,8 @@ export function createApi(engine: Engine, { onWarning, ...given }: ApiOptions): 
     delete: add("DELETE", "secret"),
     publicGet: add("GET", "public"),
     publicPost: add("POST", "public"),
+    clientGet: add("GET", "client"),
+    clientPost: add("POST", "client"),
   };
 }
 
@@ -231,7 +237,10 @@ async function respondOnce(
   const fault = consumeFault(engine.state, request);
   const input = { text, key, fault, exchange };
   if (key === null || fault === null) return runRequest(engine, c, route, input);
-  if (inProgress.has(key)) return toResponse(engine, c, errorResponse(engine, keyInUseError(key)), exchange);
+  if (inProgress.has(key)) {
+    const requestId = newToken(engine, "req", 14);
+    return toResponse(engine, c, errorResponse(keyInUseError(key), requestId, null), exchange);
+  }
   inProgress.add(key);
   try {
     return await runRequest(engine, c, route, input);
@@ -263,23 +272,27 @@ async function failWith(engine: Engine, fault: Fault, exchange: Exchange, body?:
   return response;
 }
 
-function handleRequest(engine: Engine, c: HttpContext, route: Route, { text, key, fault }: RequestInput): ApiResponse {
+function handleRequest(engine: Engine, c: HttpContext, route: Route, input: RequestInput): ApiResponse {
+  const { text, fault } = input;
+  let { key } = input;
   let context: Context | null = null;
   const requestId = newToken(engine, "req", 14);
   const request = { method: c.req.method, path: c.req.path, params: typeof text === "string" ? text : "" };
   try {
     context = contextFor(engine, c, route);
     recordVersion(context, route.options, otherVersionOf(c));
+    // A response to a secret key must not be replayed to a publishable key.
+    if (context.publishable && key !== null) key = `publishable ${key}`;
     if (text instanceof ApiError) throw text;
     const stored = key === null ? null : findStoredResponse(context, key, request);
     if (stored) return { ...stored, replayed: true };
-    context.request = { id: requestId, idempotencyKey: key };
+    context.request = { id: requestId, idempotencyKey: input.key };
     if (request.method === "GET") context.writable = null;
     const response = { status: 200, body: runRoute(context, c, route, { text, fault }), requestId };
     if (key !== null) storeResponse(context, key, { ...request, ...response, storedAt: engine.state.now });
     return { ...response, replayed: false };
   } catch (error) {
-    const response = { ...errorResponse(engine, error), requestId };
+    const response = errorResponse(error, requestId, context);
     if (context === null) return response;
     if (!(error instanceof ApiError && error.keepsEffects)) rollback(context);
     // Stripe stores declines and 500 responses under the idempotency key. Stripe does not store the error of a request
@@ -294,7 +307,9 @@ function handleRequest(engine: Engine, c: HttpContext, route: Route, { text, key
 }
 
 function contextFor(engine: Engine, c: HttpContext, { access }: Route): Context {
-  return access === "secret" ? engine.contextOf(accountOf(c)) : publicContext(engine, c.req.param("id") ?? "");
+  if (access === "public") return publicContext(engine, c.req.param("id") ?? "");
+  const { account, publishable } = readKey(c, access === "client");
+  return Object.assign(engine.contextOf(account), { publishable });
 }
 
 function runRoute(
@@ -325,7 +340,7 @@ function selectClock(context: Context, id: string, params: Record<string, FormVa
   );
 }
 
-function errorResponse(engine: Engine, error: unknown): ApiResponse {
+function errorResponse(error: unknown, requestId: string, context: Context | null): ApiResponse {
   const known =
     error instanceof ApiError
       ? error
@@ -333,8 +348,9 @@ function errorResponse(engine: Engine, error: unknown): ApiResponse {
           `The emulator failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
           { status: 500, type: "api_error" },
         );
-  const requestId = newToken(engine, "req", 14);
-  return { status: known.status, body: JSON.stringify(known.toBody(requestId)), requestId, replayed: false };
+  const body = known.toBody(context && requestLogUrl(publicIdOf(context.account), requestId));
+  const shown = context?.publishable ? clientView(body) : body;
+  return { status: known.status, body: JSON.stringify(shown), requestId, replayed: false };
 }
 
 function publicContext(engine: Engine, id: string): Context {

@@ -36,7 +36,7 @@ export async function respondWithFault(engine: Engine, { answer }: Fault, body?:
     headers.set("retry-after", "1");
     headers.set("stripe-rate-limited-reason", answer === "lock_timeout" ? "resource-specific" : "global-rate");
   }
-  return new Response(JSON.stringify(error.toBody(requestId)), { status, headers });
+  return new Response(JSON.stringify(error.toBody(null)), { status, headers });
 }
 
 /**

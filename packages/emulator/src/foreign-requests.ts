@@ -15,6 +15,8 @@ export interface ForeignRequestRules {
   allowsAnyHost?: (c: HttpContext) => boolean;
   /** Returns true for requests that pages of every site may send. Default: pages of other sites may send links only. */
   allowsAnySite?: (c: HttpContext) => boolean;
+  /** Returns true for requests that pages of other local origins may send. Default: pages of the own origin only. */
+  allowsLocalPages?: (c: HttpContext) => boolean;
   /** Returns the response to a refused request. The message says which request is allowed. */
   refuse: (c: HttpContext, message: string) => Response;
 }
@@ -26,7 +28,8 @@ const MAX_SHOWN_HOST = 100;
  * are allowed, because programs send no `Origin`. Throws if an allowed host is not a host name.
  */
 export function refuseForeignRequests(rules: ForeignRequestRules): MiddlewareHandler {
-  const { ownUrl, remedy = "", allowsAnyHost = () => false, allowsAnySite = () => false, refuse } = rules;
+  const { ownUrl, remedy = "", refuse } = rules;
+  const { allowsAnyHost = () => false, allowsAnySite = () => false, allowsLocalPages = () => false } = rules;
   const allowed = new Set((rules.allowedHosts ?? []).map(parseHost));
   const isAllowed = ({ host, hostname }: URL): boolean =>
     isLoopback(hostname) || allowed.has(hostname) || allowed.has(host) || hostname === new URL(ownUrl()).hostname;
@@ -39,7 +42,8 @@ export function refuseForeignRequests(rules: ForeignRequestRules): MiddlewareHan
       const shown = (header ?? url.host).slice(0, MAX_SHOWN_HOST);
       return refuse(c, `The host "${shown}" is not allowed. Use ${ownUrl()}${remedy}.`);
     }
-    if (!allowsAnySite(c) && isFromOtherSite(c, (named ?? url).host))
+    const isAccepted = (): boolean => allowsAnySite(c) || (isFromHost(c, isAllowed) && allowsLocalPages(c));
+    if (isFromOtherSite(c, (named ?? url).host) && !isAccepted())
       return refuse(c, `Rejected: the request comes from another site. Open ${ownUrl()}.`);
     return next();
   };
@@ -56,6 +60,12 @@ function isFromOtherSite(c: HttpContext, host: string): boolean {
   if (site === undefined || site === "same-origin" || site === "none") return false;
   const reads = c.req.method === "GET" || c.req.method === "HEAD";
   return !reads || c.req.header("sec-fetch-mode") !== "navigate";
+}
+
+/** Returns whether a page whose host is allowed caused the request. */
+function isFromHost(c: HttpContext, isAllowed: (origin: URL) => boolean): boolean {
+  const origin = c.req.header("origin");
+  return origin !== undefined && URL.canParse(origin) && isAllowed(new URL(origin));
 }
 
 /** Returns whether a host name is a loopback address. No DNS server decides these addresses. */

@@ -13,6 +13,7 @@ import { type AfterRetries, type Context, isConnected, newState, type State } fr
 import { createEngine, type Engine, type StopAt } from "./engine.ts";
 import { ConnectionReset } from "./fault-response.ts";
 import { refuseForeignRequests } from "./foreign-requests.ts";
+import { addLocalPageHeaders, clientRequests } from "./local-pages.ts";
 import type { StripeEvent } from "./objects/event.ts";
 import type { EndpointInput } from "./objects/webhook-endpoint.ts";
 import { addPageHeaders } from "./page-headers.ts";
@@ -209,6 +210,12 @@ function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
 /** Creates the app of all routes: the API, the control routes and the pages. */
 function createApp(engine: Engine, options: EmulatorOptions): Hono {
   const app = new Hono();
+  const api = createApi(engine, {
+    checkResponses: options.checkResponses ?? false,
+    strict: options.strict ?? false,
+    onWarning: options.onWarning ?? ((message) => console.warn(`Stripe emulator: ${message}`)),
+  });
+  const isClientRequest = clientRequests(api);
   app.use(
     "*",
     refuseForeignRequests({
@@ -217,14 +224,11 @@ function createApp(engine: Engine, options: EmulatorOptions): Hono {
       remedy: ", or start the emulator with --allowed-host",
       allowsAnyHost: isOwnApiRequest,
       allowsAnySite: (c) => c.req.method === "GET" && c.req.path === STRIPE_JS_PATH,
+      allowsLocalPages: isClientRequest,
       refuse: (c, message) => c.json({ error: { type: "invalid_request_error", message } }, 403),
     }),
   );
-  const api = createApi(engine, {
-    checkResponses: options.checkResponses ?? false,
-    strict: options.strict ?? false,
-    onWarning: options.onWarning ?? ((message) => console.warn(`Stripe emulator: ${message}`)),
-  });
+  app.use("/v1/*", addLocalPageHeaders(isClientRequest));
   for (const addRoutes of RESOURCES) addRoutes(api);
   rejectUnimplemented(api, engine);
   app.route("/", api.app);
@@ -239,7 +243,7 @@ function createApp(engine: Engine, options: EmulatorOptions): Hono {
   app.notFound((c) =>
     c.req.header("accept")?.includes("text/html")
       ? c.html(errorPage("Page not found", `The emulator has no page at ${c.req.path}.`), 404)
-      : c.json(unrecognized(c.req.method, c.req.path).toBody(""), 404),
+      : c.json(unrecognized(c.req.method, c.req.path).toBody(null), 404),
   );
   app.onError((error) => {
     throw error;

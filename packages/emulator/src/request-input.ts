@@ -8,11 +8,17 @@ const MAX_BODY_BYTES = 1_048_576;
 
 const API_KEY = /^(?:sk|rk|pk)_test_(\w+)$/;
 
+/** The account of a request, whose ID is the text after `sk_test_` or `pk_test_`, and the kind of the API key. */
+export interface RequestKey {
+  account: string;
+  publishable: boolean;
+}
+
 /**
- * Returns the account ID of a request's API key, which is the text after `sk_test_`. Throws Stripe's 401 error if the
- * key is invalid.
+ * Returns the kind of a request's API key, and the account whose data the request uses. Throws Stripe's 401 error if the key is
+ * invalid, or publishable but not allowed.
  */
-export function accountOfKey(c: HttpContext): string {
+export function readKey(c: HttpContext, allowsPublishable = false): RequestKey {
   const header = c.req.header("authorization") ?? "";
   const bearer = /^Bearer (.+)$/.exec(header)?.[1];
   const basic = /^Basic (.+)$/.exec(header)?.[1];
@@ -27,12 +33,13 @@ export function accountOfKey(c: HttpContext): string {
     const shown = `${key.slice(0, 8)}${"*".repeat(8)}${key.slice(-4)}`;
     throw new ApiError(`Invalid API Key provided: ${shown}`, { status: 401 });
   }
-  if (key.startsWith("pk_"))
+  const publishable = key.startsWith("pk_");
+  if (publishable && !allowsPublishable)
     throw new ApiError(
       "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list of your API keys at https://dashboard.stripe.com/account/apikeys.",
       { status: 401, code: "secret_key_required" },
     );
-  return account;
+  return { account: connectedAccount(c, account), publishable };
 }
 
 /**
@@ -41,7 +48,7 @@ export function accountOfKey(c: HttpContext): string {
  */
 export function timeHeader(c: HttpContext, nowSeconds: number): Record<string, string> {
   try {
-    accountOfKey(c);
+    readKey(c);
   } catch {
     return {};
   }
@@ -54,8 +61,7 @@ export function timeHeader(c: HttpContext, nowSeconds: number): Record<string, s
  * account ID.
  * @see https://docs.stripe.com/connect/authentication
  */
-export function accountOf(c: HttpContext): string {
-  const platform = accountOfKey(c);
+function connectedAccount(c: HttpContext, platform: string): string {
   const connected = c.req.header("stripe-account");
   if (connected === undefined || connected === `acct_${platform}`) return platform;
   if (!CONNECTED_ACCOUNT.test(connected))

@@ -1,7 +1,7 @@
 /** Tests Stripe's API with the official SDK. */
 import type Stripe from "stripe";
 import { expect, test } from "vitest";
-import { createSdk, DAY, refusal, subscriber } from "./support/sdk.ts";
+import { authenticate, createSdk, DAY, refusal, subscriber } from "./support/sdk.ts";
 
 test("the SDK accepts the signatures of events that the emulator sends to a webhook endpoint", async () => {
   const received: { body: string; signature: string }[] = [];
@@ -281,12 +281,7 @@ test("a first payment that waits for 3-D Secure does not count as a failed payme
   const intent = invoice.payments?.data[0]?.payment.payment_intent as Stripe.PaymentIntent;
   expect(intent.status).toBe("requires_action");
   expect(invoice.confirmation_secret?.client_secret).toBe(intent.client_secret);
-  await emulator.fetch(
-    new Request(intent.next_action?.redirect_to_url?.url ?? "", {
-      method: "POST",
-      body: new URLSearchParams({ answer: "yes" }),
-    }),
-  );
+  await authenticate({ emulator }, intent.next_action);
   expect((await stripe.subscriptions.retrieve(subscription.id)).status).toBe("active");
 });
 

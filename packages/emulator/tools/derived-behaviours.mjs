@@ -38,5 +38,11 @@ export const DERIVED = [
   "A promotion code for first purchases is rejected if the customer has a successful payment, or an invoice that is neither a draft nor void. A minimum amount is compared with the prices of the purchase, even if a trial makes the purchase free for now.",
   "An amount-off coupon without the purchase's currency is rejected. A promotion code with a minimum amount is rejected if no minimum has the purchase's currency. Codes of other customers and too small purchases are rejected. The emulator's own messages describe these errors.",
   "A subscription has the discounts of its schedule's current phase. Coupons that can no longer be redeemed when a phase starts are omitted. An update of a schedule does not redeem the unchanged coupons of the current phase again.",
+  "A declined card has advice and a network code. Only those of `generic_decline` are recorded.",
+  "With `save_default_payment_method: on_subscription`, each successful payment and each succeeded `pending_setup_intent` sets the subscription's default payment method.",
+  "A subscription that needs no payment has a `pending_setup_intent` if it has no card, or if its card needs 3-D Secure and was not set up before. If its card needs nothing, no setup intent exists.",
+  "An update with `default_incomplete` makes the subscription past due until its invoice is paid.",
+  "The amount of an authorization that is not captured is a refund without a balance transaction. It emits `refund.created`, and `charge.expired` after 7 days, `charge.refunded` after a cancellation, or `charge.captured` after a partial capture.",
+  "A request with a publishable key and without a client secret gets `parameter_missing`, and with a wrong client secret gets `payment_intent_invalid_parameter` or `setup_intent_invalid_parameter`.",
   "The emulator has no rate limits. A fault can return a 429.",
 ];

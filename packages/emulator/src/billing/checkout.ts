@@ -12,6 +12,7 @@ import { taxTotal } from "../objects/line-taxes.ts";
 import type { NextAction, PaymentError, PaymentIntent } from "../objects/payment-intent.ts";
 import type { Price } from "../objects/price.ts";
 import type { SetupIntent } from "../objects/setup-intent.ts";
+import { paymentErrorOf } from "./card-errors.ts";
 import { couponsOf, findTypedCode, redeemCheckedDiscounts, setDiscounts } from "./checkout-discounts.ts";
 import { attachPaidIntent } from "./collection.ts";
 import { applyDiscounts } from "./discounts.ts";
@@ -24,6 +25,7 @@ import { cancelPayment, cardOutcome, completeChallenge, confirmPayment, createPa
 import { amountFor } from "./pricing.ts";
 import { completeSetupChallenge, confirmSetup, createSetupIntent } from "./setup.ts";
 import { createSubscription } from "./subscription-start.ts";
+import { declineOutcome } from "./test-cards.ts";
 
 export type CheckoutOutcome =
   | { kind: "complete" }
@@ -230,7 +232,7 @@ function confirmSetupMode(
   methodId: string,
 ): CheckoutOutcome {
   const intent = retrieve(context, "setup_intent", order.setupIntent ?? "");
-  confirmSetup(context, intent, methodId, null);
+  confirmSetup(context, intent, methodId, {});
   return settleSetup(context, session, order, intent);
 }
 
@@ -261,8 +263,7 @@ function confirmFree(
     emit(context, "setup_intent.succeeded", intent);
     return completeSession(context, session, order, null);
   }
-  const { code, declineCode: decline_code, message } = outcome;
-  return recordDecline(order, { code, decline_code, message, type: "card_error" });
+  return recordDecline(order, paymentErrorOf(outcome));
 }
 
 function intentOf(context: Context, session: CheckoutSession, order: CheckoutOrder): PaymentIntent {
@@ -296,7 +297,7 @@ function settlePayment(
 }
 
 function recordDecline(order: CheckoutOrder, failure: PaymentError | null): CheckoutOutcome {
-  const error = failure ?? { code: "card_declined", message: "Your card was declined.", type: "card_error" };
+  const error = failure ?? paymentErrorOf(declineOutcome("generic_decline"));
   order.notice = error.message;
   return { kind: "declined", error };
 }

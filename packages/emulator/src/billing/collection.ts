@@ -10,7 +10,7 @@ import type { Subscription } from "../objects/subscription.ts";
 import { defaultCardOf } from "./customer-sources.ts";
 import { setDelinquent } from "./customers.ts";
 import { attachPayment, intentOf, invoiceOf, markUncollectible, subscriptionOf, voidInvoice } from "./invoices.ts";
-import { completeChallenge, confirmPayment, createPaymentIntent } from "./payments.ts";
+import { completeChallenge, type Confirmation, confirmPayment, createPaymentIntent } from "./payments.ts";
 import { finalizeInvoice, markPaid } from "./settlement.ts";
 import { paymentFailed } from "./subscription-changes.ts";
 
@@ -75,13 +75,44 @@ function awaitsWebhook(context: Context, invoice: Invoice): boolean {
   return event !== undefined && event.pending_webhooks > 0;
 }
 
+/** @see https://docs.stripe.com/api/subscriptions/update#update_subscription-payment_behavior */
+export type PaymentBehavior =
+  | "allow_incomplete"
+  | "default_incomplete"
+  | "error_if_incomplete"
+  | "pending_if_incomplete";
+
+/** The way in which the invoice of a subscription change is paid. */
+export interface PaymentChoice {
+  behavior: PaymentBehavior;
+  onSession: boolean;
+}
+
+export const PAYS_AT_ONCE: PaymentChoice = { behavior: "allow_incomplete", onSession: true };
+
+/**
+ * Collects the invoice of a subscription change. With `default_incomplete`, the invoice waits until a client confirms its
+ * payment intent, and the subscription is past due.
+ */
+export function collectChange(context: Context, invoice: Invoice, { behavior, onSession }: PaymentChoice): void {
+  if (invoice.status !== "open") return;
+  if (invoice.collection_method === "send_invoice") return void emit(context, "invoice.sent", invoice);
+  if (behavior !== "default_incomplete")
+    return void payInvoice(context, invoice, cardForInvoice(context, invoice), { onSession });
+  awaitConfirmation(context, invoice);
+  const subscription = subscriptionOf(context, invoice);
+  if (subscription) paymentFailed(context, subscription);
+}
+
+/** Creates the payment intent of an invoice without confirming it. */
+export function awaitConfirmation(context: Context, invoice: Invoice): void {
+  const intent = getOrCreateIntent(context, invoice);
+  const card = cardForInvoice(context, invoice);
+  if (card !== null) Object.assign(intent, { payment_method: card, status: "requires_confirmation" });
+}
+
 /** Tries to pay an open invoice. A missing card counts as a failed attempt. */
-export function payInvoice(
-  context: Context,
-  invoice: Invoice,
-  card: string | null,
-  how: { onSession: boolean; returnUrl?: string | null },
-): PaymentIntent {
+export function payInvoice(context: Context, invoice: Invoice, card: string | null, how: Confirmation): PaymentIntent {
   const intent = getOrCreateIntent(context, invoice);
   if (card !== null) confirmPayment(context, intent, card, how);
   invoice.attempted = true;
@@ -104,10 +135,16 @@ export function getOrCreateIntent(context: Context, invoice: Invoice): PaymentIn
     captureMethod: "automatic",
     invoice: invoice.id,
     description: DESCRIPTIONS[invoice.billing_reason] ?? "Payment for Invoice",
-    setupFutureUsage: subscription && invoice.billing_reason === "subscription_create" ? "off_session" : null,
+    setupFutureUsage: subscription && savesCard(invoice, subscription) ? "off_session" : null,
   });
   attachPayment(context, invoice, intent);
   return intent;
+}
+
+/** Returns whether the payment of an invoice saves its card for later payments of the subscription. */
+function savesCard({ billing_reason: reason }: Invoice, { payment_settings: settings }: Subscription): boolean {
+  if (settings.save_default_payment_method === "on_subscription") return true;
+  return reason === "subscription_create" || reason === "subscription_update";
 }
 
 const DESCRIPTIONS: Record<string, string> = {

@@ -4,7 +4,7 @@ import { emit, emitChange } from "../core/events.ts";
 import { find, insert, listBy } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { BalanceTransaction } from "../objects/balance-transaction.ts";
-import type { Charge } from "../objects/charge.ts";
+import { type Charge, unrefundedAmount } from "../objects/charge.ts";
 import { type Dispute, type DisputeReason, EVIDENCE_NAMES, newDispute } from "../objects/dispute.ts";
 import { addBalanceTransaction } from "./balance.ts";
 import { cardByNumber } from "./test-cards.ts";
@@ -36,7 +36,7 @@ export function openDisputeOfCard(context: Context, charge: Charge): void {
  */
 export function openDispute(context: Context, charge: Charge, reason: DisputeReason): Dispute {
   if (charge.disputed) throw new ApiError(`Charge ${charge.id} is already disputed.`);
-  if (charge.amount_captured - charge.amount_refunded <= 0)
+  if (unrefundedAmount(charge) <= 0)
     throw new ApiError(`Charge ${charge.id} has no captured amount that is not refunded.`);
   const brand = find(context, "payment_method", charge.payment_method)?.card.brand ?? "visa";
   const dispute = newDispute(context, charge, reason, brand);

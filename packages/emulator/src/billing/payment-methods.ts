@@ -5,6 +5,7 @@ import { emit, emitChange } from "../core/events.ts";
 import { find, insert, listAll, listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { type Expiry, newPaymentMethod, type PaymentMethod } from "../objects/payment-method.ts";
+import { cardError, paymentErrorOf } from "./card-errors.ts";
 import { cardByNumber, cardByToken, type TestCard } from "./test-cards.ts";
 
 export function createPaymentMethod(context: Context, card: TestCard, expiry: Expiry): PaymentMethod {
@@ -33,12 +34,7 @@ export function attach(context: Context, method: PaymentMethod, customerId: stri
     });
   const card = cardByNumber(context.account.cardNumbers.get(method.id) ?? "");
   if (card && !card.attaches && card.onSession.kind === "declines")
-    throw new ApiError(card.onSession.message, {
-      status: 402,
-      type: "card_error",
-      code: card.onSession.code,
-      decline_code: card.onSession.declineCode,
-    });
+    throw cardError(paymentErrorOf(card.onSession), {}, false);
   method.customer = customerId;
   emit(context, "payment_method.attached", method);
 }

@@ -1,9 +1,11 @@
 /** Confirms, captures and cancels payment intents. @see https://docs.stripe.com/payments/paymentintents/lifecycle */
 import { now } from "../core/clock.ts";
-import { ApiError } from "../core/errors.ts";
+import { ApiError, docUrl } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { find, insert, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
+import { clearTimer, setTimer } from "../core/timers.ts";
+import { AUTHORIZATION_SECONDS } from "../objects/charge.ts";
 import {
   type NewPaymentIntent,
   newPaymentIntent,
@@ -11,8 +13,13 @@ import {
   type PaymentIntent,
 } from "../objects/payment-intent.ts";
 import { addBalanceTransaction } from "./balance.ts";
+import { cardError, paymentErrorOf } from "./card-errors.ts";
 import { createCharge } from "./charges.ts";
 import { openDisputeOfCard } from "./disputes.ts";
+import { unexpectedPayment } from "./intent-errors.ts";
+import { type ActionClient, challengeAction } from "./next-actions.ts";
+import { attach } from "./payment-methods.ts";
+import { releaseUncaptured } from "./refunds.ts";
 import { cardByNumber, type CardOutcome, declineOutcome } from "./test-cards.ts";
 
 export function createPaymentIntent(context: Context, input: NewPaymentIntent): PaymentIntent {
@@ -21,27 +28,43 @@ export function createPaymentIntent(context: Context, input: NewPaymentIntent): 
   return intent;
 }
 
-export interface Confirmation {
+export interface Confirmation extends ActionClient {
   /** True if the customer is present and can complete 3-D Secure. */
   onSession: boolean;
-  returnUrl?: string | null;
+  /** The parameter because of which a payment that requires 3-D Secure fails. Default: the payment waits for 3-D Secure. */
+  failsOnAction?: "off_session" | "error_on_requires_action" | null;
 }
 
 /** Tries to pay a payment intent with a card, and sets the intent's status, for example to `succeeded`. */
 export function confirmPayment(context: Context, intent: PaymentIntent, methodId: string, how: Confirmation): void {
   if (intent.status === "succeeded" || intent.status === "canceled" || intent.status === "requires_capture")
-    throw unexpectedState(intent, "confirm");
+    throw unexpectedPayment(intent, "confirm");
   intent.payment_method = methodId;
   const outcome = consumeNextDecline(context) ?? cardOutcome(context, methodId, how.onSession);
   if (outcome.kind === "succeeds") return succeedPayment(context, intent);
-  if (outcome.kind === "authenticates") return requireAction(context, intent, how.returnUrl ?? null);
-  declinePayment(context, intent, {
-    code: outcome.code,
-    decline_code: outcome.declineCode,
-    message: outcome.message,
-    type: "card_error",
-  });
+  if (outcome.kind === "declines") return declinePayment(context, intent, paymentErrorOf(outcome));
+  if (how.failsOnAction) return failPayment(context, intent, AUTHENTICATION_ERRORS[how.failsOnAction]);
+  requireAction(context, intent, how);
 }
+
+/** @see https://docs.stripe.com/payments/without-card-authentication */
+const AUTHENTICATION_ERRORS: Record<"off_session" | "error_on_requires_action", PaymentError> = {
+  off_session: {
+    code: "authentication_required",
+    decline_code: "authentication_required",
+    doc_url: docUrl("authentication_required"),
+    message: "Your card was declined. This transaction requires authentication.",
+    type: "card_error",
+  },
+  error_on_requires_action: {
+    code: "authentication_required",
+    decline_code: "authentication_not_handled",
+    doc_url: docUrl("authentication_required"),
+    message:
+      "This payment required an authentication action to complete, but `error_on_requires_action` was set. When you're ready, you can upgrade your integration to handle actions at https://stripe.com/docs/payments/payment-intents/upgrade-to-handle-actions.",
+    type: "card_error",
+  },
+};
 
 function consumeNextDecline({ state }: Context): CardOutcome | null {
   const code = state.nextDecline ?? null;
@@ -56,31 +79,44 @@ export function completeChallenge(context: Context, intent: PaymentIntent, authe
   if (authenticated) return succeedPayment(context, intent);
   declinePayment(context, intent, {
     code: "payment_intent_authentication_failure",
+    doc_url: docUrl("payment_intent_authentication_failure"),
     message:
       "We are unable to authenticate your payment method. Please choose a different payment method and try again.",
     type: "card_error",
   });
 }
 
+/** Captures an amount of an authorized payment. The amount that is not captured returns to the customer. */
 export function capturePayment(context: Context, intent: PaymentIntent, amount: number): void {
-  if (intent.status !== "requires_capture") throw unexpectedState(intent, "capture");
+  if (intent.status !== "requires_capture") throw unexpectedPayment(intent, "capture");
   if (amount > intent.amount_capturable)
     throw new ApiError(
       `The amount_to_capture (${amount}) is greater than the capturable amount (${intent.amount_capturable}).`,
       { code: "amount_too_large", param: "amount_to_capture" },
     );
+  clearTimer(context, "authorization_expires", intent.id);
   const charge = retrieve(context, "charge", intent.latest_charge ?? "");
   const { currency, description, id: source } = charge;
   const transaction = addBalanceTransaction(context, { amount, currency, description, source, type: "charge" });
   Object.assign(charge, { captured: true, amount_captured: amount, balance_transaction: transaction.id });
+  const rest = intent.amount_capturable - amount;
+  if (rest > 0) releaseUncaptured(context, charge, rest);
   Object.assign(intent, { status: "succeeded", amount_received: amount, amount_capturable: 0 });
   emit(context, "charge.captured", charge);
   emit(context, "payment_intent.succeeded", intent);
   openDisputeOfCard(context, charge);
 }
 
+/** Cancels a payment that has not succeeded. An authorized amount returns to the customer. */
 export function cancelPayment(context: Context, intent: PaymentIntent, reason: string | null): void {
   if (intent.status === "succeeded" || intent.status === "canceled") return;
+  const charge = intent.status === "requires_capture" ? find(context, "charge", intent.latest_charge) : undefined;
+  if (charge) {
+    clearTimer(context, "authorization_expires", intent.id);
+    const expires = reason === "automatic";
+    releaseUncaptured(context, charge, intent.amount_capturable, expires ? "expired_uncaptured_charge" : null);
+    emit(context, expires ? "charge.expired" : "charge.refunded", charge);
+  }
   Object.assign(intent, {
     status: "canceled",
     amount_capturable: 0,
@@ -100,28 +136,13 @@ export function cardOutcome(context: Context, methodId: string, onSession: boole
   return onSession ? card.onSession : card.offSession;
 }
 
-export function unexpectedState({ status }: { status: string }, verb: string): ApiError {
-  const past = { capture: "captured", cancel: "canceled" }[verb] ?? `${verb}ed`;
-  return new ApiError(`This PaymentIntent could not be ${past} because it has a status of ${status}.`, {
-    code: "payment_intent_unexpected_state",
-  });
-}
-
 /** Returns the 402 error for a payment intent whose last attempt was declined. */
 export function declineError(context: Context, intent: PaymentIntent): ApiError {
   const failure = intent.last_payment_error;
   if (!failure) throw new Error(`payment intent ${intent.id} was not declined`);
-  const { message, code, decline_code: declineCode } = failure;
-  return new ApiError(message, {
-    status: 402,
-    keepsEffects: true,
-    type: "card_error",
-    code,
-    ...(declineCode && { decline_code: declineCode }),
-    ...(intent.latest_charge && { charge: intent.latest_charge }),
-    payment_intent: { ...intent },
-    payment_method: find(context, "payment_method", intent.payment_method) ?? undefined,
-  });
+  const { payment_method: method, charge, ...error } = failure;
+  const named = { charge: charge ?? null, payment_intent: { ...intent }, payment_method: method };
+  return cardError(error, named);
 }
 
 function succeedPayment(context: Context, intent: PaymentIntent): void {
@@ -137,34 +158,41 @@ function succeedPayment(context: Context, intent: PaymentIntent): void {
   });
   emit(context, "charge.succeeded", charge);
   emit(context, manual ? "payment_intent.amount_capturable_updated" : "payment_intent.succeeded", intent);
-  if (!manual) openDisputeOfCard(context, charge);
+  if (manual) setTimer(context, "authorization_expires", intent.id, now(context) + AUTHORIZATION_SECONDS);
+  else openDisputeOfCard(context, charge);
+  saveMethod(context, intent);
 }
 
-function requireAction(context: Context, intent: PaymentIntent, returnUrl: string | null): void {
+/** Attaches the card of a payment to the customer if `setup_future_usage` requires that. */
+function saveMethod(
+  context: Context,
+  { setup_future_usage: usage, customer, payment_method: id }: PaymentIntent,
+): void {
+  const method = find(context, "payment_method", id);
+  if (usage !== null && customer !== null && method) attach(context, method, customer);
+}
+
+function requireAction(context: Context, intent: PaymentIntent, client: ActionClient): void {
   emitChange(context, "payment_intent.requires_action", intent, (row) => {
     row.status = "requires_action";
-    row.next_action = {
-      type: "redirect_to_url",
-      redirect_to_url: { url: `${context.baseUrl}/challenge/${intent.id}`, return_url: returnUrl },
-    };
+    row.next_action = challengeAction(context, intent.id, client);
   });
 }
 
 function declinePayment(context: Context, intent: PaymentIntent, error: PaymentError): void {
   const charge = createCharge(context, intent, { paid: false, captured: false, error });
+  intent.latest_charge = charge.id;
+  emit(context, "charge.failed", charge);
+  failPayment(context, intent, { charge: charge.id, ...error });
+}
+
+function failPayment(context: Context, intent: PaymentIntent, error: PaymentError): void {
   const method = find(context, "payment_method", intent.payment_method);
   Object.assign(intent, {
     status: "requires_payment_method",
-    last_payment_error: {
-      charge: charge.id,
-      ...error,
-      doc_url: `https://stripe.com/docs/error-codes/${error.code.replaceAll("_", "-")}`,
-      ...(method && { payment_method: method }),
-    },
-    latest_charge: charge.id,
+    last_payment_error: { ...error, ...(method && { payment_method: { ...method } }) },
     next_action: null,
     payment_method: null,
   });
-  emit(context, "charge.failed", charge);
   emit(context, "payment_intent.payment_failed", intent);
 }

@@ -6,7 +6,7 @@ import { formatAmount } from "../core/money.ts";
 import { insert, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
-import type { Charge } from "../objects/charge.ts";
+import { type Charge, unrefundedAmount } from "../objects/charge.ts";
 import { newRefund, type Refund, type RefundDetails } from "../objects/refund.ts";
 import { addBalanceTransaction } from "./balance.ts";
 import { closeDispute, disputeOf, isInquiry, isOpen } from "./disputes.ts";
@@ -41,7 +41,22 @@ export function refundCharge(context: Context, charge: Charge, amount: number, d
 
 function addRefunded(charge: Charge, amount: number): void {
   charge.amount_refunded += amount;
-  charge.refunded = charge.amount_refunded === charge.amount_captured;
+  charge.refunded = charge.amount_refunded === charge.amount;
+}
+
+/**
+ * Refunds an authorized amount that is not captured. No money moves, so the account's balance does not change.
+ * @see https://docs.stripe.com/payments/place-a-hold-on-a-payment-method
+ */
+export function releaseUncaptured(
+  context: Context,
+  charge: Charge,
+  amount: number,
+  reason: "expired_uncaptured_charge" | null = null,
+): void {
+  const row = insert(context, "refund", newRefund(context, charge, amount, { reason }));
+  addRefunded(charge, amount);
+  emit(context, "refund.created", row);
 }
 
 function checkRefund(context: Context, charge: Charge, amount: number): void {
@@ -50,7 +65,7 @@ function checkRefund(context: Context, charge: Charge, amount: number): void {
     throw new ApiError(`Charge ${charge.id} has been charged back; cannot issue a refund.`, {
       code: "charge_disputed",
     });
-  const left = charge.amount_captured - charge.amount_refunded;
+  const left = unrefundedAmount(charge);
   if (left === 0)
     throw new ApiError(`Charge ${charge.id} has already been refunded.`, { code: "charge_already_refunded" });
   if (amount > left) {

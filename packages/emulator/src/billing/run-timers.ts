@@ -11,6 +11,7 @@ import { settleCharge } from "./charges.ts";
 import { expireCheckout } from "./checkout.ts";
 import { collectInvoice, invoiceOverdue } from "./collection.ts";
 import { retryCollection } from "./dunning.ts";
+import { cancelPayment } from "./payments.ts";
 import { expirePendingUpdate } from "./pending-updates.ts";
 import { emitUpcomingInvoice } from "./preview.ts";
 import { settleRefund } from "./refunds.ts";
@@ -73,6 +74,8 @@ const EFFECTS: Record<TimerKind, (context: Context, id: string) => void> = {
   invoice_finalizes: (context, id) => withRow(context, "invoice", id, (invoice) => collectInvoice(context, invoice)),
   invoice_retries: (context, id) => withRow(context, "invoice", id, (invoice) => retryCollection(context, invoice)),
   invoice_due: (context, id) => withRow(context, "invoice", id, (invoice) => invoiceOverdue(context, invoice)),
+  authorization_expires: (context, id) =>
+    withRow(context, "payment_intent", id, (intent) => cancelPayment(context, intent, "automatic")),
   charge_settles: (context, id) => withRow(context, "charge", id, (charge) => settleCharge(context, charge)),
   discount_ends: (context, id) => withRow(context, "discount", id, (discount) => endDiscount(context, discount)),
   refund_settles: (context, id) => withRow(context, "refund", id, (refund) => settleRefund(context, refund)),
@@ -84,6 +87,7 @@ type TimedTable =
   | "checkout.session"
   | "discount"
   | "invoice"
+  | "payment_intent"
   | "refund"
   | "subscription"
   | "subscription_schedule";

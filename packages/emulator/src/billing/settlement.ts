@@ -2,11 +2,13 @@
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
-import { listBy, retrieve } from "../core/rows.ts";
+import { find, listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import type { Customer } from "../objects/customer.ts";
+import type { InvoicePayment } from "../objects/invoice-payment.ts";
 import { customerFields, type Invoice } from "../objects/invoice.ts";
+import type { Subscription } from "../objects/subscription.ts";
 import { changeBalance } from "./customer-balance.ts";
 import { setDelinquent } from "./customers.ts";
 import { continueWithoutTax } from "./invoices-without-tax.ts";
@@ -93,5 +95,21 @@ export function markPaid(context: Context, invoice: Invoice, outOfBand = false):
   const subscription = subscriptionOf(context, invoice);
   if (!subscription) return;
   applyPendingChange(context, subscription, invoice);
-  paymentRecovered(context, subscription);
+  paymentRecovered(context, subscription, outOfBand ? null : methodToSave(context, subscription, payments));
+}
+
+/**
+ * Returns the ID of the card that becomes the subscription's default payment method, because the card paid and the payment
+ * settings require that. Returns null if there is none.
+ */
+function methodToSave(
+  context: Context,
+  { customer, payment_settings: settings }: Subscription,
+  payments: readonly InvoicePayment[],
+): string | null {
+  if (settings.save_default_payment_method !== "on_subscription") return null;
+  const intents = payments.map(({ payment }) => find(context, "payment_intent", payment.payment_intent));
+  const paid = intents.findLast((intent) => intent?.status === "succeeded");
+  const method = find(context, "payment_method", paid?.payment_method ?? null);
+  return method?.customer === customer ? method.id : null;
 }

@@ -15,13 +15,21 @@ export function paymentFailed(context: Context, subscription: Subscription): voi
   if (subscription.status === "active") updateSubscription(context, subscription, { status: "past_due" });
 }
 
-export function paymentRecovered(context: Context, subscription: Subscription): void {
+/**
+ * Makes a subscription active when none of its invoices is open any longer. If `method` is not null, also makes this card the
+ * subscription's default payment method.
+ */
+export function paymentRecovered(context: Context, subscription: Subscription, method: string | null): void {
   clearTimer(context, "incomplete_expires", subscription.id);
   const waits =
     subscription.status === "incomplete" || subscription.status === "past_due" || subscription.status === "unpaid";
-  if (!waits || openInvoicesOf(context, subscription).length > 0) return;
-  updateSubscription(context, subscription, { status: "active" });
-  refreshEntitlements(context, subscription.customer);
+  const recovers = waits && openInvoicesOf(context, subscription).length === 0;
+  if (!recovers && method === null) return;
+  updateSubscription(context, subscription, {
+    ...(method !== null && { default_payment_method: method }),
+    ...(recovers && { status: "active" }),
+  });
+  if (recovers) refreshEntitlements(context, subscription.customer);
 }
 
 /**

@@ -11,10 +11,11 @@ import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import { type NewSubscription, newSubscription, type Subscription } from "../objects/subscription.ts";
-import { cardForInvoice, getOrCreateIntent, payInvoice } from "./collection.ts";
+import { awaitConfirmation, cardForInvoice, payInvoice, type PaymentChoice } from "./collection.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { addOneTimeItem } from "./invoice-items.ts";
 import { createSubscriptionInvoice, linesOfItems, scheduleFinalization } from "./invoices.ts";
+import { startPendingSetup } from "./pending-setup.ts";
 import { amountFor, purchaseOf } from "./pricing.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { replaceDiscounts } from "./subscriber-discounts.ts";
@@ -22,12 +23,6 @@ import { isLicensed, nextPeriodEnd, setPeriodTimers } from "./subscription-perio
 import { announceTrialEnd } from "./subscription-trials.ts";
 
 const INCOMPLETE_LIFETIME = 23 * 3_600;
-
-export type PaymentBehavior =
-  | "allow_incomplete"
-  | "default_incomplete"
-  | "error_if_incomplete"
-  | "pending_if_incomplete";
 
 /**
  * Creates a subscription and finalizes its first invoice. The function `startPayment` pays the finalized first invoice. If a
@@ -55,6 +50,8 @@ export function createSubscription(
   else finalizeInvoice(context, invoice);
   const waits = isScheduled || subscription.collection_method === "send_invoice";
   if (waits && subscription.status === "incomplete") subscription.status = "active";
+  if (input.checksCard && !waits && invoice.status === "paid")
+    subscription.pending_setup_intent = startPendingSetup(context, subscription, cardForInvoice(context, invoice));
   emit(context, "customer.subscription.created", subscription);
   setTimers(context, subscription);
   refreshEntitlements(context, subscription.customer);
@@ -118,14 +115,10 @@ export function startPayment(
   context: Context,
   subscription: Subscription,
   invoice: Invoice,
-  { behavior, onSession }: { behavior: PaymentBehavior; onSession: boolean },
+  { behavior, onSession }: PaymentChoice,
 ): void {
   if (invoice.status !== "open" || subscription.collection_method === "send_invoice") return;
   const card = cardForInvoice(context, invoice);
-  if (behavior === "default_incomplete" || card === null) {
-    const intent = getOrCreateIntent(context, invoice);
-    if (card !== null) Object.assign(intent, { payment_method: card, status: "requires_confirmation" });
-    return;
-  }
+  if (behavior === "default_incomplete" || card === null) return awaitConfirmation(context, invoice);
   payInvoice(context, invoice, card, { onSession });
 }

@@ -12,7 +12,7 @@ import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import type { Subscription } from "../objects/subscription.ts";
-import { cardForInvoice, payInvoice } from "./collection.ts";
+import { collectChange, PAYS_AT_ONCE, type PaymentChoice } from "./collection.ts";
 import { defaultCardOf } from "./customer-sources.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { createSubscriptionInvoice, linesOfItems } from "./invoices.ts";
@@ -50,7 +50,12 @@ export function endTrialWithoutCard(context: Context, subscription: Subscription
 }
 
 /** Ends a subscription's trial now, or moves the trial's end to a given time. */
-export function moveTrialEnd(context: Context, subscription: Subscription, trialEnd: number | "now"): Invoice | null {
+export function moveTrialEnd(
+  context: Context,
+  subscription: Subscription,
+  trialEnd: number | "now",
+  payment: PaymentChoice = PAYS_AT_ONCE,
+): Invoice | null {
   const at = now(context);
   if (trialEnd === "now") {
     if (subscription.status !== "trialing") return null;
@@ -71,7 +76,7 @@ export function moveTrialEnd(context: Context, subscription: Subscription, trial
       })),
     );
     finalizeInvoice(context, invoice);
-    if (invoice.status === "open") payInvoice(context, invoice, cardForInvoice(context, invoice), { onSession: true });
+    collectChange(context, invoice, payment);
     return invoice;
   }
   const items = copy(subscription.items);

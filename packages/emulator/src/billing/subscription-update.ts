@@ -12,7 +12,7 @@ import type { Invoice } from "../objects/invoice.ts";
 import type { Price } from "../objects/price.ts";
 import { newSubscriptionItem, type Subscription, type SubscriptionItem } from "../objects/subscription.ts";
 import type { TaxRate } from "../objects/tax-rate.ts";
-import { cardForInvoice, payInvoice } from "./collection.ts";
+import { cardForInvoice, collectChange, payInvoice, PAYS_AT_ONCE, type PaymentChoice } from "./collection.ts";
 import { defaultCardOf } from "./customer-sources.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { lineOfInvoiceItem, linesOfItem } from "./invoice-lines.ts";
@@ -45,6 +45,8 @@ export interface SubscriptionChange {
   prorationBehavior: "create_prorations" | "always_invoice" | "none";
   prorationDate?: number | undefined;
   anchor?: "now" | "unchanged" | undefined;
+  /** The way in which an invoice of the change is paid. Default: the customer's card is charged at once. */
+  payment?: PaymentChoice | undefined;
 }
 
 /** The planned result of a subscription change that is not applied yet. */
@@ -56,6 +58,7 @@ export interface ChangePlan {
   /** The subscription items that start a new billing period now and are billed for the whole period. */
   restarted: SubscriptionItem[];
   at: number;
+  payment: PaymentChoice;
   /** Maps the ID of a subscription item to the coupons that replace the item's discounts when the change is applied. */
   discounts: ReadonlyMap<string, readonly DiscountInput[]>;
 }
@@ -92,7 +95,8 @@ export function planChange(context: Context, subscription: Subscription, change:
     if (wanted.discounts?.length) discounts.set(added.id, wanted.discounts);
   }
   if (items.length === 0) throw new ApiError("A subscription must have at least one active plan.", { param: "items" });
-  return { items, anchor, at, discounts, ...proratedItems(subscription, items, resets) };
+  const payment = change.payment ?? PAYS_AT_ONCE;
+  return { items, anchor, at, discounts, payment, ...proratedItems(subscription, items, resets) };
 }
 
 function changedItem(
@@ -168,7 +172,7 @@ export function applyChange(
     linesOfRestartedItems(context, draft, subscription, plan),
   );
   finalizeInvoice(context, invoice);
-  if (invoice.status === "open") payInvoice(context, invoice, cardForInvoice(context, invoice), { onSession: true });
+  collectChange(context, invoice, plan.payment);
   return invoice;
 }
 

@@ -10,6 +10,8 @@ export type CardOutcome =
   | { kind: "declines"; code: string; declineCode: string; message: string }
   | { kind: "authenticates" };
 
+export type Decline = Extract<CardOutcome, { kind: "declines" }>;
+
 export interface TestCard {
   number: string;
   /** Additional card numbers that behave the same as the test card's main number. */
@@ -39,7 +41,7 @@ export interface TestCard {
 const succeeds: CardOutcome = { kind: "succeeds" };
 const authenticates: CardOutcome = { kind: "authenticates" };
 
-function declines(message: string, declineCode: string, code = "card_declined"): CardOutcome {
+function declines(message: string, declineCode: string, code = "card_declined"): Decline {
   return { kind: "declines", code, declineCode, message };
 }
 
@@ -135,9 +137,9 @@ export const TEST_CARDS: readonly TestCard[] = [
 ];
 
 /** Returns the result of a declined payment, with Stripe's message for this decline code. */
-export function declineOutcome(declineCode: string): CardOutcome {
+export function declineOutcome(declineCode: string): Decline {
   const known = TEST_CARDS.map(({ onSession }) => onSession).find(
-    (outcome) => outcome.kind === "declines" && outcome.declineCode === declineCode,
+    (outcome): outcome is Decline => outcome.kind === "declines" && outcome.declineCode === declineCode,
   );
   return known ?? declines("Your card was declined.", declineCode);
 }

@@ -5,6 +5,7 @@
 import { ApiError } from "./errors.ts";
 import type { FormValue } from "./form-encoding.ts";
 import { cannotBeUnset, oneOf } from "./params.ts";
+import { removedParamError } from "./removed-params.ts";
 import { type Fields, fieldsOf, isOptional, operations, pathPattern, type Shape } from "./shapes.ts";
 import type { UnusedParam } from "./unused-params.ts";
 
@@ -58,6 +59,8 @@ export function classifyParams(method: string, path: string, params: Params, use
     unknown,
     unused,
   });
+  const removed = removedParamError(path, unknown);
+  if (removed) throw removed;
   if (unknown.length > 0) {
     const noun = unknown.length > 1 ? "parameters" : "parameter";
     throw new ApiError(`Received unknown ${noun}: ${unknown.join(", ")}`, {

@@ -6,10 +6,13 @@ interface ApiErrorFields {
   type?: ApiErrorType;
   code?: string;
   param?: string;
+  advice_code?: string;
   decline_code?: string;
+  network_decline_code?: string;
   charge?: string;
   payment_intent?: object;
   payment_method?: object | undefined;
+  setup_intent?: object;
   /** True if the changes that a failed request made are kept, for example after a declined payment. Default false. */
   keepsEffects?: boolean;
 }
@@ -34,14 +37,22 @@ export class ApiError extends Error {
 
   /**
    * Returns the body of the error response. The body of an error response always contains `error`, because the `stripe` package
-   * treats a body without `error` as a success.
+   * treats a body without `error` as a success. `logUrl` is the URL of the request's log; null if the account is unknown.
    */
-  toBody(requestId: string): { error: Record<string, unknown> } {
-    const doc = this.fields.code
-      ? { doc_url: `https://stripe.com/docs/error-codes/${this.fields.code.replaceAll("_", "-")}` }
-      : {};
-    return { error: { ...this.fields, ...doc, message: this.message, request_id: requestId, type: this.type } };
+  toBody(logUrl: string | null): { error: Record<string, unknown> } {
+    const doc = this.fields.code ? { doc_url: docUrl(this.fields.code) } : {};
+    const log = logUrl === null ? {} : { request_log_url: logUrl };
+    return { error: { ...this.fields, ...doc, message: this.message, ...log, type: this.type } };
   }
+}
+
+export function docUrl(code: string): string {
+  return `https://stripe.com/docs/error-codes/${code.replaceAll("_", "-")}`;
+}
+
+/** Returns the URL of a request's log in Stripe's Dashboard. Stripe shows the URL in errors of requests with a valid key. */
+export function requestLogUrl(accountId: string, requestId: string): string {
+  return `https://dashboard.stripe.com/${accountId}/test/workbench/logs?object=${requestId}`;
 }
 
 /**

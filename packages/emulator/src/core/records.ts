@@ -33,6 +33,7 @@ export type TimerKind =
   | "incomplete_expires"
   | "pause_ends"
   | "pending_update_expires"
+  | "authorization_expires"
   | "charge_settles"
   | "refund_settles"
   | "phase_ends"

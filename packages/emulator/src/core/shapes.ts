@@ -1,5 +1,6 @@
 /** Reads the operations, parameters and responses of the pinned API version from `schema/*.json`. */
 import { readFileSync } from "node:fs";
+import { addUntypedParams } from "./untyped-params.ts";
 
 /** A type of the SDK: the name of a primitive type, or an object with one key, such as `enum` or `array`. */
 export type Shape =
@@ -52,7 +53,9 @@ let operationsFile: OperationsFile | null = null;
 let responsesFile: ResponsesFile | null = null;
 
 export function operations(): OperationsFile {
-  operationsFile ??= read("operations.json") as OperationsFile;
+  if (operationsFile) return operationsFile;
+  operationsFile = read("operations.json") as OperationsFile;
+  addUntypedParams(operationsFile.definitions);
   return operationsFile;
 }
 

@@ -91,6 +91,8 @@ export interface Context extends Transaction {
   request: { id: string | null; idempotencyKey: string | null };
   /** The events that the context emits are added to this list. */
   emitted?: StripeEvent[];
+  /** True if the request has a publishable API key, which a browser or a mobile app may know. */
+  publishable?: boolean;
   /** Under a `stale` fault, lists and searches omit objects that were created less than this number of seconds ago. */
   staleSeconds?: number;
   /** Under a `decline` fault, the decline code for this request's payment. Otherwise null. */

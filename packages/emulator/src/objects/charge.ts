@@ -33,7 +33,7 @@ export function newCharge(
     application_fee_amount: null,
     balance_transaction: null as string | null,
     billing_details: method?.billing_details ?? NO_DETAILS,
-    calculated_statement_descriptor: "EMULATOR",
+    calculated_statement_descriptor: statementOf(intent),
     captured,
     created: now(source),
     currency: intent.currency,
@@ -62,11 +62,21 @@ export function newCharge(
     source: null,
     source_transfer: null,
     statement_descriptor: null,
-    statement_descriptor_suffix: null,
+    statement_descriptor_suffix: intent.statement_descriptor_suffix,
     status: (paid ? "succeeded" : "failed") as "succeeded" | "failed" | "pending",
     transfer_data: null,
-    transfer_group: null,
+    transfer_group: intent.transfer_group,
   };
+}
+
+/** Returns the text on the customer's card statement: the account's prefix and the payment's suffix. */
+function statementOf({ statement_descriptor_suffix: suffix }: PaymentIntent): string {
+  return suffix ? `EMULATOR* ${suffix}` : "EMULATOR";
+}
+
+/** Returns the captured amount of a charge that is not refunded yet. */
+export function unrefundedAmount({ captured, amount, amount_refunded: refunded }: Charge): number {
+  return captured ? amount - refunded : 0;
 }
 
 const NO_DETAILS = {
@@ -78,7 +88,11 @@ const NO_DETAILS = {
 };
 
 function outcomeOf(error: PaymentError | undefined) {
-  const advice = { advice_code: null, network_advice_code: null, network_decline_code: null };
+  const advice = {
+    advice_code: error?.advice_code ?? null,
+    network_advice_code: null,
+    network_decline_code: error?.network_decline_code ?? null,
+  };
   return error
     ? {
         ...advice,
@@ -100,7 +114,8 @@ function outcomeOf(error: PaymentError | undefined) {
       };
 }
 
-const AUTHORIZATION_SECONDS = 7 * 86_400;
+/** The time for which a card authorization can be captured. */
+export const AUTHORIZATION_SECONDS = 7 * 86_400;
 
 interface Card {
   brand: string;

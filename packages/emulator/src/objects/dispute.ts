@@ -3,7 +3,7 @@ import { now } from "../core/clock.ts";
 import { newId } from "../core/ids.ts";
 import type { ObjectSource } from "../core/object-source.ts";
 import type { BalanceTransaction } from "./balance-transaction.ts";
-import type { Charge } from "./charge.ts";
+import { type Charge, unrefundedAmount } from "./charge.ts";
 
 /** The cardholder's reason for a dispute. An "inquiry" is a question of the bank before a dispute. */
 export const DISPUTE_REASONS = ["fraudulent", "product_not_received", "inquiry"] as const;
@@ -51,7 +51,7 @@ export function newDispute(source: ObjectSource, charge: Charge, reason: Dispute
   return {
     id: newId(source, "du"),
     object: "dispute" as const,
-    amount: charge.amount_captured - charge.amount_refunded,
+    amount: unrefundedAmount(charge),
     balance_transactions: [] as BalanceTransaction[],
     charge: charge.id,
     created: at,

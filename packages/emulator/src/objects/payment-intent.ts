@@ -6,14 +6,17 @@ import { now } from "../core/clock.ts";
 import { newId } from "../core/ids.ts";
 import type { ObjectSource } from "../core/object-source.ts";
 import { randomText } from "../core/random.ts";
+import type { PaymentMethod } from "./payment-method.ts";
 
 export interface PaymentError {
+  advice_code?: string;
   charge?: string;
   code: string;
   decline_code?: string;
-  doc_url?: string;
+  doc_url: string;
   message: string;
-  payment_method?: object;
+  network_decline_code?: string;
+  payment_method?: PaymentMethod;
   type: "card_error";
 }
 
@@ -25,10 +28,9 @@ export type PaymentIntentStatus =
   | "succeeded"
   | "canceled";
 
-export interface NextAction {
-  type: "redirect_to_url";
-  redirect_to_url: { url: string; return_url: string | null };
-}
+export type NextAction =
+  | { type: "redirect_to_url"; redirect_to_url: { url: string; return_url: string | null } }
+  | { type: "use_stripe_sdk"; use_stripe_sdk: { type: "three_d_secure_redirect"; stripe_js: string; source: string } };
 
 export type PaymentIntent = ReturnType<typeof newPaymentIntent>;
 
@@ -42,6 +44,9 @@ export interface NewPaymentIntent {
   setupFutureUsage?: "off_session" | "on_session" | null;
   receiptEmail?: string | null;
   shipping?: object | null;
+  statementDescriptor?: string | null;
+  statementDescriptorSuffix?: string | null;
+  transferGroup?: string | null;
   /** The ID of the invoice that the payment intent pays. */
   invoice?: string;
 }
@@ -91,10 +96,10 @@ export function newPaymentIntent(source: ObjectSource, input: NewPaymentIntent) 
     setup_future_usage: input.setupFutureUsage ?? null,
     shipping: input.shipping ?? null,
     source: null,
-    statement_descriptor: null,
-    statement_descriptor_suffix: null,
+    statement_descriptor: input.statementDescriptor ?? null,
+    statement_descriptor_suffix: input.statementDescriptorSuffix ?? null,
     status: "requires_payment_method" as PaymentIntentStatus,
     transfer_data: null,
-    transfer_group: null,
+    transfer_group: input.transferGroup ?? null,
   };
 }

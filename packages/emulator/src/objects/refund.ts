@@ -7,7 +7,7 @@ import type { Charge } from "./charge.ts";
 export type Refund = ReturnType<typeof newRefund>;
 
 export interface RefundDetails {
-  reason?: "duplicate" | "fraudulent" | "requested_by_customer" | null;
+  reason?: "duplicate" | "expired_uncaptured_charge" | "fraudulent" | "requested_by_customer" | null;
   metadata?: Record<string, string>;
   /** The status of the new refund. Default "succeeded". */
   status?: "pending" | "succeeded";

@@ -65,6 +65,8 @@ export interface NewSubscription {
   automaticTax?: boolean;
   missingPaymentMethod?: "create_invoice" | "cancel" | "pause";
   saveDefaultPaymentMethod?: "off" | "on_subscription";
+  /** True if a subscription that needs no payment now checks its card with a setup intent. Default false. */
+  checksCard?: boolean;
   /** The ID of the schedule that creates the subscription. */
   schedule?: string;
 }

@@ -121,7 +121,8 @@ function completeAndGetPage(context: Context, intent: PaymentIntent | SetupInten
  * the URL of a page of the emulator.
  */
 function pageAfterChallenge(context: Context, intent: PaymentIntent | SetupIntent): string {
-  const back = intent.next_action?.redirect_to_url.return_url;
+  const action = intent.next_action;
+  const back = action?.type === "redirect_to_url" ? action.redirect_to_url.return_url : null;
   const invoice = intent.object === "payment_intent" ? invoiceOf(context, intent) : null;
   if (!back) return invoice ? `/i/${invoice.id}` : "/";
   if (back.startsWith(`${context.baseUrl}/`)) return back;

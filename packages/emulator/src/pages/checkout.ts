@@ -12,6 +12,7 @@ import {
   setAmounts,
   usePromotionCode,
 } from "../billing/checkout.ts";
+import { challengeUrl } from "../billing/next-actions.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { ApiError } from "../core/errors.ts";
 import { formatAmount } from "../core/money.ts";
@@ -142,7 +143,7 @@ function needsEmail(session: CheckoutSession): boolean {
 export function nextPage(session: CheckoutSession, outcome: CheckoutOutcome): string {
   if (outcome.kind === "complete")
     return session.client_secret === null ? (returnUrl(session) ?? "/") : addressOf(session);
-  if (outcome.kind === "challenge") return outcome.nextAction?.redirect_to_url.url ?? addressOf(session);
+  if (outcome.kind === "challenge") return challengeUrl(outcome.nextAction) ?? addressOf(session);
   return addressOf(session);
 }
 

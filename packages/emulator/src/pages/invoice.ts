@@ -3,6 +3,7 @@ import type { Hono } from "hono";
 import { html } from "hono/html";
 import { payInvoice } from "../billing/collection.ts";
 import { intentOf, subscriptionOf } from "../billing/invoices.ts";
+import { challengeUrl } from "../billing/next-actions.ts";
 import { attach } from "../billing/payment-methods.ts";
 import { updateSubscription } from "../billing/subscription-changes.ts";
 import { formatAmount } from "../core/money.ts";
@@ -121,7 +122,7 @@ function payWith(context: Context, invoice: Invoice, card: CardInput & { kind: "
   const returnUrl = `${context.baseUrl}/i/${invoice.id}`;
   const intent = payInvoice(context, invoice, card.id, { onSession: true, returnUrl });
   if (intent.status === "succeeded") saveAsDefault(context, invoice, card.id);
-  return intent.next_action?.redirect_to_url.url ?? `/i/${invoice.id}`;
+  return challengeUrl(intent.next_action) ?? `/i/${invoice.id}`;
 }
 
 /** Makes the card that paid an invoice the default payment method of the invoice's subscription. */

@@ -91,7 +91,9 @@ const ACTIONS: Record<string, (visit: Visit, form: Form) => Next | null> = {
     const card = readCard(context, form);
     if (card.kind === "invalid") return { to: addressOf(visit, "card"), notice: card.notice };
     const intent = createSetupIntent(context, { customer: session.customer });
-    confirmSetup(context, intent, card.id, `${context.baseUrl}/p/session/${session.id}/saved/${intent.id}`);
+    confirmSetup(context, intent, card.id, {
+      returnUrl: `${context.baseUrl}/p/session/${session.id}/saved/${intent.id}`,
+    });
     return intent.next_action ? { to: `/challenge/${intent.id}` } : cardSaved(visit, intent);
   },
 

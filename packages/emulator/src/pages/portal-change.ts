@@ -1,6 +1,7 @@
 /** Validates, previews and makes changes of plan or quantity in the customer portal. */
 import { html } from "hono/html";
 import { intentOf } from "../billing/invoices.ts";
+import { challengeAction } from "../billing/next-actions.ts";
 import { cardOutcome } from "../billing/payments.ts";
 import { expirePendingUpdate, startPendingUpdate } from "../billing/pending-updates.ts";
 import { previewInvoice } from "../billing/preview.ts";
@@ -126,7 +127,9 @@ export function makeChange(visit: Visit, wanted: WantedChange): ChangeResult {
   const intent = intentOf(context, invoice);
   if (invoice.status === "paid") return { kind: "changed" };
   if (intent?.next_action) {
-    intent.next_action.redirect_to_url.return_url = `${context.baseUrl}${addressOf(visit, "home")}`;
+    intent.next_action = challengeAction(context, intent.id, {
+      returnUrl: `${context.baseUrl}${addressOf(visit, "home")}`,
+    });
     return { kind: "challenge", id: intent.id };
   }
   expirePendingUpdate(context, subscription);

@@ -10,6 +10,7 @@ import {
   orderOf,
   setAmounts,
 } from "../billing/checkout.ts";
+import { cardError } from "../billing/card-errors.ts";
 import { setDiscounts } from "../billing/checkout-discounts.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { createSetupIntent } from "../billing/setup.ts";
@@ -196,16 +197,7 @@ function paymentPageRoutes(api: Api): void {
       params.payment_method === undefined
         ? confirmWithoutCard(context, session)
         : confirmCheckout(context, session, params.payment_method);
-    if (outcome.kind === "declined") {
-      const { code, decline_code: declineCode, message } = outcome.error;
-      throw new ApiError(message, {
-        status: 402,
-        keepsEffects: true,
-        type: "card_error",
-        code,
-        ...(declineCode && { decline_code: declineCode }),
-      });
-    }
+    if (outcome.kind === "declined") throw cardError(outcome.error, { payment_method: outcome.error.payment_method });
     return outcome.kind === "challenge" ? { ...session, next_action: outcome.nextAction } : session;
   });
 }

@@ -2,33 +2,24 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
-import { attach, createPaymentMethod, detach, methodFromIdOrToken, nextYear } from "../billing/payment-methods.ts";
-import { cardByNumber, cardByToken } from "../billing/test-cards.ts";
+import { attach, detach, methodFromIdOrToken } from "../billing/payment-methods.ts";
 import { ApiError } from "../core/errors.ts";
 import { emitChange } from "../core/events.ts";
 import { hasFields, paginate } from "../core/pagination.ts";
 import { expand, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
 import { listAll, retrieve } from "../core/rows.ts";
-import type { PaymentMethod } from "../objects/payment-method.ts";
+import {
+  allowRedisplay,
+  billingDetails,
+  methodFields,
+  methodFromData,
+  setBillingDetails,
+} from "./payment-method-data.ts";
 
-const details = z.strictObject({
-  address: z.record(z.string(), text).optional(),
-  email: text.optional(),
-  name: text.optional(),
-  phone: text.optional(),
-});
-const CreateParams = z.strictObject({
-  type: z.literal("card"),
-  card: z.union([
-    z.strictObject({ number: text, exp_month: integer, exp_year: integer, cvc: text.optional() }),
-    z.strictObject({ token: text }),
-  ]),
-  billing_details: details.optional(),
-  metadata: metadata.optional(),
-  expand,
-});
+const CreateParams = z.strictObject({ ...methodFields, expand });
 const UpdateParams = z.strictObject({
-  billing_details: details.optional(),
+  allow_redisplay: allowRedisplay.optional(),
+  billing_details: billingDetails.optional(),
   card: z.strictObject({ exp_month: integer.optional(), exp_year: integer.optional() }).optional(),
   metadata: metadata.optional(),
   expand,
@@ -38,25 +29,7 @@ export const methodFilters = { allow_redisplay: text.optional(), type: text.opti
 const ListParams = z.strictObject({ ...listParams, ...methodFilters, customer: text.optional() });
 
 export function paymentMethodRoutes(api: Api): void {
-  api.post("/v1/payment_methods", CreateParams, (context, params) => {
-    const card =
-      "token" in params.card
-        ? cardByToken(params.card.token.replace(/^tok_/, "pm_card_"))
-        : cardByNumber(params.card.number);
-    if (!card)
-      throw new ApiError("Only Stripe's test cards work here: see https://docs.stripe.com/testing", {
-        status: 402,
-        type: "card_error",
-        code: "incorrect_number",
-        param: "card[number]",
-      });
-    const expiry =
-      "number" in params.card ? { month: params.card.exp_month, year: params.card.exp_year } : nextYear(context);
-    const method = createPaymentMethod(context, card, expiry);
-    setDetails(method, params.billing_details);
-    method.metadata = mergeMetadata({}, params.metadata);
-    return method;
-  });
+  api.clientPost("/v1/payment_methods", CreateParams, (context, params) => methodFromData(context, params, "card"));
 
   api.get("/v1/payment_methods", ListParams, (context, params) => {
     const { allow_redisplay, customer, type } = params;
@@ -73,7 +46,8 @@ export function paymentMethodRoutes(api: Api): void {
   api.post("/v1/payment_methods/:id", UpdateParams, (context, params, id) => {
     const method = retrieve(context, "payment_method", id);
     emitChange(context, "payment_method.updated", method, () => {
-      setDetails(method, params.billing_details);
+      setBillingDetails(method, params.billing_details);
+      if (params.allow_redisplay !== undefined) method.allow_redisplay = params.allow_redisplay;
       if (params.card?.exp_month !== undefined) method.card.exp_month = params.card.exp_month;
       if (params.card?.exp_year !== undefined) method.card.exp_year = params.card.exp_year;
       method.metadata = mergeMetadata(method.metadata, params.metadata);
@@ -95,10 +69,4 @@ export function paymentMethodRoutes(api: Api): void {
     detach(context, method);
     return method;
   });
-}
-
-function setDetails(method: PaymentMethod, given: z.output<typeof details> | undefined): void {
-  const { address, ...rest } = given ?? {};
-  Object.assign(method.billing_details, rest);
-  Object.assign(method.billing_details.address, address ?? {});
 }

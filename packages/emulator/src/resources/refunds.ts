@@ -7,7 +7,7 @@ import { hasFields, paginate } from "../core/pagination.ts";
 import { expand, integer, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
 import { listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
-import type { Charge } from "../objects/charge.ts";
+import { type Charge, unrefundedAmount } from "../objects/charge.ts";
 
 const CreateParams = z.strictObject({
   charge: text.optional(),
@@ -23,7 +23,7 @@ const ListParams = z.strictObject({ ...listParams, charge: text.optional(), paym
 export function refundRoutes(api: Api): void {
   api.post("/v1/refunds", CreateParams, (context, params) => {
     const charge = refundedCharge(context, params);
-    return refundCharge(context, charge, params.amount ?? charge.amount_captured - charge.amount_refunded, {
+    return refundCharge(context, charge, params.amount ?? unrefundedAmount(charge), {
       reason: params.reason ?? null,
       metadata: mergeMetadata({}, params.metadata),
     });

@@ -12,6 +12,9 @@ export const discounts = unsettable(discountList).optional();
 export const addedDiscounts = discountList.optional();
 export const collectionMethod = z.enum(["charge_automatically", "send_invoice"]).optional();
 export const prorationParam = z.enum(["create_prorations", "always_invoice", "none"]).optional();
+export const paymentBehavior = z
+  .enum(["allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"])
+  .optional();
 export const intervalParam = z.enum(["day", "week", "month", "year"]);
 
 /** Parameters of a price that is created with a subscription item or a phase. */

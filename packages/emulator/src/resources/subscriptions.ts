@@ -1,9 +1,12 @@
 /** Defines the API routes of subscriptions. @see https://docs.stripe.com/api/subscriptions */
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { cardError, paymentErrorOf } from "../billing/card-errors.ts";
+import type { PaymentBehavior, PaymentChoice } from "../billing/collection.ts";
 import { defaultCardOf } from "../billing/customer-sources.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { cardOutcome } from "../billing/payments.ts";
+import { startPendingSetup } from "../billing/pending-setup.ts";
 import { startPendingUpdate } from "../billing/pending-updates.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { deletedDiscount, endDiscount } from "../billing/subscriber-discounts.ts";
@@ -11,7 +14,7 @@ import { editSubscription, updateSubscription } from "../billing/subscription-ch
 import { cancelAt, cancelAtPeriodEnd, endSubscription, undoCancellation } from "../billing/subscription-endings.ts";
 import { pauseSubscription, resumeSubscription } from "../billing/subscription-pauses.ts";
 import { isEnded } from "../billing/subscription-periods.ts";
-import { createSubscription, type PaymentBehavior, startPayment } from "../billing/subscription-start.ts";
+import { createSubscription, startPayment } from "../billing/subscription-start.ts";
 import { moveTrialEnd } from "../billing/subscription-trials.ts";
 import { applyChange, cancelNow, cardForSubscription, planChange } from "../billing/subscription-update.ts";
 import { now } from "../core/clock.ts";
@@ -34,7 +37,7 @@ import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import { type ItemInput, type NewSubscription, STATUSES, type Subscription } from "../objects/subscription.ts";
 import { noCard } from "./invoices.ts";
-import { collectionMethod, discounts, prorationParam } from "./shared-params.ts";
+import { collectionMethod, discounts, paymentBehavior, prorationParam } from "./shared-params.ts";
 import {
   addedInvoiceItem,
   addItemsToNextInvoice,
@@ -46,9 +49,6 @@ import { checkPlannedTaxes, createItem, itemChanges, itemInputs, updateItem } fr
 import { checkNewSubscription, setSubscriptionTaxes, taxesFrom, taxFields } from "./tax-params.ts";
 
 const DAY = 86_400;
-const behavior = z
-  .enum(["allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"])
-  .optional();
 const trialSettings = z
   .strictObject({
     end_behavior: z.strictObject({ missing_payment_method: z.enum(["cancel", "create_invoice", "pause"]) }),
@@ -72,7 +72,7 @@ const fields = {
   discounts,
   metadata: metadata.optional(),
   off_session: flag.optional(),
-  payment_behavior: behavior,
+  payment_behavior: paymentBehavior,
   payment_settings: paymentSettings,
   proration_behavior: prorationParam,
   trial_end: trialEnd.optional(),
@@ -202,15 +202,14 @@ function create(context: Context, params: z.output<typeof CreateParams>): Subscr
   if (params.default_payment_method) checkOwnMethod(context, customer.id, params.default_payment_method);
   const card = params.default_payment_method ?? defaultCardOf(customer);
   const trial = trialEndOf(context, params);
-  const paymentBehavior: PaymentBehavior = params.payment_behavior ?? "allow_incomplete";
+  const behavior: PaymentBehavior = params.payment_behavior ?? "allow_incomplete";
   const sent = params.collection_method === "send_invoice";
-  if (card === null && trial === null && paymentBehavior !== "default_incomplete" && !sent && hasCharge(items))
-    throw noCard();
-  if (paymentBehavior === "error_if_incomplete" && trial === null && card !== null) throwIfPaymentFails(context, card);
-  const input = { ...inputFrom(context, params), customer: customer.id, items, trialEnd: trial };
+  if (card === null && trial === null && behavior !== "default_incomplete" && !sent && hasCharge(items)) throw noCard();
+  if (behavior === "error_if_incomplete" && trial === null && card !== null) throwIfPaymentFails(context, card);
+  const input = { ...inputFrom(context, params), customer: customer.id, items, trialEnd: trial, checksCard: true };
   checkNewSubscription(context, input);
   const { subscription, invoice } = createSubscription(context, input);
-  startPayment(context, subscription, invoice, { behavior: paymentBehavior, onSession: !params.off_session });
+  startPayment(context, subscription, invoice, { behavior, onSession: !params.off_session });
   return subscription;
 }
 
@@ -263,12 +262,7 @@ function throwIfPaymentFails(context: Context, card: string): void {
       type: "card_error",
       code: "subscription_payment_intent_requires_action",
     });
-  throw new ApiError(outcome.message, {
-    status: 402,
-    type: "card_error",
-    code: outcome.code,
-    decline_code: outcome.declineCode,
-  });
+  throw cardError(paymentErrorOf(outcome), { payment_method: find(context, "payment_method", card) }, false);
 }
 
 function update(context: Context, params: z.output<typeof UpdateParams>, id: string): Subscription {
@@ -289,7 +283,7 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
   if (params.discounts !== undefined) updateDiscounts(context, subscription, params.discounts, params.items);
   updatePauseCollection(context, subscription, params.pause_collection);
   updateCancellation(context, subscription, params);
-  if (params.trial_end !== undefined) moveTrialEnd(context, subscription, params.trial_end);
+  if (params.trial_end !== undefined) moveTrialEnd(context, subscription, params.trial_end, paymentChoiceOf(params));
   addItemsToNextInvoice(context, subscription, params.add_invoice_items ?? []);
   if (params.items !== undefined || params.billing_cycle_anchor === "now") changeItems(context, subscription, params);
   return subscription;
@@ -297,7 +291,11 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
 
 function updateFields(context: Context, subscription: Subscription, params: z.output<typeof UpdateParams>): void {
   editSubscription(context, subscription, (row) => {
-    if (params.default_payment_method !== undefined) row.default_payment_method = params.default_payment_method;
+    if (params.default_payment_method !== undefined) {
+      row.default_payment_method = params.default_payment_method;
+      if (params.default_payment_method !== null)
+        row.pending_setup_intent = startPendingSetup(context, row, params.default_payment_method);
+    }
     setSubscriptionTaxes(context, row, params);
     if (params.description !== undefined) row.description = params.description;
     if (params.collection_method !== undefined) row.collection_method = params.collection_method;
@@ -342,6 +340,7 @@ function changeItems(context: Context, subscription: Subscription, params: z.out
     prorationBehavior,
     prorationDate: params.proration_date,
     anchor: params.billing_cycle_anchor,
+    payment: paymentChoiceOf(params),
   });
   checkPlannedTaxes(context, subscription, plan);
   const card = cardForSubscription(context, subscription);
@@ -351,6 +350,10 @@ function changeItems(context: Context, subscription: Subscription, params: z.out
   if (isPending) refusePendingDiscounts(params.discounts, plan);
   if (isPending) startPendingUpdate(context, subscription, plan);
   else applyChange(context, subscription, plan, prorationBehavior);
+}
+
+function paymentChoiceOf(params: z.output<typeof UpdateParams>): PaymentChoice {
+  return { behavior: params.payment_behavior ?? "allow_incomplete", onSession: !params.off_session };
 }
 
 /** Returns Stripe's 404 error for a subscription that is already canceled. */

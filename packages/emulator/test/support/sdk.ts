@@ -92,3 +92,20 @@ export async function refusal(call: Promise<unknown>): Promise<Stripe.errors.Str
   }
   throw new Error("the call succeeded, but an error was expected");
 }
+
+/** Returns the URL of the 3-D Secure page of a next action, whether the customer or Stripe.js opens it. */
+export function challengeUrl(
+  action: Pick<Stripe.PaymentIntent.NextAction, "redirect_to_url" | "use_stripe_sdk"> | null,
+): string {
+  const { stripe_js: url } = (action?.use_stripe_sdk ?? {}) as { stripe_js?: string };
+  return action?.redirect_to_url?.url ?? url ?? "";
+}
+
+/** Completes 3-D Secure as the customer. */
+export async function authenticate(
+  { emulator }: Pick<Sdk, "emulator">,
+  action: Parameters<typeof challengeUrl>[0],
+  answer: "yes" | "no" = "yes",
+): Promise<void> {
+  await emulator.fetch(new Request(challengeUrl(action), { method: "POST", body: new URLSearchParams({ answer }) }));
+}
