@@ -99,8 +99,8 @@ export const TRANSITIONS: Record<string, Record<string, readonly string[]>> = {
     trialing: ["active", "paused", "canceled"],
     active: ["trialing", "past_due", "paused", "canceled"],
     past_due: ["active", "canceled", "unpaid", "paused"],
-    unpaid: ["active", "canceled"],
-    paused: ["active", "canceled"],
+    unpaid: ["active", "paused", "canceled"],
+    paused: ["active", "past_due", "canceled"],
     canceled: [],
   },
   invoice: {

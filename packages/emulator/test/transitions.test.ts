@@ -123,7 +123,13 @@ const PLAYS: Record<string, Record<string, Play>> = {
       await onTrial(sdk);
       await sdk.emulator.advance(10 * DAY);
     },
-    "trialing -> paused": async (sdk) => paused(sdk, await onTrial(sdk)),
+    "trialing -> paused": async (sdk) => {
+      const { customer } = await onTrial(sdk, {
+        trial_settings: { end_behavior: { missing_payment_method: "pause" } },
+      });
+      await sdk.stripe.customers.update(customer as string, { invoice_settings: { default_payment_method: "" } });
+      await sdk.emulator.advance(10 * DAY);
+    },
     "trialing -> canceled": async (sdk) => sdk.stripe.subscriptions.cancel((await onTrial(sdk)).id),
     "active -> trialing": async (sdk) => {
       const trial_end = Math.floor(sdk.emulator.now() / 1000) + 40 * DAY;
@@ -137,8 +143,18 @@ const PLAYS: Record<string, Record<string, Play>> = {
     "past_due -> unpaid": noTryPays,
     "past_due -> paused": noTryPays,
     "unpaid -> active": async (sdk) => payOpenInvoice(sdk, await noTryPays(sdk)),
+    "unpaid -> paused": async (sdk) => paused(sdk, await noTryPays(sdk)),
     "unpaid -> canceled": async (sdk) => sdk.stripe.subscriptions.cancel((await noTryPays(sdk)).id),
     "paused -> active": async (sdk) => sdk.stripe.subscriptions.resume((await paused(sdk, await subscribe(sdk))).id),
+    "paused -> past_due": async (sdk) => {
+      const subscription = await subscribe(sdk);
+      const { stripe } = sdk;
+      await stripe.subscriptions.pause(subscription.id, { bill_for: { unused_time_from: { type: "none" } } });
+      const { latest_invoice: invoice } = await stripe.subscriptions.resume(subscription.id);
+      const customer = subscription.customer as string;
+      const { id } = await stripe.paymentMethods.attach("pm_card_chargeCustomerFail", { customer });
+      await stripe.invoices.pay(invoice as string, { payment_method: id }).catch(() => {});
+    },
     "paused -> canceled": async (sdk) => sdk.stripe.subscriptions.cancel((await paused(sdk, await subscribe(sdk))).id),
   },
   invoice: {

@@ -25,7 +25,7 @@ export const DERIVED = [
   "For an invoice with automatic tax, a credit note needs `lines`. The amounts of its lines exclude taxes.",
   "A credit note for a part of an invoice line credits the same part of the line's discounts and taxes. A credit note with only an `amount` has one line without taxes.",
   "Failed renewals are retried 1, 3, 5, 7, 9, 11 and 14 days after the first failure. Then the setting `after_retries` decides whether the subscription is canceled, unpaid, paused or past due. Renewal invoices of an unpaid subscription stay drafts.",
-  "Pausing a subscription bills and credits nothing. Resuming it with a new billing cycle bills a full period.",
+  "A pause and a resumption follow Stripe's page about pauses. After a resumption, usage is counted from the resumption. If the end of a pause of a chosen length finds no card, the subscription stays paused.",
   "The fee in a balance transaction is 2.9 % plus 30 minor units per charge, in the currency of the charge.",
   "The balance transaction of an asynchronously captured payment is created two seconds after the payment.",
   "A customer is delinquent after the payment of a renewal fails, until an invoice is paid. A due date that has passed does not make a customer delinquent. Finalizing an invoice increases the customer's `next_invoice_sequence` and emits `customer.updated`.",

@@ -10,6 +10,7 @@ import type { Subscription } from "../objects/subscription.ts";
 import { defaultCardOf } from "./customer-sources.ts";
 import { setDelinquent } from "./customers.ts";
 import { attachPayment, intentOf, invoiceOf, markUncollectible, subscriptionOf, voidInvoice } from "./invoices.ts";
+import { applyPendingChange, pendingChangeOf } from "./pending-changes.ts";
 import { completeChallenge, type Confirmation, confirmPayment, createPaymentIntent } from "./payments.ts";
 import { finalizeInvoice, markPaid } from "./settlement.ts";
 import { paymentFailed } from "./subscription-changes.ts";
@@ -60,7 +61,8 @@ function finalizeForCollection(context: Context, invoice: Invoice): boolean {
   }
   finalizeInvoice(context, invoice);
   if (pause === undefined) return true;
-  if (invoice.amount_due > 0) (pause === "void" ? voidInvoice : markUncollectible)(context, invoice);
+  if (invoice.amount_due > 0 && pause === "void") voidInvoice(context, invoice);
+  else if (invoice.amount_due > 0) markUncollectible(context, invoice, "subscription_paused");
   return false;
 }
 
@@ -172,25 +174,39 @@ function settleAttempt(context: Context, invoice: Invoice, intent: PaymentIntent
   }
   if (intent.status === "requires_capture" || intent.status === "requires_confirmation") return;
   const needsAction = intent.status === "requires_action";
-  const subscription = subscriptionOf(context, invoice);
-  // The emulator does not retry first payments or payments for pending updates, because the customer is present and can try
-  // another card.
-  const waits = subscription?.status === "incomplete" || subscription?.pending_update;
-  const isRenewal = subscription !== null && !waits && invoice.billing_reason !== "subscription_update";
+  const { subscription, isRetried, waits, resumesOnAttempt } = attemptOf(context, invoice);
   // If the customer is present, a payment that requires 3-D Secure has not failed yet.
-  if (isRenewal || !needsAction) {
+  if (isRetried || !needsAction) {
     emitChange(context, "invoice.updated", invoice, (row) => {
       row.attempt_count += 1;
-      if (isRenewal) row.next_payment_attempt = nextAttempt(context, row);
+      if (isRetried) row.next_payment_attempt = nextAttempt(context, row);
     });
-    if (isRenewal) {
+    if (isRetried) {
       setTimer(context, "invoice_retries", invoice.id, invoice.next_payment_attempt ?? now(context));
       setDelinquent(context, invoice.customer, true);
     }
     emit(context, "invoice.payment_failed", invoice);
   }
   if (needsAction) emit(context, "invoice.payment_action_required", invoice);
+  if (subscription && resumesOnAttempt) applyPendingChange(context, subscription, invoice, "past_due");
   if (subscription && !waits) paymentFailed(context, subscription);
+}
+
+/**
+ * Returns the effects of a failed payment. The emulator does not retry first payments or payments for pending updates, because
+ * the customer is present and can try another card.
+ */
+function attemptOf(context: Context, invoice: Invoice) {
+  const subscription = subscriptionOf(context, invoice);
+  const resumes = subscription && pendingChangeOf(context, subscription, invoice)?.resumes;
+  const waits = Boolean(subscription?.status === "incomplete" || subscription?.pending_update || resumes);
+  const isRenewal = subscription !== null && !waits && invoice.billing_reason !== "subscription_update";
+  return {
+    subscription,
+    waits,
+    isRetried: isRenewal || resumes === "resume_on_payment_success",
+    resumesOnAttempt: resumes === "resume_on_payment_attempt",
+  };
 }
 
 function nextAttempt(context: Context, invoice: Invoice): number | null {

@@ -7,7 +7,7 @@ import { refreshEntitlements } from "./entitlements.ts";
 import { subscriptionOf } from "./invoices.ts";
 import { updateSubscription } from "./subscription-changes.ts";
 import { endSubscription } from "./subscription-endings.ts";
-import { pauseSubscription } from "./subscription-pauses.ts";
+import { markPaused, pauseRefusal } from "./subscription-pauses.ts";
 import { isEnded } from "./subscription-periods.ts";
 
 /**
@@ -20,12 +20,15 @@ export function retryCollection(context: Context, invoice: Invoice): void {
   const subscription = subscriptionOf(context, invoice);
   if (!subscription || isEnded(subscription)) return;
   const { afterRetries } = context.state;
-  if (afterRetries === "cancel") return endSubscription(context, subscription, "payment_failed");
+  const isPaused = subscription.status === "paused";
+  const cannotPause = afterRetries === "pause" && pauseRefusal(subscription) !== null;
+  if (!isPaused && (afterRetries === "cancel" || cannotPause))
+    return endSubscription(context, subscription, "payment_failed");
   emitChange(context, "invoice.updated", invoice, (row) => {
     row.auto_advance = false;
   });
-  if (afterRetries === "past_due") return;
-  if (afterRetries === "pause") return pauseSubscription(context, subscription);
+  if (isPaused || afterRetries === "past_due") return;
+  if (afterRetries === "pause") return markPaused(context, subscription, "final_payment_failure");
   updateSubscription(context, subscription, { status: "unpaid" });
   refreshEntitlements(context, subscription.customer);
 }

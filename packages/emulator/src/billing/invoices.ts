@@ -15,7 +15,13 @@ import type { Discount } from "../objects/discount.ts";
 import type { InvoiceItem } from "../objects/invoice-item.ts";
 import type { InvoiceLine, Period } from "../objects/invoice-line.ts";
 import type { InvoicePayment } from "../objects/invoice-payment.ts";
-import { type Invoice, type InvoiceReason, type NewInvoice, newInvoice } from "../objects/invoice.ts";
+import {
+  type Invoice,
+  type InvoiceReason,
+  type NewInvoice,
+  newInvoice,
+  type UncollectibleReason,
+} from "../objects/invoice.ts";
 import type { PaymentIntent } from "../objects/payment-intent.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { sumTaxes, taxTotal } from "../objects/line-taxes.ts";
@@ -191,6 +197,7 @@ export function voidInvoice(context: Context, invoice: Invoice): void {
   const intent = intentOf(context, invoice);
   if (intent) cancelPayment(context, intent, "void_invoice");
   invoice.status = "void";
+  delete invoice.status_details;
   Object.assign(invoice, { auto_advance: false, next_payment_attempt: null });
   invoice.status_transitions.voided_at = now(context);
   for (const payment of listBy(context, "invoice_payment", { invoice: invoice.id }))
@@ -198,7 +205,7 @@ export function voidInvoice(context: Context, invoice: Invoice): void {
   emit(context, "invoice.voided", invoice);
 }
 
-export function markUncollectible(context: Context, invoice: Invoice): void {
+export function markUncollectible(context: Context, invoice: Invoice, reason: UncollectibleReason): void {
   if (invoice.status !== "open")
     throw new ApiError(`You can only mark open invoices as uncollectible. This invoice is ${invoice.status}.`, {
       code: "invoice_not_editable",
@@ -206,6 +213,7 @@ export function markUncollectible(context: Context, invoice: Invoice): void {
   clearTimer(context, "invoice_retries", invoice.id);
   emitChange(context, "invoice.updated", invoice, (row) => {
     row.status = "uncollectible";
+    row.status_details = { uncollectible: { reason } };
     row.next_payment_attempt = null;
     row.status_transitions.marked_uncollectible_at = now(context);
   });

@@ -3,7 +3,6 @@
  * @see https://docs.stripe.com/billing/subscriptions/pending-updates
  */
 import { now } from "../core/clock.ts";
-import { copy } from "../core/copy.ts";
 import { emit } from "../core/events.ts";
 import { find } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
@@ -12,7 +11,7 @@ import type { Invoice } from "../objects/invoice.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { cardForInvoice, payInvoice } from "./collection.ts";
 import { createSubscriptionInvoice, voidInvoice } from "./invoices.ts";
-import { clearPendingChange } from "./pending-changes.ts";
+import { clearPendingChange, newPendingUpdate } from "./pending-changes.ts";
 import { prorate } from "./prorations.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { editSubscription } from "./subscription-changes.ts";
@@ -25,14 +24,7 @@ export function startPendingUpdate(context: Context, subscription: Subscription,
   prorate(context, subscription, plan);
   const expires_at = now(context) + LIFETIME_SECONDS;
   editSubscription(context, subscription, (row) => {
-    row.pending_update = {
-      billing_cycle_anchor: plan.anchor === row.billing_cycle_anchor ? null : plan.anchor,
-      discount_source: null,
-      expires_at,
-      subscription_items: copy(plan.items),
-      trial_end: null,
-      trial_from_plan: null,
-    };
+    row.pending_update = newPendingUpdate(row, plan, expires_at);
   });
   const invoice = createSubscriptionInvoice(context, subscription, "subscription_update", (draft) =>
     linesOfRestartedItems(context, draft, subscription, plan),

@@ -18,8 +18,9 @@ import { settleRefund } from "./refunds.ts";
 import { advanceSchedule, advanceScheduleOf } from "./schedule-phases.ts";
 import { endDiscount } from "./subscriber-discounts.ts";
 import { endSubscription, expireIncomplete } from "./subscription-endings.ts";
-import { resumeCollection, resumeSubscription } from "./subscription-pauses.ts";
+import { resumeCollection } from "./subscription-pauses.ts";
 import { renewSubscription } from "./subscription-renewals.ts";
+import { resumeAfterPause } from "./subscription-resumptions.ts";
 
 /** Runs the timers of one clock that are due at or before `until`. Returns the number of timers that ran. */
 export function runClock(context: Context, clock: string, until: number): number {
@@ -65,7 +66,7 @@ const EFFECTS: Record<TimerKind, (context: Context, id: string) => void> = {
   invoice_upcoming: (context, id) => withRow(context, "subscription", id, (row) => emitUpcomingInvoice(context, row)),
   pause_ends: (context, id) =>
     withRow(context, "subscription", id, (row) => {
-      if (row.status === "paused") resumeSubscription(context, row, "now");
+      if (row.status === "paused") resumeAfterPause(context, row);
       else resumeCollection(context, row);
     }),
   pending_update_expires: (context, id) =>

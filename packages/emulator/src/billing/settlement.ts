@@ -74,6 +74,7 @@ export function markPaid(context: Context, invoice: Invoice, outOfBand = false):
   clearTimer(context, "invoice_due", invoice.id);
   invoice.attempted = true;
   invoice.status = "paid";
+  delete invoice.status_details;
   if (!outOfBand) invoice.amount_paid = invoice.amount_due;
   invoice.amount_remaining = 0;
   invoice.auto_advance = false;

@@ -8,7 +8,7 @@ import { openInvoicesOf } from "./invoices.ts";
 
 /** Sets fields of a subscription and emits `customer.subscription.updated`. */
 export function updateSubscription(context: Context, subscription: Subscription, changes: Partial<Subscription>): void {
-  emitChange(context, "customer.subscription.updated", subscription, (row) => void Object.assign(row, changes));
+  editSubscription(context, subscription, (row) => void Object.assign(row, changes));
 }
 
 export function paymentFailed(context: Context, subscription: Subscription): void {
@@ -40,5 +40,8 @@ export function editSubscription(
   subscription: Subscription,
   mutate: (row: Subscription) => void,
 ): void {
-  emitChange(context, "customer.subscription.updated", subscription, mutate);
+  emitChange(context, "customer.subscription.updated", subscription, (row) => {
+    mutate(row);
+    if (row.status !== "paused") delete row.status_details;
+  });
 }

@@ -84,6 +84,7 @@ export function endSubscription(
   for (const kind of ["period_ends", "cancels", "trial_will_end", "incomplete_expires", "invoice_upcoming"] as const)
     clearTimer(context, kind, subscription.id);
   subscription.status = "canceled";
+  delete subscription.status_details;
   subscription.ended_at = now(context);
   subscription.canceled_at ??= now(context);
   subscription.cancel_at_period_end = false;

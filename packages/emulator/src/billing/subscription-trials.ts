@@ -14,11 +14,11 @@ import type { Invoice } from "../objects/invoice.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { collectChange, PAYS_AT_ONCE, type PaymentChoice } from "./collection.ts";
 import { defaultCardOf } from "./customer-sources.ts";
-import { refreshEntitlements } from "./entitlements.ts";
 import { createSubscriptionInvoice, linesOfItems } from "./invoices.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { updateSubscription } from "./subscription-changes.ts";
 import { endSubscription } from "./subscription-endings.ts";
+import { markPaused } from "./subscription-pauses.ts";
 import { setPeriodTimers } from "./subscription-periods.ts";
 
 const TRIAL_NOTICE = 3 * 86_400;
@@ -42,9 +42,7 @@ export function endTrialWithoutCard(context: Context, subscription: Subscription
   if (card != null || behavior === "create_invoice") return false;
   if (behavior === "cancel") endSubscription(context, subscription, null);
   else {
-    updateSubscription(context, subscription, { status: "paused", trial_end: now(context) });
-    emit(context, "customer.subscription.paused", subscription);
-    refreshEntitlements(context, subscription.customer);
+    markPaused(context, subscription, "trial_end_without_payment_method", { trial_end: now(context) });
   }
   return true;
 }

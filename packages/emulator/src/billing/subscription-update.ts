@@ -125,7 +125,7 @@ function proratedItems(subscription: Subscription, items: readonly SubscriptionI
   const credits: ProratedItem[] = [];
   const charges: ProratedItem[] = [];
   const restarted: SubscriptionItem[] = [];
-  if (subscription.status === "trialing") return { credits, charges, restarted };
+  if (subscription.status === "trialing" || subscription.status === "paused") return { credits, charges, restarted };
   for (const item of subscription.items.data.filter(isLicensed)) {
     const next = items.find(({ id }) => id === item.id);
     const same = next?.price.id === item.price.id && next.quantity === item.quantity;
@@ -167,7 +167,7 @@ export function applyChange(
   setPeriodTimers(context, subscription);
   refreshEntitlements(context, subscription.customer);
   if (behavior !== "always_invoice" && plan.restarted.length === 0) return null;
-  if (subscription.status === "trialing") return null;
+  if (subscription.status === "trialing" || subscription.status === "paused") return null;
   const invoice = createSubscriptionInvoice(context, subscription, "subscription_update", (draft) =>
     linesOfRestartedItems(context, draft, subscription, plan),
   );
@@ -226,7 +226,7 @@ export function cancelNow(
   end: () => void,
 ): void {
   const at = now(context);
-  if (prorates && subscription.status !== "trialing") {
+  if (prorates && subscription.status !== "trialing" && subscription.status !== "paused") {
     const credits = subscription.items.data.filter(isLicensed).map((item) => ({ item, period: periodOf(item) }));
     prorate(context, subscription, { credits, charges: [], at });
   }

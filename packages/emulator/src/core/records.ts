@@ -101,7 +101,12 @@ export interface PendingChange {
   invoice: string;
   items: SubscriptionItem[];
   anchor: number;
+  /** Present if the change resumes a paused subscription. */
+  resumes?: ResumeBehavior;
 }
+
+/** @see https://docs.stripe.com/billing/subscriptions/pause#payment-behavior */
+export type ResumeBehavior = "resume_on_payment_attempt" | "resume_on_payment_success";
 
 export interface EndpointSecret {
   secret: string;

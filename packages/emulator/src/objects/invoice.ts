@@ -17,7 +17,12 @@ export type InvoiceReason =
   | "subscription_update"
   | "upcoming";
 
-export type Invoice = ReturnType<typeof newInvoice>;
+export type Invoice = ReturnType<typeof newInvoice> & {
+  /** Present only while the invoice is uncollectible. */
+  status_details?: { uncollectible: { reason: UncollectibleReason } };
+};
+
+export type UncollectibleReason = "subscription_paused" | "user_forgiven";
 
 export interface NewInvoice {
   customer: Customer;

@@ -22,8 +22,15 @@ export const STATUSES = [
 ] as const;
 export type SubscriptionStatus = (typeof STATUSES)[number];
 
-export type Subscription = ReturnType<typeof newSubscription>;
+export type Subscription = ReturnType<typeof newSubscription> & { status_details?: StatusDetails };
 export type SubscriptionItem = ReturnType<typeof newSubscriptionItem>;
+
+export type PauseReason = "final_payment_failure" | "pause_requested" | "trial_end_without_payment_method";
+
+/** The time and the reason of a pause. Present only while the subscription is paused. */
+interface StatusDetails {
+  paused: { subscription: { type: PauseReason }; transitioned_at: number; type: "subscription" };
+}
 
 export interface ItemInput {
   price: Price;
@@ -166,8 +173,11 @@ function pendingFields(input: NewSubscription) {
     pending_setup_intent: null as string | null,
     pending_update: null as {
       billing_cycle_anchor: number | null;
-      discount_source: null;
+      cancel_at_period_end: null;
+      discount: null;
+      discounts: null;
       expires_at: number;
+      metadata: null;
       subscription_items: object[] | null;
       trial_end: number | null;
       trial_from_plan: null;

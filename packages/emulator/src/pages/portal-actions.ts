@@ -2,8 +2,9 @@
 import { detach } from "../billing/payment-methods.ts";
 import { confirmSetup, createSetupIntent } from "../billing/setup.ts";
 import { cancelAt, endSubscription, undoCancellation } from "../billing/subscription-endings.ts";
-import { pauseSubscription, resumeSubscription } from "../billing/subscription-pauses.ts";
+import { DEFAULT_BILLING, pauseOnRequest, pauseRefusal } from "../billing/subscription-pauses.ts";
 import { nextPeriodEnd } from "../billing/subscription-periods.ts";
+import { resumeInPortal } from "../billing/subscription-resumptions.ts";
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emitChange } from "../core/events.ts";
@@ -57,8 +58,7 @@ const ACTIONS: Record<string, (visit: Visit, form: Form) => Next | null> = {
     if (!subscription) return null;
     const { subscription_cancel: cancel, subscription_pause: pausing } = visit.features;
     if (cancel.enabled && isEnding(subscription)) undoCancellation(visit.context, subscription);
-    else if (pausing.enabled && subscription.status === "paused")
-      resumeSubscription(visit.context, subscription, "now");
+    else if (pausing.enabled && subscription.status === "paused") resumeInPortal(visit.context, subscription);
     return null;
   },
 
@@ -69,7 +69,7 @@ const ACTIONS: Record<string, (visit: Visit, form: Form) => Next | null> = {
     const option = duration.interval_options[Number(fieldOf(form, "duration") || "0")];
     if (duration.type === "interval_options" && !option) return null;
     const at = now(visit.context);
-    pauseSubscription(visit.context, subscription);
+    pauseOnRequest(visit.context, subscription, DEFAULT_BILLING);
     if (option && duration.type === "interval_options")
       setTimer(visit.context, "pause_ends", subscription.id, periodEnd(at, option.interval, option.interval_count, at));
     return { to: pageAfter(visit, "pause") };
@@ -115,8 +115,8 @@ function removeCard(visit: Visit, method: PaymentMethod, confirmed: boolean): Ne
 
 export const MAX_COMMENT = 500;
 
-export function isPausable({ status }: Subscription): boolean {
-  return status === "active" || status === "trialing";
+export function isPausable(subscription: Subscription): boolean {
+  return pauseRefusal(subscription) === null;
 }
 
 /**

@@ -24,6 +24,7 @@ import { promotionCodeRoutes } from "./promotion-codes.ts";
 import { refundRoutes } from "./refunds.ts";
 import { setupIntentRoutes } from "./setup-intents.ts";
 import { subscriptionItemRoutes } from "./subscription-items.ts";
+import { subscriptionPauseRoutes } from "./subscription-pauses.ts";
 import { subscriptionScheduleRoutes } from "./subscription-schedules.ts";
 import { subscriptionRoutes } from "./subscriptions.ts";
 import { taxIdRoutes } from "./tax-ids.ts";
@@ -50,6 +51,7 @@ export const RESOURCES: readonly ((api: Api) => void)[] = [
   disputeRoutes,
   subscriptionRoutes,
   subscriptionItemRoutes,
+  subscriptionPauseRoutes,
   subscriptionScheduleRoutes,
   invoiceRoutes,
   invoiceItemRoutes,

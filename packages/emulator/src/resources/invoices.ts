@@ -15,8 +15,11 @@ import {
   scheduleFinalization,
   setLines,
   storeDraft,
+  subscriptionOf,
   voidInvoice,
 } from "../billing/invoices.ts";
+import { noCard } from "../billing/no-card.ts";
+import { applyPendingChange, discardResumption } from "../billing/pending-changes.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
 import { declineError } from "../billing/payments.ts";
 import { previewInvoice } from "../billing/preview.ts";
@@ -24,7 +27,7 @@ import { finalizeInvoice, markPaid } from "../billing/settlement.ts";
 import { planChange, previewChange } from "../billing/subscription-update.ts";
 import { locationInvalid } from "../billing/tax-locations.ts";
 import { taxRatesOf } from "../billing/taxes.ts";
-import { ApiError } from "../core/errors.ts";
+import { ApiError, notImplemented } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { hasFields, inRange, paginate } from "../core/pagination.ts";
 import {
@@ -91,7 +94,9 @@ const PreviewParams = z.strictObject({
       items: z.array(updateItem).optional(),
       proration_behavior: prorationParam,
       proration_date: integer.optional(),
-      billing_cycle_anchor: z.enum(["now", "unchanged"]).optional(),
+      billing_cycle_anchor: z
+        .strictObject({ timestamp: integer.optional(), type: z.enum(["now", "timestamp", "unchanged"]) })
+        .optional(),
     })
     .optional(),
   preview_mode: z.enum(["next", "recurring"]).optional(),
@@ -211,21 +216,27 @@ function preview(context: Context, params: z.output<typeof PreviewParams>): Invo
   retrieveCustomer(context, customer, "customer");
   const details = params.subscription_details;
   const withDiscounts = params.discounts !== undefined && { discounts: params.discounts };
-  if (!subscription || (!details?.items && details?.billing_cycle_anchor === undefined))
+  const anchor = details?.billing_cycle_anchor?.type;
+  if (anchor === "timestamp")
+    throw notImplemented(
+      "The emulator previews no billing cycle anchor at a given time.",
+      "subscription_details[billing_cycle_anchor][type]",
+    );
+  if (!subscription || !details || (!details.items && anchor === undefined))
     return previewInvoice(context, { customer, subscription, ...withDiscounts });
   const behavior = details.proration_behavior ?? "create_prorations";
   const plan = planChange(context, subscription, {
     items: itemChanges(context, details.items ?? []),
     prorationBehavior: behavior,
     prorationDate: details.proration_date,
-    anchor: details.billing_cycle_anchor,
+    anchor: anchor === "now" ? "now" : "unchanged",
   });
   const changed = {
     ...subscription,
     items: { ...subscription.items, data: plan.items },
     billing_cycle_anchor: plan.anchor,
   };
-  const changeOnly = behavior === "always_invoice" || details.billing_cycle_anchor === "now";
+  const changeOnly = behavior === "always_invoice" || anchor === "now";
   const changes = (invoice: Invoice) =>
     behavior === "none" ? [] : previewChange(context, invoice, subscription, plan);
   return previewInvoice(context, { customer, subscription: changed, changes, changeOnly, ...withDiscounts });
@@ -253,12 +264,16 @@ function transitionRoutes(api: Api): void {
   api.post("/v1/invoices/:id/void", NoParams, (context, _params, id) => {
     const invoice = retrieve(context, "invoice", id);
     voidInvoice(context, invoice);
+    const subscription = subscriptionOf(context, invoice);
+    if (subscription?.status === "paused") discardResumption(context, subscription, invoice);
     return invoice;
   });
   api.post("/v1/invoices/:id/mark_uncollectible", NoParams, (context, _params, id) => {
     const invoice = retrieve(context, "invoice", id);
-    markUncollectible(context, invoice);
+    markUncollectible(context, invoice, "user_forgiven");
     setDelinquent(context, invoice.customer, false);
+    const subscription = subscriptionOf(context, invoice);
+    if (subscription?.status === "paused") applyPendingChange(context, subscription, invoice);
     return invoice;
   });
   api.post(
@@ -312,13 +327,6 @@ function pay(context: Context, params: z.output<typeof PayParams>, id: string): 
       },
     );
   return invoice;
-}
-
-export function noCard(): ApiError {
-  return new ApiError(
-    "This customer has no attached payment source or default payment method. Please consider adding a default payment method. For more information, visit https://stripe.com/docs/billing/subscriptions/payment-methods-setting#payment-method-priority.",
-    { code: "resource_missing" },
-  );
 }
 
 function paymentRoutes(api: Api): void {

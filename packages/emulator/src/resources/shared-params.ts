@@ -15,6 +15,8 @@ export const prorationParam = z.enum(["create_prorations", "always_invoice", "no
 export const paymentBehavior = z
   .enum(["allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"])
   .optional();
+/** Changes the billing cycle anchor of a subscription. @see https://docs.stripe.com/billing/subscriptions/billing-cycle */
+export const anchorChange = z.strictObject({ type: z.enum(["now", "unchanged"]) }).optional();
 export const intervalParam = z.enum(["day", "week", "month", "year"]);
 
 /** Parameters of a price that is created with a subscription item or a phase. */

@@ -177,6 +177,8 @@ function createFromSubscription(context: Context, params: z.output<typeof Create
     );
   if (isEnded(subscription))
     throw new ApiError("You cannot migrate a subscription that has ended.", { param: "from_subscription" });
+  if (subscription.status === "paused")
+    throw new ApiError("You cannot attach a schedule to a paused subscription.", { param: "from_subscription" });
   const phases = [phaseOf(subscription)];
   const schedule = newSchedule(context, {
     customer: subscription.customer,

@@ -5,6 +5,7 @@ import { cardError, paymentErrorOf } from "../billing/card-errors.ts";
 import type { PaymentBehavior, PaymentChoice } from "../billing/collection.ts";
 import { defaultCardOf } from "../billing/customer-sources.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
+import { noCard } from "../billing/no-card.ts";
 import { cardOutcome } from "../billing/payments.ts";
 import { startPendingSetup } from "../billing/pending-setup.ts";
 import { startPendingUpdate } from "../billing/pending-updates.ts";
@@ -12,7 +13,6 @@ import { amountFor } from "../billing/pricing.ts";
 import { deletedDiscount, endDiscount } from "../billing/subscriber-discounts.ts";
 import { editSubscription, updateSubscription } from "../billing/subscription-changes.ts";
 import { cancelAt, cancelAtPeriodEnd, endSubscription, undoCancellation } from "../billing/subscription-endings.ts";
-import { pauseSubscription, resumeSubscription } from "../billing/subscription-pauses.ts";
 import { isEnded } from "../billing/subscription-periods.ts";
 import { createSubscription, startPayment } from "../billing/subscription-start.ts";
 import { moveTrialEnd } from "../billing/subscription-trials.ts";
@@ -36,8 +36,7 @@ import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import { type ItemInput, type NewSubscription, STATUSES, type Subscription } from "../objects/subscription.ts";
-import { noCard } from "./invoices.ts";
-import { collectionMethod, discounts, paymentBehavior, prorationParam } from "./shared-params.ts";
+import { anchorChange, collectionMethod, discounts, paymentBehavior, prorationParam } from "./shared-params.ts";
 import {
   addedInvoiceItem,
   addItemsToNextInvoice,
@@ -90,7 +89,7 @@ const CreateParams = z.strictObject({
 const UpdateParams = z.strictObject({
   ...fields,
   items: z.array(updateItem).optional(),
-  billing_cycle_anchor: z.enum(["now", "unchanged"]).optional(),
+  billing_cycle_anchor: anchorChange,
   cancellation_details: details,
   pause_collection: unsettable(
     z.strictObject({
@@ -117,11 +116,6 @@ const ListParams = z.strictObject({
   current_period_start: timeRange.optional(),
   current_period_end: timeRange.optional(),
   test_clock: text.optional(),
-});
-const ResumeParams = z.strictObject({
-  billing_cycle_anchor: z.enum(["now", "unchanged"]).optional(),
-  proration_behavior: prorationParam,
-  expand,
 });
 
 export function subscriptionRoutes(api: Api): void {
@@ -166,26 +160,10 @@ export function subscriptionRoutes(api: Api): void {
     return subscription;
   });
 
-  stateRoutes(api);
+  discountRoutes(api);
 }
 
-function stateRoutes(api: Api): void {
-  api.post("/v1/subscriptions/:id/pause", z.strictObject({ expand }), (context, _params, id) => {
-    const subscription = retrieve(context, "subscription", id);
-    if (subscription.status !== "active" && subscription.status !== "trialing")
-      throw new ApiError(`Only active and trialing subscriptions can be paused. This one is ${subscription.status}.`);
-    pauseSubscription(context, subscription);
-    return subscription;
-  });
-
-  api.post("/v1/subscriptions/:id/resume", ResumeParams, (context, params, id) => {
-    const subscription = retrieve(context, "subscription", id);
-    if (subscription.status !== "paused")
-      throw new ApiError("You can only resume a subscription that has a status of `paused`.");
-    resumeSubscription(context, subscription, params.billing_cycle_anchor ?? "now");
-    return subscription;
-  });
-
+function discountRoutes(api: Api): void {
   api.delete("/v1/subscriptions/:id/discount", z.strictObject({}), (context, _params, id) => {
     const subscription = retrieve(context, "subscription", id);
     const discount = find(context, "discount", subscription.discounts[0] ?? null);
@@ -285,7 +263,8 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
   updateCancellation(context, subscription, params);
   if (params.trial_end !== undefined) moveTrialEnd(context, subscription, params.trial_end, paymentChoiceOf(params));
   addItemsToNextInvoice(context, subscription, params.add_invoice_items ?? []);
-  if (params.items !== undefined || params.billing_cycle_anchor === "now") changeItems(context, subscription, params);
+  if (params.items !== undefined || params.billing_cycle_anchor?.type === "now")
+    changeItems(context, subscription, params);
   return subscription;
 }
 
@@ -339,7 +318,7 @@ function changeItems(context: Context, subscription: Subscription, params: z.out
     items: itemChanges(context, params.items ?? []),
     prorationBehavior,
     prorationDate: params.proration_date,
-    anchor: params.billing_cycle_anchor,
+    anchor: params.billing_cycle_anchor?.type,
     payment: paymentChoiceOf(params),
   });
   checkPlannedTaxes(context, subscription, plan);

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
-import { ApiError, resourceMissing } from "../core/errors.ts";
+import { ApiError, notImplemented, resourceMissing } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import { paginate } from "../core/pagination.ts";
 import { checkTaxId, createTaxId } from "../billing/tax-ids.ts";
@@ -61,11 +61,7 @@ export function taxIdRoutes(api: Api): void {
 function ownerOf(context: Context, given: z.output<typeof owner>): string | null {
   if (given === undefined || given.type === "self") return null;
   if (given.type !== "customer")
-    throw new ApiError(`The emulator does not implement the parameter owner[type]=${given.type}.`, {
-      status: 501,
-      type: "api_error",
-      param: "owner[type]",
-    });
+    throw notImplemented(`The emulator has no tax IDs whose owner has the type ${given.type}.`, "owner[type]");
   if (given.customer === undefined)
     throw new ApiError("Missing required param: owner[customer].", {
       code: "parameter_missing",
