@@ -343,9 +343,8 @@ describe("the timeline of the test kit", () => {
         12:00:00  test     opens a checkout of premium (month)
         12:00:00  request  POST /stripe/create-checkout-session: 200
         12:00:00  test     pays with the card visa
-        12:00:00  stripe   customer.subscription.created sub_… incomplete
+        12:00:00  stripe   customer.subscription.created sub_… active
         12:00:00  stripe   invoice.paid in_… paid, 9.00 USD
-        12:00:00  stripe   customer.subscription.updated sub_… active
         12:00:00  stripe   checkout.session.completed cs_test_… complete, 9.00 USD
         12:00:00  hook     onAccessGranted exports, priority_support
         12:00:00  hook     onPaymentSucceeded 9.00 USD

@@ -20,7 +20,8 @@ import { recordRequest } from "./core/request-log.ts";
 import { find, findById } from "./core/rows.ts";
 import { paramsOfSchema } from "./core/schema-params.ts";
 import { API_VERSION, type Context, publicIdOf } from "./core/state.ts";
-import { commit, rollback } from "./core/transaction.ts";
+import { finish } from "./core/events.ts";
+import { rollback } from "./core/transaction.ts";
 import { patternOf, refuseUnused } from "./core/unused-params.ts";
 import type { Engine } from "./engine.ts";
 import { expand as expandObject, notExpandable } from "./expand.ts";
@@ -301,7 +302,7 @@ function handleRequest(engine: Engine, c: HttpContext, route: Route, input: Requ
       storeResponse(context, key, { ...request, ...response, storedAt: engine.state.now });
     return response;
   } finally {
-    if (context !== null) commit(context);
+    if (context !== null) finish(context);
     if (c.req.method !== "GET") engine.changed();
   }
 }

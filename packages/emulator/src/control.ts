@@ -9,7 +9,7 @@ import { retrieve } from "./core/rows.ts";
 import { fork } from "./core/snapshots.ts";
 import { AFTER_RETRIES, type Context, type State } from "./core/state.ts";
 import { TaxSettingsInput } from "./core/tax-settings.ts";
-import { commit, rollback } from "./core/transaction.ts";
+import { rollback } from "./core/transaction.ts";
 import type { Engine } from "./engine.ts";
 import { DISPUTE_REASONS } from "./objects/dispute.ts";
 import { timeHeader } from "./request-input.ts";
@@ -124,9 +124,7 @@ async function change<T extends object>(engine: Engine, id: string, act: (contex
     rollback(context);
     throw error instanceof ApiError ? new ControlError(error.message) : error;
   } finally {
-    commit(context);
-    engine.changed();
-    void engine.deliverDue();
+    engine.finish(context);
   }
 }
 

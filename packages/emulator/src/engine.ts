@@ -4,6 +4,7 @@ import { type ChangeFeed, createChangeFeed } from "./core/change-feed.ts";
 import { type ClockMove, recordTimer, startMove } from "./core/clock-move.ts";
 import { switchToClockOf } from "./core/clock.ts";
 import { deliver, type DeliveryNetwork, makePending } from "./core/deliveries.ts";
+import { finish } from "./core/events.ts";
 import { consumeReordering } from "./core/faults.ts";
 import { permute } from "./core/permutation.ts";
 import type { Timer } from "./core/records.ts";
@@ -87,6 +88,11 @@ export interface Engine {
   /** Replaces the whole state, as a restored snapshot does. */
   replaceState(state: State): void;
   changed(): void;
+  /**
+   * Ends the transaction of a context outside of an API request: stores its events, reports the change, and sends the
+   * deliveries.
+   */
+  finish(context: Context): void;
 }
 
 const CONCURRENT_DELIVERIES = 16;
@@ -140,6 +146,7 @@ export function createEngine(options: EngineOptions): Engine {
       onChange();
     },
     changed: onChange,
+    finish: (context) => finishAndDeliver(engine, context),
     advance: runInTurn(async ({ seconds, stopAt }) => {
       await advance(engine, seconds, stopAt);
       // `secondsAhead` is the number of seconds by which a running clock stays ahead of wall time.
@@ -151,6 +158,12 @@ export function createEngine(options: EngineOptions): Engine {
   return engine;
 }
 
+function finishAndDeliver(engine: Engine, context: Context): void {
+  finish(context);
+  engine.changed();
+  void engine.deliverDue();
+}
+
 function newContext({ baseUrl, freezeRows }: EngineOptions, state: State, account: Account): Context {
   return {
     state,
@@ -159,7 +172,9 @@ function newContext({ baseUrl, freezeRows }: EngineOptions, state: State, accoun
     baseUrl: baseUrl(),
     request: { id: null, idempotencyKey: null },
     writable: new Set(),
+    originals: new Map(),
     undo: [],
+    pendingEvents: [],
     freezeRows,
   };
 }
@@ -283,7 +298,13 @@ function takeDueDeliveries({ state, deliveries, contexts }: Engine): { context: 
 function onFork({ context, timer }: DueTimer): DueTimer {
   const account = forkAccount(context.account);
   const state = { ...context.state, accounts: new Map([[account.id, account]]) };
-  return { context: { ...context, writable: new Set(), account, state }, timer };
+  const transaction = {
+    writable: new Set<object>(),
+    originals: new Map<object, object>(),
+    undo: [],
+    pendingEvents: [],
+  };
+  return { context: { ...context, ...transaction, account, state }, timer };
 }
 
 /** Runs a timer. Returns the events that the timer emitted. */

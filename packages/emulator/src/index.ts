@@ -7,8 +7,8 @@ import { audit } from "./audit.ts";
 import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/records.ts";
 import { deserialize, fork, serialize } from "./core/snapshots.ts";
+import { finish } from "./core/events.ts";
 import { parseTaxSettings, type TaxSettings } from "./core/tax-settings.ts";
-import { commit } from "./core/transaction.ts";
 import { type AfterRetries, type Context, isConnected, newState, type State } from "./core/state.ts";
 import { createEngine, type Engine, type StopAt } from "./engine.ts";
 import { ConnectionReset } from "./fault-response.ts";
@@ -132,7 +132,7 @@ function startEmulator(options: EmulatorOptions): BuiltEmulator {
   const built = buildEmulator(options, stored);
   for (const context of built.contexts().filter(({ account }) => !isConnected(account))) {
     replaceEndpoints(context, options.webhooks ?? []);
-    commit(context);
+    finish(context);
   }
   return built;
 }

@@ -6,6 +6,7 @@ import { emit } from "../core/events.ts";
 import { newId } from "../core/ids.ts";
 import { find, insert, listAll, listBy } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
+import { setEntry } from "../core/transaction.ts";
 import type { Feature } from "../objects/feature.ts";
 
 const ENTITLING = new Set(["active", "trialing", "past_due"]);
@@ -39,7 +40,9 @@ export function refreshEntitlements(context: Context, customer: string): void {
     );
   if (added.length === 0 && kept.length === known.length) return;
   const entitlements = [...kept, ...added];
-  context.account.entitlementsByCustomer.set(
+  setEntry(
+    context,
+    context.account.entitlementsByCustomer,
     customer,
     entitlements.map(({ id }) => id),
   );

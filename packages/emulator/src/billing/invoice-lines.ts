@@ -2,7 +2,7 @@
 import { retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { InvoiceItem } from "../objects/invoice-item.ts";
-import { type InvoiceLine, newInvoiceLine, type Period } from "../objects/invoice-line.ts";
+import { type InvoiceLine, type LineParent, newInvoiceLine, type Period } from "../objects/invoice-line.ts";
 import type { Product } from "../objects/product.ts";
 import type { Subscription, SubscriptionItem } from "../objects/subscription.ts";
 import { type PricedPart, priceParts } from "./pricing.ts";
@@ -50,7 +50,6 @@ export function linesOfItem(
       product: item.price.product,
       quantity: part.quantity,
       unitAmountDecimal: part.unitAmountDecimal,
-      subscription: subscription.id,
     }),
   );
 }
@@ -72,7 +71,6 @@ function partsOf(
 }
 
 export function lineOfInvoiceItem(context: Context, invoice: string, item: InvoiceItem): InvoiceLine {
-  const credited = item.proration_details?.credited_items ?? null;
   return newInvoiceLine(context, {
     invoice,
     amount: item.amount,
@@ -81,23 +79,35 @@ export function lineOfInvoiceItem(context: Context, invoice: string, item: Invoi
     discountable: item.discountable,
     discounts: [...item.discounts],
     metadata: { ...item.metadata },
-    parent: {
-      invoice_item_details: {
-        invoice_item: item.id,
-        proration: item.proration,
-        proration_details: {
-          credited_items: credited?.type === "invoice_line_items" ? credited.invoice_line_item_details : null,
-        },
-        subscription: item.parent?.subscription_details?.subscription ?? null,
-      },
-      subscription_item_details: null,
-      type: "invoice_item_details",
-    },
+    parent: parentOf(item),
     period: item.period,
     price: item.pricing?.price_details?.price ?? null,
     product: item.pricing?.price_details?.product ?? null,
     quantity: item.quantity,
     unitAmountDecimal: item.pricing?.unit_amount_decimal ?? null,
-    subscription: item.parent?.subscription_details?.subscription ?? null,
   });
+}
+
+/** Returns the parent of an invoice item's line. The parent of a proration is the subscription item that it belongs to. */
+function parentOf({ id, parent, proration, proration_details: details }: InvoiceItem): LineParent {
+  const credited = details?.credited_items ?? null;
+  const source = {
+    invoice_item: id,
+    proration,
+    proration_details: {
+      credited_items: credited?.type === "invoice_line_items" ? credited.invoice_line_item_details : null,
+    },
+  };
+  const { subscription, subscription_item } = parent?.subscription_details ?? {};
+  if (proration && subscription !== undefined && subscription_item !== undefined)
+    return {
+      invoice_item_details: null,
+      subscription_item_details: { ...source, subscription, subscription_item },
+      type: "subscription_item_details",
+    };
+  return {
+    invoice_item_details: { ...source, subscription: subscription ?? null },
+    subscription_item_details: null,
+    type: "invoice_item_details",
+  };
 }

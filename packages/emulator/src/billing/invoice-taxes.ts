@@ -1,7 +1,7 @@
 /** Computes the taxes of invoices, with manual tax rates or with automatic tax. @see https://docs.stripe.com/tax/invoicing */
 import { find, listBy } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
-import type { InvoiceLine } from "../objects/invoice-line.ts";
+import { type InvoiceLine, invoiceItemOf } from "../objects/invoice-line.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import type { Price } from "../objects/price.ts";
 import type { TaxRate } from "../objects/tax-rate.ts";
@@ -58,10 +58,9 @@ export function taxpayerOf(context: Context, customerId: string): Taxpayer {
 /** Returns the manual tax rates of a line: the rates of its item, or else the default rates of the invoice. */
 function manualRatesOf(context: Context, invoice: Invoice, line: InvoiceLine): readonly TaxRate[] {
   const itemId = line.parent?.subscription_item_details?.subscription_item;
-  const subscription = find(context, "subscription", line.subscription);
+  const subscription = find(context, "subscription", line.parent?.subscription_item_details?.subscription ?? null);
   const own = subscription?.items.data.find((item) => item.id === itemId)?.tax_rates ?? [];
-  const waiting =
-    find(context, "invoiceitem", line.parent?.invoice_item_details?.invoice_item ?? null)?.tax_rates ?? [];
+  const waiting = find(context, "invoiceitem", invoiceItemOf(line))?.tax_rates ?? [];
   if (own.length > 0) return own;
   return waiting.length > 0 ? waiting : invoice.default_tax_rates;
 }

@@ -10,8 +10,8 @@ import { round } from "../core/money.ts";
 import { find, insert, listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
+import { setEntry } from "../core/transaction.ts";
 import type { Coupon } from "../objects/coupon.ts";
-import type { Discount } from "../objects/discount.ts";
 import type { InvoiceItem } from "../objects/invoice-item.ts";
 import type { InvoiceLine, Period } from "../objects/invoice-line.ts";
 import type { InvoicePayment } from "../objects/invoice-payment.ts";
@@ -33,7 +33,7 @@ import { useUpDiscounts } from "./subscriber-discounts.ts";
 import { netAmount } from "./taxes.ts";
 
 /** The time for which a renewal invoice stays a draft. */
-const FINALIZE_AFTER_SECONDS = 3_600;
+export const FINALIZE_AFTER_SECONDS = 3_600;
 
 /** Returns an empty draft invoice without storing it. Throws if the customer does not exist. */
 export function draftInvoice(
@@ -51,10 +51,13 @@ export function taxIdsOf(context: Context, customer: string): { type: string; va
 /** Stores a draft invoice with its lines and emits `invoice.created`. */
 export function storeDraft(context: Context, invoice: Invoice, subscription: Subscription | null): Invoice {
   insert(context, "invoice", invoice);
-  if (subscription) subscription.latest_invoice = invoice.id;
+  if (subscription)
+    emitChange(context, "customer.subscription.updated", subscription, (row) => {
+      row.latest_invoice = invoice.id;
+    });
   const event = emit(context, "invoice.created", invoice);
   if (event.pending_webhooks === 0) invoice.webhooks_delivered_at = now(context);
-  context.account.createdEventByInvoice.set(invoice.id, event.id);
+  setEntry(context, context.account.createdEventByInvoice, invoice.id, event.id);
   useUpDiscounts(context, invoice);
   return invoice;
 }
@@ -130,10 +133,9 @@ export function setLines(context: Context, invoice: Invoice, lines: InvoiceLine[
   recomputeTotals(context, invoice);
 }
 
-/** Recomputes an invoice's totals. The discounts `previewed` are not stored; the function `previewDiscounts` returns them. */
-export function recomputeTotals(context: Context, invoice: Invoice, previewed: readonly Discount[] = []): void {
+export function recomputeTotals(context: Context, invoice: Invoice): void {
   const lines = invoice.lines.data;
-  applyDiscounts(lines, invoice.discounts, (id) => termsFor(context, invoice, id, previewed));
+  applyDiscounts(lines, invoice.discounts, (id) => termsFor(context, invoice, id));
   const rates = applyInvoiceTaxes(context, invoice);
   const discounts = sumDiscounts(lines);
   const off = discounts.reduce((all, { amount }) => all + amount, 0);
@@ -163,8 +165,8 @@ export function recomputeTotals(context: Context, invoice: Invoice, previewed: r
 }
 
 /** Returns the terms of a discount for an invoice; null if another invoice has used up the discount. */
-function termsFor(context: Context, invoice: Invoice, id: string, previewed: readonly Discount[]): Coupon | null {
-  const discount = previewed.find((one) => one.id === id) ?? find(context, "discount", id);
+function termsFor(context: Context, invoice: Invoice, id: string): Coupon | null {
+  const discount = find(context, "discount", id);
   const usedBy = discount?.used_by ?? invoice.id;
   return usedBy === invoice.id ? termsOf(context, discount) : null;
 }

@@ -4,13 +4,14 @@ import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { find, insert, listAll, listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
+import { setEntry } from "../core/transaction.ts";
 import { type Expiry, newPaymentMethod, type PaymentMethod } from "../objects/payment-method.ts";
 import { cardError, paymentErrorOf } from "./card-errors.ts";
 import { cardByNumber, cardByToken, type TestCard } from "./test-cards.ts";
 
 export function createPaymentMethod(context: Context, card: TestCard, expiry: Expiry): PaymentMethod {
   const method = insert(context, "payment_method", newPaymentMethod(context, card, expiry));
-  context.account.cardNumbers.set(method.id, card.number);
+  setEntry(context, context.account.cardNumbers, method.id, card.number);
   return method;
 }
 

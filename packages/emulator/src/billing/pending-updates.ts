@@ -7,6 +7,7 @@ import { emit } from "../core/events.ts";
 import { find } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
+import { setEntry } from "../core/transaction.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { cardForInvoice, payInvoice } from "./collection.ts";
@@ -29,7 +30,11 @@ export function startPendingUpdate(context: Context, subscription: Subscription,
   const invoice = createSubscriptionInvoice(context, subscription, "subscription_update", (draft) =>
     linesOfRestartedItems(context, draft, subscription, plan),
   );
-  context.account.pendingChanges.set(subscription.id, { invoice: invoice.id, items: plan.items, anchor: plan.anchor });
+  setEntry(context, context.account.pendingChanges, subscription.id, {
+    invoice: invoice.id,
+    items: plan.items,
+    anchor: plan.anchor,
+  });
   setTimer(context, "pending_update_expires", subscription.id, expires_at);
   finalizeInvoice(context, invoice);
   if (invoice.status === "open") payInvoice(context, invoice, cardForInvoice(context, invoice), { onSession: true });

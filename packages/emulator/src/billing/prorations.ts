@@ -4,18 +4,31 @@
  */
 import { now } from "../core/clock.ts";
 import { emit } from "../core/events.ts";
-import { round } from "../core/money.ts";
+import { round, sum } from "../core/money.ts";
 import { find, insert, listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { type CreditedItems, type InvoiceItem, newInvoiceItem } from "../objects/invoice-item.ts";
+import { type InvoiceLine, invoiceItemOf, type Period } from "../objects/invoice-line.ts";
+import type { Price } from "../objects/price.ts";
 import type { Subscription, SubscriptionItem } from "../objects/subscription.ts";
+import { applyDiscounts, termsOf } from "./discounts.ts";
+import { discountsFor } from "./invoices.ts";
 import { amountFor } from "./pricing.ts";
 
-/** A subscription item before or after a change, with the period to credit or charge. */
-export interface ProratedItem {
+/** A subscription item after a change, with the period to charge. */
+export interface ChargedItem {
   item: SubscriptionItem;
   /** The period for which the customer pays the full price of the item. */
-  period: { start: number; end: number };
+  period: Period;
+}
+
+/** The prorations of a change. */
+export interface Prorations {
+  /** The items whose unused time is credited. */
+  credits: readonly SubscriptionItem[];
+  charges: readonly ChargedItem[];
+  /** The time from which unused time is credited and remaining time is charged. */
+  at: number;
 }
 
 /**
@@ -25,12 +38,12 @@ export interface ProratedItem {
 export function prorate(
   context: Context,
   subscription: Subscription,
-  { credits, charges, at }: { credits: readonly ProratedItem[]; charges: readonly ProratedItem[]; at: number },
+  { credits, charges, at }: Prorations,
 ): InvoiceItem[] {
   const items = [
-    ...credits.map((side) => prorationItem(context, subscription, { ...side, at, sign: -1 })),
-    ...charges.map((side) => prorationItem(context, subscription, { ...side, at, sign: 1 })),
-  ];
+    ...credits.flatMap((item) => listDebits(context, subscription, item, at).map((debit) => ({ item, ...debit }))),
+    ...chargesAfterDiscounts(context, subscription, charges, at),
+  ].map((part) => prorationItem(context, subscription, part));
   for (const item of items) {
     insert(context, "invoiceitem", item);
     emit(context, "invoiceitem.created", item);
@@ -38,62 +51,162 @@ export function prorate(
   return items;
 }
 
-export function prorationItem(
-  context: Context,
-  subscription: Subscription,
-  { item, period, at, sign }: ProratedItem & { at: number; sign: 1 | -1 },
-): InvoiceItem {
-  const product = retrieve(context, "product", item.price.product);
-  const quantity = item.quantity ?? 1;
-  const share = Math.max(0, period.end - at) / (period.end - period.start);
-  const amount = sign * round(amountFor(item.price, quantity) * share) || 0;
+interface ProratedPart {
+  item: SubscriptionItem;
+  price: Price;
+  quantity: number;
+  /** The amount in minor units; a credit is negative. */
+  amount: number;
+  /** The time that the amount pays for. */
+  period: Period;
+  creditedItems: CreditedItems | null;
+}
+
+function prorationItem(context: Context, subscription: Subscription, part: ProratedPart): InvoiceItem {
+  const { item, price, quantity, amount, period, creditedItems } = part;
+  const product = retrieve(context, "product", price.product);
   const what = quantity === 1 ? product.name : `${quantity} × ${product.name}`;
-  const verb = sign < 0 ? "Unused time on" : "Remaining time on";
+  const verb = creditedItems ? "Unused time on" : "Remaining time on";
   return newInvoiceItem(context, {
     customer: subscription.customer,
     subscription: subscription.id,
     subscriptionItem: item.id,
-    price: item.price,
+    price,
     amount,
     quantity,
-    description: `${verb} ${what} after ${formatDay(at)}`,
-    period: { start: at, end: period.end },
+    description: `${verb} ${what} after ${formatDay(period.start)}`,
+    period,
     proration: true,
     discountable: false,
     taxRates: item.tax_rates,
     date: now(context),
-    creditedItems: sign < 0 ? creditedItems(context, subscription, item, at) : null,
+    creditedItems,
   });
 }
 
-/** Returns the pending invoice item or the invoice lines that originally charged the customer for the credited time. */
-function creditedItems(
+/**
+ * Returns the charges for the remaining time. Discounts of the subscription reduce them, because discounts do not apply to
+ * prorations on an invoice.
+ * @see https://docs.stripe.com/billing/subscriptions/prorations#prorations-and-discounts
+ */
+function chargesAfterDiscounts(
   context: Context,
   subscription: Subscription,
-  item: SubscriptionItem,
+  charges: readonly ChargedItem[],
   at: number,
-): CreditedItems | null {
-  const covers = ({ period, amount }: { period: { start: number; end: number }; amount: number }): boolean =>
-    period.start <= at && at < period.end && amount >= 0;
-  const isOfItem = (row: InvoiceItem): boolean =>
-    row.proration && row.parent?.subscription_details.subscription_item === item.id;
-  const waiting = listBy(
+): ProratedPart[] {
+  const lines = charges.map(({ item }) => ({
+    amount: amountFor(item.price, item.quantity ?? 1),
+    currency: item.price.currency,
+    discountable: true,
+    discounts: item.discounts,
+    discount_amounts: [] as { amount: number; discount: string }[],
+    pretax_credit_amounts: [],
+    pricing: { price_details: { product: item.price.product } },
+  }));
+  applyDiscounts(lines, discountsFor(context, subscription), (id) => {
+    const discount = find(context, "discount", id);
+    return discount ? termsOf(context, discount) : null;
+  });
+  return charges.map(({ item, period }, index) => ({
+    item,
+    price: item.price,
+    quantity: item.quantity ?? 1,
+    amount: round(netOf(lines[index]) * shareOf(period, { start: at, end: period.end })),
+    period: { start: at, end: period.end },
+    creditedItems: null,
+  }));
+}
+
+function shareOf(whole: Period, part: Period): number {
+  return Math.max(0, part.end - part.start) / (whole.end - whole.start);
+}
+
+function netOf(line: { amount: number; discount_amounts: readonly { amount: number }[] } | undefined): number {
+  return (line?.amount ?? 0) - sum((line?.discount_amounts ?? []).map(({ amount }) => amount));
+}
+
+/** A part of an invoice line or pending invoice item that charged the customer for an item, as a credit. */
+type Credit = Omit<ProratedPart, "item">;
+
+/**
+ * Returns a credit for each amount that the customer was charged for an item's time after `at`, and that was not credited
+ * before. In flexible billing mode, Stripe credits what was charged, not the current price.
+ * @see https://docs.stripe.com/billing/subscriptions/prorations#credit-prorations
+ */
+function listDebits(context: Context, subscription: Subscription, item: SubscriptionItem, at: number): Credit[] {
+  const items = listBy(
     context,
     "invoiceitem",
     { customer: subscription.customer },
-    (row) => row.invoice === null && isOfItem(row) && covers(row),
-  ).at(-1);
-  if (waiting) return { type: "invoice_item", invoice_item: waiting.id };
-  for (const invoice of listBy(context, "invoice", { subscription: subscription.id }).toReversed()) {
-    const lines = invoice.lines.data.filter(({ parent, ...line }) => {
-      const charged = find(context, "invoiceitem", parent?.invoice_item_details?.invoice_item ?? null);
-      const isCharged = parent?.subscription_item_details?.subscription_item === item.id;
-      return covers(line) && (isCharged || (charged !== undefined && isOfItem(charged)));
-    });
-    const details = { invoice: invoice.id, invoice_line_items: lines.map(({ id }) => id) };
-    if (lines.length > 0) return { type: "invoice_line_items", invoice_line_item_details: details };
-  }
-  return null;
+    (row) => row.proration && row.parent?.subscription_details.subscription_item === item.id,
+  );
+  const credit = (debit: Debit): Credit[] => {
+    const start = Math.max(at, debit.period.start);
+    const ends = items.filter((row) => isCreditOf(row, debit)).map(({ period }) => period.start);
+    const period = { start, end: Math.min(debit.period.end, ...ends) };
+    const price = find(context, "price", debit.price) ?? item.price;
+    if (period.end <= start) return [];
+    const amount = -round(debit.net * shareOf(debit.period, period)) || 0;
+    return [{ price, quantity: debit.quantity, amount, period, creditedItems: debit.source }];
+  };
+  const pending = items.filter(
+    ({ invoice, amount, proration_details: details }) => invoice === null && amount >= 0 && !details?.credited_items,
+  );
+  return [...invoicedDebits(context, subscription, item, at), ...pending.map(debitOfItem)].flatMap(credit);
+}
+
+interface Debit {
+  net: number;
+  quantity: number;
+  price: string | null;
+  period: Period;
+  source: CreditedItems;
+  /** The ID of the invoice item that the invoice line comes from; null if none. */
+  invoiceItem: string | null;
+}
+
+function debitOfItem(row: InvoiceItem): Debit {
+  return {
+    net: row.amount,
+    quantity: row.quantity,
+    price: row.pricing?.price_details.price ?? null,
+    period: row.period,
+    source: { type: "invoice_item", invoice_item: row.id },
+    invoiceItem: row.id,
+  };
+}
+
+function invoicedDebits(context: Context, subscription: Subscription, item: SubscriptionItem, at: number): Debit[] {
+  const isDebit = ({ amount, parent, period }: InvoiceLine): boolean =>
+    parent?.subscription_item_details?.subscription_item === item.id && amount >= 0 && period.end > at;
+  const invoices = listBy(
+    context,
+    "invoice",
+    { subscription: subscription.id },
+    ({ status, lines }) => status !== "void" && lines.data.some(isDebit),
+  );
+  return invoices.flatMap((invoice) =>
+    invoice.lines.data.filter(isDebit).map((line) => ({
+      net: netOf(line),
+      quantity: line.quantity ?? 1,
+      price: line.pricing?.price_details.price ?? null,
+      period: line.period,
+      source: {
+        type: "invoice_line_items" as const,
+        invoice_line_item_details: { invoice: invoice.id, invoice_line_items: [line.id] },
+      },
+      invoiceItem: invoiceItemOf(line),
+    })),
+  );
+}
+
+function isCreditOf({ proration_details: details }: InvoiceItem, { source, invoiceItem }: Debit): boolean {
+  const credited = details?.credited_items;
+  if (!credited) return false;
+  if (credited.type === "invoice_item") return credited.invoice_item === invoiceItem;
+  const [id] = source.type === "invoice_line_items" ? source.invoice_line_item_details.invoice_line_items : [];
+  return id !== undefined && credited.invoice_line_item_details.invoice_line_items.includes(id);
 }
 
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");

@@ -46,24 +46,6 @@ export function redeemAll(
   });
 }
 
-/**
- * Returns the discounts that `redeemAll` would create or reuse. Redeems no coupon and stores no discount. Throws the errors of
- * `redeemAll`.
- */
-export function previewDiscounts(
-  context: Context,
-  inputs: readonly DiscountInput[],
-  redemption: Redemption,
-  param = "discounts",
-): Discount[] {
-  const { owner } = redemption;
-  return inputs.map((input, index) => {
-    const at = `${param}[${index}]`;
-    if (input.discount !== undefined) return retrieveReusable(context, input.discount, redemption, at);
-    return newDiscount(context, { ...retrieveRedeemable(context, input, redemption, at), owner });
-  });
-}
-
 /** Returns the coupons of the inputs. Throws Stripe's error if a coupon or promotion code cannot be redeemed. */
 export function checkRedeemable(
   context: Context,

@@ -1,7 +1,8 @@
 /** Refunds charges. @see https://docs.stripe.com/api/refunds */
+import { toApiView } from "../core/api-view.ts";
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
-import { emit, emitChange } from "../core/events.ts";
+import { emit, emitChange, emitChangeAs } from "../core/events.ts";
 import { formatAmount } from "../core/money.ts";
 import { insert, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
@@ -103,6 +104,11 @@ export function settleRefund(context: Context, refund: Refund): void {
 
 /** Changes a refund and emits both event types of an update. `charge.refund.updated` is the older event type. */
 export function emitUpdate(context: Context, refund: Refund, change: () => void): void {
-  const updated = emitChange(context, "refund.updated", refund, change);
-  if (updated) emit(context, "charge.refund.updated", refund, updated.data.previous_attributes);
+  const types = ["refund.updated", "charge.refund.updated"];
+  emitChangeAs(
+    context,
+    types.map((type) => ({ type, show: toApiView })),
+    refund,
+    change,
+  );
 }

@@ -1,11 +1,10 @@
 /** Runs due timers in order of time. While a timer runs, virtual time is the timer's due time. */
-import { switchToClockOf } from "../core/clock.ts";
-import { emit } from "../core/events.ts";
+import { emit, finish } from "../core/events.ts";
 import type { Timer, TimerKind } from "../core/records.ts";
 import { find } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { nextTimer, popTimer } from "../core/timers.ts";
-import { commit } from "../core/transaction.ts";
+
 import { advanceTimeTo } from "../core/virtual-time.ts";
 import { settleCharge } from "./charges.ts";
 import { expireCheckout } from "./checkout.ts";
@@ -15,12 +14,9 @@ import { cancelPayment } from "./payments.ts";
 import { expirePendingUpdate } from "./pending-updates.ts";
 import { emitUpcomingInvoice } from "./preview.ts";
 import { settleRefund } from "./refunds.ts";
-import { advanceSchedule, advanceScheduleOf } from "./schedule-phases.ts";
 import { endDiscount } from "./subscriber-discounts.ts";
-import { endSubscription, expireIncomplete } from "./subscription-endings.ts";
-import { resumeCollection } from "./subscription-pauses.ts";
-import { renewSubscription } from "./subscription-renewals.ts";
-import { resumeAfterPause } from "./subscription-resumptions.ts";
+import { expireIncomplete } from "./subscription-endings.ts";
+import { SUBSCRIPTION_EFFECTS, type TimerEffect, withRow } from "./subscription-timers.ts";
 
 /** Runs the timers of one clock that are due at or before `until`. Returns the number of timers that ran. */
 export function runClock(context: Context, clock: string, until: number): number {
@@ -41,34 +37,20 @@ export function runTimer(context: Context, timer: Timer, clock: string): void {
   context.clock = testClock?.id ?? null;
   context.request = { id: null, idempotencyKey: null };
   EFFECTS[timer.kind](context, timer.id);
-  commit(context);
+  finish(context);
 }
 
-const EFFECTS: Record<TimerKind, (context: Context, id: string) => void> = {
+const EFFECTS: Record<TimerKind, TimerEffect> = {
   session_expires: (context, id) =>
     withRow(context, "checkout.session", id, (session) => expireCheckout(context, session)),
-  period_ends: (context, id) =>
-    withRow(context, "subscription", id, (subscription) => {
-      advanceScheduleOf(context, subscription);
-      renewSubscription(context, subscription);
-    }),
-  phase_ends: (context, id) => withRow(context, "subscription_schedule", id, (row) => advanceSchedule(context, row)),
+  ...SUBSCRIPTION_EFFECTS,
   schedule_expiring: (context, id) =>
     withRow(context, "subscription_schedule", id, (row) => void emit(context, "subscription_schedule.expiring", row)),
-  cancels: (context, id) =>
-    withRow(context, "subscription", id, (subscription) =>
-      endSubscription(context, subscription, "cancellation_requested"),
-    ),
   trial_will_end: (context, id) =>
     withRow(context, "subscription", id, (subscription) => {
       if (subscription.status === "trialing") emit(context, "customer.subscription.trial_will_end", subscription);
     }),
   invoice_upcoming: (context, id) => withRow(context, "subscription", id, (row) => emitUpcomingInvoice(context, row)),
-  pause_ends: (context, id) =>
-    withRow(context, "subscription", id, (row) => {
-      if (row.status === "paused") resumeAfterPause(context, row);
-      else resumeCollection(context, row);
-    }),
   pending_update_expires: (context, id) =>
     withRow(context, "subscription", id, (row) => expirePendingUpdate(context, row)),
   incomplete_expires: (context, id) => withRow(context, "subscription", id, (row) => expireIncomplete(context, row)),
@@ -82,25 +64,3 @@ const EFFECTS: Record<TimerKind, (context: Context, id: string) => void> = {
   refund_settles: (context, id) => withRow(context, "refund", id, (refund) => settleRefund(context, refund)),
   delivery: () => {},
 };
-
-type TimedTable =
-  | "charge"
-  | "checkout.session"
-  | "discount"
-  | "invoice"
-  | "payment_intent"
-  | "refund"
-  | "subscription"
-  | "subscription_schedule";
-
-function withRow<Name extends TimedTable>(
-  context: Context,
-  table: Name,
-  id: string,
-  act: (row: NonNullable<ReturnType<typeof find<Name>>>) => void,
-): void {
-  const row = find(context, table, id);
-  if (!row) return;
-  switchToClockOf(context, row);
-  act(row);
-}

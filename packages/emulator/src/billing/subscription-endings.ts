@@ -88,6 +88,8 @@ export function endSubscription(
   subscription.ended_at = now(context);
   subscription.canceled_at ??= now(context);
   subscription.cancel_at_period_end = false;
+  // A subscription that ends early has no planned end any longer.
+  if (subscription.cancel_at !== null && subscription.cancel_at > now(context)) subscription.cancel_at = null;
   if (reason !== null) subscription.cancellation_details.reason = reason;
   emit(context, "customer.subscription.deleted", subscription);
   endScheduleOf(context, subscription, reason);

@@ -97,9 +97,8 @@ function creditUnusedTime(
 ): InvoiceItem[] {
   if (from === "none") return [];
   return subscription.items.data.filter(isLicensed).flatMap((item) => {
-    const period = { start: item.current_period_start, end: item.current_period_end };
-    const at = from === "now" ? now(context) : period.start;
-    return prorate(context, subscription, { credits: [{ item, period }], charges: [], at });
+    const at = from === "now" ? now(context) : item.current_period_start;
+    return prorate(context, subscription, { credits: [item], charges: [], at });
   });
 }
 

@@ -15,10 +15,10 @@ import type { TaxRate } from "../objects/tax-rate.ts";
 import { cardForInvoice, collectChange, payInvoice, PAYS_AT_ONCE, type PaymentChoice } from "./collection.ts";
 import { defaultCardOf } from "./customer-sources.ts";
 import { refreshEntitlements } from "./entitlements.ts";
-import { lineOfInvoiceItem, linesOfItem } from "./invoice-lines.ts";
+import { linesOfItem } from "./invoice-lines.ts";
 import { createSubscriptionInvoice, listPendingItems } from "./invoices.ts";
 import { purchaseOf } from "./pricing.ts";
-import { prorate, type ProratedItem, prorationItem } from "./prorations.ts";
+import { prorate, type ChargedItem } from "./prorations.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { replaceDiscounts } from "./subscriber-discounts.ts";
 import { updateSubscription } from "./subscription-changes.ts";
@@ -53,8 +53,8 @@ export interface SubscriptionChange {
 export interface ChangePlan {
   items: SubscriptionItem[];
   anchor: number;
-  credits: ProratedItem[];
-  charges: ProratedItem[];
+  credits: SubscriptionItem[];
+  charges: ChargedItem[];
   /** The subscription items that start a new billing period now and are billed for the whole period. */
   restarted: SubscriptionItem[];
   at: number;
@@ -107,7 +107,10 @@ function changedItem(
 ): SubscriptionItem {
   const changed = copy(item);
   if (price) changed.price = copy(price);
-  if (quantity !== undefined) changed.quantity = quantity;
+  // At Stripe, a new price sets the quantity to 1, unless the change names a quantity.
+  if (price && !isLicensed({ price })) delete changed.quantity;
+  else if (quantity !== undefined) changed.quantity = quantity;
+  else if (price && price.id !== item.price.id) changed.quantity = 1;
   changed.metadata = mergeMetadata(item.metadata, metadata);
   if (taxRates) changed.tax_rates = taxRates;
   const at = now(context);
@@ -122,14 +125,14 @@ function changedItem(
 
 /** Returns the credits and charges of a subscription change. Usage and trials are not prorated. */
 function proratedItems(subscription: Subscription, items: readonly SubscriptionItem[], resets: boolean) {
-  const credits: ProratedItem[] = [];
-  const charges: ProratedItem[] = [];
+  const credits: SubscriptionItem[] = [];
+  const charges: ChargedItem[] = [];
   const restarted: SubscriptionItem[] = [];
   if (subscription.status === "trialing" || subscription.status === "paused") return { credits, charges, restarted };
   for (const item of subscription.items.data.filter(isLicensed)) {
     const next = items.find(({ id }) => id === item.id);
     const same = next?.price.id === item.price.id && next.quantity === item.quantity;
-    if (!same || resets) credits.push({ item, period: periodOf(item) });
+    if (!same || resets) credits.push(item);
   }
   for (const item of items.filter(isLicensed)) {
     const old = subscription.items.data.find(({ id }) => id === item.id);
@@ -197,20 +200,6 @@ export function linesOfRestartedItems(
   return restarted.flatMap((item) => linesOfItem(context, draft.id, { subscription, item, period: periodOf(item) }));
 }
 
-/** Returns the invoice lines of a planned subscription change, for a preview. */
-export function previewChange(
-  context: Context,
-  invoice: Invoice,
-  subscription: Subscription,
-  plan: ChangePlan,
-): InvoiceLine[] {
-  const lines = [
-    ...plan.credits.map((side) => prorationItem(context, subscription, { ...side, at: plan.at, sign: -1 })),
-    ...plan.charges.map((side) => prorationItem(context, subscription, { ...side, at: plan.at, sign: 1 })),
-  ].map((item) => lineOfInvoiceItem(context, invoice.id, item));
-  return [...lines, ...linesOfRestartedItems(context, invoice, subscription, plan)];
-}
-
 function noSuchItem(id: string): ApiError {
   return new ApiError(`No such subscription item: '${id}'`, { code: "resource_missing", param: "items[0][id]" });
 }
@@ -227,7 +216,7 @@ export function cancelNow(
 ): void {
   const at = now(context);
   if (prorates && subscription.status !== "trialing" && subscription.status !== "paused") {
-    const credits = subscription.items.data.filter(isLicensed).map((item) => ({ item, period: periodOf(item) }));
+    const credits = subscription.items.data.filter(isLicensed);
     prorate(context, subscription, { credits, charges: [], at });
   }
   end();

@@ -5,40 +5,137 @@ import { toApiView } from "./api-view.ts";
 import { now } from "./clock.ts";
 import { copy } from "./copy.ts";
 import { newId } from "./ids.ts";
-import { previousAttributes } from "./previous-attributes.ts";
+import { deepEqual, previousAttributes } from "./previous-attributes.ts";
+import type { PendingEvent } from "./records.ts";
 import { insert, removePermanently } from "./rows.ts";
 import { type Account, API_VERSION, type Context, isConnected, publicIdOf } from "./state.ts";
 import { hasThinEvent } from "./thin-events.ts";
 import { setTimer } from "./timers.ts";
-import { setEntry } from "./transaction.ts";
+import { commit, setEntry } from "./transaction.ts";
 
 /** The time for which events can be listed. Stripe lists events for 30 days. */
 const EVENT_RETENTION_SECONDS = 30 * 86_400;
+const SUBSCRIPTION_UPDATED = "customer.subscription.updated";
 
 /**
- * Creates an event that contains a copy of the changed object. Queues a delivery to each webhook endpoint that is
- * subscribed to the event's type.
+ * Creates an event that contains a copy of the changed object. The event and its deliveries are stored at the end of the
+ * transaction.
  */
 export function emit(context: Context, type: string, object: object, previous?: Record<string, unknown>): StripeEvent {
-  const listeners = [...context.account.tables.webhook_endpoint.values()].filter(
-    (endpoint) => endpoint.status === "enabled" && listensTo(context, endpoint, type),
+  const event = newEvent(context, type);
+  event.data = { object: copy(toApiView(object)), ...(previous && { previous_attributes: previous }) };
+  addPending(context, { event, object, before: null });
+  return event;
+}
+
+/**
+ * Changes an object and emits an event with the previous values of the changed fields. Emits no event if no field changed.
+ * A transaction emits only one event of a type that ends with `.updated` for each object. This event contains all changes of
+ * the transaction.
+ */
+export function emitChange<T extends object>(
+  context: Context,
+  type: string,
+  object: T,
+  mutate: (object: T) => void,
+): void {
+  emitChangeAs(context, [{ type, show: toApiView }], object, mutate);
+}
+
+/** A type of event, and a function that converts the changed object to the form that the event contains. */
+interface EventForm<T> {
+  type: string;
+  show: (row: T) => object;
+}
+
+/** Changes an object and emits its events, if a change has events of several types. */
+export function emitChangeAs<T extends object>(
+  context: Context,
+  forms: readonly EventForm<T>[],
+  object: T,
+  mutate: (object: T) => void,
+): void {
+  const before = copy(object);
+  mutate(object);
+  if (deepEqual(before, object)) return;
+  for (const form of forms)
+    if (form.type.endsWith(".updated")) addUpdate(context, form, object, before);
+    else
+      emit(
+        context,
+        form.type,
+        object,
+        previousAttributes(before as Record<string, unknown>, object as Record<string, unknown>),
+      );
+}
+
+/**
+ * Adds an `.updated` event of an object. If the transaction already has an event of this type for the object, the new event
+ * replaces it. A subscription that is created in the transaction has no `.updated` event: its `.created` event shows all
+ * changes.
+ */
+function addUpdate<T extends object>(context: Context, { type, show }: EventForm<T>, object: T, before: T): void {
+  const known = pendingEvent(context, type, object);
+  const first = (known?.before ?? context.originals.get(object) ?? before) as T;
+  const shown = copy(show(object));
+  if (type === SUBSCRIPTION_UPDATED && isNew(context, object)) {
+    const created = pendingEvent(context, "customer.subscription.created", object);
+    if (created) created.event.data = { object: shown };
+    return;
+  }
+  if (known) context.pendingEvents.splice(context.pendingEvents.indexOf(known), 1);
+  const previous = previousAttributes(
+    copy(show(first)) as Record<string, unknown>,
+    shown as unknown as Record<string, unknown>,
   );
-  const event: StripeEvent = {
+  if (Object.keys(previous).length === 0) return;
+  const event = known?.event ?? newEvent(context, type);
+  event.data = { object: shown, previous_attributes: previous };
+  addPending(context, { event, object, before: first });
+}
+
+/** Returns whether the current transaction has created the row. */
+function isNew({ writable, originals }: Context, row: object): boolean {
+  return writable?.has(row) === true && !originals.has(row);
+}
+
+function pendingEvent(context: Context, type: string, object: object): PendingEvent | undefined {
+  return context.pendingEvents.find((pending) => pending.event.type === type && pending.object === object);
+}
+
+function newEvent(context: Context, type: string): StripeEvent {
+  return {
     id: newId(context, "evt"),
     object: "event",
     ...(isConnected(context.account) && { account: publicIdOf(context.account) }),
     api_version: API_VERSION,
     created: now(context),
-    data: { object: copy(toApiView(object)), ...(previous && { previous_attributes: previous }) },
+    data: { object: {} },
     livemode: false,
-    pending_webhooks: listeners.length,
+    pending_webhooks: listenersOf(context, type).length,
     request: { id: context.request.id, idempotency_key: context.request.idempotencyKey },
     type,
   };
+}
+
+function addPending(context: Context, pending: PendingEvent): void {
+  // A rollback discards all events of the transaction.
+  if (context.pendingEvents.length === 0) context.undo.push(() => void (context.pendingEvents.length = 0));
+  context.pendingEvents.push(pending);
+}
+
+/** Ends a transaction: stores its events, queues their deliveries, and makes the transaction's rows read-only. */
+export function finish(context: Context): void {
+  for (const { event } of context.pendingEvents.splice(0)) storeEvent(context, event);
+  commit(context);
+}
+
+/** Stores an event and queues a delivery to each webhook endpoint that is subscribed to the event's type. */
+function storeEvent(context: Context, event: StripeEvent): void {
   insert(context, "event", event);
   context.emitted?.push(event);
   const { deliveries, deliveriesByEvent } = context.account;
-  for (const endpoint of listeners) {
+  for (const endpoint of listenersOf(context, event.type)) {
     const id = newId(context, "whd");
     setEntry(context, deliveries, id, {
       id,
@@ -50,26 +147,14 @@ export function emit(context: Context, type: string, object: object, previous?: 
     setEntry(context, deliveriesByEvent, event.id, [...(deliveriesByEvent.get(event.id) ?? []), id]);
     setTimer(context, "delivery", id, context.state.now);
   }
-  return event;
 }
 
-/**
- * Changes an object and emits an event with the previous values of the changed fields. Emits no event and returns null
- * if no field changed.
- */
-export function emitChange<T extends object>(
-  context: Context,
-  type: string,
-  object: T,
-  mutate: (object: T) => void,
-): StripeEvent | null {
-  const before = copy(object);
-  mutate(object);
-  const previous = previousAttributes(before as Record<string, unknown>, object as Record<string, unknown>);
-  return Object.keys(previous).length > 0 ? emit(context, type, object, previous) : null;
+function listenersOf(context: Context, type: string): WebhookEndpoint[] {
+  return [...context.account.tables.webhook_endpoint.values()].filter(
+    (endpoint) => endpoint.status === "enabled" && listensTo(context, endpoint, type),
+  );
 }
 
-/** Returns whether an endpoint is subscribed to an event type. An endpoint for thin events can also name `v1.` types. */
 function listensTo(context: Context, { id, enabled_events: enabled }: WebhookEndpoint, type: string): boolean {
   const isThin = context.account.payloadStyles.get(id) === "thin";
   if (isThin && !hasThinEvent(type)) return false;

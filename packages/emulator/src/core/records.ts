@@ -1,7 +1,17 @@
 /** Types of the account data that are not Stripe objects: deliveries, timers, checkout orders and stored responses. */
 import type { Coupon } from "../objects/coupon.ts";
 import type { DiscountInput } from "../objects/discount.ts";
+import type { StripeEvent } from "../objects/event.ts";
 import type { SubscriptionItem } from "../objects/subscription.ts";
+
+/** An event that is stored at the end of its transaction. */
+export interface PendingEvent {
+  event: StripeEvent;
+  /** The event's object. A later event of the transaction with the same type and object replaces this event; null if not. */
+  object: object | null;
+  /** The object as it was before the transaction; null if the event reports no change. */
+  before: object | null;
+}
 
 export interface Delivery {
   id: string;

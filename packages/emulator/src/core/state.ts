@@ -1,7 +1,15 @@
 /** Defines the emulator's state as plain values, and the context in which code reads and changes the state. */
 import type { StripeEvent } from "../objects/event.ts";
 import type { DeliveryFault, Fault } from "./fault-schemas.ts";
-import type { CheckoutOrder, Delivery, EndpointSecret, PendingChange, StoredResponse, Timers } from "./records.ts";
+import type {
+  CheckoutOrder,
+  Delivery,
+  EndpointSecret,
+  PendingChange,
+  PendingEvent,
+  StoredResponse,
+  Timers,
+} from "./records.ts";
 import { type CompleteTaxSettings, parseTaxSettings } from "./tax-settings.ts";
 import { emptyTables, type Tables } from "./tables.ts";
 import type { Transaction } from "./transaction.ts";
@@ -87,6 +95,8 @@ export interface Context extends Transaction {
   clock: string | null;
   /** The base URL of the emulator's pages. Links in API objects start with the base URL of the emulator's pages. */
   baseUrl: string;
+  /** The events of the current transaction, in order. They are stored at the end of the transaction. */
+  pendingEvents: PendingEvent[];
   /** The current request. Events that the request causes contain the request's ID and idempotency key. */
   request: { id: string | null; idempotencyKey: string | null };
   /** The events that the context emits are added to this list. */

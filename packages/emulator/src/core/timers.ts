@@ -11,15 +11,23 @@ export function setTimer(context: Context, kind: TimerKind, id: string, at: numb
   const { timers } = context.account;
   const timer = { kind, id, at, order: context.state.timerCount++ };
   setEntry(context, timers.current, `${kind} ${id}`, timer.order);
-  if (kind === "delivery") return pushHeap(timers.deliveries, timer);
-  const clock = context.clock ?? "";
-  const heap = timers.clocks.get(clock) ?? [];
-  timers.clocks.set(clock, heap);
+  const heap = kind === "delivery" ? timers.deliveries : heapOf(timers, context.clock ?? "");
   pushHeap(heap, timer);
+  context.undo.push(() => removeFromHeap(heap, timer));
+}
+
+function heapOf({ clocks }: Timers, clock: string): Timer[] {
+  const heap = clocks.get(clock) ?? [];
+  clocks.set(clock, heap);
+  return heap;
 }
 
 export function clearTimer(context: Context, kind: TimerKind, id: string): void {
   deleteEntry(context, context.account.timers.current, `${kind} ${id}`);
+}
+
+export function hasTimer({ current }: Timers, kind: TimerKind, id: string): boolean {
+  return current.has(`${kind} ${id}`);
 }
 
 /** Returns the earliest timer of a clock that is due at or before `until`; null if there is none. */
@@ -71,7 +79,11 @@ function isBefore(one: Timer, other: Timer): boolean {
 }
 
 function pushHeap(heap: Timer[], timer: Timer): void {
-  let at = heap.push(timer) - 1;
+  moveUp(heap, heap.push(timer) - 1, timer);
+}
+
+function moveUp(heap: Timer[], from: number, timer: Timer): void {
+  let at = from;
   while (at > 0) {
     const parent = (at - 1) >> 1;
     const above = heap[parent];
@@ -84,8 +96,21 @@ function pushHeap(heap: Timer[], timer: Timer): void {
 
 function popHeap(heap: Timer[]): void {
   const last = heap.pop();
-  if (!last || heap.length === 0) return;
-  let at = 0;
+  if (last && heap.length > 0) moveDown(heap, 0, last);
+}
+
+/** Removes a timer from any place in the heap. A rollback removes the newest timers, which are mostly at the heap's end. */
+function removeFromHeap(heap: Timer[], timer: Timer): void {
+  const at = heap.lastIndexOf(timer);
+  const last = at < 0 ? undefined : heap.pop();
+  if (!last || last === timer) return;
+  const parent = heap[(at - 1) >> 1];
+  if (at > 0 && parent && isBefore(last, parent)) moveUp(heap, at, last);
+  else moveDown(heap, at, last);
+}
+
+function moveDown(heap: Timer[], from: number, last: Timer): void {
+  let at = from;
   for (;;) {
     const [left, right] = [heap[2 * at + 1], heap[2 * at + 2]];
     const child = right && left && isBefore(right, left) ? right : left;

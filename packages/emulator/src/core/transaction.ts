@@ -8,6 +8,8 @@ import { copy } from "./copy.ts";
 export interface Transaction {
   /** Rows that this transaction has copied and may change; null if the transaction only reads. */
   writable: Set<object> | null;
+  /** Maps each row that this transaction has copied to the row as it was before the transaction. */
+  originals: Map<object, object>;
   /** Functions that each undo one change of the transaction. A rollback runs the undo functions in reverse order. */
   undo: (() => void)[];
   /** If true, the transaction freezes its rows at commit, so that a later change of a row in place throws an error. */
@@ -25,7 +27,9 @@ export function forWrite<Key, Row extends object>(
 ): Row | undefined {
   const row = rows.get(key);
   if (row === undefined || transaction.writable === null || transaction.writable.has(row)) return row;
-  return setEntry(transaction, rows, key, copy(row));
+  const own = setEntry(transaction, rows, key, copy(row));
+  transaction.originals.set(own, row);
+  return own;
 }
 
 export function setEntry<Key, Value>(transaction: Transaction, map: Map<Key, Value>, key: Key, value: Value): Value {
@@ -51,6 +55,7 @@ export function rollback(transaction: Transaction): void {
 export function commit(transaction: Transaction): void {
   if (transaction.freezeRows) for (const row of transaction.writable ?? []) freeze(row);
   transaction.writable?.clear();
+  transaction.originals.clear();
   transaction.undo = [];
 }
 

@@ -78,7 +78,7 @@ function pricingOf(price: Price, amount: number, proration: boolean) {
   return {
     price_details: { price: price.id, product: price.product },
     type: "price_details" as const,
-    unit_amount_decimal: proration ? String(amount) : (price.unit_amount_decimal ?? String(amount)),
+    unit_amount_decimal: proration ? null : (price.unit_amount_decimal ?? String(amount)),
   };
 }
 

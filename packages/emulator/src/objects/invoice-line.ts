@@ -18,10 +18,9 @@ interface LineInput {
   product: string | null;
   quantity: number | null;
   unitAmountDecimal: string | null;
-  subscription: string | null;
 }
 
-type LineParent =
+export type LineParent =
   | {
       invoice_item_details: {
         invoice_item: string;
@@ -35,9 +34,10 @@ type LineParent =
   | {
       invoice_item_details: null;
       subscription_item_details: {
-        invoice_item: null;
+        /** The invoice item of a proration; null for the charge of a period. */
+        invoice_item: string | null;
         proration: boolean;
-        proration_details: { credited_items: null };
+        proration_details: { credited_items: { invoice: string; invoice_line_items: string[] } | null };
         subscription: string;
         subscription_item: string;
       };
@@ -70,10 +70,14 @@ export function newInvoiceLine(source: ObjectSource, input: LineInput) {
           },
     quantity: input.quantity,
     quantity_decimal: input.quantity === null ? null : String(input.quantity),
-    subscription: input.subscription,
     subtotal: input.amount,
     taxes: [] as LineTax[],
   };
+}
+
+/** Returns the ID of the invoice item that an invoice line comes from; null if it comes from none. */
+export function invoiceItemOf({ parent }: Pick<InvoiceLine, "parent">): string | null {
+  return parent?.invoice_item_details?.invoice_item ?? parent?.subscription_item_details?.invoice_item ?? null;
 }
 
 export interface Period {

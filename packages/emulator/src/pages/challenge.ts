@@ -59,8 +59,7 @@ export function challengePage(app: Hono, engine: Engine): void {
     const intent = context && waitingIntent(context, c.req.param("id"));
     if (!intent) return c.redirect(`/challenge/${c.req.param("id")}`, 303);
     const next = completeAndGetPage(context, intent, fieldOf(form, "answer") === "yes");
-    engine.changed();
-    void engine.deliverDue();
+    engine.finish(context);
     return c.redirect(next, 303);
   });
 }

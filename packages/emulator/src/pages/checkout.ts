@@ -45,8 +45,7 @@ export function checkoutPage(app: Hono, engine: Engine): void {
     const found = hostedSession(engine, c.req.param("id"));
     if (found?.session.status !== "open") return c.redirect(`/c/pay/${c.req.param("id")}`, 303);
     const next = runActionOrNotify(found.context, found.session, c.req.param("action"), form);
-    engine.changed();
-    void engine.deliverDue();
+    engine.finish(found.context);
     return c.redirect(next, 303);
   });
 }

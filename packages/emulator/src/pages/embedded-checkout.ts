@@ -48,8 +48,7 @@ export function embeddedCheckoutPage(app: Hono, engine: Engine): void {
     const { context, session } = found;
     if (session.status !== "open") return c.redirect(addressOf(session), 303);
     const next = runAction(context, session, c.req.param("action"), form);
-    engine.changed();
-    void engine.deliverDue();
+    engine.finish(context);
     return c.redirect(next, 303);
   });
 }

@@ -44,8 +44,7 @@ export function invoicePage(app: Hono, engine: Engine): void {
     const card = readCard(context, form);
     if (card.kind === "invalid") notices.put(invoice.id, card.notice);
     const next = card.kind === "method" ? payWith(context, invoice, card) : `/i/${invoice.id}`;
-    engine.changed();
-    void engine.deliverDue();
+    engine.finish(context);
     return c.redirect(next, 303);
   });
 }

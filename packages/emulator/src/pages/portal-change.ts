@@ -5,14 +5,7 @@ import { challengeAction } from "../billing/next-actions.ts";
 import { cardOutcome } from "../billing/payments.ts";
 import { expirePendingUpdate, startPendingUpdate } from "../billing/pending-updates.ts";
 import { previewInvoice } from "../billing/preview.ts";
-import { isLicensed, nextPeriodEnd } from "../billing/subscription-periods.ts";
-import {
-  applyChange,
-  cardForSubscription,
-  type ChangePlan,
-  planChange,
-  previewChange,
-} from "../billing/subscription-update.ts";
+import { applyChange, cardForSubscription, type ChangePlan, planChange } from "../billing/subscription-update.ts";
 import { formatAmount } from "../core/money.ts";
 import { find, retrieve } from "../core/rows.ts";
 import type { Invoice } from "../objects/invoice.ts";
@@ -63,7 +56,6 @@ export function changePreview(visit: Visit, wanted: WantedChange): Markup {
   const { subscription, price, quantity } = wanted;
   const atOnce = isInvoicedNow(visit, wanted);
   const preview = previewOf(visit, wanted);
-  const money = (amount: number) => formatAmount(amount, preview.currency);
   const card = find(context, "payment_method", cardForSubscription(context, subscription));
   return html`<section class="card" data-testid="change-preview">
     <h1>Confirm your change</h1>
@@ -71,13 +63,7 @@ export function changePreview(visit: Visit, wanted: WantedChange): Markup {
       ${quantity > 1 ? `${quantity} × ` : ""}${retrieve(context, "product", price.product).name},
       <span data-testid="new-price">${priceText(price, quantity)}</span>
     </p>
-    ${preview.lines.data.map(
-      (line) => html`<div class="row"><span>${line.description}</span><span>${money(line.amount)}</span></div>`,
-    )}
-    <div class="row sum">
-      <span>${atOnce ? "Due now" : `Your next invoice, ${dayText(nextPeriodEnd(subscription))}`}</span>
-      <span data-testid="change-total">${money(preview.total)}</span>
-    </div>
+    ${preview ? invoiceRows(preview, atOnce ? "Due now" : `Your next invoice, ${dayText(preview.created)}`) : ""}
     ${card ? html`<p class="soft">${atOnce ? "Charged" : "To be charged"} to ${cardText(card)}.</p>` : ""}
     <form method="post" action="/p/session/${visit.session.id}/change">
       <input type="hidden" name="subscription" value="${subscription.id}" />
@@ -88,18 +74,27 @@ export function changePreview(visit: Visit, wanted: WantedChange): Markup {
   </section>`;
 }
 
+function invoiceRows({ currency, lines, total }: Invoice, title: string): Markup {
+  return html`${lines.data.map(
+      ({ description, amount }) =>
+        html`<div class="row"><span>${description}</span><span>${formatAmount(amount, currency)}</span></div>`,
+    )}
+    <div class="row sum">
+      <span>${title}</span>
+      <span data-testid="change-total">${formatAmount(total, currency)}</span>
+    </div>`;
+}
+
 function isInvoicedNow({ features }: Visit, { subscription }: WantedChange): boolean {
   return features.subscription_update.proration_behavior === "always_invoice" && subscription.status !== "trialing";
 }
 
-function previewOf(visit: Visit, { subscription, plan, price }: WantedChange): Invoice {
-  const changeOnly = isInvoicedNow(visit, { subscription, plan, price, quantity: 1 });
-  const behavior = visit.features.subscription_update.proration_behavior;
-  return previewInvoice(visit.context, {
-    customer: visit.session.customer,
-    subscription: { ...subscription, items: { ...subscription.items, data: plan.items.filter(isLicensed) } },
-    changeOnly,
-    changes: (invoice) => (behavior === "none" ? [] : previewChange(visit.context, invoice, subscription, plan)),
+/** Returns the invoice that follows from the change; null if no invoice follows, because the subscription ends before. */
+function previewOf(visit: Visit, { subscription: { id }, plan }: WantedChange): Invoice | null {
+  return previewInvoice(visit.context, () => {
+    const subscription = retrieve(visit.context, "subscription", id);
+    applyChange(visit.context, subscription, plan, visit.features.subscription_update.proration_behavior);
+    return { customer: subscription.customer, subscription: id };
   });
 }
 
@@ -117,7 +112,7 @@ export function makeChange(visit: Visit, wanted: WantedChange): ChangeResult {
   const { subscription, plan } = wanted;
   const behavior = visit.features.subscription_update.proration_behavior;
   const card = cardForSubscription(context, subscription);
-  const costs = isInvoicedNow(visit, wanted) && previewOf(visit, wanted).total > 0;
+  const costs = isInvoicedNow(visit, wanted) && (previewOf(visit, wanted)?.total ?? 0) > 0;
   if (!costs || (card !== null && willSucceed(visit, card))) {
     applyChange(context, subscription, plan, behavior);
     return { kind: "changed" };

@@ -69,8 +69,7 @@ export function portalPage(app: Hono, engine: Engine): void {
 
   const go = (visit: Visit, { to, notice }: Next): Response => {
     if (notice !== undefined) notices.put(visit.session.id, notice);
-    engine.changed();
-    void engine.deliverDue();
+    engine.finish(visit.context);
     return new Response(null, { status: 303, headers: { location: to } });
   };
   const refuse = (visit: Visit, notice: string): Response => go(visit, { to: addressOf(visit, "home"), notice });

@@ -11,6 +11,7 @@ import { paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text } from "../core/params.ts";
 import { find, insert, listAll, remove, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
+import { setEntry } from "../core/transaction.ts";
 import { newFeature } from "../objects/feature.ts";
 import type { ProductFeature } from "../objects/product-feature.ts";
 
@@ -83,7 +84,7 @@ function productFeatureRoutes(api: Api): void {
       entitlement_feature: feature,
       livemode: false,
     });
-    context.account.productByFeature.set(row.id, id);
+    setEntry(context, context.account.productByFeature, row.id, id);
     return row;
   });
   api.get(path, z.strictObject(listParams), (context, params, id) =>

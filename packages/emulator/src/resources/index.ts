@@ -12,6 +12,7 @@ import { emptyListRoutes } from "./empty-lists.ts";
 import { entitlementRoutes } from "./entitlements.ts";
 import { eventRoutes } from "./events.ts";
 import { invoiceItemRoutes } from "./invoice-items.ts";
+import { invoicePreviewRoutes } from "./invoice-previews.ts";
 import { invoiceRoutes } from "./invoices.ts";
 import { meterRoutes } from "./meters.ts";
 import { paymentIntentRoutes } from "./payment-intents.ts";
@@ -53,6 +54,7 @@ export const RESOURCES: readonly ((api: Api) => void)[] = [
   subscriptionItemRoutes,
   subscriptionPauseRoutes,
   subscriptionScheduleRoutes,
+  invoicePreviewRoutes,
   invoiceRoutes,
   invoiceItemRoutes,
   creditNoteRoutes,

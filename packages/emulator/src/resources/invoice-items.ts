@@ -16,6 +16,7 @@ import { find, insert, listAll, remove, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { Customer } from "../objects/customer.ts";
 import { type InvoiceItem, newInvoiceItem } from "../objects/invoice-item.ts";
+import { invoiceItemOf } from "../objects/invoice-line.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import { newPrice, type Price } from "../objects/price.ts";
 import { newProduct } from "../objects/product.ts";
@@ -30,7 +31,7 @@ const priceData = z.strictObject({
   unit_amount_decimal: text.optional(),
   tax_behavior: taxBehavior.optional(),
 });
-const fields = {
+export const itemFields = {
   amount: integer.optional(),
   description: text.optional(),
   discountable: flag.optional(),
@@ -44,7 +45,7 @@ const fields = {
   expand,
 };
 const CreateParams = z.strictObject({
-  ...fields,
+  ...itemFields,
   customer: text,
   currency: currency.optional(),
   invoice: text.optional(),
@@ -52,6 +53,7 @@ const CreateParams = z.strictObject({
   tax_behavior: taxBehavior.optional(),
   tax_code: text.optional(),
 });
+const UpdateParams = z.strictObject(itemFields);
 const ListParams = z.strictObject({
   ...listParams,
   customer: text.optional(),
@@ -76,32 +78,14 @@ export function invoiceItemRoutes(api: Api): void {
     retrieve(context, "invoiceitem", id),
   );
 
-  api.post("/v1/invoiceitems/:id", z.strictObject(fields), (context, params, id) => {
-    const item = retrieve(context, "invoiceitem", id);
-    const invoice = draftOf(context, item);
-    const { amount, description, quantity, discountable } = params;
-    Object.assign(item, {
-      ...(amount !== undefined && { amount, net_amount: amount }),
-      ...(description !== undefined && { description }),
-      ...(discountable !== undefined && { discountable }),
-      ...(quantity !== undefined && { quantity, quantity_decimal: String(quantity) }),
-      ...(params.period && { period: params.period }),
-      ...(params.tax_rates !== undefined && { tax_rates: taxRatesOf(context, params.tax_rates, "tax_rates") }),
-      metadata: mergeMetadata(item.metadata, params.metadata),
-    });
-    const price = priceOf(context, params) ?? find(context, "price", item.pricing?.price_details.price ?? null);
-    if (price && amount === undefined) item.amount = item.net_amount = amountFor(price, item.quantity);
-    if (params.discounts !== undefined) item.discounts = redeemForItem(context, item, params.discounts ?? []);
-    if (invoice) replaceLine(context, invoice, item);
-    return item;
-  });
+  api.post("/v1/invoiceitems/:id", UpdateParams, updateItem);
 
   api.delete("/v1/invoiceitems/:id", z.strictObject({}), (context, _params, id) => {
     const item = retrieve(context, "invoiceitem", id);
     const invoice = draftOf(context, item);
     remove(context, "invoiceitem", id);
     if (invoice) {
-      const others = invoice.lines.data.filter((line) => line.parent?.invoice_item_details?.invoice_item !== id);
+      const others = invoice.lines.data.filter((line) => invoiceItemOf(line) !== id);
       setLines(context, invoice, others);
     }
     emit(context, "invoiceitem.deleted", item);
@@ -109,7 +93,27 @@ export function invoiceItemRoutes(api: Api): void {
   });
 }
 
-function createItem(context: Context, params: z.output<typeof CreateParams>): InvoiceItem {
+export function updateItem(context: Context, params: z.output<typeof UpdateParams>, id: string): InvoiceItem {
+  const item = retrieve(context, "invoiceitem", id);
+  const invoice = draftOf(context, item);
+  const { amount, description, quantity, discountable } = params;
+  Object.assign(item, {
+    ...(amount !== undefined && { amount, net_amount: amount }),
+    ...(description !== undefined && { description }),
+    ...(discountable !== undefined && { discountable }),
+    ...(quantity !== undefined && { quantity, quantity_decimal: String(quantity) }),
+    ...(params.period && { period: params.period }),
+    ...(params.tax_rates !== undefined && { tax_rates: taxRatesOf(context, params.tax_rates, "tax_rates") }),
+    metadata: mergeMetadata(item.metadata, params.metadata),
+  });
+  const price = priceOf(context, params) ?? find(context, "price", item.pricing?.price_details.price ?? null);
+  if (price && amount === undefined) item.amount = item.net_amount = amountFor(price, item.quantity);
+  if (params.discounts !== undefined) item.discounts = redeemForItem(context, item, params.discounts ?? []);
+  if (invoice) replaceLine(context, invoice, item);
+  return item;
+}
+
+export function createItem(context: Context, params: z.output<typeof CreateParams>): InvoiceItem {
   const customer = retrieveCustomer(context, params.customer, "customer");
   const invoice = params.invoice === undefined ? null : retrieve(context, "invoice", params.invoice, "invoice");
   if (invoice && invoice.status !== "draft") throw notEditable();
@@ -198,7 +202,7 @@ function draftOf(context: Context, item: InvoiceItem): Invoice | null {
 
 function replaceLine(context: Context, invoice: Invoice, item: InvoiceItem): void {
   invoice.lines.data = invoice.lines.data.map((line) =>
-    line.parent?.invoice_item_details?.invoice_item === item.id ? lineOfInvoiceItem(context, invoice.id, item) : line,
+    invoiceItemOf(line) === item.id ? lineOfInvoiceItem(context, invoice.id, item) : line,
   );
   recomputeTotals(context, invoice);
 }

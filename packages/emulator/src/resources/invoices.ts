@@ -22,9 +22,7 @@ import { noCard } from "../billing/no-card.ts";
 import { applyPendingChange, discardResumption } from "../billing/pending-changes.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
 import { declineError } from "../billing/payments.ts";
-import { previewInvoice } from "../billing/preview.ts";
 import { finalizeInvoice, markPaid } from "../billing/settlement.ts";
-import { planChange, previewChange } from "../billing/subscription-update.ts";
 import { locationInvalid } from "../billing/tax-locations.ts";
 import { taxRatesOf } from "../billing/taxes.ts";
 import { ApiError, notImplemented } from "../core/errors.ts";
@@ -48,8 +46,7 @@ import type { Context } from "../core/state.ts";
 import type { InvoicePayment } from "../objects/invoice-payment.ts";
 import { invoiceTax } from "../objects/automatic-tax.ts";
 import type { Invoice } from "../objects/invoice.ts";
-import { collectionMethod, discounts, prorationParam } from "./shared-params.ts";
-import { itemChanges, updateItem } from "./subscription-items.ts";
+import { collectionMethod, discounts } from "./shared-params.ts";
 import { taxFields } from "./tax-params.ts";
 
 const fields = {
@@ -85,29 +82,11 @@ const PayParams = z.strictObject({
   paid_out_of_band: flag.optional(),
   expand,
 });
-const PreviewParams = z.strictObject({
-  customer: text.optional(),
-  subscription: text.optional(),
-  discounts,
-  subscription_details: z
-    .strictObject({
-      items: z.array(updateItem).optional(),
-      proration_behavior: prorationParam,
-      proration_date: integer.optional(),
-      billing_cycle_anchor: z
-        .strictObject({ timestamp: integer.optional(), type: z.enum(["now", "timestamp", "unchanged"]) })
-        .optional(),
-    })
-    .optional(),
-  preview_mode: z.enum(["next", "recurring"]).optional(),
-  expand,
-});
 const paymentType = z.enum(["payment_intent", "payment_record"]);
 const NoParams = z.strictObject({ expand });
 
 export function invoiceRoutes(api: Api): void {
   api.post("/v1/invoices", CreateParams, createInvoice);
-  api.post("/v1/invoices/create_preview", PreviewParams, preview);
   api.get("/v1/invoices/search", searchParams, (context, params) =>
     search(context, listAll(context, "invoice"), params, "/v1/invoices/search"),
   );
@@ -205,41 +184,6 @@ function updateInvoice(context: Context, params: z.output<z.ZodObject<typeof fie
   });
   if (params.auto_advance && invoice.status === "draft") scheduleFinalization(context, invoice);
   return invoice;
-}
-
-function preview(context: Context, params: z.output<typeof PreviewParams>): Invoice {
-  const subscription =
-    params.subscription === undefined ? null : retrieve(context, "subscription", params.subscription, "subscription");
-  const customer = params.customer ?? subscription?.customer;
-  if (customer === undefined)
-    throw new ApiError("You must pass `customer` or `subscription`.", { code: "parameter_missing", param: "customer" });
-  retrieveCustomer(context, customer, "customer");
-  const details = params.subscription_details;
-  const withDiscounts = params.discounts !== undefined && { discounts: params.discounts };
-  const anchor = details?.billing_cycle_anchor?.type;
-  if (anchor === "timestamp")
-    throw notImplemented(
-      "The emulator previews no billing cycle anchor at a given time.",
-      "subscription_details[billing_cycle_anchor][type]",
-    );
-  if (!subscription || !details || (!details.items && anchor === undefined))
-    return previewInvoice(context, { customer, subscription, ...withDiscounts });
-  const behavior = details.proration_behavior ?? "create_prorations";
-  const plan = planChange(context, subscription, {
-    items: itemChanges(context, details.items ?? []),
-    prorationBehavior: behavior,
-    prorationDate: details.proration_date,
-    anchor: anchor === "now" ? "now" : "unchanged",
-  });
-  const changed = {
-    ...subscription,
-    items: { ...subscription.items, data: plan.items },
-    billing_cycle_anchor: plan.anchor,
-  };
-  const changeOnly = behavior === "always_invoice" || anchor === "now";
-  const changes = (invoice: Invoice) =>
-    behavior === "none" ? [] : previewChange(context, invoice, subscription, plan);
-  return previewInvoice(context, { customer, subscription: changed, changes, changeOnly, ...withDiscounts });
 }
 
 function transitionRoutes(api: Api): void {

@@ -1,9 +1,9 @@
 /** Defines the API routes of plans, the older form of recurring prices. @see https://docs.stripe.com/api/plans */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { toPlan } from "../core/api-view.ts";
+import { toApiView, toPlan } from "../core/api-view.ts";
 import { ApiError } from "../core/errors.ts";
-import { emit, emitChange } from "../core/events.ts";
+import { emit, emitChangeAs } from "../core/events.ts";
 import { hasFields, paginate } from "../core/pagination.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { find, listAll, remove, retrieve } from "../core/rows.ts";
@@ -56,12 +56,15 @@ export function planRoutes(api: Api): void {
 
   api.post("/v1/plans/:id", UpdateParams, (context, params, id) => {
     const price = retrievePlan(context, id);
-    const updated = emitChange(context, "price.updated", price, () => {
+    const forms = [
+      { type: "price.updated", show: toApiView },
+      { type: "plan.updated", show: toPlan },
+    ];
+    emitChangeAs(context, forms, price, () => {
       if (params.active !== undefined) price.active = params.active;
       if (params.nickname !== undefined) price.nickname = params.nickname;
       price.metadata = mergeMetadata(price.metadata, params.metadata);
     });
-    if (updated) emit(context, "plan.updated", toPlan(price), updated.data.previous_attributes);
     return toPlan(price);
   });
 

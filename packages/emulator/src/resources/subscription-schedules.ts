@@ -61,7 +61,7 @@ const phaseItem = z.strictObject({
   discounts,
   tax_rates: taxRates,
 });
-const phase = z.strictObject({
+export const phase = z.strictObject({
   items: z.array(phaseItem).min(1),
   add_invoice_items: z.array(addedInvoiceItem.extend({ metadata: metadata.optional() })).optional(),
   ...taxFields,
@@ -197,7 +197,7 @@ function createFromSubscription(context: Context, params: z.output<typeof Create
   return schedule;
 }
 
-function createFromPhases(context: Context, params: z.output<typeof CreateParams>): Schedule {
+export function createFromPhases(context: Context, params: z.output<typeof CreateParams>): Schedule {
   if (params.customer === undefined) throw missing("customer");
   if (params.phases === undefined) throw missing("phases");
   if (params.start_date === undefined) throw missing("start_date");
@@ -230,7 +230,7 @@ function createFromPhases(context: Context, params: z.output<typeof CreateParams
   return schedule;
 }
 
-function updateSchedule(context: Context, params: z.output<typeof UpdateParams>, id: string): Schedule {
+export function updateSchedule(context: Context, params: z.output<typeof UpdateParams>, id: string): Schedule {
   const schedule = needLive(context, id, "update");
   const phases =
     params.phases && phasesOf(context, params.phases, firstPhaseStart(context, schedule, params.phases), schedule);

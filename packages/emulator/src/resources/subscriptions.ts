@@ -174,7 +174,7 @@ function discountRoutes(api: Api): void {
   });
 }
 
-function create(context: Context, params: z.output<typeof CreateParams>): Subscription {
+export function create(context: Context, params: z.output<typeof CreateParams>): Subscription {
   const customer = retrieveCustomer(context, params.customer, "customer");
   const items = itemInputs(context, params.items);
   if (params.default_payment_method) checkOwnMethod(context, customer.id, params.default_payment_method);
@@ -243,7 +243,7 @@ function throwIfPaymentFails(context: Context, card: string): void {
   throw cardError(paymentErrorOf(outcome), { payment_method: find(context, "payment_method", card) }, false);
 }
 
-function update(context: Context, params: z.output<typeof UpdateParams>, id: string): Subscription {
+export function update(context: Context, params: z.output<typeof UpdateParams>, id: string): Subscription {
   const subscription = retrieve(context, "subscription", id);
   if (isEnded(subscription))
     throw new ApiError("A canceled subscription can only update its cancellation_details and metadata.", {
