@@ -96,7 +96,7 @@ export const TRANSITIONS: Record<string, Record<string, readonly string[]>> = {
   subscription: {
     incomplete: ["active", "incomplete_expired"],
     incomplete_expired: [],
-    trialing: ["active", "paused", "canceled"],
+    trialing: ["active", "past_due", "paused", "canceled"],
     active: ["trialing", "past_due", "paused", "canceled"],
     past_due: ["active", "canceled", "unpaid", "paused"],
     unpaid: ["active", "paused", "canceled"],

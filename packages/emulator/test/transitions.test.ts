@@ -123,6 +123,11 @@ const PLAYS: Record<string, Record<string, Play>> = {
       await onTrial(sdk);
       await sdk.emulator.advance(10 * DAY);
     },
+    "trialing -> past_due": async (sdk) =>
+      sdk.stripe.subscriptions.update((await onTrial(sdk)).id, {
+        trial_end: "now",
+        payment_behavior: "default_incomplete",
+      }),
     "trialing -> paused": async (sdk) => {
       const { customer } = await onTrial(sdk, {
         trial_settings: { end_behavior: { missing_payment_method: "pause" } },
