@@ -25,7 +25,7 @@ import { declineError } from "../billing/payments.ts";
 import { finalizeInvoice, markPaid } from "../billing/settlement.ts";
 import { locationInvalid } from "../billing/tax-locations.ts";
 import { taxRatesOf } from "../billing/taxes.ts";
-import { ApiError, notImplemented } from "../core/errors.ts";
+import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { hasFields, inRange, paginate } from "../core/pagination.ts";
 import {
