@@ -48,5 +48,7 @@ export const DERIVED = [
   "An update with `default_incomplete` makes the subscription past due until its invoice is paid.",
   "The amount of an authorization that is not captured is a refund without a balance transaction. It emits `refund.created`, and `charge.expired` after 7 days, `charge.refunded` after a cancellation, or `charge.captured` after a partial capture.",
   "A request with a publishable key and without a client secret gets `parameter_missing`, and with a wrong client secret gets `payment_intent_invalid_parameter` or `setup_intent_invalid_parameter`.",
+  "Radar blocks both cards of the highest risk, and lets payments with failed checks of CVC or address succeed. Saving one of these cards succeeds, as saving a card that needs 3-D Secure and is declined later.",
+  "The checks of address and postal code pass or fail when the billing address is given. A payment method that a test ID stands for is new in each request.",
   "The emulator has no rate limits. A fault can return a 429.",
 ];

@@ -7,12 +7,21 @@ import { setTimer } from "../core/timers.ts";
 import { type Charge, type ChargeOutcome, newCharge } from "../objects/charge.ts";
 import type { PaymentIntent } from "../objects/payment-intent.ts";
 import { addBalanceTransaction } from "./balance.ts";
+import { cardByNumber, type TestCard } from "./test-cards.ts";
 
 const SETTLES_AFTER = 2;
 
-export function createCharge(context: Context, intent: PaymentIntent, outcome: Omit<ChargeOutcome, "method">): Charge {
+export function createCharge(
+  context: Context,
+  intent: PaymentIntent,
+  outcome: Omit<ChargeOutcome, "method" | "risk">,
+): Charge {
   const method = find(context, "payment_method", intent.payment_method);
-  const charge = insert(context, "charge", newCharge(context, intent, { ...outcome, method }));
+  const charge = insert(
+    context,
+    "charge",
+    newCharge(context, intent, { ...outcome, risk: cardOf(context, intent)?.risk, method }),
+  );
   // The balance transaction of an asynchronously captured charge is created two seconds after the charge.
   if (outcome.captured && intent.capture_method === "automatic_async")
     setTimer(context, "charge_settles", charge.id, now(context) + SETTLES_AFTER);
@@ -25,12 +34,18 @@ export function settleCharge(context: Context, charge: Charge): void {
   emitChange(context, "charge.updated", charge, () => recordInBalance(context, charge));
 }
 
-function recordInBalance(context: Context, charge: Charge): void {
+/** Records the captured amount of a charge in the account's balance. */
+export function recordInBalance(context: Context, charge: Charge, amount = charge.amount): void {
   charge.balance_transaction = addBalanceTransaction(context, {
-    amount: charge.amount,
+    amount,
     currency: charge.currency,
     description: charge.description,
     source: charge.id,
     type: "charge",
+    available: cardOf(context, charge)?.bypassesPending ?? false,
   }).id;
+}
+
+function cardOf(context: Context, paid: Pick<Charge, "payment_method">): TestCard | undefined {
+  return cardByNumber(context.account.cardNumbers.get(paid.payment_method ?? "") ?? "");
 }

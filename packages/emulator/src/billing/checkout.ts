@@ -21,7 +21,7 @@ import { saveCustomer } from "./checkout-customer.ts";
 import { applyTaxes } from "./taxes.ts";
 import { addOneTimeItem } from "./invoice-items.ts";
 import { attach, methodFromIdOrToken } from "./payment-methods.ts";
-import { cancelPayment, cardOutcome, completeChallenge, confirmPayment, createPaymentIntent } from "./payments.ts";
+import { cancelPayment, completeChallenge, confirmPayment, createPaymentIntent, setupOutcome } from "./payments.ts";
 import { amountFor } from "./pricing.ts";
 import { completeSetupChallenge, confirmSetup, createSetupIntent } from "./setup.ts";
 import { createSubscription } from "./subscription-start.ts";
@@ -254,9 +254,8 @@ function confirmFree(
   order: CheckoutOrder,
   methodId: string,
 ): CheckoutOutcome {
-  const outcome = cardOutcome(context, methodId, true);
-  const saved = find(context, "payment_method", methodId)?.customer != null;
-  if (outcome.kind !== "declines" || saved) {
+  const outcome = setupOutcome(context, methodId);
+  if (outcome.kind !== "declines") {
     const intent = createSetupIntent(context, { customer: session.customer });
     order.setupIntent = intent.id;
     Object.assign(intent, { payment_method: methodId, status: "succeeded" });

@@ -5,7 +5,7 @@ import { emit, emitChange } from "../core/events.ts";
 import { find, insert, listAll, listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { setEntry } from "../core/transaction.ts";
-import { type Expiry, newPaymentMethod, type PaymentMethod } from "../objects/payment-method.ts";
+import { checkAddress, type Expiry, newPaymentMethod, type PaymentMethod } from "../objects/payment-method.ts";
 import { cardError, paymentErrorOf } from "./card-errors.ts";
 import { cardByNumber, cardByToken, type TestCard } from "./test-cards.ts";
 
@@ -24,6 +24,12 @@ export function methodFromIdOrToken(context: Context, idOrToken: string, param: 
 
 export function nextYear(context: Context): Expiry {
   return { month: 12, year: new Date(now(context) * 1000).getUTCFullYear() + 1 };
+}
+
+/** Checks the billing address of a card again, because the address has changed. */
+export function refreshChecks(context: Context, method: PaymentMethod): void {
+  const card = cardByNumber(context.account.cardNumbers.get(method.id) ?? "");
+  if (card) checkAddress(method, card);
 }
 
 /** Attaches a card to a customer. Throws the card's decline error if the card cannot be attached. */

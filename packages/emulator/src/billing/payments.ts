@@ -12,15 +12,14 @@ import {
   type PaymentError,
   type PaymentIntent,
 } from "../objects/payment-intent.ts";
-import { addBalanceTransaction } from "./balance.ts";
 import { cardError, paymentErrorOf } from "./card-errors.ts";
-import { createCharge } from "./charges.ts";
+import { createCharge, recordInBalance } from "./charges.ts";
 import { openDisputeOfCard } from "./disputes.ts";
 import { unexpectedPayment } from "./intent-errors.ts";
 import { type ActionClient, challengeAction } from "./next-actions.ts";
 import { attach } from "./payment-methods.ts";
 import { releaseUncaptured } from "./refunds.ts";
-import { cardByNumber, type CardOutcome, declineOutcome } from "./test-cards.ts";
+import { cardByNumber, type CardOutcome, type Decline, declineOutcome, type TestCard } from "./test-cards.ts";
 
 export function createPaymentIntent(context: Context, input: NewPaymentIntent): PaymentIntent {
   const intent = insert(context, "payment_intent", newPaymentIntent(context, input));
@@ -76,6 +75,8 @@ function consumeNextDecline({ state }: Context): CardOutcome | null {
 export function completeChallenge(context: Context, intent: PaymentIntent, authenticated: boolean): void {
   if (intent.status !== "requires_action") return;
   intent.next_action = null;
+  const declined = authenticated ? declineAfterChallenge(context, intent) : undefined;
+  if (declined) return declinePayment(context, intent, paymentErrorOf(declined));
   if (authenticated) return succeedPayment(context, intent);
   declinePayment(context, intent, {
     code: "payment_intent_authentication_failure",
@@ -84,6 +85,12 @@ export function completeChallenge(context: Context, intent: PaymentIntent, authe
       "We are unable to authenticate your payment method. Please choose a different payment method and try again.",
     type: "card_error",
   });
+}
+
+/** Returns the decline that follows 3-D Secure with a test card, although the customer completed 3-D Secure. */
+function declineAfterChallenge(context: Context, { payment_method: id }: PaymentIntent): Decline | undefined {
+  const card = cardByNumber(context.account.cardNumbers.get(id ?? "") ?? "");
+  return card?.onSession.kind === "authenticates" ? card.onSession.afterwards : undefined;
 }
 
 /** Captures an amount of an authorized payment. The amount that is not captured returns to the customer. */
@@ -96,9 +103,8 @@ export function capturePayment(context: Context, intent: PaymentIntent, amount: 
     );
   clearTimer(context, "authorization_expires", intent.id);
   const charge = retrieve(context, "charge", intent.latest_charge ?? "");
-  const { currency, description, id: source } = charge;
-  const transaction = addBalanceTransaction(context, { amount, currency, description, source, type: "charge" });
-  Object.assign(charge, { captured: true, amount_captured: amount, balance_transaction: transaction.id });
+  Object.assign(charge, { captured: true, amount_captured: amount });
+  recordInBalance(context, charge, amount);
   const rest = intent.amount_capturable - amount;
   if (rest > 0) releaseUncaptured(context, charge, rest);
   Object.assign(intent, { status: "succeeded", amount_received: amount, amount_capturable: 0 });
@@ -129,11 +135,20 @@ export function cancelPayment(context: Context, intent: PaymentIntent, reason: s
 
 /** Returns the result of charging a test card. A `decline` fault overrides the card's result. */
 export function cardOutcome(context: Context, methodId: string, onSession: boolean): CardOutcome {
+  return outcomeOf(context, methodId, onSession ? "onSession" : "offSession");
+}
+
+/** Returns the result of saving a test card without a payment. A `decline` fault overrides the card's result. */
+export function setupOutcome(context: Context, methodId: string): CardOutcome {
+  return outcomeOf(context, methodId, "onSetup");
+}
+
+function outcomeOf(context: Context, methodId: string, use: "onSession" | "offSession" | "onSetup"): CardOutcome {
   retrieve(context, "payment_method", methodId, "payment_method");
   if (context.forcedDecline) return declineOutcome(context.forcedDecline);
-  const card = cardByNumber(context.account.cardNumbers.get(methodId) ?? "");
+  const card: TestCard | undefined = cardByNumber(context.account.cardNumbers.get(methodId) ?? "");
   if (!card) throw new Error(`payment method ${methodId} has no test card`);
-  return onSession ? card.onSession : card.offSession;
+  return card[use];
 }
 
 /** Returns the 402 error for a payment intent whose last attempt was declined. */

@@ -8,7 +8,7 @@ import { type NewSetupIntent, newSetupIntent, type SetupIntent } from "../object
 import { cardError, paymentErrorOf } from "./card-errors.ts";
 import { type ActionClient, challengeAction } from "./next-actions.ts";
 import { attach } from "./payment-methods.ts";
-import { cardOutcome } from "./payments.ts";
+import { setupOutcome } from "./payments.ts";
 import { updateSubscription } from "./subscription-changes.ts";
 
 export function createSetupIntent(context: Context, input: NewSetupIntent): SetupIntent {
@@ -20,9 +20,8 @@ export function createSetupIntent(context: Context, input: NewSetupIntent): Setu
 /** Confirms a setup intent: attaches the card to the customer, or requires 3-D Secure first. */
 export function confirmSetup(context: Context, intent: SetupIntent, methodId: string, client: ActionClient): void {
   intent.payment_method = methodId;
-  const outcome = cardOutcome(context, methodId, true);
-  if (outcome.kind === "succeeds" || (outcome.kind === "declines" && isCardSaved(context, methodId)))
-    return succeedSetup(context, intent);
+  const outcome = setupOutcome(context, methodId);
+  if (outcome.kind === "succeeds") return succeedSetup(context, intent);
   if (outcome.kind === "declines") return failSetup(context, intent, paymentErrorOf(outcome));
   Object.assign(intent, { status: "requires_action", next_action: challengeAction(context, intent.id, client) });
   emit(context, "setup_intent.requires_action", intent);
@@ -45,14 +44,6 @@ export function setupFailure(intent: SetupIntent): ApiError {
   if (!intent.last_setup_error) throw new Error(`setup intent ${intent.id} has no failed attempt`);
   const { payment_method: method, ...error } = intent.last_setup_error;
   return cardError(error, { payment_method: method, setup_intent: { ...intent } });
-}
-
-/**
- * Returns whether a card is attached to a customer. A test card that fails only when it is charged can still be
- * attached.
- */
-function isCardSaved(context: Context, methodId: string): boolean {
-  return find(context, "payment_method", methodId)?.customer != null;
 }
 
 function succeedSetup(context: Context, intent: SetupIntent): void {

@@ -26,6 +26,8 @@ export interface BalanceInput {
   type: "adjustment" | "charge" | "refund" | "refund_failure";
   /** Stripe's fee in minor units. Default: 2.9% plus 30 for a charge; 0 for other types. */
   fee?: number;
+  /** True if the amount is available at once. Default: it is pending for a week. */
+  available?: boolean;
 }
 
 export function newBalanceTransaction(from: ObjectSource, input: BalanceInput) {
@@ -36,7 +38,9 @@ export function newBalanceTransaction(from: ObjectSource, input: BalanceInput) {
     id: newId(from, "txn"),
     object: "balance_transaction" as const,
     amount,
-    available_on: Math.floor((created + AVAILABLE_AFTER_SECONDS) / DAY_SECONDS) * DAY_SECONDS,
+    available_on: input.available
+      ? created
+      : Math.floor((created + AVAILABLE_AFTER_SECONDS) / DAY_SECONDS) * DAY_SECONDS,
     balance_type: "payments" as const,
     created,
     currency,
@@ -58,7 +62,7 @@ export function newBalanceTransaction(from: ObjectSource, input: BalanceInput) {
     net: amount - fee,
     reporting_category: type === "adjustment" ? "dispute" : type,
     source,
-    status: "pending" as const,
+    status: input.available ? ("available" as const) : ("pending" as const),
     type,
   };
 }

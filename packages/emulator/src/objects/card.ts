@@ -7,8 +7,11 @@ import type { PaymentMethod } from "./payment-method.ts";
 
 const BRANDS: Readonly<Record<string, string>> = {
   amex: "American Express",
+  diners: "Diners Club",
   discover: "Discover",
+  jcb: "JCB",
   mastercard: "MasterCard",
+  unionpay: "UnionPay",
   visa: "Visa",
 };
 
@@ -23,11 +26,11 @@ export function toCard({ id, billing_details: billing, card, customer, metadata 
     address_city: address.city,
     address_country: address.country,
     address_line1: address.line1,
-    address_line1_check: null,
+    address_line1_check: card.checks.address_line1_check,
     address_line2: address.line2,
     address_state: address.state,
     address_zip: address.postal_code,
-    address_zip_check: null,
+    address_zip_check: card.checks.address_postal_code_check,
     brand: BRANDS[card.brand] ?? "Unknown",
     country: card.country,
     customer,

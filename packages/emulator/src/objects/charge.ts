@@ -12,6 +12,8 @@ export interface ChargeOutcome {
   paid: boolean;
   captured: boolean;
   error?: PaymentError;
+  /** The risk of the payment. A blocked payment has the highest risk. Default: normal. */
+  risk?: "elevated" | "highest" | undefined;
   /** The card that was charged. */
   method: PaymentMethod | undefined;
 }
@@ -19,7 +21,7 @@ export interface ChargeOutcome {
 export function newCharge(
   source: ObjectSource,
   intent: PaymentIntent,
-  { paid, captured, error, method }: ChargeOutcome,
+  { paid, captured, error, risk, method }: ChargeOutcome,
 ) {
   const id = newId(source, "ch");
   return {
@@ -47,7 +49,7 @@ export function newCharge(
     livemode: false as const,
     metadata: { ...intent.metadata },
     on_behalf_of: null,
-    outcome: outcomeOf(error),
+    outcome: outcomeOf(error, risk ?? "normal"),
     paid,
     payment_intent: intent.id as string | null,
     payment_method: intent.payment_method,
@@ -87,31 +89,40 @@ const NO_DETAILS = {
   tax_id: null,
 };
 
-function outcomeOf(error: PaymentError | undefined) {
-  const advice = {
+/** Scores as high as Radar's limits for the risk levels. @see https://docs.stripe.com/radar/risk-evaluation */
+const RISK_SCORES = { normal: 20, elevated: 65, highest: 75 };
+
+function outcomeOf(error: PaymentError | undefined, risk: keyof typeof RISK_SCORES) {
+  const common = {
     advice_code: error?.advice_code ?? null,
     network_advice_code: null,
     network_decline_code: error?.network_decline_code ?? null,
+    risk_level: risk,
+    risk_score: RISK_SCORES[risk],
   };
-  return error
-    ? {
-        ...advice,
-        network_status: "declined_by_network",
-        reason: error.decline_code ?? error.code,
-        risk_level: "normal",
-        risk_score: 20,
-        seller_message: "The bank did not return any further details with this decline.",
-        type: "issuer_declined",
-      }
-    : {
-        ...advice,
-        network_status: "approved_by_network",
-        reason: null,
-        risk_level: "normal",
-        risk_score: 20,
-        seller_message: "Payment complete.",
-        type: "authorized",
-      };
+  if (!error)
+    return {
+      ...common,
+      network_status: "approved_by_network",
+      reason: null,
+      seller_message: "Payment complete.",
+      type: "authorized",
+    };
+  if (risk === "highest")
+    return {
+      ...common,
+      network_status: "not_sent_to_network",
+      reason: "highest_risk_level",
+      seller_message: "Stripe blocked this payment as too risky.",
+      type: "blocked",
+    };
+  return {
+    ...common,
+    network_status: "declined_by_network",
+    reason: error.decline_code ?? error.code,
+    seller_message: "The bank did not return any further details with this decline.",
+    type: "issuer_declined",
+  };
 }
 
 /** The time for which a card authorization can be captured. */
@@ -119,6 +130,7 @@ export const AUTHORIZATION_SECONDS = 7 * 86_400;
 
 interface Card {
   brand: string;
+  checks: object;
   exp_month: number;
   exp_year: number;
   last4: string;
@@ -129,7 +141,7 @@ interface Card {
 
 function cardDetails(
   source: ObjectSource,
-  { brand, exp_month, exp_year, last4, fingerprint, country, funding }: Card,
+  { brand, checks, exp_month, exp_year, last4, fingerprint, country, funding }: Card,
   intent: PaymentIntent,
   captured: boolean,
 ) {
@@ -139,7 +151,7 @@ function cardDetails(
     brand,
     // An uncaptured authorization expires after a week.
     ...(intent.capture_method === "manual" && !captured && { capture_before: now(source) + AUTHORIZATION_SECONDS }),
-    checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: "pass" },
+    checks: { ...checks },
     country,
     electronic_commerce_indicator: null,
     exp_month,

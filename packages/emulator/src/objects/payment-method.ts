@@ -11,8 +11,31 @@ export type PaymentMethod = ReturnType<typeof newPaymentMethod>;
 /** The number and brand of a new card. */
 export interface NewCard {
   number: string;
-  brand: "visa" | "mastercard" | "amex" | "discover";
+  brand: CardBrand;
+  /** Default: US. */
+  country?: string;
+  /** Default: credit. */
+  funding?: "credit" | "debit" | "prepaid";
+  /** The networks that can process the card. Default: the network of its brand. */
+  networks?: readonly string[];
+  /** The checks that fail if the cardholder gives the value. Default: all checks pass. */
+  failedChecks?: readonly ("cvc" | "line1" | "postal_code")[];
+  /** True if the issuer cannot check addresses. Default: false. */
+  addressUnavailable?: boolean;
+  /** False if the card does not support 3-D Secure. Default: true. */
+  threeDSecure?: boolean;
 }
+
+export type CardBrand = "amex" | "diners" | "discover" | "jcb" | "mastercard" | "unionpay" | "visa";
+
+/** The brands whose name for display differs. */
+const DISPLAY_BRANDS: Readonly<Partial<Record<CardBrand, string>>> = {
+  amex: "american_express",
+  diners: "diners_club",
+  unionpay: "union_pay",
+};
+
+type CheckResult = "pass" | "fail" | "unavailable";
 
 export interface Expiry {
   month: number;
@@ -40,18 +63,22 @@ export function newPaymentMethod(source: ObjectSource, card: NewCard, expiry: Ex
     },
     card: {
       brand: card.brand,
-      checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: "pass" },
-      country: countryOf(card),
-      display_brand: card.brand === "amex" ? "american_express" : (card.brand as string),
+      checks: {
+        address_line1_check: null as CheckResult | null,
+        address_postal_code_check: null as CheckResult | null,
+        cvc_check: resultOf(card, "cvc"),
+      },
+      country: card.country ?? "US",
+      display_brand: DISPLAY_BRANDS[card.brand] ?? card.brand,
       exp_month: expiry.month,
       exp_year: expiry.year,
       fingerprint: `fp${card.number.slice(-8)}`,
-      funding: "credit",
+      funding: card.funding ?? "credit",
       generated_from: null,
       last4: card.number.slice(-4),
-      networks: { available: [card.brand], preferred: null },
+      networks: { available: [...(card.networks ?? [card.brand])], preferred: null },
       regulated_status: "unregulated",
-      three_d_secure_usage: { supported: true },
+      three_d_secure_usage: { supported: card.threeDSecure ?? true },
       wallet: null,
     },
     created: now(source),
@@ -63,10 +90,14 @@ export function newPaymentMethod(source: ObjectSource, card: NewCard, expiry: Ex
   };
 }
 
-/**
- * Returns the country of a test card. In the numbers of test cards for countries, Stripe encodes the country in the digits
- * after 4000.
- */
-function countryOf({ number }: NewCard): string {
-  return number.startsWith("4000002760") ? "DE" : "US";
+/** Checks the billing address of a card. A value that is missing is not checked. */
+export function checkAddress(method: PaymentMethod, card: NewCard): void {
+  const { line1, postal_code: postalCode } = method.billing_details.address;
+  method.card.checks.address_line1_check = line1 ? resultOf(card, "line1") : null;
+  method.card.checks.address_postal_code_check = postalCode ? resultOf(card, "postal_code") : null;
+}
+
+function resultOf(card: NewCard, check: "cvc" | "line1" | "postal_code"): CheckResult {
+  if (check !== "cvc" && card.addressUnavailable) return "unavailable";
+  return card.failedChecks?.includes(check) ? "fail" : "pass";
 }

@@ -1,7 +1,7 @@
 /** Renders and reads the card form of the checkout, invoice and portal pages. */
 import { html } from "hono/html";
 import { createPaymentMethod } from "../billing/payment-methods.ts";
-import { cardByNumber, TEST_CARDS } from "../billing/test-cards.ts";
+import { CARD_GROUPS, cardByNumber, hasValidCheckDigit, TEST_CARDS } from "../billing/test-cards.ts";
 import { now } from "../core/clock.ts";
 import type { Context } from "../core/state.ts";
 import { numberText } from "./format.ts";
@@ -76,25 +76,30 @@ function testCards(): Markup {
           <th><span class="hidden">Use it</span></th>
         </tr>
       </thead>
-      ${TEST_CARDS.map(
-        (card) =>
-          html`<tr>
-            <td class="nowrap"><code>${numberText(card.number)}</code></td>
-            <td>${card.label}</td>
-            <td>
-              <button
-                class="link"
-                formnovalidate
-                name="test_card"
-                value="${card.number}"
-                aria-label="Use ${numberText(card.number)}"
-                data-testid="use-${card.number}"
-              >
-                Use
-              </button>
-            </td>
-          </tr>`,
-      )}
+      ${CARD_GROUPS.map((group) => [
+        html`<tr>
+          <th colspan="3" scope="rowgroup">${group}</th>
+        </tr>`,
+        ...TEST_CARDS.filter((card) => card.group === group).map(
+          (card) =>
+            html`<tr>
+              <td class="nowrap"><code>${numberText(card.number)}</code></td>
+              <td>${card.label}</td>
+              <td>
+                <button
+                  class="link"
+                  formnovalidate
+                  name="test_card"
+                  value="${card.number}"
+                  aria-label="Use ${numberText(card.number)}"
+                  data-testid="use-${card.number}"
+                >
+                  Use
+                </button>
+              </td>
+            </tr>`,
+        ),
+      ])}
     </table>
   </details>`;
 }
@@ -104,6 +109,8 @@ export type CardInput = { kind: "method"; id: string } | { kind: "invalid"; noti
 /** Creates a payment method from the card fields of a form, or from the test card that the user chose. */
 export function readCard(context: Context, form: Record<string, unknown>): CardInput {
   const card = cardByNumber(fieldOf(form, "test_card") || fieldOf(form, "number"));
+  if (!card && !hasValidCheckDigit(fieldOf(form, "number")))
+    return { kind: "invalid", notice: "Your card number is invalid." };
   if (!card) return { kind: "invalid", notice: "Your card number is not one of the test cards listed below." };
   const expiry = /^(\d\d) ?\/ ?(\d\d)$/.exec(fieldOf(form, "expiry"));
   const month = Number(expiry?.[1]);

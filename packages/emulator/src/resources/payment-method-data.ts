@@ -1,8 +1,8 @@
 /** The card details of requests that create a payment method, by themselves or with an intent. */
 import { z } from "zod";
-import { createPaymentMethod, methodFromIdOrToken, nextYear } from "../billing/payment-methods.ts";
-import { cardByNumber, cardByToken } from "../billing/test-cards.ts";
-import { ApiError } from "../core/errors.ts";
+import { createPaymentMethod, methodFromIdOrToken, nextYear, refreshChecks } from "../billing/payment-methods.ts";
+import { cardByNumber, cardByToken, hasValidCheckDigit } from "../billing/test-cards.ts";
+import { ApiError, resourceMissing } from "../core/errors.ts";
 import { integer, mergeMetadata, metadata, text } from "../core/params.ts";
 import type { Context } from "../core/state.ts";
 import type { PaymentMethod } from "../objects/payment-method.ts";
@@ -34,19 +34,30 @@ type MethodData = z.output<typeof methodData>;
 export function methodFromData(context: Context, data: MethodData, param: string): PaymentMethod {
   const testCard =
     "token" in data.card ? cardByToken(data.card.token.replace(/^tok_/, "pm_card_")) : cardByNumber(data.card.number);
-  if (!testCard)
-    throw new ApiError("Only Stripe's test cards work here: see https://docs.stripe.com/testing", {
-      status: 402,
-      type: "card_error",
-      code: "incorrect_number",
-      param: `${param}[number]`,
-    });
+  if (!testCard) throw unknownCard(data.card, param);
   const expiry = "number" in data.card ? { month: data.card.exp_month, year: data.card.exp_year } : nextYear(context);
   const method = createPaymentMethod(context, testCard, expiry);
   setBillingDetails(method, data.billing_details);
+  refreshChecks(context, method);
   method.allow_redisplay = data.allow_redisplay ?? "unspecified";
   method.metadata = mergeMetadata({}, data.metadata);
   return method;
+}
+
+/** Returns Stripe's error for a number that is invalid, or for a card that is no test card. */
+function unknownCard(given: MethodData["card"], param: string): ApiError {
+  const refused = { status: 402, type: "card_error" } as const;
+  if ("number" in given && !hasValidCheckDigit(given.number))
+    return new ApiError("Your card number is incorrect.", {
+      ...refused,
+      code: "incorrect_number",
+      param: `${param}[number]`,
+    });
+  if ("token" in given) return resourceMissing("token", given.token, `${param}[token]`);
+  return new ApiError(
+    "Your card was declined. Your request was in test mode, but used a non test card. For a list of valid test cards, visit: https://stripe.com/docs/testing.",
+    { ...refused, code: "card_declined", decline_code: "test_mode_live_card" },
+  );
 }
 
 export function setBillingDetails(method: PaymentMethod, given: z.output<typeof billingDetails> | undefined): void {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
-import { attach, detach, methodFromIdOrToken } from "../billing/payment-methods.ts";
+import { attach, detach, methodFromIdOrToken, refreshChecks } from "../billing/payment-methods.ts";
 import { ApiError } from "../core/errors.ts";
 import { emitChange } from "../core/events.ts";
 import { hasFields, paginate } from "../core/pagination.ts";
@@ -40,13 +40,14 @@ export function paymentMethodRoutes(api: Api): void {
   });
 
   api.get("/v1/payment_methods/:id", z.strictObject({ expand }), (context, _params, id) =>
-    retrieve(context, "payment_method", id),
+    id.startsWith("pm_card_") ? methodFromIdOrToken(context, id, "id") : retrieve(context, "payment_method", id),
   );
 
   api.post("/v1/payment_methods/:id", UpdateParams, (context, params, id) => {
     const method = retrieve(context, "payment_method", id);
     emitChange(context, "payment_method.updated", method, () => {
       setBillingDetails(method, params.billing_details);
+      refreshChecks(context, method);
       if (params.allow_redisplay !== undefined) method.allow_redisplay = params.allow_redisplay;
       if (params.card?.exp_month !== undefined) method.card.exp_month = params.card.exp_month;
       if (params.card?.exp_year !== undefined) method.card.exp_year = params.card.exp_year;
