@@ -7,6 +7,7 @@ import { emit } from "../core/events.ts";
 import { newId } from "../core/ids.ts";
 import { find, insert } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
+import { setEntry } from "../core/transaction.ts";
 import { toCard } from "../objects/card.ts";
 import type { Customer } from "../objects/customer.ts";
 import { newPaymentMethod, type PaymentMethod } from "../objects/payment-method.ts";
@@ -36,7 +37,7 @@ export function addSource(
     id,
     metadata,
   });
-  context.account.cardNumbers.set(id, card.number);
+  setEntry(context, context.account.cardNumbers, id, card.number);
   attach(context, method, customer.id);
   emit(context, "customer.source.created", toCard(method));
   return method;
