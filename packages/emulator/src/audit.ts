@@ -3,6 +3,7 @@
  * audit of all accounts.
  */
 import { auditTaxes } from "./audit-taxes.ts";
+import { amountDue } from "./core/currencies.ts";
 import type { Account, State } from "./core/state.ts";
 import type { Invoice } from "./objects/invoice.ts";
 
@@ -34,7 +35,8 @@ function auditInvoice(account: Account, invoice: Invoice): string[] {
     if (sumOfAmounts(line.discount_amounts) > Math.max(0, line.amount))
       problems.push(`${line.id} is discounted by more than it costs`);
   if (invoice.status === "draft") return problems;
-  const due = Math.max(0, invoice.total + invoice.starting_balance) - invoice.pre_payment_credit_notes_amount;
+  const due =
+    amountDue(invoice.total + invoice.starting_balance, invoice.currency) - invoice.pre_payment_credit_notes_amount;
   holds("amount_due", invoice.amount_due, due);
   const notes = [...account.tables.credit_note.values()].filter(
     (note) => note.invoice === invoice.id && note.status === "issued",
@@ -76,8 +78,8 @@ function auditCharges({ tables }: Account): string[] {
 
 function auditBalances({ tables }: Account): string[] {
   const sums = new Map<string, number>();
-  for (const { customer, amount } of tables.customer_balance_transaction.values())
-    sums.set(customer, (sums.get(customer) ?? 0) + amount);
+  for (const { customer, amount, currency } of tables.customer_balance_transaction.values())
+    if (tables.customer.get(customer)?.currency === currency) sums.set(customer, (sums.get(customer) ?? 0) + amount);
   return [...tables.customer.values()].flatMap((customer) =>
     "deleted" in customer || customer.balance === (sums.get(customer.id) ?? 0)
       ? []

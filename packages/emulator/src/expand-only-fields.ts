@@ -5,6 +5,7 @@
 import { checkoutLines, orderOf } from "./billing/checkout.ts";
 import { customerTax } from "./billing/customer-tax.ts";
 import { termsOf } from "./billing/discounts.ts";
+import { balancesOf } from "./billing/customer-balance.ts";
 import { intentOf, subscriptionOf } from "./billing/invoices.ts";
 import { sourcesOf } from "./billing/payment-methods.ts";
 import { find, listAll, listBy } from "./core/rows.ts";
@@ -29,7 +30,7 @@ export function expandOnlyFields(context: Context, object: object): FieldMakers 
       return customerFields(context, row.id ?? "");
     case "price": {
       const price = find(context, "price", row.id ?? "");
-      return { tiers: () => price?.tiers ?? null, currency_options: () => price?.currency_options ?? null };
+      return { tiers: () => price?.tiers ?? null, currency_options: () => price && allCurrencies(price) };
     }
     case "coupon": {
       const coupon = object as Row<"coupon">;
@@ -86,13 +87,20 @@ function couponOf(context: Context, id: string): Row<"coupon"> | undefined {
   return stored?.created === terms.created ? stored : { ...terms, valid: false };
 }
 
+/** Returns the amounts of a price in all of its currencies, including its default currency. */
+function allCurrencies({ currency, currency_options: options, ...price }: Row<"price">) {
+  const { custom_unit_amount, tax_behavior, unit_amount, unit_amount_decimal, tiers } = price;
+  const own = { custom_unit_amount, tax_behavior, unit_amount, unit_amount_decimal, ...(tiers && { tiers }) };
+  return { [currency]: own, ...options };
+}
+
 function customerFields(context: Context, id: string): FieldMakers {
   return {
     subscriptions: () =>
       toList(listBy(context, "subscription", { customer: id }).toReversed(), `/v1/customers/${id}/subscriptions`),
     sources: () => toList(sourcesOf(context, id).toReversed().map(toCard), `/v1/customers/${id}/sources`),
     tax_ids: () => toList(listBy(context, "tax_id", { customer: id }).toReversed(), `/v1/customers/${id}/tax_ids`),
-    invoice_credit_balance: () => ({}),
+    invoice_credit_balance: () => balancesOf(context, id),
     tax: () => {
       const customer = find(context, "customer", id);
       return customer ? customerTax(context, customer) : null;

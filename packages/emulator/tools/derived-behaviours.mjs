@@ -50,5 +50,9 @@ export const DERIVED = [
   "A request with a publishable key and without a client secret gets `parameter_missing`, and with a wrong client secret gets `payment_intent_invalid_parameter` or `setup_intent_invalid_parameter`.",
   "Radar blocks both cards of the highest risk, and lets payments with failed checks of CVC or address succeed. Saving one of these cards succeeds, as saving a card that needs 3-D Secure and is declined later.",
   "The checks of address and postal code pass or fail when the billing address is given. A payment method that a test ID stands for is new in each request.",
+  "A subscription, a schedule phase, a checkout session or an invoice item in another currency than the default currency of a price uses the amounts of `currency_options`. The `price` in its items keeps the default currency. A checkout session without `currency` keeps the currency of the customer's subscriptions.",
+  "A customer has one credit balance per currency. `balance` shows the balance in the customer's currency. A new subscription changes the currency of a customer who has no billing objects in the old currency.",
+  "A currency whose minimum charge is not in Stripe's table has no minimum, because the emulator has no exchange rates.",
+  "An invoice whose rest is below the minimum charge is paid at once. A balance transaction `invoice_too_small` adds the rest to the customer's balance.",
   "The emulator has no rate limits. A fault can return a 429.",
 ];

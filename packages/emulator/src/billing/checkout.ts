@@ -1,5 +1,6 @@
 /** Confirms, completes and expires checkout sessions. */
 import { now } from "../core/clock.ts";
+import { amountDue } from "../core/currencies.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
 import type { CheckoutOrder } from "../core/records.ts";
@@ -15,6 +16,7 @@ import type { SetupIntent } from "../objects/setup-intent.ts";
 import { paymentErrorOf } from "./card-errors.ts";
 import { couponsOf, findTypedCode, redeemCheckedDiscounts, setDiscounts } from "./checkout-discounts.ts";
 import { attachPaidIntent } from "./collection.ts";
+import { balanceIn } from "./customer-balance.ts";
 import { applyDiscounts } from "./discounts.ts";
 import { asksForAddress, checkoutRates, existingRates, needTaxLocation, setTaxStatus } from "./checkout-taxes.ts";
 import { saveCustomer } from "./checkout-customer.ts";
@@ -22,6 +24,7 @@ import { applyTaxes } from "./taxes.ts";
 import { addOneTimeItem } from "./invoice-items.ts";
 import { attach, methodFromIdOrToken } from "./payment-methods.ts";
 import { cancelPayment, completeChallenge, confirmPayment, createPaymentIntent, setupOutcome } from "./payments.ts";
+import { priceIn } from "./presentment.ts";
 import { amountFor } from "./pricing.ts";
 import { completeSetupChallenge, confirmSetup, createSetupIntent } from "./setup.ts";
 import { createSubscription } from "./subscription-start.ts";
@@ -129,7 +132,8 @@ export function sessionOf(context: Context, intent: { id: string }): CheckoutSes
 export function amountDueNow(context: Context, session: CheckoutSession): number {
   const total = session.amount_total ?? 0;
   if (session.mode !== "subscription" || total === 0) return total;
-  return Math.max(0, total + (find(context, "customer", session.customer)?.balance ?? 0));
+  const currency = session.currency ?? "usd";
+  return amountDue(total + balanceIn(context, session.customer, currency), currency);
 }
 
 /**
@@ -175,13 +179,14 @@ export function checkoutLines(context: Context, session: CheckoutSession, order:
   const trial = order.trialDays > 0 || order.trialEnd !== null;
   const lines = order.items.map((item) => {
     const itemPrice = retrieve(context, "price", item.price);
-    const amount = isFreeNow(itemPrice, trial) ? 0 : amountFor(itemPrice, item.quantity);
+    const currency = session.currency ?? itemPrice.currency;
+    const amount = isFreeNow(itemPrice, trial) ? 0 : amountFor(priceIn(itemPrice, currency), item.quantity);
     return {
       item,
       price: itemPrice,
       line: {
         amount,
-        currency: itemPrice.currency,
+        currency,
         discountable: true,
         discounts: [] as string[],
         discount_amounts: [] as { amount: number; discount: string }[],
@@ -210,7 +215,7 @@ export function checkoutLines(context: Context, session: CheckoutSession, order:
       amount_subtotal: line.amount,
       amount_tax: taxTotal(line.taxes),
       amount_total: line.amount - off + taxTotal(line.taxes, "exclusive"),
-      currency: itemPrice.currency,
+      currency: line.currency,
       description: retrieve(context, "product", itemPrice.product).name,
       metadata: {},
       price: itemPrice,
@@ -335,10 +340,11 @@ function startSubscription(
   }));
   const recurring = items.filter(({ price: one }) => one.recurring !== null);
   for (const { price: one, quantity, taxRates } of items.filter((item) => item.price.recurring === null))
-    addOneTimeItem(context, { customer, price: one, quantity, taxRates });
+    addOneTimeItem(context, { customer, price: one, quantity, taxRates, currency: session.currency ?? one.currency });
   const { subscription, invoice } = createSubscription(context, {
     customer,
     items: recurring,
+    currency: session.currency ?? undefined,
     automaticTax: session.automatic_tax.enabled,
     defaultTaxRates: existingRates(context, order.defaultTaxRates),
     metadata: order.metadata,

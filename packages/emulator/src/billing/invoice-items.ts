@@ -4,12 +4,14 @@ import type { Context } from "../core/state.ts";
 import type { DiscountInput } from "../objects/discount.ts";
 import { type InvoiceItem, type NewInvoiceItem, newInvoiceItem } from "../objects/invoice-item.ts";
 import type { Price } from "../objects/price.ts";
+import { priceIn } from "./presentment.ts";
 import { amountFor } from "./pricing.ts";
 import { redeemAll } from "./redemptions.ts";
 
 /** A one-time price that is sold with an invoice. */
 export type SoldItem = Omit<NewInvoiceItem, "amount"> & {
   price: Price;
+  currency: string;
   discounts?: readonly DiscountInput[];
   /** The name of the parameter with the discounts. */
   param?: string;
@@ -21,8 +23,9 @@ export type SoldItem = Omit<NewInvoiceItem, "amount"> & {
  */
 export function addOneTimeItem(context: Context, { discounts = [], param, ...sold }: SoldItem): void {
   const description = retrieve(context, "product", sold.price.product).name;
-  const amount = amountFor(sold.price, sold.quantity ?? 1);
-  const item = insert(context, "invoiceitem", newInvoiceItem(context, { ...sold, description, amount }));
+  const price = priceIn(sold.price, sold.currency);
+  const amount = amountFor(price, sold.quantity ?? 1);
+  const item = insert(context, "invoiceitem", newInvoiceItem(context, { ...sold, price, description, amount }));
   item.discounts = redeemForItem(context, item, discounts, param);
 }
 

@@ -5,6 +5,7 @@ import type { InvoiceItem } from "../objects/invoice-item.ts";
 import { type InvoiceLine, type LineParent, newInvoiceLine, type Period } from "../objects/invoice-line.ts";
 import type { Product } from "../objects/product.ts";
 import type { Subscription, SubscriptionItem } from "../objects/subscription.ts";
+import { priceIn } from "./presentment.ts";
 import { type PricedPart, priceParts } from "./pricing.ts";
 import { usageOf } from "./usage.ts";
 
@@ -29,7 +30,7 @@ export function linesOfItem(
     newInvoiceLine(context, {
       invoice,
       amount: part.amount,
-      currency: item.price.currency,
+      currency: subscription.currency,
       description: part.description,
       discountable: true,
       discounts: [...item.discounts],
@@ -67,7 +68,7 @@ function partsOf(
     const what = `${quantity} ${unit ? `${unit} ` : ""}× ${name}`;
     return [{ amount: 0, quantity, unitAmountDecimal: "0", description: `Free trial for ${what}` }];
   }
-  return priceParts(item.price, quantity, name, unit);
+  return priceParts(priceIn(item.price, subscription.currency), quantity, name, unit);
 }
 
 export function lineOfInvoiceItem(context: Context, invoice: string, item: InvoiceItem): InvoiceLine {

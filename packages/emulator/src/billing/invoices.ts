@@ -3,6 +3,7 @@
  * @see https://docs.stripe.com/invoicing/integration/workflow-transitions
  */
 import { now } from "../core/clock.ts";
+import { amountDue } from "../core/currencies.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { newId } from "../core/ids.ts";
@@ -25,6 +26,7 @@ import {
 import type { PaymentIntent } from "../objects/payment-intent.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { sumTaxes, taxTotal } from "../objects/line-taxes.ts";
+import { balanceIn } from "./customer-balance.ts";
 import { applyDiscounts, isDiscountActive, termsOf } from "./discounts.ts";
 import { lineOfInvoiceItem, linesOfItem } from "./invoice-lines.ts";
 import { cancelPayment } from "./payments.ts";
@@ -146,7 +148,8 @@ export function recomputeTotals(context: Context, invoice: Invoice): void {
   const offLines = lines.reduce((all, line) => all + lineDiscount(line), 0);
   const subtotal = sum - offLines;
   const total = sum - off + taxTotal(taxes, "exclusive");
-  const start = find(context, "customer", invoice.customer)?.balance ?? 0;
+  const start = balanceIn(context, invoice.customer, invoice.currency);
+  const due = amountDue(total + start, invoice.currency);
   Object.assign(invoice, {
     subtotal,
     subtotal_excluding_tax: lines.reduce(
@@ -159,8 +162,8 @@ export function recomputeTotals(context: Context, invoice: Invoice): void {
     total_taxes: taxes,
     total_excluding_tax: total - taxTotal(taxes),
     starting_balance: start,
-    amount_due: Math.max(0, total + start),
-    amount_remaining: Math.max(0, total + start),
+    amount_due: due,
+    amount_remaining: due,
   });
 }
 

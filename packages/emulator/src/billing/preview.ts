@@ -22,6 +22,7 @@ import {
   setLines,
 } from "./invoices.ts";
 import { redeemAll, redemptionForInvoice } from "./redemptions.ts";
+import { endingBalance } from "./settlement.ts";
 import { isEnded, nextPeriodEnd } from "./subscription-periods.ts";
 import { SUBSCRIPTION_EFFECTS } from "./subscription-timers.ts";
 
@@ -146,7 +147,7 @@ function toUpcoming(created: Invoice): Invoice {
   Object.assign(invoice, {
     id: `upcoming_${invoice.id}`,
     billing_reason: "upcoming",
-    ending_balance: Math.min(0, invoice.total + invoice.starting_balance),
+    ending_balance: endingBalance(invoice),
     next_payment_attempt: invoice.collection_method === "send_invoice" ? null : attempt,
     webhooks_delivered_at: null,
   });

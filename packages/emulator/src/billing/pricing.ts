@@ -1,6 +1,7 @@
 /** Computes amounts from prices and quantities. @see https://docs.stripe.com/products-prices/pricing-models */
 import { formatAmount, round, sum } from "../core/money.ts";
 import type { Price } from "../objects/price.ts";
+import { priceIn, supportsCurrency } from "./presentment.ts";
 
 export interface PricedPart {
   amount: number;
@@ -46,7 +47,15 @@ export function purchaseOf(
   currency = items[0]?.price.currency ?? "usd",
 ): Purchase {
   const licensed = items.filter(({ price }) => price.recurring?.usage_type !== "metered");
-  return { amount: sum(licensed.map(({ price, quantity }) => amountFor(price, quantity ?? 1))), currency };
+  return {
+    amount: sum(licensed.map(({ price, quantity }) => amountFor(shownIn(price, currency), quantity ?? 1))),
+    currency,
+  };
+}
+
+/** Returns a price with its amounts in a currency, or the price itself if it has no amounts in this currency. */
+function shownIn(price: Price, currency: string): Price {
+  return supportsCurrency(price, currency) ? priceIn(price, currency) : price;
 }
 
 export function amountFor(price: Price, quantity: number): number {
@@ -81,7 +90,7 @@ function tierParts(
 ): PricedPart[] {
   if (!tier) return [];
   const unit = Number(tier.unit_amount_decimal ?? 0);
-  const flat = tier.flat_amount ?? 0;
+  const flat = Number(tier.flat_amount_decimal ?? 0);
   const parts = [
     {
       amount: round(unit * quantity),
@@ -92,7 +101,10 @@ function tierParts(
   ];
   if (flat === 0) return parts;
   const description = `${name} (${label} flat fee)`;
-  return [...parts, { amount: flat, quantity: 1, unitAmountDecimal: String(flat), description }];
+  return [
+    ...parts,
+    { amount: round(flat), quantity: 1, unitAmountDecimal: tier.flat_amount_decimal ?? "0", description },
+  ];
 }
 
 /** Returns the text of a unit price: "$9.00 / month", "$9.00 / 3 months", or "$9.00" for a one-time price. */

@@ -13,6 +13,7 @@ import type { Price } from "../objects/price.ts";
 import type { Subscription, SubscriptionItem } from "../objects/subscription.ts";
 import { applyDiscounts, termsOf } from "./discounts.ts";
 import { discountsFor } from "./invoices.ts";
+import { priceIn } from "./presentment.ts";
 import { amountFor } from "./pricing.ts";
 
 /** A subscription item after a change, with the period to charge. */
@@ -63,7 +64,8 @@ interface ProratedPart {
 }
 
 function prorationItem(context: Context, subscription: Subscription, part: ProratedPart): InvoiceItem {
-  const { item, price, quantity, amount, period, creditedItems } = part;
+  const { item, quantity, amount, period, creditedItems } = part;
+  const price = priceIn(part.price, subscription.currency);
   const product = retrieve(context, "product", price.product);
   const what = quantity === 1 ? product.name : `${quantity} × ${product.name}`;
   const verb = creditedItems ? "Unused time on" : "Remaining time on";
@@ -96,8 +98,8 @@ function chargesAfterDiscounts(
   at: number,
 ): ProratedPart[] {
   const lines = charges.map(({ item }) => ({
-    amount: amountFor(item.price, item.quantity ?? 1),
-    currency: item.price.currency,
+    amount: amountFor(priceIn(item.price, subscription.currency), item.quantity ?? 1),
+    currency: subscription.currency,
     discountable: true,
     discounts: item.discounts,
     discount_amounts: [] as { amount: number; discount: string }[],

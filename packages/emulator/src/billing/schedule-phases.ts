@@ -55,6 +55,7 @@ export function beginSchedule(context: Context, schedule: Schedule, phase: Phase
   const { subscription } = createSubscription(context, {
     customer: schedule.customer,
     schedule: schedule.id,
+    currency: phase.currency,
     items: phase.items.map((item) => ({
       price: retrieve(context, "price", item.price),
       quantity: item.quantity,
@@ -88,7 +89,12 @@ export function enterPhase(
   behavior = phase.proration_behavior,
 ): void {
   for (const added of addedItemsOf(context, phase, subscription.customer))
-    addOneTimeItem(context, { ...added, customer: subscription.customer, subscription: subscription.id });
+    addOneTimeItem(context, {
+      ...added,
+      customer: subscription.customer,
+      subscription: subscription.id,
+      currency: subscription.currency,
+    });
   const discounts = applyPhaseDiscounts(context, subscription, phase);
   editSubscription(context, subscription, (row) => {
     row.metadata = { ...row.metadata, ...phase.metadata };

@@ -42,20 +42,31 @@ export function finalizeInvoice(context: Context, invoice: Invoice): void {
   invoice.automatically_finalizes_at = null;
   invoice.webhooks_delivered_at ??= at;
   invoice.status_transitions.finalized_at = at;
-  invoice.ending_balance = Math.min(0, invoice.total + invoice.starting_balance);
-  const applied = invoice.ending_balance - invoice.starting_balance;
-  if (applied !== 0)
-    changeBalance(context, customer, {
-      amount: applied,
-      currency: invoice.currency,
-      type: "applied_to_invoice",
-      invoice: invoice.id,
-    });
+  settleBalance(context, invoice, customer);
   invoice.hosted_invoice_url = `${context.baseUrl}/i/${invoice.id}`;
   invoice.invoice_pdf = `${context.baseUrl}/i/${invoice.id}?print=1`;
   emit(context, "invoice.finalized", invoice);
   if (invoice.due_date !== null) setTimer(context, "invoice_due", invoice.id, Math.max(invoice.due_date, at));
   if (invoice.amount_due === 0) markPaid(context, invoice);
+}
+
+/**
+ * Applies the customer's balance to an invoice. If the rest is too small to be charged, the customer owes the rest with the
+ * next invoice.
+ */
+function settleBalance(context: Context, invoice: Invoice, customer: Customer): void {
+  const { total, starting_balance: start, currency } = invoice;
+  const change = (type: "applied_to_invoice" | "invoice_too_small", amount: number): void => {
+    if (amount !== 0) changeBalance(context, customer, { amount, currency, type, invoice: invoice.id });
+  };
+  change("applied_to_invoice", Math.min(0, total + start) - start);
+  if (invoice.amount_due === 0) change("invoice_too_small", Math.max(0, total + start));
+  invoice.ending_balance = endingBalance(invoice);
+}
+
+/** Returns the customer's balance after an invoice is finalized. */
+export function endingBalance({ total, starting_balance: start, amount_due: due }: Invoice): number {
+  return total + start - due;
 }
 
 /** Returns the customer's next invoice number. Increments `next_invoice_sequence` and emits `customer.updated`. */

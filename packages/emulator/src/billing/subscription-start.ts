@@ -6,16 +6,18 @@ import { now } from "../core/clock.ts";
 import { emit } from "../core/events.ts";
 import { round } from "../core/money.ts";
 import { startOf } from "../core/periods.ts";
-import { insert } from "../core/rows.ts";
+import { insert, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import { type NewSubscription, newSubscription, type Subscription } from "../objects/subscription.ts";
 import { awaitConfirmation, cardForInvoice, payInvoice, type PaymentChoice } from "./collection.ts";
+import { setCurrency } from "./customer-balance.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { addOneTimeItem } from "./invoice-items.ts";
 import { createSubscriptionInvoice, linesOfItems, scheduleFinalization } from "./invoices.ts";
 import { startPendingSetup } from "./pending-setup.ts";
+import { priceIn } from "./presentment.ts";
 import { amountFor, purchaseOf } from "./pricing.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { replaceDiscounts } from "./subscriber-discounts.ts";
@@ -33,12 +35,14 @@ export function createSubscription(
   input: NewSubscription,
 ): { subscription: Subscription; invoice: Invoice } {
   const subscription = insert(context, "subscription", newSubscription(context, input));
+  switchCurrency(context, subscription);
   redeemFirstDiscounts(context, subscription, input);
   for (const [index, added] of (input.addInvoiceItems ?? []).entries())
     addOneTimeItem(context, {
       ...added,
       customer: subscription.customer,
       subscription: subscription.id,
+      currency: subscription.currency,
       period: { start: now(context), end: nextPeriodEnd(subscription) },
       param: `add_invoice_items[${index}][discounts]`,
     });
@@ -77,6 +81,12 @@ function redeemFirstDiscounts(context: Context, subscription: Subscription, inpu
   }
 }
 
+/** Changes the currency of a customer who was billed in another currency before. */
+function switchCurrency(context: Context, { customer: id, currency }: Subscription): void {
+  const customer = retrieve(context, "customer", id, "customer");
+  if (customer.currency !== null) setCurrency(context, customer, currency);
+}
+
 function setTimers(context: Context, subscription: Subscription): void {
   const at = now(context);
   setPeriodTimers(context, subscription);
@@ -105,7 +115,9 @@ function firstLines(context: Context, draft: Invoice, subscription: Subscription
     if (!item) return line;
     const anchor = subscription.billing_cycle_anchor;
     const whole = anchor - startOf(item.price, anchor, anchor - 1);
-    const amount = round((amountFor(item.price, item.quantity ?? 1) * (anchor - now(context))) / whole);
+    const amount = round(
+      (amountFor(priceIn(item.price, subscription.currency), item.quantity ?? 1) * (anchor - now(context))) / whole,
+    );
     return { ...line, amount, subtotal: amount };
   });
 }

@@ -1,5 +1,6 @@
 /** Schemas of request parameters, and Stripe's errors for invalid values. */
 import { z } from "zod";
+import { isSupportedCurrency, unsupportedCurrency } from "./currencies.ts";
 import { ApiError } from "./errors.ts";
 
 export const text = z.string().max(5_000);
@@ -13,7 +14,7 @@ export const decimal = z
   .transform(Number);
 export const currency = z
   .string()
-  .regex(/^[a-zA-Z]{3}$/, "must be a three-letter currency code")
+  .refine(isSupportedCurrency, { error: ({ input }) => unsupportedCurrency(String(input)) })
   .transform((value) => value.toLowerCase());
 export const nonNegative = integer.pipe(z.number().min(0));
 /** A boolean parameter. Stripe's Python SDK sends booleans as True and False. */

@@ -156,7 +156,7 @@ export const NO_DETAILS = {
   tax_ids: null,
 };
 
-interface CustomerDetails {
+export interface CustomerDetails {
   address: Record<"city" | "country" | "line1" | "line2" | "postal_code" | "state", string | null> | null;
   business_name: string | null;
   email: string | null;

@@ -13,14 +13,18 @@ export interface BalanceChange {
   /** The change of the customer's balance in minor units. A negative amount is credit for the customer. */
   amount: number;
   currency: string;
-  type: "adjustment" | "applied_to_invoice" | "credit_note" | "initial";
+  type: "adjustment" | "applied_to_invoice" | "credit_note" | "initial" | "invoice_too_small";
   invoice?: string | null;
   creditNote?: string | null;
   description?: string | null;
   metadata?: Record<string, string>;
 }
 
-export function newCustomerBalanceTransaction(source: ObjectSource, customer: Customer, change: BalanceChange) {
+export function newCustomerBalanceTransaction(
+  source: ObjectSource,
+  customer: Customer,
+  change: BalanceChange & { endingBalance: number },
+) {
   return {
     id: newId(source, "cbtxn"),
     object: "customer_balance_transaction" as const,
@@ -32,7 +36,7 @@ export function newCustomerBalanceTransaction(source: ObjectSource, customer: Cu
     customer: customer.id,
     customer_account: null,
     description: change.description ?? null,
-    ending_balance: customer.balance,
+    ending_balance: change.endingBalance,
     invoice: change.invoice ?? null,
     livemode: false as const,
     metadata: change.metadata ?? {},

@@ -21,6 +21,7 @@ interface TierInput extends AmountInput {
 
 interface CurrencyOptionInput extends AmountInput {
   tax_behavior?: TaxBehavior | undefined;
+  tiers?: TierInput[] | undefined;
 }
 
 type TaxBehavior = "exclusive" | "inclusive" | "unspecified";
@@ -75,7 +76,7 @@ export function newPrice(source: ObjectSource, params: NewPrice, product: string
     unit_amount_decimal: tiered ? null : unit_amount_decimal,
     /** Responses include `tiers` and `currency_options` only if the request expands them. */
     tiers: tiered ? (params.tiers ?? []).map(toTier) : undefined,
-    currency_options: params.currency_options ? currencyOptions(params.currency_options) : undefined,
+    currency_options: params.currency_options ? newCurrencyOptions(params.currency_options, tiered) : undefined,
   };
 }
 
@@ -96,34 +97,42 @@ function recurringOf(given: NonNullable<NewPrice["recurring"]>) {
 function amounts({ unit_amount, unit_amount_decimal }: AmountInput) {
   const decimal = unit_amount_decimal ?? (unit_amount === undefined ? null : String(unit_amount));
   return {
-    unit_amount: decimal === null || !/^\d+$/.test(decimal) ? null : Number(decimal),
+    unit_amount: decimal === null || !isWhole(decimal) ? null : Number(decimal),
     unit_amount_decimal: decimal,
   };
+}
+
+function isWhole(decimal: string): boolean {
+  return /^-?\d+(\.0*)?$/.test(decimal);
 }
 
 function toTier(tier: TierInput) {
   const flat = tier.flat_amount_decimal ?? (tier.flat_amount === undefined ? null : String(tier.flat_amount));
   return {
-    flat_amount: flat === null ? null : Number(flat),
+    flat_amount: flat === null || !isWhole(flat) ? null : Number(flat),
     flat_amount_decimal: flat,
     ...amounts(tier),
     up_to: tier.up_to,
   };
 }
 
-function currencyOptions(given: Record<string, CurrencyOptionInput>) {
-  return Object.fromEntries(
-    Object.entries(given).map(([name, option]) => {
-      const amount = option.unit_amount_decimal ?? String(option.unit_amount ?? 0);
-      return [
-        name,
-        {
-          custom_unit_amount: null,
-          tax_behavior: option.tax_behavior ?? ("unspecified" as const),
-          unit_amount: /^\d+$/.test(amount) ? Number(amount) : null,
-          unit_amount_decimal: amount,
-        },
-      ];
-    }),
-  );
+export type CurrencyOption = ReturnType<typeof newCurrencyOption>;
+
+/** Returns the amounts of a price in each of the given currencies. */
+export function newCurrencyOptions(
+  given: Record<string, CurrencyOptionInput>,
+  tiered: boolean,
+): Record<string, CurrencyOption> {
+  return Object.fromEntries(Object.entries(given).map(([name, option]) => [name, newCurrencyOption(option, tiered)]));
+}
+
+function newCurrencyOption(option: CurrencyOptionInput, tiered: boolean) {
+  const { unit_amount, unit_amount_decimal } = amounts(option);
+  return {
+    custom_unit_amount: null,
+    tax_behavior: option.tax_behavior ?? ("unspecified" as const),
+    ...(tiered && { tiers: (option.tiers ?? []).map(toTier) }),
+    unit_amount: tiered ? null : unit_amount,
+    unit_amount_decimal: tiered ? null : unit_amount_decimal,
+  };
 }

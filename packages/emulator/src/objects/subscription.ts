@@ -53,6 +53,8 @@ export interface AddedInvoiceItem {
 export interface NewSubscription {
   customer: string;
   items: ItemInput[];
+  /** The currency of all invoices. Default: the default currency of the first item's price. */
+  currency?: string | undefined;
   metadata: Record<string, string>;
   description?: string | null;
   trialEnd: number | null;
@@ -99,7 +101,7 @@ export function newSubscription(source: ObjectSource, input: NewSubscription) {
     ...cancellationFields(input, items, at),
     collection_method: input.collectionMethod ?? "charge_automatically",
     created: at,
-    currency: input.items[0]?.price.currency ?? "usd",
+    currency: input.currency ?? input.items[0]?.price.currency ?? "usd",
     customer: input.customer,
     customer_account: null,
     days_until_due: input.daysUntilDue ?? null,

@@ -13,6 +13,7 @@ import {
   usePromotionCode,
 } from "../billing/checkout.ts";
 import { challengeUrl } from "../billing/next-actions.ts";
+import { priceIn } from "../billing/presentment.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { ApiError } from "../core/errors.ts";
 import { formatAmount } from "../core/money.ts";
@@ -214,12 +215,12 @@ function orderSummary(context: Context, session: CheckoutSession, order: Checkou
   const discount = session.total_details?.amount_discount ?? 0;
   return html`<h1 class="soft">${title}</h1>
     <p class="price" data-testid="price">${hasTrial(order) ? trialText(order) : money(session.amount_total ?? 0)}</p>
-    ${session.mode === "subscription" ? html`<p class="soft" data-testid="terms">${recurringText(lines, order, session)}</p>` : ""}
+    ${session.mode === "subscription" ? html`<p class="soft" data-testid="terms">${recurringText(lines, order)}</p>` : ""}
     ${lines.map(
       (line) =>
         html`<div class="row" data-testid="line">
           <span>${line.quantity > 1 ? `${line.quantity} × ` : ""}${line.description}</span>
-          <span>${priceText(line.price, line.quantity)}</span>
+          <span>${priceText(line.price, line.quantity, line.currency)}</span>
         </div>`,
     )}
     ${
@@ -271,15 +272,19 @@ function trialText({ trialDays, trialEnd }: CheckoutOrder): string {
 }
 
 /** Returns the text for the recurring amount: "$9.00 per month", or with a trial "Then $9.00 per month". */
-function recurringText(lines: readonly CheckoutLine[], order: CheckoutOrder, { currency }: CheckoutSession): string {
+function recurringText(lines: readonly CheckoutLine[], order: CheckoutOrder): string {
   const recurring = lines.filter(({ price }) => price.recurring);
   const [first] = recurring;
   if (!first?.price.recurring) return "";
-  const sum = recurring.reduce((total, { price, quantity }) => total + amountFor(price, quantity), 0);
+  const { currency } = first;
+  const sum = recurring.reduce(
+    (total, { price, quantity }) => total + amountFor(priceIn(price, currency), quantity),
+    0,
+  );
   const only = recurring.length === 1;
   const text = only
-    ? priceText(first.price, first.quantity)
-    : `${formatAmount(sum, currency ?? "usd")} ${intervalText(first.price.recurring)}`;
+    ? priceText(first.price, first.quantity, currency)
+    : `${formatAmount(sum, currency)} ${intervalText(first.price.recurring)}`;
   return hasTrial(order) ? `Then ${text}` : text;
 }
 

@@ -1,4 +1,5 @@
 /** Formats amounts, intervals, statuses and cards for the pages. */
+import { priceIn } from "../billing/presentment.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { formatDay } from "../billing/prorations.ts";
 import { formatAmount } from "../core/money.ts";
@@ -6,12 +7,13 @@ import type { PaymentMethod } from "../objects/payment-method.ts";
 import type { Price } from "../objects/price.ts";
 
 /**
- * Formats a price: "$9.00 per month", "$25.00 every 3 months", "by usage per month", or "$9.00" for a one-time price.
+ * Formats a price in a currency: "$9.00 per month", "$25.00 every 3 months", "by usage per month", or "$9.00" for a one-time
+ * price. The currency defaults to the price's own currency.
  */
-export function priceText(price: Price, quantity = 1): string {
-  const { currency, recurring } = price;
+export function priceText(price: Price, quantity = 1, currency = price.currency): string {
+  const { recurring } = price;
   const metered = recurring?.usage_type === "metered";
-  const amount = metered ? "by usage" : formatAmount(amountFor(price, quantity), currency);
+  const amount = metered ? "by usage" : formatAmount(amountFor(priceIn(price, currency), quantity), currency);
   return recurring ? `${amount} ${intervalText(recurring)}` : amount;
 }
 

@@ -98,13 +98,15 @@ function dateText({ status, status_transitions: at, created, due_date: due }: In
 }
 
 function totalsOf(invoice: Invoice): [name: string, amount: number][] {
-  const applied = invoice.total - invoice.amount_due;
+  const carried = invoice.status === "draft" ? 0 : Math.max(0, invoice.ending_balance ?? 0);
+  const applied = invoice.total - invoice.amount_due - carried;
   return [
     ["Subtotal", invoice.subtotal],
     ...invoice.total_discount_amounts.map(({ amount }): [string, number] => ["Discount", -amount]),
     ...invoice.total_taxes.map(({ amount }): [string, number] => ["Tax", amount]),
     ["Total", invoice.total],
     ...(applied > 0 ? [["From your balance", -applied] as [string, number]] : []),
+    ...(carried > 0 ? [["Carried over to your next invoice", -carried] as [string, number]] : []),
     ...(applied < 0 ? [["To your balance", -applied] as [string, number]] : []),
   ];
 }

@@ -61,7 +61,7 @@ export function changePreview(visit: Visit, wanted: WantedChange): Markup {
     <h1>Confirm your change</h1>
     <p>
       ${quantity > 1 ? `${quantity} × ` : ""}${retrieve(context, "product", price.product).name},
-      <span data-testid="new-price">${priceText(price, quantity)}</span>
+      <span data-testid="new-price">${priceText(price, quantity, subscription.currency)}</span>
     </p>
     ${preview ? invoiceRows(preview, atOnce ? "Due now" : `Your next invoice, ${dayText(preview.created)}`) : ""}
     ${card ? html`<p class="soft">${atOnce ? "Charged" : "To be charged"} to ${cardText(card)}.</p>` : ""}

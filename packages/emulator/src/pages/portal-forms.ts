@@ -95,7 +95,7 @@ function planField(visit: Visit, subscription: Subscription, current: string): M
     <select id="price" name="price">
       ${offeredPrices(visit, subscription).map((price) => {
         const { name } = retrieve(visit.context, "product", price.product);
-        const text = `${name}, ${priceText(price)}${price.id === current ? " (your plan)" : ""}`;
+        const text = `${name}, ${priceText(price, 1, subscription.currency)}${price.id === current ? " (your plan)" : ""}`;
         return html`<option value="${price.id}" ${price.id === current ? "selected" : ""}>${text}</option>`;
       })}
     </select>`;

@@ -41,7 +41,7 @@ function subscriptionCard(visit: Visit, subscription: Subscription): Markup {
       ({ price, quantity = 1 }) =>
         html`<div class="row">
           <span>${quantity > 1 ? `${quantity} × ` : ""}${retrieve(context, "product", price.product).name}</span>
-          <span data-testid="item-price">${priceText(price, quantity)}</span>
+          <span data-testid="item-price">${priceText(price, quantity, subscription.currency)}</span>
         </div>`,
     )}
     ${card ? html`<p class="soft">Paid with ${cardText(card)}</p>` : ""}

@@ -1,4 +1,5 @@
 /** Defines a visit to a portal session, with its permissions and the URLs of its pages. */
+import { supportsCurrency } from "../billing/presentment.ts";
 import { isEnded } from "../billing/subscription-periods.ts";
 import { find, listAll, listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
@@ -141,7 +142,7 @@ export function offeredPrices({ context, features }: Visit, subscription: Subscr
       (price.active &&
         retrieve(context, "product", price.product).active &&
         price.recurring?.usage_type === "licensed" &&
-        price.currency === subscription.currency &&
+        supportsCurrency(price, subscription.currency) &&
         (configured === undefined || configured.includes(price.id))),
   );
 }

@@ -12,58 +12,38 @@ import {
 } from "../billing/checkout.ts";
 import { cardError } from "../billing/card-errors.ts";
 import { setDiscounts } from "../billing/checkout-discounts.ts";
+import { checkCustomerCurrency, currencyInUse } from "../billing/customer-currency.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
+import { checkPriceCurrency, supportsCurrency } from "../billing/presentment.ts";
 import { createSetupIntent } from "../billing/setup.ts";
 import { now } from "../core/clock.ts";
+import { minimumCharge, minimumText } from "../core/currencies.ts";
 import { ApiError } from "../core/errors.ts";
 import { emitChange } from "../core/events.ts";
 import { newId } from "../core/ids.ts";
 import { hasFields, paginate } from "../core/pagination.ts";
-import {
-  currency,
-  expand,
-  flag,
-  integer,
-  listParams,
-  mergeMetadata,
-  metadata,
-  nonNegative,
-  text,
-  url,
-} from "../core/params.ts";
+import { currency, expand, flag, integer, listParams, mergeMetadata, metadata, text, url } from "../core/params.ts";
 import type { CheckoutOrder } from "../core/records.ts";
 import { insert, listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
 import { type CheckoutSession, newCheckoutSession, SESSION_LIFETIME_SECONDS } from "../objects/checkout-session.ts";
 import { checkUiMode, REDIRECTS, UI_MODES } from "./checkout-ui-mode.ts";
-import { createPrice } from "./prices.ts";
 import { checkSessionTaxes } from "./checkout-tax-checks.ts";
-import { checkEmail, intervalParam } from "./shared-params.ts";
-import { automaticTax, taxBehavior, taxRates } from "./tax-params.ts";
+import { checkEmail } from "./shared-params.ts";
+import { automaticTax, taxRates } from "./tax-params.ts";
+import type { Customer } from "../objects/customer.ts";
+import type { Price } from "../objects/price.ts";
+import { checkActive, checkPurchasable } from "./chosen-price.ts";
+import { checkoutPriceData } from "./price-params.ts";
+import { createInlinePrice } from "./prices.ts";
 
 const MIN_LIFETIME = 1_800;
 const MAX_DISCOUNTS = 1;
 
-const priceData = z.strictObject({
-  currency,
-  product: text.optional(),
-  product_data: z
-    .strictObject({
-      name: text,
-      description: text.optional(),
-      metadata: metadata.optional(),
-      tax_code: text.optional(),
-    })
-    .optional(),
-  tax_behavior: taxBehavior.optional(),
-  unit_amount: nonNegative.optional(),
-  unit_amount_decimal: text.optional(),
-  recurring: z.strictObject({ interval: intervalParam, interval_count: integer.optional() }).optional(),
-});
 const lineItem = z.strictObject({
   price: text.optional(),
-  price_data: priceData.optional(),
+  price_data: checkoutPriceData.optional(),
   quantity: integer.pipe(z.number().min(1)).optional(),
   tax_rates: taxRates,
 });
@@ -213,6 +193,7 @@ function create(context: Context, params: CreateInput): CheckoutSession {
       param: "expires_at",
     });
   const prices = items.map((item) => retrieve(context, "price", item.price));
+  if (session.mode !== "setup") session.currency = presentmentCurrency(context, params, prices, customer);
   const recurring = prices.some((price) => price.recurring !== null);
   if (session.mode === "subscription" && !recurring)
     throw new ApiError("You must provide at least one recurring price in `subscription` mode when using prices.", {
@@ -223,7 +204,6 @@ function create(context: Context, params: CreateInput): CheckoutSession {
       "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only one-time prices.",
       { param: "line_items" },
     );
-  if (session.mode !== "setup") session.currency = prices[0]?.currency ?? "usd";
   insert(context, "checkout.session", session);
   const order = newOrder(params, items);
   if (session.mode === "setup") {
@@ -235,6 +215,7 @@ function create(context: Context, params: CreateInput): CheckoutSession {
   context.account.checkoutOrders.set(session.id, order);
   setDiscounts(context, session, order, params.discounts ?? []);
   setAmounts(context, session, order);
+  checkTotal(session);
   setTimer(context, "session_expires", session.id, session.expires_at);
   return session;
 }
@@ -261,19 +242,61 @@ function checkParams(params: CreateInput): void {
   checkEmail(params.customer_email, "customer_email");
 }
 
+/**
+ * Returns the currency in which a session shows and charges its amounts. Without the parameter `currency`, Stripe keeps the
+ * currency of the customer's subscriptions if all prices support it. Otherwise it is the default currency of the prices.
+ * @see https://docs.stripe.com/payments/currencies/localize-prices/manual-currency-prices
+ */
+function presentmentCurrency(
+  context: Context,
+  { mode, currency: wanted }: CreateInput,
+  prices: readonly Price[],
+  customer: Customer | null,
+): string {
+  const [first] = prices;
+  const own = first?.currency ?? "usd";
+  const other = prices.find((price) => price.currency !== own);
+  if (other)
+    throw new ApiError(
+      `All prices of a Checkout Session must have the same default currency. Found \`${own}\` and \`${other.currency}\`.`,
+      { param: "line_items" },
+    );
+  for (const [index, price] of prices.entries())
+    if (wanted !== undefined) checkPriceCurrency(price, wanted, `line_items[${index}][price]`);
+  const used = customer && currencyInUse(context, customer);
+  const billed = wanted ?? (used && prices.every((price) => supportsCurrency(price, used)) ? used : own);
+  if (mode === "subscription" && customer) checkCustomerCurrency(context, customer, billed);
+  return billed;
+}
+
+/** @see https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
+function checkTotal({ mode, amount_total: total, currency: billed }: CheckoutSession): void {
+  if (mode !== "payment" || total === null || total === 0 || billed === null) return;
+  if (total < minimumCharge(billed))
+    throw new ApiError(`The Checkout Session's total amount due must add up to at least ${minimumText(billed)}`, {
+      code: "amount_too_small",
+    });
+}
+
 function toItem(context: Context, item: z.output<typeof lineItem>, index: number): CheckoutOrder["items"][number] {
+  const at = `line_items[${index}]`;
+  const param = `${at}[price]`;
+  if (item.price !== undefined && item.price_data !== undefined)
+    throw new ApiError("You may only specify one of these parameters: price, price_data.", { param });
   if (item.price === undefined && item.price_data === undefined)
-    throw new ApiError(`Missing required param: line_items[${index}][price].`, {
-      code: "parameter_missing",
-      param: `line_items[${index}][price]`,
-    });
+    throw new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
   const price = item.price_data
-    ? createPrice(context, item.price_data)
-    : retrieve(context, "price", item.price ?? "", `line_items[${index}][price]`);
-  if (!price.active)
-    throw new ApiError(`The price specified is inactive. This field only accepts active prices.`, {
-      param: `line_items[${index}][price]`,
-    });
+    ? createInlinePrice(context, item.price_data, `${at}[price_data]`)
+    : retrieve(context, "price", item.price ?? "", param);
+  if (!item.price_data) checkActive(price, param);
+  checkPurchasable(context, price, item.price_data ? `${at}[price_data][product]` : param);
+  const metered = price.recurring?.usage_type === "metered";
+  if (metered && item.quantity !== undefined)
+    throw new ApiError(
+      `Quantity should not be specified where usage_type is \`metered\`. Remove quantity from \`${at}\``,
+    );
+  if (!metered && item.quantity === undefined)
+    throw new ApiError(`Quantity is required. Add \`quantity\` to \`${at}\``);
   return { id: newId(context, "li"), price: price.id, quantity: item.quantity ?? 1, taxRates: item.tax_rates ?? [] };
 }
 

@@ -6,6 +6,7 @@ import { redeemForItem } from "../billing/invoice-items.ts";
 import { lineOfInvoiceItem } from "../billing/invoice-lines.ts";
 import { checkItemTaxes } from "../billing/invoice-taxes.ts";
 import { recomputeTotals, setLines } from "../billing/invoices.ts";
+import { priceIn } from "../billing/presentment.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { taxRatesOf } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
@@ -20,17 +21,13 @@ import { invoiceItemOf } from "../objects/invoice-line.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import { newPrice, type Price } from "../objects/price.ts";
 import { newProduct } from "../objects/product.ts";
-import { createPrice } from "./prices.ts";
+import type { Subscription } from "../objects/subscription.ts";
+import { oneTimePrice } from "./chosen-price.ts";
+import { invoicePriceData } from "./price-params.ts";
+import { createInlinePrice } from "./prices.ts";
 import { discounts } from "./shared-params.ts";
 import { taxBehavior, taxRates } from "./tax-params.ts";
 
-const priceData = z.strictObject({
-  currency,
-  product: text,
-  unit_amount: integer.optional(),
-  unit_amount_decimal: text.optional(),
-  tax_behavior: taxBehavior.optional(),
-});
 export const itemFields = {
   amount: integer.optional(),
   description: text.optional(),
@@ -39,7 +36,7 @@ export const itemFields = {
   quantity: integer.optional(),
   period: z.strictObject({ start: integer, end: integer }).optional(),
   pricing: z.strictObject({ price: text }).optional(),
-  price_data: priceData.optional(),
+  price_data: invoicePriceData.optional(),
   tax_rates: taxRates,
   metadata: metadata.optional(),
   expand,
@@ -106,7 +103,8 @@ export function updateItem(context: Context, params: z.output<typeof UpdateParam
     ...(params.tax_rates !== undefined && { tax_rates: taxRatesOf(context, params.tax_rates, "tax_rates") }),
     metadata: mergeMetadata(item.metadata, params.metadata),
   });
-  const price = priceOf(context, params) ?? find(context, "price", item.pricing?.price_details.price ?? null);
+  const price = priceOf(context, params, item.currency) ?? currentPrice(context, item);
+  if (price) checkItemCurrency(price.currency, { invoice, subscription: null });
   if (price && amount === undefined) item.amount = item.net_amount = amountFor(price, item.quantity);
   if (params.discounts !== undefined) item.discounts = redeemForItem(context, item, params.discounts ?? []);
   if (invoice) replaceLine(context, invoice, item);
@@ -116,9 +114,12 @@ export function updateItem(context: Context, params: z.output<typeof UpdateParam
 export function createItem(context: Context, params: z.output<typeof CreateParams>): InvoiceItem {
   const customer = retrieveCustomer(context, params.customer, "customer");
   const invoice = params.invoice === undefined ? null : retrieve(context, "invoice", params.invoice, "invoice");
+  const subscription =
+    params.subscription === undefined ? null : retrieve(context, "subscription", params.subscription, "subscription");
   if (invoice && invoice.status !== "draft") throw notEditable();
-  if (params.subscription !== undefined) retrieve(context, "subscription", params.subscription, "subscription");
-  const price = requiredPrice(context, params, currencyOf(params, invoice, customer));
+  checkOwners(customer, { invoice, subscription });
+  const price = requiredPrice(context, params, currencyOf(params, invoice ?? subscription, customer));
+  checkItemCurrency(price.currency, { invoice, subscription });
   const rates = taxRatesOf(context, params.tax_rates, "tax_rates");
   checkItemTaxes(context, { invoice, subscription: params.subscription, price, taxRates: rates });
   const amount = params.amount ?? amountFor(price, params.quantity ?? 1);
@@ -154,7 +155,12 @@ function productName(context: Context, price: Price): string {
  * neither a price nor an amount.
  */
 function requiredPrice(context: Context, params: z.output<typeof CreateParams>, itemCurrency: string): Price {
-  const price = priceOf(context, params);
+  if (params.amount !== undefined && (params.pricing || params.price_data))
+    throw new ApiError(
+      `You may only specify one of these parameters: amount, ${params.pricing ? "pricing" : "price_data"}.`,
+      { param: "amount" },
+    );
+  const price = priceOf(context, params, params.currency);
   if (price && (params.tax_behavior !== undefined || params.tax_code !== undefined))
     throw new ApiError("The emulator implements `tax_behavior` and `tax_code` of an invoice item only with `amount`.", {
       status: 501,
@@ -169,8 +175,35 @@ function requiredPrice(context: Context, params: z.output<typeof CreateParams>, 
   });
 }
 
-function currencyOf(params: { currency?: string | undefined }, invoice: Invoice | null, customer: Customer): string {
-  return params.currency ?? invoice?.currency ?? customer.currency ?? "usd";
+interface Bill {
+  invoice: Invoice | null;
+  subscription: Subscription | null;
+}
+
+/** Throws if the invoice or the subscription of a new invoice item belongs to another customer. */
+function checkOwners({ id }: Customer, bill: Bill): void {
+  for (const name of ["invoice", "subscription"] as const)
+    if (bill[name] && bill[name].customer !== id)
+      throw new ApiError(`The ${name} ${bill[name].id} does not belong to the customer ${id}.`, { param: name });
+}
+
+/** Throws if the currency of a new invoice item is not the currency of the invoice or subscription that bills it. */
+function checkItemCurrency(itemCurrency: string, bill: Bill): void {
+  for (const name of ["invoice", "subscription"] as const)
+    if (bill[name] && bill[name].currency !== itemCurrency)
+      throw new ApiError(
+        `The currency of the invoice item (\`${itemCurrency}\`) doesn't match the ${name}'s currency: \`${bill[name].currency}\`.`,
+        { param: "currency" },
+      );
+}
+
+/** Returns the currency of an invoice item that has an amount and no price. */
+function currencyOf(
+  params: { currency?: string | undefined },
+  bill: { currency: string } | null,
+  customer: Customer,
+): string {
+  return params.currency ?? bill?.currency ?? customer.currency ?? "usd";
 }
 
 /** Creates an inactive price and product for an invoice item that has an amount and no price, as Stripe does. */
@@ -189,9 +222,19 @@ function implicitPrice(context: Context, params: z.output<typeof CreateParams>, 
 function priceOf(
   context: Context,
   params: Pick<z.output<typeof CreateParams>, "pricing" | "price_data">,
+  wanted: string | undefined,
 ): Price | null {
-  if (params.pricing) return retrieve(context, "price", params.pricing.price, "pricing[price]");
-  return params.price_data ? createPrice(context, params.price_data) : null;
+  if (params.pricing && params.price_data)
+    throw new ApiError("You may only specify one of these parameters: price_data, pricing.", { param: "price_data" });
+  if (params.price_data) return createInlinePrice(context, params.price_data, "price_data");
+  if (!params.pricing) return null;
+  const price = oneTimePrice(context, params.pricing.price, wanted, "pricing[price]");
+  return priceIn(price, wanted ?? price.currency);
+}
+
+function currentPrice(context: Context, item: InvoiceItem): Price | null {
+  const price = find(context, "price", item.pricing?.price_details.price ?? null);
+  return price ? priceIn(price, item.currency) : null;
 }
 
 function draftOf(context: Context, item: InvoiceItem): Invoice | null {

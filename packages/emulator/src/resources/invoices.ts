@@ -46,6 +46,7 @@ import type { Context } from "../core/state.ts";
 import type { InvoicePayment } from "../objects/invoice-payment.ts";
 import { invoiceTax } from "../objects/automatic-tax.ts";
 import type { Invoice } from "../objects/invoice.ts";
+import type { Subscription } from "../objects/subscription.ts";
 import { collectionMethod, discounts } from "./shared-params.ts";
 import { taxFields } from "./tax-params.ts";
 
@@ -126,6 +127,7 @@ function createInvoice(context: Context, params: z.output<typeof CreateParams>):
   const customer = retrieveCustomer(context, params.customer, "customer");
   const subscription =
     params.subscription === undefined ? null : retrieve(context, "subscription", params.subscription, "subscription");
+  if (subscription) checkSubscriptionInvoice(params, subscription);
   if (params.collection_method === "send_invoice" && params.days_until_due === undefined)
     throw new ApiError("If `collection_method` is `send_invoice`, `days_until_due` or `due_date` is needed.", {
       code: "parameter_missing",
@@ -159,6 +161,22 @@ function createInvoice(context: Context, params: z.output<typeof CreateParams>):
   storeDraft(context, invoice, null);
   if (invoice.auto_advance) scheduleFinalization(context, invoice);
   return invoice;
+}
+
+/** Throws if an invoice for a subscription names another customer or another currency. */
+function checkSubscriptionInvoice(
+  params: { customer: string; currency?: string | undefined },
+  subscription: Subscription,
+): void {
+  if (subscription.customer !== params.customer)
+    throw new ApiError(`The subscription ${subscription.id} does not belong to the customer ${params.customer}.`, {
+      param: "subscription",
+    });
+  if (params.currency !== undefined && params.currency !== subscription.currency)
+    throw new ApiError(
+      `The currency of an invoice for a subscription must be the currency of the subscription: \`${subscription.currency}\`.`,
+      { param: "currency" },
+    );
 }
 
 function updateInvoice(context: Context, params: z.output<z.ZodObject<typeof fields>>, id: string): Invoice {

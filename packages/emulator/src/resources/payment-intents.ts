@@ -12,6 +12,7 @@ import {
   createPaymentIntent,
   declineError,
 } from "../billing/payments.ts";
+import { checkChargeAmount } from "../core/currencies.ts";
 import { ApiError } from "../core/errors.ts";
 import { paginate } from "../core/pagination.ts";
 import {
@@ -33,8 +34,6 @@ import type { PaymentIntent } from "../objects/payment-intent.ts";
 import type { PaymentMethod } from "../objects/payment-method.ts";
 import { givenMethod, methodData } from "./payment-method-data.ts";
 
-const MINIMUM_AMOUNT = 50;
-const MAXIMUM_AMOUNT = 99_999_999;
 const shippingHash = z.strictObject({
   name: text.min(1),
   address: z.record(z.string(), text),
@@ -142,7 +141,7 @@ function retrieveIntent(context: Context, id: string): PaymentIntent {
 }
 
 function create(context: Context, params: z.output<typeof CreateParams>): PaymentIntent {
-  checkAmount(params.amount);
+  checkChargeAmount(params.amount, params.currency);
   if (params.customer !== undefined) retrieveCustomer(context, params.customer, "customer");
   const method = givenMethod(context, params);
   const intent = createPaymentIntent(context, {
@@ -184,7 +183,8 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
   const fixed = FIXED_BY_PAYMENT.find((name) => params[name] !== undefined);
   if (fixed !== undefined && ["requires_capture", "succeeded", "canceled"].includes(intent.status))
     throw notUpdatable(intent, fixed);
-  if (amount !== undefined) checkAmount(amount);
+  if (amount !== undefined || wanted !== undefined)
+    checkChargeAmount(amount ?? intent.amount, wanted ?? intent.currency);
   if (customer !== undefined) setCustomer(context, intent, customer);
   const method = givenMethod(context, params);
   if (method) Object.assign(intent, { payment_method: method.id, status: "requires_confirmation", next_action: null });
@@ -248,19 +248,6 @@ function capture(context: Context, params: z.output<typeof CaptureParams>, id: s
   intent.metadata = mergeMetadata(intent.metadata, params.metadata);
   settleIntent(context, intent);
   return intent;
-}
-
-/** @see https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
-function checkAmount(amount: number): void {
-  if (amount > MAXIMUM_AMOUNT)
-    throw new ApiError("Amount must be no more than $999,999.99", { code: "amount_too_large", param: "amount" });
-  if (amount >= MINIMUM_AMOUNT) return;
-  throw new ApiError(
-    amount < 1
-      ? "The amount must be greater than or equal to the minimum charge amount allowed for your account and the currency set (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).  If you want to save a Payment Method for future use without an immediate payment, use a Setup Intent instead: https://docs.stripe.com/payments/setup-intents"
-      : "Amount must be at least $0.50 usd",
-    { code: amount < 1 ? "parameter_invalid_integer" : "amount_too_small", param: "amount" },
-  );
 }
 
 function confirm(context: Context, intent: PaymentIntent, params: z.output<typeof ConfirmParams>): PaymentIntent {

@@ -9,7 +9,8 @@ import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unset
 import { find, listAll, remove, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { Price } from "../objects/price.ts";
-import { createPrice, PriceFields, productData } from "./prices.ts";
+import { PriceFields, productData } from "./price-params.ts";
+import { createPrice } from "./prices.ts";
 import { intervalParam } from "./shared-params.ts";
 
 const product = z.union([text, productData]);

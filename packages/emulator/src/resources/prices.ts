@@ -5,93 +5,23 @@ import { createProduct } from "../billing/products.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { hasFields, paginate } from "../core/pagination.ts";
-import {
-  currency,
-  expand,
-  flag,
-  integer,
-  listParams,
-  mergeMetadata,
-  metadata,
-  nonNegative,
-  text,
-  unsettable,
-} from "../core/params.ts";
+import { currency, expand, flag, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { insert, listAll, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
-import { newPrice, type Price } from "../objects/price.ts";
+import { newCurrencyOptions, newPrice, type Price } from "../objects/price.ts";
+import { checkOption, checkPrice, paramAt } from "./price-checks.ts";
+import { CreateParams, currencyOptions, lookupKey, type PriceInput } from "./price-params.ts";
 import { intervalParam } from "./shared-params.ts";
 import { taxBehavior } from "./tax-params.ts";
 
-const lookupKey = text.max(200);
-const amountDecimal = z.string().regex(/^\d{1,12}(\.\d{1,12})?$/, "must be a decimal number");
-export const tier = z.strictObject({
-  up_to: z.union([z.literal("inf").transform(() => null), integer.pipe(z.number().min(1))]),
-  unit_amount: nonNegative.optional(),
-  unit_amount_decimal: amountDecimal.optional(),
-  flat_amount: nonNegative.optional(),
-  flat_amount_decimal: amountDecimal.optional(),
-});
-
-/** The fields of a product that a price or a plan creates. */
-export const productData = z.strictObject({
-  name: text.min(1),
-  id: text.optional(),
-  active: flag.optional(),
-  metadata: metadata.optional(),
-  statement_descriptor: text.optional(),
-  tax_code: text.optional(),
-  unit_label: text.optional(),
-});
-
-export const PriceFields = {
-  product: text.optional(),
-  product_data: productData.optional(),
-  currency,
-  unit_amount: nonNegative.optional(),
-  unit_amount_decimal: amountDecimal.optional(),
-  billing_scheme: z.enum(["per_unit", "tiered"]).optional(),
-  tiers_mode: z.enum(["graduated", "volume"]).optional(),
-  tiers: z.array(tier).optional(),
-  transform_quantity: z
-    .strictObject({ divide_by: integer.pipe(z.number().min(1)), round: z.enum(["up", "down"]) })
-    .optional(),
-  recurring: z
-    .strictObject({
-      interval: intervalParam,
-      interval_count: integer.pipe(z.number().min(1)).optional(),
-      meter: text.optional(),
-      trial_period_days: integer.optional(),
-      usage_type: z.enum(["licensed", "metered"]).optional(),
-    })
-    .optional(),
-  currency_options: z
-    .record(
-      z.string(),
-      z.strictObject({
-        unit_amount: nonNegative.optional(),
-        unit_amount_decimal: amountDecimal.optional(),
-        tax_behavior: taxBehavior.optional(),
-      }),
-    )
-    .optional(),
-  lookup_key: lookupKey.optional(),
-  transfer_lookup_key: flag.optional(),
-  nickname: text.optional(),
-  active: flag.optional(),
-  tax_behavior: taxBehavior.optional(),
-  metadata: metadata.optional(),
-  expand,
-};
-export const CreateParams = z.strictObject(PriceFields);
-export type PriceInput = Partial<z.output<typeof CreateParams>> & { id?: string | undefined; currency: string };
 const UpdateParams = z.strictObject({
   active: flag.optional(),
   lookup_key: unsettable(lookupKey).optional(),
   transfer_lookup_key: flag.optional(),
   nickname: unsettable(text).optional(),
   tax_behavior: taxBehavior.optional(),
+  currency_options: unsettable(currencyOptions).optional(),
   metadata: metadata.optional(),
   expand,
 });
@@ -111,36 +41,26 @@ const ListParams = z.strictObject({
     .optional(),
 });
 
-export function createPrice(context: Context, params: PriceInput): Price {
-  checkAmounts(params);
-  if (params.recurring?.meter) retrieve(context, "billing.meter", params.recurring.meter, "recurring[meter]");
+/** Creates a price. `at` is the parameter that contains the price's parameters; an empty text if none does. */
+export function createPrice(context: Context, params: PriceInput, at = ""): Price {
+  checkPrice(context, params, at);
   const product =
     params.product === undefined && params.product_data
       ? createProduct(context, params.product_data)
-      : retrieve(context, "product", params.product ?? "", "product");
+      : retrieve(context, "product", params.product ?? "", paramAt(at, "product"));
   claimLookupKey(context, params.lookup_key, params.transfer_lookup_key ?? false);
   const price = insert(context, "price", newPrice(context, params, product.id));
   emit(context, "price.created", price);
   return price;
 }
 
-function checkAmounts(params: PriceInput): void {
-  if (params.product === undefined && params.product_data === undefined)
-    throw new ApiError("Missing required param: product.", { code: "parameter_missing", param: "product" });
-  const tiered = params.billing_scheme === "tiered";
-  const amounts = [params.unit_amount, params.unit_amount_decimal].filter((amount) => amount !== undefined);
-  if (tiered && (params.tiers === undefined || params.tiers_mode === undefined))
-    throw new ApiError("`tiers` and `tiers_mode` are required for a tiered price.", { param: "tiers" });
-  if (tiered && params.tiers?.at(-1)?.up_to !== null)
-    throw new ApiError("The last tier must have `up_to` set to `inf`.", { param: "tiers" });
-  if (!tiered && amounts.length !== 1)
-    throw new ApiError(
-      "You must specify either `unit_amount` or `unit_amount_decimal` when `billing_scheme=per_unit`.",
-      {
-        code: "parameter_missing",
-        param: "unit_amount",
-      },
-    );
+/**
+ * Creates a price from a parameter such as `items[0][price_data]`. Stripe marks such a price as inactive, so that no later
+ * request can use it.
+ * @see https://docs.stripe.com/products-prices/manage-prices
+ */
+export function createInlinePrice(context: Context, params: PriceInput, at: string): Price {
+  return createPrice(context, { ...params, active: false }, at);
 }
 
 export function priceRoutes(api: Api): void {
@@ -165,24 +85,60 @@ export function priceRoutes(api: Api): void {
 
   api.post("/v1/prices/:id", UpdateParams, (context, params, id) => {
     const price = retrieve(context, "price", id);
+    const options = mergeOptions(price, params.currency_options);
+    checkTaxBehavior(price.tax_behavior, params.tax_behavior, "tax_behavior");
     if (params.lookup_key && params.lookup_key !== price.lookup_key)
       claimLookupKey(context, params.lookup_key, params.transfer_lookup_key ?? false);
-    if (price.tax_behavior !== "unspecified" && (params.tax_behavior ?? price.tax_behavior) !== price.tax_behavior)
-      throw new ApiError(
-        "The `tax_behavior` of a price cannot be changed after it was set to `inclusive` or `exclusive`.",
-        {
-          param: "tax_behavior",
-        },
-      );
     emitChange(context, "price.updated", price, () => {
       if (params.active !== undefined) price.active = params.active;
       if (params.lookup_key !== undefined) price.lookup_key = params.lookup_key;
       if (params.nickname !== undefined) price.nickname = params.nickname;
       if (params.tax_behavior !== undefined) price.tax_behavior = params.tax_behavior;
+      if (options !== undefined) price.currency_options = options;
       price.metadata = mergeMetadata(price.metadata, params.metadata);
     });
     return price;
   });
+}
+
+/**
+ * Adds currency options to those of a price. Throws if the request changes an amount or removes the options. Stripe only adds
+ * currencies.
+ */
+function mergeOptions(price: Price, given: z.output<typeof currencyOptions> | null | undefined) {
+  if (given === undefined) return undefined;
+  const known = price.currency_options ?? {};
+  if (given === null && Object.keys(known).length > 0) throw immutableOption("currency_options");
+  const added = newCurrencyOptions(given ?? {}, price.billing_scheme === "tiered");
+  for (const [name, option] of Object.entries(given ?? {})) {
+    const at = `currency_options[${name}]`;
+    const old = name === price.currency ? price : known[name];
+    if (old) checkSameOption(old, option, at);
+    else checkOption(price.billing_scheme === "tiered", option, at);
+    if (old) delete added[name];
+  }
+  return { ...known, ...added };
+}
+
+function checkSameOption(
+  old: Pick<Price, "unit_amount" | "unit_amount_decimal" | "tax_behavior">,
+  option: z.output<typeof currencyOptions>[string],
+  at: string,
+): void {
+  const { unit_amount: amount = old.unit_amount, unit_amount_decimal: decimal = old.unit_amount_decimal } = option;
+  const changed = amount !== old.unit_amount || decimal !== old.unit_amount_decimal || option.tiers !== undefined;
+  if (changed || (option.tax_behavior ?? old.tax_behavior) !== old.tax_behavior) throw immutableOption(at);
+}
+
+function immutableOption(param: string): ApiError {
+  return new ApiError("You are attempting to update an immutable field for an existing currency in currency_options.", {
+    param,
+  });
+}
+
+function checkTaxBehavior(old: string, wanted: string | undefined, param: string): void {
+  if (wanted !== undefined && old !== "unspecified" && wanted !== old)
+    throw new ApiError("You cannot update `tax_behavior` field once it has been specified", { param });
 }
 
 /**

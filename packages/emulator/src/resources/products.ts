@@ -9,7 +9,8 @@ import { hasFields, paginate } from "../core/pagination.ts";
 import { expand, flag, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
 import { listAll, listBy, remove, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
-import { createPrice, PriceFields } from "./prices.ts";
+import { PriceFields } from "./price-params.ts";
+import { createPrice } from "./prices.ts";
 
 const marketingFeatures = unsettable(z.array(z.strictObject({ name: text }))).optional();
 const fields = {
@@ -47,7 +48,11 @@ export function productRoutes(api: Api): void {
   api.post("/v1/products", CreateParams, (context, params) => {
     const product = createProduct(context, params);
     if (params.default_price_data)
-      product.default_price = createPrice(context, { ...params.default_price_data, product: product.id }).id;
+      product.default_price = createPrice(
+        context,
+        { ...params.default_price_data, product: product.id },
+        "default_price_data",
+      ).id;
     return product;
   });
 

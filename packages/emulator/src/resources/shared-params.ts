@@ -1,8 +1,7 @@
 /** Schemas of parameters that several resources share. */
 import { z } from "zod";
 import { ApiError } from "../core/errors.ts";
-import { currency, integer, nonNegative, text, unsettable } from "../core/params.ts";
-import { taxBehavior } from "./tax-params.ts";
+import { text, unsettable } from "../core/params.ts";
 
 const discountList = z.array(
   z.strictObject({ coupon: text.optional(), promotion_code: text.optional(), discount: text.optional() }),
@@ -18,16 +17,6 @@ export const paymentBehavior = z
 /** Changes the billing cycle anchor of a subscription. @see https://docs.stripe.com/billing/subscriptions/billing-cycle */
 export const anchorChange = z.strictObject({ type: z.enum(["now", "unchanged"]) }).optional();
 export const intervalParam = z.enum(["day", "week", "month", "year"]);
-
-/** Parameters of a price that is created with a subscription item or a phase. */
-export const recurringPriceData = z.strictObject({
-  currency,
-  product: text,
-  unit_amount: nonNegative.optional(),
-  unit_amount_decimal: text.optional(),
-  recurring: z.strictObject({ interval: intervalParam, interval_count: integer.optional() }),
-  tax_behavior: taxBehavior.optional(),
-});
 
 /** A local part, and a domain with at least two labels. Stripe refuses a full-width at sign. */
 const EMAIL = /^[^\s@＠]+@[^\s@＠.]+(\.[^\s@＠.]+)+$/u;

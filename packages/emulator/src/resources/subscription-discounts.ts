@@ -19,8 +19,12 @@ export const addedInvoiceItem = addedItem.extend({ discountable: flag.optional()
 type AddedInput = z.output<typeof addedInvoiceItem>;
 
 /** Converts the parameter `add_invoice_items` to the emulator's internal form. */
-export function toAddedItems(context: Context, items: readonly AddedInput[]): AddedInvoiceItem[] {
-  return addedItems(context, items).map((added, index) => ({
+export function toAddedItems(
+  context: Context,
+  items: readonly AddedInput[],
+  currency: string | undefined,
+): AddedInvoiceItem[] {
+  return addedItems(context, items, currency).map((added, index) => ({
     ...added,
     discountable: items[index]?.discountable ?? true,
     discounts: items[index]?.discounts ?? [],
@@ -30,12 +34,12 @@ export function toAddedItems(context: Context, items: readonly AddedInput[]): Ad
 /** Adds one-time prices to the next invoice of a subscription. */
 export function addItemsToNextInvoice(
   context: Context,
-  { id, customer }: Subscription,
+  { id, customer, currency }: Subscription,
   items: readonly AddedInput[],
 ): void {
-  for (const [index, added] of toAddedItems(context, items).entries()) {
+  for (const [index, added] of toAddedItems(context, items, currency).entries()) {
     const param = `add_invoice_items[${index}][discounts]`;
-    addOneTimeItem(context, { ...added, customer, subscription: id, param });
+    addOneTimeItem(context, { ...added, customer, currency, subscription: id, param });
   }
 }
 
@@ -74,5 +78,8 @@ export function updateDiscounts(
 
 function itemsAfter(context: Context, subscription: Subscription, items: ItemsInput) {
   if (items === undefined) return subscription.items.data;
-  return planChange(context, subscription, { items: itemChanges(context, items), prorationBehavior: "none" }).items;
+  return planChange(context, subscription, {
+    items: itemChanges(context, subscription, items),
+    prorationBehavior: "none",
+  }).items;
 }

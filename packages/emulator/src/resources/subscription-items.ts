@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { checkTaxes } from "../billing/automatic-tax.ts";
+import { checkPriceCurrency } from "../billing/presentment.ts";
 import {
   applyChange,
   type ChangePlan,
@@ -16,12 +17,15 @@ import { taxRatesOf } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
 import { paginate } from "../core/pagination.ts";
 import { expand, flag, integer, listParams, mergeMetadata, metadata, nonNegative, text } from "../core/params.ts";
-import { find, listAll, retrieve } from "../core/rows.ts";
+import { listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { Price } from "../objects/price.ts";
 import type { ItemInput, Subscription } from "../objects/subscription.ts";
-import { createPrice } from "./prices.ts";
-import { discounts, prorationParam, recurringPriceData } from "./shared-params.ts";
+import { recurringPriceData } from "./price-params.ts";
+import { chosenPrice, checkSubscribable } from "./chosen-price.ts";
+import { paramAt } from "./price-checks.ts";
+import { createInlinePrice } from "./prices.ts";
+import { discounts, prorationParam } from "./shared-params.ts";
 import { taxedRequestOf, taxRates } from "./tax-params.ts";
 
 const itemFields = {
@@ -54,13 +58,13 @@ export function subscriptionItemRoutes(api: Api): void {
       const subscription = retrieve(context, "subscription", params.subscription, "subscription");
       if (params.price === undefined && !params.price_data) throw missingPrice("price");
       const known = new Set(subscription.items.data.map(({ id }) => id));
-      changeItems(context, subscription, itemChanges(context, [params]), params);
+      changeItems(context, subscription, itemChanges(context, subscription, [params], ""), params);
       return present(subscription.items.data.find(({ id }) => !known.has(id)));
     },
   );
   api.post("/v1/subscription_items/:id", z.strictObject({ ...itemFields, ...change }), (context, params, id) => {
     const { subscription } = ownerOf(context, id);
-    changeItems(context, subscription, itemChanges(context, [{ ...params, id }]), params);
+    changeItems(context, subscription, itemChanges(context, subscription, [{ ...params, id }], ""), params);
     return present(subscription.items.data.find((item) => item.id === id));
   });
   api.delete("/v1/subscription_items/:id", z.strictObject(change), (context, params, id) => {
@@ -109,52 +113,95 @@ export function checkPlannedTaxes(context: Context, subscription: Subscription, 
 
 /** Converts the `items` parameter of a request that creates a subscription to the emulator's internal form. */
 export function itemInputs(context: Context, items: readonly z.output<typeof createItem>[]): ItemInput[] {
-  return items.map((item, index) => ({
+  const inputs = items.map((item, index) => ({
     price: priceOf(context, item, `items[${index}]`),
     quantity: item.quantity,
     metadata: mergeMetadata({}, item.metadata),
     taxRates: taxRatesOf(context, item.tax_rates, `items[${index}][tax_rates]`),
     discounts: item.discounts ?? [],
   }));
+  for (const [index, { price, quantity }] of inputs.entries()) {
+    checkQuantity(price, quantity, `items[${index}][quantity]`);
+    if (inputs.findIndex((other) => other.price.id === price.id) < index)
+      throw new ApiError(`Cannot add multiple subscription items with the same plan: ${price.id}`, { param: "items" });
+  }
+  return inputs;
 }
 
-/** Converts the `items` parameter of a request that updates a subscription to item changes. */
-export function itemChanges(context: Context, items: readonly z.output<typeof updateItem>[]): ItemChange[] {
-  return items.map((item, index) => ({
-    id: item.id,
-    deleted: item.deleted,
-    quantity: item.quantity,
-    metadata: item.metadata,
-    discounts: item.discounts,
-    ...(item.tax_rates !== undefined && {
-      taxRates: taxRatesOf(context, item.tax_rates, `items[${index}][tax_rates]`),
-    }),
-    ...((item.id === undefined || item.price !== undefined || item.price_data) && {
-      price: priceOf(context, item, `items[${index}]`),
-    }),
-  }));
+/**
+ * Converts the `items` parameter of a request that changes a subscription to item changes. `at` is the parameter that contains
+ * the items; an empty text if the request changes a single item.
+ */
+export function itemChanges(
+  context: Context,
+  subscription: Subscription,
+  items: readonly z.output<typeof updateItem>[],
+  at = "items",
+): ItemChange[] {
+  return items.map((item, index) => {
+    const place = at === "" ? "" : `${at}[${index}]`;
+    const old = subscription.items.data.find(({ id }) => id === item.id);
+    const hasPrice = item.id === undefined || item.price !== undefined || item.price_data;
+    const price = hasPrice ? priceOf(context, item, place) : undefined;
+    if (price) {
+      checkPriceCurrency(price, subscription.currency, paramAt(place, "price"));
+      if (!old) checkUnused(subscription, items, price);
+    }
+    const sold = price ?? old?.price;
+    if (sold) checkQuantity(sold, item.quantity, paramAt(place, "quantity"));
+    return {
+      id: item.id,
+      deleted: item.deleted,
+      quantity: item.quantity,
+      metadata: item.metadata,
+      discounts: item.discounts,
+      ...(item.tax_rates !== undefined && {
+        taxRates: taxRatesOf(context, item.tax_rates, paramAt(place, "tax_rates")),
+      }),
+      ...(price && { price }),
+    };
+  });
+}
+
+/** Throws Stripe's error if an item that stays in the subscription already uses the price of a new item. */
+function checkUnused(subscription: Subscription, changes: readonly z.output<typeof updateItem>[], price: Price): void {
+  const isChanged = (id: string): boolean =>
+    changes.some((other) => other.id === id && (other.deleted || other.price !== undefined || other.price_data));
+  const used = subscription.items.data.find((item) => item.price.id === price.id && !isChanged(item.id));
+  if (!used) return;
+  throw new ApiError(
+    `A new item with Price ${price.id} can't be added to this Subscription because an existing Subscription Item ${used.id} is already using that Price. If you want to update the existing item (e.g., to adjust the quantity), pass the existing Subscription Item's \`id\` in your update request: https://stripe.com/docs/api/subscriptions/update#update_subscription-items-id`,
+    { param: "plan" },
+  );
+}
+
+function checkQuantity(price: Price, quantity: number | undefined, param: string): void {
+  if (price.recurring?.usage_type === "metered" && quantity !== undefined)
+    throw new ApiError("You cannot set the quantity for metered plans.", { param });
 }
 
 function priceOf(context: Context, item: z.output<typeof createItem>, at: string): Price {
-  if (item.price_data) return createPrice(context, item.price_data);
-  const param = `${at}[price]`;
+  const param = paramAt(at, "price");
+  if (item.price_data !== undefined && item.price !== undefined)
+    throw new ApiError("You may only specify one of these parameters: price, price_data.", { param });
+  if (item.price_data) return inlinePrice(context, item.price_data, paramAt(at, "price_data"));
   if (item.price === undefined) throw missingPrice(param);
   return recurringPrice(context, item.price, param);
+}
+
+function inlinePrice(context: Context, data: z.output<typeof recurringPriceData>, at: string): Price {
+  const price = createInlinePrice(context, data, at);
+  checkSubscribable(context, price, paramAt(at, "product"));
+  return price;
 }
 
 function missingPrice(param: string): ApiError {
   return new ApiError(`Missing required param: ${param}.`, { code: "parameter_missing", param });
 }
 
+/** Returns an active recurring price whose product is active. */
 export function recurringPrice(context: Context, id: string, param: string): Price {
-  const price = find(context, "price", id);
-  if (!price) throw new ApiError(`No such price: '${id}'`, { code: "resource_missing", param });
-  if (!price.active)
-    throw new ApiError(`The price specified is inactive. This field only accepts active prices.`, { param });
-  if (!price.recurring)
-    throw new ApiError(
-      `The price specified is set to \`type=one_time\` but this field only accepts prices with \`type=recurring\`.`,
-      { param },
-    );
+  const price = chosenPrice(context, id, param, "recurring");
+  checkSubscribable(context, price, param);
   return price;
 }

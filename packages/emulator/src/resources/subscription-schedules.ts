@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { checkTaxes } from "../billing/automatic-tax.ts";
+import { checkCustomerCurrency } from "../billing/customer-currency.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { beginSchedule, enterPhase } from "../billing/schedule-phases.ts";
 import {
@@ -24,6 +25,7 @@ import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { hasFields, inRange, paginate } from "../core/pagination.ts";
 import {
+  currency,
   expand,
   flag,
   integer,
@@ -39,15 +41,11 @@ import { periodEnd } from "../core/periods.ts";
 import { find, insert, listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { subscriptionTax } from "../objects/automatic-tax.ts";
-import {
-  type AddedItem,
-  newSchedule,
-  type Phase,
-  type PhaseItem,
-  type Schedule,
-} from "../objects/subscription-schedule.ts";
-import { createPrice } from "./prices.ts";
-import { collectionMethod, discounts, intervalParam, prorationParam, recurringPriceData } from "./shared-params.ts";
+import { newSchedule, type Phase, type PhaseItem, type Schedule } from "../objects/subscription-schedule.ts";
+import { addedItemsFrom, checkPhaseCurrency, currencyOfItems, phaseDiscounts } from "./phase-items.ts";
+import { recurringPriceData } from "./price-params.ts";
+import { createInlinePrice } from "./prices.ts";
+import { collectionMethod, discounts, intervalParam, prorationParam } from "./shared-params.ts";
 import { addedInvoiceItem } from "./subscription-discounts.ts";
 import { recurringPrice } from "./subscription-items.ts";
 import { automaticTax, checkLocation, taxFields, taxRates } from "./tax-params.ts";
@@ -67,7 +65,7 @@ export const phase = z.strictObject({
   ...taxFields,
   billing_cycle_anchor: anchor,
   collection_method: collectionMethod,
-  currency: text.optional(),
+  currency: currency.optional(),
   default_payment_method: text.optional(),
   description: unsettable(text).optional(),
   discounts,
@@ -208,9 +206,11 @@ export function createFromPhases(context: Context, params: z.output<typeof Creat
     throw new ApiError("The emulator cannot start a schedule in the past: `start_date` must be now or later.", {
       param: "start_date",
     });
+  const phases = phasesOf(context, params.phases, starts);
+  checkCustomerCurrency(context, customer, phases[0]?.currency ?? "usd");
   const schedule = newSchedule(context, {
     customer: customer.id,
-    phases: phasesOf(context, params.phases, starts),
+    phases,
     endBehavior: params.end_behavior ?? "release",
     metadata: mergeMetadata({}, params.metadata),
   });
@@ -309,6 +309,7 @@ function phasesOf(context: Context, inputs: readonly PhaseInput[], starts: numbe
   for (const [index, input] of inputs.entries()) {
     const param = `phases[${index}]`;
     const made = phaseFrom(context, input, start, { param, next: inputs[index + 1] });
+    checkPhaseCurrency(made, phases[0] ?? schedule?.phases[0] ?? made, param);
     if (made.end_date <= start)
       throw new ApiError("The phase's `end_date` must be after its `start_date`.", { param: `${param}[end_date]` });
     const given = input.start_date === "now" ? now(context) : input.start_date;
@@ -332,14 +333,15 @@ function phaseFrom(
     throw new ApiError("You may only specify one of these parameters: duration, end_date.", { param });
   const items = input.items.map((item, at) => phaseItemFrom(context, item, `${param}[items][${at}]`));
   const price = retrieve(context, "price", items[0]?.price ?? "");
+  const billed = currencyOfItems(context, items, { wanted: input.currency, param });
   const { interval, interval_count } = input.duration ?? price.recurring ?? { interval: "month" as const };
   const at = (given: number | "now" | undefined) => (given === "now" ? now(context) : given);
   const ends = at(input.end_date) ?? (input.duration ? undefined : at(next?.start_date));
   const endDate = ends ?? periodEnd(start, interval, interval_count ?? 1, start);
   return {
-    ...emptyPhase(price.currency),
+    ...emptyPhase(billed),
     items,
-    add_invoice_items: addedItemsFrom(context, input, param),
+    add_invoice_items: addedItemsFrom(context, input.add_invoice_items, { billed, param }),
     ...(input.automatic_tax && { automatic_tax: subscriptionTax(input.automatic_tax.enabled) }),
     default_tax_rates: taxRatesOf(context, input.default_tax_rates, `${param}[default_tax_rates]`),
     billing_cycle_anchor: input.billing_cycle_anchor ?? null,
@@ -355,21 +357,10 @@ function phaseFrom(
   };
 }
 
-function addedItemsFrom(context: Context, { add_invoice_items: items = [] }: PhaseInput, param: string): AddedItem[] {
-  return items.map((added, position) => ({
-    discountable: added.discountable ?? true,
-    discounts: phaseDiscounts(added.discounts),
-    metadata: mergeMetadata({}, added.metadata),
-    period: { end: { type: "min_item_period_end" }, start: { type: "phase_start" } },
-    price: retrieve(context, "price", added.price, `${param}[add_invoice_items][${position}][price]`).id,
-    quantity: added.quantity ?? 1,
-    tax_rates: taxRatesOf(context, added.tax_rates, `${param}[add_invoice_items][${position}][tax_rates]`),
-  }));
-}
-
 function phaseItemFrom(context: Context, item: z.output<typeof phaseItem>, param: string): PhaseItem {
+  if (item.price === undefined && !item.price_data) throw missing(`${param}[price]`);
   const price = item.price_data
-    ? createPrice(context, item.price_data)
+    ? createInlinePrice(context, item.price_data, `${param}[price_data]`)
     : recurringPrice(context, item.price ?? "", `${param}[price]`);
   return {
     billing_thresholds: null,
@@ -380,14 +371,6 @@ function phaseItemFrom(context: Context, item: z.output<typeof phaseItem>, param
     ...(price.recurring?.usage_type !== "metered" && { quantity: item.quantity ?? 1 }),
     tax_rates: taxRatesOf(context, item.tax_rates, `${param}[tax_rates]`),
   };
-}
-
-function phaseDiscounts(given: z.output<typeof discounts>) {
-  return (given ?? []).map((discount) => ({
-    coupon: discount.coupon ?? null,
-    discount: discount.discount ?? null,
-    promotion_code: discount.promotion_code ?? null,
-  }));
 }
 
 function missing(param: string): ApiError {

@@ -4,11 +4,13 @@ import type { Api } from "../api.ts";
 import { cardError, paymentErrorOf } from "../billing/card-errors.ts";
 import type { PaymentBehavior, PaymentChoice } from "../billing/collection.ts";
 import { defaultCardOf } from "../billing/customer-sources.ts";
+import { checkCustomerCurrency } from "../billing/customer-currency.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { noCard } from "../billing/no-card.ts";
 import { cardOutcome } from "../billing/payments.ts";
 import { startPendingSetup } from "../billing/pending-setup.ts";
 import { startPendingUpdate } from "../billing/pending-updates.ts";
+import { priceIn } from "../billing/presentment.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { deletedDiscount, endDiscount } from "../billing/subscriber-discounts.ts";
 import { editSubscription, updateSubscription } from "../billing/subscription-changes.ts";
@@ -19,24 +21,14 @@ import { moveTrialEnd } from "../billing/subscription-trials.ts";
 import { applyChange, cancelNow, cardForSubscription, planChange } from "../billing/subscription-update.ts";
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
-import { hasFields, inRange, paginate } from "../core/pagination.ts";
-import {
-  expand,
-  flag,
-  integer,
-  listParams,
-  mergeMetadata,
-  metadata,
-  text,
-  timeRange,
-  unsettable,
-} from "../core/params.ts";
-import { find, listAll, listBy, retrieve } from "../core/rows.ts";
+import { currency, expand, flag, integer, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
+import { find, listAll, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
-import { type ItemInput, type NewSubscription, STATUSES, type Subscription } from "../objects/subscription.ts";
+import { type ItemInput, type NewSubscription, type Subscription } from "../objects/subscription.ts";
 import { anchorChange, collectionMethod, discounts, paymentBehavior, prorationParam } from "./shared-params.ts";
+import { commonCurrency } from "./chosen-price.ts";
 import {
   addedInvoiceItem,
   addItemsToNextInvoice,
@@ -44,6 +36,7 @@ import {
   toAddedItems,
   updateDiscounts,
 } from "./subscription-discounts.ts";
+import { listRoute } from "./subscription-list.ts";
 import { checkPlannedTaxes, createItem, itemChanges, itemInputs, updateItem } from "./subscription-items.ts";
 import { checkNewSubscription, setSubscriptionTaxes, taxesFrom, taxFields } from "./tax-params.ts";
 
@@ -76,12 +69,13 @@ const fields = {
   proration_behavior: prorationParam,
   trial_end: trialEnd.optional(),
   trial_settings: trialSettings,
-  add_invoice_items: z.array(addedInvoiceItem).optional(),
+  add_invoice_items: z.array(addedInvoiceItem).max(20).optional(),
   expand,
 };
 const CreateParams = z.strictObject({
   ...fields,
   customer: text,
+  currency: currency.optional(),
   items: z.array(createItem).min(1).max(20),
   billing_cycle_anchor: integer.optional(),
   trial_period_days: integer.pipe(z.number().min(1).max(730)).optional(),
@@ -105,18 +99,6 @@ const CancelParams = z.strictObject({
   prorate: flag.optional(),
   expand,
 });
-const ListParams = z.strictObject({
-  ...listParams,
-  automatic_tax: z.strictObject({ enabled: flag }).optional(),
-  customer: text.optional(),
-  plan: text.optional(),
-  price: text.optional(),
-  status: z.enum([...STATUSES, "all", "ended"]).optional(),
-  collection_method: collectionMethod,
-  current_period_start: timeRange.optional(),
-  current_period_end: timeRange.optional(),
-  test_clock: text.optional(),
-});
 
 export function subscriptionRoutes(api: Api): void {
   api.post("/v1/subscriptions", CreateParams, create);
@@ -125,23 +107,7 @@ export function subscriptionRoutes(api: Api): void {
     search(context, listAll(context, "subscription"), params, "/v1/subscriptions/search"),
   );
 
-  api.get("/v1/subscriptions", ListParams, (context, params) => {
-    const candidates =
-      params.customer === undefined
-        ? listAll(context, "subscription")
-        : listBy(context, "subscription", { customer: params.customer });
-    // Without a customer or a test clock, the list contains no subscriptions of test clocks.
-    const clock = params.test_clock ?? (params.customer === undefined ? null : undefined);
-    const isAsked = (row: Subscription): boolean =>
-      hasFields(row, { collection_method: params.collection_method, test_clock: clock }) &&
-      hasPrice(row, params.price) &&
-      hasPrice(row, params.plan) &&
-      hasFields(row.automatic_tax, { enabled: params.automatic_tax?.enabled }) &&
-      inRange(latestPeriodStart(row), params.current_period_start) &&
-      inRange(earliestPeriodEnd(row), params.current_period_end) &&
-      matchesStatus(row, params.status);
-    return paginate(context, candidates, params, { url: "/v1/subscriptions", filter: isAsked });
-  });
+  listRoute(api);
 
   api.get("/v1/subscriptions/:id", z.strictObject({ expand }), (context, _params, id) =>
     retrieve(context, "subscription", id),
@@ -177,14 +143,27 @@ function discountRoutes(api: Api): void {
 export function create(context: Context, params: z.output<typeof CreateParams>): Subscription {
   const customer = retrieveCustomer(context, params.customer, "customer");
   const items = itemInputs(context, params.items);
+  const billed = commonCurrency(
+    items.map(({ price }, index) => ({ price, param: `items[${index}][price]` })),
+    params.currency,
+  );
+  if (billed !== undefined) checkCustomerCurrency(context, customer, billed);
   if (params.default_payment_method) checkOwnMethod(context, customer.id, params.default_payment_method);
   const card = params.default_payment_method ?? defaultCardOf(customer);
   const trial = trialEndOf(context, params);
   const behavior: PaymentBehavior = params.payment_behavior ?? "allow_incomplete";
   const sent = params.collection_method === "send_invoice";
-  if (card === null && trial === null && behavior !== "default_incomplete" && !sent && hasCharge(items)) throw noCard();
+  if (card === null && trial === null && behavior !== "default_incomplete" && !sent && hasCharge(items, billed))
+    throw noCard();
   if (behavior === "error_if_incomplete" && trial === null && card !== null) throwIfPaymentFails(context, card);
-  const input = { ...inputFrom(context, params), customer: customer.id, items, trialEnd: trial, checksCard: true };
+  const input = {
+    ...inputFrom(context, params, billed),
+    customer: customer.id,
+    items,
+    currency: billed,
+    trialEnd: trial,
+    checksCard: true,
+  };
   checkNewSubscription(context, input);
   const { subscription, invoice } = createSubscription(context, input);
   startPayment(context, subscription, invoice, { behavior, onSession: !params.off_session });
@@ -194,6 +173,7 @@ export function create(context: Context, params: z.output<typeof CreateParams>):
 function inputFrom(
   context: Context,
   params: z.output<typeof CreateParams>,
+  billed: string | undefined,
 ): Omit<NewSubscription, "customer" | "items" | "trialEnd"> {
   return {
     metadata: mergeMetadata({}, params.metadata),
@@ -202,7 +182,7 @@ function inputFrom(
     prorate: params.proration_behavior !== "none",
     defaultPaymentMethod: params.default_payment_method ?? null,
     discounts: params.discounts ?? [],
-    addInvoiceItems: toAddedItems(context, params.add_invoice_items ?? []),
+    addInvoiceItems: toAddedItems(context, params.add_invoice_items ?? [], billed),
     collectionMethod: params.collection_method ?? "charge_automatically",
     daysUntilDue: params.days_until_due ?? null,
     cancelAtPeriodEnd: params.cancel_at_period_end ?? false,
@@ -213,9 +193,11 @@ function inputFrom(
   };
 }
 
-function hasCharge(items: readonly ItemInput[]): boolean {
+function hasCharge(items: readonly ItemInput[], billed: string | undefined): boolean {
   return items.some(
-    ({ price, quantity }) => amountFor(price, quantity ?? 1) > 0 && price.recurring?.usage_type !== "metered",
+    ({ price, quantity }) =>
+      price.recurring?.usage_type !== "metered" &&
+      amountFor(priceIn(price, billed ?? price.currency), quantity ?? 1) > 0,
   );
 }
 
@@ -315,7 +297,7 @@ function updateCancellation(context: Context, subscription: Subscription, params
 function changeItems(context: Context, subscription: Subscription, params: z.output<typeof UpdateParams>): void {
   const prorationBehavior = params.proration_behavior ?? "create_prorations";
   const plan = planChange(context, subscription, {
-    items: itemChanges(context, params.items ?? []),
+    items: itemChanges(context, subscription, params.items ?? []),
     prorationBehavior,
     prorationDate: params.proration_date,
     anchor: params.billing_cycle_anchor?.type,
@@ -346,32 +328,4 @@ function checkOwnMethod(context: Context, customer: string, method: string): voi
       `The customer does not have a payment method with the ID ${method}. The payment method must be attached to the customer.`,
       { code: "resource_missing", param: "default_payment_method" },
     );
-}
-
-/** Returns whether a subscription has an item with the given price, or with the plan of this ID. */
-function hasPrice({ items }: Subscription, id: string | undefined): boolean {
-  return id === undefined || items.data.some(({ price }) => price.id === id);
-}
-
-/**
- * Returns the latest `current_period_start` among the items of a subscription. The list filter `current_period_start` uses the
- * latest period start among the items of a subscription.
- */
-function latestPeriodStart({ items }: Subscription): number {
-  return Math.max(...items.data.map((item) => item.current_period_start));
-}
-
-function earliestPeriodEnd({ items }: Subscription): number {
-  return Math.min(...items.data.map((item) => item.current_period_end));
-}
-
-/**
- * Returns whether a subscription matches a status filter. A canceled subscription matches only if the filter includes
- * the status "canceled".
- */
-function matchesStatus(subscription: Subscription, status: string | undefined): boolean {
-  if (status === "all") return true;
-  if (status === undefined) return subscription.status !== "canceled" && subscription.status !== "incomplete_expired";
-  if (status === "ended") return isEnded(subscription);
-  return subscription.status === status;
 }

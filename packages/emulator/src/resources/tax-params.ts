@@ -9,6 +9,7 @@ import { retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { subscriptionTax } from "../objects/automatic-tax.ts";
 import type { NewSubscription, Subscription } from "../objects/subscription.ts";
+import { oneTimePrice } from "./chosen-price.ts";
 
 /** @see https://docs.stripe.com/billing/taxes/tax-rates */
 const MAX_TAX_RATES = 5;
@@ -37,9 +38,9 @@ export const automaticTax = z
 export const addedItem = z.strictObject({ price: text, quantity: nonNegative.optional(), tax_rates: taxRates });
 
 /** Converts the parameter `add_invoice_items` to the emulator's internal form. */
-export function addedItems(context: Context, items: readonly z.output<typeof addedItem>[] = []) {
+export function addedItems(context: Context, items: readonly z.output<typeof addedItem>[] = [], billed?: string) {
   return items.map(({ price, quantity, tax_rates: rates }, index) => ({
-    price: retrieve(context, "price", price, `add_invoice_items[${index}][price]`),
+    price: oneTimePrice(context, price, billed, `add_invoice_items[${index}][price]`),
     quantity: quantity ?? 1,
     taxRates: taxRatesOf(context, rates, `add_invoice_items[${index}][tax_rates]`),
   }));

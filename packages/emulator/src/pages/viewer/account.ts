@@ -65,11 +65,11 @@ function subscriptions(view: AccountView): Markup {
   });
 }
 
-function itemsText({ context }: AccountView, { items }: Subscription): string {
+function itemsText({ context }: AccountView, { items, currency }: Subscription): string {
   return items.data
     .map(({ price, quantity = 1 }) => {
       const { name } = retrieve(context, "product", price.product);
-      return `${quantity > 1 ? `${quantity} × ` : ""}${name}, ${priceText(price, quantity)}`;
+      return `${quantity > 1 ? `${quantity} × ` : ""}${name}, ${priceText(price, quantity, currency)}`;
     })
     .join("; ");
 }
