@@ -5,7 +5,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
-import { play, type Fixture, type Played } from "./support/fixture.ts";
+import type { Scenario } from "../src/verify/scenario.ts";
+import { play, type Played } from "./support/fixture.ts";
 import { createSdk } from "./support/sdk.ts";
 
 const FOLDER = new URL("triggers/", import.meta.url);
@@ -132,11 +133,11 @@ function outcome({ name, body, expectedErrorType }: Played): string {
   return `${name}: ${body.error.type === expectedErrorType ? expectedErrorType : body.error.message}`;
 }
 
-function read(name: string, folder = FOLDER): Fixture {
-  return JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8")) as Fixture;
+function read(name: string, folder = FOLDER): Scenario {
+  return JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8")) as Scenario;
 }
 
-function upgrade({ fixtures }: Fixture): Fixture {
+function upgrade({ fixtures }: Scenario): Scenario {
   return {
     fixtures: fixtures.map((request) => {
       if (request.path === "/v1/subscription_schedules") return withDurations(request);
@@ -153,10 +154,10 @@ function upgrade({ fixtures }: Fixture): Fixture {
 }
 
 /** Replaces `iterations` of schedule phases with `duration`. API version 2025-09-30 replaced the parameter `iterations`. */
-function withDurations(request: Fixture["fixtures"][number]): Fixture["fixtures"][number] {
+function withDurations(request: Scenario["fixtures"][number]): Scenario["fixtures"][number] {
   const text = JSON.stringify(request).replaceAll(
     /"iterations":\s*"?(\d+)"?/g,
     '"duration":{"interval":"month","interval_count":$1}',
   );
-  return JSON.parse(text) as Fixture["fixtures"][number];
+  return JSON.parse(text) as Scenario["fixtures"][number];
 }

@@ -22,8 +22,10 @@ export function methodFromIdOrToken(context: Context, idOrToken: string, param: 
   return createPaymentMethod(context, card, nextYear(context));
 }
 
+/** Returns the expiry of a card that was created from a token: the current month of the next year, as recorded. */
 export function nextYear(context: Context): Expiry {
-  return { month: 12, year: new Date(now(context) * 1000).getUTCFullYear() + 1 };
+  const today = new Date(now(context) * 1000);
+  return { month: today.getUTCMonth() + 1, year: today.getUTCFullYear() + 1 };
 }
 
 /** Checks the billing address of a card again, because the address has changed. */
