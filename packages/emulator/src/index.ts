@@ -1,5 +1,6 @@
 /** The public API of the emulator, a local Stripe for subscription billing. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
 import { type Context as HttpContext, Hono } from "hono";
 import { createApi, rejectUnimplemented, unrecognized } from "./api.ts";
@@ -259,7 +260,10 @@ export interface ServedEmulator extends Emulator {
 /** The interval at which a running clock checks for timers and deliveries that are due. */
 const TICK_MS = 500;
 
-/** Serves an emulator on a port. By default, the emulator's clock runs. Throws if `environment` is "production". */
+/**
+ * Serves an emulator on a port; port 0 takes a free port. By default, the emulator's clock runs. Throws if `environment` is
+ * "production".
+ */
 export async function serveEmulator(
   options: EmulatorOptions & { port: number; host?: string | undefined; environment?: string | undefined },
 ): Promise<ServedEmulator> {
@@ -269,10 +273,10 @@ export async function serveEmulator(
       "The emulator does not start with NODE_ENV=production. Unset NODE_ENV, or use Stripe itself.",
     );
   const host = options.host ?? "127.0.0.1";
-  const url = `http://${hostOfUrl(host)}:${options.port}`;
-  const baseUrl = baseUrlOf({ baseUrl: options.baseUrl ?? url });
+  let { port } = options;
+  const baseUrl = options.baseUrl ?? (() => `http://${hostOfUrl(host)}:${port}`);
   const { emulator, fetchFromPort, save, endStreams } = startEmulator({ clock: "running", ...options, baseUrl });
-  const server = serve({ fetch: toHttpHandler(fetchFromPort), port: options.port, hostname: host });
+  const server = serve({ fetch: toHttpHandler(fetchFromPort), port, hostname: host });
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
     server.once("error", (error: NodeJS.ErrnoException) =>
@@ -284,13 +288,14 @@ export async function serveEmulator(
       ),
     );
   });
+  port = (server.address() as AddressInfo).port;
   const tick = setInterval(() => {
     emulator.now();
     void emulator.drain();
   }, TICK_MS);
   return {
     ...emulator,
-    url: baseUrl,
+    url: baseUrlOf({ baseUrl }),
     close: () =>
       new Promise((resolve) => {
         clearInterval(tick);

@@ -1,6 +1,7 @@
 /** Defines the command line program `stripe-emulator`, which runs the emulator on a port. */
 import { Command, CommanderError } from "commander";
 import { DEFAULT_PORT, serveEmulator, VERSION } from "./index.ts";
+import { runVerify } from "./verify/command.ts";
 
 const MAX_PORT = 65_535;
 const MAX_SEED = 0x7fff_ffff;
@@ -18,6 +19,7 @@ interface Options {
   state?: string;
   seller?: string;
   seed?: string;
+  json?: boolean;
 }
 
 /** Runs the emulator with the options that the arguments of the process give. */
@@ -25,7 +27,7 @@ export async function runProgram(): Promise<void> {
   const program = new Command("stripe-emulator")
     .description("A local Stripe for subscription billing. No account needed.")
     .version(VERSION)
-    .option("--port <port>", `port (default: EMULATOR_PORT, else ${DEFAULT_PORT})`)
+    .option("--port <port>", `port (default: EMULATOR_PORT, else ${DEFAULT_PORT}; 0 takes a free port)`)
     .option("--host <address>", "address to listen on (default: 127.0.0.1; 0.0.0.0 in a container)")
     .option(
       "--allowed-host <name...>",
@@ -36,10 +38,19 @@ export async function runProgram(): Promise<void> {
     .option("--state <file>", "keep the state in this file across restarts")
     .option("--seller <name>", "name of the seller on the pages (default: Test seller)")
     .option("--seed <number>", "seed of all random IDs (default: 1)")
+    .option("--json", "print the addresses as one line of JSON")
     .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong usage.")
     .showHelpAfterError()
     .exitOverride()
     .action(run);
+  program
+    .command("verify")
+    .description("play scenario files against a Stripe sandbox and against the emulator, and print the differences")
+    .argument("<file...>", "files in the format of the Stripe CLI's fixtures")
+    .option("--api-base <url>", "URL of Stripe's API (default: https://api.stripe.com)")
+    .addHelpText("after", "\nThe variable STRIPE_SECRET_KEY contains the secret key of the sandbox.")
+    .addHelpText("after", "\nExit codes: 0 no differences, 1 differences or failed, 2 wrong usage.")
+    .action(verify);
 
   try {
     await program.parseAsync();
@@ -56,6 +67,12 @@ function exitCodeOf(error: unknown): number {
   return isExpected && error.code === "usage" ? 2 : 1;
 }
 
+async function verify(files: string[], { apiBase }: { apiBase?: string }): Promise<void> {
+  const secretKey = process.env["STRIPE_SECRET_KEY"];
+  const differences = await runVerify({ files, secretKey, apiBase, print: (line) => console.log(line) });
+  process.exitCode = differences === 0 ? 0 : 1;
+}
+
 async function run(options: Options): Promise<void> {
   const port = options.port ?? process.env["EMULATOR_PORT"];
   const emulator = await serveEmulator({
@@ -65,14 +82,13 @@ async function run(options: Options): Promise<void> {
     environment: process.env["NODE_ENV"],
     stateFile: options.state,
     sellerName: options.seller,
-    onWarning: (message) => console.log(message),
+    // With --json, the only line of the standard output is the JSON.
+    onWarning: (message) => (options.json ? console.error(message) : console.log(message)),
     seed: wholeNumber("--seed", options.seed, MAX_SEED),
     webhooks:
       options.webhook === undefined ? [] : [{ url: webhookUrl(options.webhook), secret: options.webhookSecret }],
   });
-  console.log(
-    `Stripe emulator on ${emulator.url} · any sk_test_ key works · webhooks to ${options.webhook ?? "nowhere"}`,
-  );
+  console.log(startText(emulator.url, options));
   await new Promise<void>((resolve) => {
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());
@@ -80,6 +96,11 @@ async function run(options: Options): Promise<void> {
   setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
   await emulator.close();
   process.exit(0);
+}
+
+function startText(url: string, { json, webhook }: Options): string {
+  if (json) return JSON.stringify({ url, viewer: `${url}/`, webhook: webhook ?? null });
+  return `Stripe emulator on ${url} · any sk_test_ key works · webhooks to ${webhook ?? "nowhere"}`;
 }
 
 /**
