@@ -1,7 +1,7 @@
 /** Replays the requests of a recorded scenario against the emulator, and compares each response with the recorded response. */
 import { createEmulator, type Emulator } from "../../src/index.ts";
 import { compareResponses, type Difference, type IdPairs } from "../../src/verify/compare.ts";
-import { objectsIn, type Recording } from "./recording.ts";
+import type { Recording } from "./recording.ts";
 
 export interface Replayed {
   recording: Recording;
@@ -113,10 +113,9 @@ async function createPlan(context: Replay, plan: Row, price: Row | undefined): P
   const { id, product, currency, interval, interval_count, amount, nickname } = plan;
   const name = String(product).startsWith("prod_") ? "Test Subscription" : product;
   await create(context, "/v1/products", { id: product, name, unit_label: "user" });
-  const made = await create(context, "/v1/plans", {
-    ...(String(id).startsWith("price_") ? {} : { id }),
-    ...{ product, currency, interval, interval_count, amount, nickname },
-  });
+  const terms = { product, currency, interval, interval_count, amount, nickname };
+  // An ID that Stripe made can't be chosen.
+  const made = await create(context, "/v1/plans", String(id).startsWith("price_") ? terms : { ...terms, id });
   context.pairs.set(String(id), String(made["id"]));
   if (price && price["tax_behavior"] !== "unspecified")
     await create(context, `/v1/prices/${String(made["id"])}`, { tax_behavior: price["tax_behavior"] });
