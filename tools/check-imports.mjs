@@ -132,7 +132,18 @@ const TOLLKEEPER = {
     "node:url",
   ],
 };
-const EMULATOR = { "": ["hono", "zod", "@hono/node-server", "commander", "node:crypto", "node:fs"] };
+const EMULATOR = {
+  "": [
+    "hono",
+    "zod",
+    "@hono/node-server",
+    "commander",
+    "node:crypto",
+    "node:fs",
+    "node:timers/promises",
+    "type:node:net",
+  ],
+};
 const TABLES = { "packages/tollkeeper/src": TOLLKEEPER, "packages/emulator/src": EMULATOR };
 
 const IMPORT = /^(?:import|export)\s+(type\s+)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"/gm;
