@@ -133,16 +133,7 @@ const TOLLKEEPER = {
   ],
 };
 const EMULATOR = {
-  "": [
-    "hono",
-    "zod",
-    "@hono/node-server",
-    "commander",
-    "node:crypto",
-    "node:fs",
-    "node:timers/promises",
-    "type:node:net",
-  ],
+  "": ["hono", "zod", "@hono/node-server", "commander", "node:crypto", "node:fs", "node:timers", "type:node:net"],
 };
 const TABLES = { "packages/tollkeeper/src": TOLLKEEPER, "packages/emulator/src": EMULATOR };
 
