@@ -28,7 +28,6 @@ const OUT_OF_SCOPE: Readonly<Record<string, string>> = {
   "payment_intent.processing": "cards alone can pay, no bank debits",
   "subscription_schedule.aborted": "it cancels a schedule that has not begun, which Stripe documents as canceled",
   "subscription_schedule.expiring": "it stops nine days before the end, and Stripe documents a notice of seven",
-  "payment_intent.amount_capturable_updated": "confirmation_method=manual is not implemented",
 };
 
 /**

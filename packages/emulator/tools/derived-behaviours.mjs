@@ -54,5 +54,6 @@ export const DERIVED = [
   "A customer has one credit balance per currency. `balance` shows the balance in the customer's currency. A new subscription changes the currency of a customer who has no billing objects in the old currency.",
   "A currency whose minimum charge is not in Stripe's table has no minimum, because the emulator has no exchange rates.",
   "An invoice whose rest is below the minimum charge is paid at once. A balance transaction `invoice_too_small` adds the rest to the customer's balance.",
+  "A client secret can't confirm a payment intent with `confirmation_method: manual`. The emulator's own message says so.",
   "The emulator has no rate limits. A fault can return a 429.",
 ];

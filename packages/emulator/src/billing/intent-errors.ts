@@ -49,3 +49,11 @@ export function paymentError(intent: PaymentIntent, message: string): ApiError {
 export function setupError(intent: SetupIntent, message: string): ApiError {
   return new ApiError(message, { code: "setup_intent_unexpected_state", setup_intent: { ...intent } });
 }
+
+/** Returns the error for a client that confirms a payment intent with `confirmation_method: manual`. */
+export function needsSecretKey(intent: PaymentIntent): ApiError {
+  return paymentError(
+    intent,
+    "You cannot confirm this PaymentIntent with a client secret, because its `confirmation_method` is `manual`. Confirm it with a secret key.",
+  );
+}

@@ -42,8 +42,17 @@ export function confirmPayment(context: Context, intent: PaymentIntent, methodId
   const outcome = consumeNextDecline(context) ?? cardOutcome(context, methodId, how.onSession);
   if (outcome.kind === "succeeds") return succeedPayment(context, intent);
   if (outcome.kind === "declines") return declinePayment(context, intent, paymentErrorOf(outcome));
+  if (intent.confirmation_method === "manual" && !how.failsOnAction) throw manualChallenge();
   if (how.failsOnAction) return failPayment(context, intent, AUTHENTICATION_ERRORS[how.failsOnAction]);
   requireAction(context, intent, how);
+}
+
+/** At Stripe, the server confirms such a payment again after 3-D Secure. */
+function manualChallenge(): ApiError {
+  return new ApiError(
+    "The emulator does not implement 3-D Secure for payment intents with `confirmation_method: manual`. Use a card that needs no 3-D Secure, or `confirmation_method: automatic`.",
+    { status: 501, type: "api_error", param: "confirmation_method" },
+  );
 }
 
 /** @see https://docs.stripe.com/payments/without-card-authentication */

@@ -25,9 +25,7 @@ export interface UnusedParam {
 const VALUES_WITHOUT_EFFECT = new Set([
   "adaptive_pricing[enabled]=false",
   "after_expiration[recovery][enabled]=false",
-  "allowed_payment_method_types[]=card",
   "automatic_tax[enabled]=false",
-  "confirmation_method=automatic",
   "features[subscription_update][trial_update_behavior]=end_trial",
   "invoice_creation[enabled]=false",
   "issuer[type]=self",

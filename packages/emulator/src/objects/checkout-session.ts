@@ -30,7 +30,6 @@ export interface NewCheckoutSession {
   billing_address_collection?: "auto" | "required" | undefined;
   tax_id_collection?: { enabled: boolean; required?: "if_supported" | "never" | undefined } | undefined;
   payment_method_collection?: "always" | "if_required" | undefined;
-  payment_method_types?: string[] | undefined;
   locale?: string | undefined;
   metadata?: "" | Record<string, string> | undefined;
 }
@@ -44,7 +43,7 @@ export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSess
     object: "checkout.session" as const,
     adaptive_pricing: { enabled: false },
     after_expiration: null,
-    allowed_payment_method_types: null,
+    allowed_payment_method_types: null as string[] | null,
     allow_promotion_codes: params.allow_promotion_codes ?? null,
     amount_subtotal: null as number | null,
     amount_total: null as number | null,
@@ -174,7 +173,7 @@ function paymentFields(params: NewCheckoutSession, mode: Mode) {
     payment_method_collection: params.payment_method_collection ?? (mode === "payment" ? "if_required" : "always"),
     payment_method_configuration_details: null,
     payment_method_options: { card: { request_three_d_secure: "automatic" } },
-    payment_method_types: params.payment_method_types ?? ["card"],
+    payment_method_types: ["card"],
     payment_status: "unpaid" as "unpaid" | "paid" | "no_payment_required",
   };
 }

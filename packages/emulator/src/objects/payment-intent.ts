@@ -42,6 +42,8 @@ export interface NewPaymentIntent {
   metadata?: Record<string, string>;
   captureMethod?: "automatic" | "automatic_async" | "manual";
   setupFutureUsage?: "off_session" | "on_session" | null;
+  /** Default: automatic. */
+  confirmationMethod?: "automatic" | "manual";
   receiptEmail?: string | null;
   shipping?: object | null;
   statementDescriptor?: string | null;
@@ -59,7 +61,7 @@ export function newPaymentIntent(source: ObjectSource, input: NewPaymentIntent) 
     amount: input.amount,
     amount_capturable: 0,
     amount_details: { tip: {} },
-    allowed_payment_method_types: null,
+    allowed_payment_method_types: null as string[] | null,
     amount_received: 0,
     application: null,
     application_fee_amount: null,
@@ -68,13 +70,13 @@ export function newPaymentIntent(source: ObjectSource, input: NewPaymentIntent) 
     cancellation_reason: null as string | null,
     capture_method: input.captureMethod ?? "automatic_async",
     client_secret: `${id}_secret_${randomText(source.state, 25)}`,
-    confirmation_method: "automatic",
+    confirmation_method: input.confirmationMethod ?? "automatic",
     created: now(source),
     currency: input.currency,
     customer: input.customer,
     customer_account: null,
     description: input.description ?? null,
-    excluded_payment_method_types: null,
+    excluded_payment_method_types: null as string[] | null,
     last_payment_error: null as PaymentError | null,
     latest_charge: null as string | null,
     livemode: false as const,

@@ -22,7 +22,7 @@ export function newSetupIntent(source: ObjectSource, input: NewSetupIntent) {
   return {
     id,
     object: "setup_intent" as const,
-    allowed_payment_method_types: null,
+    allowed_payment_method_types: null as string[] | null,
     application: null,
     automatic_payment_methods: null as { allow_redirects: string; enabled: boolean } | null,
     cancellation_reason: null as string | null,
@@ -31,7 +31,7 @@ export function newSetupIntent(source: ObjectSource, input: NewSetupIntent) {
     customer: input.customer,
     customer_account: null,
     description: input.description ?? null,
-    excluded_payment_method_types: null,
+    excluded_payment_method_types: null as string[] | null,
     flow_directions: null,
     last_setup_error: null as PaymentError | null,
     latest_attempt: null,

@@ -26,7 +26,10 @@ const BRANDS: Record<string, string> = {
   visa: "Visa",
   mastercard: "Mastercard",
   amex: "American Express",
+  diners: "Diners Club",
   discover: "Discover",
+  jcb: "JCB",
+  unionpay: "UnionPay",
 };
 
 export function cardText({ card }: PaymentMethod): string {

@@ -29,6 +29,7 @@ import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
 import { type CheckoutSession, newCheckoutSession, SESSION_LIFETIME_SECONDS } from "../objects/checkout-session.ts";
 import { checkUiMode, REDIRECTS, UI_MODES } from "./checkout-ui-mode.ts";
+import { methodTypes, setMethodTypes } from "./method-types.ts";
 import { checkSessionTaxes } from "./checkout-tax-checks.ts";
 import { checkEmail } from "./shared-params.ts";
 import { automaticTax, taxRates } from "./tax-params.ts";
@@ -78,7 +79,7 @@ const CreateParams = z.strictObject({
     .optional(),
   discounts,
   payment_method_collection: z.enum(["always", "if_required"]).optional(),
-  payment_method_types: z.array(text).optional(),
+  ...methodTypes,
   locale: text.optional(),
   metadata: metadata.optional(),
   subscription_data: z
@@ -187,6 +188,7 @@ function create(context: Context, params: CreateInput): CheckoutSession {
   const items = (params.line_items ?? []).map((item, index) => toItem(context, item, index));
   const customer = params.customer === undefined ? null : retrieveCustomer(context, params.customer, "customer");
   const session = newCheckoutSession(context, params, customer);
+  setMethodTypes(session, params);
   const at = now(context);
   if (session.expires_at < at + MIN_LIFETIME || session.expires_at > at + SESSION_LIFETIME_SECONDS)
     throw new ApiError("The `expires_at` timestamp must be between 30 minutes and 24 hours from now.", {

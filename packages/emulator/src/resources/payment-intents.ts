@@ -4,7 +4,7 @@ import type { Api } from "../api.ts";
 import { checkClientSecret } from "../billing/client-secrets.ts";
 import { settleIntent } from "../billing/collection.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
-import { notUpdatable, paymentError, unexpectedPayment } from "../billing/intent-errors.ts";
+import { needsSecretKey, notUpdatable, paymentError, unexpectedPayment } from "../billing/intent-errors.ts";
 import {
   cancelPayment,
   capturePayment,
@@ -32,6 +32,7 @@ import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
 import type { PaymentIntent } from "../objects/payment-intent.ts";
 import type { PaymentMethod } from "../objects/payment-method.ts";
+import { methodTypes, setMethodTypes } from "./method-types.ts";
 import { givenMethod, methodData } from "./payment-method-data.ts";
 
 const shippingHash = z.strictObject({
@@ -47,6 +48,7 @@ const captureMethod = z.enum(["automatic", "automatic_async", "manual"]).optiona
 const setupFutureUsage = unsettable(z.enum(["off_session", "on_session"])).optional();
 /** Parameters that requests can set until the payment is made. */
 const paymentFields = {
+  ...methodTypes,
   capture_method: captureMethod,
   payment_method: text.optional(),
   payment_method_data: methodData.optional(),
@@ -78,6 +80,7 @@ const CreateParams = z.strictObject({
   amount: integer,
   currency,
   confirm: flag.optional(),
+  confirmation_method: z.enum(["automatic", "manual"]).optional(),
   automatic_payment_methods: z
     .strictObject({ enabled: flag, allow_redirects: z.enum(["always", "never"]).optional() })
     .optional(),
@@ -121,6 +124,7 @@ export function paymentIntentRoutes(api: Api): void {
   api.clientPost("/v1/payment_intents/:id/confirm", ConfirmParams, (context, params, id) => {
     const intent = retrieveIntent(context, id);
     checkClientSecret(context, intent, params.client_secret);
+    if (params.client_secret !== undefined && intent.confirmation_method === "manual") throw needsSecretKey(intent);
     return confirm(context, intent, params);
   });
 
@@ -152,6 +156,7 @@ function create(context: Context, params: z.output<typeof CreateParams>): Paymen
     metadata: mergeMetadata({}, params.metadata),
     captureMethod: params.capture_method ?? "automatic_async",
     setupFutureUsage: params.setup_future_usage ?? null,
+    confirmationMethod: params.confirmation_method ?? "automatic",
     receiptEmail: params.receipt_email ?? null,
     shipping: params.shipping ? toShipping(params.shipping) : null,
     statementDescriptor: params.statement_descriptor || null,
@@ -162,6 +167,7 @@ function create(context: Context, params: z.output<typeof CreateParams>): Paymen
     allow_redirects: params.automatic_payment_methods?.allow_redirects ?? "always",
     enabled: params.automatic_payment_methods?.enabled ?? true,
   };
+  setMethodTypes(intent, params);
   if (method) Object.assign(intent, { payment_method: method.id, status: "requires_confirmation" });
   return params.confirm ? confirm(context, intent, params) : intent;
 }
@@ -213,6 +219,7 @@ function setCustomer(context: Context, intent: PaymentIntent, id: string): void 
 type PaymentFields = Omit<z.output<typeof ConfirmParams>, "payment_method" | "payment_method_data">;
 
 function setPaymentFields(intent: PaymentIntent, params: PaymentFields): void {
+  setMethodTypes(intent, params);
   const { capture_method: capturing, receipt_email: email, setup_future_usage: usage, shipping } = params;
   Object.assign(intent, {
     ...(capturing !== undefined && { capture_method: capturing }),

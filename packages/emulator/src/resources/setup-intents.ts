@@ -12,9 +12,11 @@ import { expand, flag, listParams, mergeMetadata, metadata, text, url } from "..
 import { find, listAll } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { SetupIntent } from "../objects/setup-intent.ts";
+import { methodTypes, setMethodTypes } from "./method-types.ts";
 import { givenMethod, methodData } from "./payment-method-data.ts";
 
 const fields = {
+  ...methodTypes,
   customer: text.optional(),
   description: text.optional(),
   payment_method: text.optional(),
@@ -34,6 +36,7 @@ const CreateParams = z.strictObject({
 });
 const ConfirmParams = z.strictObject({
   ...client,
+  allowed_payment_method_types: methodTypes.allowed_payment_method_types,
   payment_method: text.optional(),
   payment_method_data: methodData.optional(),
   client_secret: text.optional(),
@@ -61,6 +64,7 @@ export function setupIntentRoutes(api: Api): void {
       allow_redirects: params.automatic_payment_methods?.allow_redirects ?? "always",
       enabled: params.automatic_payment_methods?.enabled ?? true,
     };
+    setMethodTypes(intent, params);
     setMethod(context, intent, params);
     return params.confirm ? confirm(context, intent, params) : intent;
   });
@@ -83,6 +87,7 @@ export function setupIntentRoutes(api: Api): void {
 
   api.post("/v1/setup_intents/:id", z.strictObject(fields), (context, params, id) => {
     const intent = retrieveIntent(context, id);
+    setMethodTypes(intent, params);
     setMethod(context, intent, params);
     if (params.customer !== undefined) intent.customer = retrieveCustomer(context, params.customer, "customer").id;
     if (params.description !== undefined) intent.description = params.description;
@@ -121,6 +126,7 @@ function setMethod(context: Context, intent: SetupIntent, params: Parameters<typ
 
 function confirm(context: Context, intent: SetupIntent, params: z.output<typeof ConfirmParams>): SetupIntent {
   if (intent.status === "succeeded" || intent.status === "canceled") throw unexpectedSetup(intent, "confirm");
+  setMethodTypes(intent, params);
   const method = givenMethod(context, params)?.id ?? intent.payment_method;
   if (method === null)
     throw setupError(intent, "You cannot confirm this SetupIntent because it's missing a payment method.");
