@@ -2,6 +2,7 @@
 import type Stripe from "stripe";
 import { describe, expect, test } from "vitest";
 import { createAuthApp, DAY, type AuthApp } from "./auth-app.ts";
+import { periodOf } from "./current-types.ts";
 
 const PAGES = { successUrl: "http://app.test/welcome", cancelUrl: "http://app.test/plans" };
 
@@ -290,11 +291,6 @@ function rowOf(subscription: Stripe.Subscription) {
     cancelAt: inMs(subscription.cancel_at),
     cancelAtPeriodEnd: Number(subscription.cancel_at_period_end),
   };
-}
-
-/** The types of better-auth come from an old version of Stripe's SDK, in which subscription items have no billing period. */
-function periodOf(subscription: Stripe.Subscription): { current_period_start: number; current_period_end: number } {
-  return subscription.items.data[0] as unknown as ReturnType<typeof periodOf>;
 }
 
 function inMs(seconds: number | null | undefined): number | null {

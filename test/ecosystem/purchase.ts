@@ -1,5 +1,6 @@
-/** Creates a product with a price, and buys a subscription to the product. */
+/** Buys subscriptions on the checkout page. */
 import { expect } from "vitest";
+import type { Emulator } from "../../packages/emulator/src/index.ts";
 import type { SyncApp } from "./sync-app.ts";
 
 export interface Purchase {
@@ -27,13 +28,18 @@ export async function purchase(
     customer_email: "ada@example.com",
     success_url: "http://app.test/welcome",
   });
-  const body = new URLSearchParams({ payment_method: "pm_card_visa" });
-  const paid = await emulator.fetch(
-    new Request(`http://stripe.test/v1/payment_pages/${session.id}/confirm`, { method: "POST", body }),
-  );
-  expect(paid.status).toBe(200);
+  await payOnPage(emulator, session.id);
   const done = await stripe.checkout.sessions.retrieve(session.id);
   return { customer: idOf(done.customer), subscription: idOf(done.subscription), price: price.id };
+}
+
+/** Sends the form of a checkout page with a card. */
+export async function payOnPage(emulator: Emulator, session: string, card = "pm_card_visa"): Promise<void> {
+  const body = new URLSearchParams({ payment_method: card });
+  const paid = await emulator.fetch(
+    new Request(`http://stripe.test/v1/payment_pages/${session}/confirm`, { method: "POST", body }),
+  );
+  expect(paid.status).toBe(200);
 }
 
 function idOf(link: string | { id: string } | null): string {
