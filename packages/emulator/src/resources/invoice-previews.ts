@@ -215,6 +215,7 @@ function startSubscription(context: Context, params: Params, customer: string): 
     customer,
     automatic_tax: params.automatic_tax,
     billing_cycle_anchor: timestamp,
+    currency: params.currency,
     discounts: params.discounts,
     payment_behavior: "default_incomplete",
   });
