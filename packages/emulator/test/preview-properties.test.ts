@@ -81,6 +81,9 @@ async function nextInvoice(world: World, known: number) {
 }
 
 async function expectSameAsPreviewed(world: World, subscription: string, change: AnyChange): Promise<void> {
+  // A preview has the balance of now. The draft of a renewal can change this balance when it is finalized an hour later.
+  const drafts = await world.stripe.invoices.list({ subscription, status: "draft" });
+  if (drafts.data.length > 0) await world.emulator.advance(HOUR);
   const now = await world.stripe.subscriptions.retrieve(subscription);
   if (now.status === "canceled") return;
   const planned = planChange(world, change, now);
