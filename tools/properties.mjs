@@ -1,6 +1,6 @@
-// npm run properties -- --runs N --seed S: checks random catalogs, currencies, coupons, taxes, trials, changes and cancellations
-// in the emulator: a preview equals the invoice that follows, and the books add up. Runs parts of the runs on all cores. Prints
-// the seed of a part that fails.
+// Checks properties of the emulator with random catalogs, currencies, coupons, taxes, trials, changes and cancellations. A
+// preview equals the invoice that follows, and the books add up. Usage: npm run properties -- --runs N --seed S. Runs parts of
+// the runs on all cores. Prints the seed of a part that fails.
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
