@@ -2,7 +2,7 @@
  * Lets pages of local apps call the routes for publishable keys, as Stripe.js does. A page of another origin needs the customer's
  * client secret, and can't use a secret key. Pages of other hosts stay refused.
  */
-import type { Context as HttpContext, MiddlewareHandler } from "hono";
+import type { Context as HttpContext, MiddlewareHandler, Next } from "hono";
 import type { Api } from "./api.ts";
 import { readKey } from "./request-input.ts";
 
@@ -39,12 +39,15 @@ function hasPublishableKey(c: HttpContext): boolean {
 
 /** Returns a middleware that adds the headers with which a browser shows a response to a page of another origin. */
 export function addLocalPageHeaders(isClientRequest: (c: HttpContext) => boolean): MiddlewareHandler {
-  return async (c, next) => {
+  return (c, next) => {
     const origin = c.req.header("origin");
-    if (origin === undefined || !isClientRequest(c)) return next();
-    const headers = { ...CORS_HEADERS, "access-control-allow-origin": origin };
-    if (c.req.method === "OPTIONS") return new Response(null, { status: 204, headers });
-    await next();
-    for (const [name, value] of Object.entries(headers)) c.header(name, value);
+    return origin === undefined || !isClientRequest(c) ? next() : respondToPage(c, origin, next);
   };
+}
+
+async function respondToPage(c: HttpContext, origin: string, next: Next): Promise<Response | void> {
+  const headers = { ...CORS_HEADERS, "access-control-allow-origin": origin };
+  if (c.req.method === "OPTIONS") return new Response(null, { status: 204, headers });
+  await next();
+  for (const [name, value] of Object.entries(headers)) c.header(name, value);
 }

@@ -107,7 +107,9 @@ function indexByTime(context: Context, rows: readonly { id: string }[], id: stri
 
 /** Returns whether the fields of a row have the wanted values. An undefined value matches every row. */
 export function hasFields<T extends object>(row: T, wanted: { [Name in keyof T]?: unknown }): boolean {
-  return Object.entries(wanted).every(([name, value]) => value === undefined || row[name as keyof T] === value);
+  // A list calls this function for each row of a table, and `Object.entries` would double the time of the list.
+  for (const name in wanted) if (wanted[name] !== undefined && row[name] !== wanted[name]) return false;
+  return true;
 }
 
 /**

@@ -8,14 +8,14 @@ import { rollback } from "./transaction.ts";
  * transaction read before belong to the transaction.
  */
 export function rehearse<T>(context: Context, act: () => T): T {
-  const { writable, originals, undo, pendingEvents, clock, forcedDecline = null } = context;
+  const { writable, originals, undo, pendingEvents, clock, forcedDecline = null, isRehearsal = false } = context;
   const { seed, now, timerCount, nextDecline = null } = context.state;
-  Object.assign(context, { writable: new Set(), originals: new Map(), undo: [], pendingEvents: [] });
+  Object.assign(context, { writable: new Set(), originals: new Map(), undo: [], pendingEvents: [], isRehearsal: true });
   try {
     return act();
   } finally {
     rollback(context);
-    Object.assign(context, { writable, originals, undo, pendingEvents, clock, forcedDecline });
+    Object.assign(context, { writable, originals, undo, pendingEvents, clock, forcedDecline, isRehearsal });
     Object.assign(context.state, { seed, now, timerCount, nextDecline });
   }
 }

@@ -105,6 +105,8 @@ export interface Context extends Transaction {
   publishable?: boolean;
   /** Under a `stale` fault, lists and searches omit objects that were created less than this number of seconds ago. */
   staleSeconds?: number;
+  /** True while a preview makes changes that it undoes afterwards. Then events contain no objects, except drafts of invoices. */
+  isRehearsal?: boolean;
   /** Under a `decline` fault, the decline code for this request's payment. Otherwise null. */
   forcedDecline?: string | null;
 }

@@ -222,7 +222,7 @@ function balanceRoutes(api: Api): void {
       const { allow_redisplay, type } = params;
       return paginate(context, listAll(context, "payment_method"), params, {
         url: `/v1/customers/${id}/payment_methods`,
-        filter: (row) => hasFields(row, { allow_redisplay, customer: id, type }),
+        filter: (row) => row.customer === id && hasFields(row, { allow_redisplay, type }),
       });
     },
   );
