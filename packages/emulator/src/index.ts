@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
 import { type Context as HttpContext, Hono } from "hono";
-import { createApi, rejectUnimplemented, unrecognized } from "./api.ts";
+import { type Api, createApi, rejectUnimplemented, unrecognized } from "./api.ts";
 import { audit } from "./audit.ts";
 import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/records.ts";
@@ -154,6 +154,13 @@ function isOwnApiRequest(c: HttpContext): boolean {
   return (c.env as Bindings | undefined)?.fromPort !== true && /^\/v[12]\//.test(c.req.path);
 }
 
+const API_URL = /^[a-z]+:\/\/[^/]+\/v[12]\//;
+
+/** Returns whether a request is an API request that no web page has sent. Browsers send one of the two headers. */
+function isApiRequestOfProgram({ url, headers }: Request): boolean {
+  return API_URL.test(url) && !headers.has("origin") && !headers.has("sec-fetch-site");
+}
+
 function baseUrlOf({ baseUrl = DEFAULT_BASE_URL }: EmulatorOptions): string {
   return typeof baseUrl === "string" ? baseUrl : baseUrl();
 }
@@ -188,9 +195,10 @@ function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
     },
     onChange: file.changed,
   });
-  const app = createApp(engine, options);
+  const { app, api } = createApp(engine, options);
   const emulator: Emulator = {
-    fetch: async (request) => app.fetch(request),
+    // API requests of this process skip the checks that protect the emulator's port. That saves a tenth of their time.
+    fetch: async (request) => (isApiRequestOfProgram(request) ? api.app.fetch(request) : app.fetch(request)),
     now: () => engine.now() * 1000,
     advance: async (seconds, stopAt) => (await engine.advance({ seconds, stopAt })) * 1000,
     drain: engine.deliverDue,
@@ -209,7 +217,7 @@ function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
 }
 
 /** Creates the app of all routes: the API, the control routes and the pages. */
-function createApp(engine: Engine, options: EmulatorOptions): Hono {
+function createApp(engine: Engine, options: EmulatorOptions): { app: Hono; api: Api } {
   const app = new Hono();
   const api = createApi(engine, {
     checkResponses: options.checkResponses ?? false,
@@ -246,10 +254,11 @@ function createApp(engine: Engine, options: EmulatorOptions): Hono {
       ? c.html(errorPage("Page not found", `The emulator has no page at ${c.req.path}.`), 404)
       : c.json(unrecognized(c.req.method, c.req.path).toBody(null), 404),
   );
-  app.onError((error) => {
-    throw error;
-  });
-  return app;
+  for (const one of [app, api.app])
+    one.onError((error) => {
+      throw error;
+    });
+  return { app, api };
 }
 
 export interface ServedEmulator extends Emulator {
