@@ -240,6 +240,27 @@ test.each(["setup", "trial"])("the checkout page saves the card 4000 0000 0000 0
   expect(data.map(({ card }) => card?.last4)).toEqual(["0341"]);
 });
 
+/** @see https://docs.stripe.com/testing#regulatory-cards: the card 4000 0025 0000 3155 requires 3-D Secure when it is saved. */
+test.each(["yes", "no"])("a trial in checkout waits for 3-D Secure, and the customer answers %s", async (answer) => {
+  const { stripe, emulator, eventTypes } = createSdk();
+  const { id: customer } = await stripe.customers.create({ email: "ada@example.com" });
+  const session = await stripe.checkout.sessions.create({
+    customer,
+    success_url: "http://shop.test/done",
+    ...(await trial(stripe)),
+  });
+  const card = new URLSearchParams({ number: "4000002500003155", expiry: "12/34", cvc: "123" });
+  const response = await emulator.fetch(new Request(`${session.url ?? ""}/pay`, { method: "POST", body: card }));
+  const statusOf = async () => (await stripe.checkout.sessions.retrieve(session.id)).status;
+  expect(await statusOf()).toBe("open");
+  const challengePage = new URL(response.headers.get("location") ?? "", "http://stripe.test");
+  await emulator.fetch(new Request(challengePage, { method: "POST", body: new URLSearchParams({ answer }) }));
+  expect(await statusOf()).toBe(answer === "yes" ? "complete" : "open");
+  expect(await eventTypes()).toContain(answer === "yes" ? "setup_intent.succeeded" : "setup_intent.setup_failed");
+  const { data } = await stripe.subscriptions.list({ customer });
+  expect(data.map(({ status }) => status)).toEqual(answer === "yes" ? ["trialing"] : []);
+});
+
 async function trial(stripe: Stripe): Promise<Partial<Stripe.Checkout.SessionCreateParams>> {
   const price = await stripe.prices.create({
     currency: "usd",

@@ -252,22 +252,19 @@ function settleSetup(
   return recordDecline(order, intent.last_setup_error);
 }
 
-/** Completes a checkout session with no amount due: checks the card and saves it. */
+/** Completes a checkout session with no amount due: saves the card, which may require 3-D Secure first. */
 function confirmFree(
   context: Context,
   session: CheckoutSession,
   order: CheckoutOrder,
   methodId: string,
 ): CheckoutOutcome {
-  const outcome = setupOutcome(context, methodId);
-  if (outcome.kind !== "declines") {
-    const intent = createSetupIntent(context, { customer: session.customer });
-    order.setupIntent = intent.id;
-    Object.assign(intent, { payment_method: methodId, status: "succeeded" });
-    emit(context, "setup_intent.succeeded", intent);
-    return completeSession(context, session, order, null);
-  }
-  return recordDecline(order, paymentErrorOf(outcome));
+  const known = find(context, "setup_intent", order.setupIntent);
+  const intent =
+    known?.status === "requires_payment_method" ? known : createSetupIntent(context, { customer: session.customer });
+  order.setupIntent = intent.id;
+  confirmSetup(context, intent, methodId, {});
+  return settleSetup(context, session, order, intent);
 }
 
 function intentOf(context: Context, session: CheckoutSession, order: CheckoutOrder): PaymentIntent {
