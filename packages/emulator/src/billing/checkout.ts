@@ -23,7 +23,7 @@ import { saveCustomer } from "./checkout-customer.ts";
 import { applyTaxes } from "./taxes.ts";
 import { addOneTimeItem } from "./invoice-items.ts";
 import { attach, methodFromIdOrToken } from "./payment-methods.ts";
-import { cancelPayment, completeChallenge, confirmPayment, createPaymentIntent, setupOutcome } from "./payments.ts";
+import { cancelPayment, completeChallenge, confirmPayment, createPaymentIntent } from "./payments.ts";
 import { priceIn } from "./presentment.ts";
 import { amountFor } from "./pricing.ts";
 import { completeSetupChallenge, confirmSetup, createSetupIntent } from "./setup.ts";
