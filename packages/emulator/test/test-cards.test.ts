@@ -241,7 +241,7 @@ test.each(["setup", "trial"])("the checkout page saves the card 4000 0000 0000 0
 });
 
 /** @see https://docs.stripe.com/testing#regulatory-cards: the card 4000 0025 0000 3155 requires 3-D Secure when it is saved. */
-test.each(["yes", "no"])("a trial in checkout waits for 3-D Secure, and the customer answers %s", async (answer) => {
+test.each(["yes", "no"])("a trial in checkout waits for 3-D Secure, with the answer %s", async (answer) => {
   const { stripe, emulator, eventTypes } = createSdk();
   const { id: customer } = await stripe.customers.create({ email: "ada@example.com" });
   const session = await stripe.checkout.sessions.create({
