@@ -14,12 +14,13 @@ import { forkAccount } from "./core/snapshots.ts";
 import { type Account, type Context, getOrCreateAccount, type State } from "./core/state.ts";
 import { clearTimer, nextDelivery, nextTimer, popTimer } from "./core/timers.ts";
 import { advanceTimeTo } from "./core/virtual-time.ts";
+import { recordWebhook, type SentWebhook } from "./core/webhook-log.ts";
 import type { StripeEvent } from "./objects/event.ts";
 
 export interface EngineOptions {
   state: State;
   baseUrl: () => string;
-  network: DeliveryNetwork;
+  network: Omit<DeliveryNetwork, "onSent">;
   /**
    * If the clock has the value "running", virtual time follows wall time. If the clock has the value "still", only `advance`
    * moves virtual time.
@@ -79,6 +80,8 @@ export interface Engine {
   deliveries: { held: boolean; order: number | null };
   /** The most recent API requests, oldest first. */
   requests: RequestRecord[];
+  /** The newest webhook requests that the emulator sent from the current state, oldest first. */
+  webhooks: SentWebhook[];
   /** The last move of the emulator's clock by `advance`; null before the first move. */
   lastMove: ClockMove | null;
   /** The mode of the emulator's clock. */
@@ -98,7 +101,7 @@ export interface Engine {
 const CONCURRENT_DELIVERIES = 16;
 
 export function createEngine(options: EngineOptions): Engine {
-  const { network } = options;
+  const network = recordingNetwork(options.network, () => engine.webhooks);
   const feed = createChangeFeed();
   const onChange = (): void => {
     options.onChange();
@@ -107,12 +110,7 @@ export function createEngine(options: EngineOptions): Engine {
   const engine: Engine = {
     state: options.state,
     contexts: () => [...engine.state.accounts.values()].map((account) => newContext(options, engine.state, account)),
-    contextOf(accountId) {
-      const isNew = !engine.state.accounts.has(accountId);
-      const context = newContext(options, engine.state, getOrCreateAccount(engine.state, accountId));
-      if (isNew) options.onAccount(context);
-      return context;
-    },
+    contextOf: (accountId) => openAccount(options, engine.state, accountId),
     contextWith(id) {
       const context = engine.contexts().find((candidate) => findById(candidate, id) !== undefined);
       if (!context) return null;
@@ -125,7 +123,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     catchUp: () => catchUp(engine, options),
     nextDueAt: () => nextDue(engine, Infinity)?.timer.at ?? null,
-    deliverDue: shareRun(() => deliverAll(engine, options)),
+    deliverDue: shareRun(() => deliverAll(engine, network)),
     async deliverNow(id) {
       const context = engine.contexts().find(({ account }) => account.deliveries.has(id));
       if (!context) return false;
@@ -137,12 +135,14 @@ export function createEngine(options: EngineOptions): Engine {
     },
     deliveries: { held: false, order: null },
     requests: [],
+    webhooks: [],
     lastMove: null,
     clock: options.clock,
     feed,
     replaceState(state) {
       engine.state = state;
       engine.lastMove = null;
+      engine.webhooks = [];
       onChange();
     },
     changed: onChange,
@@ -162,6 +162,19 @@ function finishAndDeliver(engine: Engine, context: Context): void {
   finish(context);
   engine.changed();
   void engine.deliverDue();
+}
+
+/** Adds the log of webhook requests to the network. */
+function recordingNetwork(network: EngineOptions["network"], log: () => SentWebhook[]): DeliveryNetwork {
+  return { ...network, onSent: (webhook) => recordWebhook(log(), webhook) };
+}
+
+/** Returns a context for an account. Creates the account if it does not exist. */
+function openAccount(options: EngineOptions, state: State, accountId: string): Context {
+  const isNew = !state.accounts.has(accountId);
+  const context = newContext(options, state, getOrCreateAccount(state, accountId));
+  if (isNew) options.onAccount(context);
+  return context;
 }
 
 function newContext({ baseUrl, freezeRows }: EngineOptions, state: State, account: Account): Context {
@@ -216,7 +229,7 @@ function catchUp(engine: Engine, options: EngineOptions): void {
   if (count > 0) engine.changed();
 }
 
-async function deliverAll(engine: Engine, { network }: EngineOptions): Promise<void> {
+async function deliverAll(engine: Engine, network: DeliveryNetwork): Promise<void> {
   while (!engine.deliveries.held) {
     const batch = takeDueDeliveries(engine);
     if (batch.length === 0) return;

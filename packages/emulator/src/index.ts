@@ -24,6 +24,8 @@ import { STRIPE_JS_PATH, stripeJsRoute } from "./pages/stripe-js.ts";
 import { STYLE } from "./pages/style.ts";
 import { RESOURCES } from "./resources/index.ts";
 import { addEndpoint, replaceEndpoints } from "./resources/webhook-endpoints.ts";
+import { createExpectations, type Expectations } from "./testing/expectations.ts";
+import { type Fixture, type LoadedBody, loadFixture, type LoadOptions } from "./testing/load.ts";
 
 export interface EmulatorOptions {
   /**
@@ -75,7 +77,7 @@ export interface EmulatorOptions {
   onWarning?: ((message: string) => void) | undefined;
 }
 
-export interface Emulator {
+export interface Emulator extends Expectations {
   /** Handles a request to the API, a page or a control route, without a network connection. */
   fetch: (request: Request) => Promise<Response>;
   /** Returns the virtual time in epoch milliseconds. */
@@ -85,6 +87,16 @@ export interface Emulator {
    * `stopAt`, virtual time stops early: before or after the timer that emits the given event.
    */
   advance(seconds: number, stopAt?: StopAt): Promise<number>;
+  /**
+   * Plays a fixture in the format of the Stripe CLI, from an object or a JSON file, and sends all due deliveries. Returns the
+   * bodies of the responses by the names of the requests. Rejects if a request fails, unless its `expected_error_type` is the
+   * type of the error.
+   * @see https://docs.stripe.com/cli/fixtures
+   */
+  load<const Name extends string = string>(
+    fixture: string | Fixture<Name>,
+    options?: LoadOptions,
+  ): Promise<Record<Name, LoadedBody>>;
   /** Waits until every due delivery has been attempted. */
   drain(): Promise<void>;
   /**
@@ -109,7 +121,8 @@ export interface Emulator {
   fork(options?: Pick<EmulatorOptions, "fetch">): Emulator;
 }
 
-export type { AfterRetries, State, StopAt, TaxSettings };
+export type { AfterRetries, Fixture, LoadedBody, LoadOptions, State, StopAt, TaxSettings };
+export type { ExpectedEvent, ExpectedWebhook, Where } from "./testing/expectations.ts";
 export { VERSION } from "./version.ts";
 
 export const DEFAULT_PORT = 12_111;
@@ -201,7 +214,13 @@ function buildEmulator(options: EmulatorOptions, state: State): BuiltEmulator {
     fetch: async (request) => (isApiRequestOfProgram(request) ? api.app.fetch(request) : app.fetch(request)),
     now: () => engine.now() * 1000,
     advance: async (seconds, stopAt) => (await engine.advance({ seconds, stopAt })) * 1000,
+    async load(fixture, given = {}) {
+      const bodies = await loadFixture(emulator.fetch, baseUrlOf(options), fixture, given);
+      await engine.deliverDue();
+      return bodies;
+    },
     drain: engine.deliverDue,
+    ...createExpectations(engine),
     nextDueAt: () => toMilliseconds(engine.nextDueAt()),
     events: () => [...engine.state.accounts.values()].flatMap((account) => [...account.tables.event.values()]),
     deliveries: () => [...engine.state.accounts.values()].flatMap((account) => [...account.deliveries.values()]),

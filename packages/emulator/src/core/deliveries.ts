@@ -8,6 +8,7 @@ import type { Context } from "./state.ts";
 import { toThinEvent } from "./thin-events.ts";
 import { setTimer } from "./timers.ts";
 import { setEntry } from "./transaction.ts";
+import type { SentWebhook } from "./webhook-log.ts";
 
 /**
  * Seconds between each failed delivery attempt and the next. All attempts to deliver an event span about three days, as for
@@ -28,9 +29,12 @@ export interface DeliveryNetwork {
    * handlers compare it with real clocks.
    */
   wallNow: () => number;
+  /** A callback function: the emulator calls it for each webhook request that it sent. */
+  onSent: (webhook: SentWebhook) => void;
 }
 
 interface Message {
+  deliveryId: string;
   endpoint: WebhookEndpoint;
   event: StripeEvent;
   /** The delivery fault that applies to this delivery attempt; null if there is none. */
@@ -60,7 +64,7 @@ export async function deliver(context: Context, network: DeliveryNetwork, delive
   const fault = consumeDeliveryFault(context.state, event.type);
   if (fault?.effect === "delay")
     return setTimer(context, "delivery", delivery.id, context.state.now + (fault.seconds ?? STALE_SECONDS));
-  const outcome = await sendWithFault(context, network, { endpoint, event, fault });
+  const outcome = await sendWithFault(context, network, { deliveryId, endpoint, event, fault });
   recordAttempt(context, delivery.id, outcome);
 }
 
@@ -117,7 +121,8 @@ function changePendingCount(context: Context, eventId: string, more: number): vo
   if (event) setEntry(context, events, eventId, { ...event, pending_webhooks: event.pending_webhooks + more });
 }
 
-async function send(context: Context, network: DeliveryNetwork, { endpoint, event, fault }: Message): Promise<Outcome> {
+async function send(context: Context, network: DeliveryNetwork, message: Message): Promise<Outcome> {
+  const { deliveryId, endpoint, event, fault } = message;
   const isThin = context.account.payloadStyles.get(endpoint.id) === "thin";
   const body = isThin ? JSON.stringify(toThinEvent(event)) : JSON.stringify(event, null, 2);
   const headers = {
@@ -125,10 +130,16 @@ async function send(context: Context, network: DeliveryNetwork, { endpoint, even
     "user-agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
     "stripe-signature": signatureHeader(context, network, { endpoint, body, fault }),
   };
+  const outcome = await post(network, { url: endpoint.url, headers, body });
+  network.onSent({ deliveryId, event, request: { url: endpoint.url, headers, body }, status: outcome.status });
+  return outcome;
+}
+
+async function post({ fetch }: DeliveryNetwork, { url, headers, body }: SentWebhook["request"]): Promise<Outcome> {
   const signal = AbortSignal.timeout(DELIVERY_TIMEOUT_MS);
   try {
-    const request = new Request(endpoint.url, { method: "POST", headers, body, redirect: "manual", signal });
-    const response = await network.fetch(request);
+    const request = new Request(url, { method: "POST", headers, body, redirect: "manual", signal });
+    const response = await fetch(request);
     await response.body?.cancel();
     return { status: response.status, error: null };
   } catch (error) {

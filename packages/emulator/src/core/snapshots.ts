@@ -32,6 +32,7 @@ export function fork(state: State): State {
     ...state,
     faults: copy(state.faults),
     deliveryFaults: copy(state.deliveryFaults),
+    returnedEvents: [...state.returnedEvents],
     accounts: new Map([...state.accounts].map(([id, account]) => [id, forkAccount(account)])),
   };
 }

@@ -81,6 +81,8 @@ export interface State {
   deliveryFaults: DeliveryFault[];
   /** The decline code of the next payment in any account; null for no decline. */
   nextDecline?: string | null;
+  /** The IDs of the events that `expectEvent` returned. */
+  returnedEvents: string[];
   accounts: Map<string, Account>;
 }
 
@@ -124,6 +126,7 @@ export function newState(seed: number, startAt: number): State {
     tax: parseTaxSettings({}),
     faults: [],
     deliveryFaults: [],
+    returnedEvents: [],
     accounts: new Map(),
   };
 }
