@@ -38,6 +38,8 @@ export const DERIVED = [
   "If an endpoint is disabled or deleted when a delivery to it is retried, the delivery fails without further attempts.",
   "Endpoints with the payload style `thin` receive thin events. A thin event contains only the type and ID of its object.",
   "The first invoice that a coupon with the duration `once` reduces uses the coupon up. The invoice of a free trial and an invoice with only prorations do not. The discount leaves the subscription when the invoice is created.",
+  "Deleting a test clock deletes its customers, cancels their subscriptions, and emits `customer.deleted` and `customer.subscription.deleted`.",
+  "A subscription refuses `send_invoice` without `days_until_due`, and `days_until_due` with `charge_automatically`.",
   "A discount leaves its subscription at its `end`. Discounts of subscriptions and their items emit `customer.discount.created` and `customer.discount.deleted`. One discount that replaces another emits `customer.discount.updated`.",
   "A promotion code for first purchases is rejected if the customer has a successful payment, or an invoice that is neither a draft nor void. A minimum amount is compared with the prices of the purchase, even if a trial makes the purchase free for now.",
   "An amount-off coupon without the purchase's currency is rejected. A promotion code with a minimum amount is rejected if no minimum has the purchase's currency. Codes of other customers and too small purchases are rejected. The emulator's own messages describe these errors.",

@@ -4,12 +4,11 @@ import type { Api } from "../api.ts";
 import { changeBalance } from "../billing/customer-balance.ts";
 import { addSource, removeSource, retrieveSource } from "../billing/customer-sources.ts";
 import { refreshDrafts, setTaxIpAddress, validateLocation } from "../billing/customer-tax.ts";
+import { deleteCustomer } from "../billing/customer-deletion.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
 import { deletedDiscount, endDiscount } from "../billing/subscriber-discounts.ts";
-import { endSubscription } from "../billing/subscription-endings.ts";
 import { checkTaxId, createTaxId } from "../billing/tax-ids.ts";
-import { isEnded } from "../billing/subscription-periods.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { hasFields, paginate } from "../core/pagination.ts";
@@ -75,13 +74,6 @@ const UpdateParams = z.strictObject({
 const ListParams = z.strictObject({ ...listParams, email: text.optional(), test_clock: text.optional() });
 const NoParams = z.strictObject({ expand });
 
-/** A deleted customer. Stripe returns only the ID of a deleted customer. */
-interface DeletedCustomer {
-  id: string;
-  object: "customer";
-  deleted: true;
-}
-
 export function customerRoutes(api: Api): void {
   api.post("/v1/customers", CreateParams, create);
 
@@ -99,16 +91,9 @@ export function customerRoutes(api: Api): void {
 
   api.post("/v1/customers/:id", UpdateParams, update);
 
-  api.delete("/v1/customers/:id", z.strictObject({}), (context, _params, id) => {
-    const customer = retrieveCustomer(context, id);
-    for (const subscription of listBy(context, "subscription", { customer: id }))
-      if (!isEnded(subscription)) endSubscription(context, subscription, "cancellation_requested");
-    for (const method of listAll(context, "payment_method")) if (method.customer === id) method.customer = null;
-    const deleted: DeletedCustomer = { id, object: "customer", deleted: true };
-    context.account.tables.customer.set(id, deleted as unknown as Customer);
-    emit(context, "customer.deleted", customer);
-    return deleted;
-  });
+  api.delete("/v1/customers/:id", z.strictObject({}), (context, _params, id) =>
+    deleteCustomer(context, retrieveCustomer(context, id)),
+  );
 
   api.delete("/v1/customers/:id/discount", z.strictObject({}), (context, _params, id) => {
     const customer = retrieveCustomer(context, id);

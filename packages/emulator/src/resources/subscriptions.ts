@@ -29,6 +29,7 @@ import { clearTimer, setTimer } from "../core/timers.ts";
 import { type ItemInput, type NewSubscription, type Subscription } from "../objects/subscription.ts";
 import { anchorChange, collectionMethod, discounts, paymentBehavior, prorationParam } from "./shared-params.ts";
 import { commonCurrency } from "./chosen-price.ts";
+import { checkDueDays } from "./due-days.ts";
 import {
   addedInvoiceItem,
   addItemsToNextInvoice,
@@ -142,6 +143,7 @@ function discountRoutes(api: Api): void {
 
 export function create(context: Context, params: z.output<typeof CreateParams>): Subscription {
   const customer = retrieveCustomer(context, params.customer, "customer");
+  checkDueDays(params);
   const items = itemInputs(context, params.items);
   const billed = commonCurrency(
     items.map(({ price }, index) => ({ price, param: `items[${index}][price]` })),
@@ -239,6 +241,7 @@ export function update(context: Context, params: z.output<typeof UpdateParams>, 
       `The subscription is managed by the subscription schedule \`${subscription.schedule}\`, and updating any cancelation behavior directly is not allowed. Please update the schedule instead.`,
     );
   if (params.default_payment_method) checkOwnMethod(context, subscription.customer, params.default_payment_method);
+  checkDueDays(params, subscription);
   updateFields(context, subscription, params);
   if (params.discounts !== undefined) updateDiscounts(context, subscription, params.discounts, params.items);
   updatePauseCollection(context, subscription, params.pause_collection);
@@ -261,6 +264,7 @@ function updateFields(context: Context, subscription: Subscription, params: z.ou
     if (params.description !== undefined) row.description = params.description;
     if (params.collection_method !== undefined) row.collection_method = params.collection_method;
     if (params.days_until_due !== undefined) row.days_until_due = params.days_until_due;
+    if (row.collection_method === "charge_automatically") row.days_until_due = null;
     if (params.trial_settings !== undefined)
       Object.assign(row.trial_settings.end_behavior, params.trial_settings.end_behavior);
     if (params.payment_settings?.save_default_payment_method !== undefined)

@@ -1,9 +1,8 @@
 /** Defines the API routes of test clocks. @see https://docs.stripe.com/api/test_clocks */
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { deleteCustomer } from "../billing/customer-deletion.ts";
 import { runClock } from "../billing/run-timers.ts";
-import { endSubscription } from "../billing/subscription-endings.ts";
-import { isEnded } from "../billing/subscription-periods.ts";
 import { copy } from "../core/copy.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
@@ -51,9 +50,7 @@ export function testClockRoutes(api: Api): void {
   api.delete(`${path}/:id`, z.strictObject({}), (context, _params, id) => {
     const clock = retrieve(context, "test_helpers.test_clock", id);
     context.clock = id;
-    for (const customer of listBy(context, "customer", { test_clock: id }))
-      for (const subscription of listBy(context, "subscription", { customer: customer.id }))
-        if (!isEnded(subscription)) endSubscription(context, subscription, "cancellation_requested");
+    for (const customer of listBy(context, "customer", { test_clock: id })) deleteCustomer(context, customer);
     remove(context, "test_helpers.test_clock", id);
     context.account.timers.clocks.delete(id);
     emit(context, "test_helpers.test_clock.deleted", clock);
