@@ -1,6 +1,6 @@
 /** Tests requests that Stripe refuses. Each test names the source of the message or of the rule. */
 import { expect, test } from "vitest";
-import { createSdk, refusal, subscriber } from "./support/sdk.ts";
+import { createSdk, DAY, refusal, START, subscriber } from "./support/sdk.ts";
 
 const URLS = { success_url: "https://app.test/done" };
 
@@ -287,4 +287,70 @@ test("a subscription has at most one item per price", async () => {
       `A new item with Price ${price.id} can't be added to this Subscription because an existing Subscription Item ${items.data[0]?.id} is already using that Price.`,
     ),
   });
+});
+
+/** @see https://docs.stripe.com/api/payment_methods/detach: "After a PaymentMethod is detached, it can no longer be used." */
+test("a detached card can't be attached or charged again", async () => {
+  const { stripe } = createSdk();
+  const { customer, method } = await subscriber(stripe);
+  await stripe.paymentMethods.detach(method.id);
+  const message = expect.stringContaining("may not be used again") as string;
+  const attach = stripe.paymentMethods.attach(method.id, { customer: customer.id });
+  expect(await refusal(attach)).toMatchObject({ statusCode: 400, message });
+  const pay = stripe.paymentIntents.create({
+    amount: 900,
+    currency: "usd",
+    payment_method: method.id,
+    confirm: true,
+    return_url: "http://app.test/",
+  });
+  expect(await refusal(pay)).toMatchObject({ statusCode: 400, message });
+});
+
+/** Source: the list of event types in the doc comment of `WebhookEndpointCreateParams.enabled_events`. */
+test("a webhook endpoint with an unknown event type is refused with the position of the type", async () => {
+  const { stripe } = createSdk();
+  const call = stripe.webhookEndpoints.create({
+    url: "https://app.example/hook",
+    enabled_events: ["invoice.paid", "invoice.payed" as "invoice.paid"],
+  });
+  expect(await refusal(call)).toMatchObject({ statusCode: 400, param: "enabled_events[1]" });
+});
+
+/** Source: the doc comments of `trial_end` and `cancel_at` in `SubscriptionCreateParams`. */
+test.each([
+  ["trial_end", { trial_end: "now", trial_period_days: 7 }],
+  ["cancel_at", { cancel_at: Math.floor(START / 1_000) + 40 * DAY, cancel_at_period_end: true }],
+] as const)("a new subscription with two settings for one time is refused because of %s", async (param, params) => {
+  const { stripe } = createSdk();
+  const { customer, price } = await subscriber(stripe);
+  const call = stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }], ...params });
+  expect(await refusal(call)).toMatchObject({ code: "parameters_exclusive", param });
+});
+
+/** Source: Stripe's message, as users report it. */
+test("a checkout session with the data of another mode is refused", async () => {
+  const { stripe } = createSdk();
+  const { price } = await subscriber(stripe);
+  const call = stripe.checkout.sessions.create({
+    mode: "subscription",
+    line_items: [{ price: price.id, quantity: 1 }],
+    success_url: "http://app.test/",
+    payment_intent_data: { description: "Plan" },
+  });
+  expect(await refusal(call)).toMatchObject({
+    param: "payment_intent_data",
+    message: "You can not pass `payment_intent_data` in `subscription` mode.",
+  });
+});
+
+/** @see https://docs.stripe.com/billing/testing/test-clocks/api-advanced-usage: deleting a clock deletes its customers. */
+test("deleting a test clock deletes its customers and cancels their subscriptions", async () => {
+  const { stripe } = createSdk();
+  const clock = await stripe.testHelpers.testClocks.create({ frozen_time: START / 1_000 });
+  const { customer, price } = await subscriber(stripe, { testClock: clock.id });
+  const { id } = await stripe.subscriptions.create({ customer: customer.id, items: [{ price: price.id }] });
+  await stripe.testHelpers.testClocks.del(clock.id);
+  expect(await stripe.customers.retrieve(customer.id)).toMatchObject({ deleted: true });
+  expect((await stripe.subscriptions.retrieve(id)).status).toBe("canceled");
 });

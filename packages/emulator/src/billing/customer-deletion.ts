@@ -2,6 +2,7 @@
 import { emit } from "../core/events.ts";
 import { listAll, listBy } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
+import { setEntry } from "../core/transaction.ts";
 import type { Customer } from "../objects/customer.ts";
 import { endSubscription } from "./subscription-endings.ts";
 import { isEnded } from "./subscription-periods.ts";
@@ -18,9 +19,12 @@ export function deleteCustomer(context: Context, customer: Customer): DeletedCus
   const { id } = customer;
   for (const subscription of listBy(context, "subscription", { customer: id }))
     if (!isEnded(subscription)) endSubscription(context, subscription, "cancellation_requested");
-  for (const method of listAll(context, "payment_method")) if (method.customer === id) method.customer = null;
+  for (const method of listAll(context, "payment_method", (row) => row.customer === id)) {
+    method.customer = null;
+    setEntry(context, context.account.detachedMethods, method.id, true);
+  }
   const deleted: DeletedCustomer = { id, object: "customer", deleted: true };
-  context.account.tables.customer.set(id, deleted as unknown as Customer);
+  setEntry(context, context.account.tables.customer, id, deleted as unknown as Customer);
   emit(context, "customer.deleted", customer);
   return deleted;
 }

@@ -1,4 +1,4 @@
-/** Looks up customers and marks them delinquent. */
+/** Looks up and deletes customers, and marks them delinquent. */
 import { ApiError } from "../core/errors.ts";
 import { emitChange } from "../core/events.ts";
 import { find } from "../core/rows.ts";

@@ -18,8 +18,16 @@ export function createPaymentMethod(context: Context, card: TestCard, expiry: Ex
 /** Returns the payment method with the given ID. For a test token such as `pm_card_visa`, creates a card. */
 export function methodFromIdOrToken(context: Context, idOrToken: string, param: string): PaymentMethod {
   const card = cardByToken(idOrToken);
-  if (!card) return retrieve(context, "payment_method", idOrToken, param);
+  if (!card) return usable(context, retrieve(context, "payment_method", idOrToken, param));
   return createPaymentMethod(context, card, nextYear(context));
+}
+
+/** Returns the payment method. Throws if it was detached from a customer. */
+function usable(context: Context, method: PaymentMethod): PaymentMethod {
+  if (!context.account.detachedMethods.has(method.id)) return method;
+  throw new ApiError(
+    "This PaymentMethod was previously used without being attached to a Customer or was detached from a Customer, and may not be used again.",
+  );
 }
 
 /** Returns the expiry of a card that was created from a token: the current month of the next year, as recorded. */
@@ -37,6 +45,7 @@ export function refreshChecks(context: Context, method: PaymentMethod): void {
 /** Attaches a card to a customer. Throws the card's decline error if the card cannot be attached. */
 export function attach(context: Context, method: PaymentMethod, customerId: string): void {
   if (method.customer === customerId) return;
+  usable(context, method);
   if (method.customer !== null)
     throw new ApiError("The payment method you provided has already been attached to a customer.", {
       code: "payment_method_unexpected_state",
@@ -51,6 +60,7 @@ export function attach(context: Context, method: PaymentMethod, customerId: stri
 /** Detaches a card from its customer, so that the card is no longer a default payment method. */
 export function detach(context: Context, method: PaymentMethod): void {
   removeAsDefault(context, method);
+  setEntry(context, context.account.detachedMethods, method.id, true);
   emitChange(context, "payment_method.detached", method, (row) => {
     row.customer = null;
   });

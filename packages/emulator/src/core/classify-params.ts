@@ -98,6 +98,7 @@ function classifyFields(fields: Fields, params: Params, uses: UsedParams, { at, 
 
 function classifyValue(shape: Shape, value: FormValue, uses: UsedParams | null, found: Findings): FormValue {
   if (typeof value === "string") checkChoice(choicesOf(shape), value, paramName(found.at));
+  if (Array.isArray(value) && uses === null) checkEntries(shape, value, found.at);
   if (typeof value !== "object" || uses === null) return value;
   if (Array.isArray(value)) {
     const inner = elementOf(shape);
@@ -123,6 +124,14 @@ function checkChoice(choices: readonly string[] | null, value: string, param: st
   if (value === "") throw cannotBeUnset(param);
   const named = choices.filter((choice) => choice !== "");
   throw new ApiError(`Invalid ${param}: must be one of ${oneOf(named)}`, { param });
+}
+
+/** Checks the texts of a list whose allowed values Stripe's SDK lists, such as event types. */
+function checkEntries(shape: Shape, values: readonly FormValue[], at: readonly string[]): void {
+  const inner = elementOf(shape);
+  const choices = inner === null ? null : choicesOf(inner);
+  for (const [index, value] of values.entries())
+    if (typeof value === "string") checkChoice(choices, value, paramName([...at, String(index)]));
 }
 
 function elementOf(shape: Shape): Shape | null {

@@ -134,6 +134,16 @@ export function cannotBeUnset(param: string): ApiError {
   return new ApiError(message, { code: "parameter_invalid_empty", param });
 }
 
+/** Throws Stripe's error if a request contains both parameters. */
+export function refuseBoth(params: object, one: string, other: string): void {
+  const given = params as Record<string, unknown>;
+  if (given[one] === undefined || given[other] === undefined) return;
+  throw new ApiError(`You may only specify one of these parameters: ${one}, ${other}.`, {
+    code: "parameters_exclusive",
+    param: one,
+  });
+}
+
 function truncate(value: string): string {
   return value.length < 40 ? value : `${value.slice(0, 17)}...${value.slice(-17)}`;
 }

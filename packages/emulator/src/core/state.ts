@@ -38,6 +38,8 @@ export interface Account {
   endpointSecrets: Map<string, EndpointSecret[]>;
   /** Maps a customer ID to the IDs of the customer's active entitlements. */
   entitlementsByCustomer: Map<string, string[]>;
+  /** The IDs of payment methods that were detached from a customer. They can't be used again. */
+  detachedMethods: Map<string, true>;
   /** Maps a customer ID to the IP address that the customer's tax location may come from. */
   taxIpAddresses: Map<string, string>;
   /** Maps a product feature ID to its product ID, which the API does not return. */
@@ -162,6 +164,7 @@ export function emptyAccount(id: string): Account {
     checkoutOrders: new Map(),
     endpointSecrets: new Map(),
     entitlementsByCustomer: new Map(),
+    detachedMethods: new Map(),
     taxIpAddresses: new Map(),
     productByFeature: new Map(),
     pendingChanges: new Map(),

@@ -222,8 +222,23 @@ function create(context: Context, params: CreateInput): CheckoutSession {
   return session;
 }
 
+/** The parameters that belong to some modes only. */
+const PARAMS_OF_MODES = {
+  subscription_data: ["subscription"],
+  payment_intent_data: ["payment"],
+  setup_intent_data: ["setup"],
+} as const;
+
+/** @see https://docs.stripe.com/api/checkout/sessions/create */
+function checkModeParams(params: CreateInput, mode: NonNullable<CreateInput["mode"]>): void {
+  for (const [name, modes] of Object.entries(PARAMS_OF_MODES))
+    if (params[name as keyof typeof PARAMS_OF_MODES] !== undefined && !(modes as readonly string[]).includes(mode))
+      throw new ApiError(`You can not pass \`${name}\` in \`${mode}\` mode.`, { param: name });
+}
+
 function checkParams(params: CreateInput): void {
   const mode = params.mode ?? "payment";
+  checkModeParams(params, mode);
   checkUiMode(params);
   if (mode !== "setup" && !params.line_items?.length)
     throw new ApiError("Missing required param: line_items.", { code: "parameter_missing", param: "line_items" });

@@ -2,9 +2,9 @@
 import { z } from "zod";
 import type { Api } from "../api.ts";
 import { changeBalance } from "../billing/customer-balance.ts";
+import { deleteCustomer } from "../billing/customer-deletion.ts";
 import { addSource, removeSource, retrieveSource } from "../billing/customer-sources.ts";
 import { refreshDrafts, setTaxIpAddress, validateLocation } from "../billing/customer-tax.ts";
-import { deleteCustomer } from "../billing/customer-deletion.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
 import { deletedDiscount, endDiscount } from "../billing/subscriber-discounts.ts";

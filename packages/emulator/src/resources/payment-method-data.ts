@@ -3,7 +3,7 @@ import { z } from "zod";
 import { createPaymentMethod, methodFromIdOrToken, nextYear, refreshChecks } from "../billing/payment-methods.ts";
 import { cardByNumber, cardByToken, hasValidCheckDigit } from "../billing/test-cards.ts";
 import { ApiError, resourceMissing } from "../core/errors.ts";
-import { integer, mergeMetadata, metadata, text } from "../core/params.ts";
+import { integer, mergeMetadata, metadata, refuseBoth, text } from "../core/params.ts";
 import type { Context } from "../core/state.ts";
 import type { PaymentMethod } from "../objects/payment-method.ts";
 
@@ -73,11 +73,7 @@ interface GivenMethod {
 
 /** Returns the payment method that a request names or creates; null if the request has none. */
 export function givenMethod(context: Context, params: GivenMethod): PaymentMethod | null {
-  if (params.payment_method !== undefined && params.payment_method_data !== undefined)
-    throw new ApiError("You may only specify one of these parameters: payment_method, payment_method_data.", {
-      code: "parameters_exclusive",
-      param: "payment_method",
-    });
+  refuseBoth(params, "payment_method", "payment_method_data");
   if (params.payment_method_data !== undefined)
     return methodFromData(context, params.payment_method_data, "payment_method_data[card]");
   if (params.payment_method === undefined) return null;

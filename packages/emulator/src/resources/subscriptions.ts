@@ -21,7 +21,17 @@ import { moveTrialEnd } from "../billing/subscription-trials.ts";
 import { applyChange, cancelNow, cardForSubscription, planChange } from "../billing/subscription-update.ts";
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
-import { currency, expand, flag, integer, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
+import {
+  currency,
+  expand,
+  flag,
+  integer,
+  mergeMetadata,
+  metadata,
+  text,
+  unsettable,
+  refuseBoth,
+} from "../core/params.ts";
 import { find, listAll, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
@@ -142,6 +152,7 @@ function discountRoutes(api: Api): void {
 }
 
 export function create(context: Context, params: z.output<typeof CreateParams>): Subscription {
+  if (params.cancel_at_period_end) refuseBoth(params, "cancel_at", "cancel_at_period_end");
   const customer = retrieveCustomer(context, params.customer, "customer");
   checkDueDays(params);
   const items = itemInputs(context, params.items);
@@ -204,6 +215,7 @@ function hasCharge(items: readonly ItemInput[], billed: string | undefined): boo
 }
 
 function trialEndOf(context: Context, params: z.output<typeof CreateParams>): number | null {
+  refuseBoth(params, "trial_end", "trial_period_days");
   if (params.trial_period_days !== undefined) return now(context) + params.trial_period_days * DAY;
   if (params.trial_end === undefined || params.trial_end === "now") return null;
   if (params.trial_end <= now(context))
@@ -235,6 +247,7 @@ export function update(context: Context, params: z.output<typeof UpdateParams>, 
       param: "id",
       status: 404,
     });
+  if (params.cancel_at_period_end && params.cancel_at !== null) refuseBoth(params, "cancel_at", "cancel_at_period_end");
   const cancels = params.cancel_at_period_end !== undefined || params.cancel_at !== undefined;
   if (subscription.schedule !== null && cancels)
     throw new ApiError(

@@ -23,7 +23,7 @@ test("every page escapes names and emails that contain HTML", async () => {
     features: {
       invoice_history: { enabled: true },
       payment_method_update: { enabled: true },
-      subscription_cancel: { enabled: true, cancellation_reason: { enabled: true, options: [EVIL] } },
+      subscription_cancel: { enabled: true },
       subscription_update: { enabled: true, default_allowed_updates: ["price", "quantity"], products: [] },
     },
   });
