@@ -350,3 +350,28 @@ test("a sweep finds objects that were just created, even if the replica's clock 
   onTestFinished(() => store.close());
   expect(await store.customers.findPrimaryCustomer(userOwner("ada"))).toBe(made.body["id"]);
 });
+
+test.each(["refund", "dispute"] as const)(
+  "a sweep finds the invoice of a %s whose event was processed while the list of invoice payments was stale",
+  async (kind) => {
+    const billing = await createTestHarness();
+    const control = (method: string, path: string, body?: object): Promise<Response> =>
+      billing.emulator.fetch(
+        new Request(`http://localhost/_emulator/${path}`, { method, ...(body && { body: JSON.stringify(body) }) }),
+      );
+    await billing.subscribe("ada");
+    await billing.drain();
+    const { body: charges } = await billing.stripe("GET", "/v1/charges");
+    const [charge] = charges["data"] as { id: string }[];
+    assert(charge);
+    await control("POST", "faults", { path: "/v1/invoice_payments", answer: "stale", times: 9 });
+    await (kind === "refund"
+      ? billing.stripe("POST", "/v1/refunds", { charge: charge.id })
+      : control("POST", "disputes", { charge: charge.id }));
+    await billing.drain();
+    expect(await billing.features("ada")).not.toEqual([]);
+    await control("DELETE", "faults");
+    await billing.service.reconcile({ sweep: true });
+    expect(await billing.features("ada")).toEqual([]);
+  },
+);
