@@ -3,6 +3,9 @@
  * recorded responses of Stripe confirm the behavior.
  */
 export const DERIVED = [
+  "A planned end (`cancel_at`) does not change `current_period_end`. Within the paid period, its credit is a pending invoice item from the request on. A later end charges the credited time again. Changes of items are prorated until the planned end.",
+  "A subscription that ends as planned gets a last invoice, a draft for an hour, if it has pending invoice items or metered items.",
+  "A trial that starts within a paid period starts a new period. The credit for unused time stays pending, unless `proration_behavior` is `always_invoice` or usage is billed at once.",
   "A card that a token saves is also a payment method with the card's ID. Saving it emits `payment_method.attached`, then `customer.source.created`. If the default card is deleted, the newest other card becomes the default source.",
   "An embedded checkout session without `return_url` is accepted unless `redirect_on_completion` is `always`, and a session for Elements always, because cards need no redirect. The client secret stays after the completion.",
   "When a subscription schedule enters a phase, an item with the same price keeps its ID. Other items replace removed items. A price with another interval starts a new billing cycle with its phase. A phase without an end lasts one period of its first price. If a phase removes a metered item, the item's usage is not billed.",

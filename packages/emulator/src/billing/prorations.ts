@@ -5,6 +5,7 @@
 import { now } from "../core/clock.ts";
 import { emit } from "../core/events.ts";
 import { round, sum } from "../core/money.ts";
+import { startOf } from "../core/periods.ts";
 import { find, insert, listBy, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { type CreditedItems, type InvoiceItem, newInvoiceItem } from "../objects/invoice-item.ts";
@@ -30,6 +31,8 @@ export interface Prorations {
   charges: readonly ChargedItem[];
   /** The time from which unused time is credited and remaining time is charged. */
   at: number;
+  /** The time until which time is credited and charged, if the subscription ends before its period. Default: no limit. */
+  until?: number | undefined;
 }
 
 /**
@@ -39,11 +42,12 @@ export interface Prorations {
 export function prorate(
   context: Context,
   subscription: Subscription,
-  { credits, charges, at }: Prorations,
+  { credits, charges, at, until = Infinity }: Prorations,
 ): InvoiceItem[] {
+  const time = { start: at, end: until };
   const items = [
-    ...credits.flatMap((item) => listDebits(context, subscription, item, at).map((debit) => ({ item, ...debit }))),
-    ...chargesAfterDiscounts(context, subscription, charges, at),
+    ...credits.flatMap((item) => creditsFor(context, subscription, item, time).map((credit) => ({ item, ...credit }))),
+    ...chargesAfterDiscounts(context, subscription, charges, time),
   ].map((part) => prorationItem(context, subscription, part));
   for (const item of items) {
     insert(context, "invoiceitem", item);
@@ -95,7 +99,7 @@ function chargesAfterDiscounts(
   context: Context,
   subscription: Subscription,
   charges: readonly ChargedItem[],
-  at: number,
+  time: Period,
 ): ProratedPart[] {
   const lines = charges.map(({ item }) => ({
     amount: amountFor(priceIn(item.price, subscription.currency), item.quantity ?? 1),
@@ -110,14 +114,16 @@ function chargesAfterDiscounts(
     const discount = find(context, "discount", id);
     return discount ? termsOf(context, discount) : null;
   });
-  return charges.map(({ item, period }, index) => ({
-    item,
-    price: item.price,
-    quantity: item.quantity ?? 1,
-    amount: round(netOf(lines[index]) * shareOf(period, { start: at, end: period.end })),
-    period: { start: at, end: period.end },
-    creditedItems: null,
-  }));
+  return charges.map(({ item, period: whole }, index) => {
+    const period = { start: time.start, end: Math.max(time.start, Math.min(whole.end, time.end)) };
+    const amount = round(netOf(lines[index]) * shareOf(whole, period));
+    return { item, price: item.price, quantity: item.quantity ?? 1, amount, period, creditedItems: null };
+  });
+}
+
+/** Returns the full billing period of an item's price that ends with the item's current period. */
+export function periodOfPrice({ billing_cycle_anchor: anchor }: Subscription, item: SubscriptionItem): Period {
+  return { start: startOf(item.price, anchor, item.current_period_end - 1), end: item.current_period_end };
 }
 
 function shareOf(whole: Period, part: Period): number {
@@ -132,30 +138,49 @@ function netOf(line: { amount: number; discount_amounts: readonly { amount: numb
 type Credit = Omit<ProratedPart, "item">;
 
 /**
- * Returns a credit for each amount that the customer was charged for an item's time after `at`, and that was not credited
+ * Returns a credit for each amount that the customer was charged for an item's time within `time`, and that was not credited
  * before. In flexible billing mode, Stripe credits what was charged, not the current price.
  * @see https://docs.stripe.com/billing/subscriptions/prorations#credit-prorations
  */
-function listDebits(context: Context, subscription: Subscription, item: SubscriptionItem, at: number): Credit[] {
+function creditsFor(context: Context, subscription: Subscription, item: SubscriptionItem, time: Period): Credit[] {
+  return listDebits(context, subscription, item, time.start).flatMap(({ debit, end }) => {
+    const period = { start: Math.max(time.start, debit.period.start), end: Math.min(end, time.end) };
+    const price = find(context, "price", debit.price) ?? item.price;
+    if (period.end <= period.start) return [];
+    const amount = -round(debit.net * shareOf(debit.period, period)) || 0;
+    return [{ price, quantity: debit.quantity, amount, period, creditedItems: debit.source }];
+  });
+}
+
+/**
+ * Returns the time until which the customer was charged for an item, without the time that was credited. Returns null if the
+ * customer was not charged for any time after now.
+ */
+export function chargedUntil(context: Context, subscription: Subscription, item: SubscriptionItem): number | null {
+  const ends = listDebits(context, subscription, item, now(context)).map(({ end }) => end);
+  return ends.length === 0 ? null : Math.max(...ends);
+}
+
+/** Returns the charges for an item's time after `at`, each with the time at which its first credit starts, or its period ends. */
+function listDebits(
+  context: Context,
+  subscription: Subscription,
+  item: SubscriptionItem,
+  at: number,
+): { debit: Debit; end: number }[] {
   const items = listBy(
     context,
     "invoiceitem",
     { customer: subscription.customer },
     (row) => row.proration && row.parent?.subscription_details.subscription_item === item.id,
   );
-  const credit = (debit: Debit): Credit[] => {
-    const start = Math.max(at, debit.period.start);
-    const ends = items.filter((row) => isCreditOf(row, debit)).map(({ period }) => period.start);
-    const period = { start, end: Math.min(debit.period.end, ...ends) };
-    const price = find(context, "price", debit.price) ?? item.price;
-    if (period.end <= start) return [];
-    const amount = -round(debit.net * shareOf(debit.period, period)) || 0;
-    return [{ price, quantity: debit.quantity, amount, period, creditedItems: debit.source }];
-  };
   const pending = items.filter(
     ({ invoice, amount, proration_details: details }) => invoice === null && amount >= 0 && !details?.credited_items,
   );
-  return [...invoicedDebits(context, subscription, item, at), ...pending.map(debitOfItem)].flatMap(credit);
+  return [...invoicedDebits(context, subscription, item, at), ...pending.map(debitOfItem)].map((debit) => {
+    const ends = items.filter((row) => isCreditOf(row, debit)).map(({ period }) => period.start);
+    return { debit, end: Math.min(debit.period.end, ...ends) };
+  });
 }
 
 interface Debit {

@@ -17,7 +17,7 @@ import { redeemableInputs } from "./redemptions.ts";
 import { isLiveSchedule, markPhase, phaseAt, releaseSchedule } from "./schedules.ts";
 import { replaceDiscounts } from "./subscriber-discounts.ts";
 import { editSubscription } from "./subscription-changes.ts";
-import { endSubscription } from "./subscription-endings.ts";
+import { endAsPlanned } from "./planned-endings.ts";
 import { isEnded, nextPeriodEnd } from "./subscription-periods.ts";
 import { createSubscription } from "./subscription-start.ts";
 import { moveTrialEnd } from "./subscription-trials.ts";
@@ -114,7 +114,8 @@ export function enterPhase(
     const plan = planChange(context, subscription, { items: changes, prorationBehavior: behavior, anchor });
     applyChange(context, subscription, plan, behavior);
   }
-  if (phase.trial_end !== null && phase.trial_end > now(context)) moveTrialEnd(context, subscription, phase.trial_end);
+  if (phase.trial_end !== null && phase.trial_end > now(context))
+    moveTrialEnd(context, subscription, phase.trial_end, { proration: behavior });
 }
 
 /**
@@ -212,6 +213,6 @@ function replaceItems(
 }
 
 function finishSchedule(context: Context, schedule: Schedule, subscription: Subscription): void {
-  if (schedule.end_behavior === "cancel") return endSubscription(context, subscription, "cancellation_requested");
+  if (schedule.end_behavior === "cancel") return endAsPlanned(context, subscription);
   releaseSchedule(context, schedule, "completed");
 }

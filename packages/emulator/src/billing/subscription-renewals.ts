@@ -10,8 +10,9 @@ import type { Period } from "../objects/invoice-line.ts";
 import type { Subscription, SubscriptionItem } from "../objects/subscription.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { createSubscriptionInvoice, linesOfItems, scheduleFinalization } from "./invoices.ts";
+import { cutAtPlannedEnd } from "./planned-end.ts";
+import { endAsPlanned } from "./planned-endings.ts";
 import { updateSubscription } from "./subscription-changes.ts";
-import { endSubscription } from "./subscription-endings.ts";
 import { isEnded, setPeriodTimers } from "./subscription-periods.ts";
 import { endTrialWithoutCard } from "./subscription-trials.ts";
 
@@ -20,7 +21,7 @@ export function renewSubscription(context: Context, subscription: Subscription):
   if (isEnded(subscription) || subscription.status === "incomplete" || subscription.status === "paused") return;
   const at = now(context);
   const ends = subscription.cancel_at_period_end || (subscription.cancel_at !== null && subscription.cancel_at <= at);
-  if (ends) return endSubscription(context, subscription, "cancellation_requested");
+  if (ends) return endAsPlanned(context, subscription);
   const trialEnds = subscription.status === "trialing";
   if (trialEnds && endTrialWithoutCard(context, subscription)) return;
   const before = copy(subscription.items.data);
@@ -29,7 +30,10 @@ export function renewSubscription(context: Context, subscription: Subscription):
   updateSubscription(context, subscription, { items, status: trialEnds ? "active" : subscription.status });
   setPeriodTimers(context, subscription);
   const invoice = createSubscriptionInvoice(context, subscription, "subscription_cycle", (draft) =>
-    linesOfItems(context, draft, subscription, (item) => renewedPeriod(before, item)),
+    cutAtPlannedEnd(
+      subscription,
+      linesOfItems(context, draft, subscription, (item) => renewedPeriod(before, item)),
+    ),
   );
   refreshEntitlements(context, subscription.customer);
   // Invoices of a subscription with status `unpaid` stay drafts.

@@ -17,8 +17,8 @@ import { refreshEntitlements } from "./entitlements.ts";
 import { addOneTimeItem } from "./invoice-items.ts";
 import { createSubscriptionInvoice, linesOfItems, scheduleFinalization } from "./invoices.ts";
 import { startPendingSetup } from "./pending-setup.ts";
-import { priceIn } from "./presentment.ts";
-import { amountFor, purchaseOf } from "./pricing.ts";
+import { cutAtPlannedEnd } from "./planned-end.ts";
+import { purchaseOf } from "./pricing.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { replaceDiscounts } from "./subscriber-discounts.ts";
 import { isLicensed, nextPeriodEnd, setPeriodTimers } from "./subscription-periods.ts";
@@ -107,19 +107,18 @@ function firstLines(context: Context, draft: Invoice, subscription: Subscription
   const lines = linesOfItems(context, draft, subscription, (item) =>
     isLicensed(item) ? { start: item.current_period_start, end: item.current_period_end } : null,
   );
-  if (!isStub) return lines;
-  return lines.map((line) => {
+  if (!isStub) return prorate ? cutAtPlannedEnd(subscription, lines) : lines;
+  const shares = lines.map((line) => {
     const item = subscription.items.data.find(
       ({ id }) => id === line.parent?.subscription_item_details?.subscription_item,
     );
     if (!item) return line;
     const anchor = subscription.billing_cycle_anchor;
     const whole = anchor - startOf(item.price, anchor, anchor - 1);
-    const amount = round(
-      (amountFor(priceIn(item.price, subscription.currency), item.quantity ?? 1) * (anchor - now(context))) / whole,
-    );
+    const amount = round((line.amount * (anchor - now(context))) / whole);
     return { ...line, amount, subtotal: amount };
   });
+  return cutAtPlannedEnd(subscription, shares);
 }
 
 /** Pays a subscription's first invoice, or leaves it open, depending on `payment_behavior`. */

@@ -5,7 +5,7 @@ import type { Context } from "../core/state.ts";
 import type { Row, TableName } from "../core/tables.ts";
 import { switchToClockOf } from "../core/clock.ts";
 import { advanceSchedule, advanceScheduleOf } from "./schedule-phases.ts";
-import { endSubscription } from "./subscription-endings.ts";
+import { endAsPlanned } from "./planned-endings.ts";
 import { resumeCollection } from "./subscription-pauses.ts";
 import { renewSubscription } from "./subscription-renewals.ts";
 import { resumeAfterPause } from "./subscription-resumptions.ts";
@@ -19,10 +19,7 @@ export const SUBSCRIPTION_EFFECTS = {
       renewSubscription(context, subscription);
     }),
   phase_ends: (context, id) => withRow(context, "subscription_schedule", id, (row) => advanceSchedule(context, row)),
-  cancels: (context, id) =>
-    withRow(context, "subscription", id, (subscription) =>
-      endSubscription(context, subscription, "cancellation_requested"),
-    ),
+  cancels: (context, id) => withRow(context, "subscription", id, (subscription) => endAsPlanned(context, subscription)),
   pause_ends: (context, id) =>
     withRow(context, "subscription", id, (row) => {
       if (row.status === "paused") resumeAfterPause(context, row);

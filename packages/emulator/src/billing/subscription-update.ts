@@ -16,9 +16,11 @@ import { cardForInvoice, collectChange, payInvoice, PAYS_AT_ONCE, type PaymentCh
 import { defaultCardOf } from "./customer-sources.ts";
 import { refreshEntitlements } from "./entitlements.ts";
 import { linesOfItem } from "./invoice-lines.ts";
-import { createSubscriptionInvoice, listPendingItems } from "./invoices.ts";
+import { createSubscriptionInvoice } from "./invoices.ts";
+import { createClosingInvoice, usedItems } from "./closing-invoices.ts";
+import { cutAtPlannedEnd, plannedEnd } from "./planned-end.ts";
 import { purchaseOf } from "./pricing.ts";
-import { prorate, type ChargedItem } from "./prorations.ts";
+import { periodOfPrice, prorate, type ChargedItem } from "./prorations.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { replaceDiscounts } from "./subscriber-discounts.ts";
 import { updateSubscription } from "./subscription-changes.ts";
@@ -58,6 +60,8 @@ export interface ChangePlan {
   /** The subscription items that start a new billing period now and are billed for the whole period. */
   restarted: SubscriptionItem[];
   at: number;
+  /** The time at which the subscription ends, if its end is planned. */
+  until: number | undefined;
   payment: PaymentChoice;
   /** Maps the ID of a subscription item to the coupons that replace the item's discounts when the change is applied. */
   discounts: ReadonlyMap<string, readonly DiscountInput[]>;
@@ -96,7 +100,8 @@ export function planChange(context: Context, subscription: Subscription, change:
   }
   if (items.length === 0) throw new ApiError("A subscription must have at least one active plan.", { param: "items" });
   const payment = change.payment ?? PAYS_AT_ONCE;
-  return { items, anchor, at, discounts, payment, ...proratedItems(subscription, items, resets) };
+  const until = plannedEnd(subscription) ?? undefined;
+  return { items, anchor, at, until, discounts, payment, ...proratedItems(subscription, items, resets) };
 }
 
 function changedItem(
@@ -138,22 +143,13 @@ function proratedItems(subscription: Subscription, items: readonly SubscriptionI
     const old = subscription.items.data.find(({ id }) => id === item.id);
     const same = old?.price.id === item.price.id && old.quantity === item.quantity;
     if (resets) restarted.push(item);
-    else if (!same) charges.push({ item, period: chargedPeriod(subscription, item) });
+    else if (!same) charges.push({ item, period: periodOfPrice(subscription, item) });
   }
   return { credits, charges, restarted };
 }
 
 function periodOf(item: SubscriptionItem) {
   return { start: item.current_period_start, end: item.current_period_end };
-}
-
-/**
- * Returns the full billing period in which a subscription change happens. A new subscription item is charged for the rest of
- * the current billing period.
- */
-function chargedPeriod(subscription: Subscription, item: SubscriptionItem) {
-  const start = startOf(item.price, subscription.billing_cycle_anchor, item.current_period_end - 1);
-  return { start, end: item.current_period_end };
 }
 
 /** Applies a planned subscription change. The subscription change is invoiced at once or with the next renewal. */
@@ -197,7 +193,10 @@ export function linesOfRestartedItems(
   subscription: Subscription,
   { restarted }: ChangePlan,
 ): InvoiceLine[] {
-  return restarted.flatMap((item) => linesOfItem(context, draft.id, { subscription, item, period: periodOf(item) }));
+  const lines = restarted.flatMap((item) =>
+    linesOfItem(context, draft.id, { subscription, item, period: periodOf(item) }),
+  );
+  return cutAtPlannedEnd(subscription, lines);
 }
 
 function noSuchItem(id: string): ApiError {
@@ -219,15 +218,10 @@ export function cancelNow(
     const credits = subscription.items.data.filter(isLicensed);
     prorate(context, subscription, { credits, charges: [], at });
   }
+  const used = usedItems(subscription);
   end();
-  const used = subscription.items.data.filter((item) => !isLicensed(item));
-  const waiting = listPendingItems(context, subscription.customer, subscription.id, subscription.currency);
-  if (!invoiceNow || waiting.length + used.length === 0) return;
-  const invoice = createSubscriptionInvoice(context, subscription, "subscription_update", (draft) =>
-    used.flatMap((item) =>
-      linesOfItem(context, draft.id, { subscription, item, period: { ...periodOf(item), end: at } }),
-    ),
-  );
+  const invoice = invoiceNow ? createClosingInvoice(context, subscription, used, "subscription_update") : null;
+  if (!invoice) return;
   finalizeInvoice(context, invoice);
   if (invoice.status === "open") payInvoice(context, invoice, cardForInvoice(context, invoice), { onSession: false });
 }

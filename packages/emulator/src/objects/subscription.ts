@@ -69,7 +69,7 @@ export interface NewSubscription {
   collectionMethod?: "charge_automatically" | "send_invoice";
   daysUntilDue?: number | null;
   cancelAtPeriodEnd?: boolean;
-  cancelAt?: number | null;
+  cancelAt?: CancelAt | null;
   defaultTaxRates?: TaxRate[];
   automaticTax?: boolean;
   missingPaymentMethod?: "create_invoice" | "cancel" | "pause";
@@ -143,9 +143,21 @@ const NO_INVOICE_SETTINGS = {
   issuer: { type: "self" as const },
 };
 
+/** A planned end: a time, or the earliest or latest period end of the subscription's items. */
+export type CancelAt = number | "max_period_end" | "min_period_end";
+
+/** Returns the time that a planned end stands for, in epoch seconds; null if no end is planned. */
+export function cancelTime(items: readonly { current_period_end: number }[], at: CancelAt | null): number | null {
+  const ends = items.map((item) => item.current_period_end);
+  if (at === "min_period_end") return Math.min(...ends);
+  return at === "max_period_end" ? Math.max(...ends) : at;
+}
+
 function cancellationFields(input: NewSubscription, items: readonly SubscriptionItem[], at: number) {
   const atPeriodEnd = input.cancelAtPeriodEnd ?? false;
-  const cancelAt = atPeriodEnd ? Math.min(...items.map((item) => item.current_period_end)) : (input.cancelAt ?? null);
+  const cancelAt = atPeriodEnd
+    ? Math.min(...items.map((item) => item.current_period_end))
+    : cancelTime(items, input.cancelAt ?? null);
   const canceling = cancelAt !== null;
   return {
     cancel_at: cancelAt,

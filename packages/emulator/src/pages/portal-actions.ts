@@ -1,6 +1,7 @@
 /** Runs the actions of the customer portal that the portal's configuration allows. */
 import { detach } from "../billing/payment-methods.ts";
 import { confirmSetup, createSetupIntent } from "../billing/setup.ts";
+import { proratePlannedEnd } from "../billing/planned-endings.ts";
 import { cancelAt, endSubscription, undoCancellation } from "../billing/subscription-endings.ts";
 import { DEFAULT_BILLING, pauseOnRequest, pauseRefusal } from "../billing/subscription-pauses.ts";
 import { nextPeriodEnd } from "../billing/subscription-periods.ts";
@@ -57,8 +58,10 @@ const ACTIONS: Record<string, (visit: Visit, form: Form) => Next | null> = {
     const subscription = namedSubscription(visit, form);
     if (!subscription) return null;
     const { subscription_cancel: cancel, subscription_pause: pausing } = visit.features;
-    if (cancel.enabled && isEnding(subscription)) undoCancellation(visit.context, subscription);
-    else if (pausing.enabled && subscription.status === "paused") resumeInPortal(visit.context, subscription);
+    if (cancel.enabled && isEnding(subscription)) {
+      undoCancellation(visit.context, subscription);
+      proratePlannedEnd(visit.context, subscription, { proration: "create_prorations" });
+    } else if (pausing.enabled && subscription.status === "paused") resumeInPortal(visit.context, subscription);
     return null;
   },
 

@@ -20,7 +20,7 @@ import { createItem, itemFields, updateItem } from "./invoice-items.ts";
 import { discounts, prorationParam } from "./shared-params.ts";
 import { updateItem as subscriptionItem } from "./subscription-items.ts";
 import { createFromPhases, phase, updateSchedule } from "./subscription-schedules.ts";
-import { create, update } from "./subscriptions.ts";
+import { cancelAtParam, create, update } from "./subscriptions.ts";
 import { automaticTax, taxRates } from "./tax-params.ts";
 
 const address = z.record(z.enum(["city", "country", "line1", "line2", "postal_code", "state"]), text.optional());
@@ -32,7 +32,7 @@ const customerDetails = z.strictObject({
 const anchorParam = z.strictObject({ type: z.enum(["now", "timestamp", "unchanged"]), timestamp: integer.optional() });
 const subscriptionDetails = z.strictObject({
   billing_cycle_anchor: anchorParam.optional(),
-  cancel_at: unsettable(integer).optional(),
+  cancel_at: unsettable(cancelAtParam).optional(),
   cancel_at_period_end: flag.optional(),
   cancel_now: flag.optional(),
   default_tax_rates: taxRates,

@@ -14,6 +14,7 @@ import { priceIn } from "../billing/presentment.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { deletedDiscount, endDiscount } from "../billing/subscriber-discounts.ts";
 import { editSubscription, updateSubscription } from "../billing/subscription-changes.ts";
+import { proratePlannedEnd } from "../billing/planned-endings.ts";
 import { cancelAt, cancelAtPeriodEnd, endSubscription, undoCancellation } from "../billing/subscription-endings.ts";
 import { isEnded } from "../billing/subscription-periods.ts";
 import { createSubscription, startPayment } from "../billing/subscription-start.ts";
@@ -36,7 +37,7 @@ import { find, listAll, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
-import { type ItemInput, type NewSubscription, type Subscription } from "../objects/subscription.ts";
+import { cancelTime, type ItemInput, type NewSubscription, type Subscription } from "../objects/subscription.ts";
 import { anchorChange, collectionMethod, discounts, paymentBehavior, prorationParam } from "./shared-params.ts";
 import { commonCurrency } from "./chosen-price.ts";
 import { checkDueDays } from "./due-days.ts";
@@ -64,9 +65,11 @@ const trialEnd = z.union([z.literal("now"), integer]);
 const paymentSettings = z
   .strictObject({ save_default_payment_method: z.enum(["off", "on_subscription"]).optional() })
   .optional();
+/** @see The type `CancelAt` in `SubscriptionUpdateParams`. */
+export const cancelAtParam = z.union([z.enum(["max_period_end", "min_period_end"]), integer]);
 const fields = {
   cancel_at_period_end: flag.optional(),
-  cancel_at: unsettable(integer).optional(),
+  cancel_at: unsettable(cancelAtParam).optional(),
   collection_method: collectionMethod,
   days_until_due: integer.optional(),
   default_payment_method: unsettable(text).optional(),
@@ -155,6 +158,7 @@ export function create(context: Context, params: z.output<typeof CreateParams>):
   if (params.cancel_at_period_end) refuseBoth(params, "cancel_at", "cancel_at_period_end");
   const customer = retrieveCustomer(context, params.customer, "customer");
   checkDueDays(params);
+  checkCancelAt(context, params);
   const items = itemInputs(context, params.items);
   const billed = commonCurrency(
     items.map(({ price }, index) => ({ price, param: `items[${index}][price]` })),
@@ -255,15 +259,25 @@ export function update(context: Context, params: z.output<typeof UpdateParams>, 
     );
   if (params.default_payment_method) checkOwnMethod(context, subscription.customer, params.default_payment_method);
   checkDueDays(params, subscription);
+  checkCancelAt(context, params);
   updateFields(context, subscription, params);
   if (params.discounts !== undefined) updateDiscounts(context, subscription, params.discounts, params.items);
   updatePauseCollection(context, subscription, params.pause_collection);
   updateCancellation(context, subscription, params);
-  if (params.trial_end !== undefined) moveTrialEnd(context, subscription, params.trial_end, paymentChoiceOf(params));
   addItemsToNextInvoice(context, subscription, params.add_invoice_items ?? []);
-  if (params.items !== undefined || params.billing_cycle_anchor?.type === "now")
-    changeItems(context, subscription, params);
+  const changesItems = params.items !== undefined || params.billing_cycle_anchor?.type === "now";
+  // The invoice of the end of a trial contains the new items. A change within a trial costs nothing.
+  const endsTrial = params.trial_end === "now" && subscription.status === "trialing";
+  if (!endsTrial) updateTrial(context, subscription, params);
+  if (changesItems) changeItems(context, subscription, params);
+  if (endsTrial) updateTrial(context, subscription, params);
   return subscription;
+}
+
+function updateTrial(context: Context, subscription: Subscription, params: z.output<typeof UpdateParams>): void {
+  if (params.trial_end === undefined) return;
+  const proration = params.proration_behavior ?? "create_prorations";
+  moveTrialEnd(context, subscription, params.trial_end, { payment: paymentChoiceOf(params), proration });
 }
 
 function updateFields(context: Context, subscription: Subscription, params: z.output<typeof UpdateParams>): void {
@@ -302,13 +316,23 @@ function updatePauseCollection(
 
 function updateCancellation(context: Context, subscription: Subscription, params: z.output<typeof UpdateParams>): void {
   const given = params.cancellation_details ?? {};
-  if (params.cancel_at_period_end === true) cancelAtPeriodEnd(context, subscription, given);
-  else if (typeof params.cancel_at === "number") {
-    if (params.cancel_at <= now(context))
-      throw new ApiError("`cancel_at` must be in the future.", { param: "cancel_at" });
-    cancelAt(context, subscription, params.cancel_at, given);
-  } else if (params.cancel_at_period_end === false || params.cancel_at === null)
-    undoCancellation(context, subscription);
+  const { cancel_at: at, cancel_at_period_end: atPeriodEnd } = params;
+  if (atPeriodEnd === undefined && at === undefined) return;
+  if (atPeriodEnd === true) cancelAtPeriodEnd(context, subscription, given);
+  else {
+    const time = cancelTime(subscription.items.data, at ?? null);
+    if (time === null) undoCancellation(context, subscription);
+    else cancelAt(context, subscription, time, given);
+  }
+  // The invoice of a change of items at the same time also contains the prorations of the planned end.
+  const behavior = params.proration_behavior ?? "create_prorations";
+  const proration = params.items && behavior === "always_invoice" ? "create_prorations" : behavior;
+  proratePlannedEnd(context, subscription, { proration, payment: paymentChoiceOf(params) });
+}
+
+function checkCancelAt(context: Context, { cancel_at: at }: Pick<z.output<typeof UpdateParams>, "cancel_at">): void {
+  if (typeof at === "number" && at <= now(context))
+    throw new ApiError("`cancel_at` must be in the future.", { param: "cancel_at" });
 }
 
 function changeItems(context: Context, subscription: Subscription, params: z.output<typeof UpdateParams>): void {

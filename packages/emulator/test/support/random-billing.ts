@@ -39,7 +39,19 @@ export type AnyWorld = typeof anyWorld extends fc.Arbitrary<infer Value> ? Value
 
 export const anyChange = fc.record({
   waitSeconds: fc.integer({ min: 0, max: 20 * DAY }),
-  kind: fc.constantFrom("price", "quantity", "add", "remove", "anchor", "end_trial", "coupon", "cancel_at_end"),
+  kind: fc.constantFrom(
+    "price",
+    "quantity",
+    "add",
+    "remove",
+    "anchor",
+    "trial",
+    "end_trial",
+    "coupon",
+    "cancel_at",
+    "cancel_at_end",
+    "stay",
+  ),
   price: fc.integer({ min: 0, max: 2 }),
   quantity: fc.integer({ min: 1, max: 9 }),
   proration: fc.constantFrom("always_invoice" as const, "create_prorations" as const, "none" as const),
@@ -131,26 +143,33 @@ export interface PlannedChange {
   discounts?: Stripe.SubscriptionUpdateParams["discounts"];
 }
 
+/** The number of days of which a change's quantity is a multiple, for changes that set a time. */
+const CHANGE_DAYS = 5;
+
 export function planChange(
-  { prices, coupon }: World,
+  { prices, coupon, emulator }: World,
   change: AnyChange,
   now: Stripe.Subscription,
 ): PlannedChange | null {
+  const at = emulator.now();
   const items = itemsOf(prices, change, now);
   if (change.kind === "coupon") {
     if (coupon === null || now.discounts.length > 0) return null;
     return { update: { discounts: [{ coupon }] }, details: {}, discounts: [{ coupon }] };
   }
+  const proration = { proration_behavior: change.proration };
+  const later = Math.floor(at / 1_000) + change.quantity * CHANGE_DAYS * DAY;
+  if (change.kind === "trial") return same({ trial_end: later, ...proration });
+  if (change.kind === "cancel_at") return same({ cancel_at: later, ...proration });
+  if (change.kind === "stay") return same({ cancel_at: null, ...proration });
   if (change.kind === "end_trial")
-    return now.status === "trialing" ? same({ trial_end: "now" as const, proration_behavior: change.proration }) : null;
+    return now.status === "trialing" ? same({ trial_end: "now" as const, ...proration }) : null;
   if (change.kind === "cancel_at_end") return same({ cancel_at_period_end: !now.cancel_at_period_end });
   if (change.kind === "anchor") {
     const anchor = { type: "now" as const };
-    return now.status === "trialing"
-      ? null
-      : same({ billing_cycle_anchor: anchor, proration_behavior: change.proration });
+    return now.status === "trialing" ? null : same({ billing_cycle_anchor: anchor, ...proration });
   }
-  return items && same({ items, proration_behavior: change.proration });
+  return items && same({ items, ...proration });
 }
 
 function same(
