@@ -53,7 +53,7 @@ export function endTrialWithoutCard(context: Context, subscription: Subscription
 export interface TrialMove {
   /** The way in which the invoice of the change is paid. Default: the customer's card is charged at once. */
   payment?: PaymentChoice;
-  /** Whether a trial that starts within a paid period credits the unused time. */
+  /** The effect of a trial that starts within a paid period: a pending credit for the unused time, an invoice of it, or none. */
   proration: "create_prorations" | "always_invoice" | "none";
 }
 
