@@ -4,8 +4,7 @@ import { addOneTimeItem } from "../billing/invoice-items.ts";
 import { purchaseOf } from "../billing/pricing.ts";
 import { replaceDiscounts } from "../billing/subscriber-discounts.ts";
 import { editSubscription } from "../billing/subscription-changes.ts";
-import { type ChangePlan, planChange } from "../billing/subscription-update.ts";
-import { ApiError } from "../core/errors.ts";
+import { planChange } from "../billing/subscription-update.ts";
 import { flag } from "../core/params.ts";
 import type { Context } from "../core/state.ts";
 import type { DiscountInput } from "../objects/discount.ts";
@@ -41,17 +40,6 @@ export function addItemsToNextInvoice(
     const param = `add_invoice_items[${index}][discounts]`;
     addOneTimeItem(context, { ...added, customer, currency, subscription: id, param });
   }
-}
-
-/** Throws if a change that waits for its payment would redeem a coupon. The emulator cannot redeem a coupon later. */
-export function refusePendingDiscounts(discounts: readonly DiscountInput[] | null | undefined, plan: ChangePlan): void {
-  const param = discounts === undefined ? "items[][discounts]" : "discounts";
-  if (discounts === undefined && plan.discounts.size === 0) return;
-  throw new ApiError(`The emulator does not implement \`${param}\` of an update that waits for its payment.`, {
-    status: 501,
-    type: "api_error",
-    param,
-  });
 }
 
 type ItemsInput = readonly z.output<typeof updateItem>[] | undefined;

@@ -4,15 +4,8 @@
  */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { checkTaxes } from "../billing/automatic-tax.ts";
 import { checkPriceCurrency } from "../billing/presentment.ts";
-import {
-  applyChange,
-  type ChangePlan,
-  type ItemChange,
-  planChange,
-  type SubscriptionChange,
-} from "../billing/subscription-update.ts";
+import type { ItemChange } from "../billing/subscription-update.ts";
 import { taxRatesOf } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
 import { paginate } from "../core/pagination.ts";
@@ -21,15 +14,18 @@ import { listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { Price } from "../objects/price.ts";
 import type { ItemInput, Subscription } from "../objects/subscription.ts";
+import { changeItems } from "./changed-items.ts";
+import { withPlanAsPrice } from "./legacy-plans.ts";
 import { recurringPriceData } from "./price-params.ts";
 import { chosenPrice, checkSubscribable } from "./chosen-price.ts";
 import { paramAt } from "./price-checks.ts";
 import { createInlinePrice } from "./prices.ts";
-import { discounts, prorationParam } from "./shared-params.ts";
-import { taxedRequestOf, taxRates } from "./tax-params.ts";
+import { discounts, paymentBehavior, prorationParam } from "./shared-params.ts";
+import { taxRates } from "./tax-params.ts";
 
 const itemFields = {
   discounts,
+  plan: text.optional(),
   price: text.optional(),
   price_data: recurringPriceData.optional(),
   quantity: nonNegative.optional(),
@@ -38,7 +34,12 @@ const itemFields = {
 };
 export const createItem = z.strictObject(itemFields);
 export const updateItem = z.strictObject({ ...itemFields, id: text.optional(), deleted: flag.optional() });
-const change = { proration_behavior: prorationParam, proration_date: integer.optional(), expand };
+const change = {
+  payment_behavior: paymentBehavior,
+  proration_behavior: prorationParam,
+  proration_date: integer.optional(),
+  expand,
+};
 
 export function subscriptionItemRoutes(api: Api): void {
   api.get("/v1/subscription_items", z.strictObject({ ...listParams, subscription: text }), (context, params) => {
@@ -56,20 +57,20 @@ export function subscriptionItemRoutes(api: Api): void {
     z.strictObject({ ...itemFields, ...change, subscription: text }),
     (context, params) => {
       const subscription = retrieve(context, "subscription", params.subscription, "subscription");
-      if (params.price === undefined && !params.price_data) throw missingPrice("price");
       const known = new Set(subscription.items.data.map(({ id }) => id));
-      changeItems(context, subscription, itemChanges(context, subscription, [params], ""), params);
+      changeItems(context, subscription, { items: itemChanges(context, subscription, [params], "") }, params);
       return present(subscription.items.data.find(({ id }) => !known.has(id)));
     },
   );
-  api.post("/v1/subscription_items/:id", z.strictObject({ ...itemFields, ...change }), (context, params, id) => {
+  const updateParams = z.strictObject({ ...itemFields, ...change, off_session: flag.optional() });
+  api.post("/v1/subscription_items/:id", updateParams, (context, params, id) => {
     const { subscription } = ownerOf(context, id);
-    changeItems(context, subscription, itemChanges(context, subscription, [{ ...params, id }], ""), params);
+    changeItems(context, subscription, { items: itemChanges(context, subscription, [{ ...params, id }], "") }, params);
     return present(subscription.items.data.find((item) => item.id === id));
   });
   api.delete("/v1/subscription_items/:id", z.strictObject(change), (context, params, id) => {
     const { subscription } = ownerOf(context, id);
-    changeItems(context, subscription, [{ id, deleted: true }], params);
+    changeItems(context, subscription, { items: [{ id, deleted: true }] }, params);
     return { id, object: "subscription_item", deleted: true };
   });
 }
@@ -91,29 +92,10 @@ function ownerOf(context: Context, itemId: string) {
   });
 }
 
-function changeItems(
-  context: Context,
-  subscription: Subscription,
-  items: readonly ItemChange[],
-  params: {
-    proration_behavior?: SubscriptionChange["prorationBehavior"] | undefined;
-    proration_date?: number | undefined;
-  },
-): void {
-  const prorationBehavior = params.proration_behavior ?? "create_prorations";
-  const plan = planChange(context, subscription, { items, prorationBehavior, prorationDate: params.proration_date });
-  checkPlannedTaxes(context, subscription, plan);
-  applyChange(context, subscription, plan, prorationBehavior);
-}
-
-/** Throws if the taxes of a planned subscription change contradict each other or can't be computed. */
-export function checkPlannedTaxes(context: Context, subscription: Subscription, { items }: ChangePlan): void {
-  checkTaxes(context, taxedRequestOf({ ...subscription, items: { ...subscription.items, data: items } }));
-}
-
 /** Converts the `items` parameter of a request that creates a subscription to the emulator's internal form. */
 export function itemInputs(context: Context, items: readonly z.output<typeof createItem>[]): ItemInput[] {
-  const inputs = items.map((item, index) => ({
+  const priced = items.map((item, index) => withPlanAsPrice(context, item, `items[${index}]`));
+  const inputs = priced.map((item, index) => ({
     price: priceOf(context, item, `items[${index}]`),
     quantity: item.quantity,
     metadata: mergeMetadata({}, item.metadata),
@@ -138,14 +120,16 @@ export function itemChanges(
   items: readonly z.output<typeof updateItem>[],
   at = "items",
 ): ItemChange[] {
-  return items.map((item, index) => {
-    const place = at === "" ? "" : `${at}[${index}]`;
+  const placeOf = (index: number): string => (at === "" ? "" : `${at}[${index}]`);
+  const priced = items.map((item, index) => withPlanAsPrice(context, item, placeOf(index)));
+  return priced.map((item, index) => {
+    const place = placeOf(index);
     const old = subscription.items.data.find(({ id }) => id === item.id);
     const hasPrice = item.id === undefined || item.price !== undefined || item.price_data;
     const price = hasPrice ? priceOf(context, item, place) : undefined;
     if (price) {
       checkPriceCurrency(price, subscription.currency, paramAt(place, "price"));
-      if (!old) checkUnused(subscription, items, price);
+      if (!old) checkUnused(subscription, priced, price);
     }
     const sold = price ?? old?.price;
     if (sold) checkQuantity(sold, item.quantity, paramAt(place, "quantity"));
@@ -163,8 +147,10 @@ export function itemChanges(
   });
 }
 
+type PricedItem = Omit<z.output<typeof updateItem>, "plan">;
+
 /** Throws Stripe's error if an item that stays in the subscription already uses the price of a new item. */
-function checkUnused(subscription: Subscription, changes: readonly z.output<typeof updateItem>[], price: Price): void {
+function checkUnused(subscription: Subscription, changes: readonly PricedItem[], price: Price): void {
   const isChanged = (id: string): boolean =>
     changes.some((other) => other.id === id && (other.deleted || other.price !== undefined || other.price_data));
   const used = subscription.items.data.find((item) => item.price.id === price.id && !isChanged(item.id));
@@ -180,7 +166,7 @@ function checkQuantity(price: Price, quantity: number | undefined, param: string
     throw new ApiError("You cannot set the quantity for metered plans.", { param });
 }
 
-function priceOf(context: Context, item: z.output<typeof createItem>, at: string): Price {
+function priceOf(context: Context, item: Omit<z.output<typeof createItem>, "plan">, at: string): Price {
   const param = paramAt(at, "price");
   if (item.price_data !== undefined && item.price !== undefined)
     throw new ApiError("You may only specify one of these parameters: price, price_data.", { param });

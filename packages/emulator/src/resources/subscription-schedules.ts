@@ -42,6 +42,7 @@ import { find, insert, listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { subscriptionTax } from "../objects/automatic-tax.ts";
 import { newSchedule, type Phase, type PhaseItem, type Schedule } from "../objects/subscription-schedule.ts";
+import { withPlanAsPrice } from "./legacy-plans.ts";
 import { addedItemsFrom, checkPhaseCurrency, currencyOfItems, phaseDiscounts } from "./phase-items.ts";
 import { recurringPriceData } from "./price-params.ts";
 import { createInlinePrice } from "./prices.ts";
@@ -52,6 +53,7 @@ import { automaticTax, checkLocation, taxFields, taxRates } from "./tax-params.t
 
 const anchor = z.enum(["automatic", "phase_start"]).optional();
 const phaseItem = z.strictObject({
+  plan: text.optional(),
   price: text.optional(),
   price_data: recurringPriceData.optional(),
   quantity: nonNegative.optional(),
@@ -357,7 +359,8 @@ function phaseFrom(
   };
 }
 
-function phaseItemFrom(context: Context, item: z.output<typeof phaseItem>, param: string): PhaseItem {
+function phaseItemFrom(context: Context, given: z.output<typeof phaseItem>, param: string): PhaseItem {
+  const item = withPlanAsPrice(context, given, param);
   if (item.price === undefined && !item.price_data) throw missing(`${param}[price]`);
   const price = item.price_data
     ? createInlinePrice(context, item.price_data, `${param}[price_data]`)

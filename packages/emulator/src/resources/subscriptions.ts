@@ -1,15 +1,12 @@
 /** Defines the API routes of subscriptions. @see https://docs.stripe.com/api/subscriptions */
 import { z } from "zod";
 import type { Api } from "../api.ts";
-import { cardError, paymentErrorOf } from "../billing/card-errors.ts";
-import type { PaymentBehavior, PaymentChoice } from "../billing/collection.ts";
+import type { PaymentBehavior } from "../billing/collection.ts";
 import { defaultCardOf } from "../billing/customer-sources.ts";
 import { checkCustomerCurrency } from "../billing/customer-currency.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { noCard } from "../billing/no-card.ts";
-import { cardOutcome } from "../billing/payments.ts";
 import { startPendingSetup } from "../billing/pending-setup.ts";
-import { startPendingUpdate } from "../billing/pending-updates.ts";
 import { priceIn } from "../billing/presentment.ts";
 import { amountFor } from "../billing/pricing.ts";
 import { deletedDiscount, endDiscount } from "../billing/subscriber-discounts.ts";
@@ -19,7 +16,7 @@ import { cancelAt, cancelAtPeriodEnd, endSubscription, undoCancellation } from "
 import { isEnded } from "../billing/subscription-periods.ts";
 import { createSubscription, startPayment } from "../billing/subscription-start.ts";
 import { moveTrialEnd } from "../billing/subscription-trials.ts";
-import { applyChange, cancelNow, cardForSubscription, planChange } from "../billing/subscription-update.ts";
+import { cancelNow } from "../billing/subscription-update.ts";
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import {
@@ -39,17 +36,12 @@ import type { Context } from "../core/state.ts";
 import { clearTimer, setTimer } from "../core/timers.ts";
 import { cancelTime, type ItemInput, type NewSubscription, type Subscription } from "../objects/subscription.ts";
 import { anchorChange, collectionMethod, discounts, paymentBehavior, prorationParam } from "./shared-params.ts";
+import { changeItems, paymentChoiceOf, throwIfPaymentFails } from "./changed-items.ts";
 import { commonCurrency } from "./chosen-price.ts";
 import { checkDueDays } from "./due-days.ts";
-import {
-  addedInvoiceItem,
-  addItemsToNextInvoice,
-  refusePendingDiscounts,
-  toAddedItems,
-  updateDiscounts,
-} from "./subscription-discounts.ts";
+import { addedInvoiceItem, addItemsToNextInvoice, toAddedItems, updateDiscounts } from "./subscription-discounts.ts";
 import { listRoute } from "./subscription-list.ts";
-import { checkPlannedTaxes, createItem, itemChanges, itemInputs, updateItem } from "./subscription-items.ts";
+import { createItem, itemChanges, itemInputs, updateItem } from "./subscription-items.ts";
 import { checkNewSubscription, setSubscriptionTaxes, taxesFrom, taxFields } from "./tax-params.ts";
 
 const DAY = 86_400;
@@ -227,22 +219,6 @@ function trialEndOf(context: Context, params: z.output<typeof CreateParams>): nu
   return params.trial_end;
 }
 
-/**
- * Throws an error if a payment with the given card would not succeed at once. The payment behavior `error_if_incomplete`
- * requires that the first payment succeeds at once.
- */
-function throwIfPaymentFails(context: Context, card: string): void {
-  const outcome = cardOutcome(context, card, true);
-  if (outcome.kind === "succeeds") return;
-  if (outcome.kind === "authenticates")
-    throw new ApiError("Your card was declined. This transaction requires authentication.", {
-      status: 402,
-      type: "card_error",
-      code: "subscription_payment_intent_requires_action",
-    });
-  throw cardError(paymentErrorOf(outcome), { payment_method: find(context, "payment_method", card) }, false);
-}
-
 export function update(context: Context, params: z.output<typeof UpdateParams>, id: string): Subscription {
   const subscription = retrieve(context, "subscription", id);
   if (isEnded(subscription))
@@ -269,7 +245,7 @@ export function update(context: Context, params: z.output<typeof UpdateParams>, 
   // The invoice of the end of a trial contains the new items. A change within a trial costs nothing.
   const endsTrial = params.trial_end === "now" && subscription.status === "trialing";
   if (!endsTrial) updateTrial(context, subscription, params);
-  if (changesItems) changeItems(context, subscription, params);
+  if (changesItems) updateItems(context, subscription, params);
   if (endsTrial) updateTrial(context, subscription, params);
   return subscription;
 }
@@ -335,27 +311,9 @@ function checkCancelAt(context: Context, { cancel_at: at }: Pick<z.output<typeof
     throw new ApiError("`cancel_at` must be in the future.", { param: "cancel_at" });
 }
 
-function changeItems(context: Context, subscription: Subscription, params: z.output<typeof UpdateParams>): void {
-  const prorationBehavior = params.proration_behavior ?? "create_prorations";
-  const plan = planChange(context, subscription, {
-    items: itemChanges(context, subscription, params.items ?? []),
-    prorationBehavior,
-    prorationDate: params.proration_date,
-    anchor: params.billing_cycle_anchor?.type,
-    payment: paymentChoiceOf(params),
-  });
-  checkPlannedTaxes(context, subscription, plan);
-  const card = cardForSubscription(context, subscription);
-  if (params.payment_behavior === "error_if_incomplete" && card !== null) throwIfPaymentFails(context, card);
-  const fails = card === null || cardOutcome(context, card, true).kind !== "succeeds";
-  const isPending = params.payment_behavior === "pending_if_incomplete" && fails;
-  if (isPending) refusePendingDiscounts(params.discounts, plan);
-  if (isPending) startPendingUpdate(context, subscription, plan);
-  else applyChange(context, subscription, plan, prorationBehavior);
-}
-
-function paymentChoiceOf(params: z.output<typeof UpdateParams>): PaymentChoice {
-  return { behavior: params.payment_behavior ?? "allow_incomplete", onSession: !params.off_session };
+function updateItems(context: Context, subscription: Subscription, params: z.output<typeof UpdateParams>): void {
+  const items = itemChanges(context, subscription, params.items ?? []);
+  changeItems(context, subscription, { items, anchor: params.billing_cycle_anchor?.type }, params);
 }
 
 /** Returns Stripe's 404 error for a subscription that is already canceled. */
