@@ -59,6 +59,11 @@ export const DERIVED = [
   "A customer has one credit balance per currency. `balance` shows the balance in the customer's currency. A new subscription changes the currency of a customer who has no billing objects in the old currency.",
   "A currency whose minimum charge is not in Stripe's table has no minimum, because the emulator has no exchange rates.",
   "An invoice whose rest is below the minimum charge is paid at once. A balance transaction `invoice_too_small` adds the rest to the customer's balance.",
+  "The portal compares the amounts of the items (price times quantity) for `decreasing_item_amount`, even if the intervals differ. A change that waits gets a schedule with the current period and one period of the new price, which then releases the subscription.",
+  "The portal does not change a subscription that has a schedule. A cancellation at the end of the period releases the schedule first.",
+  "A change of plan in the portal that ends a trial changes nothing until its payment succeeds. With `continue_trial`, the anchor of the billing cycle stays.",
+  "A product in a portal configuration without `adjustable_quantity` has an adjustable quantity if `default_allowed_updates` contains `quantity`. A cancellation in the portal with `create_prorations` leaves its credit as a pending invoice item.",
+  "An update that changes the items and also has `trial_end: now` creates one invoice with the new items.",
   "A client secret can't confirm a payment intent with `confirmation_method: manual`. The emulator's own message says so.",
   "The emulator has no rate limits. A fault can return a 429.",
 ];

@@ -29,10 +29,12 @@ export function applyPendingChange(
     row.billing_cycle_anchor = plan.anchor;
     row.pending_update = null;
     if (plan.resumes) row.status = status;
+    if (plan.endsTrial) Object.assign(row, { status: "active", trial_end: plan.anchor });
   });
   const applied = plan.resumes ? "resumed" : "pending_update_applied";
   emit(context, `customer.subscription.${applied}`, subscription);
   setPeriodTimers(context, subscription);
+  if (plan.endsTrial) clearTimer(context, "trial_will_end", subscription.id);
   refreshEntitlements(context, subscription.customer);
 }
 
@@ -63,7 +65,7 @@ export function discardResumption(context: Context, subscription: Subscription, 
 /** Returns the field `pending_update` for a change of the subscription's items and billing cycle anchor. */
 export function newPendingUpdate(
   subscription: Subscription,
-  { items, anchor }: Pick<PendingChange, "items" | "anchor">,
+  { items, anchor, endsTrial }: Pick<PendingChange, "items" | "anchor" | "endsTrial">,
   expiresAt: number,
 ): NonNullable<Subscription["pending_update"]> {
   return {
@@ -74,7 +76,7 @@ export function newPendingUpdate(
     expires_at: expiresAt,
     metadata: null,
     subscription_items: copy(items),
-    trial_end: null,
+    trial_end: endsTrial ? anchor : null,
     trial_from_plan: null,
   };
 }

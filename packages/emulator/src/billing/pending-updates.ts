@@ -34,6 +34,7 @@ export function startPendingUpdate(context: Context, subscription: Subscription,
     invoice: invoice.id,
     items: plan.items,
     anchor: plan.anchor,
+    ...(plan.endsTrial && { endsTrial: true }),
   });
   setTimer(context, "pending_update_expires", subscription.id, expires_at);
   finalizeInvoice(context, invoice);

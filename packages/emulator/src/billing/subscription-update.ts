@@ -6,6 +6,7 @@ import { mergeMetadata } from "../core/params.ts";
 import { endOf, startOf } from "../core/periods.ts";
 import { find } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
+import { clearTimer } from "../core/timers.ts";
 import type { DiscountInput } from "../objects/discount.ts";
 import type { InvoiceLine } from "../objects/invoice-line.ts";
 import type { Invoice } from "../objects/invoice.ts";
@@ -47,6 +48,8 @@ export interface SubscriptionChange {
   prorationBehavior: "create_prorations" | "always_invoice" | "none";
   prorationDate?: number | undefined;
   anchor?: "now" | "unchanged" | undefined;
+  /** True if the change ends the trial of the subscription. The new items start their first paid period now. */
+  endsTrial?: boolean | undefined;
   /** The way in which an invoice of the change is paid. Default: the customer's card is charged at once. */
   payment?: PaymentChoice | undefined;
 }
@@ -59,6 +62,8 @@ export interface ChangePlan {
   charges: ChargedItem[];
   /** The subscription items that start a new billing period now and are billed for the whole period. */
   restarted: SubscriptionItem[];
+  /** True if the change ends the subscription's trial. */
+  endsTrial: boolean;
   at: number;
   /** The time at which the subscription ends, if its end is planned. */
   until: number | undefined;
@@ -69,16 +74,15 @@ export interface ChangePlan {
 
 export function planChange(context: Context, subscription: Subscription, change: SubscriptionChange): ChangePlan {
   const at = change.prorationDate ?? now(context);
-  const resets = change.anchor === "now";
-  const anchor = resets ? now(context) : subscription.billing_cycle_anchor;
-  const inTrial = subscription.status === "trialing";
+  const cycle = cycleAfter(context, subscription, change);
+  const { anchor, endsTrial, inTrial } = cycle;
   const before = subscription.items.data;
   const discounts = new Map<string, readonly DiscountInput[]>();
   for (const { id, discounts: inputs } of change.items)
     if (id !== undefined && inputs !== undefined && inputs?.length !== 0) discounts.set(id, inputs ?? []);
   const items = before.flatMap((item) => {
     const wanted = change.items.find(({ id }) => id === item.id);
-    return wanted?.deleted ? [] : [changedItem(context, item, wanted ?? {}, { anchor, resets, inTrial })];
+    return wanted?.deleted ? [] : [changedItem(context, item, wanted ?? {}, cycle)];
   });
   for (const wanted of change.items) {
     if (wanted.id !== undefined) {
@@ -101,14 +105,33 @@ export function planChange(context: Context, subscription: Subscription, change:
   if (items.length === 0) throw new ApiError("A subscription must have at least one active plan.", { param: "items" });
   const payment = change.payment ?? PAYS_AT_ONCE;
   const until = plannedEnd(subscription) ?? undefined;
-  return { items, anchor, at, until, discounts, payment, ...proratedItems(subscription, items, resets) };
+  const prorated = proratedItems(subscription, items, cycle);
+  return { items, anchor, at, until, discounts, payment, endsTrial, ...prorated };
+}
+
+/** The billing cycle after a change. */
+interface Cycle {
+  anchor: number;
+  /** True if the change starts a new billing cycle. */
+  resets: boolean;
+  endsTrial: boolean;
+  /** True if the subscription is in a trial after the change. */
+  inTrial: boolean;
+}
+
+function cycleAfter(context: Context, subscription: Subscription, change: SubscriptionChange): Cycle {
+  const trialing = subscription.status === "trialing";
+  const endsTrial = trialing && change.endsTrial === true;
+  const resets = endsTrial || change.anchor === "now";
+  const anchor = resets ? now(context) : subscription.billing_cycle_anchor;
+  return { anchor, resets, endsTrial, inTrial: trialing && !endsTrial };
 }
 
 function changedItem(
   context: Context,
   item: SubscriptionItem,
   { price, quantity, metadata, taxRates }: ItemChange,
-  { anchor, resets, inTrial }: { anchor: number; resets: boolean; inTrial: boolean },
+  { anchor, resets, inTrial }: Cycle,
 ): SubscriptionItem {
   const changed = copy(item);
   if (price) changed.price = copy(price);
@@ -129,10 +152,11 @@ function changedItem(
 }
 
 /** Returns the credits and charges of a subscription change. Usage and trials are not prorated. */
-function proratedItems(subscription: Subscription, items: readonly SubscriptionItem[], resets: boolean) {
+function proratedItems(subscription: Subscription, items: readonly SubscriptionItem[], { resets, endsTrial }: Cycle) {
   const credits: SubscriptionItem[] = [];
   const charges: ChargedItem[] = [];
   const restarted: SubscriptionItem[] = [];
+  if (endsTrial) return { credits, charges, restarted: items.filter(isLicensed) };
   if (subscription.status === "trialing" || subscription.status === "paused") return { credits, charges, restarted };
   for (const item of subscription.items.data.filter(isLicensed)) {
     const next = items.find(({ id }) => id === item.id);
@@ -162,7 +186,12 @@ export function applyChange(
   redeemItemDiscounts(context, subscription, plan);
   const items = { ...copy(subscription.items), data: plan.items, total_count: plan.items.length };
   if (behavior !== "none") prorate(context, subscription, plan);
-  updateSubscription(context, subscription, { items, billing_cycle_anchor: plan.anchor });
+  updateSubscription(context, subscription, {
+    items,
+    billing_cycle_anchor: plan.anchor,
+    ...(plan.endsTrial && { status: "active", trial_end: plan.anchor }),
+  });
+  if (plan.endsTrial) clearTimer(context, "trial_will_end", subscription.id);
   setPeriodTimers(context, subscription);
   refreshEntitlements(context, subscription.customer);
   if (behavior !== "always_invoice" && plan.restarted.length === 0) return null;
@@ -191,10 +220,12 @@ export function linesOfRestartedItems(
   context: Context,
   draft: Invoice,
   subscription: Subscription,
-  { restarted }: ChangePlan,
+  { restarted, endsTrial }: ChangePlan,
 ): InvoiceLine[] {
+  // A pending update bills the first paid period while the trial still runs.
+  const billed = endsTrial ? { ...subscription, status: "active" as const, trial_end: null } : subscription;
   const lines = restarted.flatMap((item) =>
-    linesOfItem(context, draft.id, { subscription, item, period: periodOf(item) }),
+    linesOfItem(context, draft.id, { subscription: billed, item, period: periodOf(item) }),
   );
   return cutAtPlannedEnd(subscription, lines);
 }

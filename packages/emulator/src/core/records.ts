@@ -111,6 +111,8 @@ export interface PendingChange {
   invoice: string;
   items: SubscriptionItem[];
   anchor: number;
+  /** True if the change ends the subscription's trial. */
+  endsTrial?: boolean;
   /** Present if the change resumes a paused subscription. */
   resumes?: ResumeBehavior;
 }

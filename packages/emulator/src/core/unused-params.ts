@@ -26,7 +26,6 @@ const VALUES_WITHOUT_EFFECT = new Set([
   "adaptive_pricing[enabled]=false",
   "after_expiration[recovery][enabled]=false",
   "automatic_tax[enabled]=false",
-  "features[subscription_update][trial_update_behavior]=end_trial",
   "invoice_creation[enabled]=false",
   "issuer[type]=self",
   "line_items[][adjustable_quantity][enabled]=false",

@@ -34,6 +34,21 @@ export interface NewPortalConfiguration {
   metadata?: "" | Record<string, string> | undefined;
 }
 
+type AllowedUpdate = "price" | "promotion_code" | "quantity";
+
+/** A condition under which a change of plan or quantity waits for the end of the period. */
+export interface ScheduleCondition {
+  type: "decreasing_item_amount" | "shortening_interval";
+}
+
+interface PortalProductInput {
+  product: string;
+  prices: string[];
+  adjustable_quantity?:
+    | { enabled: boolean; maximum?: number | null | undefined; minimum?: number | undefined }
+    | undefined;
+}
+
 /** The features of a portal configuration in request parameters. */
 export interface PortalFeatures {
   customer_update?: { enabled?: boolean | undefined; allowed_updates?: string[] | null | undefined } | undefined;
@@ -61,9 +76,12 @@ export interface PortalFeatures {
   subscription_update?:
     | {
         enabled?: boolean | undefined;
-        default_allowed_updates?: ("price" | "quantity" | "promotion_code")[] | null | undefined;
-        products?: { product: string; prices: string[] }[] | null | undefined;
+        default_allowed_updates?: AllowedUpdate[] | null | undefined;
+        products?: PortalProductInput[] | null | undefined;
         proration_behavior?: ProrationBehavior | undefined;
+        billing_cycle_anchor?: "now" | "unchanged" | null | undefined;
+        schedule_at_period_end?: { conditions?: ScheduleCondition[] | undefined } | undefined;
+        trial_update_behavior?: "continue_trial" | "end_trial" | undefined;
       }
     | undefined;
 }
@@ -128,20 +146,55 @@ function cancelFeature(given: PortalFeatures["subscription_cancel"], isDefault: 
 }
 
 function updateFeature(given: PortalFeatures["subscription_update"], isDefault: boolean) {
-  const products = given?.products ?? null;
+  const byDefault: AllowedUpdate[] = isDefault ? ["price", "quantity"] : [];
+  const updates = given?.default_allowed_updates === undefined ? byDefault : (given.default_allowed_updates ?? []);
   return {
-    billing_cycle_anchor: null,
-    default_allowed_updates: given?.default_allowed_updates ?? (isDefault ? (["price", "quantity"] as const) : []),
+    billing_cycle_anchor: given?.billing_cycle_anchor ?? null,
+    default_allowed_updates: updates,
     enabled: given?.enabled ?? isDefault,
-    products:
-      products?.map((product) => ({
-        ...product,
-        adjustable_quantity: { enabled: false, maximum: null, minimum: 1 },
-      })) ?? null,
-    proration_behavior: given?.proration_behavior ?? ("create_prorations" as const),
-    schedule_at_period_end: { conditions: [] },
-    trial_update_behavior: "end_trial" as const,
+    products: given?.products?.map((product) => portalProduct(product, updates.includes("quantity"))) ?? null,
+    proration_behavior: given?.proration_behavior ?? (isDefault ? ("create_prorations" as const) : ("none" as const)),
+    schedule_at_period_end: { conditions: given?.schedule_at_period_end?.conditions ?? [] },
+    trial_update_behavior: given?.trial_update_behavior ?? ("end_trial" as const),
   };
+}
+
+/** Returns a product of the portal. By default, its quantity is adjustable if the configuration allows new quantities. */
+function portalProduct({ product, prices, adjustable_quantity: given }: PortalProductInput, adjustable: boolean) {
+  return {
+    product,
+    prices,
+    adjustable_quantity: {
+      enabled: given?.enabled ?? adjustable,
+      maximum: given?.maximum ?? null,
+      minimum: given?.minimum ?? 1,
+    },
+  };
+}
+
+/** Merges given fields into an object, recursively. Replaces lists and other values. */
+function mergeGiven(current: object, given: object): object {
+  const fields = current as Record<string, unknown>;
+  const merged = Object.entries(given).map(([name, value]: [string, unknown]) => {
+    const old = fields[name];
+    return [name, isFields(value) && isFields(old) ? mergeGiven(old, value) : value];
+  });
+  return { ...current, ...Object.fromEntries(merged) };
+}
+
+function isFields(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Merges features of request parameters into the features of a configuration. Omitted settings stay unchanged. */
+export function mergeFeatures(
+  current: PortalConfiguration["features"],
+  given: PortalFeatures,
+  isDefault: boolean,
+): PortalConfiguration["features"] {
+  const names = Object.keys(given) as (keyof PortalFeatures)[];
+  const made = toFeatures(mergeGiven(current, given), isDefault);
+  return { ...current, ...Object.fromEntries(names.map((name) => [name, made[name]])) };
 }
 
 /**

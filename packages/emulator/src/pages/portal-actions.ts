@@ -4,8 +4,10 @@ import { confirmSetup, createSetupIntent } from "../billing/setup.ts";
 import { proratePlannedEnd } from "../billing/planned-endings.ts";
 import { cancelAt, endSubscription, undoCancellation } from "../billing/subscription-endings.ts";
 import { DEFAULT_BILLING, pauseOnRequest, pauseRefusal } from "../billing/subscription-pauses.ts";
+import { releaseSchedule } from "../billing/schedules.ts";
 import { nextPeriodEnd } from "../billing/subscription-periods.ts";
 import { resumeInPortal } from "../billing/subscription-resumptions.ts";
+import { cancelNow } from "../billing/subscription-update.ts";
 import { now } from "../core/clock.ts";
 import { ApiError } from "../core/errors.ts";
 import { emitChange } from "../core/events.ts";
@@ -40,16 +42,21 @@ export function runAction(visit: Visit, action: string, form: Form): Next {
 const ACTIONS: Record<string, (visit: Visit, form: Form) => Next | null> = {
   cancel(visit, form) {
     const subscription = namedSubscription(visit, form);
-    const { enabled, mode, cancellation_reason: reasons } = visit.features.subscription_cancel;
+    const { enabled, mode, cancellation_reason: reasons, proration_behavior } = visit.features.subscription_cancel;
     if (!enabled || !subscription || isEnding(subscription)) return null;
     const reason = fieldOf(form, "reason");
     const feedback = reasons.enabled && reasons.options?.includes(reason) ? reason : null;
     const comment = reasons.enabled ? fieldOf(form, "comment").slice(0, MAX_COMMENT) || null : null;
     if (mode === "at_period_end") {
+      const schedule = find(visit.context, "subscription_schedule", subscription.schedule);
+      if (schedule) releaseSchedule(visit.context, schedule, "released");
       cancelAt(visit.context, subscription, nextPeriodEnd(subscription), { feedback, comment });
     } else {
       Object.assign(subscription.cancellation_details, { feedback, comment });
-      endSubscription(visit.context, subscription, "cancellation_requested");
+      const billing = { invoiceNow: false, prorate: proration_behavior === "create_prorations" };
+      cancelNow(visit.context, subscription, billing, () =>
+        endSubscription(visit.context, subscription, "cancellation_requested"),
+      );
     }
     return { to: pageAfter(visit, "cancel") };
   },

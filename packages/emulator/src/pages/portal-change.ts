@@ -5,6 +5,8 @@ import { challengeAction } from "../billing/next-actions.ts";
 import { cardOutcome } from "../billing/payments.ts";
 import { expirePendingUpdate, startPendingUpdate } from "../billing/pending-updates.ts";
 import { previewInvoice } from "../billing/preview.ts";
+import { changeAtPeriodEnd } from "../billing/scheduled-changes.ts";
+import { nextPeriodEnd } from "../billing/subscription-periods.ts";
 import { applyChange, cardForSubscription, type ChangePlan, planChange } from "../billing/subscription-update.ts";
 import { formatAmount } from "../core/money.ts";
 import { find, retrieve } from "../core/rows.ts";
@@ -12,17 +14,18 @@ import type { Invoice } from "../objects/invoice.ts";
 import type { Price } from "../objects/price.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { fieldOf } from "./card-form.ts";
+import { quantityRange, waitsForPeriodEnd } from "./portal-rules.ts";
 import { cardText, dayText, priceText } from "./format.ts";
 import type { Markup } from "./layout.ts";
 import { addressOf, isAllowed, isChangeable, namedSubscription, offeredPrices, type Visit } from "./portal-visit.ts";
-
-export const MAX_QUANTITY = 999_999;
 
 export interface WantedChange {
   subscription: Subscription;
   price: Price;
   quantity: number;
   plan: ChangePlan;
+  /** True if the change waits for the end of the subscription's period. */
+  waits: boolean;
 }
 
 /**
@@ -39,22 +42,41 @@ export function readChange(visit: Visit, form: Record<string, unknown>): WantedC
     : (find(visit.context, "price", item.price.id) ?? item.price);
   const quantity = wantedQuantity === "" ? (item.quantity ?? 1) : Number(wantedQuantity);
   if (!price) return "This plan is not offered.";
-  if (!Number.isInteger(quantity) || quantity < 1 || quantity > MAX_QUANTITY)
-    return `The quantity must be a whole number from 1 to ${MAX_QUANTITY}.`;
   if (price.id !== item.price.id && !isAllowed(visit, "price")) return null;
-  if (quantity !== item.quantity && !isAllowed(visit, "quantity")) return null;
   if (price.id === item.price.id && quantity === item.quantity) return "This is your current plan and quantity.";
+  const refusal = quantityRefusal(visit, { price, quantity, current: item.quantity ?? 1 });
+  if (refusal !== undefined) return refusal;
+  const feature = visit.features.subscription_update;
   const plan = planChange(visit.context, subscription, {
     items: [{ id: item.id, price, quantity }],
-    prorationBehavior: visit.features.subscription_update.proration_behavior,
+    prorationBehavior: feature.proration_behavior,
+    endsTrial: feature.trial_update_behavior === "end_trial",
+    anchor: subscription.status === "trialing" ? undefined : (feature.billing_cycle_anchor ?? undefined),
   });
-  return { subscription, price, quantity, plan };
+  const waits = waitsForPeriodEnd(feature, subscription, { price, quantity });
+  return { subscription, price, quantity, plan, waits };
+}
+
+/**
+ * Returns the reason for which a quantity can't be chosen. Returns null if the portal has no choice of quantities, and undefined
+ * if the quantity can be chosen.
+ */
+function quantityRefusal(
+  { features }: Visit,
+  { price, quantity, current }: { price: Price; quantity: number; current: number },
+): string | null | undefined {
+  const range = quantityRange(features.subscription_update, price.product);
+  if (!range) return quantity === current ? undefined : null;
+  const { minimum, maximum } = range;
+  if (Number.isInteger(quantity) && quantity >= minimum && quantity <= maximum) return undefined;
+  return `The quantity must be a whole number from ${minimum} to ${maximum}.`;
 }
 
 export function changePreview(visit: Visit, wanted: WantedChange): Markup {
   const { context } = visit;
   const { subscription, price, quantity } = wanted;
   const atOnce = isInvoicedNow(visit, wanted);
+  const effect = effectText(wanted);
   const preview = previewOf(visit, wanted);
   const card = find(context, "payment_method", cardForSubscription(context, subscription));
   return html`<section class="card" data-testid="change-preview">
@@ -63,6 +85,7 @@ export function changePreview(visit: Visit, wanted: WantedChange): Markup {
       ${quantity > 1 ? `${quantity} × ` : ""}${retrieve(context, "product", price.product).name},
       <span data-testid="new-price">${priceText(price, quantity, subscription.currency)}</span>
     </p>
+    ${effect ? html`<p data-testid="effect">${effect}</p>` : ""}
     ${preview ? invoiceRows(preview, atOnce ? "Due now" : `Your next invoice, ${dayText(preview.created)}`) : ""}
     ${card ? html`<p class="soft">${atOnce ? "Charged" : "To be charged"} to ${cardText(card)}.</p>` : ""}
     <form method="post" action="/p/session/${visit.session.id}/change">
@@ -85,17 +108,31 @@ function invoiceRows({ currency, lines, total }: Invoice, title: string): Markup
     </div>`;
 }
 
-function isInvoicedNow({ features }: Visit, { subscription }: WantedChange): boolean {
+/** Returns a sentence about the time of a change or the end of a trial; null if the change takes effect now. */
+function effectText({ subscription, plan, waits }: WantedChange): string | null {
+  if (waits) return `You keep your current plan until ${dayText(nextPeriodEnd(subscription))}.`;
+  return plan.endsTrial ? "Your free trial ends now." : null;
+}
+
+function isInvoicedNow({ features }: Visit, { subscription, plan, waits }: WantedChange): boolean {
+  if (waits) return false;
+  if (plan.restarted.length > 0) return true;
   return features.subscription_update.proration_behavior === "always_invoice" && subscription.status !== "trialing";
 }
 
 /** Returns the invoice that follows from the change; null if no invoice follows, because the subscription ends before. */
-function previewOf(visit: Visit, { subscription: { id }, plan }: WantedChange): Invoice | null {
+function previewOf(visit: Visit, wanted: WantedChange): Invoice | null {
+  const { id, customer } = wanted.subscription;
   return previewInvoice(visit.context, () => {
-    const subscription = retrieve(visit.context, "subscription", id);
-    applyChange(visit.context, subscription, plan, visit.features.subscription_update.proration_behavior);
-    return { customer: subscription.customer, subscription: id };
+    apply(visit, { ...wanted, subscription: retrieve(visit.context, "subscription", id) });
+    return { customer, subscription: id };
   });
+}
+
+/** Makes the change now, or schedules it for the end of the period. */
+function apply({ context, features }: Visit, { subscription, price, quantity, plan, waits }: WantedChange): void {
+  if (waits) changeAtPeriodEnd(context, subscription, { price, quantity });
+  else applyChange(context, subscription, plan, features.subscription_update.proration_behavior);
 }
 
 export type ChangeResult =
@@ -110,11 +147,10 @@ export type ChangeResult =
 export function makeChange(visit: Visit, wanted: WantedChange): ChangeResult {
   const { context } = visit;
   const { subscription, plan } = wanted;
-  const behavior = visit.features.subscription_update.proration_behavior;
   const card = cardForSubscription(context, subscription);
   const costs = isInvoicedNow(visit, wanted) && (previewOf(visit, wanted)?.total ?? 0) > 0;
   if (!costs || (card !== null && willSucceed(visit, card))) {
-    applyChange(context, subscription, plan, behavior);
+    apply(visit, wanted);
     return { kind: "changed" };
   }
   if (card === null) return { kind: "refused", notice: "Add a payment method first." };

@@ -7,7 +7,7 @@ import { cardForm } from "./card-form.ts";
 import { cardText, dayText, expiryText, priceText } from "./format.ts";
 import { alert, type Markup } from "./layout.ts";
 import { isPausable, MAX_COMMENT } from "./portal-actions.ts";
-import { MAX_QUANTITY } from "./portal-change.ts";
+import { widestRange } from "./portal-rules.ts";
 import {
   addressOf,
   isAllowed,
@@ -71,23 +71,31 @@ export function updatePage(visit: Visit, subscription: Subscription, notice: str
     ${alert(notice)}
     <form method="get" action="${addressOf(visit, "preview")}">
       ${hidden(subscription)} ${isAllowed(visit, "price") ? planField(visit, subscription, item.price.id) : ""}
-      ${
-        isAllowed(visit, "quantity")
-          ? html`<label for="quantity">Quantity</label>
-              <input
-                id="quantity"
-                name="quantity"
-                type="number"
-                min="1"
-                max="${MAX_QUANTITY}"
-                required
-                value="${item.quantity ?? 1}"
-              />`
-          : ""
-      }
+      ${quantityField(visit, subscription, item.quantity ?? 1)}
       <button data-testid="preview">See what it costs</button>
     </form>
   </section>`;
+}
+
+function quantityField(visit: Visit, subscription: Subscription, current: number): Markup | "" {
+  const products = isAllowed(visit, "price")
+    ? offeredPrices(visit, subscription)
+    : subscription.items.data.map(({ price }) => price);
+  const range = widestRange(
+    visit.features.subscription_update,
+    products.map(({ product }) => product),
+  );
+  if (!range) return "";
+  return html`<label for="quantity">Quantity</label>
+    <input
+      id="quantity"
+      name="quantity"
+      type="number"
+      min="${Math.min(range.minimum, current)}"
+      max="${Math.max(range.maximum, current)}"
+      required
+      value="${current}"
+    />`;
 }
 
 function planField(visit: Visit, subscription: Subscription, current: string): Markup {

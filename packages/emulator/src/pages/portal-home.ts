@@ -1,5 +1,6 @@
 /** Renders the portal's home page with subscriptions, payment methods and invoices. */
 import { html } from "hono/html";
+import { nextPhaseOf } from "../billing/scheduled-changes.ts";
 import { nextPeriodEnd } from "../billing/subscription-periods.ts";
 import { cardForSubscription } from "../billing/subscription-update.ts";
 import { formatAmount } from "../core/money.ts";
@@ -44,9 +45,25 @@ function subscriptionCard(visit: Visit, subscription: Subscription): Markup {
           <span data-testid="item-price">${priceText(price, quantity, subscription.currency)}</span>
         </div>`,
     )}
-    ${card ? html`<p class="soft">Paid with ${cardText(card)}</p>` : ""}
+    ${scheduledChange(visit, subscription)} ${card ? html`<p class="soft">Paid with ${cardText(card)}</p>` : ""}
     <div class="inline">${actionsOf(visit, subscription)}</div>
   </section>`;
+}
+
+/** Returns the next change that a schedule makes to a subscription; an empty text if there is none. */
+function scheduledChange({ context }: Visit, subscription: Subscription): Markup | "" {
+  const phase = nextPhaseOf(context, subscription);
+  if (!phase || isEnding(subscription)) return "";
+  return html`<div data-testid="scheduled-change">
+    <p class="soft">From ${dayText(phase.start_date)}:</p>
+    ${phase.items.map(({ price: id, quantity = 1 }) => {
+      const price = retrieve(context, "price", id);
+      return html`<div class="row">
+        <span>${quantity > 1 ? `${quantity} × ` : ""}${retrieve(context, "product", price.product).name}</span>
+        <span>${priceText(price, quantity, subscription.currency)}</span>
+      </div>`;
+    })}
+  </div>`;
 }
 
 function stateText(subscription: Subscription): string {

@@ -105,14 +105,14 @@ export function isEnding(subscription: Subscription): boolean {
   return subscription.cancel_at !== null || subscription.cancel_at_period_end;
 }
 
-export function isAllowed({ features }: Visit, what: "price" | "quantity"): boolean {
+export function isAllowed({ features }: Visit, what: "price" | "promotion_code" | "quantity"): boolean {
   const { enabled, default_allowed_updates: updates } = features.subscription_update;
   return enabled && updates.some((update) => update === what);
 }
 
 /**
  * Returns whether the portal can change a subscription. To be changed, the subscription must have one licensed item, no
- * scheduled cancellation, and no pending update.
+ * schedule, no scheduled cancellation, and no pending update.
  */
 export function isChangeable(visit: Visit, subscription: Subscription): boolean {
   const [item, ...more] = subscription.items.data;
@@ -123,6 +123,7 @@ export function isChangeable(visit: Visit, subscription: Subscription): boolean 
     more.length === 0 &&
     runs &&
     !isEnding(subscription) &&
+    subscription.schedule === null &&
     subscription.pending_update === null
   );
 }

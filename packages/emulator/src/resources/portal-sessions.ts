@@ -5,15 +5,34 @@ import { retrieveCustomer } from "../billing/customers.ts";
 import { now } from "../core/clock.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { paginate } from "../core/pagination.ts";
-import { expand, flag, integer, listParams, mergeMetadata, metadata, text, unsettable, url } from "../core/params.ts";
+import {
+  expand,
+  flag,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  nonNegative,
+  text,
+  unsettable,
+  url,
+} from "../core/params.ts";
 import { find, insert, listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
-import { newPortalConfiguration, type PortalConfiguration, toFeatures } from "../objects/portal-configuration.ts";
+import { mergeFeatures, newPortalConfiguration, type PortalConfiguration } from "../objects/portal-configuration.ts";
 import { newPortalSession, type PortalSession } from "../objects/portal-session.ts";
+import { checkFeatures } from "./portal-features.ts";
 import { checkFlow, flow } from "./portal-flows.ts";
 import { intervalParam } from "./shared-params.ts";
 
 const proration = z.enum(["always_invoice", "create_prorations", "none"]);
+const portalProduct = z.strictObject({
+  product: text,
+  prices: z.array(text),
+  adjustable_quantity: z
+    .strictObject({ enabled: flag, maximum: nonNegative.optional(), minimum: nonNegative.optional() })
+    .optional(),
+});
 export const features = z.strictObject({
   customer_update: z
     .strictObject({ enabled: flag.optional(), allowed_updates: unsettable(z.array(text)).optional() })
@@ -45,8 +64,17 @@ export const features = z.strictObject({
     .strictObject({
       enabled: flag.optional(),
       default_allowed_updates: unsettable(z.array(z.enum(["price", "quantity", "promotion_code"]))).optional(),
-      products: unsettable(z.array(z.strictObject({ product: text, prices: z.array(text) }))).optional(),
+      products: unsettable(z.array(portalProduct).max(10)).optional(),
       proration_behavior: proration.optional(),
+      billing_cycle_anchor: z.enum(["now", "unchanged"]).optional(),
+      schedule_at_period_end: z
+        .strictObject({
+          conditions: z
+            .array(z.strictObject({ type: z.enum(["decreasing_item_amount", "shortening_interval"]) }))
+            .optional(),
+        })
+        .optional(),
+      trial_update_behavior: z.enum(["continue_trial", "end_trial"]).optional(),
     })
     .optional(),
 });
@@ -104,11 +132,9 @@ export function portalSessionRoutes(api: Api): void {
   });
 
   api.post("/v1/billing_portal/configurations", CreateParams, (context, params) => {
-    const configuration = insert(
-      context,
-      "billing_portal.configuration",
-      newPortalConfiguration(context, params, false),
-    );
+    const made = newPortalConfiguration(context, params, false);
+    checkFeatures(context, made.features);
+    const configuration = insert(context, "billing_portal.configuration", made);
     emit(context, "billing_portal.configuration.created", configuration);
     return configuration;
   });
@@ -129,15 +155,12 @@ export function portalSessionRoutes(api: Api): void {
       if (params.active !== undefined) row.active = params.active;
       if (params.name !== undefined) row.name = params.name;
       if (params.default_return_url !== undefined) row.default_return_url = params.default_return_url;
-      if (params.features)
-        Object.assign(row.features, pickGiven(toFeatures(params.features, row.is_default), params.features));
+      if (params.features) row.features = mergeFeatures(row.features, params.features, row.is_default);
+      Object.assign(row.business_profile, params.business_profile);
+      checkFeatures(context, row.features);
       row.metadata = mergeMetadata(row.metadata, params.metadata);
       row.updated = now(context);
     });
     return configuration;
   });
-}
-
-function pickGiven<T extends object>(all_: T, given: object): Partial<T> {
-  return Object.fromEntries(Object.entries(all_).filter(([name]) => name in given)) as Partial<T>;
 }

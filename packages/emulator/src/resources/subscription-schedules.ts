@@ -10,12 +10,11 @@ import {
   emptyPhase,
   isLiveSchedule,
   phaseAt,
-  phaseOf,
   releaseSchedule,
   setScheduleTimers,
 } from "../billing/schedules.ts";
 import { checkPhaseDiscounts, keepDiscounts, withoutKnownDiscounts } from "../billing/schedule-discounts.ts";
-import { updateSubscription } from "../billing/subscription-changes.ts";
+import { attachSchedule } from "../billing/scheduled-changes.ts";
 import { endSubscription, undoCancellation } from "../billing/subscription-endings.ts";
 import { isEnded } from "../billing/subscription-periods.ts";
 import { cancelNow } from "../billing/subscription-update.ts";
@@ -179,22 +178,7 @@ function createFromSubscription(context: Context, params: z.output<typeof Create
     throw new ApiError("You cannot migrate a subscription that has ended.", { param: "from_subscription" });
   if (subscription.status === "paused")
     throw new ApiError("You cannot attach a schedule to a paused subscription.", { param: "from_subscription" });
-  const phases = [phaseOf(subscription)];
-  const schedule = newSchedule(context, {
-    customer: subscription.customer,
-    phases,
-    endBehavior: subscription.cancel_at === null ? "release" : "cancel",
-    metadata: mergeMetadata({}, params.metadata),
-  });
-  const [first] = phases;
-  schedule.subscription = subscription.id;
-  schedule.status = "active";
-  if (first) schedule.current_phase = { end_date: first.end_date, start_date: first.start_date };
-  insert(context, "subscription_schedule", schedule);
-  emit(context, "subscription_schedule.created", schedule);
-  updateSubscription(context, subscription, { schedule: schedule.id });
-  setScheduleTimers(context, schedule);
-  return schedule;
+  return attachSchedule(context, subscription, { metadata: mergeMetadata({}, params.metadata) });
 }
 
 export function createFromPhases(context: Context, params: z.output<typeof CreateParams>): Schedule {

@@ -60,12 +60,14 @@ const ADDRESSES = {
     const { customer, subscription, method } = await subscribe(stripe);
     const configuration = await stripe.billingPortal.configurations.create(PORTAL);
     const { url } = await portal(site, customer.id, { configuration: configuration.id });
+    const shrinking = await scheduleSmallerQuantity(site, subscription, url);
     const due = { collection_method: "send_invoice", days_until_due: 3 } as const;
     const { id: invoice } = await stripe.invoices.create({ customer: customer.id, ...due });
     await stripe.invoiceItems.create({ customer: customer.id, invoice, amount: 500, currency: "usd" });
     await stripe.invoices.finalizeInvoice(invoice);
     const [charge] = (await stripe.charges.list({ customer: customer.id })).data;
     const forms = ["cancel", "update", "preview"].map((name) => `${name}?subscription=${subscription.id}&quantity=2`);
+    forms.push(`preview?subscription=${shrinking}&quantity=1`);
     return [
       url,
       ...[...forms, "card", `remove?method=${method.id}`, "done"].map((path) => `${url}/${path}`),
@@ -93,13 +95,32 @@ const ADDRESSES = {
   },
 };
 
+/**
+ * Creates two subscriptions with the quantity 3, and schedules the quantity 1 for one of them. Returns the ID of the other one.
+ */
+async function scheduleSmallerQuantity({ stripe }: Site, like: Stripe.Subscription, portalUrl: string) {
+  const [price] = like.items.data.map(({ price: { id } }) => id);
+  const create = () =>
+    stripe.subscriptions.create({ customer: like.customer as string, items: [{ price: price ?? "", quantity: 3 }] });
+  const [scheduled, other] = [await create(), await create()];
+  const body = new URLSearchParams({ subscription: scheduled.id, quantity: "1" });
+  await fetch(`${portalUrl}/change`, { method: "POST", body });
+  expect((await stripe.subscriptions.retrieve(scheduled.id)).schedule).not.toBeNull();
+  return other.id;
+}
+
 const PORTAL: Stripe.BillingPortal.ConfigurationCreateParams = {
   business_profile: { headline: "Billing of the shop", privacy_policy_url: "https://shop.test/privacy" },
   features: {
     invoice_history: { enabled: true },
     payment_method_update: { enabled: true },
     subscription_cancel: { enabled: true, cancellation_reason: { enabled: true, options: ["unused", "other"] } },
-    subscription_update: { enabled: true, default_allowed_updates: ["price", "quantity"], products: [] },
+    subscription_update: {
+      enabled: true,
+      default_allowed_updates: ["price", "quantity"],
+      products: [],
+      schedule_at_period_end: { conditions: [{ type: "decreasing_item_amount" }] },
+    },
   },
 };
 
