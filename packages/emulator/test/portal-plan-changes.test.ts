@@ -57,7 +57,7 @@ async function previewed(
   change: Record<string, string>,
 ): Promise<string> {
   const query = new URLSearchParams({ subscription: subscription.id, ...change });
-  return (await emulator.fetch(new Request(`${session.url}/preview?${query}`))).text();
+  return (await emulator.fetch(new Request(`${session.url}/preview?${query.toString()}`))).text();
 }
 
 /** @see https://docs.stripe.com/changelog/acacia/2024-10-28/customer-portal-schedule-downgrades */
