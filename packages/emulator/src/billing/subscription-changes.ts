@@ -1,4 +1,5 @@
 /** Changes subscriptions, emits their events, and applies the results of payments. */
+import { now } from "../core/clock.ts";
 import { emitChange } from "../core/events.ts";
 import type { Context } from "../core/state.ts";
 import { clearTimer } from "../core/timers.ts";
@@ -16,14 +17,15 @@ export function paymentFailed(context: Context, subscription: Subscription): voi
 }
 
 /**
- * Makes a subscription active when none of its invoices is open any longer. If `method` is not null, also makes this card the
+ * Makes a subscription active when none of its invoices is due any longer. If `method` is not null, also makes this card the
  * subscription's default payment method.
  */
 export function paymentRecovered(context: Context, subscription: Subscription, method: string | null): void {
   clearTimer(context, "incomplete_expires", subscription.id);
   const waits =
     subscription.status === "incomplete" || subscription.status === "past_due" || subscription.status === "unpaid";
-  const recovers = waits && openInvoicesOf(context, subscription).length === 0;
+  const recovers =
+    waits && !openInvoicesOf(context, subscription).some(({ due_date: due }) => due === null || due <= now(context));
   if (!recovers && method === null) return;
   updateSubscription(context, subscription, {
     ...(method !== null && { default_payment_method: method }),

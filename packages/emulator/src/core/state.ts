@@ -51,12 +51,21 @@ export interface Account {
    * `invoice.created` event.
    */
   createdEventByInvoice: Map<string, string>;
+  /** Maps the ID of a portal session to its last use. Sessions expire. */
+  portalUses: Map<string, PortalUse>;
   /** Maps a webhook endpoint ID to its payload style: "snapshot" sends whole objects, "thin" sends thin events. */
   payloadStyles: Map<string, "snapshot" | "thin">;
   /** Maps an operation and a parameter to the number of times that the parameter was ignored. */
   ignoredParams: Map<string, number>;
   /** Maps an API version other than the pinned version to the number of requests that named it. */
   otherVersions: Map<string, number>;
+}
+
+/** The last use of a portal session: its creation, or the last time that a customer opened one of its pages. */
+export interface PortalUse {
+  /** Virtual time in epoch seconds. */
+  at: number;
+  opened: boolean;
 }
 
 /** @see https://docs.stripe.com/billing/revenue-recovery/smart-retries#failed-payment-options */
@@ -169,6 +178,7 @@ export function emptyAccount(id: string): Account {
     productByFeature: new Map(),
     pendingChanges: new Map(),
     createdEventByInvoice: new Map(),
+    portalUses: new Map(),
     payloadStyles: new Map(),
     ignoredParams: new Map(),
     otherVersions: new Map(),

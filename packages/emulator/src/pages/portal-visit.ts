@@ -19,13 +19,37 @@ export interface Visit {
   configuration: PortalConfiguration;
 }
 
-export function visitOf(engine: Engine, id: string): Visit | null {
+/** A portal session that can't be opened any more. */
+export interface ExpiredSession {
+  isExpired: true;
+  /** The address to which the customer goes back; null if the session and its configuration name none. */
+  href: string | null;
+}
+
+const MINUTE = 60;
+/** Seconds after which a session expires that no customer has opened. */
+const OPEN_WITHIN = 5 * MINUTE;
+/** Seconds after its last use in which an opened session expires. */
+const IDLE_FOR = 60 * MINUTE;
+
+/**
+ * Opens a portal session and records its use. Returns null if there is no such session.
+ * @see https://docs.stripe.com/customer-management/integrate-customer-portal
+ */
+export function openVisit(engine: Engine, id: string): Visit | ExpiredSession | null {
   engine.catchUp();
   const context = engine.contextWith(id);
   const session = context && find(context, "billing_portal.session", id);
   if (!context || !session) return null;
   const configuration = configurationOf(context, session);
-  return { context, session, configuration, features: configuration.features };
+  const visit = { context, session, configuration, features: configuration.features };
+  const { portalUses } = context.account;
+  const at = context.state.now;
+  const use = portalUses.get(id);
+  if (use && at - use.at > (use.opened ? IDLE_FOR : OPEN_WITHIN))
+    return { isExpired: true, href: returnAddress(visit) };
+  portalUses.set(id, { at, opened: true });
+  return visit;
 }
 
 export type PortalPage = "home" | "cancel" | "update" | "preview" | "pause" | "card" | "remove" | "done";

@@ -16,8 +16,9 @@ import {
   flowAddress,
   namedSubscription,
   returnAddress,
+  type ExpiredSession,
+  openVisit,
   type Visit,
-  visitOf,
 } from "./portal-visit.ts";
 
 type Query = Record<string, string>;
@@ -30,14 +31,10 @@ type View = (visit: Visit, query: Query, notice: string | null) => PageContent;
 
 export function portalPage(app: Hono, engine: Engine): void {
   const notices = createFlashMessages();
-  const gone = errorPage(
-    "Portal session not found",
-    "No portal session has this ID. Restarts and resets of the emulator remove all objects.",
-  );
 
   app.get("/p/session/:id/:page{home|cancel|update|preview|pause|card|remove|done}?", (c) => {
-    const visit = visitOf(engine, c.req.param("id"));
-    if (!visit) return c.html(gone, 404);
+    const visit = openVisit(engine, c.req.param("id"));
+    if (!visit || "isExpired" in visit) return c.html(closedPage(visit), visit ? 410 : 404);
     const page = c.req.param("page");
     if (page === undefined && visit.session.flow) return c.redirect(flowAddress(visit), 303);
     const view = VIEWS[page ?? "home"]?.(visit, c.req.query(), notices.take(visit.session.id));
@@ -54,16 +51,17 @@ export function portalPage(app: Hono, engine: Engine): void {
   });
 
   app.get("/p/session/:id/saved/:intent", (c) => {
-    const visit = visitOf(engine, c.req.param("id"));
-    const intent = visit && find(visit.context, "setup_intent", c.req.param("intent"));
-    if (!visit || intent?.customer !== visit.session.customer) return c.html(gone, 404);
+    const visit = openVisit(engine, c.req.param("id"));
+    if (!visit || "isExpired" in visit) return c.html(closedPage(visit), visit ? 410 : 404);
+    const intent = find(visit.context, "setup_intent", c.req.param("intent"));
+    if (intent?.customer !== visit.session.customer) return c.html(closedPage(null), 404);
     return go(visit, cardSaved(visit, intent));
   });
 
   app.post("/p/session/:id/:action{cancel|resume|pause|change|card|method}", async (c) => {
     const form = await c.req.parseBody();
-    const visit = visitOf(engine, c.req.param("id"));
-    if (!visit) return c.html(gone, 404);
+    const visit = openVisit(engine, c.req.param("id"));
+    if (!visit || "isExpired" in visit) return c.html(closedPage(visit), visit ? 410 : 404);
     return go(visit, runAction(visit, c.req.param("action"), form));
   });
 
@@ -73,6 +71,20 @@ export function portalPage(app: Hono, engine: Engine): void {
     return new Response(null, { status: 303, headers: { location: to } });
   };
   const refuse = (visit: Visit, notice: string): Response => go(visit, { to: addressOf(visit, "home"), notice });
+}
+
+/** Returns the page for a portal session that has expired, or that does not exist. */
+function closedPage(expired: ExpiredSession | null): Markup {
+  if (!expired)
+    return errorPage(
+      "Portal session not found",
+      "No portal session has this ID. Restarts and resets of the emulator remove all objects.",
+    );
+  const text = "It must be opened within five minutes, and expires one hour after its last use. Open the portal again.";
+  const { href } = expired;
+  return href === null
+    ? errorPage("This portal session has expired", text)
+    : errorPage("This portal session has expired", text, { href, text: "Return" });
 }
 
 const VIEWS: Record<string, View> = {

@@ -19,6 +19,7 @@ import {
 } from "../core/params.ts";
 import { find, insert, listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
+import { setEntry } from "../core/transaction.ts";
 import { mergeFeatures, newPortalConfiguration, type PortalConfiguration } from "../objects/portal-configuration.ts";
 import { newPortalSession, type PortalSession } from "../objects/portal-session.ts";
 import { checkFeatures } from "./portal-features.ts";
@@ -127,6 +128,7 @@ export function portalSessionRoutes(api: Api): void {
         : retrieve(context, "billing_portal.configuration", params.configuration, "configuration");
     if (params.flow_data) checkFlow(context, params.customer, params.flow_data, configuration);
     const session = insert(context, "billing_portal.session", newPortalSession(context, params, configuration.id));
+    setEntry(context, context.account.portalUses, session.id, { at: context.state.now, opened: false });
     emit(context, "billing_portal.session.created", session);
     return session;
   });
