@@ -51,6 +51,7 @@ export const DERIVED = [
   "With `save_default_payment_method: on_subscription`, each successful payment and each succeeded `pending_setup_intent` sets the subscription's default payment method.",
   "A subscription that needs no payment has a `pending_setup_intent` if it has no card, or if its card needs 3-D Secure and was not set up before. If its card needs nothing, no setup intent exists.",
   "An update with `default_incomplete` makes the subscription past due until its invoice is paid.",
+  "A change with `error_if_incomplete` is refused only if the invoice of the change stays unpaid.",
   "The amount of an authorization that is not captured is a refund without a balance transaction. It emits `refund.created`, and `charge.expired` after 7 days, `charge.refunded` after a cancellation, or `charge.captured` after a partial capture.",
   "A request with a publishable key and without a client secret gets `parameter_missing`, and with a wrong client secret gets `payment_intent_invalid_parameter` or `setup_intent_invalid_parameter`.",
   "Radar blocks both cards of the highest risk, and lets payments with failed checks of CVC or address succeed. Saving one of these cards succeeds, as saving a card that needs 3-D Secure and is declined later.",

@@ -108,7 +108,7 @@ function withoutKnown(discounts: readonly PhaseDiscount[], known: readonly Phase
 }
 
 /** Returns the invoice items that a phase adds, with the discounts that can be redeemed now. */
-export function addedItemsOf(context: Context, phase: Phase, customer: string): AddedInvoiceItem[] {
+export function addedItemsOf(context: Context, phase: Phase, customer: string): Omit<AddedInvoiceItem, "period">[] {
   const redemption = { owner: { customer }, purchase: purchaseOfPhase(context, phase) };
   return phase.add_invoice_items.map(
     ({ price, quantity, discountable, discounts, metadata, tax_rates: taxRates }: AddedItem) => ({

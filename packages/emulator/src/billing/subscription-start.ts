@@ -14,14 +14,14 @@ import { type NewSubscription, newSubscription, type Subscription } from "../obj
 import { awaitConfirmation, cardForInvoice, payInvoice, type PaymentChoice } from "./collection.ts";
 import { setCurrency } from "./customer-balance.ts";
 import { refreshEntitlements } from "./entitlements.ts";
-import { addOneTimeItem } from "./invoice-items.ts";
+import { addedPeriod, addOneTimeItem } from "./invoice-items.ts";
 import { createSubscriptionInvoice, linesOfItems, scheduleFinalization } from "./invoices.ts";
 import { startPendingSetup } from "./pending-setup.ts";
 import { cutAtPlannedEnd } from "./planned-end.ts";
 import { purchaseOf } from "./pricing.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { replaceDiscounts } from "./subscriber-discounts.ts";
-import { isLicensed, nextPeriodEnd, setPeriodTimers } from "./subscription-periods.ts";
+import { isLicensed, setPeriodTimers } from "./subscription-periods.ts";
 import { announceTrialEnd } from "./subscription-trials.ts";
 
 const INCOMPLETE_LIFETIME = 23 * 3_600;
@@ -43,7 +43,7 @@ export function createSubscription(
       customer: subscription.customer,
       subscription: subscription.id,
       currency: subscription.currency,
-      period: { start: now(context), end: nextPeriodEnd(subscription) },
+      period: addedPeriod(context, subscription, added.period),
       param: `add_invoice_items[${index}][discounts]`,
     });
   const invoice = createSubscriptionInvoice(context, subscription, "subscription_create", (draft) =>

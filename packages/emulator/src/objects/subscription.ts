@@ -48,6 +48,13 @@ export interface AddedInvoiceItem {
   discountable?: boolean;
   discounts?: DiscountInput[];
   metadata?: Record<string, string>;
+  period?: AddedPeriod | undefined;
+}
+
+/** The period of a one-time price that an invoice of a subscription includes. */
+export interface AddedPeriod {
+  end: { type: "min_item_period_end" | "timestamp"; timestamp?: number | undefined };
+  start: { type: "max_item_period_start" | "now" | "timestamp"; timestamp?: number | undefined };
 }
 
 export interface NewSubscription {

@@ -6,17 +6,11 @@ import { mergeMetadata } from "../core/params.ts";
 import { retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { AddedItem, Phase, PhaseItem } from "../objects/subscription-schedule.ts";
-import { commonCurrency, oneTimePrice } from "./chosen-price.ts";
+import { addedPrice, type phaseAddedItem } from "./added-items.ts";
+import { commonCurrency } from "./chosen-price.ts";
 import type { discounts } from "./shared-params.ts";
 
-interface AddedInput {
-  price: string;
-  discountable?: boolean | undefined;
-  discounts?: z.output<typeof discounts>;
-  quantity?: number | undefined;
-  metadata?: "" | Record<string, string> | undefined;
-  tax_rates?: string[] | null | undefined;
-}
+type AddedInput = z.output<typeof phaseAddedItem>;
 
 export function addedItemsFrom(
   context: Context,
@@ -28,7 +22,7 @@ export function addedItemsFrom(
     discounts: phaseDiscounts(added.discounts),
     metadata: mergeMetadata({}, added.metadata),
     period: { end: { type: "min_item_period_end" }, start: { type: "phase_start" } },
-    price: oneTimePrice(context, added.price, billed, `${param}[add_invoice_items][${position}][price]`).id,
+    price: addedPrice(context, added, billed, `${param}[add_invoice_items][${position}]`).id,
     quantity: added.quantity ?? 1,
     tax_rates: taxRatesOf(context, added.tax_rates, `${param}[add_invoice_items][${position}][tax_rates]`),
   }));

@@ -41,12 +41,12 @@ import { find, insert, listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { subscriptionTax } from "../objects/automatic-tax.ts";
 import { newSchedule, type Phase, type PhaseItem, type Schedule } from "../objects/subscription-schedule.ts";
+import { phaseAddedItem } from "./added-items.ts";
 import { withPlanAsPrice } from "./legacy-plans.ts";
 import { addedItemsFrom, checkPhaseCurrency, currencyOfItems, phaseDiscounts } from "./phase-items.ts";
 import { recurringPriceData } from "./price-params.ts";
 import { createInlinePrice } from "./prices.ts";
 import { collectionMethod, discounts, intervalParam, prorationParam } from "./shared-params.ts";
-import { addedInvoiceItem } from "./subscription-discounts.ts";
 import { recurringPrice } from "./subscription-items.ts";
 import { automaticTax, checkLocation, taxFields, taxRates } from "./tax-params.ts";
 
@@ -62,7 +62,7 @@ const phaseItem = z.strictObject({
 });
 export const phase = z.strictObject({
   items: z.array(phaseItem).min(1),
-  add_invoice_items: z.array(addedInvoiceItem.extend({ metadata: metadata.optional() })).optional(),
+  add_invoice_items: z.array(phaseAddedItem).optional(),
   ...taxFields,
   billing_cycle_anchor: anchor,
   collection_method: collectionMethod,

@@ -4,12 +4,11 @@ import { checkTaxes, type TaxedRequest } from "../billing/automatic-tax.ts";
 import { locationInvalid, taxLocationOf } from "../billing/tax-locations.ts";
 import { taxRatesOf } from "../billing/taxes.ts";
 import { ApiError } from "../core/errors.ts";
-import { flag, nonNegative, text, unsettable } from "../core/params.ts";
+import { flag, text, unsettable } from "../core/params.ts";
 import { retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { subscriptionTax } from "../objects/automatic-tax.ts";
 import type { NewSubscription, Subscription } from "../objects/subscription.ts";
-import { oneTimePrice } from "./chosen-price.ts";
 
 /** @see https://docs.stripe.com/billing/taxes/tax-rates */
 const MAX_TAX_RATES = 5;
@@ -33,18 +32,6 @@ export const automaticTax = z
       .optional(),
   })
   .optional();
-
-/** An entry of the parameter `add_invoice_items`. */
-export const addedItem = z.strictObject({ price: text, quantity: nonNegative.optional(), tax_rates: taxRates });
-
-/** Converts the parameter `add_invoice_items` to the emulator's internal form. */
-export function addedItems(context: Context, items: readonly z.output<typeof addedItem>[] = [], billed?: string) {
-  return items.map(({ price, quantity, tax_rates: rates }, index) => ({
-    price: oneTimePrice(context, price, billed, `add_invoice_items[${index}][price]`),
-    quantity: quantity ?? 1,
-    taxRates: taxRatesOf(context, rates, `add_invoice_items[${index}][tax_rates]`),
-  }));
-}
 
 export const taxFields = { automatic_tax: automaticTax, default_tax_rates: taxRates };
 
