@@ -36,11 +36,11 @@ test("a parameter that changes money is refused with 501 and its name, and nothi
 test("a refused parameter inside a list is named with its position", async () => {
   const { stripe } = createSdk();
   const [item = {}] = CHECKOUT.line_items ?? [];
-  const adjustable = { ...item, adjustable_quantity: { enabled: true } };
-  const call = stripe.checkout.sessions.create({ ...CHECKOUT, line_items: [item, adjustable] });
+  const described = { ...item, metadata: { shelf: "3" } };
+  const call = stripe.checkout.sessions.create({ ...CHECKOUT, line_items: [item, described] });
   expect(await refusal(call)).toMatchObject({
     statusCode: 501,
-    param: "line_items[1][adjustable_quantity][enabled]",
+    param: "line_items[1][metadata][shelf]",
   });
 });
 

@@ -65,6 +65,9 @@ export const DERIVED = [
   "A change of plan in the portal that ends a trial changes nothing until its payment succeeds. With `continue_trial`, the anchor of the billing cycle stays.",
   "A product in a portal configuration without `adjustable_quantity` has an adjustable quantity if `default_allowed_updates` contains `quantity`. A cancellation in the portal with `create_prorations` leaves its credit as a pending invoice item.",
   "An update that changes the items and also has `trial_end: now` creates one invoice with the new items.",
+  "On the checkout page, a quantity of 0 removes an item that another item accompanies. In `subscription` mode, one recurring item stays.",
+  "A phone number that checkout collects also replaces the phone number of an existing customer. With `consent_collection[promotions]: auto`, the page always asks, and `promotions` is `opt_in` or `opt_out`.",
+  "A custom field without `maximum_length` takes 255 characters. The emulator's own messages refuse contradicting custom fields and adjustable quantities.",
   "A client secret can't confirm a payment intent with `confirmation_method: manual`. The emulator's own message says so.",
   "The emulator has no rate limits. A fault can return a 429.",
 ];

@@ -38,24 +38,27 @@ function isSame(one: { type: string; value: string }): (other: { type: string; v
 function createCustomer(
   context: Context,
   session: CheckoutSession,
-  { collected }: CheckoutOrder,
+  { collected, entered }: CheckoutOrder,
   intent: PaymentIntent | null,
 ): void {
   if (session.mode === "payment" && session.customer_creation !== "always") return;
   const email = session.customer_email ?? session.customer_details?.email ?? undefined;
   const { name, address } = collected ?? {};
-  const customer = insert(context, "customer", newCustomer(context, { email, name, address }));
+  const phone = entered?.phone || undefined;
+  const customer = insert(context, "customer", newCustomer(context, { email, name, address, phone }));
   session.customer = customer.id;
   if (intent) intent.customer = customer.id;
   emit(context, "customer.created", customer);
 }
 
-function updateCustomer(context: Context, id: string, { collected, customerUpdate }: CheckoutOrder): void {
+function updateCustomer(context: Context, id: string, { collected, customerUpdate, entered }: CheckoutOrder): void {
   const customer = find(context, "customer", id);
-  if (!customer || !collected) return;
+  const phone = entered?.phone || null;
+  if (!customer || (!collected && phone === null)) return;
   emitChange(context, "customer.updated", customer, (row) => {
-    if (customerUpdate?.name === "auto" && collected.name) row.name = collected.name;
-    if (customerUpdate?.address === "auto" && collected.address) row.address = { ...collected.address };
+    if (customerUpdate?.name === "auto" && collected?.name) row.name = collected.name;
+    if (customerUpdate?.address === "auto" && collected?.address) row.address = { ...collected.address };
+    if (phone !== null) row.phone = phone;
   });
   refreshDrafts(context, customer);
 }

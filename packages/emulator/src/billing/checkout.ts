@@ -19,6 +19,7 @@ import { attachPaidIntent } from "./collection.ts";
 import { balanceIn } from "./customer-balance.ts";
 import { applyDiscounts } from "./discounts.ts";
 import { asksForAddress, checkoutRates, existingRates, needTaxLocation, setTaxStatus } from "./checkout-taxes.ts";
+import { needFields, saveFields } from "./checkout-fields.ts";
 import { saveCustomer } from "./checkout-customer.ts";
 import { applyTaxes } from "./taxes.ts";
 import { addOneTimeItem } from "./invoice-items.ts";
@@ -45,6 +46,7 @@ export function confirmCheckout(context: Context, session: CheckoutSession, meth
   setDiscounts(context, session, order, order.discounts);
   const method = methodFromIdOrToken(context, methodOrToken, "payment_method");
   needTaxLocation(session);
+  needFields(session, order);
   order.paymentMethod = method.id;
   order.notice = null;
   if (session.mode === "setup") return confirmSetupMode(context, session, order, method.id);
@@ -81,6 +83,7 @@ export function confirmWithoutCard(context: Context, session: CheckoutSession): 
       param: "payment_method",
     });
   needTaxLocation(session);
+  needFields(session, order);
   setDiscounts(context, session, order, order.discounts);
   return completeSession(context, session, order, null);
 }
@@ -210,7 +213,7 @@ export function checkoutLines(context: Context, session: CheckoutSession, order:
     return {
       id: item.id,
       object: "item" as const,
-      adjustable_quantity: null,
+      adjustable_quantity: item.adjustable ? { enabled: true, ...item.adjustable } : null,
       amount_discount: off,
       amount_subtotal: line.amount,
       amount_tax: taxTotal(line.taxes),
@@ -316,6 +319,7 @@ function completeSession(
   if (session.mode === "subscription") startSubscription(context, session, order, intent);
   if (session.mode === "payment" && intent) session.payment_intent = intent.id;
   if (session.mode === "payment") redeemCheckedDiscounts(context, session, order);
+  saveFields(session, order);
   session.status = "complete";
   session.url = null;
   session.payment_status = intent ? "paid" : "no_payment_required";

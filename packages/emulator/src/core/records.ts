@@ -76,7 +76,7 @@ export interface Timers {
  * order of a checkout session.
  */
 export interface CheckoutOrder {
-  items: { id: string; price: string; quantity: number; taxRates?: string[] }[];
+  items: OrderItem[];
   /** Metadata of the subscription or payment intent that the checkout creates. */
   metadata: Record<string, string>;
   description: string | null;
@@ -86,6 +86,8 @@ export interface CheckoutOrder {
   customerUpdate?: Partial<Record<"address" | "name" | "shipping", "auto" | "never" | undefined>> | undefined;
   /** The details that the customer entered on the checkout page. */
   collected?: CollectedDetails | undefined;
+  /** The content of the additional fields of the checkout page. */
+  entered?: EnteredFields | undefined;
   trialDays: number;
   trialEnd: number | null;
   missingPaymentMethod: "create_invoice" | "cancel" | "pause";
@@ -97,6 +99,25 @@ export interface CheckoutOrder {
   paymentMethod: string | null;
   /** The message that the checkout page shows after a failed payment attempt; null if there is none. */
   notice: string | null;
+}
+
+/** An item of a checkout session. */
+export interface OrderItem {
+  id: string;
+  price: string;
+  quantity: number;
+  /** The quantities that the customer can choose on the page. Absent if the quantity is fixed. */
+  adjustable?: { minimum: number; maximum: number };
+  taxRates?: string[];
+}
+
+/** The phone number, custom fields and consents that a customer enters on the checkout page. */
+export interface EnteredFields {
+  phone: string;
+  terms: boolean;
+  promotions: boolean;
+  /** Maps the key of a custom field to the entered text. */
+  custom: Record<string, string>;
 }
 
 /** The name, address and tax ID that a customer enters on the checkout page. */

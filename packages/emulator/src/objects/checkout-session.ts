@@ -4,6 +4,15 @@ import { newToken } from "../core/ids.ts";
 import type { ObjectSource } from "../core/object-source.ts";
 import { mergeMetadata } from "../core/params.ts";
 import { invoiceTax } from "./automatic-tax.ts";
+import {
+  type Consent,
+  type NewConsentCollection,
+  type NewCustomField,
+  type NewCustomText,
+  newConsentCollection,
+  newCustomField,
+  newCustomText,
+} from "./checkout-fields.ts";
 import type { Customer } from "./customer.ts";
 
 export type CheckoutSession = ReturnType<typeof newCheckoutSession>;
@@ -20,6 +29,10 @@ export interface NewCheckoutSession {
   customer_email?: string | undefined;
   customer_creation?: "always" | "if_required" | undefined;
   client_reference_id?: string | undefined;
+  consent_collection?: NewConsentCollection | undefined;
+  custom_fields?: NewCustomField[] | undefined;
+  custom_text?: NewCustomText | undefined;
+  phone_number_collection?: { enabled: boolean } | undefined;
   currency?: string | undefined;
   success_url?: string | undefined;
   return_url?: string | undefined;
@@ -52,13 +65,13 @@ export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSess
     cancel_url: params.cancel_url ?? null,
     client_reference_id: params.client_reference_id ?? null,
     collected_information: { business_name: null, individual_name: null, shipping_details: null },
-    consent: null,
-    consent_collection: null,
+    consent: null as Consent | null,
+    consent_collection: newConsentCollection(params.consent_collection),
     created: at,
     currency: mode === "setup" ? (params.currency ?? null) : "usd",
     currency_conversion: null,
-    custom_fields: [],
-    custom_text: { after_submit: null, shipping_address: null, submit: null, terms_of_service_acceptance: null },
+    custom_fields: (params.custom_fields ?? []).map(newCustomField),
+    custom_text: newCustomText(params.custom_text),
     ...customerFields(params, customer, mode),
     discounts: (mode === "setup" ? null : []) as { coupon: string | null; promotion_code: string | null }[] | null,
     expires_at: params.expires_at ?? at + SESSION_LIFETIME_SECONDS,
@@ -73,7 +86,7 @@ export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSess
     origin_context: null,
     ...paymentFields(params, mode),
     permissions: null,
-    phone_number_collection: { enabled: false },
+    phone_number_collection: { enabled: params.phone_number_collection?.enabled ?? false },
     recovered_from: null,
     saved_payment_method_options: customer && mode !== "setup" ? SAVED_METHOD_OPTIONS : null,
     setup_intent: null as string | null,

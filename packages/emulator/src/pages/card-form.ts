@@ -17,9 +17,14 @@ export interface CardForm {
   focus?: boolean;
   /** More fields of the customer, before the card fields. Default: none. */
   details?: Markup | "";
+  /** Texts or buttons after the submit button. Default: none. */
+  after?: Markup | "";
+  /** A text before the submit button. Default: none. */
+  before?: Markup | "";
 }
 
-export function cardForm({ action, button, notice, email = null, focus = true, details = "" }: CardForm): Markup {
+export function cardForm({ action, button, notice, email = null, focus = true, ...more }: CardForm): Markup {
+  const { details = "", before = "", after = "" } = more;
   return html`<form method="post" action="${action}" data-testid="card-form">
     ${alert(notice)} ${email === null ? "" : emailField(email)} ${details}
     <label for="number">Card number</label>
@@ -54,8 +59,9 @@ export function cardForm({ action, button, notice, email = null, focus = true, d
         <input id="cvc" name="cvc" inputmode="numeric" autocomplete="off" value="123" required pattern="\\d{3,4}" />
       </div>
     </div>
+    ${before}
     <button data-testid="pay">${button}</button>
-    ${testCards()}
+    ${after} ${testCards()}
   </form>`;
 }
 

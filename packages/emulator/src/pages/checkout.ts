@@ -12,6 +12,8 @@ import {
   setAmounts,
   usePromotionCode,
 } from "../billing/checkout.ts";
+import { fieldProblem } from "../billing/checkout-fields.ts";
+import { chooseQuantity, smallestQuantity } from "../billing/checkout-quantities.ts";
 import { challengeUrl } from "../billing/next-actions.ts";
 import { priceIn } from "../billing/presentment.ts";
 import { amountFor } from "../billing/pricing.ts";
@@ -26,6 +28,7 @@ import { sumTaxes } from "../objects/line-taxes.ts";
 import { cardForm, fieldOf, readCard } from "./card-form.ts";
 import { addressOf, returnUrl } from "./checkout-address.ts";
 import { detailFields, readDetails } from "./checkout-details.ts";
+import { readFields, sessionFields, sessionText } from "./checkout-fields.ts";
 import { dayText, intervalText, priceText } from "./format.ts";
 import { errorPage, layout, type Markup } from "./layout.ts";
 
@@ -40,12 +43,12 @@ export function checkoutPage(app: Hono, engine: Engine): void {
     return c.html(layout(title, body, found.session.status === "open" ? "wide" : "narrow", found.context));
   });
 
-  app.post("/c/pay/:id/:action{pay|code|start|details}", async (c) => {
+  app.post("/c/pay/:id/:action{pay|code|start|details|quantity}", async (c) => {
     engine.catchUp();
     const form = await c.req.parseBody();
     const found = hostedSession(engine, c.req.param("id"));
     if (found?.session.status !== "open") return c.redirect(`/c/pay/${c.req.param("id")}`, 303);
-    const next = runActionOrNotify(found.context, found.session, c.req.param("action"), form);
+    const next = runAction(found.context, found.session, c.req.param("action"), form);
     engine.finish(found.context);
     return c.redirect(next, 303);
   });
@@ -69,25 +72,9 @@ export function sessionIn(engine: Engine, id: string): Found | null {
 }
 
 /**
- * Runs an action. If the action is refused, for example because a coupon has expired since the session's creation, the checkout
- * page shows the error.
+ * Runs an action of the checkout page, such as a payment. Returns the URL of the page that the browser shows next. If the action
+ * is refused, for example because a coupon has expired since the session's creation, the checkout page shows the error.
  */
-function runActionOrNotify(
-  context: Context,
-  session: CheckoutSession,
-  action: string,
-  form: Record<string, unknown>,
-): string {
-  try {
-    return runAction(context, session, action, form);
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    orderOf(context, session).notice = error.message;
-    return `/c/pay/${session.id}`;
-  }
-}
-
-/** Runs an action of the checkout page, such as a payment. Returns the URL of the page that the browser shows next. */
 export function runAction(
   context: Context,
   session: CheckoutSession,
@@ -95,27 +82,51 @@ export function runAction(
   form: Record<string, unknown>,
 ): string {
   const order = orderOf(context, session);
-  if (action === "code") {
-    order.notice = usePromotionCode(context, session, fieldOf(form, "code"));
-    return addressOf(session);
+  try {
+    if (action === "code") order.notice = usePromotionCode(context, session, fieldOf(form, "code"));
+    else if (action === "quantity") order.notice = useQuantity(context, session, order, form);
+    else return submit(context, session, action, form);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    order.notice = error.message;
   }
-  const details = action === "details" || action === "pay" ? readDetails(context, session, order, form) : null;
+  return addressOf(session);
+}
+
+function useQuantity(
+  context: Context,
+  session: CheckoutSession,
+  order: CheckoutOrder,
+  form: Record<string, unknown>,
+): string | null {
+  const chosen = fieldOf(form, "quantity");
+  const quantity = chosen === "" ? Number.NaN : Number(chosen);
+  return chooseQuantity(context, session, order, { id: fieldOf(form, "item"), quantity });
+}
+
+/** Keeps what the customer entered, and then pays, starts without a card, or only updates the total. */
+function submit(context: Context, session: CheckoutSession, action: string, form: Record<string, unknown>): string {
+  const order = orderOf(context, session);
   const page = addressOf(session);
   const email = fieldOf(form, "email");
   if (needsEmail(session) && email !== "") session.customer_details = { ...NO_DETAILS, email, tax_exempt: "none" };
-  const shown = action === "pay" ? fieldOf(form, "shown_total") : "";
-  const problem = details === null ? null : applyDetails(context, session, order, { details, shown });
-  if (action !== "start") order.notice = problem;
-  if (problem !== null || action === "details") return page;
+  order.entered = readFields(session, form);
+  const details = readDetails(context, session, order, form);
+  const shown = action === "details" ? "" : fieldOf(form, "shown_total");
+  order.notice = details === null ? null : applyDetails(context, session, order, { details, shown });
+  if (order.notice !== null || action === "details") return page;
+  order.notice = emailProblem(session) ?? fieldProblem(session, order);
+  if (order.notice !== null) return page;
   if (action === "start") return nextPage(session, confirmWithoutCard(context, session));
-  if (needsEmail(session) && !/^[^\s@]+@[^\s@]+$/.test(session.customer_details?.email ?? "")) {
-    order.notice = "Your email is incomplete.";
-    return page;
-  }
   const card = readCard(context, form);
   if (card.kind === "method") return nextPage(session, confirmCheckout(context, session, card.id));
   order.notice = card.notice;
   return page;
+}
+
+function emailProblem(session: CheckoutSession): string | null {
+  if (!needsEmail(session) || /^[^\s@]+@[^\s@]+$/.test(session.customer_details?.email ?? "")) return null;
+  return "Your email is incomplete.";
 }
 
 /**
@@ -163,7 +174,9 @@ function openPage(context: Context, session: CheckoutSession): Page {
   const title = titleOf(context, session, order);
   const email = session.customer_details?.email ?? "";
   const form = cardForm({
-    details: detailFields(context, session, order),
+    details: html`${detailFields(context, session, order)} ${sessionFields(session, order)}`,
+    before: sessionText(session, "submit"),
+    after: html`${startButton(context, session)} ${sessionText(session, "after_submit")}`,
     action: `${addressOf(session)}/pay`,
     button: buttonOf(session, order),
     notice: order.notice,
@@ -180,16 +193,22 @@ function openPage(context: Context, session: CheckoutSession): Page {
       <section class="card" aria-label="Payment">
         <h2>${session.mode === "setup" ? "Card details" : "Pay by card"}</h2>
         ${!needsEmail(session) && email ? html`<p class="soft" data-testid="email">${email}</p>` : ""} ${form}
-        ${
-          session.payment_method_collection === "if_required" && amountDueNow(context, session) === 0
-            ? html`<form method="post" action="${addressOf(session)}/start">
-                <button class="quiet" data-testid="start-without-card">Start without a card</button>
-              </form>`
-            : ""
-        }
       </section>
     </div>`,
   };
+}
+
+/** Returns the button that completes a session without a card; an empty text if the session needs a card. */
+function startButton(context: Context, session: CheckoutSession): Markup | "" {
+  if (session.payment_method_collection !== "if_required" || amountDueNow(context, session) !== 0) return "";
+  return html`<button
+    class="quiet"
+    formaction="${addressOf(session)}/start"
+    formnovalidate
+    data-testid="start-without-card"
+  >
+    Start without a card
+  </button>`;
 }
 
 function titleOf(context: Context, session: CheckoutSession, order: CheckoutOrder): string {
@@ -219,9 +238,10 @@ function orderSummary(context: Context, session: CheckoutSession, order: Checkou
     ${lines.map(
       (line) =>
         html`<div class="row" data-testid="line">
-          <span>${line.quantity > 1 ? `${line.quantity} × ` : ""}${line.description}</span>
-          <span>${priceText(line.price, line.quantity, line.currency)}</span>
-        </div>`,
+            <span>${line.quantity > 1 ? `${line.quantity} × ` : ""}${line.description}</span>
+            <span>${priceText(line.price, line.quantity, line.currency)}</span>
+          </div>
+          ${quantityForm(context, session, order, line)}`,
     )}
     ${
       discount > 0
@@ -235,6 +255,34 @@ function orderSummary(context: Context, session: CheckoutSession, order: Checkou
       <span>Due today</span><span data-testid="due">${money(amountDueNow(context, session))}</span>
     </div>
     ${session.allow_promotion_codes && order.discounts.length === 0 ? codeForm(session) : ""}`;
+}
+
+/** Returns the form that changes the quantity of a line; an empty text if the quantity is fixed. */
+function quantityForm(
+  context: Context,
+  session: CheckoutSession,
+  order: CheckoutOrder,
+  line: CheckoutLine,
+): Markup | "" {
+  const item = order.items.find(({ id }) => id === line.id);
+  if (!item?.adjustable) return "";
+  const minimum = smallestQuantity(context, session, order, item);
+  return html`<form method="post" action="${addressOf(session)}/quantity" class="code-form">
+    <input type="hidden" name="item" value="${item.id}" />
+    <label for="${item.id}">Quantity of ${line.description}</label>
+    <input
+      id="${item.id}"
+      name="quantity"
+      type="number"
+      min="${minimum}"
+      max="${item.adjustable.maximum}"
+      required
+      value="${item.quantity}"
+    />
+    <button class="quiet" data-testid="change-quantity" aria-label="Change the quantity of ${line.description}">
+      Change
+    </button>
+  </form>`;
 }
 
 /** Returns the rows that show the taxes; one row with a reason if automatic tax is not known yet. */

@@ -40,7 +40,7 @@ export function embeddedCheckoutPage(app: Hono, engine: Engine): void {
     return c.html(embeddedDocument(found.context, found.session));
   });
 
-  app.post("/c/embed/:secret/:action{pay|code|start|details}", async (c) => {
+  app.post("/c/embed/:secret/:action{pay|code|start|details|quantity}", async (c) => {
     engine.catchUp();
     const form = await c.req.parseBody();
     const found = sessionWithSecret(engine, c.req.param("secret"));

@@ -29,6 +29,8 @@ import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
 import { type CheckoutSession, newCheckoutSession, SESSION_LIFETIME_SECONDS } from "../objects/checkout-session.ts";
 import { checkUiMode, REDIRECTS, UI_MODES } from "./checkout-ui-mode.ts";
+import { checkFields, fieldParams } from "./checkout-fields.ts";
+import { adjustableOf, adjustableQuantity } from "./checkout-quantities.ts";
 import { methodTypes, setMethodTypes } from "./method-types.ts";
 import { checkSessionTaxes } from "./checkout-tax-checks.ts";
 import { checkEmail } from "./shared-params.ts";
@@ -46,6 +48,7 @@ const lineItem = z.strictObject({
   price: text.optional(),
   price_data: checkoutPriceData.optional(),
   quantity: integer.pipe(z.number().min(1)).optional(),
+  adjustable_quantity: adjustableQuantity,
   tax_rates: taxRates,
 });
 export const discounts = z
@@ -80,6 +83,7 @@ const CreateParams = z.strictObject({
   discounts,
   payment_method_collection: z.enum(["always", "if_required"]).optional(),
   ...methodTypes,
+  ...fieldParams,
   locale: text.optional(),
   metadata: metadata.optional(),
   subscription_data: z
@@ -240,6 +244,7 @@ function checkParams(params: CreateInput): void {
   const mode = params.mode ?? "payment";
   checkModeParams(params, mode);
   checkUiMode(params);
+  checkFields(params);
   if (mode !== "setup" && !params.line_items?.length)
     throw new ApiError("Missing required param: line_items.", { code: "parameter_missing", param: "line_items" });
   if ((params.discounts?.length ?? 0) > MAX_DISCOUNTS)
@@ -308,13 +313,19 @@ function toItem(context: Context, item: z.output<typeof lineItem>, index: number
   if (!item.price_data) checkActive(price, param);
   checkPurchasable(context, price, item.price_data ? `${at}[price_data][product]` : param);
   const metered = price.recurring?.usage_type === "metered";
-  if (metered && item.quantity !== undefined)
+  if (metered && (item.quantity !== undefined || item.adjustable_quantity?.enabled))
     throw new ApiError(
       `Quantity should not be specified where usage_type is \`metered\`. Remove quantity from \`${at}\``,
     );
   if (!metered && item.quantity === undefined)
     throw new ApiError(`Quantity is required. Add \`quantity\` to \`${at}\``);
-  return { id: newId(context, "li"), price: price.id, quantity: item.quantity ?? 1, taxRates: item.tax_rates ?? [] };
+  return {
+    id: newId(context, "li"),
+    price: price.id,
+    quantity: item.quantity ?? 1,
+    ...adjustableOf(item, at),
+    taxRates: item.tax_rates ?? [],
+  };
 }
 
 function newOrder(params: CreateInput, items: CheckoutOrder["items"]): CheckoutOrder {

@@ -43,6 +43,8 @@ test.each(CASES)(
 const ADDRESSES = {
   async checkout(site: Site): Promise<string[]> {
     const { page } = site;
+    await site.stripe.products.create({ id: "prod_fields", name: "Seat" });
+    const fields = await checkout(site, FIELDS);
     const declined = await checkout(site, { allow_promotion_codes: true });
     await pay(page, "4000000000000002");
     const complete = await checkout(site);
@@ -51,7 +53,7 @@ const ADDRESSES = {
     const challenged = await checkout(site);
     await pay(page, "4000002760003184");
     const challenge = page.url();
-    const urls = [declined, complete, challenged].map(({ url }) => url ?? "");
+    const urls = [fields, declined, complete, challenged].map(({ url }) => url ?? "");
     return [...urls, challenge, "/c/pay/cs_unknown", "/challenge/pi_unknown", "/unknown"];
   },
 
@@ -93,6 +95,29 @@ const ADDRESSES = {
       "/_viewer/accounts/1/lists/invoice",
     ];
   },
+};
+
+const label = (custom: string) => ({ type: "custom" as const, custom });
+const FIELDS: Partial<Stripe.Checkout.SessionCreateParams> = {
+  consent_collection: { terms_of_service: "required", promotions: "auto" },
+  custom_fields: [
+    { key: "name", label: label("Engraving"), type: "text", optional: true },
+    { key: "size", label: label("Size"), type: "dropdown", dropdown: { options: [{ label: "Small", value: "s" }] } },
+  ],
+  custom_text: { submit: { message: "You pay once." }, after_submit: { message: "Thank you." } },
+  line_items: [
+    {
+      quantity: 1,
+      adjustable_quantity: { enabled: true },
+      price_data: {
+        currency: "usd",
+        unit_amount: 900,
+        product: "prod_fields",
+        recurring: { interval: "month" },
+      },
+    },
+  ],
+  phone_number_collection: { enabled: true },
 };
 
 /**

@@ -170,6 +170,21 @@ test.each([1280, 390])(
     const name = `${"Extraordinarily".repeat(8)} long ${"names ".repeat(20)}`;
     const { customer, subscription } = await subscribe(stripe, { name, amount: 123_456_789, currency: "jpy" });
     const { url } = await checkout(site, { allow_promotion_codes: true }, { name });
+    const key = name.replaceAll(" ", "").slice(0, 100);
+    const long = { type: "custom" as const, custom: key };
+    const fields = await checkout(
+      site,
+      {
+        consent_collection: { terms_of_service: "required" },
+        custom_fields: [
+          { key, label: long, type: "text" },
+          { key: "size", label: long, type: "dropdown", dropdown: { options: [{ label: key, value: key }] } },
+        ],
+        custom_text: { submit: { message: name }, terms_of_service_acceptance: { message: name } },
+        phone_number_collection: { enabled: true },
+      },
+      { name },
+    );
     const portalUrl = (await portal(site, customer.id)).url;
     const of = `?subscription=${subscription.id}`;
     for (const address of [
@@ -179,6 +194,7 @@ test.each([1280, 390])(
       "/_viewer/requests",
       "/_viewer/requests/1",
       url ?? "",
+      fields.url ?? "",
       portalUrl,
       `${portalUrl}/cancel${of}`,
       `${portalUrl}/update${of}`,
