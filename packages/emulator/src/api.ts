@@ -235,13 +235,13 @@ async function respondOnce(
     text: `${c.req.url} ${typeof text === "string" ? text : ""}`,
     key,
   };
-  const fault = consumeFault(engine.state, request);
-  const input = { text, key, fault, exchange };
-  if (key === null || fault === null) return runRequest(engine, c, route, input);
-  if (inProgress.has(key)) {
+  if (key !== null && inProgress.has(key)) {
     const requestId = newToken(engine, "req", 14);
     return toResponse(engine, c, errorResponse(keyInUseError(key), requestId, null), exchange);
   }
+  const fault = consumeFault(engine.state, request);
+  const input = { text, key, fault, exchange };
+  if (key === null || fault === null) return runRequest(engine, c, route, input);
   inProgress.add(key);
   try {
     return await runRequest(engine, c, route, input);
@@ -259,13 +259,20 @@ interface RequestInput {
 
 async function runRequest(engine: Engine, c: HttpContext, route: Route, input: RequestInput): Promise<Response> {
   const { fault, exchange } = input;
-  const failing = fault !== null && fault.answer !== "stale" && fault.answer !== "decline" ? fault : null;
+  const delay = fault?.answer === "delay" ? fault.milliseconds : null;
+  if (delay !== null && fault?.when === "before")
+    return engine.delays.after(delay, () => runRequest(engine, c, route, { ...input, fault: null }));
+  const failing = fault !== null && !RESPONDING.includes(fault.answer) ? fault : null;
   if (failing?.when === "before") return failWith(engine, failing, exchange);
   const response = handleRequest(engine, c, route, input);
   if (failing) return failWith(engine, failing, exchange, response.body);
   if (c.req.method !== "GET") void engine.deliverDue();
-  return toResponse(engine, c, response, exchange);
+  const respond = async (): Promise<Response> => toResponse(engine, c, response, exchange);
+  return delay === null ? respond() : engine.delays.after(delay, respond);
 }
+
+/** The faults under which a request gets its own response. */
+const RESPONDING: readonly Fault["answer"][] = ["stale", "decline", "delay"];
 
 async function failWith(engine: Engine, fault: Fault, exchange: Exchange, body?: string): Promise<Response> {
   const response = await respondWithFault(engine, fault, body);

@@ -1,4 +1,5 @@
 /** The engine of the emulator runs timers and webhook deliveries as virtual time advances. */
+import { createDelays, type Delays } from "./core/delays.ts";
 import { runClock, runTimer } from "./billing/run-timers.ts";
 import { type ChangeFeed, createChangeFeed } from "./core/change-feed.ts";
 import { type ClockMove, recordTimer, startMove } from "./core/clock-move.ts";
@@ -54,6 +55,8 @@ export interface Engine {
    */
   contextWith(id: string): Context | null;
   now(): number;
+  /** The delays of responses, which `delay` faults cause. */
+  delays: Delays;
   /**
    * Advances virtual time to wall time and runs the timers that are due. Does nothing if the clock has the value
    * "still".
@@ -138,9 +141,11 @@ export function createEngine(options: EngineOptions): Engine {
     webhooks: [],
     lastMove: null,
     clock: options.clock,
+    delays: createDelays(options.clock, () => engine.state),
     feed,
     replaceState(state) {
       engine.state = state;
+      void engine.delays.runAll();
       engine.lastMove = null;
       engine.webhooks = [];
       onChange();
@@ -253,6 +258,11 @@ async function moveTo(engine: Engine, move: ClockMove, target: number, stopAt: S
   await engine.deliverDue();
   for (;;) {
     const due = nextDue(engine, target);
+    const responds = engine.delays.nextAt() ?? Infinity;
+    if (responds <= Math.min(target, due?.timer.at ?? Infinity)) {
+      await engine.delays.runNext();
+      continue;
+    }
     if (!due) break;
     if (due.timer.kind === "delivery") {
       advanceTimeTo(engine.state, due.timer.at);

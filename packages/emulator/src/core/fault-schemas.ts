@@ -6,7 +6,14 @@ const matchCounts = {
   times: z.int().min(1).max(1_000_000).default(1),
   /** The number of matching requests or deliveries that the fault skips first. Default 0. */
   skip: z.int().min(0).default(0),
+  /** The probability that the fault affects a matching request or delivery. Default 1. */
+  probability: z.number().gt(0).max(1).default(1),
+  /** The seed of the probability. Equal seeds give equal sequences of affected requests. Default 1. */
+  seed: z.int().default(1),
 };
+
+/** The longest delay of a response, in milliseconds. */
+const MAX_DELAY_MS = 10 * 60_000;
 
 export const FaultInput = z.strictObject({
   method: z.enum(["GET", "POST", "DELETE"]).optional(),
@@ -25,14 +32,23 @@ export const FaultInput = z.strictObject({
    * - `cut` ends the body of the response early
    * - `stale` makes lists and searches omit objects that were created less than `seconds` ago
    * - `decline` declines the payment with the decline code `code`
+   * - `delay` delays the response by `milliseconds`
    */
-  answer: z.union([z.int().min(400).max(599), z.enum(["lock_timeout", "reset", "timeout", "cut", "stale", "decline"])]),
-  /** The moment at which the request fails: before or after the request takes effect. Default "before". */
+  answer: z.union([
+    z.int().min(400).max(599),
+    z.enum(["lock_timeout", "reset", "timeout", "cut", "stale", "decline", "delay"]),
+  ]),
+  /** The moment at which the request fails or waits: before or after the request takes effect. Default "before". */
   when: z.enum(["before", "after"]).default("before"),
   /**
    * Under a `stale` fault, lists and searches omit objects that were created less than this number of seconds ago. Default 60.
    */
   seconds: z.int().min(1).max(86_400).default(60),
+  /**
+   * The delay of a `delay` fault. If the emulator's clock stands still, the response waits until the clock has moved by the
+   * delay, rounded up to a second. Default 1000.
+   */
+  milliseconds: z.int().min(1).max(MAX_DELAY_MS).default(1_000),
   /** The decline code of a `decline` fault. Default `generic_decline`. */
   code: z.string().default("generic_decline"),
   ...matchCounts,

@@ -1,5 +1,6 @@
 /** Finds the fault that applies to a request or a delivery. */
 import type { DeliveryFault, Fault } from "./fault-schemas.ts";
+import { nextRandom } from "./random.ts";
 import type { State } from "./state.ts";
 
 export interface FaultedRequest {
@@ -43,7 +44,7 @@ export function consumeReordering(state: State): boolean {
   return fault !== null;
 }
 
-function consume<T extends { skip: number; times: number }>(
+function consume<T extends Pick<Fault, "skip" | "times" | "probability" | "seed">>(
   faults: readonly T[],
   matches: (fault: T) => boolean,
 ): T | null {
@@ -53,6 +54,7 @@ function consume<T extends { skip: number; times: number }>(
       fault.skip -= 1;
       continue;
     }
+    if (fault.probability < 1 && nextRandom(fault) >= fault.probability) continue;
     fault.times -= 1;
     return fault;
   }

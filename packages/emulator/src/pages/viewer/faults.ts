@@ -60,12 +60,13 @@ function faultText(kind: FaultKind, fault: object): string {
     .join(", ");
 }
 
-/** Returns a text that identifies a fault. The text does not contain the counts, because they change with each request. */
+/** Returns a text that identifies a fault. The text does not contain the counts and the seed, because
+ * they change with each request. */
 function nameOf(kind: FaultKind, fault: object): string {
-  return faultText(kind, { ...fault, skip: undefined, times: undefined });
+  return faultText(kind, { ...fault, skip: undefined, times: undefined, seed: undefined });
 }
 
-const ANSWERS = ["429", "500", "503", "lock_timeout", "reset", "timeout", "cut", "stale", "decline"];
+const ANSWERS = ["429", "500", "503", "lock_timeout", "reset", "timeout", "cut", "stale", "decline", "delay"];
 
 function requestFaultForm(): Markup {
   return html`<details id="request-fault" data-testid="request-fault">
@@ -75,6 +76,8 @@ function requestFaultForm(): Markup {
       ${field({ name: "path", label: "Path starts with", value: "/v1/", kind: "request" })}
       ${select("answer", "Response", ANSWERS, "request")} ${select("when", "Moment", ["before", "after"], "request")}
       ${field({ name: "times", label: "Times", value: "1", kind: "request", type: "number" })}
+      ${field({ name: "probability", label: "Probability", value: "1", kind: "request" })}
+      ${field({ name: "milliseconds", label: "Delay in ms", value: "1000", kind: "request", type: "number" })}
       <button class="quiet" data-testid="add-request-fault">Add fault</button>
     </form>
   </details>`;
@@ -87,6 +90,7 @@ function deliveryFaultForm(): Markup {
       ${field({ name: "type", label: "Event type", value: "", kind: "delivery" })}
       ${select("effect", "Effect", DeliveryFaultInput.shape.effect.options, "delivery")}
       ${field({ name: "times", label: "Times", value: "1", kind: "delivery", type: "number" })}
+      ${field({ name: "probability", label: "Probability", value: "1", kind: "delivery" })}
       <button class="quiet" data-testid="add-delivery-fault">Add fault</button>
     </form>
   </details>`;
@@ -124,7 +128,7 @@ export function addFault(engine: Engine, kind: string, form: Form): string | nul
     Object.keys(form)
       .map((name): [string, string] => [name, fieldOf(form, name)])
       .filter(([, value]) => value !== "")
-      .map(([name, value]) => [name, /^\d+$/.test(value) ? Number(value) : value]),
+      .map(([name, value]) => [name, /^\d+(\.\d+)?$/.test(value) ? Number(value) : value]),
   );
   return kind === "request"
     ? push(engine, FaultInput.safeParse(input), engine.state.faults)
