@@ -40,6 +40,17 @@ async function visit(
   return { customer, price, product, method, cheaper, dearer, subscription, session, configuration };
 }
 
+/** Advances the clock, and opens the portal again, because a session that is not used expires. */
+async function revisit<Made extends Pick<Awaited<ReturnType<typeof visit>>, "customer" | "configuration">>(
+  { stripe, emulator }: Sdk,
+  made: Made,
+  seconds: number,
+): Promise<Made> {
+  await emulator.advance(seconds);
+  const { customer, configuration } = made;
+  return { ...made, session: await stripe.billingPortal.sessions.create({ customer: customer.id, configuration }) };
+}
+
 /** Confirms a change in the portal. Returns the home page after the change. */
 async function confirm(
   { emulator }: Sdk,
@@ -209,8 +220,8 @@ test("an update that changes the price and ends the trial creates one invoice wi
 /** @see https://docs.stripe.com/changelog/clover/2025-12-15/customer-portal-billing-cycle-anchor */
 test("a portal whose billing cycle anchor is `now` starts a new period with the change and bills it at once", async () => {
   const sdk = createSdk();
-  const made = await visit(sdk, { billing_cycle_anchor: "now", proration_behavior: "none" });
-  await sdk.emulator.advance(10 * DAY);
+  const opened = await visit(sdk, { billing_cycle_anchor: "now", proration_behavior: "none" });
+  const made = await revisit(sdk, opened, 10 * DAY);
   expect(await previewed(sdk, made, { price: made.dearer.id })).toMatch(/Due now[\s\S]*\$40\.00/);
   await confirm(sdk, made, { price: made.dearer.id });
   const moved = await sdk.stripe.subscriptions.retrieve(made.subscription.id, { expand: ["latest_invoice"] });
@@ -250,13 +261,13 @@ test("the portal limits the quantity of each product to its minimum and maximum"
 /** @see stripe/esm/resources/BillingPortal/Configurations.d.ts: subscription_cancel.proration_behavior */
 test("a portal that cancels at once with prorations leaves a credit for the unused time", async () => {
   const sdk = createSdk();
-  const made = await visit(sdk, {});
-  await sdk.stripe.billingPortal.configurations.update(made.configuration, {
+  const opened = await visit(sdk, {});
+  await sdk.stripe.billingPortal.configurations.update(opened.configuration, {
     features: {
       subscription_cancel: { enabled: true, mode: "immediately", proration_behavior: "create_prorations" },
     },
   });
-  await sdk.emulator.advance(14 * DAY);
+  const made = await revisit(sdk, opened, 14 * DAY);
   const body = new URLSearchParams({ subscription: made.subscription.id });
   await sdk.emulator.fetch(new Request(`${made.session.url}/cancel`, { method: "POST", body }));
   expect((await sdk.stripe.subscriptions.retrieve(made.subscription.id)).status).toBe("canceled");
