@@ -267,8 +267,8 @@ async function runRequest(engine: Engine, c: HttpContext, route: Route, input: R
   const response = handleRequest(engine, c, route, input);
   if (failing) return failWith(engine, failing, exchange, response.body);
   if (c.req.method !== "GET") void engine.deliverDue();
-  const respond = async (): Promise<Response> => toResponse(engine, c, response, exchange);
-  return delay === null ? respond() : engine.delays.after(delay, respond);
+  const result = toResponse(engine, c, response, exchange);
+  return delay === null ? result : engine.delays.after(delay, async () => result);
 }
 
 /** The faults under which a request gets its own response. */

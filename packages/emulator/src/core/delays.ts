@@ -44,10 +44,7 @@ export function createDelays(clock: "still" | "running", state: () => State): De
       const ended = promise.then(act);
       const run = async (): Promise<void> => {
         resolve();
-        await ended.then(
-          () => {},
-          () => {},
-        );
+        await Promise.allSettled([ended]);
       };
       waiting.push({ at: state().now + Math.ceil(milliseconds / 1_000), run });
       return ended;
