@@ -111,7 +111,7 @@ test("a user changes the quantity, swaps the plan with an invoice, and gets a re
 
 test("a user cancels at the end of the period, resumes, and cancels again", async () => {
   const shopper = await createShopper();
-  const { app, user } = shopper;
+  const { app } = shopper;
   await subscribe(shopper);
   await (await subscriptionOf(shopper)).cancel();
   await expectSame(shopper);
