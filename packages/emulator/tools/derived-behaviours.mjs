@@ -68,6 +68,8 @@ export const DERIVED = [
   "On the checkout page, a quantity of 0 removes an item that another item accompanies. In `subscription` mode, one recurring item stays.",
   "A phone number that checkout collects also replaces the phone number of an existing customer. With `consent_collection[promotions]: auto`, the page always asks, and `promotions` is `opt_in` or `opt_out`.",
   "A custom field without `maximum_length` takes 255 characters. The emulator's own messages refuse contradicting custom fields and adjustable quantities.",
+  "A checkout session keeps the amount for the time until its billing cycle anchor that it had at its last change. A subscription whose time before the anchor is free has no invoice until the anchor.",
+  "A recovered checkout session keeps the settings of the expired session and lasts 24 hours. Sessions with `ui_mode: embedded_page` have no recovery.",
   "A client secret can't confirm a payment intent with `confirmation_method: manual`. The emulator's own message says so.",
   "The emulator has no rate limits. A fault can return a 429.",
 ];

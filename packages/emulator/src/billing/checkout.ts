@@ -19,6 +19,7 @@ import { attachPaidIntent } from "./collection.ts";
 import { balanceIn } from "./customer-balance.ts";
 import { applyDiscounts } from "./discounts.ts";
 import { asksForAddress, checkoutRates, existingRates, needTaxLocation, setTaxStatus } from "./checkout-taxes.ts";
+import { amountUntilAnchor } from "./first-period.ts";
 import { needFields, saveFields } from "./checkout-fields.ts";
 import { saveCustomer } from "./checkout-customer.ts";
 import { applyTaxes } from "./taxes.ts";
@@ -43,6 +44,7 @@ export function confirmCheckout(context: Context, session: CheckoutSession, meth
       code: "checkout_session_not_open",
     });
   const order = orderOf(context, session);
+  refreshAmounts(context, session);
   setDiscounts(context, session, order, order.discounts);
   const method = methodFromIdOrToken(context, methodOrToken, "payment_method");
   needTaxLocation(session);
@@ -73,6 +75,7 @@ export function collectFromMethod(context: Context, session: CheckoutSession, me
  */
 export function confirmWithoutCard(context: Context, session: CheckoutSession): CheckoutOutcome {
   const order = orderOf(context, session);
+  refreshAmounts(context, session);
   if (
     session.status !== "open" ||
     amountDueNow(context, session) !== 0 ||
@@ -109,9 +112,21 @@ export function expireCheckout(context: Context, session: CheckoutSession): void
   clearTimer(context, "session_expires", session.id);
   session.status = "expired";
   session.url = null;
+  offerRecovery(context, session);
   const intent = find(context, "payment_intent", orderOf(context, session).paymentIntent);
   if (intent) cancelPayment(context, intent, "abandoned");
   emit(context, "checkout.session.expired", session);
+}
+
+/** The time for which a recovery URL creates new sessions. @see https://docs.stripe.com/payments/checkout/abandoned-carts */
+const RECOVERY_SECONDS = 30 * 86_400;
+
+/** Adds a URL to an expired session that opens a copy of the session, if the session's settings ask for it. */
+function offerRecovery(context: Context, session: CheckoutSession): void {
+  const recovery = session.after_expiration?.recovery;
+  if (!recovery?.enabled) return;
+  recovery.expires_at = now(context) + RECOVERY_SECONDS;
+  recovery.url = `${context.baseUrl}/c/recover/${session.id}`;
 }
 
 export function orderOf(context: Context, session: CheckoutSession): CheckoutOrder {
@@ -158,6 +173,7 @@ export function usePromotionCode(context: Context, session: CheckoutSession, typ
  * and trials.
  */
 export function setAmounts(context: Context, session: CheckoutSession, order: CheckoutOrder): void {
+  order.pricedAt = now(context);
   const lines = checkoutLines(context, session, order);
   const sum = (field: "amount_subtotal" | "amount_discount" | "amount_tax" | "amount_total") =>
     lines.reduce((total, line) => total + line[field], 0);
@@ -183,7 +199,8 @@ export function checkoutLines(context: Context, session: CheckoutSession, order:
   const lines = order.items.map((item) => {
     const itemPrice = retrieve(context, "price", item.price);
     const currency = session.currency ?? itemPrice.currency;
-    const amount = isFreeNow(itemPrice, trial) ? 0 : amountFor(priceIn(itemPrice, currency), item.quantity);
+    const full = isFreeNow(itemPrice, trial) ? 0 : amountFor(priceIn(itemPrice, currency), item.quantity);
+    const amount = itemPrice.recurring ? firstAmount(context, full, itemPrice, order) : full;
     return {
       item,
       price: itemPrice,
@@ -227,6 +244,20 @@ export function checkoutLines(context: Context, session: CheckoutSession, order:
       taxes: line.taxes,
     };
   });
+}
+
+/** Returns the amount that a recurring price costs now: only the time before the billing cycle anchor, if that lies ahead. */
+function firstAmount(context: Context, full: number, itemPrice: Price, order: CheckoutOrder): number {
+  const { anchor, isFreeUntilAnchor, pricedAt: at = now(context) } = order;
+  if (anchor === undefined || anchor <= at) return full;
+  return isFreeUntilAnchor ? 0 : amountUntilAnchor(full, itemPrice, { anchor, at });
+}
+
+/** Computes the amounts again if the billing cycle anchor has passed since the last time. Then a full period is due. */
+export function refreshAmounts(context: Context, session: CheckoutSession): void {
+  const order = orderOf(context, session);
+  const { anchor, pricedAt = 0 } = order;
+  if (anchor !== undefined && pricedAt < anchor && anchor <= now(context)) setAmounts(context, session, order);
 }
 
 function isFreeNow(itemPrice: Price, trial: boolean): boolean {
@@ -351,12 +382,15 @@ function startSubscription(
     metadata: order.metadata,
     description: order.description,
     trialEnd: order.trialEnd ?? (order.trialDays > 0 ? now(context) + order.trialDays * 86_400 : null),
+    anchor: order.anchor ?? null,
+    prorate: !order.isFreeUntilAnchor,
+    pricedAt: order.pricedAt,
     defaultPaymentMethod: order.paymentMethod,
     discounts: order.discounts,
     checkedCoupons: couponsOf(context, order),
     missingPaymentMethod: order.missingPaymentMethod,
   });
-  if (intent && invoice.status === "open") attachPaidIntent(context, invoice, intent);
+  if (intent && invoice?.status === "open") attachPaidIntent(context, invoice, intent);
   session.subscription = subscription.id;
-  session.invoice = invoice.id;
+  session.invoice = invoice?.id ?? null;
 }

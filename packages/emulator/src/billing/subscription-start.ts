@@ -4,18 +4,18 @@
  */
 import { now } from "../core/clock.ts";
 import { emit } from "../core/events.ts";
-import { round } from "../core/money.ts";
-import { startOf } from "../core/periods.ts";
-import { insert, retrieve } from "../core/rows.ts";
+import { find, insert, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import { type NewSubscription, newSubscription, type Subscription } from "../objects/subscription.ts";
 import { awaitConfirmation, cardForInvoice, payInvoice, type PaymentChoice } from "./collection.ts";
 import { setCurrency } from "./customer-balance.ts";
+import { defaultCardOf } from "./customer-sources.ts";
 import { refreshEntitlements } from "./entitlements.ts";
+import { amountUntilAnchor } from "./first-period.ts";
 import { addedPeriod, addOneTimeItem } from "./invoice-items.ts";
-import { createSubscriptionInvoice, linesOfItems, scheduleFinalization } from "./invoices.ts";
+import { createSubscriptionInvoice, linesOfItems, listPendingItems, scheduleFinalization } from "./invoices.ts";
 import { startPendingSetup } from "./pending-setup.ts";
 import { cutAtPlannedEnd } from "./planned-end.ts";
 import { purchaseOf } from "./pricing.ts";
@@ -28,12 +28,13 @@ const INCOMPLETE_LIFETIME = 23 * 3_600;
 
 /**
  * Creates a subscription and finalizes its first invoice. The function `startPayment` pays the finalized first invoice. If a
- * schedule creates the subscription, the first invoice stays a draft for one hour.
+ * schedule creates the subscription, the first invoice stays a draft for one hour. The first invoice is null if the time before
+ * the billing cycle anchor is free.
  */
 export function createSubscription(
   context: Context,
   input: NewSubscription,
-): { subscription: Subscription; invoice: Invoice } {
+): { subscription: Subscription; invoice: Invoice | null } {
   const subscription = insert(context, "subscription", newSubscription(context, input));
   switchCurrency(context, subscription);
   redeemFirstDiscounts(context, subscription, input);
@@ -46,20 +47,37 @@ export function createSubscription(
       period: addedPeriod(context, subscription, added.period),
       param: `add_invoice_items[${index}][discounts]`,
     });
-  const invoice = createSubscriptionInvoice(context, subscription, "subscription_create", (draft) =>
-    firstLines(context, draft, subscription, input.prorate ?? true),
-  );
+  const invoice = createFirstInvoice(context, subscription, input);
   const isScheduled = subscription.schedule !== null;
-  if (isScheduled) scheduleFinalization(context, invoice);
-  else finalizeInvoice(context, invoice);
   const waits = isScheduled || subscription.collection_method === "send_invoice";
-  if (waits && subscription.status === "incomplete") subscription.status = "active";
-  if (input.checksCard && !waits && invoice.status === "paid")
-    subscription.pending_setup_intent = startPendingSetup(context, subscription, cardForInvoice(context, invoice));
+  if ((waits || !invoice) && subscription.status === "incomplete") subscription.status = "active";
+  if (input.checksCard && !waits && (!invoice || invoice.status === "paid"))
+    subscription.pending_setup_intent = startPendingSetup(context, subscription, cardOf(context, subscription));
   emit(context, "customer.subscription.created", subscription);
   setTimers(context, subscription);
   refreshEntitlements(context, subscription.customer);
   return { subscription, invoice };
+}
+
+/** Creates the first invoice. Returns null if the time before the billing cycle anchor is free and nothing else is due. */
+function createFirstInvoice(context: Context, subscription: Subscription, input: NewSubscription): Invoice | null {
+  const { customer, currency, id } = subscription;
+  const isFree = isStub(context, subscription) && input.prorate === false;
+  if (isFree && listPendingItems(context, customer, id, currency).length === 0) return null;
+  const invoice = createSubscriptionInvoice(context, subscription, "subscription_create", (draft) =>
+    isFree ? [] : firstLines(context, draft, subscription, input),
+  );
+  if (subscription.schedule === null) finalizeInvoice(context, invoice);
+  else scheduleFinalization(context, invoice);
+  return invoice;
+}
+
+function cardOf(context: Context, { customer, default_payment_method: own }: Subscription): string | null {
+  return own ?? defaultCardOf(find(context, "customer", customer));
+}
+
+function isStub(context: Context, { trial_end: trial, billing_cycle_anchor: anchor }: Subscription): boolean {
+  return trial === null && anchor > now(context);
 }
 
 function redeemFirstDiscounts(context: Context, subscription: Subscription, input: NewSubscription): void {
@@ -101,21 +119,22 @@ function setTimers(context: Context, subscription: Subscription): void {
  * Returns the first invoice's lines: for the first period, or for the partial period before the billing cycle anchor.
  * Metered usage is billed later, when its period has ended.
  */
-function firstLines(context: Context, draft: Invoice, subscription: Subscription, prorate: boolean) {
-  const isStub = subscription.trial_end === null && subscription.billing_cycle_anchor > now(context);
-  if (isStub && !prorate) return [];
+function firstLines(
+  context: Context,
+  draft: Invoice,
+  subscription: Subscription,
+  { prorate = true, pricedAt: at = now(context) }: NewSubscription,
+) {
   const lines = linesOfItems(context, draft, subscription, (item) =>
     isLicensed(item) ? { start: item.current_period_start, end: item.current_period_end } : null,
   );
-  if (!isStub) return prorate ? cutAtPlannedEnd(subscription, lines) : lines;
+  if (!isStub(context, subscription)) return prorate ? cutAtPlannedEnd(subscription, lines) : lines;
   const shares = lines.map((line) => {
     const item = subscription.items.data.find(
       ({ id }) => id === line.parent?.subscription_item_details?.subscription_item,
     );
     if (!item) return line;
-    const anchor = subscription.billing_cycle_anchor;
-    const whole = anchor - startOf(item.price, anchor, anchor - 1);
-    const amount = round((line.amount * (anchor - now(context))) / whole);
+    const amount = amountUntilAnchor(line.amount, item.price, { anchor: subscription.billing_cycle_anchor, at });
     return { ...line, amount, subtotal: amount };
   });
   return cutAtPlannedEnd(subscription, shares);
@@ -125,10 +144,10 @@ function firstLines(context: Context, draft: Invoice, subscription: Subscription
 export function startPayment(
   context: Context,
   subscription: Subscription,
-  invoice: Invoice,
+  invoice: Invoice | null,
   { behavior, onSession }: PaymentChoice,
 ): void {
-  if (invoice.status !== "open" || subscription.collection_method === "send_invoice") return;
+  if (!invoice || invoice.status !== "open" || subscription.collection_method === "send_invoice") return;
   const card = cardForInvoice(context, invoice);
   if (behavior === "default_incomplete" || card === null) return awaitConfirmation(context, invoice);
   payInvoice(context, invoice, card, { onSession });

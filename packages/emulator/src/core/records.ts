@@ -88,6 +88,12 @@ export interface CheckoutOrder {
   collected?: CollectedDetails | undefined;
   /** The content of the additional fields of the checkout page. */
   entered?: EnteredFields | undefined;
+  /** The billing cycle anchor of the subscription, in epoch seconds. Absent if the subscription starts a full period. */
+  anchor?: number | undefined;
+  /** True if the time before the billing cycle anchor is free. */
+  isFreeUntilAnchor?: boolean;
+  /** The time for which the amounts of the session were computed. */
+  pricedAt?: number;
   trialDays: number;
   trialEnd: number | null;
   missingPaymentMethod: "create_invoice" | "cancel" | "pause";

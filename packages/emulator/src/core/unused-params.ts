@@ -24,7 +24,6 @@ export interface UnusedParam {
 /** Values of refused parameters that describe the behavior of the emulator, so that a request may contain them. */
 const VALUES_WITHOUT_EFFECT = new Set([
   "adaptive_pricing[enabled]=false",
-  "after_expiration[recovery][enabled]=false",
   "automatic_tax[enabled]=false",
   "invoice_creation[enabled]=false",
   "issuer[type]=self",
@@ -37,7 +36,6 @@ const VALUES_WITHOUT_EFFECT = new Set([
   "payment_method_options[card][request_three_d_secure]=automatic",
   "payment_settings[payment_method_options][card][request_three_d_secure]=automatic",
   "subscription_data[billing_mode][type]=flexible",
-  "subscription_data[proration_behavior]=create_prorations",
   "tax_id_collection[enabled]=false",
   "type=subscription",
 ]);

@@ -38,6 +38,7 @@ export interface NewCheckoutSession {
   return_url?: string | undefined;
   cancel_url?: string | undefined;
   expires_at?: number | undefined;
+  after_expiration?: NewAfterExpiration | undefined;
   allow_promotion_codes?: boolean | undefined;
   automatic_tax?: { enabled: boolean } | undefined;
   billing_address_collection?: "auto" | "required" | undefined;
@@ -55,7 +56,7 @@ export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSess
     id,
     object: "checkout.session" as const,
     adaptive_pricing: { enabled: false },
-    after_expiration: null,
+    after_expiration: newAfterExpiration(params.after_expiration),
     allowed_payment_method_types: null as string[] | null,
     allow_promotion_codes: params.allow_promotion_codes ?? null,
     amount_subtotal: null as number | null,
@@ -87,7 +88,7 @@ export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSess
     ...paymentFields(params, mode),
     permissions: null,
     phone_number_collection: { enabled: params.phone_number_collection?.enabled ?? false },
-    recovered_from: null,
+    recovered_from: null as string | null,
     saved_payment_method_options: customer && mode !== "setup" ? SAVED_METHOD_OPTIONS : null,
     setup_intent: null as string | null,
     shipping_address_collection: null,
@@ -100,6 +101,27 @@ export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSess
     ...uiFields(source, id, params),
     wallet_options: null,
   };
+}
+
+/** Settings of the recovery of an expired session, in request parameters. */
+interface NewAfterExpiration {
+  recovery?: { enabled: boolean; allow_promotion_codes?: boolean | undefined } | undefined;
+}
+
+export interface AfterExpiration {
+  recovery: {
+    allow_promotion_codes: boolean;
+    enabled: boolean;
+    expires_at: number | null;
+    url: string | null;
+  } | null;
+}
+
+function newAfterExpiration(given: NewAfterExpiration | undefined): AfterExpiration | null {
+  if (!given) return null;
+  const { enabled, allow_promotion_codes: codes = false } = given.recovery ?? {};
+  if (enabled === undefined) return { recovery: null };
+  return { recovery: { allow_promotion_codes: codes, enabled, expires_at: null, url: null } };
 }
 
 interface UiFields {

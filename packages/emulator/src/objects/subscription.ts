@@ -68,6 +68,8 @@ export interface NewSubscription {
   anchor?: number | null;
   /** True if the first invoice charges for the partial period before the billing cycle anchor. Default true. */
   prorate?: boolean;
+  /** The time from which the partial period before the anchor is charged. Default: now. */
+  pricedAt?: number | undefined;
   defaultPaymentMethod: string | null;
   discounts?: DiscountInput[];
   /** The coupons of the discounts, if Checkout checked their restrictions before the payment. */

@@ -9,6 +9,7 @@ import {
   confirmCheckout,
   confirmWithoutCard,
   orderOf,
+  refreshAmounts,
   setAmounts,
   usePromotionCode,
 } from "../billing/checkout.ts";
@@ -39,6 +40,7 @@ export function checkoutPage(app: Hono, engine: Engine): void {
     engine.catchUp();
     const found = hostedSession(engine, c.req.param("id"));
     if (!found) return c.html(errorPage("Checkout not found", MISSING), 404);
+    refreshAmounts(found.context, found.session);
     const { title, body } = bodyOf(found.context, found.session);
     return c.html(layout(title, body, found.session.status === "open" ? "wide" : "narrow", found.context));
   });
@@ -333,7 +335,10 @@ function recurringText(lines: readonly CheckoutLine[], order: CheckoutOrder): st
   const text = only
     ? priceText(first.price, first.quantity, currency)
     : `${formatAmount(sum, currency)} ${intervalText(first.price.recurring)}`;
-  return hasTrial(order) ? `Then ${text}` : text;
+  if (hasTrial(order)) return `Then ${text}`;
+  return order.anchor === undefined || order.anchor <= (order.pricedAt ?? 0)
+    ? text
+    : `From ${dayText(order.anchor)}, ${text}`;
 }
 
 function codeText(context: Context, { discounts }: CheckoutOrder): string {

@@ -4,6 +4,7 @@
  */
 import type { Hono } from "hono";
 import { html } from "hono/html";
+import { refreshAmounts } from "../billing/checkout.ts";
 import type { Context } from "../core/state.ts";
 import type { Engine } from "../engine.ts";
 import type { CheckoutSession } from "../objects/checkout-session.ts";
@@ -37,6 +38,7 @@ export function embeddedCheckoutPage(app: Hono, engine: Engine): void {
     const found = sessionWithSecret(engine, c.req.param("secret"));
     if (!found) return c.html(errorPage("Checkout not found", MISSING), 404);
     allowFrames(c, frameAncestors(found.session));
+    refreshAmounts(found.context, found.session);
     return c.html(embeddedDocument(found.context, found.session));
   });
 

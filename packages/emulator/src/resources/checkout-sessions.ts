@@ -14,6 +14,7 @@ import { cardError } from "../billing/card-errors.ts";
 import { setDiscounts } from "../billing/checkout-discounts.ts";
 import { checkCustomerCurrency, currencyInUse } from "../billing/customer-currency.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
+import { checkAnchor } from "../billing/first-period.ts";
 import { checkPriceCurrency, supportsCurrency } from "../billing/presentment.ts";
 import { createSetupIntent } from "../billing/setup.ts";
 import { now } from "../core/clock.ts";
@@ -22,7 +23,18 @@ import { ApiError } from "../core/errors.ts";
 import { emitChange } from "../core/events.ts";
 import { newId } from "../core/ids.ts";
 import { hasFields, paginate } from "../core/pagination.ts";
-import { currency, expand, flag, integer, listParams, mergeMetadata, metadata, text, url } from "../core/params.ts";
+import {
+  currency,
+  expand,
+  flag,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  refuseBoth,
+  text,
+  url,
+} from "../core/params.ts";
 import type { CheckoutOrder } from "../core/records.ts";
 import { insert, listAll, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
@@ -74,6 +86,11 @@ const CreateParams = z.strictObject({
   redirect_on_completion: z.enum(REDIRECTS).optional(),
   cancel_url: url.optional(),
   expires_at: integer.optional(),
+  after_expiration: z
+    .strictObject({
+      recovery: z.strictObject({ enabled: flag, allow_promotion_codes: flag.optional() }).optional(),
+    })
+    .optional(),
   allow_promotion_codes: flag.optional(),
   automatic_tax: automaticTax,
   billing_address_collection: z.enum(["auto", "required"]).optional(),
@@ -91,6 +108,8 @@ const CreateParams = z.strictObject({
       metadata: metadata.optional(),
       default_tax_rates: taxRates,
       description: text.optional(),
+      billing_cycle_anchor: integer.optional(),
+      proration_behavior: z.enum(["create_prorations", "none"]).optional(),
       trial_period_days: integer.pipe(z.number().min(1).max(730)).optional(),
       trial_end: integer.optional(),
       trial_settings: missingMethod.optional(),
@@ -210,6 +229,7 @@ function create(context: Context, params: CreateInput): CheckoutSession {
       "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only one-time prices.",
       { param: "line_items" },
     );
+  checkAnchorOf(context, params, prices);
   insert(context, "checkout.session", session);
   const order = newOrder(params, items);
   if (session.mode === "setup") {
@@ -291,6 +311,13 @@ function presentmentCurrency(
   return billed;
 }
 
+/** @see https://docs.stripe.com/payments/checkout/billing-cycle */
+function checkAnchorOf(context: Context, { subscription_data: data }: CreateInput, prices: readonly Price[]): void {
+  if (data?.billing_cycle_anchor === undefined) return;
+  for (const trial of ["trial_end", "trial_period_days"]) refuseBoth(data, "billing_cycle_anchor", trial);
+  checkAnchor(context, data.billing_cycle_anchor, prices, "subscription_data[billing_cycle_anchor]");
+}
+
 /** @see https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts */
 function checkTotal({ mode, amount_total: total, currency: billed }: CheckoutSession): void {
   if (mode !== "payment" || total === null || total === 0 || billed === null) return;
@@ -340,6 +367,8 @@ function newOrder(params: CreateInput, items: CheckoutOrder["items"]): CheckoutO
     defaultTaxRates: params.subscription_data?.default_tax_rates ?? [],
     customerUpdate: params.customer_update,
     description: given?.description ?? null,
+    anchor: params.subscription_data?.billing_cycle_anchor,
+    isFreeUntilAnchor: params.subscription_data?.proration_behavior === "none",
     trialDays: params.subscription_data?.trial_period_days ?? 0,
     trialEnd: params.subscription_data?.trial_end ?? null,
     missingPaymentMethod:

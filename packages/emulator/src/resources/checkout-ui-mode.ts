@@ -6,6 +6,7 @@ export const REDIRECTS = ["always", "if_required", "never"] as const;
 
 interface UiParams {
   ui_mode?: (typeof UI_MODES)[number] | undefined;
+  after_expiration?: { recovery?: { enabled: boolean } | undefined } | undefined;
   success_url?: string | undefined;
   cancel_url?: string | undefined;
   return_url?: string | undefined;
@@ -16,7 +17,7 @@ interface UiParams {
 const UNSUPPORTED = {
   hosted_page: ["redirect_on_completion", "return_url"],
   embedded_page: ["cancel_url", "success_url"],
-  elements: ["cancel_url", "redirect_on_completion", "success_url"],
+  elements: ["after_expiration", "cancel_url", "redirect_on_completion", "success_url"],
 } as const;
 
 /** Throws if the parameters do not fit the mode, or if the mode needs a URL that is missing. */
@@ -32,6 +33,11 @@ export function checkUiMode(params: UiParams): void {
     );
   if (mode === "hosted_page" && params.success_url === undefined) throw missing("success_url");
   if (mode !== "embedded_page") return;
+  if (params.after_expiration?.recovery?.enabled)
+    throw notImplemented(
+      "The emulator recovers only sessions with `ui_mode: hosted_page`.",
+      "after_expiration[recovery][enabled]",
+    );
   if (redirect === "always" && params.return_url === undefined) throw missing("return_url");
   if (redirect === "never" && params.return_url !== undefined)
     throw new ApiError("`return_url` cannot be used with `redirect_on_completion: never`.", { param: "return_url" });

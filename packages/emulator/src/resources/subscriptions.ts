@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import type { PaymentBehavior } from "../billing/collection.ts";
 import { defaultCardOf } from "../billing/customer-sources.ts";
+import { checkAnchor } from "../billing/first-period.ts";
 import { checkCustomerCurrency } from "../billing/customer-currency.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { noCard } from "../billing/no-card.ts";
@@ -18,7 +19,7 @@ import { createSubscription, startPayment } from "../billing/subscription-start.
 import { moveTrialEnd } from "../billing/subscription-trials.ts";
 import { cancelNow } from "../billing/subscription-update.ts";
 import { now } from "../core/clock.ts";
-import { ApiError } from "../core/errors.ts";
+import { ApiError, notImplemented } from "../core/errors.ts";
 import {
   currency,
   expand,
@@ -161,6 +162,7 @@ export function create(context: Context, params: z.output<typeof CreateParams>):
   if (params.default_payment_method) checkOwnMethod(context, customer.id, params.default_payment_method);
   const card = params.default_payment_method ?? defaultCardOf(customer);
   const trial = trialEndOf(context, params);
+  checkAnchorOf(context, params, { items, trial });
   const behavior: PaymentBehavior = params.payment_behavior ?? "allow_incomplete";
   const sent = params.collection_method === "send_invoice";
   if (card === null && trial === null && behavior !== "default_incomplete" && !sent && hasCharge(items, billed))
@@ -178,6 +180,23 @@ export function create(context: Context, params: z.output<typeof CreateParams>):
   const { subscription, invoice } = createSubscription(context, input);
   startPayment(context, subscription, invoice, { behavior, onSession: !params.off_session });
   return subscription;
+}
+
+function checkAnchorOf(
+  context: Context,
+  { billing_cycle_anchor: anchor }: z.output<typeof CreateParams>,
+  { items, trial }: { items: readonly ItemInput[]; trial: number | null },
+): void {
+  if (anchor === undefined) return;
+  const param = "billing_cycle_anchor";
+  if (trial !== null)
+    throw notImplemented("The emulator does not implement `billing_cycle_anchor` together with a trial.", param);
+  checkAnchor(
+    context,
+    anchor,
+    items.map(({ price }) => price),
+    param,
+  );
 }
 
 function inputFrom(
