@@ -70,6 +70,7 @@ export const DERIVED = [
   "A custom field without `maximum_length` takes 255 characters. The emulator's own messages refuse contradicting custom fields and adjustable quantities.",
   "A checkout session keeps the amount for the time until its billing cycle anchor that it had at its last change. A subscription whose time before the anchor is free has no invoice until the anchor.",
   "A recovered checkout session keeps the settings of the expired session and lasts 24 hours. Sessions with `ui_mode: embedded_page` have no recovery.",
+  "With `billing_cycle_anchor_config`, the time of the day is that of the request if the parameter has no time. `business_name` and `individual_name` of a customer do not change `name`.",
   "A client secret can't confirm a payment intent with `confirmation_method: manual`. The emulator's own message says so.",
   "The emulator has no rate limits. A fault can return a 429.",
 ];

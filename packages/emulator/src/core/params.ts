@@ -20,6 +20,12 @@ export const nonNegative = integer.pipe(z.number().min(0));
 /** A boolean parameter. Stripe's Python SDK sends booleans as True and False. */
 export const flag = z.enum(["true", "false", "True", "False"]).transform((value) => value.toLowerCase() === "true");
 export const url = z.string().refine((value) => /^https?:\/\//.test(value), "url");
+/** A local part, and a domain with at least two labels. Stripe refuses a full-width at sign. */
+const EMAIL = /^[^\s@＠]+@[^\s@＠.]+(\.[^\s@＠.]+)+$/u;
+export const email = z
+  .string()
+  .max(512)
+  .refine((value) => EMAIL.test(value), "email");
 /** @see https://docs.stripe.com/metadata#data */
 const METADATA = { keys: 50, keyLength: 40, valueLength: 500 };
 export const metadata = z.union([z.literal(""), z.record(z.string(), z.string())]).superRefine((given, context) => {
@@ -97,6 +103,8 @@ function toApiError(issue: z.core.$ZodIssue | undefined, params: unknown): ApiEr
     return new ApiError(`Invalid ${param}: must be one of ${oneOf(issue.values)}`, { param });
   if (issue.code === "invalid_type" && issue.expected === "object") return new ApiError("Invalid object", { param });
   if (issue.code === "invalid_type" && issue.expected === "array") return new ApiError("Invalid array", { param });
+  if (issue.message === "email")
+    return new ApiError(`Invalid email address: ${displayValue(value)}`, { code: "email_invalid", param });
   if (issue.code === "custom" && issue.message !== "url") return new ApiError(issue.message, { param });
   if (issue.message === "url") return new ApiError("Not a valid URL", { code: "url_invalid", param });
   return new ApiError(`Invalid ${param}: ${issue.message}`, { param });

@@ -25,6 +25,8 @@ export interface UnusedParam {
 const VALUES_WITHOUT_EFFECT = new Set([
   "adaptive_pricing[enabled]=false",
   "automatic_tax[enabled]=false",
+  "billing_mode[flexible][proration_discounts]=included",
+  "billing_mode[type]=flexible",
   "invoice_creation[enabled]=false",
   "issuer[type]=self",
   "login_page[enabled]=false",
@@ -35,7 +37,12 @@ const VALUES_WITHOUT_EFFECT = new Set([
   "payment_intent_data[capture_method]=automatic_async",
   "payment_method_options[card][request_three_d_secure]=automatic",
   "payment_settings[payment_method_options][card][request_three_d_secure]=automatic",
+  "schedule_details[billing_mode][flexible][proration_discounts]=included",
+  "schedule_details[billing_mode][type]=flexible",
+  "subscription_data[billing_mode][flexible][proration_discounts]=included",
   "subscription_data[billing_mode][type]=flexible",
+  "subscription_details[billing_mode][flexible][proration_discounts]=included",
+  "subscription_details[billing_mode][type]=flexible",
   "tax_id_collection[enabled]=false",
   "type=subscription",
 ]);

@@ -6,7 +6,10 @@ import { mergeMetadata } from "../core/params.ts";
 import { randomText } from "../core/random.ts";
 import type { Discount } from "./discount.ts";
 
-export type Customer = ReturnType<typeof newCustomer>;
+export type Customer = ReturnType<typeof newCustomer> & {
+  business_name?: string;
+  individual_name?: string;
+};
 
 type Address = Partial<
   Record<"city" | "country" | "line1" | "line2" | "postal_code" | "state", string | null | undefined>
@@ -20,6 +23,8 @@ interface Shipping {
 }
 
 export interface NewCustomer {
+  business_name?: string | null | undefined;
+  individual_name?: string | null | undefined;
   email?: string | null | undefined;
   name?: string | null | undefined;
   description?: string | null | undefined;
@@ -40,6 +45,8 @@ export function newCustomer(source: ObjectSource, params: NewCustomer) {
     object: "customer" as const,
     address: toAddress(params.address ?? null),
     balance: 0,
+    ...(params.business_name != null && { business_name: params.business_name }),
+    ...(params.individual_name != null && { individual_name: params.individual_name }),
     created: now(source),
     currency: null as string | null,
     customer_account: null,

@@ -34,6 +34,8 @@ export interface NewInvoice {
   autoAdvance?: boolean;
   collectionMethod?: "charge_automatically" | "send_invoice" | undefined;
   daysUntilDue?: number | null;
+  /** The time at which the payment is due, if it does not follow from a number of days. */
+  dueDate?: number | null;
   description?: string | null;
   footer?: string | null;
   metadata?: Record<string, string>;
@@ -122,7 +124,8 @@ function defaultsOf({ subscription, ...input }: NewInvoice) {
   };
 }
 
-function dueDateOf({ daysUntilDue, subscription }: NewInvoice, at: number): number | null {
+function dueDateOf({ daysUntilDue, dueDate = null, subscription }: NewInvoice, at: number): number | null {
+  if (dueDate !== null) return dueDate;
   const days = daysUntilDue ?? subscription?.days_until_due ?? null;
   return days === null ? null : at + days * DAY;
 }

@@ -57,6 +57,15 @@ export interface AddedPeriod {
   start: { type: "max_item_period_start" | "now" | "timestamp"; timestamp?: number | undefined };
 }
 
+/** The day, month and time in UTC of a billing cycle anchor. */
+export interface AnchorConfig {
+  day_of_month: number;
+  hour: number | null;
+  minute: number | null;
+  month: number | null;
+  second: number | null;
+}
+
 export interface NewSubscription {
   customer: string;
   items: ItemInput[];
@@ -66,6 +75,8 @@ export interface NewSubscription {
   description?: string | null;
   trialEnd: number | null;
   anchor?: number | null;
+  /** The settings from which Stripe computes the anchor; null if the anchor was given as a time. */
+  anchorConfig?: AnchorConfig | null;
   /** True if the first invoice charges for the partial period before the billing cycle anchor. Default true. */
   prorate?: boolean;
   /** The time from which the partial period before the anchor is charged. Default: now. */
@@ -103,7 +114,7 @@ export function newSubscription(source: ObjectSource, input: NewSubscription) {
     application_fee_percent: null,
     automatic_tax: subscriptionTax(input.automaticTax ?? false),
     billing_cycle_anchor: anchor,
-    billing_cycle_anchor_config: null,
+    billing_cycle_anchor_config: input.anchorConfig ?? null,
     billing_mode: { flexible: { proration_discounts: "included" }, type: "flexible", updated_at: at },
     billing_schedules: [],
     billing_thresholds: null,

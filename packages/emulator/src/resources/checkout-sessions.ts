@@ -25,6 +25,7 @@ import { newId } from "../core/ids.ts";
 import { hasFields, paginate } from "../core/pagination.ts";
 import {
   currency,
+  email,
   expand,
   flag,
   integer,
@@ -45,7 +46,6 @@ import { checkFields, fieldParams } from "./checkout-fields.ts";
 import { adjustableOf, adjustableQuantity } from "./checkout-quantities.ts";
 import { methodTypes, setMethodTypes } from "./method-types.ts";
 import { checkSessionTaxes } from "./checkout-tax-checks.ts";
-import { checkEmail } from "./shared-params.ts";
 import { automaticTax, taxRates } from "./tax-params.ts";
 import type { Customer } from "../objects/customer.ts";
 import type { Price } from "../objects/price.ts";
@@ -75,7 +75,7 @@ const CreateParams = z.strictObject({
   mode: z.enum(["payment", "setup", "subscription"]).optional(),
   ui_mode: z.enum(UI_MODES).optional(),
   customer: text.optional(),
-  customer_email: text.optional(),
+  customer_email: email.optional(),
   customer_update: customerUpdate.optional(),
   customer_creation: z.enum(["always", "if_required"]).optional(),
   client_reference_id: text.max(200).optional(),
@@ -281,7 +281,6 @@ function checkParams(params: CreateInput): void {
     throw new ApiError("You may only specify one of these parameters: customer, customer_email.", {
       param: "customer",
     });
-  checkEmail(params.customer_email, "customer_email");
 }
 
 /**

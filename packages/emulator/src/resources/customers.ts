@@ -12,33 +12,37 @@ import { checkTaxId, createTaxId } from "../billing/tax-ids.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { hasFields, paginate } from "../core/pagination.ts";
-import { currency, expand, integer, listParams, mergeMetadata, metadata, text, unsettable } from "../core/params.ts";
+import {
+  currency,
+  email,
+  expand,
+  integer,
+  listParams,
+  mergeMetadata,
+  metadata,
+  text,
+  unsettable,
+} from "../core/params.ts";
 import { find, insert, listAll, listBy, retrieve } from "../core/rows.ts";
 import { search, searchParams } from "../core/search.ts";
 import type { Context } from "../core/state.ts";
 import { type Customer, newCustomer, toAddress, toShipping } from "../objects/customer.ts";
 import type { PaymentMethod } from "../objects/payment-method.ts";
 import { methodFilters } from "./payment-methods.ts";
-import { checkEmail } from "./shared-params.ts";
+import { addressParam, shippingParam } from "./shared-params.ts";
 
 const MAX_NAME_LENGTH = 256;
-const email = unsettable(z.string().max(512)).optional();
-const address = z.strictObject({
-  city: text.optional(),
-  country: text.optional(),
-  line1: text.optional(),
-  line2: text.optional(),
-  postal_code: text.optional(),
-  state: text.optional(),
-});
+const fullName = unsettable(z.string().max(150)).optional();
 const fields = {
-  email,
+  business_name: fullName,
+  email: unsettable(email).optional(),
+  individual_name: fullName,
   name: unsettable(z.string().max(MAX_NAME_LENGTH)).optional(),
   description: unsettable(text).optional(),
   phone: unsettable(text).optional(),
-  address: unsettable(address).optional(),
+  address: unsettable(addressParam).optional(),
   preferred_locales: z.array(text).optional(),
-  shipping: unsettable(z.strictObject({ address, name: text, phone: text.optional() })).optional(),
+  shipping: shippingParam,
   tax_exempt: z.enum(["none", "exempt", "reverse"]).optional(),
   balance: integer.optional(),
   invoice_prefix: text.optional(),
@@ -109,7 +113,6 @@ export function customerRoutes(api: Api): void {
 }
 
 function create(context: Context, params: z.output<typeof CreateParams>): Customer {
-  checkEmail(params.email, "email");
   for (const taxId of params.tax_id_data ?? []) checkTaxId(taxId);
   if (params.test_clock !== undefined) retrieve(context, "test_helpers.test_clock", params.test_clock, "test_clock");
   const customer = insert(context, "customer", newCustomer(context, params));
@@ -128,7 +131,6 @@ function create(context: Context, params: z.output<typeof CreateParams>): Custom
 
 function update(context: Context, params: z.output<typeof UpdateParams>, id: string): Customer {
   const customer = retrieveCustomer(context, id);
-  checkEmail(params.email, "email");
   const balance = params.balance === undefined ? 0 : params.balance - customer.balance;
   const source = newDefaultSource(context, customer, params);
   const oldSource = params.source === undefined ? undefined : find(context, "payment_method", customer.default_source);
@@ -136,6 +138,7 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
     const { email: address_, name, description, phone, preferred_locales: locales, tax_exempt: exempt } = params;
     if (address_ !== undefined) customer.email = address_;
     if (name !== undefined) customer.name = name;
+    setFullNames(customer, params);
     if (description !== undefined) customer.description = description;
     if (phone !== undefined) customer.phone = phone;
     if (locales !== undefined) customer.preferred_locales = locales;
@@ -157,6 +160,15 @@ function update(context: Context, params: z.output<typeof UpdateParams>, id: str
   if (balance !== 0)
     changeBalance(context, customer, { amount: balance, currency: customer.currency ?? "usd", type: "adjustment" });
   return customer;
+}
+
+/** Sets the names of a person and of a business. A customer without such a name lacks the field. */
+function setFullNames(customer: Customer, params: z.output<typeof UpdateParams>): void {
+  for (const field of ["business_name", "individual_name"] as const) {
+    const name = params[field];
+    if (name === null) delete customer[field];
+    else if (name !== undefined) customer[field] = name;
+  }
 }
 
 /** Returns the card that an update makes the default source: the card of a token, or a saved card; null if there is none. */

@@ -1,6 +1,7 @@
 /** Defines the API route that previews invoices. @see https://docs.stripe.com/api/invoices/create_preview */
 import { z } from "zod";
 import type { Api } from "../api.ts";
+import { setTaxIpAddress } from "../billing/customer-tax.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { type InvoiceOwner, nextSubscriptionOf, previewInvoice } from "../billing/preview.ts";
 import { endSubscription } from "../billing/subscription-endings.ts";
@@ -13,11 +14,11 @@ import { ApiError } from "../core/errors.ts";
 import { currency, expand, flag, integer, metadata, text, unsettable } from "../core/params.ts";
 import { find, insert, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
-import { newCustomer } from "../objects/customer.ts";
+import { newCustomer, toShipping } from "../objects/customer.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { createItem, itemFields, updateItem } from "./invoice-items.ts";
-import { discounts, prorationParam } from "./shared-params.ts";
+import { discounts, prorationParam, shippingParam } from "./shared-params.ts";
 import { updateItem as subscriptionItem } from "./subscription-items.ts";
 import { createFromPhases, phase, updateSchedule } from "./subscription-schedules.ts";
 import { cancelAtParam, create, update } from "./subscriptions.ts";
@@ -26,6 +27,8 @@ import { automaticTax, taxRates } from "./tax-params.ts";
 const address = z.record(z.enum(["city", "country", "line1", "line2", "postal_code", "state"]), text.optional());
 const customerDetails = z.strictObject({
   address: unsettable(address).optional(),
+  shipping: shippingParam,
+  tax: z.strictObject({ ip_address: unsettable(text).optional() }).optional(),
   tax_exempt: unsettable(z.enum(["none", "exempt", "reverse"])).optional(),
   tax_ids: z.array(z.strictObject({ type: text, value: text })).optional(),
 });
@@ -181,6 +184,8 @@ function applyCustomerDetails(context: Context, id: string, given: Params["custo
   if (!given) return;
   const customer = retrieveCustomer(context, id, "customer");
   if (given.address !== undefined) customer.address = newCustomer(context, { address: given.address }).address;
+  if (given.shipping !== undefined) customer.shipping = toShipping(given.shipping);
+  setTaxIpAddress(context, customer, given.tax?.ip_address);
   if (given.tax_exempt !== undefined) customer.tax_exempt = given.tax_exempt ?? "none";
   for (const taxId of given.tax_ids ?? []) createTaxId(context, id, taxId);
 }

@@ -47,13 +47,14 @@ import type { InvoicePayment } from "../objects/invoice-payment.ts";
 import { invoiceTax } from "../objects/automatic-tax.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import type { Subscription } from "../objects/subscription.ts";
+import { checkDueDate, dueDateAfter, dueParams } from "./invoice-due-dates.ts";
 import { collectionMethod, discounts } from "./shared-params.ts";
 import { taxFields } from "./tax-params.ts";
 
 const fields = {
   auto_advance: flag.optional(),
   collection_method: collectionMethod,
-  days_until_due: integer.optional(),
+  ...dueParams,
   default_payment_method: text.optional(),
   ...taxFields,
   description: unsettable(text).optional(),
@@ -128,11 +129,7 @@ function createInvoice(context: Context, params: z.output<typeof CreateParams>):
   const subscription =
     params.subscription === undefined ? null : retrieve(context, "subscription", params.subscription, "subscription");
   if (subscription) checkSubscriptionInvoice(params, subscription);
-  if (params.collection_method === "send_invoice" && params.days_until_due === undefined)
-    throw new ApiError("If `collection_method` is `send_invoice`, `days_until_due` or `due_date` is needed.", {
-      code: "parameter_missing",
-      param: "days_until_due",
-    });
+  checkDueDate(context, params);
   const invoice = draftInvoice(context, {
     customer: customer.id,
     subscription,
@@ -141,6 +138,7 @@ function createInvoice(context: Context, params: z.output<typeof CreateParams>):
     autoAdvance: params.auto_advance ?? false,
     collectionMethod: params.collection_method,
     daysUntilDue: params.days_until_due ?? null,
+    dueDate: params.due_date ?? null,
     description: params.description ?? null,
     footer: params.footer ?? null,
     metadata: mergeMetadata({}, params.metadata),
@@ -184,12 +182,14 @@ function updateInvoice(context: Context, params: z.output<z.ZodObject<typeof fie
   const isTotal = [params.discounts, params.default_tax_rates, params.automatic_tax].some((one) => one !== undefined);
   if (invoice.status !== "draft" && isTotal)
     throw new ApiError("Finalized invoices can't be updated in this way", { code: "invoice_not_editable" });
+  checkDueDate(context, params, invoice);
   emitChange(context, "invoice.updated", invoice, () => {
     const { auto_advance: advance, description, footer, collection_method: method } = params;
     if (advance !== undefined) invoice.auto_advance = advance;
     if (description !== undefined) invoice.description = description;
     if (footer !== undefined) invoice.footer = footer;
     if (method !== undefined) invoice.collection_method = method;
+    invoice.due_date = dueDateAfter(invoice, params);
     if (params.default_payment_method !== undefined) invoice.default_payment_method = params.default_payment_method;
     if (params.default_tax_rates !== undefined)
       invoice.default_tax_rates = taxRatesOf(context, params.default_tax_rates, "default_tax_rates");

@@ -23,6 +23,7 @@ import {
   listParams,
   mergeMetadata,
   metadata,
+  email,
   text,
   unsettable,
   url,
@@ -52,7 +53,7 @@ const paymentFields = {
   capture_method: captureMethod,
   payment_method: text.optional(),
   payment_method_data: methodData.optional(),
-  receipt_email: unsettable(text).optional(),
+  receipt_email: unsettable(email).optional(),
   setup_future_usage: setupFutureUsage,
   shipping: unsettable(shippingHash).optional(),
 };
@@ -220,10 +221,10 @@ type PaymentFields = Omit<z.output<typeof ConfirmParams>, "payment_method" | "pa
 
 function setPaymentFields(intent: PaymentIntent, params: PaymentFields): void {
   setMethodTypes(intent, params);
-  const { capture_method: capturing, receipt_email: email, setup_future_usage: usage, shipping } = params;
+  const { capture_method: capturing, receipt_email: receipt, setup_future_usage: usage, shipping } = params;
   Object.assign(intent, {
     ...(capturing !== undefined && { capture_method: capturing }),
-    ...(email !== undefined && { receipt_email: email }),
+    ...(receipt !== undefined && { receipt_email: receipt }),
     ...(usage !== undefined && { setup_future_usage: usage }),
     ...(shipping !== undefined && { shipping: shipping && toShipping(shipping) }),
   });

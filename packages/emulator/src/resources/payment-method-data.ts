@@ -3,13 +3,13 @@ import { z } from "zod";
 import { createPaymentMethod, methodFromIdOrToken, nextYear, refreshChecks } from "../billing/payment-methods.ts";
 import { cardByNumber, cardByToken, hasValidCheckDigit } from "../billing/test-cards.ts";
 import { ApiError, resourceMissing } from "../core/errors.ts";
-import { integer, mergeMetadata, metadata, refuseBoth, text } from "../core/params.ts";
+import { email, integer, mergeMetadata, metadata, refuseBoth, text, unsettable } from "../core/params.ts";
 import type { Context } from "../core/state.ts";
 import type { PaymentMethod } from "../objects/payment-method.ts";
 
 export const billingDetails = z.strictObject({
   address: z.record(z.string(), text).optional(),
-  email: text.optional(),
+  email: unsettable(email).optional(),
   name: text.optional(),
   phone: text.optional(),
 });

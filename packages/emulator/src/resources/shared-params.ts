@@ -1,6 +1,5 @@
 /** Schemas of parameters that several resources share. */
 import { z } from "zod";
-import { ApiError } from "../core/errors.ts";
 import { text, unsettable } from "../core/params.ts";
 
 const discountList = z.array(
@@ -16,13 +15,15 @@ export const paymentBehavior = z
   .optional();
 /** Changes the billing cycle anchor of a subscription. @see https://docs.stripe.com/billing/subscriptions/billing-cycle */
 export const anchorChange = z.strictObject({ type: z.enum(["now", "unchanged"]) }).optional();
+export const addressParam = z.strictObject({
+  city: text.optional(),
+  country: text.optional(),
+  line1: text.optional(),
+  line2: text.optional(),
+  postal_code: text.optional(),
+  state: text.optional(),
+});
+export const shippingParam = unsettable(
+  z.strictObject({ address: addressParam, name: text, phone: text.optional() }),
+).optional();
 export const intervalParam = z.enum(["day", "week", "month", "year"]);
-
-/** A local part, and a domain with at least two labels. Stripe refuses a full-width at sign. */
-const EMAIL = /^[^\s@＠]+@[^\s@＠.]+(\.[^\s@＠.]+)+$/u;
-
-/** Throws Stripe's error for a text that is not an email address. */
-export function checkEmail(value: string | null | undefined, param: string): void {
-  if (value == null || EMAIL.test(value)) return;
-  throw new ApiError(`Invalid email address: ${value}`, { code: "email_invalid", param });
-}

@@ -3,7 +3,6 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import type { PaymentBehavior } from "../billing/collection.ts";
 import { defaultCardOf } from "../billing/customer-sources.ts";
-import { checkAnchor } from "../billing/first-period.ts";
 import { checkCustomerCurrency } from "../billing/customer-currency.ts";
 import { retrieveCustomer } from "../billing/customers.ts";
 import { noCard } from "../billing/no-card.ts";
@@ -19,7 +18,7 @@ import { createSubscription, startPayment } from "../billing/subscription-start.
 import { moveTrialEnd } from "../billing/subscription-trials.ts";
 import { cancelNow } from "../billing/subscription-update.ts";
 import { now } from "../core/clock.ts";
-import { ApiError, notImplemented } from "../core/errors.ts";
+import { ApiError } from "../core/errors.ts";
 import {
   currency,
   expand,
@@ -39,6 +38,7 @@ import { cancelTime, type ItemInput, type NewSubscription, type Subscription } f
 import { anchorChange, collectionMethod, discounts, paymentBehavior, prorationParam } from "./shared-params.ts";
 import { addedInvoiceItem, addItemsToNextInvoice, toAddedItems } from "./added-items.ts";
 import { changeItems, paymentChoiceOf, throwIfPaymentFails } from "./changed-items.ts";
+import { anchorOf, cycleParams, trialEndOf } from "./cycle-params.ts";
 import { commonCurrency } from "./chosen-price.ts";
 import { checkDueDays } from "./due-days.ts";
 import { updateDiscounts } from "./subscription-discounts.ts";
@@ -46,7 +46,6 @@ import { listRoute } from "./subscription-list.ts";
 import { createItem, itemChanges, itemInputs, updateItem } from "./subscription-items.ts";
 import { checkNewSubscription, setSubscriptionTaxes, taxesFrom, taxFields } from "./tax-params.ts";
 
-const DAY = 86_400;
 const trialSettings = z
   .strictObject({
     end_behavior: z.strictObject({ missing_payment_method: z.enum(["cancel", "create_invoice", "pause"]) }),
@@ -85,8 +84,7 @@ const CreateParams = z.strictObject({
   customer: text,
   currency: currency.optional(),
   items: z.array(createItem).min(1).max(20),
-  billing_cycle_anchor: integer.optional(),
-  trial_period_days: integer.pipe(z.number().min(1).max(730)).optional(),
+  ...cycleParams,
 });
 const UpdateParams = z.strictObject({
   ...fields,
@@ -161,8 +159,9 @@ export function create(context: Context, params: z.output<typeof CreateParams>):
   if (billed !== undefined) checkCustomerCurrency(context, customer, billed);
   if (params.default_payment_method) checkOwnMethod(context, customer.id, params.default_payment_method);
   const card = params.default_payment_method ?? defaultCardOf(customer);
-  const trial = trialEndOf(context, params);
-  checkAnchorOf(context, params, { items, trial });
+  const prices = items.map(({ price }) => price);
+  const trial = trialEndOf(context, params, prices);
+  const cycle = anchorOf(context, params, { prices, trial });
   const behavior: PaymentBehavior = params.payment_behavior ?? "allow_incomplete";
   const sent = params.collection_method === "send_invoice";
   if (card === null && trial === null && behavior !== "default_incomplete" && !sent && hasCharge(items, billed))
@@ -170,6 +169,7 @@ export function create(context: Context, params: z.output<typeof CreateParams>):
   if (behavior === "error_if_incomplete" && trial === null && card !== null) throwIfPaymentFails(context, card);
   const input = {
     ...inputFrom(context, params, billed),
+    ...cycle,
     customer: customer.id,
     items,
     currency: billed,
@@ -182,32 +182,14 @@ export function create(context: Context, params: z.output<typeof CreateParams>):
   return subscription;
 }
 
-function checkAnchorOf(
-  context: Context,
-  { billing_cycle_anchor: anchor }: z.output<typeof CreateParams>,
-  { items, trial }: { items: readonly ItemInput[]; trial: number | null },
-): void {
-  if (anchor === undefined) return;
-  const param = "billing_cycle_anchor";
-  if (trial !== null)
-    throw notImplemented("The emulator does not implement `billing_cycle_anchor` together with a trial.", param);
-  checkAnchor(
-    context,
-    anchor,
-    items.map(({ price }) => price),
-    param,
-  );
-}
-
 function inputFrom(
   context: Context,
   params: z.output<typeof CreateParams>,
   billed: string | undefined,
-): Omit<NewSubscription, "customer" | "items" | "trialEnd"> {
+): Omit<NewSubscription, "anchor" | "customer" | "items" | "trialEnd"> {
   return {
     metadata: mergeMetadata({}, params.metadata),
     description: params.description ?? null,
-    anchor: params.billing_cycle_anchor ?? null,
     prorate: params.proration_behavior !== "none",
     defaultPaymentMethod: params.default_payment_method ?? null,
     discounts: params.discounts ?? [],
@@ -228,15 +210,6 @@ function hasCharge(items: readonly ItemInput[], billed: string | undefined): boo
       price.recurring?.usage_type !== "metered" &&
       amountFor(priceIn(price, billed ?? price.currency), quantity ?? 1) > 0,
   );
-}
-
-function trialEndOf(context: Context, params: z.output<typeof CreateParams>): number | null {
-  refuseBoth(params, "trial_end", "trial_period_days");
-  if (params.trial_period_days !== undefined) return now(context) + params.trial_period_days * DAY;
-  if (params.trial_end === undefined || params.trial_end === "now") return null;
-  if (params.trial_end <= now(context))
-    throw new ApiError("Invalid timestamp: `trial_end` must be in the future.", { param: "trial_end" });
-  return params.trial_end;
 }
 
 export function update(context: Context, params: z.output<typeof UpdateParams>, id: string): Subscription {
