@@ -32,7 +32,6 @@ import {
   currency,
   expand,
   flag,
-  integer,
   listParams,
   mergeMetadata,
   metadata,
