@@ -48,7 +48,7 @@ export function paginate<T extends { id: string }>(
       param: "ending_before",
     });
   const isListed = (row: T): boolean =>
-    inRange(createdOf(row), params.created) && isVisible(context, row) && filter(row);
+    filter(row) && inRange(createdOf(row), params.created) && isVisible(context, row);
   if (before !== undefined) {
     const newer = takeMatching(
       rows.slice(cursorIndex(context, rows, before, "ending_before") + 1),
@@ -58,7 +58,7 @@ export function paginate<T extends { id: string }>(
     return { object: "list", data: newer.slice(0, limit).toReversed(), has_more: newer.length > limit, url };
   }
   const end = after === undefined ? rows.length : cursorIndex(context, rows, after, "starting_after");
-  const older = takeMatching(rows.slice(0, end).toReversed(), limit + 1, isListed);
+  const older = takeOlder(rows, end, limit + 1, isListed);
   return { object: "list", data: older.slice(0, limit), has_more: older.length > limit, url };
 }
 
@@ -67,6 +67,16 @@ function takeMatching<T>(rows: readonly T[], count: number, where: (row: T) => b
   for (const row of rows) {
     if (where(row)) found.push(row);
     if (found.length === count) break;
+  }
+  return found;
+}
+
+/** Returns the last matching rows before the index `end`, newest first. */
+function takeOlder<T>(rows: readonly T[], end: number, count: number, where: (row: T) => boolean): T[] {
+  const found: T[] = [];
+  for (let at = end - 1; at >= 0 && found.length < count; at -= 1) {
+    const row = rows[at] as T;
+    if (where(row)) found.push(row);
   }
   return found;
 }

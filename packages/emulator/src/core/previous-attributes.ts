@@ -22,9 +22,12 @@ export function deepEqual(one: unknown, other: unknown): boolean {
   if (Array.isArray(one) !== Array.isArray(other)) return false;
   const names = Object.keys(one);
   if (names.length !== Object.keys(other).length) return false;
-  return names.every((name) =>
-    deepEqual((one as Record<string, unknown>)[name], (other as Record<string, unknown>)[name]),
-  );
+  for (const name of names) {
+    const first = (one as Record<string, unknown>)[name];
+    const second = (other as Record<string, unknown>)[name];
+    if (first !== second && !deepEqual(first, second)) return false;
+  }
+  return true;
 }
 
 function isHash(value: unknown): value is Record<string, unknown> {

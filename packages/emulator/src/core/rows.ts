@@ -159,11 +159,21 @@ function addToIndex(index: Index, owner: string | null, row: object): void {
   index.set(owner, ids.add(id));
 }
 
+/** Maps the prefix of an ID, such as `cus`, to the table in which an ID with this prefix was last found. */
+const tableByPrefix = new Map<string, string>();
+
 /** Returns the object of any type with this ID, for reading only; undefined if the account has none. */
 export function findById(context: Context, id: string): object | undefined {
-  for (const table of Object.values(context.account.tables)) {
-    const row = (table as Map<string, object>).get(id);
-    if (row) return row;
+  if (id === "") return undefined;
+  const tables = context.account.tables as unknown as Record<string, Map<string, object>>;
+  const prefix = id.slice(0, id.lastIndexOf("_"));
+  const likely = tables[tableByPrefix.get(prefix) ?? ""]?.get(id);
+  if (likely) return likely;
+  for (const [name, table] of Object.entries(tables)) {
+    const row = table.get(id);
+    if (!row) continue;
+    tableByPrefix.set(prefix, name);
+    return row;
   }
   return undefined;
 }
