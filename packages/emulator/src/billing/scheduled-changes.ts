@@ -8,7 +8,8 @@ import { endOf } from "../core/periods.ts";
 import { find, insert } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { Price } from "../objects/price.ts";
-import { newSchedule, type Phase, type Schedule } from "../objects/subscription-schedule.ts";
+import type { DiscountInput } from "../objects/discount.ts";
+import { newSchedule, type Phase, type PhaseDiscount, type Schedule } from "../objects/subscription-schedule.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { phaseOf, setScheduleTimers } from "./schedules.ts";
 import { updateSubscription } from "./subscription-changes.ts";
@@ -43,6 +44,17 @@ export function attachSchedule(
   return schedule;
 }
 
+interface PeriodEndChange {
+  price: Price;
+  quantity: number;
+  /** The coupons that replace the subscription's discounts. Undefined leaves them unchanged. */
+  discounts?: readonly DiscountInput[] | undefined;
+}
+
+function toPhaseDiscount({ coupon, promotion_code: code }: DiscountInput): PhaseDiscount {
+  return { coupon: coupon ?? null, discount: null, promotion_code: code ?? null };
+}
+
 /**
  * Schedules a new price and quantity of a subscription's only item for the end of the current period. The schedule releases the
  * subscription after one period of the new price.
@@ -50,12 +62,19 @@ export function attachSchedule(
 export function changeAtPeriodEnd(
   context: Context,
   subscription: Subscription,
-  { price, quantity }: { price: Price; quantity: number },
+  { price, quantity, discounts }: PeriodEndChange,
 ): Schedule {
   const current = phaseOf(subscription);
   const start = current.end_date;
   const items = current.items.map((item) => ({ ...copy(item), plan: price.id, price: price.id, quantity }));
-  const next = { ...copy(current), items, start_date: start, end_date: endOf(price, start, start), trial_end: null };
+  const next = {
+    ...copy(current),
+    items,
+    ...(discounts && { discounts: discounts.map(toPhaseDiscount) }),
+    start_date: start,
+    end_date: endOf(price, start, start),
+    trial_end: null,
+  };
   return attachSchedule(context, subscription, { next: [next] });
 }
 

@@ -32,7 +32,11 @@ export interface PortalFlow {
   subscription_pause?: { subscription: string } | undefined;
   subscription_update?: { subscription: string } | undefined;
   subscription_update_confirm?:
-    | { subscription: string; items: { id: string; price?: string | undefined; quantity?: number | undefined }[] }
+    | {
+        subscription: string;
+        items: { id: string; price?: string | undefined; quantity?: number | undefined }[];
+        discounts?: { coupon?: string | undefined; promotion_code?: string | undefined }[] | undefined;
+      }
     | undefined;
 }
 
@@ -71,7 +75,11 @@ function toFlow(given: PortalFlow) {
     subscription_update: update ?? null,
     subscription_update_confirm: confirm
       ? {
-          discounts: null,
+          discounts:
+            confirm.discounts?.map(({ coupon, promotion_code: code }) => ({
+              coupon: coupon ?? null,
+              promotion_code: code ?? null,
+            })) ?? null,
           subscription: confirm.subscription,
           items: confirm.items.map((item) => ({ ...item, price: item.price ?? null })),
         }

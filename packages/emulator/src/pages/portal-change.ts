@@ -10,10 +10,12 @@ import { nextPeriodEnd } from "../billing/subscription-periods.ts";
 import { applyChange, cardForSubscription, type ChangePlan, planChange } from "../billing/subscription-update.ts";
 import { formatAmount } from "../core/money.ts";
 import { find, retrieve } from "../core/rows.ts";
+import type { DiscountInput } from "../objects/discount.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import type { Price } from "../objects/price.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { fieldOf } from "./card-form.ts";
+import { applyDiscounts, readDiscounts } from "./portal-discounts.ts";
 import { quantityRange, waitsForPeriodEnd } from "./portal-rules.ts";
 import { cardText, dayText, priceText } from "./format.ts";
 import type { Markup } from "./layout.ts";
@@ -24,6 +26,8 @@ export interface WantedChange {
   price: Price;
   quantity: number;
   plan: ChangePlan;
+  /** The coupons that replace the subscription's discounts. Undefined leaves them unchanged. */
+  discounts: readonly DiscountInput[] | undefined;
   /** True if the change waits for the end of the subscription's period. */
   waits: boolean;
 }
@@ -53,8 +57,10 @@ export function readChange(visit: Visit, form: Record<string, unknown>): WantedC
     endsTrial: feature.trial_update_behavior === "end_trial",
     anchor: subscription.status === "trialing" ? undefined : (feature.billing_cycle_anchor ?? undefined),
   });
+  const discounts = readDiscounts(visit, { subscription, price, quantity }, form);
+  if (typeof discounts === "string") return discounts;
   const waits = waitsForPeriodEnd(feature, subscription, { price, quantity });
-  return { subscription, price, quantity, plan, waits };
+  return { subscription, price, quantity, plan, discounts, waits };
 }
 
 /**
@@ -72,7 +78,7 @@ function quantityRefusal(
   return `The quantity must be a whole number from ${minimum} to ${maximum}.`;
 }
 
-export function changePreview(visit: Visit, wanted: WantedChange): Markup {
+export function changePreview(visit: Visit, wanted: WantedChange, code: string): Markup {
   const { context } = visit;
   const { subscription, price, quantity } = wanted;
   const atOnce = isInvoicedNow(visit, wanted);
@@ -92,6 +98,7 @@ export function changePreview(visit: Visit, wanted: WantedChange): Markup {
       <input type="hidden" name="subscription" value="${subscription.id}" />
       <input type="hidden" name="price" value="${price.id}" />
       <input type="hidden" name="quantity" value="${quantity}" />
+      ${code === "" ? "" : html`<input type="hidden" name="code" value="${code}" />`}
       <button data-testid="confirm-change">Confirm</button>
     </form>
   </section>`;
@@ -130,9 +137,11 @@ function previewOf(visit: Visit, wanted: WantedChange): Invoice | null {
 }
 
 /** Makes the change now, or schedules it for the end of the period. */
-function apply({ context, features }: Visit, { subscription, price, quantity, plan, waits }: WantedChange): void {
-  if (waits) changeAtPeriodEnd(context, subscription, { price, quantity });
-  else applyChange(context, subscription, plan, features.subscription_update.proration_behavior);
+function apply({ context, features }: Visit, wanted: WantedChange): void {
+  const { subscription, price, quantity, plan, discounts } = wanted;
+  if (wanted.waits) return void changeAtPeriodEnd(context, subscription, { price, quantity, discounts });
+  if (discounts) applyDiscounts(context, wanted, discounts);
+  applyChange(context, subscription, plan, features.subscription_update.proration_behavior);
 }
 
 export type ChangeResult =
@@ -154,6 +163,8 @@ export function makeChange(visit: Visit, wanted: WantedChange): ChangeResult {
     return { kind: "changed" };
   }
   if (card === null) return { kind: "refused", notice: "Add a payment method first." };
+  if (wanted.discounts)
+    return { kind: "refused", notice: "A change with a discount needs a card that can be charged at once." };
   const invoice = startPendingUpdate(context, subscription, plan);
   const intent = intentOf(context, invoice);
   if (invoice.status === "paid") return { kind: "changed" };

@@ -71,11 +71,14 @@ export function updatePage(visit: Visit, subscription: Subscription, notice: str
     ${alert(notice)}
     <form method="get" action="${addressOf(visit, "preview")}">
       ${hidden(subscription)} ${isAllowed(visit, "price") ? planField(visit, subscription, item.price.id) : ""}
-      ${quantityField(visit, subscription, item.quantity ?? 1)}
+      ${quantityField(visit, subscription, item.quantity ?? 1)} ${isAllowed(visit, "promotion_code") ? CODE_FIELD : ""}
       <button data-testid="preview">See what it costs</button>
     </form>
   </section>`;
 }
+
+const CODE_FIELD = html`<label for="code">Promotion code (optional)</label>
+  <input id="code" name="code" autocomplete="off" />`;
 
 function quantityField(visit: Visit, subscription: Subscription, current: number): Markup | "" {
   const products = isAllowed(visit, "price")

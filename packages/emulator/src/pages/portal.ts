@@ -105,7 +105,7 @@ const VIEWS: Record<string, View> = {
   preview(visit, query) {
     const wanted = readChange(visit, query);
     if (wanted === null || typeof wanted === "string") return wanted === null ? null : { notice: wanted };
-    return { title: "Confirm your change", body: changePreview(visit, wanted) };
+    return { title: "Confirm your change", body: changePreview(visit, wanted, fieldOf(query, "code")) };
   },
 
   pause(visit, query) {

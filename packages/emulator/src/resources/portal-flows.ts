@@ -1,7 +1,7 @@
 /** Validates the flow of a new portal session. @see https://docs.stripe.com/customer-management/portal-deep-links */
 import { z } from "zod";
 import { ApiError, resourceMissing } from "../core/errors.ts";
-import { nonNegative, text, url } from "../core/params.ts";
+import { nonNegative, refuseBoth, text, url } from "../core/params.ts";
 import { find, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { PortalConfiguration } from "../objects/portal-configuration.ts";
@@ -28,6 +28,10 @@ export const flow = z.strictObject({
     .strictObject({
       subscription: text,
       items: z.array(z.strictObject({ id: text, price: text.optional(), quantity: nonNegative.optional() })),
+      discounts: z
+        .array(z.strictObject({ coupon: text.optional(), promotion_code: text.optional() }))
+        .max(1)
+        .optional(),
     })
     .optional(),
 });
@@ -61,6 +65,11 @@ export function checkFlow(context: Context, customer: string, given: Flow, { fea
     throw new ApiError(`The subscription \`${subscription.id}\` is already set to be canceled at period end.`, {
       param,
     });
+  if (feature === "update" && subscription.schedule !== null)
+    throw refused(
+      subscription.id,
+      `updated because it is managed by the subscription schedule \`${subscription.schedule}\``,
+    );
   if (type !== "subscription_update_confirm" || !confirm) return;
   const [change, ...more] = confirm.items;
   if (!change || more.length > 0 || subscription.items.data.length > 1)
@@ -70,6 +79,18 @@ export function checkFlow(context: Context, customer: string, given: Flow, { fea
   if (change.price !== undefined) retrieve(context, "price", change.price, `${param}[items][0][price]`);
   if ((change.price ?? item.price.id) === item.price.id && (change.quantity ?? item.quantity) === item.quantity)
     throw refused(subscription.id, "updated because there are no changes to confirm");
+  checkDiscounts(context, confirm.discounts ?? [], `${param}[discounts]`);
+}
+
+type Discounts = NonNullable<NonNullable<Flow["subscription_update_confirm"]>["discounts"]>;
+
+function checkDiscounts(context: Context, discounts: Discounts, param: string): void {
+  for (const [index, discount] of discounts.entries()) {
+    refuseBoth(discount, "coupon", "promotion_code");
+    const { coupon, promotion_code: code } = discount;
+    if (coupon !== undefined) retrieve(context, "coupon", coupon, `${param}[${index}][coupon]`);
+    if (code !== undefined) retrieve(context, "promotion_code", code, `${param}[${index}][promotion_code]`);
+  }
 }
 
 function refused(subscription: string, why: string): ApiError {

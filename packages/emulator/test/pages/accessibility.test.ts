@@ -142,7 +142,7 @@ const PORTAL: Stripe.BillingPortal.ConfigurationCreateParams = {
     subscription_cancel: { enabled: true, cancellation_reason: { enabled: true, options: ["unused", "other"] } },
     subscription_update: {
       enabled: true,
-      default_allowed_updates: ["price", "quantity"],
+      default_allowed_updates: ["price", "promotion_code", "quantity"],
       products: [],
       schedule_at_period_end: { conditions: [{ type: "decreasing_item_amount" }] },
     },
