@@ -5,6 +5,7 @@ import { nonNegative, refuseBoth, text, url } from "../core/params.ts";
 import { find, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import type { PortalConfiguration } from "../objects/portal-configuration.ts";
+import type { Subscription } from "../objects/subscription.ts";
 
 export const flow = z.strictObject({
   type: z.enum([
@@ -70,8 +71,15 @@ export function checkFlow(context: Context, customer: string, given: Flow, { fea
       subscription.id,
       `updated because it is managed by the subscription schedule \`${subscription.schedule}\``,
     );
-  if (type !== "subscription_update_confirm" || !confirm) return;
-  const [change, ...more] = confirm.items;
+  if (type === "subscription_update_confirm" && confirm) checkConfirmation(context, subscription, confirm);
+}
+
+type Confirmation = NonNullable<Flow["subscription_update_confirm"]>;
+
+/** Throws if the change that a flow confirms is invalid or changes nothing. */
+function checkConfirmation(context: Context, subscription: Subscription, { items, discounts }: Confirmation): void {
+  const param = "flow_data[subscription_update_confirm]";
+  const [change, ...more] = items;
   if (!change || more.length > 0 || subscription.items.data.length > 1)
     throw refused(subscription.id, "updated because only one item can be, of a subscription that has no other");
   const item = subscription.items.data.find(({ id }) => id === change.id);
@@ -79,10 +87,10 @@ export function checkFlow(context: Context, customer: string, given: Flow, { fea
   if (change.price !== undefined) retrieve(context, "price", change.price, `${param}[items][0][price]`);
   if ((change.price ?? item.price.id) === item.price.id && (change.quantity ?? item.quantity) === item.quantity)
     throw refused(subscription.id, "updated because there are no changes to confirm");
-  checkDiscounts(context, confirm.discounts ?? [], `${param}[discounts]`);
+  checkDiscounts(context, discounts ?? [], `${param}[discounts]`);
 }
 
-type Discounts = NonNullable<NonNullable<Flow["subscription_update_confirm"]>["discounts"]>;
+type Discounts = NonNullable<Confirmation["discounts"]>;
 
 function checkDiscounts(context: Context, discounts: Discounts, param: string): void {
   for (const [index, discount] of discounts.entries()) {
