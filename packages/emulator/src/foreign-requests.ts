@@ -18,7 +18,7 @@ export interface ForeignRequestRules {
   /** Returns true for requests that pages of other local origins may send. Default: pages of the own origin only. */
   allowsLocalPages?: (c: HttpContext) => boolean;
   /** Returns the response to a refused request. The message says which request is allowed. */
-  refuse: (c: HttpContext, message: string) => Response;
+  refuse: (c: HttpContext, message: string) => Response | Promise<Response>;
 }
 
 const MAX_SHOWN_HOST = 100;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
 import { type Context as HttpContext, Hono } from "hono";
-import { type Api, createApi, rejectUnimplemented, unrecognized } from "./api.ts";
+import { type Api, createApi, rejectUnimplemented } from "./api.ts";
 import { audit } from "./audit.ts";
 import { controlRoutes } from "./control.ts";
 import type { Delivery } from "./core/records.ts";
@@ -19,9 +19,9 @@ import type { StripeEvent } from "./objects/event.ts";
 import type { EndpointInput } from "./objects/webhook-endpoint.ts";
 import { addPageHeaders } from "./page-headers.ts";
 import { PAGES } from "./pages/index.ts";
-import { errorPage } from "./pages/layout.ts";
 import { STRIPE_JS_PATH, stripeJsRoute } from "./pages/stripe-js.ts";
 import { STYLE } from "./pages/style.ts";
+import { notFound, refuseRequest } from "./refusals.ts";
 import { RESOURCES } from "./resources/index.ts";
 import { addEndpoint, replaceEndpoints } from "./resources/webhook-endpoints.ts";
 import { createExpectations, type Expectations } from "./testing/expectations.ts";
@@ -253,7 +253,7 @@ function createApp(engine: Engine, options: EmulatorOptions): { app: Hono; api: 
       allowsAnyHost: isOwnApiRequest,
       allowsAnySite: (c) => c.req.method === "GET" && c.req.path === STRIPE_JS_PATH,
       allowsLocalPages: isClientRequest,
-      refuse: (c, message) => c.json({ error: { type: "invalid_request_error", message } }, 403),
+      refuse: refuseRequest(() => baseUrlOf(options)),
     }),
   );
   app.use("/v1/*", addLocalPageHeaders(isClientRequest));
@@ -268,11 +268,7 @@ function createApp(engine: Engine, options: EmulatorOptions): { app: Hono; api: 
   app.get("/_emulator/style.css", (c) => c.text(STYLE, 200, { "content-type": "text/css" }));
   stripeJsRoute(app, () => baseUrlOf(options));
   for (const addPage of PAGES) addPage(app, engine);
-  app.notFound((c) =>
-    c.req.header("accept")?.includes("text/html")
-      ? c.html(errorPage("Page not found", `The emulator has no page at ${c.req.path}.`), 404)
-      : c.json(unrecognized(c.req.method, c.req.path).toBody(null), 404),
-  );
+  app.notFound(notFound);
   for (const one of [app, api.app])
     one.onError((error) => {
       throw error;

@@ -92,6 +92,20 @@ test("a refused request names the allowed URL", async () => {
   });
 });
 
+/** @see https://developer.mozilla.org/docs/Web/HTTP/Guides/Content_negotiation */
+test("a refused request gets a page that links to the emulator only if a browser asks for HTML", async () => {
+  const { port, call } = await served();
+  const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+  const foreign: Record<string, string>[] = [{ host: "attacker.test" }, { origin: "http://attacker.test" }];
+  for (const headers of foreign) {
+    const { status, body } = await call("GET", "/p/session/bps_1", { ...headers, accept });
+    expect(status).toBe(403);
+    expect(body).toMatch(/^<!doctype html>/);
+    expect(body).toContain(`<a class="button" href="http://127.0.0.1:${port}"`);
+    expect(JSON.parse((await call("GET", "/", { ...headers, accept: "*/*" })).body)).toHaveProperty("error.message");
+  }
+});
+
 test("in its own process, an emulator accepts API requests to any host, and pages and control routes only to its own", async () => {
   const emulator = createEmulator({ startAt: START });
   const status = async (url: string, headers: Record<string, string> = {}) =>

@@ -23,15 +23,20 @@ export function layout(
 
 const BANNER = html`<header class="banner"><a href="/">Local emulator</a>: no real money, test cards only</header>`;
 
-/** Renders a whole HTML document. `head` contains more elements of the document's head. */
-export function documentOf(title: string, body: Markup, head: Markup | "" = ""): Markup {
+const STYLE_SHEET = html`<link rel="stylesheet" href="/_emulator/style.css" />`;
+
+/**
+ * Renders a whole HTML document. `head` contains more elements of the document's head. `style` replaces the link to the style
+ * sheet.
+ */
+export function documentOf(title: string, body: Markup, head: Markup | "" = "", style: Markup = STYLE_SHEET): Markup {
   return html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title}</title>
-        <link rel="stylesheet" href="/_emulator/style.css" />
+        ${style}
         <link rel="icon" href="data:," />
         ${head}
       </head>

@@ -78,3 +78,22 @@ test("a 3-D Secure page that waits for nothing links to the checkout, and an exp
   await page.reload();
   expect(await page.getByTestId("go-on").getAttribute("href")).toBe(`${APP}/plans`);
 });
+
+/** @see https://developer.mozilla.org/docs/Web/HTTP/Guides/Content_negotiation */
+test("a form that another site posts to the emulator ends on a page that links to the emulator", async () => {
+  const { page, emulator, complaints } = await open({ width: 390, height: 700 });
+  await page.goto(APP);
+  await page.evaluate((action) => {
+    const form = document.createElement("form");
+    Object.assign(form, { method: "post", action });
+    document.body.append(form);
+    form.submit();
+  }, `${emulator.url}/p/session/bps_1/cancel`);
+  await page.getByRole("heading", { name: "The emulator refused this request" }).waitFor();
+  const style = await page.getByTestId("error").evaluate((card) => getComputedStyle(card).borderRadius);
+  expect(style).toBe("14px");
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+  await page.getByTestId("back").click();
+  await page.waitForURL(`${emulator.url}/`);
+  expect(complaints.filter((text) => !text.includes("403"))).toEqual([]);
+});
