@@ -7,8 +7,10 @@ import { emit } from "../core/events.ts";
 import { find, insert, retrieve } from "../core/rows.ts";
 import type { Context } from "../core/state.ts";
 import { setTimer } from "../core/timers.ts";
+import type { InvoiceLine } from "../objects/invoice-line.ts";
 import type { Invoice } from "../objects/invoice.ts";
 import { type NewSubscription, newSubscription, type Subscription } from "../objects/subscription.ts";
+import { linesBeforeNow } from "./backdating.ts";
 import { awaitConfirmation, cardForInvoice, payInvoice, type PaymentChoice } from "./collection.ts";
 import { setCurrency } from "./customer-balance.ts";
 import { defaultCardOf } from "./customer-sources.ts";
@@ -123,8 +125,18 @@ function firstLines(
   context: Context,
   draft: Invoice,
   subscription: Subscription,
-  { prorate = true, pricedAt: at = now(context) }: NewSubscription,
+  { prorate = true, pricedAt = now(context), startDate }: NewSubscription,
 ) {
+  const past = startDate !== undefined && prorate ? linesBeforeNow(context, draft, subscription, startDate) : [];
+  return [...past, ...linesOfFirstPeriod(context, draft, subscription, { prorate, pricedAt, startDate })];
+}
+
+function linesOfFirstPeriod(
+  context: Context,
+  draft: Invoice,
+  subscription: Subscription,
+  { prorate, pricedAt, startDate }: { prorate: boolean; pricedAt: number; startDate: number | undefined },
+): InvoiceLine[] {
   const lines = linesOfItems(context, draft, subscription, (item) =>
     isLicensed(item) ? { start: item.current_period_start, end: item.current_period_end } : null,
   );
@@ -134,6 +146,7 @@ function firstLines(
       ({ id }) => id === line.parent?.subscription_item_details?.subscription_item,
     );
     if (!item) return line;
+    const at = startDate === undefined ? pricedAt : item.current_period_start;
     const amount = amountUntilAnchor(line.amount, item.price, { anchor: subscription.billing_cycle_anchor, at });
     return { ...line, amount, subtotal: amount };
   });

@@ -13,7 +13,7 @@ export function periodEnd(anchor: number, interval: Interval, count: number, aft
     return anchor + (Math.floor((after - anchor) / length) + 1) * length;
   }
   const months = interval === "year" ? 12 * count : count;
-  let periods = Math.max(0, Math.floor(monthsBetween(anchor, after) / months) - 1);
+  let periods = Math.floor(monthsBetween(anchor, after) / months) - 1;
   let end = addMonths(anchor, periods * months);
   while (end <= after) end = addMonths(anchor, ++periods * months);
   return end;

@@ -81,6 +81,8 @@ export interface NewSubscription {
   prorate?: boolean;
   /** The time from which the partial period before the anchor is charged. Default: now. */
   pricedAt?: number | undefined;
+  /** The start of a subscription that began before its creation, in epoch seconds. Default: now. */
+  startDate?: number | undefined;
   defaultPaymentMethod: string | null;
   discounts?: DiscountInput[];
   /** The coupons of the discounts, if Checkout checked their restrictions before the payment. */
@@ -105,7 +107,13 @@ export function newSubscription(source: ObjectSource, input: NewSubscription) {
   const id = newId(source, "sub");
   const anchor = input.trialEnd ?? input.anchor ?? at;
   const items = input.items.map((item) =>
-    newSubscriptionItem(source, { ...item, subscription: id, anchor, trialEnd: input.trialEnd }),
+    newSubscriptionItem(source, {
+      ...item,
+      subscription: id,
+      anchor,
+      trialEnd: input.trialEnd,
+      startDate: input.startDate,
+    }),
   );
   return {
     id,
@@ -147,7 +155,7 @@ export function newSubscription(source: ObjectSource, input: NewSubscription) {
     on_behalf_of: null,
     ...pendingFields(input),
     schedule: input.schedule ?? null,
-    start_date: at,
+    start_date: input.startDate ?? at,
     status: (input.trialEnd === null ? "incomplete" : "trialing") as SubscriptionStatus,
     test_clock: testClockOf(source, input.customer),
     transfer_data: null,
@@ -232,6 +240,15 @@ function trialFields(input: NewSubscription, at: number) {
   };
 }
 
+/** Returns the start of an item's first current period. A backdated item can be in the middle of a period. */
+function periodStartOf(
+  price: Price,
+  { anchor, startDate, at }: { anchor: number; startDate: number | undefined; at: number },
+): number {
+  if (startDate !== undefined) return Math.max(startDate, startOf(price, anchor, at));
+  return anchor < at ? startOf(price, anchor, at) : at;
+}
+
 export interface NewItem extends Omit<ItemInput, "discounts"> {
   subscription: string;
   /**
@@ -241,11 +258,13 @@ export interface NewItem extends Omit<ItemInput, "discounts"> {
   anchor: number;
   /** The end of the trial in epoch seconds; null if the subscription has no trial. */
   trialEnd: number | null;
+  /** The start of the subscription in epoch seconds, if it lies in the past. */
+  startDate?: number | undefined;
 }
 
 export function newSubscriptionItem(
   source: ObjectSource,
-  { subscription, anchor, trialEnd, price, quantity, metadata, taxRates }: NewItem,
+  { subscription, anchor, trialEnd, startDate, price, quantity, metadata, taxRates }: NewItem,
 ) {
   const at = now(source);
   const metered = price.recurring?.usage_type === "metered";
@@ -255,7 +274,7 @@ export function newSubscriptionItem(
     billing_thresholds: null,
     created: at,
     current_period_end: trialEnd ?? (anchor > at ? anchor : endOf(price, anchor, at)),
-    current_period_start: anchor < at ? startOf(price, anchor, at) : at,
+    current_period_start: periodStartOf(price, { anchor, startDate, at }),
     current_trial: null,
     discounts: [] as string[],
     metadata: metadata ?? {},

@@ -27,6 +27,7 @@ export const cycleParams = {
       second: upTo(0, 59).optional(),
     })
     .optional(),
+  backdate_start_date: integer.optional(),
   trial_from_plan: flag.optional(),
   trial_period_days: integer.pipe(z.number().min(1).max(730)).optional(),
 };
@@ -54,6 +55,17 @@ function trialOfPrices(context: Context, prices: readonly Price[]): number | nul
       "trial_from_plan",
     );
   return days === 0 ? null : now(context) + days * DAY;
+}
+
+/** Returns the start of a backdated subscription; undefined if it starts now. */
+export function startDateOf(context: Context, params: CycleParams, trial: number | null): number | undefined {
+  const { backdate_start_date: start } = params;
+  const param = "backdate_start_date";
+  if (start === undefined) return undefined;
+  if (start >= now(context)) throw new ApiError("`backdate_start_date` must be in the past.", { param });
+  if (trial !== null)
+    throw notImplemented("The emulator does not implement `backdate_start_date` together with a trial.", param);
+  return start;
 }
 
 /** The billing cycle anchor of a new subscription. */

@@ -100,7 +100,8 @@ function checkParams(context: Context, params: Params): void {
     });
   if (params.preview_mode === "recurring") throw unsupported("preview_mode", "recurring");
   const starts = details?.start_date;
-  if (starts !== undefined && starts !== now(context))
+  const isNew = subscription === undefined && schedule === undefined;
+  if (starts !== undefined && (isNew ? starts > now(context) : starts !== now(context)))
     throw unsupported("subscription_details[start_date]", String(starts));
 }
 
@@ -212,7 +213,13 @@ function changeSchedule(context: Context, params: Params, customer: string): Inv
 
 function startSubscription(context: Context, params: Params, customer: string): InvoiceOwner {
   const details = params.subscription_details ?? {};
-  const { cancel_now: _never, resume_at: _nor, start_date: _now, proration_date: _none, ...given } = details;
+  const {
+    cancel_now: _never,
+    resume_at: _nor,
+    start_date: starts = Infinity,
+    proration_date: _none,
+    ...given
+  } = details;
   const { timestamp } = details.billing_cycle_anchor ?? {};
   const subscription = create(context, {
     ...given,
@@ -220,6 +227,7 @@ function startSubscription(context: Context, params: Params, customer: string): 
     customer,
     automatic_tax: params.automatic_tax,
     billing_cycle_anchor: timestamp,
+    backdate_start_date: starts < now(context) ? starts : undefined,
     currency: params.currency,
     discounts: params.discounts,
     payment_behavior: "default_incomplete",

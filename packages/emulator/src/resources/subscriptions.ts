@@ -38,7 +38,7 @@ import { cancelTime, type ItemInput, type NewSubscription, type Subscription } f
 import { anchorChange, collectionMethod, discounts, paymentBehavior, prorationParam } from "./shared-params.ts";
 import { addedInvoiceItem, addItemsToNextInvoice, toAddedItems } from "./added-items.ts";
 import { changeItems, paymentChoiceOf, throwIfPaymentFails } from "./changed-items.ts";
-import { anchorOf, cycleParams, trialEndOf } from "./cycle-params.ts";
+import { anchorOf, cycleParams, trialEndOf, startDateOf } from "./cycle-params.ts";
 import { commonCurrency } from "./chosen-price.ts";
 import { checkDueDays } from "./due-days.ts";
 import { updateDiscounts } from "./subscription-discounts.ts";
@@ -170,6 +170,7 @@ export function create(context: Context, params: z.output<typeof CreateParams>):
   const input = {
     ...inputFrom(context, params, billed),
     ...cycle,
+    startDate: startDateOf(context, params, trial),
     customer: customer.id,
     items,
     currency: billed,
