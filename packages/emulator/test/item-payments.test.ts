@@ -42,6 +42,18 @@ test("an item changed with pending_if_incomplete stays unchanged until its invoi
   expect((await stripe.subscriptionItems.retrieve(item)).price.id).toBe(seats);
 });
 
+/** @see https://docs.stripe.com/billing/subscriptions/pending-updates: only a change with an invoice can wait for it */
+test("an item changed with pending_if_incomplete changes at once if the change creates no invoice", async () => {
+  for (const proration_behavior of ["create_prorations", "none"] as const) {
+    const { stripe, id, item } = await subscribed(FAILS);
+    const pending = { proration_behavior, payment_behavior: "pending_if_incomplete" } as const;
+    const changed = await stripe.subscriptionItems.update(item, { quantity: 2, ...pending });
+    expect(changed.quantity).toBe(2);
+    expect((await stripe.subscriptions.retrieve(id)).pending_update).toBeNull();
+    expect((await stripe.invoices.list({ subscription: id })).data).toHaveLength(1);
+  }
+});
+
 /** @see the doc comment of `payment_behavior` in SubscriptionItems.d.ts of the SDK */
 test("an item changed with default_incomplete leaves its invoice open until a client confirms the payment", async () => {
   const { stripe, id, item } = await subscribed();

@@ -178,6 +178,19 @@ test("a change of plan that ends a trial changes nothing until its payment succe
   expect(kept.items.data[0]?.price.id).toBe(made.price.id);
 });
 
+test("a new billing cycle without prorations charges the full price after 3-D Secure", async () => {
+  const sdk = createSdk();
+  const made = await visit(sdk, { billing_cycle_anchor: "now", proration_behavior: "none" });
+  const asking = await sdk.stripe.paymentMethods.attach("pm_card_authenticationRequired", {
+    customer: made.customer.id,
+  });
+  await sdk.stripe.customers.update(made.customer.id, { invoice_settings: { default_payment_method: asking.id } });
+  expect(await previewed(sdk, made, { price: made.dearer.id })).toMatch(/data-testid="change-total">\$40\.00/);
+  await confirm(sdk, made, { price: made.dearer.id });
+  const [invoice] = (await sdk.stripe.invoices.list({ subscription: made.subscription.id })).data;
+  expect(invoice).toMatchObject({ total: 4_000, status: "open" });
+});
+
 test("a change of plan that ends a trial takes effect after 3-D Secure", async () => {
   const sdk = createSdk();
   const made = await visit(sdk, {}, { trial_period_days: 10 });

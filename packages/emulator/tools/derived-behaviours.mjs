@@ -73,6 +73,7 @@ export const DERIVED = [
   "A recovered checkout session keeps the settings of the expired session and lasts 24 hours. Sessions with `ui_mode: embedded_page` have no recovery.",
   "With `billing_cycle_anchor_config`, the time of the day is that of the request if the parameter has no time. `business_name` and `individual_name` of a customer do not change `name`.",
   "In the portal, a promotion code belongs to a change of plan or quantity, and replaces the subscription's discounts. It needs a card that can be charged at once. A deep link to an update of a subscription with a schedule is refused.",
+  "With `pending_if_incomplete`, only a change whose invoice is created at once waits for its payment.",
   "A client secret can't confirm a payment intent with `confirmation_method: manual`. The emulator's own message says so.",
   "The emulator has no rate limits. A fault can return a 429.",
 ];

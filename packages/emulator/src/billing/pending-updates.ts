@@ -16,13 +16,18 @@ import { clearPendingChange, newPendingUpdate } from "./pending-changes.ts";
 import { prorate } from "./prorations.ts";
 import { finalizeInvoice } from "./settlement.ts";
 import { editSubscription } from "./subscription-changes.ts";
-import { type ChangePlan, linesOfRestartedItems } from "./subscription-update.ts";
+import { type ChangePlan, linesOfRestartedItems, type SubscriptionChange } from "./subscription-update.ts";
 
 const LIFETIME_SECONDS = 23 * 3_600;
 
 /** Creates the invoice of a subscription change. The subscription stays unchanged until the invoice of the change is paid. */
-export function startPendingUpdate(context: Context, subscription: Subscription, plan: ChangePlan): Invoice {
-  prorate(context, subscription, plan);
+export function startPendingUpdate(
+  context: Context,
+  subscription: Subscription,
+  plan: ChangePlan,
+  behavior: SubscriptionChange["prorationBehavior"],
+): Invoice {
+  if (behavior !== "none") prorate(context, subscription, plan);
   const expires_at = now(context) + LIFETIME_SECONDS;
   editSubscription(context, subscription, (row) => {
     row.pending_update = newPendingUpdate(row, plan, expires_at);

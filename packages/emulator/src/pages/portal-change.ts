@@ -165,7 +165,12 @@ export function makeChange(visit: Visit, wanted: WantedChange): ChangeResult {
   if (card === null) return { kind: "refused", notice: "Add a payment method first." };
   if (wanted.discounts)
     return { kind: "refused", notice: "A change with a discount needs a card that can be charged at once." };
-  const invoice = startPendingUpdate(context, subscription, plan);
+  const invoice = startPendingUpdate(
+    context,
+    subscription,
+    plan,
+    visit.features.subscription_update.proration_behavior,
+  );
   const intent = intentOf(context, invoice);
   if (invoice.status === "paid") return { kind: "changed" };
   if (intent?.next_action) {

@@ -52,9 +52,11 @@ export function changeItems(
   checkPlannedTaxes(context, subscription, plan);
   const card = cardForSubscription(context, subscription);
   const fails = card === null || cardOutcome(context, card, true).kind !== "succeeds";
-  const isPending = params.payment_behavior === "pending_if_incomplete" && fails;
+  // A change without an invoice needs no payment, so it takes effect at once.
+  const isInvoiced = prorationBehavior === "always_invoice" || plan.restarted.length > 0;
+  const isPending = params.payment_behavior === "pending_if_incomplete" && isInvoiced && fails;
   if (isPending) refusePendingDiscounts(params.discounts, plan);
-  if (isPending) return void startPendingUpdate(context, subscription, plan);
+  if (isPending) return void startPendingUpdate(context, subscription, plan, prorationBehavior);
   const invoice = applyChange(context, subscription, plan, prorationBehavior);
   // The error rolls the change back. A change that only gives a credit needs no payment, so the card does not matter.
   const isUnpaid = invoice?.status === "open" && invoice.collection_method === "charge_automatically";
