@@ -66,7 +66,7 @@ function embeddedDocument(context: Context, session: CheckoutSession): Markup {
   const url = completionUrl(session);
   return documentOf(
     title,
-    html`<p class="banner">Local emulator: no real money, test cards only</p>
+    html`<header class="banner">Local emulator: no real money, test cards only</header>
       ${
         url === null
           ? html`<main class="wide" data-status="${session.status}">${body}</main>`

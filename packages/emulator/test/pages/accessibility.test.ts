@@ -1,4 +1,4 @@
-/** Checks every page of the emulator with axe-core. @see https://github.com/dequelabs/axe-core */
+/** Checks every page of the emulator with axe-core, on a wide screen and on a phone. @see https://github.com/dequelabs/axe-core */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type Axe from "axe-core";
@@ -12,6 +12,9 @@ const SOURCE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe
 /** The time for one visit of each page, on a slow machine. */
 const TIMEOUT_MS = 90_000;
 
+/** The screen of a phone. */
+const PHONE = { width: 390, height: 844 };
+
 const CASES = [
   ["checkout", "light"],
   ["checkout", "dark"],
@@ -22,17 +25,21 @@ const CASES = [
 ] as const;
 
 test.each(CASES)(
-  "no %s page of the emulator violates a rule of axe in %s colors",
+  "no %s page of the emulator violates a rule of axe in %s colors, and each fits on a phone",
   async (group, colorScheme) => {
     const site = await open();
     const { page } = site;
     await page.emulateMedia({ colorScheme });
     const addresses = await ADDRESSES[group](site);
     await page.addInitScript(SOURCE);
+    const wide = page.viewportSize() ?? PHONE;
     const found: [string, string[]][] = [];
     for (const address of addresses) {
+      await page.setViewportSize(wide);
       await page.goto(address);
       found.push([address, await violationsOf(page)]);
+      await page.setViewportSize(PHONE);
+      found.push([`${address} on a phone`, [...(await violationsOf(page)), ...(await overflowOf(page))]]);
     }
     expect(found.filter(([, violations]) => violations.length > 0)).toEqual([]);
   },
@@ -53,8 +60,21 @@ const ADDRESSES = {
     const challenged = await checkout(site);
     await pay(page, "4000002760003184");
     const challenge = page.url();
+    const embedded = await site.stripe.checkout.sessions.create({
+      mode: "subscription",
+      ui_mode: "embedded_page",
+      line_items: [{ price: (await site.stripe.prices.list()).data[0]?.id ?? "", quantity: 1 }],
+      return_url: "http://localhost/done",
+    });
     const urls = [fields, declined, complete, challenged].map(({ url }) => url ?? "");
-    return [...urls, challenge, "/c/pay/cs_unknown", "/challenge/pi_unknown", "/unknown"];
+    return [
+      ...urls,
+      `/c/embed/${embedded.client_secret}`,
+      challenge,
+      "/c/pay/cs_unknown",
+      "/challenge/pi_unknown",
+      "/unknown",
+    ];
   },
 
   async billing(site: Site): Promise<string[]> {
@@ -148,6 +168,18 @@ const PORTAL: Stripe.BillingPortal.ConfigurationCreateParams = {
     },
   },
 };
+
+/** Returns the elements that make the page wider than the screen. */
+function overflowOf(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= width) return [];
+    const wide = [...document.querySelectorAll("body *")].filter(
+      (element) => element.getBoundingClientRect().right > width + 1 && element.children.length === 0,
+    );
+    return [`wider than the screen: ${wide.map(({ outerHTML }) => outerHTML.slice(0, 120)).join(" ")}`];
+  });
+}
 
 /** Returns the rules that the page violates, with the elements. Rules that axe calls experimental count too. */
 function violationsOf(page: Page): Promise<string[]> {
