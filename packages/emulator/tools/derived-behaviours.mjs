@@ -70,6 +70,7 @@ export const DERIVED = [
   "A phone number that checkout collects also replaces the phone number of an existing customer. With `consent_collection[promotions]: auto`, the page always asks, and `promotions` is `opt_in` or `opt_out`.",
   "A custom field without `maximum_length` takes 255 characters. The emulator's own messages refuse contradicting custom fields and adjustable quantities.",
   "A checkout session keeps the amount for the time until its billing cycle anchor that it had at its last change. A subscription whose time before the anchor is free has no invoice until the anchor.",
+  "Names that checkout collects are saved in the completed session and in the new customer. For a session with an existing customer, `name_collection` is refused.",
   "A recovered checkout session keeps the settings of the expired session and lasts 24 hours. Sessions with `ui_mode: embedded_page` have no recovery.",
   "With `billing_cycle_anchor_config`, the time of the day is that of the request if the parameter has no time. `business_name` and `individual_name` of a customer do not change `name`.",
   "In the portal, a promotion code belongs to a change of plan or quantity, and replaces the subscription's discounts. It needs a card that can be charged at once. A deep link to an update of a subscription with a schedule is refused.",

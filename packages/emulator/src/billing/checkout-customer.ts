@@ -9,6 +9,7 @@ import type { Context } from "../core/state.ts";
 import type { CheckoutSession } from "../objects/checkout-session.ts";
 import { newCustomer } from "../objects/customer.ts";
 import type { PaymentIntent } from "../objects/payment-intent.ts";
+import { enteredNames } from "./checkout-fields.ts";
 import { refreshDrafts } from "./customer-tax.ts";
 import { taxIdsOf } from "./invoices.ts";
 import { createTaxId } from "./tax-ids.ts";
@@ -38,14 +39,16 @@ function isSame(one: { type: string; value: string }): (other: { type: string; v
 function createCustomer(
   context: Context,
   session: CheckoutSession,
-  { collected, entered }: CheckoutOrder,
+  order: CheckoutOrder,
   intent: PaymentIntent | null,
 ): void {
+  const { collected, entered } = order;
   if (session.mode === "payment" && session.customer_creation !== "always") return;
   const email = session.customer_email ?? session.customer_details?.email ?? undefined;
-  const { name, address } = collected ?? {};
-  const phone = entered?.phone || undefined;
-  const customer = insert(context, "customer", newCustomer(context, { email, name, address, phone }));
+  const names = enteredNames(session, order);
+  const name = collected?.name ?? names.business_name ?? names.individual_name;
+  const given = { ...names, email, name, address: collected?.address, phone: entered?.phone || undefined };
+  const customer = insert(context, "customer", newCustomer(context, given));
   session.customer = customer.id;
   if (intent) intent.customer = customer.id;
   emit(context, "customer.created", customer);

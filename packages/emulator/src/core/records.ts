@@ -124,6 +124,8 @@ export interface EnteredFields {
   promotions: boolean;
   /** Maps the key of a custom field to the entered text. */
   custom: Record<string, string>;
+  /** The entered names. Absent if the session was saved by a version without such fields. */
+  names?: { business: string; individual: string };
 }
 
 /** The name, address and tax ID that a customer enters on the checkout page. */

@@ -95,6 +95,20 @@ export function newConsentCollection(given: NewConsentCollection | undefined): C
   };
 }
 
+/** The names that a session collects, in request parameters. */
+export type NewNameCollection = Partial<
+  Record<"business" | "individual", { enabled: boolean; optional?: boolean | undefined } | undefined>
+>;
+
+export type NameCollection = Partial<Record<"business" | "individual", { enabled: boolean; optional: boolean }>>;
+
+export function newNameCollection({ business, individual }: NewNameCollection): NameCollection {
+  return {
+    ...(business && { business: { enabled: business.enabled, optional: business.optional ?? false } }),
+    ...(individual && { individual: { enabled: individual.enabled, optional: individual.optional ?? false } }),
+  };
+}
+
 /** Returns the part of a custom field that holds its value. */
 export function valueHolderOf(field: CustomField): { default_value: string | null; value: string | null } {
   const holder = field[field.type];

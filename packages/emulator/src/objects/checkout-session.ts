@@ -8,10 +8,13 @@ import {
   type Consent,
   type NewConsentCollection,
   type NewCustomField,
+  type NameCollection,
   type NewCustomText,
+  type NewNameCollection,
   newConsentCollection,
   newCustomField,
   newCustomText,
+  newNameCollection,
 } from "./checkout-fields.ts";
 import type { Customer } from "./customer.ts";
 
@@ -32,6 +35,7 @@ export interface NewCheckoutSession {
   consent_collection?: NewConsentCollection | undefined;
   custom_fields?: NewCustomField[] | undefined;
   custom_text?: NewCustomText | undefined;
+  name_collection?: NewNameCollection | undefined;
   phone_number_collection?: { enabled: boolean } | undefined;
   currency?: string | undefined;
   success_url?: string | undefined;
@@ -65,7 +69,11 @@ export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSess
     branding_settings: { ...BRANDING, display_name: source.state.sellerName },
     cancel_url: params.cancel_url ?? null,
     client_reference_id: params.client_reference_id ?? null,
-    collected_information: { business_name: null, individual_name: null, shipping_details: null },
+    collected_information: {
+      business_name: null as string | null,
+      individual_name: null as string | null,
+      shipping_details: null,
+    },
     consent: null as Consent | null,
     consent_collection: newConsentCollection(params.consent_collection),
     created: at,
@@ -74,6 +82,7 @@ export function newCheckoutSession(source: ObjectSource, params: NewCheckoutSess
     custom_fields: (params.custom_fields ?? []).map(newCustomField),
     custom_text: newCustomText(params.custom_text),
     ...customerFields(params, customer, mode),
+    ...nameFields(params),
     discounts: (mode === "setup" ? null : []) as { coupon: string | null; promotion_code: string | null }[] | null,
     expires_at: params.expires_at ?? at + SESSION_LIFETIME_SECONDS,
     integration_identifier: null,
@@ -169,6 +178,11 @@ function customerFields(params: NewCheckoutSession, customer: Customer | null, m
       : null) as CustomerDetails | null,
     customer_email: params.customer_email ?? null,
   };
+}
+
+/** Returns the field of the collected names. Sessions without the parameter lack it. */
+function nameFields({ name_collection: names }: NewCheckoutSession): { name_collection?: NameCollection } {
+  return names ? { name_collection: newNameCollection(names) } : {};
 }
 
 function taxFields({ automatic_tax: tax, tax_id_collection: taxId, ...params }: NewCheckoutSession) {

@@ -1,5 +1,6 @@
 /** Renders and reads the additional fields of the checkout page: phone number, custom fields and consents. */
 import { html } from "hono/html";
+import { NAME_LABELS } from "../billing/checkout-fields.ts";
 import type { CheckoutOrder, EnteredFields } from "../core/records.ts";
 import { type CustomField, valueHolderOf } from "../objects/checkout-fields.ts";
 import type { CheckoutSession } from "../objects/checkout-session.ts";
@@ -9,10 +10,29 @@ import type { Markup } from "./layout.ts";
 /** Returns the additional fields of a session; an empty text if the session has none. */
 export function sessionFields(session: CheckoutSession, { entered }: CheckoutOrder): Markup | "" {
   const { consent_collection: consents, custom_fields: fields, phone_number_collection: phone } = session;
-  return html`${phone.enabled ? phoneField(entered?.phone ?? "") : ""}
+  return html`${nameField(session, "business", entered)} ${nameField(session, "individual", entered)}
+  ${phone.enabled ? phoneField(entered?.phone ?? "") : ""}
   ${fields.map((field) => customField(field, entered?.custom[field.key]))}
   ${consents?.promotions === "auto" ? checkBox("promotions", "Send me offers and news", entered?.promotions) : ""}
   ${consents?.terms_of_service === "required" ? checkBox("terms", termsText(session), entered?.terms) : ""}`;
+}
+
+function nameField(
+  { name_collection: asked }: CheckoutSession,
+  kind: "business" | "individual",
+  entered: EnteredFields | undefined,
+): Markup | "" {
+  const field = asked?.[kind];
+  if (!field?.enabled) return "";
+  const id = `${kind}_name`;
+  return html`<label for="${id}">${NAME_LABELS[kind]}${field.optional ? " (optional)" : ""}</label>
+    <input
+      id="${id}"
+      name="${id}"
+      autocomplete="off"
+      ${field.optional ? "" : "required"}
+      value="${entered?.names?.[kind] ?? ""}"
+    />`;
 }
 
 function termsText({ custom_text: texts }: CheckoutSession): string {
@@ -67,6 +87,7 @@ export function sessionText({ custom_text: texts }: CheckoutSession, place: "aft
 /** Reads what the customer entered in the additional fields. */
 export function readFields(session: CheckoutSession, form: Record<string, unknown>): EnteredFields {
   return {
+    names: { business: fieldOf(form, "business_name"), individual: fieldOf(form, "individual_name") },
     phone: fieldOf(form, "phone"),
     terms: fieldOf(form, "terms") === "yes",
     promotions: fieldOf(form, "promotions") === "yes",

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { ApiError } from "../core/errors.ts";
 import { flag, nonNegative, text, unsettable } from "../core/params.ts";
-import type { NewConsentCollection } from "../objects/checkout-fields.ts";
+import type { NewConsentCollection, NewNameCollection } from "../objects/checkout-fields.ts";
 
 const MAX_FIELDS = 3;
 const limits = z.strictObject({
@@ -36,6 +36,8 @@ const customField = z.strictObject({
 });
 const message = unsettable(z.strictObject({ message: z.string().max(1_200) })).optional();
 
+const collectedName = z.strictObject({ enabled: flag, optional: flag.optional() }).optional();
+
 export const fieldParams = {
   custom_fields: z.array(customField).optional(),
   custom_text: z
@@ -53,11 +55,14 @@ export const fieldParams = {
       terms_of_service: z.enum(["none", "required"]).optional(),
     })
     .optional(),
+  name_collection: z.strictObject({ business: collectedName, individual: collectedName }).optional(),
   phone_number_collection: z.strictObject({ enabled: flag }).optional(),
 };
 
 interface FieldParams {
   mode?: string | undefined;
+  customer?: string | undefined;
+  name_collection?: NewNameCollection | undefined;
   custom_fields?: z.output<typeof customField>[] | undefined;
   consent_collection?: NewConsentCollection | undefined;
   phone_number_collection?: { enabled: boolean } | undefined;
@@ -71,10 +76,25 @@ export function checkFields(params: FieldParams): void {
       param: "custom_fields",
     });
   for (const [index, field] of fields.entries()) checkField(field, fields.slice(0, index), `custom_fields[${index}]`);
+  checkNames(params);
   if (params.phone_number_collection?.enabled && params.mode === "setup")
     throw new ApiError("`phone_number_collection` can only be set in `payment` and `subscription` mode.", {
       param: "phone_number_collection",
     });
+}
+
+/**
+ * Throws the error 501 if a session with an existing customer collects names. It is unknown when Stripe replaces the names of
+ * such a customer.
+ */
+function checkNames({ customer, name_collection: names }: FieldParams): void {
+  if (customer === undefined || !(names?.business?.enabled || names?.individual?.enabled)) return;
+  throw new ApiError("The emulator implements the parameter name_collection only for sessions without a `customer`.", {
+    status: 501,
+    type: "api_error",
+    code: "parameter_not_implemented",
+    param: "name_collection",
+  });
 }
 
 type FieldInput = z.output<typeof customField>;

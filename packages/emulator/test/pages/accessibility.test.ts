@@ -138,6 +138,7 @@ const FIELDS: Partial<Stripe.Checkout.SessionCreateParams> = {
     },
   ],
   phone_number_collection: { enabled: true },
+  name_collection: { business: { enabled: true }, individual: { enabled: true, optional: true } },
 };
 
 /**
