@@ -29,12 +29,25 @@ async function createShopper(): Promise<Shopper> {
   return { app, user, customer, basic: await monthly("Basic", 900), team: await monthly("Team", 2_900) };
 }
 
-/** Subscribes with a saved card, as an app with Stripe's card form does. */
+/**
+ * Subscribes with a saved card, as an app with Stripe's card form does. The webhooks arrive after the package has stored the
+ * subscription: the package inserts its row in both places, and the second of two inserts at the same time fails.
+ */
 async function subscribe(shopper: Shopper, card = "pm_card_visa"): Promise<void> {
   const { app, user, customer, basic } = shopper;
   const method = await app.stripe.paymentMethods.attach(card, { customer });
-  await user.newSubscription("default", basic).create(method.id);
-  await app.emulator.drain();
+  await holdWebhooks(app, true);
+  try {
+    await user.newSubscription("default", basic).create(method.id);
+  } finally {
+    await holdWebhooks(app, false);
+    await app.emulator.drain();
+  }
+}
+
+async function holdWebhooks({ emulator }: ShopApp, held: boolean): Promise<void> {
+  const address = "http://stripe.test/_emulator/deliveries/order";
+  await emulator.fetch(new Request(address, { method: "POST", body: JSON.stringify({ held }) }));
 }
 
 async function subscriptionOf({ user }: Shopper) {
@@ -125,7 +138,7 @@ test("a user cancels at the end of the period, resumes, and cancels again", asyn
   expect((await subscriptionOf(shopper)).stripeStatus).toBe("canceled");
 });
 
-test("a user cancels at once, and a first payment that fails leaves the subscription incomplete", async () => {
+test("a user cancels at once", async () => {
   const shopper = await createShopper();
   const { app } = shopper;
   await subscribe(shopper);
@@ -133,11 +146,13 @@ test("a user cancels at once, and a first payment that fails leaves the subscrip
   await expectSame(shopper);
   expect((await app.stripe.subscriptions.list({ status: "canceled" })).data).toHaveLength(1);
   expect((await subscriptionOf(shopper)).canceled()).toBe(true);
+});
 
-  const other = await createShopper();
-  await expect(subscribe(other, "pm_card_chargeCustomerFail")).rejects.toThrow("payment");
-  await expectSame(other);
-  expect((await subscriptionOf(other)).incomplete()).toBe(true);
+test("a first payment that fails leaves the subscription incomplete", async () => {
+  const shopper = await createShopper();
+  await expect(subscribe(shopper, "pm_card_chargeCustomerFail")).rejects.toThrow("payment");
+  await expectSame(shopper);
+  expect((await subscriptionOf(shopper)).incomplete()).toBe(true);
 });
 
 test("the portal of the user's customer opens", async () => {
