@@ -298,6 +298,7 @@ function handleRequest(engine: Engine, c: HttpContext, route: Route, input: Requ
     if (request.method === "GET") context.writable = null;
     const response = { status: 200, body: runRoute(context, c, route, { text, fault }), requestId };
     if (key !== null) storeResponse(context, key, { ...request, ...response, storedAt: engine.state.now });
+    if (context.move) engine.lastMove = context.move;
     return { ...response, replayed: false };
   } catch (error) {
     const response = errorResponse(error, requestId, context);

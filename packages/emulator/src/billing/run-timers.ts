@@ -1,4 +1,5 @@
 /** Runs due timers in order of time. While a timer runs, virtual time is the timer's due time. */
+import { recordTimer } from "../core/clock-move.ts";
 import { emit, finish } from "../core/events.ts";
 import type { Timer, TimerKind } from "../core/records.ts";
 import { find } from "../core/rows.ts";
@@ -18,12 +19,17 @@ import { endDiscount } from "./subscriber-discounts.ts";
 import { expireIncomplete } from "./subscription-endings.ts";
 import { SUBSCRIPTION_EFFECTS, type TimerEffect, withRow } from "./subscription-timers.ts";
 
-/** Runs the timers of one clock that are due at or before `until`. Returns the number of timers that ran. */
+/**
+ * Runs the timers of one clock that are due at or before `until`. Returns the number of timers that ran. Adds them
+ * to the move of the context, if there is one.
+ */
 export function runClock(context: Context, clock: string, until: number): number {
   const { timers } = context.account;
   let done = 0;
   for (let timer = nextTimer(timers, clock, until); timer; timer = nextTimer(timers, clock, until)) {
+    if (context.move) context.emitted = [];
     runTimer(context, timer, clock);
+    if (context.move) recordTimer(context.move, timer, context.emitted ?? []);
     done += 1;
   }
   return done;

@@ -3,6 +3,8 @@ import type { StripeEvent } from "../objects/event.ts";
 import type { Timer, TimerKind } from "./records.ts";
 
 export interface ClockMove {
+  /** The ID of the test clock that moved; null for the emulator's own clock. */
+  testClock: string | null;
   /** The virtual times before and after the move, in epoch seconds. */
   from: number;
   to: number;
@@ -16,8 +18,8 @@ export interface ClockMove {
 /** The maximum number of timers and the maximum number of events that a move keeps. */
 const MAX_ENTRIES = 1_000;
 
-export function startMove(from: number): ClockMove {
-  return { from, to: from, timers: [], events: [], timerCount: 0, eventCount: 0 };
+export function startMove(from: number, testClock: string | null = null): ClockMove {
+  return { testClock, from, to: from, timers: [], events: [], timerCount: 0, eventCount: 0 };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Defines the emulator's state as plain values, and the context in which code reads and changes the state. */
+import type { ClockMove } from "./clock-move.ts";
 import type { StripeEvent } from "../objects/event.ts";
 import type { DeliveryFault, Fault } from "./fault-schemas.ts";
 import type {
@@ -112,6 +113,8 @@ export interface Context extends Transaction {
   pendingEvents: PendingEvent[];
   /** The current request. Events that the request causes contain the request's ID and idempotency key. */
   request: { id: string | null; idempotencyKey: string | null };
+  /** The move of a test clock that the request caused. The viewer shows the last move. */
+  move?: ClockMove;
   /** The events that the context emits are added to this list. */
   emitted?: StripeEvent[];
   /** True if the request has a publishable API key, which a browser or a mobile app may know. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { deleteCustomer } from "../billing/customer-deletion.ts";
 import { runClock } from "../billing/run-timers.ts";
+import { startMove } from "../core/clock-move.ts";
 import { copy } from "../core/copy.ts";
 import { ApiError } from "../core/errors.ts";
 import { emit } from "../core/events.ts";
@@ -64,6 +65,7 @@ function advance(context: Context, clock: TestClock, target: number): TestClock 
   emit(context, "test_helpers.test_clock.advancing", clock);
   const answer = copy(clock);
   const { request } = context;
+  context.move = Object.assign(startMove(clock.frozen_time, clock.id), { to: target });
   runClock(context, clock.id, target);
   context.request = request;
   const there = retrieve(context, "test_helpers.test_clock", clock.id);

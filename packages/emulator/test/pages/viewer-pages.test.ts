@@ -1,6 +1,6 @@
 /** Tests the viewer's pages of objects and requests, its search box, and its controls. */
 import { expect, test } from "vitest";
-import { checkout, open, pay, subscribe, textOf } from "./support.ts";
+import { START, checkout, open, pay, subscribe, textOf } from "./support.ts";
 
 test("the search box finds an object, an event, a delivery and a request by ID, and other objects by a part of a text", async () => {
   const { page, stripe, emulator } = await open();
@@ -109,6 +109,41 @@ test("the viewer shows the timers and events of the last move of the clock, grou
   );
   await page.getByTestId("advance-next").click();
   expect(await textOf(page, "now")).toBe("2026-02-28 13:00:00");
+});
+
+test("the viewer shows the timers and events of the last move of a test clock", async () => {
+  const { page, stripe } = await open();
+  const frozen_time = START / 1_000;
+  const clock = await stripe.testHelpers.testClocks.create({ frozen_time });
+  const { id: customer } = await stripe.customers.create({ test_clock: clock.id });
+  const session = await stripe.checkout.sessions.create({
+    mode: "setup",
+    currency: "usd",
+    customer,
+    success_url: "http://app.test/",
+  });
+  await stripe.testHelpers.testClocks.advance(clock.id, { frozen_time: frozen_time + 2 * 86_400 });
+  await page.goto("/");
+  const row = page.getByTestId("last-move").locator("tr").filter({ hasText: session.id });
+  expect(await row.innerText()).toContain("session expires at 2026-02-01 12:00:00");
+  expect(await row.innerText()).toContain("checkout.session.expired");
+  expect(await page.getByTestId("last-move").getByTestId("intro").innerText()).toMatch(
+    new RegExp(`^Test clock ${clock.id}: From 2026-01-31 12:00:00 to 2026-02-02 12:00:00: 1 timers ran`),
+  );
+});
+
+test("the pages of objects mask signing secrets and client secrets", async () => {
+  const { page, stripe } = await open();
+  const endpoint = await stripe.webhookEndpoints.create({ url: "http://app.test/", enabled_events: ["*"] });
+  const intent = await stripe.paymentIntents.create({ amount: 900, currency: "usd" });
+  for (const [id, secret] of [
+    [endpoint.id, endpoint.secret],
+    [intent.id, intent.client_secret],
+  ]) {
+    await page.goto(`/_viewer/search?q=${id}`);
+    expect(await textOf(page, "object")).toContain(id);
+    expect(await page.content()).not.toContain(secret);
+  }
 });
 
 test("the viewer holds deliveries, and sends held deliveries one by one or all in reverse order", async () => {

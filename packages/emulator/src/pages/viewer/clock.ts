@@ -124,6 +124,7 @@ function changesOf({ timers, events }: ClockMove): ObjectChange[] {
   return [...changes.values()];
 }
 
-function summaryOf({ from, to, timerCount, eventCount }: ClockMove): string {
-  return `From ${momentText(from)} to ${momentText(to)}: ${timerCount} timers ran, ${eventCount} events were emitted.`;
+function summaryOf({ testClock, from, to, timerCount, eventCount }: ClockMove): string {
+  const clock = testClock === null ? "" : `Test clock ${testClock}: `;
+  return `${clock}From ${momentText(from)} to ${momentText(to)}: ${timerCount} timers ran, ${eventCount} events were emitted.`;
 }
