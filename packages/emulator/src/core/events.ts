@@ -58,6 +58,10 @@ export function emitChangeAs<T extends object>(
   mutate: (object: T) => void,
 ): void {
   if (context.isRehearsal === true) return mutate(object);
+  if (forms.every(({ type }) => type === SUBSCRIPTION_UPDATED) && isNew(context, object)) {
+    mutate(object);
+    return showInCreatedEvent(context, object);
+  }
   const before = copy(object);
   mutate(object);
   if (deepEqual(before, object)) return;
@@ -74,18 +78,12 @@ export function emitChangeAs<T extends object>(
 
 /**
  * Adds an `.updated` event of an object. If the transaction already has an event of this type for the object, the new event
- * replaces it. A subscription that is created in the transaction has no `.updated` event: its `.created` event shows all
- * changes.
+ * replaces it.
  */
 function addUpdate<T extends object>(context: Context, { type, show }: EventForm<T>, object: T, before: T): void {
   const known = pendingEvent(context, type, object);
   const first = (known?.before ?? context.originals.get(object) ?? before) as T;
   const shown = copy(show(object));
-  if (type === SUBSCRIPTION_UPDATED && isNew(context, object)) {
-    const created = pendingEvent(context, "customer.subscription.created", object);
-    if (created) created.event.data = { object: shown };
-    return;
-  }
   if (known) context.pendingEvents.splice(context.pendingEvents.indexOf(known), 1);
   // The previous attributes share values with `first`, which never changes.
   const previous = previousAttributes(
@@ -96,6 +94,12 @@ function addUpdate<T extends object>(context: Context, { type, show }: EventForm
   const event = known?.event ?? newEvent(context, type);
   event.data = { object: shown, previous_attributes: previous };
   addPending(context, { event, object, before: first });
+}
+
+/** A subscription that is created in the transaction has no `.updated` event: its `.created` event shows all changes. */
+function showInCreatedEvent(context: Context, subscription: object): void {
+  const created = pendingEvent(context, "customer.subscription.created", subscription);
+  if (created) created.event.data = { object: copy(toApiView(subscription)) };
 }
 
 /** Returns whether the current transaction has created the row. */
