@@ -3,6 +3,7 @@
  * recorded responses of Stripe confirm the behavior.
  */
 export const DERIVED = [
+  "A revision of an invoice has copies of its invoice items. Its original is voided directly after the event `invoice.finalized` of the revision. Invoices with discounts can't be revised (501).",
   "A backdated subscription with a future anchor is in the natural period that contains now. With `proration_behavior: none`, the time before the anchor is free.",
   "A planned end (`cancel_at`) does not change `current_period_end`. Within the paid period, its credit is a pending invoice item from the request on. A later end charges the credited time again. Changes of items are prorated until the planned end.",
   "A subscription that ends as planned gets a last invoice, a draft for an hour, if it has pending invoice items or metered items.",

@@ -11,6 +11,7 @@ import { customerFields, type Invoice } from "../objects/invoice.ts";
 import type { Subscription } from "../objects/subscription.ts";
 import { changeBalance } from "./customer-balance.ts";
 import { setDelinquent } from "./customers.ts";
+import { replaceOriginal } from "./invoice-revisions.ts";
 import { continueWithoutTax } from "./invoices-without-tax.ts";
 import { recomputeTotals, subscriptionOf, taxIdsOf } from "./invoices.ts";
 import { applyPendingChange } from "./pending-changes.ts";
@@ -46,6 +47,7 @@ export function finalizeInvoice(context: Context, invoice: Invoice): void {
   invoice.hosted_invoice_url = `${context.baseUrl}/i/${invoice.id}`;
   invoice.invoice_pdf = `${context.baseUrl}/i/${invoice.id}?print=1`;
   emit(context, "invoice.finalized", invoice);
+  replaceOriginal(context, invoice);
   if (invoice.due_date !== null) setTimer(context, "invoice_due", invoice.id, Math.max(invoice.due_date, at));
   if (invoice.amount_due === 0) markPaid(context, invoice);
 }

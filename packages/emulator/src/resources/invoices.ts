@@ -22,10 +22,11 @@ import { noCard } from "../billing/no-card.ts";
 import { applyPendingChange, discardResumption } from "../billing/pending-changes.ts";
 import { attach, methodFromIdOrToken } from "../billing/payment-methods.ts";
 import { declineError } from "../billing/payments.ts";
+import { createRevision } from "../billing/invoice-revisions.ts";
 import { finalizeInvoice, markPaid } from "../billing/settlement.ts";
 import { locationInvalid } from "../billing/tax-locations.ts";
 import { taxRatesOf } from "../billing/taxes.ts";
-import { ApiError } from "../core/errors.ts";
+import { ApiError, notImplemented } from "../core/errors.ts";
 import { emit, emitChange } from "../core/events.ts";
 import { hasFields, inRange, paginate } from "../core/pagination.ts";
 import {
@@ -64,8 +65,9 @@ const fields = {
 };
 const CreateParams = z.strictObject({
   ...fields,
-  customer: text,
+  customer: text.optional(),
   currency: currency.optional(),
+  from_invoice: z.strictObject({ action: z.literal("revision"), invoice: text }).optional(),
   subscription: text.optional(),
   pending_invoice_items_behavior: z.enum(["exclude", "include"]).optional(),
 });
@@ -123,11 +125,47 @@ export function invoiceRoutes(api: Api): void {
   paymentRoutes(api);
 }
 
-function createInvoice(context: Context, params: z.output<typeof CreateParams>): Invoice {
-  const customer = retrieveCustomer(context, params.customer, "customer");
+type CreateInvoice = z.output<typeof CreateParams>;
+
+/** The parameters that a revision of an invoice can have. */
+const REVISION_PARAMS: readonly string[] = [
+  "auto_advance",
+  "description",
+  "expand",
+  "footer",
+  "from_invoice",
+  "metadata",
+] satisfies (keyof CreateInvoice)[];
+
+function reviseInvoice(context: Context, params: CreateInvoice, id: string): Invoice {
+  const other = Object.keys(params).find((name) => !REVISION_PARAMS.includes(name));
+  if (other !== undefined)
+    throw notImplemented(`The emulator does not implement \`${other}\` together with \`from_invoice\`.`, other);
+  const original = retrieve(context, "invoice", id, "from_invoice[invoice]");
+  const { description, footer } = params;
+  const revision = createRevision(context, original, {
+    ...(params.auto_advance !== undefined && { autoAdvance: params.auto_advance }),
+    ...(description !== undefined && { description }),
+    ...(footer !== undefined && { footer }),
+    ...(params.metadata !== undefined && { metadata: mergeMetadata(original.metadata, params.metadata) }),
+  });
+  if (revision.auto_advance) scheduleFinalization(context, revision);
+  return revision;
+}
+
+function createInvoice(context: Context, { customer: owner, ...params }: CreateInvoice): Invoice {
+  if (params.from_invoice)
+    return reviseInvoice(
+      context,
+      { ...params, ...(owner !== undefined && { customer: owner }) },
+      params.from_invoice.invoice,
+    );
+  if (owner === undefined)
+    throw new ApiError("Missing required param: customer.", { code: "parameter_missing", param: "customer" });
+  const customer = retrieveCustomer(context, owner, "customer");
   const subscription =
     params.subscription === undefined ? null : retrieve(context, "subscription", params.subscription, "subscription");
-  if (subscription) checkSubscriptionInvoice(params, subscription);
+  if (subscription) checkSubscriptionInvoice({ ...params, customer: owner }, subscription);
   checkDueDate(context, params);
   const invoice = draftInvoice(context, {
     customer: customer.id,
