@@ -89,7 +89,7 @@ const paymentType = z.enum(["payment_intent", "payment_record"]);
 const NoParams = z.strictObject({ expand });
 
 export function invoiceRoutes(api: Api): void {
-  api.post("/v1/invoices", CreateParams, createInvoice);
+  api.post("/v1/invoices", CreateParams, createOrRevise);
   api.get("/v1/invoices/search", searchParams, (context, params) =>
     search(context, listAll(context, "invoice"), params, "/v1/invoices/search"),
   );
@@ -153,19 +153,19 @@ function reviseInvoice(context: Context, params: CreateInvoice, id: string): Inv
   return revision;
 }
 
-function createInvoice(context: Context, { customer: owner, ...params }: CreateInvoice): Invoice {
-  if (params.from_invoice)
-    return reviseInvoice(
-      context,
-      { ...params, ...(owner !== undefined && { customer: owner }) },
-      params.from_invoice.invoice,
-    );
-  if (owner === undefined)
+function createOrRevise(context: Context, params: CreateInvoice): Invoice {
+  const { customer, from_invoice: revised } = params;
+  if (revised) return reviseInvoice(context, params, revised.invoice);
+  if (customer === undefined)
     throw new ApiError("Missing required param: customer.", { code: "parameter_missing", param: "customer" });
-  const customer = retrieveCustomer(context, owner, "customer");
+  return createInvoice(context, { ...params, customer });
+}
+
+function createInvoice(context: Context, params: CreateInvoice & { customer: string }): Invoice {
+  const customer = retrieveCustomer(context, params.customer, "customer");
   const subscription =
     params.subscription === undefined ? null : retrieve(context, "subscription", params.subscription, "subscription");
-  if (subscription) checkSubscriptionInvoice({ ...params, customer: owner }, subscription);
+  if (subscription) checkSubscriptionInvoice(params, subscription);
   checkDueDate(context, params);
   const invoice = draftInvoice(context, {
     customer: customer.id,
